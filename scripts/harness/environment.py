@@ -1,0 +1,182 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+The virtual environments that the demo and the tests run in, made from lock files.
+
+Runs on the standard library alone, since a fresh machine has nothing else: the first environment
+(``.venvs/tools``) gets uv through pip, and uv makes the others.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.releases import OLDEST_PYTHON, Release
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+REQUIREMENTS = REPOSITORY / "requirements"
+VENVS = REPOSITORY / ".venvs"
+
+# Where to look for a Python, the ones first that every release runs on.
+PYTHON_NAMES = ("python3.12", "python3.11", "python3.10", "python3.13", "python3.14", "python3")
+
+
+class InstallError(Exception):
+    """An environment cannot be made; the message says why and what to do."""
+
+
+def airflow_environment(release: Release) -> Path:
+    """Make or reuse the environment of an Airflow release, with the overlay laid on it, and return its path."""
+    with _exclusive():
+        uv = tools_environment() / "bin" / "uv"
+        lock = REQUIREMENTS / f"airflow-{release.line}.lock"
+        environment = VENVS / f"airflow-{release.line}"
+        if not _is_current(environment, lock):
+            _install(uv, environment, find_python(release), lock)
+        lay_overlay(environment)
+    return environment
+
+
+def tools_environment() -> Path:
+    """Make or reuse the environment that holds uv and ruff, and return its path."""
+    environment = VENVS / "tools"
+    lock = REQUIREMENTS / "tools.lock"
+    if not _is_current(environment, lock):
+        _say(f"Installing the tools into {_shown(environment)}")
+        _run(sys.executable, "-m", "venv", "--clear", environment)
+        python = environment / "bin" / "python"
+        _run(python, "-m", "pip", "install", "--quiet", "--no-input", "--require-hashes", "-r", lock)
+        _mark_current(environment, lock)
+    return environment
+
+
+def find_python(release: Release) -> Path:
+    """Return the first Python that the release runs on: the one running this, or one on PATH."""
+    for candidate in (sys.executable, *PYTHON_NAMES):
+        found = _ask_python(candidate)
+        if found and OLDEST_PYTHON <= found[0] <= release.newest_python:
+            return found[1]
+    oldest, newest = (".".join(map(str, version)) for version in (OLDEST_PYTHON, release.newest_python))
+    raise InstallError(
+        f"Airflow {release.line} runs on Python {oldest} to {newest}, and none of them is on PATH. "
+        f"Install one, for example python{newest}, and run this again."
+    )
+
+
+def _ask_python(candidate: str) -> tuple[tuple[int, int], Path] | None:
+    """Run a Python for its version and path; a name on PATH can be a shim with nothing behind it."""
+    question = "import sys; print(*sys.version_info[:2], sys.executable)"
+    try:
+        answer = subprocess.run(
+            [candidate, "-c", question], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    match = re.fullmatch(r"(\d+) (\d+) (.+)", answer.stdout.strip())
+    if answer.returncode or not match:
+        return None
+    return (int(match[1]), int(match[2])), Path(match[3])
+
+
+def lay_overlay(environment: Path) -> None:
+    """Lay the project's files on the environment's Airflow, as a user would."""
+    _run(environment / "bin" / "python", REPOSITORY / "scripts" / "overlay.py", "apply", environment)
+
+
+def install(environment: Path, *requirements: str | Path, python: Path, lock: Path) -> None:
+    """Make an environment afresh from a lock file, and add requirements to it that bring no dependencies."""
+    uv = tools_environment() / "bin" / "uv"
+    _install(uv, environment, python, lock)
+    if requirements:
+        _uv(uv, "pip", "install", "--python", environment, "--no-deps", *requirements)
+
+
+def _install(uv: Path, environment: Path, python: Path, lock: Path) -> None:
+    _say(f"Installing {lock.stem} into {_shown(environment)}")
+    _uv(uv, "venv", "--clear", "--no-python-downloads", "--python", python, environment)
+    # Copied, since the overlay edits files here that links would share with uv's cache.
+    _uv(uv, "pip", "sync", "--python", environment, "--link-mode", "copy", "--require-hashes", lock)
+    _mark_current(environment, lock)
+
+
+def _uv(uv: Path, *arguments: str | Path) -> None:
+    _run(uv, "--quiet", *arguments)
+
+
+def _is_current(environment: Path, lock: Path) -> bool:
+    stamp = environment / "installed-from"
+    return stamp.exists() and stamp.read_text() == _digest(lock)
+
+
+def _mark_current(environment: Path, lock: Path) -> None:
+    (environment / "installed-from").write_text(_digest(lock))
+
+
+def _digest(lock: Path) -> str:
+    return hashlib.sha256(lock.read_bytes()).hexdigest()
+
+
+@contextmanager
+def _exclusive() -> Iterator[None]:
+    """Keep two scripts that run at once from making the same environment."""
+    VENVS.mkdir(exist_ok=True)
+    with (VENVS / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _run(*command: str | Path) -> None:
+    """Run a command quietly; what it said becomes the error where it fails."""
+    done = subprocess.run(
+        [str(word) for word in command],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=REPOSITORY,
+        env=_registry_settings() | os.environ,
+    )
+    if done.returncode:
+        raise InstallError(f"{' '.join(map(str, command))} failed:\n{done.stdout.strip()[-4000:]}")
+
+
+def _registry_settings() -> dict[str, str]:
+    """Tell uv of the registry and certificates that pip's environment variables name; it reads only its own."""
+    names = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
+    return {ours: os.environ[theirs] for theirs, ours in names.items() if theirs in os.environ}
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)
+
+
+def remove(environment: Path) -> None:
+    """Delete an environment."""
+    shutil.rmtree(environment, ignore_errors=True)

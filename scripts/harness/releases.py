@@ -1,0 +1,52 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The Airflow releases that the project supports, and what running each of them takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Release:
+    """One line of Airflow releases."""
+
+    line: str
+    """As the command line names it, for example ``3.3``; ``requirements/airflow-<line>.lock`` pins it."""
+
+    newest_python: tuple[int, int]
+    """The newest Python that Airflow says it runs on; the oldest that the scripts need is newer than its own."""
+
+    @property
+    def major(self) -> int:
+        """2 or 3."""
+        return int(self.line.split(".")[0])
+
+
+RELEASES = {
+    release.line: release
+    for release in (
+        Release("3.3", newest_python=(3, 14)),
+        Release("3.2", newest_python=(3, 14)),
+        Release("3.1", newest_python=(3, 13)),
+        Release("3.0", newest_python=(3, 12)),
+        Release("2.11", newest_python=(3, 12)),
+    )
+}
+
+NEWEST = "3.3"
+OLDEST_PYTHON = (3, 10)
