@@ -91,7 +91,12 @@ def _ask_python(candidate: str) -> tuple[tuple[int, int], Path] | None:
     question = "import sys; print(*sys.version_info[:2], sys.executable)"
     try:
         answer = subprocess.run(
-            [candidate, "-c", question], capture_output=True, text=True, timeout=30, stdin=subprocess.DEVNULL
+            [candidate, "-c", question],
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            stdin=subprocess.DEVNULL,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
@@ -152,6 +157,7 @@ def _run(*command: str | Path) -> None:
     """Run a command quietly; what it said becomes the error where it fails."""
     done = subprocess.run(
         [str(word) for word in command],
+        check=False,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
