@@ -30,7 +30,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from overlay_parts.errors import OverlayError
-from overlay_parts.transaction import Transaction, duplicate
+from overlay_parts.transaction import duplicate
 
 FOLDER = ".fargate_overlay"
 FORMAT = 1
@@ -109,9 +109,6 @@ class Journal:
         original.parent.mkdir(parents=True, exist_ok=True)
         original.unlink(missing_ok=True)
         duplicate(self._package / path, original)
-
-    def restore(self, path: str, transaction: Transaction) -> None:
-        transaction.restore(self._package / path, self.original(path))
 
 
 def fingerprint(path: Path) -> str | None:

@@ -17,7 +17,7 @@
 """
 Changes to files that take place all or not at all.
 
-A file is never written in place: its successor is made beside it and renamed over it. Installers such as uv link the
+A file is never written in place: its successor is made elsewhere and renamed over it. Installers such as uv link the
 files of an environment to those in their cache, and a write in place would reach every environment on the machine.
 """
 
@@ -82,8 +82,7 @@ class Transaction:
 
     def _put(self, path: Path, make: Callable[[Path], object]) -> None:
         kept = self._keep(path) if os.path.lexists(path) else None
-        successor = path.with_name(f".{path.name}.overlay")
-        successor.unlink(missing_ok=True)
+        successor = self._kept / "successor"
         try:
             make(successor)
             os.replace(successor, path)
