@@ -1,0 +1,103 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+Example DAG for the FargateExecutor.
+
+Every task instance runs in a container of its own, whatever becomes of it on the way: many at once, given
+other resources than the task definition's, tried again, deferred, or rescheduled.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime, timedelta
+
+try:
+    from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+    from airflow.sdk import BaseOperator, dag, task
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag, task
+    from airflow.models.baseoperator import BaseOperator
+    from airflow.triggers.temporal import TimeDeltaTrigger
+
+GREETING = "Hello from a container of my own"
+
+
+class WaitOutsideOperator(BaseOperator):
+    """Give the container back while it waits, and come back in a new one."""
+
+    def execute(self, context):
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=3)), method_name="come_back")
+
+    def come_back(self, context, event=None):
+        return "back in a new container"
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, tags=["example"])
+def example_fargate_executor():
+    """Run tasks on Amazon ECS in all the ways that start a container."""
+
+    @task
+    def list_parts() -> list[int]:
+        return [1, 2, 3, 4]
+
+    @task
+    def square(part: int) -> int:
+        return part * part
+
+    @task
+    def total(squares) -> int:
+        return sum(squares)
+
+    # [START howto_executor_config_fargate]
+    # Members of ECS's RunTask request, merged into the one that the executor sends. A container override
+    # without a name is for the container that runs the task.
+    @task(
+        executor_config={
+            "overrides": {
+                "memory": "2048",
+                "containerOverrides": [
+                    {"memory": 2048, "environment": [{"name": "GREETING", "value": GREETING}]},
+                ],
+            }
+        }
+    )
+    def with_overrides() -> None:
+        greeting = os.environ.get("GREETING")
+        if greeting != GREETING:
+            raise ValueError(f"The container's environment has GREETING={greeting!r}")
+
+    # [END howto_executor_config_fargate]
+
+    @task(retries=1, retry_delay=timedelta(seconds=2))
+    def fails_once(ti=None) -> None:
+        if ti.try_number == 1:
+            raise RuntimeError("The first try fails so that a second one is needed")
+
+    # In reschedule mode each poke has a container of its own, and none runs in between.
+    @task.sensor(mode="reschedule", poke_interval=5, timeout=600)
+    def someone_came_back(ti=None) -> bool:
+        return ti.xcom_pull(task_ids="wait_outside") is not None
+
+    total(square.expand(part=list_parts()))
+    with_overrides()
+    fails_once()
+    WaitOutsideOperator(task_id="wait_outside")
+    someone_came_back()
+
+
+example_fargate_executor()

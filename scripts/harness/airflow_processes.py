@@ -1,0 +1,146 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Airflow's own components, each a process, as an operator would run them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import urllib.request
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from harness.database import Database
+from harness.processes import HarnessError, Process, wait_until
+from harness.settings import USER, Settings
+
+COMPONENTS = {
+    3: {
+        "api-server": ["api-server"],
+        "scheduler": ["scheduler"],
+        "dag-processor": ["dag-processor"],
+        "triggerer": ["triggerer", "--skip-serve-logs"],
+    },
+    # Its scheduler forks the DAG processor by itself.
+    2: {
+        "webserver": ["webserver"],
+        "scheduler": ["scheduler"],
+        "triggerer": ["triggerer", "--skip-serve-logs"],
+    },
+}
+HEALTH = {3: "/api/v2/monitor/health", 2: "/health"}
+
+
+class Airflow:
+    """One Airflow installation's components on one database."""
+
+    def __init__(self, settings: Settings, env: Mapping[str, str], dags: Iterable[Path]) -> None:
+        """Prepare the home folder and the database; nothing runs yet."""
+        self.settings = settings
+        self.database = Database(settings.database)
+        self.env = dict(env)
+        self.processes: dict[str, Process] = {}
+        self.logs = settings.home / "component-logs"
+        self.logs.mkdir()
+        folder = settings.home / "dags"
+        folder.mkdir()
+        for dag in dags:
+            shutil.copy(dag, folder)
+
+    def migrate(self) -> None:
+        """Create the database's tables."""
+        self.command("db", "migrate")
+
+    def start(self) -> None:
+        """Start every component and wait until all of them say that they are well."""
+        for name in COMPONENTS[self.settings.release.major]:
+            self.start_component(name)
+        wait_until(self._is_well, timeout=180, what="Airflow's components to be well")
+
+    def start_component(
+        self, name: str, *, env: Mapping[str, str] | None = None, bin: Path | None = None
+    ) -> Process:
+        """Start one component, with some settings of its own or from another environment where so told."""
+        program = (bin or self.settings.environment / "bin") / "airflow"
+        command = [program, *COMPONENTS[self.settings.release.major][name]]
+        log = self.logs / f"{name}.log"
+        process = Process(name, command, env=self.env | dict(env or {}), log=log, cwd=self.settings.home)
+        self.processes[name] = process
+        return process
+
+    @property
+    def scheduler(self) -> Process:
+        """The scheduler that was started last."""
+        return self.processes["scheduler"]
+
+    def stop(self) -> None:
+        """Stop every component, the scheduler first so that it sees the others well to the end."""
+        for process in sorted(self.processes.values(), key=lambda process: process.name != "scheduler"):
+            process.stop()
+
+    def add_user(self) -> None:
+        """Make the user that can log in; Airflow 3 has it from its settings."""
+        if self.settings.release.major == 2:
+            who = ["--username", USER, "--role", "Admin", "--firstname", "A", "--lastname", "B"]
+            self.command("users", "create", *who, "--email", "a@b.c", "--password", self.settings.password)
+
+    def trigger(self, dag_id: str, run_id: str) -> None:
+        """Start a DAG run, once the DAG processor has read the DAG."""
+        wait_until(lambda: self._has_dag(dag_id), timeout=120, what=f"the DAG processor to read {dag_id}")
+        self.command("dags", "trigger", "--run-id", run_id, dag_id)
+
+    def command(self, *arguments: str) -> str:
+        """Run a command of Airflow's command line to its end and return what it printed."""
+        program = self.settings.environment / "bin" / "airflow"
+        done = subprocess.run(
+            [program, *arguments],
+            check=False,
+            capture_output=True,
+            text=True,
+            env=self.env,
+            cwd=self.settings.home,
+            stdin=subprocess.DEVNULL,
+        )
+        if done.returncode:
+            said = (done.stdout + done.stderr).strip()[-4000:]
+            raise HarnessError(f"airflow {' '.join(arguments[:2])} ended with {done.returncode}:\n{said}")
+        return done.stdout
+
+    def check_alive(self) -> None:
+        """Raise HarnessError, with the end of its log, where a component has ended by itself."""
+        for process in self.processes.values():
+            if process.exit_code is not None:
+                raise HarnessError(f"The {process.name} ended with {process.exit_code}:\n{process.tail()}")
+
+    def _has_dag(self, dag_id: str) -> bool:
+        self.check_alive()
+        if errors := self.database.import_errors():
+            raise HarnessError("A DAG file cannot be read:\n" + "\n".join(errors))
+        return self.database.has_dag(dag_id)
+
+    def _is_well(self) -> bool:
+        self.check_alive()
+        try:
+            with urllib.request.urlopen(
+                self.settings.address + HEALTH[self.settings.release.major], timeout=5
+            ) as answer:
+                told = json.load(answer)
+        except (OSError, ValueError):
+            return False
+        # A component that this release does not run by itself has no status.
+        return all(part["status"] in ("healthy", None) for part in told.values())

@@ -1,0 +1,70 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The local Fargate, running beside us, and what it remembers of the tasks that it ran."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.environment import REPOSITORY
+from harness.processes import HarnessError, Process, wait_until
+
+
+class LocalFargate:
+    """``scripts/local_fargate.py`` with a cluster, a task definition and a network of its own."""
+
+    def __init__(self, python: Path, folder: Path, container_env: Mapping[str, str], **settings: Any) -> None:
+        """Start it; ``container_env`` goes into the task definition, ``settings`` are the local Fargate's own."""
+        ready = folder / "fargate.json"
+        command = [python, REPOSITORY / "scripts" / "local_fargate.py", "--port", "0", "--setup"]
+        command += ["--ready-file", ready, "--settings", json.dumps(settings)]
+        for name, value in container_env.items():
+            command += ["--container-env", f"{name}={value}"]
+        self.process = Process("local Fargate", command, env={}, log=folder / "fargate.log")
+        wait_until(lambda: self._is_ready(ready), timeout=60, what="the local Fargate to start")
+        #: What it says of itself: endpoint_url, region, cluster, task_definition and so on.
+        self.told: dict[str, Any] = json.loads(ready.read_text())
+
+    def tasks(self) -> list[dict[str, Any]]:
+        """Return every task that it ever started, the oldest first."""
+        return self._call("GET", "tasks")["tasks"]
+
+    def adjust(self, **settings: Any) -> None:
+        """Change some of its settings; they hold for what happens from now on."""
+        self._call("PUT", "settings", settings)
+
+    def stop(self) -> None:
+        """Stop it and every container that runs."""
+        self.process.stop()
+
+    def _is_ready(self, ready: Path) -> bool:
+        if self.process.exit_code is not None:
+            raise HarnessError(
+                f"The local Fargate ended with {self.process.exit_code}:\n{self.process.tail()}"
+            )
+        return ready.exists()
+
+    def _call(self, method: str, what: str, body: object = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        address = f"{self.told['endpoint_url']}/_fargate/{what}"
+        request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
