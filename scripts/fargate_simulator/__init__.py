@@ -1,0 +1,48 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+ECS on Fargate and CloudWatch Logs over HTTP, on this machine, for tests and demonstrations.
+
+moto keeps clusters, task definitions, subnets and logs; this package answers RunTask, DescribeTasks,
+ListTasks and StopTask itself and runs each container as a real process, or only pretends to.
+
+==================  ===========================================================================
+``server``          ``LocalFargate``: everything below put together, as a context manager
+``bootstrap``       creates what a test needs: cluster, network, log group, task definition
+``http_server``     the HTTP front on the loopback interface
+``application``     which part answers a request, and where faults meet it
+``operations``      RunTask, DescribeTasks, ListTasks, StopTask
+``run_request``     what AWS checks before it accepts a RunTask
+``client_tokens``   RunTask's idempotency
+``lifecycle``       moves tasks through their states
+``tasks``           a task and its containers, as AWS describes them
+``task_store``      every task that was ever started
+``containers``      containers as real processes, or pretended
+``process_tree``    which processes belong to a container, and how they are ended
+``reaper``          ends what a killed server left behind
+``output``          containers' output, line by line
+``moto_side``       the part that moto plays
+``settings``        what can be adjusted, parsed and checked
+``faults``          which call and which task goes wrong, and how
+``throttle``        token buckets
+``control``         ``/_fargate``: settings, the ledger of tasks, the count of calls
+``timers``          one thread for every deadline
+``limits``          AWS's numbers
+==================  ===========================================================================
+"""
+
+from __future__ import annotations

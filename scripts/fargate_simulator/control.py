@@ -1,0 +1,152 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+What tests and measurements ask of the server itself, under ``/_fargate``.
+
+==========================  =====================================================================
+``GET settings``            the settings
+``PUT settings``            replaces all of them; what is not named takes its default
+``PATCH settings``          replaces only what is named
+``GET tasks``               every task that was ever started, with its history
+``POST interruptions``      ``{"kind": …, "task": ARN or id, "warning": s}`` ends a task, or, without
+                            ``task``, all that are RUNNING, as the outside world would
+``GET calls``               how often each operation came, by its result; ``DELETE`` starts over
+==========================  =====================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from fargate_simulator.moto_side import Answer
+from fargate_simulator.settings import INTERRUPTIONS, Settings, SettingsError
+from fargate_simulator.tasks import RUNNING, Task
+
+if TYPE_CHECKING:
+    from fargate_simulator.application import CallCounter
+    from fargate_simulator.faults import FaultSource
+    from fargate_simulator.lifecycle import Lifecycle
+    from fargate_simulator.task_store import TaskStore
+
+
+class Control:
+    """Answers ``/_fargate``, and the metadata that a container may ask for."""
+
+    def __init__(
+        self, store: TaskStore, lifecycle: Lifecycle, faults: FaultSource, calls: CallCounter
+    ) -> None:
+        self._store = store
+        self._lifecycle = lifecycle
+        self._faults = faults
+        self._calls = calls
+        self._routes: dict[tuple[str, str], Callable[[bytes], Any]] = {
+            ("GET", "/settings"): lambda body: self._faults.settings.to_json(),
+            ("PUT", "/settings"): lambda body: self.configure(_json(body), Settings()),
+            ("PATCH", "/settings"): lambda body: self.configure(_json(body), self._faults.settings),
+            ("GET", "/tasks"): lambda body: {"tasks": self.ledger()},
+            ("POST", "/interruptions"): lambda body: {"taskArns": self.interrupt(_json(body))},
+            ("GET", "/calls"): lambda body: self._calls.to_json(),
+            ("DELETE", "/calls"): lambda body: self._calls.clear() or {},
+        }
+
+    def answer(self, method: str, path: str, body: bytes) -> Answer:
+        """Answer a request; a mistake in it is told with status 400."""
+        route = self._routes.get((method, path))
+        if route is None:
+            known = [f"{method} /_fargate{path}" for method, path in self._routes]
+            return _answer(404, {"mistakes": ["there is no such thing here"], "known": known})
+        try:
+            return _answer(200, route(body))
+        except SettingsError as error:
+            return _answer(400, {"mistakes": error.mistakes})
+
+    def configure(self, given: Any, base: Settings) -> dict[str, Any]:
+        """
+        Put settings in force.
+
+        :raises SettingsError: they make no sense; nothing is changed then
+        """
+        settings = Settings.from_json(given, base)
+        self._faults.replace(settings)
+        return settings.to_json()
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return every task that was ever started."""
+        with self._store.lock:
+            tasks = list(self._store)
+        return [self._entry(task) for task in tasks]
+
+    def interrupt(self, given: Any) -> list[str]:
+        """
+        End one task, or all that are RUNNING.
+
+        :return: the ARNs of the tasks concerned
+        :raises SettingsError: the request makes no sense
+        """
+        given = dict(given) if isinstance(given, dict) else {}
+        wanted = given.pop("task", None)
+        fault = Settings.from_json({"faults": [given]}).faults[0]
+        if fault.kind not in INTERRUPTIONS:
+            raise SettingsError([f"kind: must be one of {', '.join(INTERRUPTIONS)}, not {fault.kind!r}"])
+        with self._store.lock:
+            tasks = [
+                task
+                for task in self._store
+                if (wanted in (task.arn, task.id) if wanted else task.status == RUNNING)
+            ]
+            for task in tasks:
+                self._lifecycle.interrupt(task, fault)
+        return [task.arn for task in tasks]
+
+    def metadata(self, path: str) -> Answer:
+        """
+        Answer a container that asks about its task.
+
+        https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-metadata-endpoint-v4-fargate.html
+        """
+        parts = path.strip("/").split("/")
+        runtime_id = parts[2] if len(parts) > 2 else ""
+        with self._store.lock:
+            for task in self._store:
+                for container in task.containers:
+                    if container.runtime_id == runtime_id:
+                        facts = {
+                            "Cluster": task.cluster_arn,
+                            "TaskARN": task.arn,
+                            "Family": task.family,
+                            "LaunchType": task.launch_type,
+                        }
+                        own = {"DockerId": runtime_id, "Name": container.name, "ContainerARN": container.arn}
+                        return _answer(200, facts if parts[3:] == ["task"] else own)
+        return _answer(404, {})
+
+    def _entry(self, task: Task) -> dict[str, Any]:
+        with self._store.lock:
+            return task.ledger_entry()
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body or b"{}")
+    except ValueError as error:
+        raise SettingsError([f"the body is not JSON: {error}"]) from error
+
+
+def _answer(status: int, content: Any) -> Answer:
+    return Answer(status, [("Content-Type", "application/json")], json.dumps(content).encode() + b"\n")

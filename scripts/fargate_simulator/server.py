@@ -1,0 +1,120 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The local Fargate, put together."""
+
+from __future__ import annotations
+
+import functools
+from types import TracebackType
+from typing import Any
+
+import boto3
+
+from fargate_simulator.application import Application, CallCounter
+from fargate_simulator.container_logs import open_log
+from fargate_simulator.containers import METADATA_VARIABLE, ContainerHost
+from fargate_simulator.control import Control
+from fargate_simulator.faults import FaultSource
+from fargate_simulator.http_server import HttpServer
+from fargate_simulator.lifecycle import Lifecycle
+from fargate_simulator.moto_side import MotoSide
+from fargate_simulator.operations import Operations
+from fargate_simulator.settings import Settings
+from fargate_simulator.task_store import TaskStore
+from fargate_simulator.tasks import new_id
+from fargate_simulator.timers import Timers
+
+DEFAULT_REGION = "us-east-1"
+
+
+class LocalFargate:
+    """
+    ECS on Fargate and CloudWatch Logs on a port of this machine, as a context manager.
+
+    moto's state belongs to the Python process: two of these in one process share clusters, task
+    definitions and logs, but not tasks.
+
+    :param settings: a ``Settings``, or what ``Settings.from_json`` reads
+    :param host: an address of the loopback interface
+    :param port: 0 takes a free one
+    :raises ValueError: ``host`` is another, or the settings make no sense
+    """
+
+    def __init__(
+        self,
+        settings: Settings | dict[str, Any] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        region: str = DEFAULT_REGION,
+    ) -> None:
+        self.region = region
+        self._settings = settings if isinstance(settings, Settings) else Settings.from_json(settings or {})
+        self._http = HttpServer((host, port), lambda request: self._application.answer(request))
+
+    def start(self) -> LocalFargate:
+        """Begin to answer."""
+        self._faults = FaultSource(self._settings)
+        self._store = TaskStore(retention=lambda: self._faults.settings.stopped_retention)
+        self._timers = Timers()
+        self._timers.start()
+        moto = MotoSide()
+        marker = f"{METADATA_VARIABLE}={self.endpoint_url}/v4/{new_id()}"
+        self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto))
+        lifecycle = Lifecycle(self._store, self._timers, self._host)
+        calls = CallCounter()
+        self._control = Control(self._store, lifecycle, self._faults, calls)
+        operations = Operations(self._store, lifecycle, self._faults, moto)
+        self._application = Application(operations, moto, self._faults, self._control, calls, self.region)
+        self._http.start()
+        return self
+
+    def close(self) -> None:
+        """Stop answering, and end every process that was started."""
+        self._http.close()
+        self._timers.close()
+        self._host.close()
+
+    @property
+    def endpoint_url(self) -> str:
+        return self._http.url
+
+    @property
+    def settings(self) -> Settings:
+        return self._faults.settings
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings while it runs; values as in JSON, what is not named stays."""
+        self._control.configure(changes, self._faults.settings)
+
+    def ledger(self) -> list[dict[str, Any]]:
+        """Return every task that was ever started, as ``GET /_fargate/tasks`` does."""
+        return self._control.ledger()
+
+    def client(self, service: str, **arguments: Any) -> Any:
+        """Return a boto3 client that talks to this server; ``arguments`` are those of ``client()``."""
+        session = boto3.Session(
+            aws_access_key_id="local", aws_secret_access_key="local", region_name=self.region
+        )
+        return session.client(service, endpoint_url=self.endpoint_url, **arguments)
+
+    def __enter__(self) -> LocalFargate:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
