@@ -68,7 +68,7 @@ class Airflow:
 
     def start(self) -> None:
         """Start every component and wait until all of them say that they are well."""
-        for name in COMPONENTS[self.settings.release.major]:
+        for name in self.components:
             self.start_component(name)
         wait_until(self._is_well, timeout=180, what="Airflow's components to be well")
 
@@ -84,13 +84,20 @@ class Airflow:
         return process
 
     @property
+    def components(self) -> list[str]:
+        """The names of the components that this release runs."""
+        return list(COMPONENTS[self.settings.release.major])
+
+    @property
     def scheduler(self) -> Process:
         """The scheduler that was started last."""
         return self.processes["scheduler"]
 
     def stop(self) -> None:
-        """Stop every component, the scheduler first so that it sees the others well to the end."""
-        for process in sorted(self.processes.values(), key=lambda process: process.name != "scheduler"):
+        """Stop every component."""
+        for process in self.processes.values():
+            process.ask_to_end()
+        for process in self.processes.values():
             process.stop()
 
     def add_user(self) -> None:

@@ -49,7 +49,7 @@ class LocalFargate:
 
     def adjust(self, **settings: Any) -> None:
         """Change some of its settings; they hold for what happens from now on."""
-        self._call("PUT", "settings", settings)
+        self._call("PATCH", "settings", settings)
 
     def stop(self) -> None:
         """Stop it and every container that runs."""
@@ -64,7 +64,7 @@ class LocalFargate:
 
     def _call(self, method: str, what: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()
-        address = f"{self.told['endpoint_url']}/_fargate/{what}"
+        address = f"{self.told['control_url']}/{what}"
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
         with urllib.request.urlopen(request, timeout=10) as answer:
             return json.load(answer)

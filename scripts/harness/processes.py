@@ -63,15 +63,17 @@ class Process:
         """The exit code, negative for a signal; None while it runs."""
         return self._popen.poll()
 
-    def terminate(self, timeout: float, sign: signal.Signals = signal.SIGTERM) -> float | None:
-        """Ask it to end; return the seconds that took, or None if it still ran after ``timeout`` of them."""
-        began = time.monotonic()
+    def ask_to_end(self, sign: signal.Signals = signal.SIGTERM) -> None:
+        """Send it a signal and wait for nothing."""
         self._popen.send_signal(sign)
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it has ended; False if it still runs after ``timeout`` seconds."""
         try:
             self._popen.wait(timeout)
         except subprocess.TimeoutExpired:
-            return None
-        return time.monotonic() - began
+            return False
+        return True
 
     def kill(self) -> None:
         """End it and everything that it started, at once, and wait until that is so."""
@@ -83,8 +85,8 @@ class Process:
 
     def stop(self, timeout: float = 20, sign: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end, and end by force what is left of it after ``timeout`` seconds."""
-        if self.exit_code is None:
-            self.terminate(timeout, sign)
+        self.ask_to_end(sign)
+        self.wait(timeout)
         self.kill()
 
     def tail(self, lines: int = 40) -> str:
