@@ -1,0 +1,215 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+Finds the containers of a scheduler that is gone.
+
+A container says in its environment which launch it is for (see ``launch.py``), so nothing rests on what the
+scheduler managed to store before it died. An earlier launch of the same task instance does not count.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
+from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_task
+
+T = TypeVar("T")
+
+ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
+#: Seconds by which the clocks of two schedulers may differ: ``queued_dttm`` is of one, the hand-over of another.
+CLOCK_TOLERANCE = 2.0
+#: Seconds after which RunTask's effect is surely seen by ListTasks; ECS is eventually consistent.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+CONSISTENCY = 60.0
+#: Seconds until a second look, where a container may be too young to be seen.
+SECOND_LOOK = 3.0
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A task instance whose scheduler is gone, as the database has it."""
+
+    task: TaskInstanceId
+    #: Airflow's key of the task instance.
+    key: Any
+    #: ``external_executor_id``: the launch's id, a container's ARN (of this launch or an earlier one), or None.
+    external_id: str | None
+    #: ``queued_dttm`` of the present launch, seconds since the epoch.
+    queued_at: float | None
+
+    def is_present(self, identity: Identity) -> bool:
+        """Tell whether the identity is that of this task instance's present launch, not of an earlier one."""
+        if identity.task != self.task:
+            return False
+        if self.external_id and not ARN.fullmatch(self.external_id):
+            return identity.launch_id == self.external_id  # Airflow assigned the id when it queued the task.
+        return self.queued_at is None or identity.handed_over >= self.queued_at - CLOCK_TOLERANCE
+
+
+@dataclass(frozen=True)
+class Found:
+    """A candidate's container."""
+
+    candidate: Candidate
+    launch: Launch
+    arn: str
+    cluster: str
+    container_name: str
+    outcome: Outcome
+
+
+@dataclass(frozen=True)
+class Adopted:
+    """The answer: which candidates have a container, and which have none."""
+
+    found: tuple[Found, ...]
+    missing: tuple[Candidate, ...]
+
+
+class Adoption:
+    """
+    Looks for the containers of candidates; used by one thread.
+
+    Its budget: a call for each 100 stored ARNs; only where that leaves candidates without a container, two
+    lists of the deployment's containers (running, stopped), with a call to describe each 100 of them. What
+    else runs in the cluster costs nothing, since ``startedBy`` filters the lists.
+
+    :param ecs: makes the calls; their errors leave :meth:`look`.
+    :param cluster: where containers are listed.
+    :param deployment: the ``startedBy`` of the containers.
+    """
+
+    def __init__(self, ecs: Ecs, cluster: str, deployment: str) -> None:
+        self._ecs = ecs
+        self._cluster = cluster
+        self._deployment = deployment
+
+    def look(self, candidates: Sequence[Candidate]) -> Adopted:
+        """Ask AWS once, and match."""
+        found: dict[Any, tuple[Any, Found]] = {}
+        wanted = {candidate.task: candidate for candidate in candidates}
+        for tasks in self._tasks(wanted, found):
+            for task in tasks:
+                _match(task, wanted, found)
+        missing = tuple(c for c in candidates if c.task not in found)
+        return Adopted(tuple(match for _, match in found.values()), missing)
+
+    def find(self, cluster: str, launch_id: str) -> str | None:
+        """Return the ARN of a launch's running container, or None."""
+        listed = list(self._ecs.list_tasks(cluster, self._deployment, "RUNNING"))
+        for tasks in self._described(cluster, listed):
+            for task in tasks:
+                identity = Identity.of(task)
+                if identity and identity.launch_id == launch_id:
+                    return task["taskArn"]
+        return None
+
+    def _tasks(self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any]) -> Iterator[Iterable[Any]]:
+        by_cluster: dict[str, list[str]] = {}
+        for candidate in wanted.values():
+            known = ARN.fullmatch(candidate.external_id or "")
+            if known:
+                by_cluster.setdefault(known["cluster"] or self._cluster, []).append(known[0])
+        for cluster, arns in by_cluster.items():
+            yield from self._described(cluster, arns)
+        for status in ("RUNNING", "STOPPED"):
+            if len(found) < len(wanted):
+                listed = list(self._ecs.list_tasks(self._cluster, self._deployment, status))
+                yield from self._described(self._cluster, listed)
+
+    def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Iterable[Any]]:
+        for batch in in_batches(arns, MAX_DESCRIBED):
+            yield self._ecs.describe_tasks(cluster, batch).get("tasks") or ()
+
+
+def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most that size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _match(task: Any, wanted: Mapping[Any, Candidate], found: dict[Any, tuple[Any, Found]]) -> None:
+    """
+    Keep the task if it is the container of a candidate's present launch, and the best one yet.
+
+    A container that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
+    """
+    identity = Identity.of(task) if isinstance(task, Mapping) and task.get("taskArn") else None
+    candidate = wanted.get(identity.task) if identity else None
+    if identity is None or candidate is None or not candidate.is_present(identity):
+        return
+    outcome = judge_task(task, identity.container_name)
+    if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
+        return
+    # Only one attempt of a launch can have started; of others the one that lives is the latest.
+    rank = (outcome.started, outcome.verdict is Verdict.LIVE)
+    if candidate.task in found and found[candidate.task][0] >= rank:
+        return
+    launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
+    known = ARN.fullmatch(task["taskArn"])
+    cluster = task.get("clusterArn") or (known and known["cluster"]) or "default"
+    found[candidate.task] = (
+        rank,
+        Found(candidate, launch, task["taskArn"], cluster, identity.container_name, outcome),
+    )
+
+
+def look_until_answered(
+    look: Callable[[Sequence[Candidate]], Adopted],
+    candidates: Sequence[Candidate],
+    *,
+    now: Callable[[], float],
+    wait: Callable[[float], bool],
+    back_off: Callable[[int], float],
+    failed: Callable[[BaseException], None],
+) -> Adopted | None:
+    """
+    Look for containers until AWS can be asked, and a second time where some may be too young to be seen.
+
+    :param now: seconds since the epoch.
+    :param wait: waits for so many seconds; True means to give up.
+    :param back_off: seconds to wait before a repetition.
+    :param failed: is told each error.
+    :return: the answer, or None after giving up.
+    """
+    repetition = 0
+    while True:
+        try:
+            answer = look(candidates)
+            young = any(c.queued_at is None or now() - c.queued_at < CONSISTENCY for c in answer.missing)
+            if young and not wait(SECOND_LOOK):
+                answer = look(candidates)
+            return answer
+        except Exception as error:
+            repetition += 1
+            failed(error)
+            if wait(back_off(repetition)):
+                return None
+
+
+def hand_over(reply: Future[Adopted], answer: Adopted) -> bool:
+    """Give the answer to whoever waits for it; False where nobody does any more."""
+    if not reply.set_running_or_notify_cancel():
+        return False
+    reply.set_result(answer)
+    return True

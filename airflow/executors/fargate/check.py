@@ -1,0 +1,206 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Refuses a ``run_task`` request that AWS would refuse, before it is sent, and names the member."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.config import CONTAINER_NAME, MAX_SECURITY_GROUPS, MAX_SUBNETS, STARTED_BY
+from airflow.executors.fargate.errors import RequestError
+
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel, Shape
+
+# The numbers stand in the description of RunTask in botocore's service model, where its validator does not
+# see them: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+MAX_OVERRIDES = 8192  # characters, the JSON included
+MAX_TAGS = 50
+MAX_TAG_KEY = 128
+MAX_TAG_VALUE = 256
+MAX_STRATEGY_ITEMS = 20
+MAX_WEIGHT = 1000
+MAX_BASE = 100_000
+MAX_CONSTRAINTS = 10
+MAX_STRATEGIES = 5
+EPHEMERAL_STORAGE_GIB = range(21, 201)
+#: ``clientToken``: 64 characters of ASCII 33 to 126.
+CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
+GROUP_LENGTH = 512
+
+
+class RequestCheck:
+    """
+    Checks requests against the installed botocore's model of RunTask, and against what its validator misses.
+
+    The validator knows members and types; it lets pass wrong enums, lengths, character sets and numbers, and
+    members that exclude each other.
+
+    :param service_model: botocore's model of the service ``ecs``.
+    """
+
+    def __init__(self, service_model: ServiceModel) -> None:
+        from botocore.validate import ParamValidator
+
+        self._shape = service_model.operation_model("RunTask").input_shape
+        self._validator = ParamValidator()
+
+    @property
+    def launch_types(self) -> tuple[str, ...]:
+        """The launch types that the installed botocore lists."""
+        return tuple(self._shape.members["launchType"].enum)
+
+    def __call__(self, request: Mapping[str, Any]) -> None:
+        """
+        Check one request.
+
+        :raises RequestError: with every mistake, each with its member.
+        """
+        mistakes = _without_values(self._validator.validate(request, self._shape))
+        mistakes = mistakes or [*_enum_mistakes(request, self._shape, ""), *_limit_mistakes(request)]
+        if mistakes:
+            raise RequestError("AWS would refuse the run_task request: " + "; ".join(mistakes))
+
+
+def _without_values(errors: Any) -> list[str]:
+    """Say what the validator found without the values, which can hold a token or a password."""
+    if not errors.has_errors():
+        return []
+    report = errors.generate_report()
+    text = re.sub(r", value: .*?, type: <class '[^']*'>, (?=valid types: )", ", ", report, flags=re.DOTALL)
+    text = re.sub(r", value: [^,]*, (?=valid )", ", ", text)
+    return [line.strip() for line in text.splitlines() if line.strip()]
+
+
+def _enum_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
+    """Walk the request along its shape; every string of an enum must be one of the enum's words."""
+    found: list[str] = []
+    if shape.type_name == "structure" and isinstance(value, Mapping):
+        for name, member in shape.members.items():
+            if name in value:
+                found += _enum_mistakes(value[name], member, f"{path}.{name}" if path else name)
+    elif shape.type_name == "list" and isinstance(value, (list, tuple)):
+        for place, item in enumerate(value):
+            found += _enum_mistakes(item, shape.member, f"{path}[{place}]")
+    elif shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
+        found.append(f"{path} is none of {', '.join(shape.enum)}")
+    return found
+
+
+def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
+    overrides = request.get("overrides") or {}
+    size = len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False))
+    strategy = request.get("capacityProviderStrategy") or []
+    rules = [
+        (request.get("count", 1) == 1, "count must be 1: one launch is one container"),
+        (
+            CLIENT_TOKEN.fullmatch(request.get("clientToken", "-")),
+            "clientToken is not 1 to 64 of ASCII 33 to 126",
+        ),
+        (
+            STARTED_BY.fullmatch(request.get("startedBy", "-")),
+            f"startedBy does not match {STARTED_BY.pattern}",
+        ),
+        (len(request.get("group", "")) <= GROUP_LENGTH, f"group has more than {GROUP_LENGTH} characters"),
+        (request.get("propagateTags") != "SERVICE", "propagateTags is SERVICE, which RunTask does not take"),
+        (
+            not (strategy and request.get("launchType")),
+            "launchType and capacityProviderStrategy exclude each other",
+        ),
+        (
+            size <= MAX_OVERRIDES,
+            f"overrides has {size} characters of JSON, AWS takes at most {MAX_OVERRIDES}; make it smaller",
+        ),
+        (
+            len(strategy) <= MAX_STRATEGY_ITEMS,
+            f"capacityProviderStrategy has more than {MAX_STRATEGY_ITEMS} items",
+        ),
+        (
+            sum(bool(item.get("base")) for item in strategy) <= 1,
+            "capacityProviderStrategy has more than one base",
+        ),
+        (
+            all(
+                0 <= item.get("weight", 0) <= MAX_WEIGHT and 0 <= item.get("base", 0) <= MAX_BASE
+                for item in strategy
+            ),
+            f"capacityProviderStrategy has a weight not in 0 to {MAX_WEIGHT} or a base not in 0 to {MAX_BASE}",
+        ),
+        (
+            len(request.get("placementConstraints") or ()) <= MAX_CONSTRAINTS,
+            f"placementConstraints has more than {MAX_CONSTRAINTS} items",
+        ),
+        (
+            len(request.get("placementStrategy") or ()) <= MAX_STRATEGIES,
+            f"placementStrategy has more than {MAX_STRATEGIES} items",
+        ),
+        *_network_rules(request),
+        *_override_rules(overrides),
+        *_tag_rules(request.get("tags") or []),
+    ]
+    return [mistake for holds, mistake in rules if not holds]
+
+
+def _network_rules(request: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if network is None:
+        return []
+    path = "networkConfiguration.awsvpcConfiguration"
+    return [
+        (1 <= len(network["subnets"]) <= MAX_SUBNETS, f"{path}.subnets has not 1 to {MAX_SUBNETS} ids"),
+        (
+            len(network.get("securityGroups") or ()) <= MAX_SECURITY_GROUPS,
+            f"{path}.securityGroups has more than {MAX_SECURITY_GROUPS} ids",
+        ),
+    ]
+
+
+def _override_rules(overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    storage = overrides.get("ephemeralStorage")
+    containers = overrides.get("containerOverrides") or []
+    names = [container.get("name") for container in containers]
+    return [
+        (
+            storage is None or storage["sizeInGiB"] in EPHEMERAL_STORAGE_GIB,
+            f"overrides.ephemeralStorage.sizeInGiB is not in {EPHEMERAL_STORAGE_GIB[0]} to {EPHEMERAL_STORAGE_GIB[-1]}",
+        ),
+        (
+            all(CONTAINER_NAME.fullmatch(name or "") for name in names),
+            "overrides.containerOverrides has an item whose name is missing or no container name",
+        ),
+        (len(set(names)) == len(names), "overrides.containerOverrides names a container twice"),
+    ]
+
+
+def _tag_rules(tags: list[dict[str, str]]) -> list[tuple[Any, str]]:
+    keys = [tag.get("key", "") for tag in tags]
+    values = [tag.get("value", "") for tag in tags]
+    return [
+        (len(tags) <= MAX_TAGS, f"tags has {len(tags)} items, AWS takes at most {MAX_TAGS}"),
+        (len(set(keys)) == len(keys), "tags has a key twice"),
+        (
+            all(1 <= len(key) <= MAX_TAG_KEY and not key.lower().startswith("aws:") for key in keys),
+            f"tags has a key that has not 1 to {MAX_TAG_KEY} characters or starts with aws:",
+        ),
+        (
+            all(len(value) <= MAX_TAG_VALUE for value in values),
+            f"tags has a value of more than {MAX_TAG_VALUE} characters",
+        ),
+    ]

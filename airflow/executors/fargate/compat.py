@@ -1,0 +1,163 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+What differs between the releases of Airflow; the one module of this package that knows Airflow.
+
+When a release is dropped, what is said of it here goes too.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.config import SECTION, template
+from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
+
+if TYPE_CHECKING:
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
+#: From 3.0 on the scheduler hands over workloads, before that commands; 3.0 has no place to queue them.
+QUEUES_WORKLOADS_ITSELF = hasattr(BaseExecutor, "queue_workload") and not hasattr(
+    BaseExecutor, "_process_workloads"
+)
+#: What a container runs from 3.0 on; the workload follows as JSON.
+EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
+
+
+def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
+    """Return the package's own form of Airflow's key of a task instance."""
+    return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
+
+
+def launch_of_workload(workload: Any, now: float) -> Launch:
+    """
+    Return the launch of an ``ExecuteTask`` workload, 3.0 and newer.
+
+    Its id is the one that Airflow assigned when it queued the task instance, 3.2 and newer, so that the
+    database knows the launch before AWS does.
+    """
+    ti = workload.ti
+    assigned = getattr(ti, "external_executor_id", None)
+    return Launch(
+        task=task_instance_id(ti.key),
+        key=ti.key,
+        command=(*EXECUTE_WORKLOAD, workload.model_dump_json()),
+        executor_config=ti.executor_config,
+        queue=ti.queue,
+        priority=ti.priority_weight,
+        handed_over=now,
+        expires=_expiry(workload.token),
+        id=assigned if _is_uuid(assigned) else str(uuid.uuid4()),
+    )
+
+
+def _is_uuid(text: str | None) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text
+    except (TypeError, ValueError):
+        return False
+
+
+def _expiry(token: str) -> float | None:
+    """Return when a workload's token expires, in seconds since the epoch; None where it does not say."""
+    import jwt
+
+    try:
+        # Airflow itself has just signed it; only the date is of interest.
+        return jwt.decode(token, options={"verify_signature": False}).get("exp")
+    except jwt.PyJWTError:
+        return None
+
+
+def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str | None]:
+    """
+    Return a function from the name of an option of ``[fargate]`` to its text.
+
+    The default comes from the template where this Airflow does not know the section: the executor works by
+    its module path alone. From 3.1 on an executor has its own view of the configuration, for its team.
+    """
+    from airflow.configuration import conf
+
+    source = getattr(executor, "conf", None) or conf
+
+    def get(name: str) -> str | None:
+        return source.get(SECTION, name, fallback=template()[name]["default"])
+
+    return get
+
+
+def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
+    """
+    Return a function that makes a boto3 session, with the connection's credentials where one is named.
+
+    :raises ConfigError: where the connection needs a package that is not there.
+    """
+    if not conn_id:
+        import boto3
+
+        return lambda: boto3.session.Session(region_name=region)
+    try:
+        from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
+    except ImportError:
+        raise ConfigError(
+            [
+                (
+                    f"[{SECTION}] conn_id = {conn_id!r}: a connection needs a package that is not installed. "
+                    "Install apache-airflow-providers-amazon, or leave conn_id empty."
+                )
+            ]
+        ) from None
+    return lambda: AwsGenericHook(aws_conn_id=conn_id, region_name=region).get_session(region_name=region)
+
+
+def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
+    """
+    Return what adoption needs to know of task instances, with one query for any number of them.
+
+    The scheduler loads few of their columns; asking an instance for another one would be a query for each.
+    The query takes all task instances that could be adopted, since a list of keys has no upper length that
+    every database admits.
+    """
+    from sqlalchemy import inspect, select
+    from sqlalchemy.orm import object_session
+
+    from airflow.models.taskinstance import TaskInstance as TI
+    from airflow.models.taskinstancekey import TaskInstanceKey
+    from airflow.utils.state import State
+
+    wanted = {inspect(ti).identity: ti for ti in tis}
+    columns = (TI.dag_id, TI.task_id, TI.run_id, TI.try_number, TI.map_index)
+    query = select(*inspect(TI).primary_key, *columns, TI.external_executor_id, TI.queued_dttm)
+    session = object_session(tis[0])
+    rows = session.execute(query.where(TI.state.in_(State.adoptable_states)))
+    found: dict[Candidate, TaskInstance] = {}
+    width = len(inspect(TI).primary_key)
+    for row in rows:
+        ti = wanted.get(tuple(row[:width]))
+        if ti is None:
+            continue
+        *ids, external_id, queued = row[width:]
+        key = TaskInstanceKey(*ids)
+        queued_at = queued.timestamp() if queued else None
+        found[Candidate(task_instance_id(key), key, external_id, queued_at)] = ti
+    return found

@@ -1,0 +1,239 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The options of ``[fargate]``, read once into a typed object; every mistake is told in one go."""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from airflow.executors.fargate.errors import ConfigError
+
+#: The ``[fargate]`` section in the schema of Airflow's config.yml.
+CONFIG_TEMPLATE = Path(__file__).parents[2] / "config_templates" / "fargate.yml"
+SECTION = "fargate"
+DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargate_options_function"
+
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
+MAX_SUBNETS = 16
+MAX_SECURITY_GROUPS = 5
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
+CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255}")
+#: ``startedBy``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
+PLATFORM_VERSION = re.compile(r"LATEST|\d+\.\d+\.\d+")
+
+#: The proposal, AIRFLOW-6440, wrote ECS for what AWS calls EC2.
+LAUNCH_TYPE_ALIASES = {"ECS": "EC2"}
+ASSIGN_PUBLIC_IP = {"ENABLED": "ENABLED", "DISABLED": "DISABLED", "TRUE": "ENABLED", "FALSE": "DISABLED"}
+
+#: A function from an Airflow command to a ``run_task`` request.
+CommandToRequest = Callable[[list[str]], dict[str, Any]]
+
+
+@lru_cache(maxsize=1)
+def template() -> Mapping[str, Mapping[str, Any]]:
+    """Return the options of ``[fargate]`` by name, each with ``description``, ``default`` and so on."""
+    return yaml.safe_load(CONFIG_TEMPLATE.read_text(encoding="utf-8"))[SECTION]["options"]
+
+
+@dataclass(frozen=True)
+class FargateConfig:
+    """The options of ``[fargate]``; their meaning stands in ``config_templates/fargate.yml``."""
+
+    region: str | None
+    cluster: str
+    task_definition: str | None
+    container_name: str | None
+    security_groups: tuple[str, ...]
+    subnets: tuple[str, ...]
+    platform_version: str
+    #: None leaves the choice to the cluster's default capacity provider strategy.
+    launch_type: str | None
+    #: ENABLED or DISABLED, as AWS writes it.
+    assign_public_ip: str
+    #: What the function that ``execution_config_function`` names returned; None where it was not called.
+    command_to_request: CommandToRequest | None
+    deployment: str
+    conn_id: str | None
+    endpoint_url: str | None
+    max_launch_attempts: int
+    launch_concurrency: int
+    #: Seconds.
+    poll_interval: float
+
+    @classmethod
+    def from_options(
+        cls, get: Callable[[str], str | None], launch_types: Collection[str], call_function: bool = True
+    ) -> FargateConfig:
+        """
+        Parse and check all options.
+
+        :param get: returns the text of an option by its name, or None where it is not set.
+        :param launch_types: the launch types that the installed botocore lists for ``RunTask``.
+        :param call_function: whether to call ``execution_config_function``; the default function, which
+            reads the options itself, says no.
+        :raises ConfigError: with every mistake that there is.
+        """
+        options = _Options({name: (get(name) or "").strip() for name in template()})
+        function_path = options.text("execution_config_function") or DEFAULT_FUNCTION
+        own_function = function_path != DEFAULT_FUNCTION
+        launch_type = options.choice(
+            "launch_type", {**{t: t for t in launch_types}, **LAUNCH_TYPE_ALIASES}, None
+        )
+        needs_subnets = launch_type == "FARGATE" and not own_function
+        config = cls(
+            region=options.text("region"),
+            cluster=options.matching(
+                "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
+            ),
+            task_definition=options.text("task_definition", required=not own_function),
+            container_name=options.matching(
+                "container_name",
+                CONTAINER_NAME,
+                "the name of a container in the task definition",
+                required=not own_function,
+            ),
+            security_groups=options.ids("security_groups", "sg-", MAX_SECURITY_GROUPS, required=False),
+            subnets=options.ids("subnets", "subnet-", MAX_SUBNETS, required=needs_subnets),
+            platform_version=options.matching(
+                "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
+            )
+            or "LATEST",
+            launch_type=launch_type,
+            assign_public_ip=options.choice("assign_public_ip", ASSIGN_PUBLIC_IP, "ENABLED"),
+            deployment=options.matching(
+                "deployment",
+                STARTED_BY,
+                "at most 128 letters, digits, hyphens, slashes and underscores",
+                required=True,
+            ),
+            conn_id=options.text("conn_id"),
+            endpoint_url=options.url("endpoint_url"),
+            max_launch_attempts=int(options.number("max_launch_attempts", int, 1, 10)),
+            launch_concurrency=int(options.number("launch_concurrency", int, 1, 128)),
+            poll_interval=options.number("poll_interval", float, 0.1, 300.0),
+            command_to_request=options.function("execution_config_function", function_path, call_function),
+        )
+        if options.mistakes:
+            raise ConfigError(options.mistakes)
+        return config
+
+
+class _Options:
+    """Reads options one by one, and collects what is wrong with them instead of raising at the first."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+        self.mistakes: list[str] = []
+
+    def _mistake(self, name: str, what: str, remedy: str) -> None:
+        self.mistakes.append(f"[{SECTION}] {name} = {self._values[name]!r}: {what}. {remedy}.")
+
+    def text(self, name: str, required: bool = False) -> Any:
+        value = self._values[name]
+        if not value and required:
+            example = template()[name]["example"]
+            self._mistake(name, "it is required and not set", f"Set it, for example to {example}")
+        return value or None
+
+    def matching(self, name: str, pattern: re.Pattern[str], meaning: str, required: bool = False) -> Any:
+        value = self.text(name, required)
+        if value and not pattern.fullmatch(value):
+            self._mistake(name, f"it is not {meaning}", f"Set it to {meaning}")
+        return value
+
+    def choice(self, name: str, choices: Mapping[str, str], default: str | None) -> Any:
+        value = self._values[name]
+        if value and value.upper() not in choices:
+            self._mistake(name, "no such choice", f"Choose one of {', '.join(choices)}")
+        return choices.get(value.upper(), default)
+
+    def ids(self, name: str, prefix: str, at_most: int, required: bool) -> tuple[str, ...]:
+        values = tuple(part.strip() for part in (self.text(name, required) or "").split(",") if part.strip())
+        wrong = [value for value in values if not re.fullmatch(rf"{prefix}[0-9a-f]+", value)]
+        if wrong:
+            self._mistake(
+                name, f"{', '.join(wrong)} is no id", f"Write ids such as {prefix}0123456789abcdef0"
+            )
+        if len(values) > at_most:
+            self._mistake(name, f"{len(values)} ids", f"AWS takes at most {at_most}")
+        return values
+
+    def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float:
+        value = self._values[name] or template()[name]["default"]
+        word = "a whole number" if kind is int else "a number"
+        try:
+            number = kind(value)
+        except ValueError:
+            number = kind(low - 1)
+        if not low <= number <= high:
+            self._mistake(name, f"it is not {word} from {low:g} to {high:g}", "Choose one in that range")
+        return number
+
+    def url(self, name: str) -> str | None:
+        value = self.text(name)
+        if value and not re.fullmatch(r"https?://[^\s/]+.*", value):
+            self._mistake(name, "it is no URL", "Write it with http:// or https://, or leave it empty")
+        return value
+
+    def function(self, name: str, path: str, call: bool) -> Any:
+        # What a user's module or function raises is the user's own: any exception is the same mistake.
+        remedy = "Name a function without arguments that returns a function from a command to a request"
+        try:
+            function = import_dotted_path(path)
+        except Exception as error:
+            self._mistake(name, f"it cannot be imported: {type(error).__name__}: {error}", remedy)
+            return None
+        if not callable(function):
+            self._mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
+            return None
+        if not call or (path == DEFAULT_FUNCTION and self.mistakes):
+            return None  # The default function reads these options too, and would tell the mistakes twice.
+        try:
+            inner = function()
+        except Exception as error:
+            self._mistake(name, f"calling it raised {type(error).__name__}: {error}", remedy)
+            return None
+        if not callable(inner):
+            self._mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
+        return inner
+
+
+def import_dotted_path(path: str) -> Any:
+    """
+    Return the object at a dotted path such as ``package.module.function``.
+
+    :raises ImportError: where there is none; importing the module can raise anything else.
+    """
+    module, _, attribute = path.rpartition(".")
+    if not module:
+        raise ImportError(f"{path!r} has no module")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except AttributeError:
+        raise ImportError(f"module {module!r} has no attribute {attribute!r}") from None

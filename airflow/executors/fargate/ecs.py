@@ -1,0 +1,112 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The four calls to Amazon ECS, for many threads; retries are not made here but by the fleet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+MAX_DESCRIBED = 100
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+MAX_LISTED = 100
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+MAX_STOP_REASON = 255
+#: What an account may call in a Region: burst, and calls a second after that.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
+LAUNCH_BURST, LAUNCH_RATE = 100, 20
+DESCRIBE_BURST, DESCRIBE_RATE = 100, 20
+
+#: Seconds; ECS answers in tenths of a second, and a hanging call holds one of few threads.
+CONNECT_TIMEOUT = 5
+READ_TIMEOUT = 10
+
+
+def client_config(connections: int) -> Any:
+    """
+    Return the botocore configuration of the client.
+
+    One attempt a call: botocore would draw a new ``clientToken`` at each call of its own, while the fleet
+    keeps one through all resends, and waits elsewhere than in a thread.
+
+    :param connections: how many calls are made at the same time.
+    """
+    from botocore.config import Config
+
+    return Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=READ_TIMEOUT,
+        retries={"mode": "standard", "total_max_attempts": 1},
+        max_pool_connections=connections,
+        tcp_keepalive=True,
+    )
+
+
+class Ecs:
+    """
+    Makes the calls. Each returns botocore's response, or raises botocore's error.
+
+    :param make_client: returns a new boto3 client for ``ecs``; called again once credentials were refused.
+    """
+
+    def __init__(self, make_client: Callable[[], Any]) -> None:
+        self._make_client = make_client
+        self._client = make_client()
+        self._stale = False
+        self._lock = threading.Lock()
+
+    @property
+    def service_model(self) -> Any:
+        """The model of the service that botocore ships."""
+        return self._client.meta.service_model
+
+    def renew(self) -> None:
+        """Let the next call make a new client, with the credentials that there are then."""
+        self._stale = True
+
+    def run_task(self, request: Mapping[str, Any], client_token: str) -> Mapping[str, Any]:
+        """Call RunTask; with the token of an earlier call it returns what that one started."""
+        return self._fresh_client().run_task(**request, clientToken=client_token)
+
+    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Mapping[str, Any]:
+        """Call DescribeTasks for at most :data:`MAX_DESCRIBED` containers of one cluster."""
+        return self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns))
+
+    def stop_task(self, cluster: str, arn: str, reason: str) -> None:
+        """Call StopTask; the reason is shown by AWS."""
+        self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
+
+    def list_tasks(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
+        """Yield the ARNs of a deployment's containers, page by page."""
+        pages = self._fresh_client().get_paginator("list_tasks")
+        for page in pages.paginate(
+            cluster=cluster,
+            startedBy=started_by,
+            desiredStatus=desired_status,
+            PaginationConfig={"PageSize": MAX_LISTED},
+        ):
+            yield from page.get("taskArns") or ()
+
+    def _fresh_client(self) -> Any:
+        if self._stale:
+            client = self._make_client()
+            with self._lock:
+                self._client, self._stale = client, False
+        return self._client

@@ -1,0 +1,344 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The state of all launches and containers, owned by one thread; see ``fleet_thread.py`` for the thread."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from random import random as random_number
+from typing import TYPE_CHECKING
+
+from airflow.executors.fargate.adoption import (
+    Adopted,
+    Adoption,
+    Candidate,
+    Found,
+    hand_over,
+    look_until_answered,
+)
+from airflow.executors.fargate.ecs import DESCRIBE_BURST, DESCRIBE_RATE, LAUNCH_BURST, LAUNCH_RATE, Ecs
+from airflow.executors.fargate.following import Following
+from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted, NotFound
+from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.outcome import Outcome, Verdict
+from airflow.executors.fargate.run import Agenda, Calls, Pool, Run
+from airflow.executors.fargate.throttle import BackOff, TokenBucket
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.pool import Result
+    from airflow.executors.fargate.request import Prepared
+
+log = logging.getLogger(__name__)
+
+#: Seconds until each look for a container of which nobody knows whether it exists.
+SEARCH_DELAYS = (5.0, 30.0, 120.0)
+ADOPTION_BACK_OFF = 1.0, 30.0
+#: How often handling a launch may end the thread before the launch is given up.
+MAX_FAULTS = 2
+#: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
+MIN_TOKEN_LIFE = 60.0
+#: Half of what AWS grants an account in a Region: other things want to look as well.
+SHARE_OF_DESCRIBES = 0.5
+
+
+class Fleet:
+    """
+    Decides what becomes of each launch, and has the calls made.
+
+    Only its own thread calls its methods. What it tells goes out through ``emit``, as immutable events.
+
+    :param ecs: makes the calls.
+    :param config: the options.
+    :param build: makes the request of a launch.
+    :param launch_pool: makes requests and RunTask calls.
+    :param watch_pool: makes all other calls.
+    :param post: brings a function and its arguments to the fleet's thread.
+    :param emit: takes an event to the executor.
+    :param wait: waits for so many seconds on a thread of the pool; True means to give up.
+    :param clock: seconds, never going backwards.
+    :param now: seconds since the epoch.
+    :param random: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        ecs: Ecs,
+        config: FargateConfig,
+        build: Callable[[Launch], Prepared],
+        launch_pool: Pool,
+        watch_pool: Pool,
+        post: Callable[..., None],
+        emit: Callable[[Event], None],
+        wait: Callable[[float], bool],
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        random: Callable[[], float] = random_number,
+    ) -> None:
+        self._config = config
+        self._adoption = Adoption(ecs, config.cluster, config.deployment)
+        self._adoption_back_off = BackOff(*ADOPTION_BACK_OFF, random)
+        self._watch_pool = watch_pool
+        self._watch_calls = Calls(watch_pool, post)
+        self._search_calls = Calls(watch_pool, post)
+        self._post = post
+        self._emit = emit
+        self._wait = wait
+        self._clock = clock
+        self._now = now
+        self._runs: dict[str, Run] = {}
+        self._searches = Agenda()
+        #: The run that is being handled: the suspect, if the thread dies.
+        self._handling: Run | None = None
+        self._launching = Launching(
+            ecs=ecs,
+            build=build,
+            calls=Calls(launch_pool, post),
+            concurrency=config.launch_concurrency,
+            max_attempts=config.max_launch_attempts,
+            bucket=TokenBucket(LAUNCH_RATE, LAUNCH_BURST, clock),
+            owner=self,
+            clock=clock,
+            random=random,
+        )
+        self._following = Following(
+            ecs=ecs,
+            calls=self._watch_calls,
+            poll_interval=config.poll_interval,
+            bucket=TokenBucket(
+                DESCRIBE_RATE * SHARE_OF_DESCRIBES, DESCRIBE_BURST * SHARE_OF_DESCRIBES, clock
+            ),
+            owner=self,
+            clock=clock,
+            random=random,
+        )
+
+    # What the executor asks for.
+
+    def add(self, launch: Launch) -> None:
+        """Launch a container."""
+        run = self._runs[launch.id] = Run(launch)
+        if launch.expires is not None:
+            # Turned into the fleet's own clock at once, which does not jump.
+            run.deadline = self._clock() + (launch.expires - self._now()) - MIN_TOKEN_LIFE
+        self._launching.add(run)
+
+    def revoke(self, launch_id: str, reason: str) -> None:
+        """Let the launch have no container: launch none, and stop the one that there is."""
+        run = self._runs.get(launch_id)
+        if run is None:
+            return
+        run.quiet, run.stop_reason = True, reason
+        if run.arn:
+            self._following.stop(run)
+        else:
+            self._launching.give_up(run)
+
+    def supersede(self, launch_id: str) -> None:
+        """
+        Forget the launch, since Airflow has handed its task instance over again.
+
+        Its container has done its work, or Airflow would not have done so; if it is still ending, let it.
+        """
+        run = self._runs.get(launch_id)
+        if run is None:
+            return
+        if run.arn:
+            run.quiet = True
+        else:
+            self.revoke(launch_id, "Airflow has launched the task instance again")
+
+    def revoke_all(self, reason: str) -> None:
+        """Revoke every launch."""
+        for launch_id in list(self._runs):
+            self.revoke(launch_id, reason)
+
+    def close(self) -> None:
+        """Begin no more launches; calls under way come home."""
+        self._launching.closed = True
+
+    @property
+    def launches_under_way(self) -> int:
+        """How many RunTask calls have not come home yet."""
+        return len(self._launching.calls)
+
+    @property
+    def containers_to_stop(self) -> int:
+        """How many containers are to be stopped and have not been asked to."""
+        return self._following.stops_open
+
+    def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
+        """
+        Find the containers of task instances whose scheduler is gone.
+
+        :param reply: gets the answer; where it was cancelled, since AWS took too long to answer, what is
+            found out later is told as events.
+        """
+        look = partial(
+            look_until_answered,
+            self._adoption.look,
+            candidates,
+            now=self._now,
+            wait=self._wait,
+            back_off=self._adoption_back_off,
+            failed=partial(log.warning, "AWS cannot be asked for containers to adopt, asking again: %s"),
+        )
+        self._watch_pool.submit(look, partial(self._post, self._looked, reply))
+
+    def _looked(self, reply: Future[Adopted], result: Result) -> None:
+        answer: Adopted | None = result.value
+        if (
+            answer is None
+        ):  # Given up, since the scheduler ends; or a bug, which the thread's owner shall see.
+            if result.error is not None:
+                raise result.error
+            return
+        in_time = hand_over(reply, answer)
+        for found in answer.found:
+            self._adopt(found)
+        for candidate in () if in_time else answer.missing:
+            self._emit(NotFound(Launch(candidate.task, candidate.key)))
+
+    def _adopt(self, found: Found) -> None:
+        if found.launch.id in self._runs:
+            return
+        run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
+        self._runs[found.launch.id] = run
+        self.accepted(run, found.arn)
+        self.seen(run, found.outcome)
+
+    # What launching and following tell.
+
+    def accepted(self, run: Run, arn: str) -> None:
+        """AWS has accepted a container for the run."""
+        self._handling = run
+        run.arn, run.accepted_at, run.doubtful = arn, self._clock(), False
+        self._following.add(run)
+        if run.quiet:
+            self._following.stop(run)
+        else:
+            log.info("Container %s is for %s", arn, run)
+            self._emit(Accepted(run.launch, arn))
+        self._handling = None
+
+    def seen(self, run: Run, outcome: Outcome) -> None:
+        """DescribeTasks has told of the run's container."""
+        self._handling = run
+        if outcome.started and not run.started:
+            run.started, run.prepared = True, None
+            run.launch = run.launch.without_workload()
+        if outcome.verdict is Verdict.FINISHED:
+            self.ended(run, None)
+        elif outcome.verdict is not Verdict.LIVE and run.started:
+            self.ended(run, outcome.reason)
+        elif outcome.verdict is Verdict.NO_CAPACITY:
+            self._launching.wait_for_capacity(run, outcome.reason)
+        elif outcome.verdict is Verdict.LAUNCH_AGAIN:
+            self._launching.launch_again(run, outcome.reason)
+        self._handling = None
+
+    def ended(self, run: Run, reason: str | None) -> None:
+        """End the launch; without a reason it finished well."""
+        run.over = True
+        self._runs.pop(run.launch.id, None)
+        if not run.quiet:
+            log.info("Launch of %s, container %s: %s", run, run.arn, reason or "finished")
+            self._emit(Ended(run.launch.without_workload(), reason, run.arn))
+
+    def noted(self, run: Run, text: str) -> None:
+        """Tell the user something that does not end the launch."""
+        log.info("Launch of %s: %s", run, text)
+        if not run.quiet:
+            self._emit(Noted(run.launch.without_workload(), text))
+
+    def stopped(self, run: Run) -> None:
+        """End a launch that has no container to stop."""
+        if run.quiet:
+            self.ended(run, None)
+
+    def in_doubt(self, run: Run) -> None:
+        """Look for the container of a launch that Airflow has given up while RunTask had no clear answer."""
+        if run.searches < len(SEARCH_DELAYS):
+            self._searches.put(self._clock() + SEARCH_DELAYS[run.searches], run)
+            run.searches += 1
+        else:
+            self.ended(run, None)
+
+    # The thread's part.
+
+    def work(self) -> float | None:
+        """Make all calls whose turn it is; return when to look again, or None if only a message can tell."""
+        now = self._clock()
+        while run := self._searches.take(now):
+            find = partial(self._adoption.find, run.cluster, run.launch.id)
+            self._search_calls.make([run], find, self._searched)
+        turns = (self._launching.work(), self._following.work(), self._searches.first())
+        return min((turn for turn in turns if turn is not None), default=None)
+
+    def _searched(self, runs: Sequence[Run], result: Result) -> None:
+        (run,) = runs
+        if result.value:
+            self.accepted(run, result.value)
+        else:
+            self.in_doubt(run)
+
+    def recover(self) -> None:
+        """
+        Go on after the thread died: every run that waits for no call gets its turn anew.
+
+        A launch whose handling ended the thread more than once is given up, so that it harms itself alone.
+        """
+        all_calls = (self._launching.calls, self._watch_calls, self._search_calls)
+        for run in self._suspects(all_calls):
+            run.faults += 1
+            if run.faults >= MAX_FAULTS and not run.over:
+                self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
+        for agenda in (self._launching, self._following, self._searches):
+            agenda.clear()
+        waiting = {run for calls in all_calls for run in calls.runs()}
+        for run in self._runs.values():
+            if run not in waiting:
+                self._resume(run)
+
+    def _suspects(self, all_calls: Sequence[Calls]) -> list[Run]:
+        """Return the runs whose handling ended the thread: of a batch, only the one that it had come to."""
+        suspects = {self._handling} if self._handling else set()
+        self._handling = None
+        for calls in all_calls:
+            if not suspects:
+                suspects.update(calls.handling)
+            calls.handling = ()
+        return [run for run in suspects if run is not None]
+
+    def _resume(self, run: Run) -> None:
+        if run.arn:
+            self._following.add(run)
+            if run.stop_reason:
+                self._following.stop(run)
+        elif run.quiet:
+            self._launching.give_up(run)
+        else:
+            self._launching.add(run)
+
+    def runs(self) -> Iterable[Run]:
+        """Return the runs that are not over."""
+        return self._runs.values()

@@ -1,0 +1,163 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The one thread that owns the fleet: it is told things, tells things, and is replaced if it dies."""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.fleet import Fleet
+from airflow.executors.fargate.following import WATCH_CONCURRENCY
+from airflow.executors.fargate.pool import DaemonPool
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.launch import Event, Launch
+    from airflow.executors.fargate.request import Prepared
+
+log = logging.getLogger(__name__)
+
+#: Threads beside those that follow: for adoption and for searches, which take several calls each.
+SEARCHERS = 2
+#: Seconds between two looks at whether the fleet has become idle.
+IDLE_CHECK = 0.05
+
+
+class FleetThread:
+    """
+    Runs a fleet on a daemon thread of its own.
+
+    The scheduler's thread calls every method; none of them waits for AWS but :meth:`close`, which waits for
+    a limited time.
+
+    :param ecs: makes the calls.
+    :param config: the options.
+    :param build: makes the request of a launch.
+    """
+
+    def __init__(self, ecs: Ecs, config: FargateConfig, build: Callable[[Launch], Prepared]) -> None:
+        self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
+        self._closing = threading.Event()
+        self._pools = (
+            DaemonPool("fargate-launch", config.launch_concurrency),
+            DaemonPool("fargate-watch", WATCH_CONCURRENCY + SEARCHERS),
+        )
+        self._fleet = Fleet(
+            ecs=ecs,
+            config=config,
+            build=build,
+            launch_pool=self._pools[0],
+            watch_pool=self._pools[1],
+            post=self._post,
+            emit=self._outbox.put,
+            wait=self._closing.wait,
+            clock=time.monotonic,
+            now=time.time,
+        )
+        self._thread: threading.Thread | None = None
+        self._death: BaseException | None = None
+        self.restarts = 0
+
+    @property
+    def fleet(self) -> Fleet:
+        """The fleet; its methods are called through :meth:`tell` alone."""
+        return self._fleet
+
+    def tell(self, method: Callable[..., None], *arguments: Any) -> None:
+        """Have a method of the fleet called on its thread."""
+        self._post(method, *arguments)
+
+    def events(self) -> Iterator[Event]:
+        """Yield what has happened since the last time."""
+        for _ in range(self._outbox.qsize()):
+            yield self._outbox.get_nowait()
+
+    def ensure_running(self) -> None:
+        """Start the thread; or start it again, with its state, where it has died."""
+        if self._thread is not None and self._thread.is_alive():
+            return
+        if self._thread is not None:
+            log.error("The fleet's thread has died; starting it again", exc_info=self._death)
+            self.restarts += 1
+            self._fleet.recover()
+        self._thread = threading.Thread(target=self._run, name="fargate-fleet", daemon=True)
+        self._thread.start()
+
+    def close(self, patience: float) -> None:
+        """
+        Begin no more launches, let the calls under way come home, and end the thread.
+
+        :param patience: seconds after which it is given up to wait for them.
+        """
+        until = time.monotonic() + patience
+        self._closing.set()
+        self.tell(self._fleet.close)
+        idle = threading.Event()
+        while self._thread is not None and self._thread.is_alive() and time.monotonic() < until:
+            self.tell(self._check_idle, idle)
+            if idle.wait(IDLE_CHECK):
+                break
+        for pool in self._pools:
+            pool.close()
+        self._post(_end_thread)
+        if self._thread is not None:
+            self._thread.join(max(0.0, until - time.monotonic()))
+
+    def _check_idle(self, idle: threading.Event) -> None:
+        """Tell, on the fleet's thread, whether no call is under way or due that changes anything at AWS."""
+        if not self._fleet.launches_under_way and not self._fleet.containers_to_stop:
+            idle.set()
+
+    def _post(self, function: Callable[..., None], *arguments: Any) -> None:
+        self._inbox.put((function, arguments))
+
+    def _run(self) -> None:
+        try:
+            self._loop()
+        except _EndThread:
+            pass
+        except BaseException as error:
+            self._death = error  # ensure_running() logs it, with its traceback.
+
+    def _loop(self) -> None:
+        while True:
+            at = self._fleet.work()
+            try:
+                timeout = None if at is None else max(0.0, at - time.monotonic())
+                function, arguments = self._inbox.get(timeout=timeout)
+            except queue.Empty:
+                continue
+            function(*arguments)
+            for _ in range(self._inbox.qsize()):
+                function, arguments = self._inbox.get_nowait()
+                function(*arguments)
+            function = arguments = None  # type: ignore[assignment]  # Or it would keep the last message in memory.
+
+
+class _EndThread(BaseException):
+    """Leaves the loop."""
+
+
+def _end_thread() -> None:
+    raise _EndThread

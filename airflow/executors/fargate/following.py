@@ -1,0 +1,221 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Follows containers to their end, a hundred in a call, and stops those that nobody wants any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
+from airflow.executors.fargate.launching import CREDENTIALS_BACK_OFF, RESEND_BACK_OFF, THROTTLE_BACK_OFF
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_task
+from airflow.executors.fargate.run import Agenda, Calls, Run
+from airflow.executors.fargate.throttle import BackOff, TokenBucket
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.pool import Result
+
+log = logging.getLogger(__name__)
+
+#: How many DescribeTasks and StopTask calls may be under way.
+WATCH_CONCURRENCY = 4
+#: Seconds within which a container that AWS has accepted must become known to DescribeTasks.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (eventual consistency)
+APPEARANCE = 300.0
+#: Seconds that a container which DescribeTasks has known may be unknown to it before it counts as vanished.
+DISAPPEARANCE = 60.0
+MISSING_BACK_OFF = 2.0, 30.0
+#: Seconds until the next look where AWS refuses looks altogether.
+REFUSED_PAUSE = 30.0
+
+
+class Owner(Protocol):
+    """Who is told what is seen."""
+
+    def seen(self, run: Run, outcome: Outcome) -> None:
+        """DescribeTasks has told of a container, or it counts as vanished."""
+
+    def stopped(self, run: Run) -> None:
+        """There is no container to stop."""
+
+
+class Following:
+    """
+    Everything between the ARN of a container and its end.
+
+    Its budget: each container is looked at every ``poll_interval`` seconds, those that have waited longest
+    first. A call takes 100 of them, and takes along those whose turn is a quarter of an interval away, so
+    that runs which began at different times soon share their calls. The bucket admits half of what AWS
+    grants an account, so that others can look as well; beyond 100 containers for each admitted call the
+    interval grows.
+
+    :param ecs: makes DescribeTasks and StopTask calls.
+    :param calls: the pool for them.
+    :param poll_interval: seconds between two looks at the same container.
+    :param bucket: admits DescribeTasks calls.
+    :param owner: is told what is seen.
+    :param clock: seconds, never going backwards.
+    :param random: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        ecs: Ecs,
+        calls: Calls,
+        poll_interval: float,
+        bucket: TokenBucket,
+        owner: Owner,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._ecs = ecs
+        self._calls = calls
+        self._poll_interval = poll_interval
+        self._bucket = bucket
+        self._owner = owner
+        self._clock = clock
+        self._due = Agenda()
+        self._stops = Agenda()
+        self._failures = 0  # of DescribeTasks, in a row
+        self._again = BackOff(*RESEND_BACK_OFF, random)
+        self._throttled = BackOff(*THROTTLE_BACK_OFF, random)
+        self._credentials = BackOff(*CREDENTIALS_BACK_OFF, random)
+        self._missing = BackOff(*MISSING_BACK_OFF, random)
+
+    def add(self, run: Run, delay: float | None = None) -> None:
+        """Look at a run's container after so many seconds: not before AWS can know a new one."""
+        self._due.put(self._clock() + (self._poll_interval if delay is None else delay), run)
+
+    @property
+    def stops_open(self) -> int:
+        """How many containers are to be stopped and have not been asked to."""
+        return len(self._stops) + sum(run.stop_reason is not None for run in self._calls.runs())
+
+    def stop(self, run: Run, delay: float = 0.0) -> None:
+        """Stop a run's container, for the run's ``stop_reason``."""
+        self._stops.put(self._clock() + delay, run)
+
+    def clear(self) -> None:
+        """Forget all turns; the fleet enters the runs anew."""
+        self._due.clear()
+        self._stops.clear()
+
+    def work(self) -> float | None:
+        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        now = self._clock()
+        while len(self._calls) < WATCH_CONCURRENCY and (run := self._stops.take(now)):
+            call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
+            self._calls.make([run], call, self._stop_answered)
+        while (
+            len(self._calls) < WATCH_CONCURRENCY and (first := self._due.first()) is not None and first <= now
+        ):
+            if not self._bucket.take():
+                break
+            self._describe(self._batch(now))
+        if len(self._calls) >= WATCH_CONCURRENCY:
+            return None
+        first, stop = self._due.first(), self._stops.first()
+        turns = [] if first is None else [max(first, self._bucket.ready_at())]
+        return min(turns + ([] if stop is None else [stop]), default=None)
+
+    def _batch(self, now: float) -> list[Run]:
+        """Take up to a hundred runs of one cluster."""
+        batch: list[Run] = []
+        others: list[Run] = []
+        while len(batch) < MAX_DESCRIBED and (run := self._due.take(now + self._poll_interval / 4)):
+            (batch if not batch or run.cluster == batch[0].cluster else others).append(run)
+        for run in others:
+            self._due.put(now, run)
+        return batch
+
+    def _describe(self, batch: list[Run]) -> None:
+        arns = [run.arn or "" for run in batch]
+        self._calls.make(batch, partial(self._ecs.describe_tasks, batch[0].cluster, arns), self._described)
+
+    def _described(self, runs: Sequence[Run], result: Result) -> None:
+        if result.error is not None or not isinstance(result.value, Mapping):
+            self._not_described(runs, result)
+            return
+        self._failures = 0
+        tasks: dict[Any, Mapping[str, Any]] = {
+            task.get("taskArn"): task for task in result.value.get("tasks") or () if isinstance(task, Mapping)
+        }
+        for run in runs:
+            if run.over:
+                continue
+            task = tasks.get(run.arn)
+            if task is None:
+                self._not_known(run)
+                continue
+            run.seen, run.missing_since = True, None
+            self._owner.seen(run, judge_task(task, run.container_name))
+            if not run.over and run.arn:
+                self.add(run)
+
+    def _not_described(self, runs: Sequence[Run], result: Result) -> None:
+        """No answer: each container is as it was; ask again, later."""
+        self._failures += 1
+        outcome = (
+            Outcome(Verdict.IN_DOUBT, "not a response") if result.error is None else judge_error(result.error)
+        )
+        delay = self._again(self._failures)
+        if outcome.verdict is Verdict.THROTTLED:
+            self._bucket.pause(self._throttled(self._failures))
+            delay = 0.0
+        elif outcome.verdict is Verdict.CREDENTIALS:
+            self._ecs.renew()
+            delay = self._credentials(self._failures)
+        elif outcome.verdict is Verdict.FAILED:
+            delay = REFUSED_PAUSE
+        if self._failures == 1 or outcome.verdict is Verdict.FAILED:
+            log.warning(
+                "DescribeTasks has failed, %d containers are asked for later: %s", len(runs), outcome.reason
+            )
+        for run in runs:
+            self.add(run, delay)
+
+    def _not_known(self, run: Run) -> None:
+        """MISSING soon after RunTask is AWS's eventual consistency, and only for ever is it the end."""
+        now = self._clock()
+        if run.missing_since is None:
+            run.missing_since = now
+        since, limit = (run.missing_since, DISAPPEARANCE) if run.seen else (run.accepted_at, APPEARANCE)
+        if now - since < limit:
+            looks = 1 + int((now - run.missing_since) / self._poll_interval)
+            self.add(run, self._missing(looks))
+            return
+        been = "no longer knows" if run.seen else "has never come to know"
+        reason = f"AWS {been} the container {run.arn} (DescribeTasks: MISSING), so its end cannot be told."
+        self._owner.seen(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
+
+    def _stop_answered(self, runs: Sequence[Run], result: Result) -> None:
+        (run,) = runs
+        if result.error is None:
+            return
+        outcome = judge_error(result.error)
+        if outcome.verdict is Verdict.FAILED:
+            log.warning("StopTask for %s, container %s, was refused: %s", run, run.arn, outcome.reason)
+            self._owner.stopped(run)
+            return
+        if outcome.verdict is Verdict.CREDENTIALS:
+            self._ecs.renew()
+        run.stop_failures += 1
+        self.stop(run, self._again(run.stop_failures))

@@ -1,0 +1,167 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What crosses the threads: a launch on its way to the fleet, and the fleet's events on their way back."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Hashable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Union
+
+#: The environment variable of the container that holds the identity of its launch. DescribeTasks returns
+#: the overrides of a task, so the identity can be read back by a scheduler that knows nothing else.
+IDENTITY_VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
+
+
+@dataclass(frozen=True)
+class TaskInstanceId:
+    """The task instance and the try that a launch is for, in Airflow's own terms."""
+
+    dag_id: str
+    task_id: str
+    run_id: str
+    try_number: int
+    map_index: int = -1
+
+    def __str__(self) -> str:
+        mapped = "" if self.map_index < 0 else f"[{self.map_index}]"
+        return f"{self.dag_id}.{self.task_id}{mapped} {self.run_id} try {self.try_number}"
+
+
+@dataclass(frozen=True)
+class Launch:
+    """
+    One hand-over of a task instance by the scheduler: a first run, a retry, a resume, a reschedule, a requeue.
+
+    Defers and reschedules keep the try number, so a launch has an ``id`` of its own.
+    """
+
+    task: TaskInstanceId
+    #: Airflow's key of the task instance; only the executor looks into it.
+    key: Hashable
+    #: What the container shall run. It can hold a bearer token: it is never logged.
+    command: tuple[str, ...] = field(default=(), repr=False)
+    executor_config: Any = field(default=None, repr=False)
+    queue: str | None = None
+    #: Airflow's ``priority_weight``: the higher is launched first.
+    priority: int = 0
+    #: Seconds since the epoch, by the clock that also writes ``queued_dttm``.
+    handed_over: float = 0.0
+    #: Seconds since the epoch when the token in the command expires; None where it has none.
+    expires: float | None = None
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+
+    def __str__(self) -> str:
+        return str(self.task)
+
+    @property
+    def identity(self) -> str:
+        """The text of the environment variable :data:`IDENTITY_VARIABLE`."""
+        return json.dumps(
+            {
+                "launch": self.id,
+                "dag_id": self.task.dag_id,
+                "task_id": self.task.task_id,
+                "run_id": self.task.run_id,
+                "map_index": self.task.map_index,
+                "try_number": self.task.try_number,
+                "handed_over": self.handed_over,
+            },
+            separators=(",", ":"),
+            ensure_ascii=False,
+        )
+
+    def without_workload(self) -> Launch:
+        """Return this launch without what only a further attempt would need: a live container costs little memory."""
+        return replace(self, command=(), executor_config=None)
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a container says of the launch that it is for."""
+
+    launch_id: str
+    task: TaskInstanceId
+    handed_over: float
+    container_name: str
+
+    @classmethod
+    def of(cls, ecs_task: Mapping[str, Any]) -> Identity | None:
+        """
+        Read the identity from a task of a DescribeTasks response; None where the task carries none.
+
+        The container that carries it is the one that decides, whatever the configuration says by now.
+        """
+        overrides = (ecs_task.get("overrides") or {}).get("containerOverrides") or []
+        for override in overrides:
+            for variable in override.get("environment") or []:
+                if variable.get("name") == IDENTITY_VARIABLE:
+                    return cls._parse(variable.get("value"), override.get("name"))
+        return None
+
+    @classmethod
+    def _parse(cls, text: str | None, container_name: str | None) -> Identity | None:
+        try:
+            told = json.loads(text or "")
+            task = TaskInstanceId(
+                told["dag_id"],
+                told["task_id"],
+                told["run_id"],
+                int(told["try_number"]),
+                int(told["map_index"]),
+            )
+            return cls(told["launch"], task, float(told["handed_over"]), container_name or "")
+        except (KeyError, TypeError, ValueError):
+            return None  # Somebody else's variable of the same name: not a container of ours.
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """AWS has accepted a container for the launch."""
+
+    launch: Launch
+    arn: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The launch is over; ``reason`` says in words why it failed, and is None where it finished well."""
+
+    launch: Launch
+    reason: str | None
+    arn: str | None = None
+
+
+@dataclass(frozen=True)
+class Noted:
+    """Something about the launch that its user wants to know, and that does not end it."""
+
+    launch: Launch
+    text: str
+
+
+@dataclass(frozen=True)
+class NotFound:
+    """An adopted task instance for which AWS, when it could be asked at last, knew no container."""
+
+    launch: Launch
+
+
+#: What the fleet tells the executor.
+Event = Union[Accepted, Ended, Noted, NotFound]

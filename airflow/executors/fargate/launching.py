@@ -1,0 +1,253 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Brings launches to AWS: each attempt with a token of its own, and no container too many."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_run_task
+from airflow.executors.fargate.run import Agenda, Calls, Run
+from airflow.executors.fargate.throttle import BackOff, TokenBucket
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.pool import Result
+    from airflow.executors.fargate.request import Prepared
+
+log = logging.getLogger(__name__)
+
+#: Seconds; first wait and limit.
+RESEND_BACK_OFF = 1.0, 30.0
+ATTEMPT_BACK_OFF = 2.0, 30.0
+THROTTLE_BACK_OFF = 1.0, 20.0
+CREDENTIALS_BACK_OFF = 2.0, 15.0
+
+
+class Owner(Protocol):
+    """Who is told what becomes of a run."""
+
+    def accepted(self, run: Run, arn: str) -> None:
+        """AWS has accepted a container."""
+
+    def ended(self, run: Run, reason: str | None) -> None:
+        """End the launch; without a reason it finished well."""
+
+    def noted(self, run: Run, text: str) -> None:
+        """Something that the user wants to know."""
+
+    def in_doubt(self, run: Run) -> None:
+        """Airflow has given up a launch of which nobody knows whether it has a container."""
+
+
+class Launching:
+    """
+    Everything between the hand-over of a launch and the ARN of its container.
+
+    The order is Airflow's: higher priority first, then first come. A launch that waits for its back-off
+    holds up nobody. ``clientToken`` makes RunTask idempotent
+    (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html): while an attempt is in
+    doubt the same request goes out with the same token, and a new token is drawn only after AWS said that
+    nothing was started.
+
+    :param ecs: makes RunTask calls.
+    :param build: makes the request of a launch, on a thread of the pool.
+    :param calls: makes both on its pool.
+    :param concurrency: how many of them may be under way.
+    :param max_attempts: containers that may fail to start before the launch fails.
+    :param bucket: admits RunTask calls.
+    :param owner: is told what becomes of each run.
+    :param clock: seconds, never going backwards.
+    :param random: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        ecs: Ecs,
+        build: Callable[[Launch], Prepared],
+        calls: Calls,
+        concurrency: int,
+        max_attempts: int,
+        bucket: TokenBucket,
+        owner: Owner,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._ecs = ecs
+        self._build = build
+        self.calls = calls
+        self._concurrency = concurrency
+        self._max_attempts = max_attempts
+        self._bucket = bucket
+        self._owner = owner
+        self._clock = clock
+        self._ready = Agenda()
+        self._waiting = Agenda()
+        self._resend = BackOff(*RESEND_BACK_OFF, random)
+        self._attempt = BackOff(*ATTEMPT_BACK_OFF, random)
+        self._throttled = BackOff(*THROTTLE_BACK_OFF, random)
+        self._credentials = BackOff(*CREDENTIALS_BACK_OFF, random)
+        self._refusals = 0  # in a row, of any launch
+        self.closed = False
+
+    def add(self, run: Run, delay: float = 0.0) -> None:
+        """Let a run take its turn, after so many seconds."""
+        self._waiting.put(self._clock() + delay, run)
+
+    def clear(self) -> None:
+        """Forget all turns; the fleet enters the runs anew."""
+        self._ready.clear()
+        self._waiting.clear()
+
+    def work(self) -> float | None:
+        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        now = self._clock()
+        while run := self._waiting.take(now):
+            self._ready.put(-run.launch.priority, run)
+        while not self.closed and self._ready.first() is not None and len(self.calls) < self._concurrency:
+            # A request is made without asking for admission: it costs AWS nothing.
+            if self._bucket.ready_at() > now:
+                return self._bucket.ready_at()
+            run = self._ready.take(float("inf"))
+            if run is not None:
+                self._advance(run, now)
+        return self._waiting.first()
+
+    def launch_again(self, run: Run, reason: str) -> None:
+        """Begin a new attempt, where there is one left, after a container that never started."""
+        run.forget_container()
+        if run.quiet:
+            self._owner.ended(run, reason)
+        elif run.prepared is None:
+            self._owner.ended(
+                run, f"{reason} The scheduler that had its command is gone, so it is not launched again."
+            )
+        elif run.attempt >= self._max_attempts:
+            self._owner.ended(run, f"{reason} Attempts: {run.attempt} of {self._max_attempts}.")
+        else:
+            self._owner.noted(
+                run, f"{reason} Attempt {run.attempt} of {self._max_attempts}; launching again."
+            )
+            self.add(run, self._attempt(run.attempt))
+
+    def wait_for_capacity(self, run: Run, reason: str) -> None:
+        """Try later, at the cost of no attempt, as long as Airflow leaves the task instance queued."""
+        run.attempt -= 1
+        run.forget_container()
+        run.repeats += 1
+        if run.quiet or run.prepared is None:
+            self.launch_again(run, reason)
+            return
+        if run.repeats == 1:
+            self._owner.noted(run, f"{reason} Trying again until there is room.")
+        self.add(run, self._attempt(run.repeats))
+
+    def give_up(self, run: Run) -> None:
+        """Launch no container for a run; where a call is under way, its answer is awaited."""
+        if run not in self.calls.runs():
+            self._give_up(run)
+
+    def _give_up(self, run: Run) -> None:
+        if run.doubtful:
+            self._owner.in_doubt(run)
+        else:
+            self._owner.ended(run, "Airflow has given up the launch.")
+
+    def _advance(self, run: Run, now: float) -> None:
+        if run.prepared is None:
+            self.calls.make([run], partial(self._build, run.launch), self._built)
+            return
+        if run.token is None:
+            if run.deadline is not None and now > run.deadline:
+                # Its token would expire before it is used. Airflow's queued timeout will revoke it.
+                self._owner.noted(run, "No attempt is begun: the token in the command expires too soon.")
+                return
+            run.token = uuid.uuid4().hex
+            run.attempt += 1
+        if self._bucket.take():
+            self.calls.make([run], partial(self._ecs.run_task, run.prepared.request, run.token), self._sent)
+        else:
+            self.add(run)
+
+    def _built(self, runs: Sequence[Run], result: Result) -> None:
+        (run,) = runs
+        if run.quiet:
+            self._give_up(run)
+        elif result.error is None:
+            run.prepared = result.value
+            run.container_name, run.cluster = run.prepared.container_name, run.prepared.cluster
+            self.add(run)
+        elif isinstance(result.error, RequestError):
+            self._owner.ended(run, f"No container was launched: {result.error}.")
+        else:
+            # A bug of ours, or of the service model: the traceback is for the log, the type for the user.
+            log.error("Making the request for %s failed", run, exc_info=result.error)
+            self._owner.ended(
+                run, f"No container was launched: {type(result.error).__name__} in the executor."
+            )
+
+    def _sent(self, runs: Sequence[Run], result: Result) -> None:
+        (run,) = runs
+        outcome = judge_run_task(result.value) if result.error is None else judge_error(result.error)
+        if outcome.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
+            self._hold_all(run, outcome)
+            return
+        self._refusals = 0
+        if outcome.verdict is Verdict.ACCEPTED:
+            run.repeats = 0
+            self._owner.accepted(run, outcome.arn or "")
+        elif outcome.verdict is Verdict.IN_DOUBT:
+            self._say_again(run, outcome)
+        elif outcome.verdict is Verdict.NO_CAPACITY:
+            self.wait_for_capacity(run, outcome.reason)
+        elif outcome.verdict is Verdict.LAUNCH_AGAIN:
+            self.launch_again(run, outcome.reason)
+        else:
+            self._owner.ended(run, f"AWS refused to launch a container. {outcome.reason}")
+
+    def _hold_all(self, run: Run, outcome: Outcome) -> None:
+        """Nothing was started, for a reason that all launches share: hold all of them for a while."""
+        if not self._bucket.paused:  # Many calls that were under way together are refused together.
+            self._refusals += 1
+            if self._refusals == 1:
+                log.warning("RunTask is refused, launches wait: %s", outcome.reason)
+            if outcome.verdict is Verdict.CREDENTIALS:
+                self._ecs.renew()
+                self._bucket.pause(self._credentials(self._refusals))
+            else:
+                self._bucket.pause(self._throttled(self._refusals))
+        if run.quiet:
+            self._give_up(run)
+        else:
+            self.add(run)
+
+    def _say_again(self, run: Run, outcome: Outcome) -> None:
+        run.repeats += 1
+        run.doubtful = True
+        if run.quiet:
+            self._give_up(run)
+            return
+        if run.repeats == 1:
+            log.warning("No clear answer to RunTask for %s, saying the same again: %s", run, outcome.reason)
+        self.add(run, self._resend(run.repeats))

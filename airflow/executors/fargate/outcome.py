@@ -1,0 +1,314 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+What AWS said, turned into a verdict with its reason; pure, and total: whatever comes in, a verdict comes out.
+
+Sources: the errors and failures of RunTask
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+and the end of a task
+https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Verdict(Enum):
+    """What to do next about a call or a container."""
+
+    #: RunTask has accepted a container.
+    ACCEPTED = "accepted"
+    #: The container is on its way up, runs, or has not been seen to end.
+    LIVE = "live"
+    #: The named container ended with exit code 0.
+    FINISHED = "finished"
+    #: The launch is over, and failed; only Airflow's own retries may start another.
+    FAILED = "failed"
+    #: No container started, for a reason that a further attempt may not meet; it uses up an attempt.
+    LAUNCH_AGAIN = "launch again"
+    #: No container started, since there is no room; try later, which uses up no attempt.
+    NO_CAPACITY = "no capacity"
+    #: AWS wants fewer calls; nothing was done; try later, which uses up no attempt.
+    THROTTLED = "throttled"
+    #: The credentials were not accepted, nothing was done; try later with new ones.
+    CREDENTIALS = "credentials"
+    #: Nobody knows whether the call was carried out: say the very same again.
+    IN_DOUBT = "in doubt"
+    #: DescribeTasks does not know the container.
+    MISSING = "missing"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A verdict, and the reason in words for whoever has to understand it."""
+
+    verdict: Verdict
+    reason: str = ""
+    arn: str | None = None
+    #: Whether the container is known to have started: then its end is the end of the launch.
+    started: bool = False
+
+
+THROTTLE_CODES = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+#: What EC2 or ECS wraps in an InvalidParameterException or ClientException though later is all it takes.
+WRAPPED_THROTTLES = (
+    "ErrorCode: RequestLimitExceeded",
+    "ErrorCode: Throttling",
+    "ErrorCode: InternalError",
+    "Request limit exceeded",
+    "Rate exceeded",
+    "PROVISIONING state",
+)
+CREDENTIAL_CODES = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "IncompleteSignature",
+        "InvalidClientTokenId",
+        "InvalidSignatureException",
+        "MissingAuthenticationToken",
+        "MissingAuthenticationTokenException",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+#: botocore's own errors, by name: this module is imported where botocore need not be.
+CREDENTIAL_ERRORS = frozenset(
+    {
+        "CredentialRetrievalError",
+        "NoAuthTokenError",
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "SSOError",
+        "TokenRetrievalError",
+    }
+)
+SERVER_CODES = frozenset(
+    {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable"}
+)
+CAPACITY = (
+    "Capacity is unavailable",
+    "EMPTY CAPACITY PROVIDER",
+    "RESOURCE:",
+    "limit on the number of vCPUs",
+    "limit on the number of tasks you can run concurrently",
+)
+#: A sign in AWS's words, what it means, what to do about it; the first that fits is told.
+HINTS = (
+    (
+        "CannotPullContainer",
+        "the image could not be pulled",
+        (
+            "Check the image's name and tag, the execution role's permissions on the registry, and that the "
+            "subnets reach it (public IP, NAT gateway or VPC endpoints)"
+        ),
+    ),
+    (
+        "OutOfMemory",
+        "the container ran out of memory",
+        "Give the task more memory, with executor_config or in the task definition",
+    ),
+    (
+        "ResourceInitializationError",
+        "Fargate could not prepare the task",
+        (
+            "Check the execution role, the secrets and log group that the task definition names, and that the "
+            "subnets reach those services"
+        ),
+    ),
+    (
+        "CannotStartContainer",
+        "the container could not be started",
+        "Check the entry point and the command of the image, and the log configuration",
+    ),
+    (
+        "network interface",
+        "the network interface could not be made or attached",
+        "Check that the subnets have free addresses, and the account's quota of network interfaces",
+    ),
+    (
+        "number of vCPUs",
+        "the account's quota of Fargate vCPUs is used up",
+        "Ask AWS for a higher quota, or lower Airflow's parallelism",
+    ),
+    (
+        "Capacity is unavailable",
+        "AWS has no capacity at the moment",
+        "Add subnets in other Availability Zones",
+    ),
+    (
+        "EMPTY CAPACITY PROVIDER",
+        "the capacity provider has no instances",
+        "Check the capacity provider's Auto Scaling group",
+    ),
+    ("RESOURCE:", "the cluster has no room for the task", "Add capacity to the cluster"),
+    (
+        "maintenance",
+        "AWS maintained the host of the container",
+        "Give the Airflow task retries",
+    ),
+    (
+        "SpotInterruption",
+        "the Spot capacity was taken back, or there was none",
+        "Give the Airflow task retries, or use on-demand capacity",
+    ),
+    (
+        "UserInitiated",
+        "somebody stopped the container",
+        "See AWS CloudTrail for who called StopTask",
+    ),
+    (
+        "AccessDenied",
+        "the scheduler's role lacks a permission",
+        "Allow ecs:RunTask on the task definition, and iam:PassRole on its task and execution roles",
+    ),
+    (
+        "ClusterNotFound",
+        "there is no such cluster in this Region and account",
+        "Check [fargate] cluster and region",
+    ),
+    (
+        "TaskDefinition",
+        "the task definition cannot be used",
+        "Check [fargate] task_definition, that it is active, and that it suits the launch type",
+    ),
+)
+
+
+def explain(told: str) -> str:
+    """Put AWS's words into a sentence: what happened, what AWS said, what to do."""
+    told = told.strip().rstrip(".") or "AWS gave no reason"
+    for sign, meaning, remedy in HINTS:
+        if sign in told:
+            return f"{meaning[0].upper()}{meaning[1:]} (AWS: {told}). {remedy}."
+    return f"{told}."
+
+
+def judge_error(error: BaseException) -> Outcome:
+    """Judge an exception that a call to ECS raised; an error that nobody knows leaves the call in doubt."""
+    response = getattr(error, "response", None)
+    told = f"{type(error).__name__}: {error}"
+    if not isinstance(response, Mapping):
+        names = {cls.__name__ for cls in type(error).__mro__}
+        if names & CREDENTIAL_ERRORS:
+            return Outcome(Verdict.CREDENTIALS, told)
+        return Outcome(Verdict.FAILED if "ParamValidationError" in names else Verdict.IN_DOUBT, told)
+    code = str((response.get("Error") or {}).get("Code") or "")
+    message = str((response.get("Error") or {}).get("Message") or "")
+    status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0
+    told = f"{code}: {message}"
+    if code in THROTTLE_CODES:
+        return Outcome(Verdict.THROTTLED, told)
+    if code in CREDENTIAL_CODES:
+        return Outcome(Verdict.CREDENTIALS, told)
+    if code in ("InvalidParameterException", "ClientException") and any(
+        w in message for w in WRAPPED_THROTTLES
+    ):
+        return Outcome(Verdict.THROTTLED, told)
+    if code == "ConflictException" and response.get("resourceIds"):
+        # The token is ours alone, so what it started is ours too.
+        return Outcome(Verdict.ACCEPTED, told, arn=str(response["resourceIds"][0]))
+    if code in SERVER_CODES or status >= 500 or not code or code.isdigit():
+        return Outcome(Verdict.IN_DOUBT, told)
+    return Outcome(Verdict.FAILED, explain(told))
+
+
+def judge_run_task(response: Any) -> Outcome:
+    """Judge the response to RunTask; one that names neither a task nor a failure leaves it in doubt."""
+    response = response if isinstance(response, Mapping) else {}
+    for task in response.get("tasks") or []:
+        if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
+            return Outcome(Verdict.ACCEPTED, arn=task["taskArn"])
+    for failure in response.get("failures") or []:
+        told = ": ".join(
+            str(failure[k]) for k in ("reason", "detail") if isinstance(failure, Mapping) and failure.get(k)
+        )
+        verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
+        return Outcome(verdict, explain(told))
+    return Outcome(Verdict.IN_DOUBT, "AWS answered with neither a task nor a failure")
+
+
+def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
+    """
+    Judge a task of a DescribeTasks response by its container of that name.
+
+    Its exit code decides as soon as the container has stopped: what the other containers do, and how long
+    the task takes to vanish, is nobody's business.
+    """
+    stopped = task.get("lastStatus") in ("STOPPED", "DELETED")
+    arn = task.get("taskArn")
+    container = _container(task, container_name)
+    exit_code = container.get("exitCode")
+    started = bool(task.get("startedAt")) or isinstance(exit_code, int)
+    if isinstance(exit_code, int) and (stopped or container.get("lastStatus") == "STOPPED"):
+        if exit_code == 0:
+            return Outcome(Verdict.FINISHED, arn=arn, started=True)
+        told = _join(container.get("reason"), task.get("stopCode"), task.get("stoppedReason"))
+        return Outcome(
+            Verdict.FAILED,
+            f"Container {container_name} exited with code {exit_code}. {explain(told)}",
+            arn,
+            True,
+        )
+    if not stopped:
+        return Outcome(Verdict.LIVE, arn=arn, started=started)
+    told = _join(task.get("stopCode"), task.get("stoppedReason"), container.get("reason"))
+    if started:
+        return Outcome(
+            Verdict.FAILED,
+            f"Container {container_name} ended without an exit code. {explain(told)}",
+            arn,
+            True,
+        )
+    no_room = task.get("stopCode") == "SpotInterruption" or any(sign in told for sign in CAPACITY)
+    verdict = Verdict.NO_CAPACITY if no_room else Verdict.LAUNCH_AGAIN
+    return Outcome(verdict, f"Container {container_name} never started. {explain(told)}", arn)
+
+
+def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """Return the container of that name, or an empty one: then there is no exit code, and that is judged."""
+    containers = task.get("containers")
+    for container in containers if isinstance(containers, (list, tuple)) else ():
+        if isinstance(container, Mapping) and container.get("name") == name:
+            return container
+    return {}
+
+
+def _join(*parts: Any) -> str:
+    return "; ".join(str(part) for part in parts if part)

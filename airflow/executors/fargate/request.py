@@ -1,0 +1,242 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""From a launch to the ``run_task`` request: made, merged with the task's own wishes, checked."""
+
+from __future__ import annotations
+
+import copy
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.check import RequestCheck
+    from airflow.executors.fargate.config import CommandToRequest, FargateConfig
+
+#: Lists of named things are merged by name; any other list is replaced.
+NAMED_LISTS = {
+    "containerOverrides": "name",
+    "environment": "name",
+    "resourceRequirements": "type",
+    "inferenceAcceleratorOverrides": "deviceName",
+    "tags": "key",
+}
+#: What is the executor's own business: exactly-once launches and adoption rest on it.
+RESERVED = ("clientToken", "startedBy", "count")
+#: RunTask takes one of them; who names one means to be rid of the other.
+EXCLUSIVE = {"capacityProviderStrategy": "launchType", "launchType": "capacityProviderStrategy"}
+#: Launch types whose tasks cannot have a network interface of their own, or need none.
+WITHOUT_NETWORK = ("EXTERNAL",)
+
+
+def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]:
+    """
+    Return the ``run_task`` request that the options of ``[fargate]`` describe.
+
+    ``platformVersion`` and ``assignPublicIp`` go to Fargate alone, and the network configuration where
+    subnets are given and the launch type can use them.
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+    """
+    request: dict[str, Any] = {
+        "cluster": config.cluster,
+        "taskDefinition": config.task_definition,
+        "count": 1,
+        "overrides": {"containerOverrides": [{"name": config.container_name, "command": command}]},
+    }
+    if config.launch_type:
+        request["launchType"] = config.launch_type
+    if config.launch_type == "FARGATE":
+        request["platformVersion"] = config.platform_version
+    if config.subnets and config.launch_type not in WITHOUT_NETWORK:
+        network: dict[str, Any] = {"subnets": list(config.subnets)}
+        if config.security_groups:
+            network["securityGroups"] = list(config.security_groups)
+        if config.launch_type in ("FARGATE", None):
+            network["assignPublicIp"] = config.assign_public_ip
+        request["networkConfiguration"] = {"awsvpcConfiguration": network}
+    return request
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A checked request without ``clientToken``, which belongs to an attempt; and whose exit code counts."""
+
+    request: Mapping[str, Any]
+    container_name: str
+
+    @property
+    def cluster(self) -> str:
+        """The cluster that the request names; AWS calls the one that it means without a name ``default``."""
+        return self.request.get("cluster") or "default"
+
+
+class RequestBuilder:
+    """
+    Makes requests, for many threads.
+
+    :param config: the options.
+    :param command_to_request: what ``execution_config_function`` returned.
+    :param check: refuses what AWS would refuse.
+    """
+
+    def __init__(
+        self, config: FargateConfig, command_to_request: CommandToRequest, check: RequestCheck
+    ) -> None:
+        self._config = config
+        self._command_to_request = command_to_request
+        self._check = check
+        # The function is the user's own: it may use what is not made for several threads.
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, launch: Launch) -> Prepared:
+        """
+        Return the request for a launch; neither the launch nor what the user's function returned is changed.
+
+        :raises RequestError: where the function fails, or the request is one that AWS would refuse.
+        """
+        command = list(launch.command)
+        request = self._from_function(command)
+        name = self._container_name(request, command)
+        if launch.executor_config:
+            request = merge_executor_config(request, launch.executor_config, name)
+        own = {
+            "startedBy": self._config.deployment,
+            "overrides": {"containerOverrides": [_identity_override(name, launch)]},
+        }
+        request = merge(request, own)
+        self._check(request)
+        return Prepared(request, name)
+
+    def _from_function(self, command: list[str]) -> dict[str, Any]:
+        function = "execution_config_function"
+        try:
+            with self._one_at_a_time:
+                request = self._command_to_request(command)
+        except Exception as error:
+            # Only the type: the message of an error in the user's code can hold the command and its token.
+            raise RequestError(f"the function of {function} raised {type(error).__name__}") from error
+        if not isinstance(request, dict):
+            raise RequestError(
+                f"the function of {function} returned a {type(request).__name__}; it must return a dict"
+            )
+        for member in RESERVED[:2]:
+            if member in request:
+                raise RequestError(
+                    f"the function of {function} sets {member}, which the executor sets itself"
+                )
+        if request.get("count", 1) != 1:
+            raise RequestError(f"the function of {function} sets count; one launch is one container")
+        return deepcopy(request, f"the request of {function}")
+
+    def _container_name(self, request: Mapping[str, Any], command: list[str]) -> str:
+        """Return the configured name, or else that of the one container to which the function gave the command."""
+        if self._config.container_name:
+            return self._config.container_name
+        named = [o.get("name") for o in _container_overrides(request) if o.get("command") == command]
+        named = named or [o.get("name") for o in _container_overrides(request)]
+        if len(named) != 1 or not isinstance(named[0], str):
+            raise RequestError(
+                "no telling which container runs the task: set [fargate] container_name, or let the function "
+                "give Airflow's command to one container by its name"
+            )
+        return named[0]
+
+
+def _identity_override(name: str, launch: Launch) -> dict[str, Any]:
+    return {"name": name, "environment": [{"name": IDENTITY_VARIABLE, "value": launch.identity}]}
+
+
+def _container_overrides(request: Any) -> list[dict[str, Any]]:
+    """Return the container overrides that have the right type; the check tells of the others."""
+    overrides = request.get("overrides") if isinstance(request, Mapping) else None
+    containers = overrides.get("containerOverrides") if isinstance(overrides, Mapping) else None
+    return [c for c in containers if isinstance(c, dict)] if isinstance(containers, (list, tuple)) else []
+
+
+def deepcopy(value: Any, what: str) -> Any:
+    """
+    Copy what a user gave, so that nobody's object is ever changed.
+
+    :raises RequestError: where it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(value)
+    except Exception as error:
+        raise RequestError(f"{what} cannot be copied: {type(error).__name__}") from error
+
+
+def merge_executor_config(
+    request: Mapping[str, Any], executor_config: Any, container_name: str
+) -> dict[str, Any]:
+    """
+    Merge what a task asks for into its request; what the task says wins.
+
+    A container override without a name is for the container that runs the task.
+
+    :raises RequestError: where it is no dict, or touches what is the executor's own business.
+    """
+    if not isinstance(executor_config, Mapping):
+        raise RequestError(
+            f"executor_config is a {type(executor_config).__name__}; it must be a dict of run_task members"
+        )
+    wishes = deepcopy(dict(executor_config), "executor_config")
+    for member in RESERVED:
+        if member in wishes:
+            raise RequestError(f"executor_config sets {member}, which the executor sets itself; leave it out")
+    for override in _container_overrides(wishes):
+        override.setdefault("name", container_name)
+        if override["name"] == container_name and "command" in override:
+            raise RequestError(
+                f"executor_config sets the command of container {container_name!r}, which is Airflow's; leave it out"
+            )
+    kept = {k: v for k, v in request.items() if EXCLUSIVE.get(k) not in wishes}
+    return merge(kept, wishes)
+
+
+def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, all else replaced."""
+    merged = dict(base)
+    for key, value in extra.items():
+        old = merged.get(key)
+        if isinstance(old, Mapping) and isinstance(value, Mapping):
+            merged[key] = merge(old, value)
+        elif key in NAMED_LISTS and isinstance(old, list) and isinstance(value, list):
+            merged[key] = _merge_named(old, value, NAMED_LISTS[key])
+        else:
+            merged[key] = value
+    return merged
+
+
+def _merge_named(base: list[Any], extra: list[Any], name: str) -> list[Any]:
+    merged = list(base)
+    for item in extra:
+        place = next((i for i, old in enumerate(merged) if _same(old, item, name)), None)
+        if place is None:
+            merged.append(item)
+        else:
+            merged[place] = merge(merged[place], item)
+    return merged
+
+
+def _same(old: Any, new: Any, name: str) -> bool:
+    return (
+        isinstance(old, Mapping) and isinstance(new, Mapping) and name in new and old.get(name) == new[name]
+    )

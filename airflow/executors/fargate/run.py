@@ -1,0 +1,149 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What the fleet remembers of one launch, and of the calls that are under way."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.pool import Result
+    from airflow.executors.fargate.request import Prepared
+
+
+@dataclass(eq=False)
+class Run:
+    """A launch on its way from the hand-over to its end; only the fleet's thread touches it."""
+
+    launch: Launch
+    #: The frozen request; None before it is made, once a container has started, and for an adopted container.
+    prepared: Prepared | None = None
+    container_name: str = ""
+    cluster: str = ""
+    #: How many attempts have been begun that count.
+    attempt: int = 0
+    #: ``clientToken`` of the attempt under way: the same through every resend of it.
+    token: str | None = None
+    #: How often in a row the attempt was repeated or put off.
+    repeats: int = 0
+    #: No attempt begins after this time, since the token in the command would expire too soon.
+    deadline: float | None = None
+    arn: str | None = None
+    accepted_at: float = 0.0
+    #: Whether DescribeTasks has ever known the container.
+    seen: bool = False
+    started: bool = False
+    #: Since when DescribeTasks does not know the container.
+    missing_since: float | None = None
+    #: Airflow has given up the launch: it gets no more events, and no more containers.
+    quiet: bool = False
+    #: Why the container is to be stopped, if it is.
+    stop_reason: str | None = None
+    over: bool = False
+    #: Whether a RunTask call got no clear answer, so that there may be a container nobody told us of.
+    doubtful: bool = False
+    stop_failures: int = 0
+    searches: int = 0
+    #: How often handling it has ended the fleet's thread.
+    faults: int = 0
+
+    def forget_container(self) -> None:
+        """Be ready for a new attempt: AWS has said that there is no container of the last one."""
+        self.token = self.arn = self.missing_since = None
+        self.seen = self.doubtful = False
+
+    def __str__(self) -> str:
+        return str(self.launch)
+
+
+class Agenda:
+    """Runs by the time (or rank) at which it is their turn; among equals, first come, first served."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Run]] = []
+        self._count = itertools.count()
+
+    def __len__(self) -> int:
+        return sum(not run.over for _, _, run in self._heap)
+
+    def put(self, at: float, run: Run) -> None:
+        """Enter a run."""
+        heapq.heappush(self._heap, (at, next(self._count), run))
+
+    def first(self) -> float | None:
+        """Return the first turn of a run that is not over; None where there is no run."""
+        while self._heap and self._heap[0][2].over:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def take(self, until: float) -> Run | None:
+        """Take the first run whose turn is not after ``until``; None where there is none."""
+        first = self.first()
+        return heapq.heappop(self._heap)[2] if first is not None and first <= until else None
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._heap.clear()
+
+
+class Pool(Protocol):
+    """What makes calls elsewhere; see :class:`~airflow.executors.fargate.pool.DaemonPool`."""
+
+    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
+        """Make the call and hand its result to ``then``."""
+
+
+class Calls:
+    """
+    Calls under way on a pool, and the runs that wait for them.
+
+    :param pool: makes the calls.
+    :param post: brings a function and its arguments to the fleet's thread, to be called there.
+    """
+
+    def __init__(self, pool: Pool, post: Callable[..., None]) -> None:
+        self._pool = pool
+        self._post = post
+        self._numbers = itertools.count()
+        self._under_way: dict[int, Sequence[Run]] = {}
+        #: The runs whose result is being handled: the suspects, if that ends the thread.
+        self.handling: Sequence[Run] = ()
+
+    def __len__(self) -> int:
+        return len(self._under_way)
+
+    def make(
+        self, runs: Sequence[Run], call: Callable[[], Any], then: Callable[[Sequence[Run], Result], None]
+    ) -> None:
+        """Make a call for these runs; ``then`` gets its result, on the fleet's thread."""
+        number = next(self._numbers)
+        self._under_way[number] = runs
+        self._pool.submit(call, lambda result: self._post(self._done, number, then, result))
+
+    def runs(self) -> Iterable[Run]:
+        """Return the runs that wait for a call."""
+        return itertools.chain.from_iterable(self._under_way.values())
+
+    def _done(self, number: int, then: Callable[[Sequence[Run], Result], None], result: Result) -> None:
+        self.handling = self._under_way.pop(number)
+        then(self.handling, result)
+        self.handling = ()

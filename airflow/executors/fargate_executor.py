@@ -1,0 +1,336 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+FargateExecutor: each task instance runs in a container of its own on AWS Fargate.
+
+.. seealso:: For more information on how the FargateExecutor works, take a look at the guide:
+    :ref:`executor:FargateExecutor`
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate import compat
+from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted, NotFound
+from airflow.utils.state import TaskInstanceState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy.orm import Session
+
+    from airflow.executors.fargate.adoption import Adopted, Candidate
+    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.fleet_thread import FleetThread
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
+#: Seconds that the scheduler waits for calls under way when it ends; its process gets SIGKILL soon after SIGTERM.
+END_PATIENCE = 12.0
+#: Seconds that the scheduler waits for AWS when it takes over from another one. What has not been told by
+#: then is told later; until then the task instances are kept.
+ADOPTION_PATIENCE = 10.0
+
+
+def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[str, Any]]:
+    """
+    Return the function that the ``[fargate]`` options make, the default of ``execution_config_function``.
+
+    The function that is returned takes an Airflow command, a list of strings, and returns a ``run_task``
+    request, a dict. A function of your own may call this one and change what its function returns.
+
+    :raises ConfigError: where the options have mistakes.
+    """
+    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.request import default_request
+
+    config = FargateConfig.from_options(compat.option_reader(), _launch_types(), call_function=False)
+    return lambda command: default_request(config, command)
+
+
+def _launch_types() -> Sequence[str]:
+    """Return the launch types that the installed botocore lists for RunTask."""
+    import botocore.session
+
+    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
+    return model.input_shape.members["launchType"].enum
+
+
+class FargateExecutor(BaseExecutor):
+    """
+    Runs each task instance in a container of its own on AWS Fargate.
+
+    This class is the bridge between the scheduler and the fleet, which has a thread of its own and makes all
+    calls to AWS: nothing here but adoption and the end waits for AWS. The scheduler's thread alone calls it.
+    """
+
+    is_local: bool = False
+    is_production: bool = True
+    supports_ad_hoc_ti_run: bool = False
+    # 3.2 and newer: the scheduler stores an id of the launch in the transaction that queues the task instance.
+    pre_assigns_external_executor_id = True
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._fleet_thread: FleetThread | None = None
+        #: The id of the present launch by its key; None where it is not known yet.
+        self._launches: dict[TaskInstanceKey, str | None] = {}
+        #: Keys whose end the scheduler has been told of since the last heartbeat.
+        self._just_ended: set[TaskInstanceKey] = set()
+
+    # Beginning and end.
+
+    def start(self) -> None:
+        """
+        Read the configuration and make the client; no call is made, and no thread is started yet.
+
+        :raises ConfigError: with every mistake in the options.
+        """
+        from airflow.executors.fargate.check import RequestCheck
+        from airflow.executors.fargate.config import FargateConfig
+        from airflow.executors.fargate.ecs import Ecs
+        from airflow.executors.fargate.fleet_thread import FleetThread
+        from airflow.executors.fargate.request import RequestBuilder
+
+        config = FargateConfig.from_options(compat.option_reader(self), _launch_types())
+        ecs = Ecs(_client_maker(config))
+        build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
+        self._fleet_thread = FleetThread(ecs, config, build)
+        self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
+
+    def end(self) -> None:
+        """
+        Launch nothing more and leave, within 15 seconds.
+
+        Containers run on; the next scheduler adopts them.
+        """
+        if self._fleet_thread is not None:
+            self._fleet_thread.close(END_PATIENCE)
+            self._fleet_thread = None
+
+    def terminate(self) -> None:
+        """Stop every container, and leave."""
+        if self._fleet_thread is not None:
+            self._fleet_thread.ensure_running()
+            fleet = self._fleet_thread.fleet
+            self._fleet_thread.tell(fleet.close)
+            self._fleet_thread.tell(fleet.revoke_all, "Airflow's scheduler was terminated")
+        self.end()
+
+    # What the scheduler hands over.
+
+    if compat.QUEUES_WORKLOADS_ITSELF:
+
+        def queue_workload(self, workload: Any, session: Session) -> None:
+            """Take a workload, which 3.0 leaves to the executor."""
+            self.queued_tasks[workload.ti.key] = workload
+
+    def trigger_tasks(self, open_slots: int) -> None:
+        """
+        Free the keys that Airflow has queued again before it lets them run.
+
+        It does so after a defer, a reschedule or a requeue, when the earlier launch has done its work, though
+        its container may still be ending. 2.11 and 3.0 would drop such a key after some seconds.
+        """
+        self.running.difference_update(self.queued_tasks)
+        super().trigger_tasks(open_slots)
+
+    def _process_workloads(self, workload_items: Sequence[Any]) -> None:
+        """Hand workloads to the fleet, 3.0 and newer."""
+        for workload in workload_items:
+            key = workload.ti.key
+            del self.queued_tasks[key]
+            self.running.add(key)
+            self._hand_over(compat.launch_of_workload(workload, time.time()))
+
+    def execute_async(
+        self,
+        key: TaskInstanceKey,
+        command: Sequence[str],
+        queue: str | None = None,
+        executor_config: Any = None,
+    ) -> None:
+        """Hand a command to the fleet: what 2.11 calls for each task instance."""
+        self._hand_over(
+            Launch(
+                task=compat.task_instance_id(key),
+                key=key,
+                command=tuple(command),
+                executor_config=executor_config,
+                queue=queue,
+                handed_over=time.time(),
+            )
+        )
+
+    def _hand_over(self, launch: Launch) -> None:
+        thread = self._require_thread()
+        earlier = self._launches.get(launch.key)
+        if earlier is not None:
+            thread.tell(thread.fleet.supersede, earlier)
+        self._launches[launch.key] = launch.id
+        thread.tell(thread.fleet.add, launch)
+
+    def _require_thread(self) -> FleetThread:
+        if self._fleet_thread is None:
+            raise ConfigError(["The executor was not started; its start() must be called first."])
+        return self._fleet_thread
+
+    def revoke_task(self, *, ti: TaskInstance) -> None:
+        """Take a task instance back: launch nothing for it, and stop the container that there is."""
+        key = ti.key
+        self.queued_tasks.pop(key, None)
+        self.running.discard(key)
+        launch_id = self._launches.pop(key, None)
+        if launch_id is not None and self._fleet_thread is not None:
+            reason = "Airflow has revoked the task instance: it was queued for too long"
+            self._fleet_thread.tell(self._fleet_thread.fleet.revoke, launch_id, reason)
+
+    # What the scheduler is told.
+
+    def sync(self) -> None:
+        """Tell the scheduler what has happened since the last heartbeat; AWS is not asked here."""
+        thread = self._require_thread()
+        thread.ensure_running()
+        self._just_ended.clear()
+        for event in thread.events():
+            self._tell(event)
+
+    def _tell(self, event: Event) -> None:
+        launch = event.launch
+        key: Any = launch.key
+        if isinstance(event, NotFound):
+            self._not_found(key)
+            return
+        known = self._launches.get(key, "")
+        if known is not None and known != launch.id:
+            return  # An earlier launch of the task instance: its end is not that of the present one.
+        if isinstance(event, Accepted):
+            self._launches[key] = launch.id
+            self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
+        elif isinstance(event, Noted):
+            self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
+        elif isinstance(event, Ended):
+            self._ended(key, event)
+
+    def _ended(self, key: TaskInstanceKey, event: Ended) -> None:
+        del self._launches[key]
+        if key in self.queued_tasks:
+            # Airflow has queued the task instance again: this end is that of an earlier launch.
+            self.running.discard(key)
+            return
+        self._just_ended.add(key)
+        if event.reason is None:
+            self.success(key)
+            return
+        self.log.error("%s failed: %s", event.launch, event.reason)
+        self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)
+        self.fail(key, event.reason)
+
+    def has_task(self, task_instance: TaskInstance) -> bool:
+        """
+        Tell whether the task instance is queued or running here.
+
+        The scheduler asks when it reads the end of a launch, and fails a task instance that has not ended
+        with it. One that is SCHEDULED by then has deferred or rescheduled itself in that launch and waits to be
+        queued again: so it has not come to an end, though its container has.
+        """
+        if super().has_task(task_instance):
+            return True
+        return task_instance.state == TaskInstanceState.SCHEDULED and task_instance.key in self._just_ended
+
+    # What an earlier scheduler has left.
+
+    def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
+        """
+        Take over the containers of task instances whose scheduler is gone.
+
+        :return: those that have no container: nothing runs for them, so the scheduler may launch them anew.
+            Where AWS could not be asked in time, all are kept.
+        """
+        if not tis:
+            return []
+        thread = self._require_thread()
+        thread.ensure_running()
+        tis_by_candidate = compat.candidates(tis)
+        unknown = [c for c in tis_by_candidate if c.key not in self._launches]
+        if not unknown:
+            return []
+        reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
+        thread.tell(thread.fleet.look_for, unknown, reply)
+        try:
+            answer = reply.result(timeout=ADOPTION_PATIENCE)
+        except concurrent.futures.TimeoutError:
+            if reply.cancel():
+                self._keep(unknown)
+                return []
+            answer = reply.result()  # It came at the last moment.
+        for found in answer.found:
+            self._launches[found.candidate.key] = found.launch.id
+            self.running.add(found.candidate.key)
+        self.log.info(
+            "Adopted %d task instances, %d have no container", len(answer.found), len(answer.missing)
+        )
+        return [tis_by_candidate[candidate] for candidate in answer.missing]
+
+    def _keep(self, candidates: Sequence[Candidate]) -> None:
+        self.log.warning("AWS has not told yet which of %d task instances have a container", len(candidates))
+        for candidate in candidates:
+            self._launches[candidate.key] = None
+            self.running.add(candidate.key)
+
+    def _not_found(self, key: TaskInstanceKey) -> None:
+        """Let go of a task instance that was kept; Airflow's own timeouts decide what becomes of it."""
+        if self._launches.get(key, "") is None:
+            del self._launches[key]
+            self.running.discard(key)
+            text = "No container was found for it when its scheduler was replaced."
+            self.log_task_event(event="fargate adoption", extra=text, ti_key=key)
+
+
+def _client_maker(config: FargateConfig) -> Callable[[], Any]:
+    """
+    Return a function that makes a boto3 client for ECS; it is called once more when credentials were refused.
+
+    :raises ConfigError: where no client can be made, such as without a Region.
+    """
+    from botocore.exceptions import BotoCoreError
+
+    from airflow.executors.fargate.ecs import client_config
+    from airflow.executors.fargate.following import WATCH_CONCURRENCY
+
+    make_session = compat.session_maker(config.conn_id, config.region)
+
+    def make_client() -> Any:
+        return make_session().client(
+            "ecs",
+            endpoint_url=config.endpoint_url,
+            config=client_config(config.launch_concurrency + WATCH_CONCURRENCY),
+        )
+
+    try:
+        make_client()
+    except BotoCoreError as error:
+        raise ConfigError(
+            [f"[fargate] region = {config.region!r}: {error} Set the Region, here or in AWS_DEFAULT_REGION."]
+        ) from error
+    return make_client
