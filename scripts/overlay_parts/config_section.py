@@ -52,9 +52,17 @@ def add_section(config: bytes, template: bytes, airflow_version: str) -> bytes:
     section = _dated(_section_text(template), _base_version(airflow_version))
     joint = b"" if config.endswith(b"\n") else b"\n"
     result = config + joint + section.encode()
-    if _load(result) != {**_load(config), **_load(section.encode())}:
+    if not _is_sum(result, config, section.encode()):
         raise OverlayError("the file does not end where a section can follow")
     return result
+
+
+def _is_sum(result: bytes, *parts: bytes) -> bool:
+    try:
+        read = _load(result)
+    except OverlayError:
+        return False
+    return read == {name: value for part in parts for name, value in _load(part).items()}
 
 
 def _sections(config: bytes) -> list[str]:

@@ -133,7 +133,7 @@ class Installation:
                     change.make_folder(survey.path(folder))
             self._lay(change, survey, plan, state)
             self._take_back(change, survey, dropped)
-        self._journal.write(state)
+            self._journal.write(state)
 
     def _lay(self, change: Transaction, survey: Survey, plan: Plan, state: State) -> None:
         for edit in plan.edits:
@@ -163,9 +163,8 @@ class Installation:
             for folder in reversed(state.folders):
                 if not _remove_folder(change, survey, folder):
                     left.append(f"  {folder}: left, it holds files of others")
-        # Without its state the journal is void, should this be interrupted.
-        (self._journal.folder / "state.json").unlink()
-        shutil.rmtree(self._journal.folder)
+            self._journal.end()
+        shutil.rmtree(self._journal.folder, ignore_errors=True)
         return left
 
     def _take_back(self, change: Transaction, survey: Survey, entries: dict[str, Entry]) -> None:
@@ -185,6 +184,9 @@ class Installation:
     def _recover(self) -> list[str]:
         """Give back what an interrupted run left half done."""
         state = self._journal.read()
+        if state is None:
+            # Nothing was changed yet, or all was given back already: what the journal may hold is void.
+            shutil.rmtree(self._journal.folder, ignore_errors=True)
         if state is None or state.complete:
             return []
         self._give_back(state)

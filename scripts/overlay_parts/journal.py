@@ -100,6 +100,10 @@ class Journal:
         )
         os.replace(successor, self._state)
 
+    def end(self) -> None:
+        """Forget the state; what else is in the folder is void then."""
+        self._state.unlink()
+
     def original(self, path: str) -> Path:
         return self.folder / "originals" / path
 

@@ -50,7 +50,8 @@ class Transaction:
         if kind is not None:
             for undo in reversed(self._undo):
                 undo()
-        shutil.rmtree(self._kept)
+        # Nobody misses what may be left here, and it must not undo what is done.
+        shutil.rmtree(self._kept, ignore_errors=True)
 
     def write(self, path: Path, content: bytes, mode: int) -> None:
         def make(successor: Path) -> None:

@@ -1,0 +1,132 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Airflow trees to lay the overlay on, and small repositories to lay on them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+from overlay_parts import plan
+from overlay_parts.installation import Installation
+from overlay_parts.layout import Tree, find_tree
+from overlay_parts.plan import Overlay
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# What the overlay reads or writes of Airflow's package.
+TOUCHED = ("__init__.py", "executors", "config_templates", "example_dags")
+
+SECTION = """\
+# A header that stays in the repository.
+---
+fargate:
+  description: Runs on « Fargate »
+  options:
+    cluster:
+      description: |
+        Where tasks run.
+      version_added: ~
+      type: string
+      example: ~
+      default: ~
+    poll_interval:
+      description: Seconds
+      version_added: ~
+      type: float
+      example: "1.0"
+      default: "2.0"
+"""
+FILES = {
+    "config_templates/fargate.yml": SECTION,
+    "executors/fargate_executor.py": "class FargateExecutor:\n    pass\n",
+    "executors/fargate/__init__.py": "",
+    "executors/fargate/fleet.py": "FLEET = 1\n",
+    "example_dags/example_fargate_executor.py": "DAG = 1\n",
+}
+LITTER = (
+    "executors/fargate/__pycache__/fleet.cpython-312.pyc",
+    "executors/.fleet.py.swp",
+    "executors/fargate/fleet.py~",
+)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def edits_once():
+    """Work out the same edit of the same bytes once for all tests; nothing but the bytes goes into it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("register_name", "register_class", "add_section"):
+            patch.setattr(plan, name, lru_cache(getattr(plan, name)))
+        yield
+
+
+@pytest.fixture
+def overlay(tmp_path):
+    """Return a repository with few files, and with what Python and editors leave behind."""
+    root = tmp_path / "repository" / "airflow"
+    for name, content in {**FILES, **dict.fromkeys(LITTER, "litter")}.items():
+        put(root / name, content)
+    return Overlay(root)
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Return a copy of what the overlay touches of the Airflow that runs the tests, without the overlay."""
+    package = tmp_path / "site-packages" / "airflow"
+    clone(find_tree().package, package, only=TOUCHED)
+    return find_tree(package)
+
+
+@pytest.fixture
+def installation(overlay, tree):
+    return Installation(overlay, tree)
+
+
+def clone(installed: Path, package: Path, only: tuple[str, ...] = ()) -> None:
+    """Copy an installed package; the overlay that the environment may have is taken off the copy."""
+    names = [*only, ".fargate_overlay"] if only else os.listdir(installed)
+    package.mkdir(parents=True)
+    for name in names:
+        source = installed / name
+        if source.is_dir():
+            shutil.copytree(
+                source, package / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.map")
+            )
+        elif source.exists():
+            shutil.copy2(source, package / name)
+    Installation(Overlay(REPOSITORY / "airflow"), Tree(package, "")).revert(force=True)
+
+
+def put(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
+
+
+def snapshot(package: Path) -> dict[str, tuple]:
+    """Return every file with its bytes, mode and time, every link with its target, every folder."""
+    return {path.relative_to(package).as_posix(): _state(path) for path in sorted(package.rglob("*"))}
+
+
+def _state(path: Path) -> tuple:
+    if path.is_symlink():
+        return "link", os.readlink(path)
+    if path.is_dir():
+        return ("folder",)
+    status = path.stat()
+    return "file", path.read_bytes(), status.st_mode, status.st_mtime_ns

@@ -1,0 +1,140 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What each edit makes of one file: text in, text out."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from overlay_parts.config_section import add_section
+from overlay_parts.registration import register_class, register_name
+
+CONSTANTS = """\
+KUBERNETES_EXECUTOR = "KubernetesExecutor"  # of a provider
+MOCK_EXECUTOR = "MockExecutor"
+CORE_EXECUTOR_NAMES = {
+    KUBERNETES_EXECUTOR,
+    MOCK_EXECUTOR,
+}
+"""
+LOADER = """\
+from airflow.executors.executor_constants import (
+    CELERY_EXECUTOR,
+    CORE_EXECUTOR_NAMES,
+    KUBERNETES_EXECUTOR,
+    ConnectorSource,
+)
+
+
+class ExecutorLoader:
+    executors = {
+        CELERY_EXECUTOR: "a.b.CeleryExecutor",
+        KUBERNETES_EXECUTOR: "a.b."
+        "KubernetesExecutor",
+    }
+"""
+
+
+def lines_added(before, after):
+    rest = iter(after)
+    skipped = []
+    for line in before:
+        for candidate in rest:
+            if candidate == line:
+                break
+            skipped.append(candidate)
+        else:
+            pytest.fail(f"lost: {line}")
+    return skipped + list(rest)
+
+
+@pytest.mark.parametrize(
+    "edit, source, added",
+    [
+        (register_name, CONSTANTS, ['FARGATE_EXECUTOR = "FargateExecutor"', "    FARGATE_EXECUTOR,"]),
+        (
+            register_class,
+            LOADER,
+            [
+                "    FARGATE_EXECUTOR,",
+                '        FARGATE_EXECUTOR: "airflow.executors.fargate_executor.FargateExecutor",',
+            ],
+        ),
+    ],
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_an_edit_adds_lines_and_touches_none(edit, source, added, newline):
+    """Comments, line ends and everything else stay."""
+    after = edit(source.replace("\n", newline).encode()).decode()
+    assert lines_added(source.splitlines(), after.split(newline)[:-1]) == added
+    assert after.count("\n") == after.count(newline)
+
+
+@pytest.mark.parametrize(
+    "names, expected",
+    [
+        ("{A, KUBERNETES_EXECUTOR}", "{A, KUBERNETES_EXECUTOR, FARGATE_EXECUTOR}"),
+        ("{KUBERNETES_EXECUTOR, A}", "{KUBERNETES_EXECUTOR, FARGATE_EXECUTOR, A}"),
+        (
+            "{\n    A,\n    KUBERNETES_EXECUTOR,\n}",
+            "{\n    A,\n    KUBERNETES_EXECUTOR,\n    FARGATE_EXECUTOR,\n}",
+        ),
+    ],
+)
+def test_a_name_follows_the_form_of_its_set(names, expected):
+    """On one line or on many, with or without a comma at the end."""
+    source = f'KUBERNETES_EXECUTOR = "K"\nCORE_EXECUTOR_NAMES = {names}\n'
+    assert register_name(source.encode()).decode().endswith(f"CORE_EXECUTOR_NAMES = {expected}\n")
+
+
+def test_the_import_keeps_its_order():
+    """isort would not move our name: constants before classes, each in the order of the alphabet."""
+    lines = register_class(LOADER.encode()).decode().splitlines()
+    assert [line.strip(" ,") for line in lines[1:6]] == [
+        "CELERY_EXECUTOR",
+        "CORE_EXECUTOR_NAMES",
+        "FARGATE_EXECUTOR",
+        "KUBERNETES_EXECUTOR",
+        "ConnectorSource",
+    ]
+
+
+OPTION = """\
+    cluster:
+      description: Where « tasks » run
+      version_added: {version}
+      type: string
+      example: ~
+      default: ~
+"""
+TEMPLATE = "# Licence\n---\nfargate:\n  description: ~\n  options:\n" + OPTION.format(version="~")
+
+
+@pytest.mark.parametrize("config", ["---\ncore: {}\n", "core: {}", "core: {}\n# Ünd\n"])
+@pytest.mark.parametrize("template", [TEMPLATE, TEMPLATE.rstrip("\n"), TEMPLATE.replace("d: ~", 'd: "9.9"')])
+@pytest.mark.parametrize(
+    "version, added",
+    [("3.3.2", "3.3.2"), ("2.11.0", "2.11.0"), ("3.0.0.dev0", "3.0.0"), ("3.1.0rc1", "3.1.0")],
+)
+def test_the_section_goes_to_the_end(config, template, version, added):
+    """Every byte before stays, the licence does not come along, and each option is dated to the tree's release."""
+    after = add_section(config.encode(), template.encode(), version).decode()
+    assert after.startswith(config)
+    assert after[len(config) :].lstrip("\n") == "fargate:\n  description: ~\n  options:\n" + OPTION.format(
+        version=added
+    )
+    assert yaml.safe_load(after)["fargate"]["options"]["cluster"]["version_added"] == added

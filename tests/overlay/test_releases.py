@@ -1,0 +1,141 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The overlay on every release that it supports, as the package registry has it."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import jsonschema
+import pytest
+import yaml
+from harness.environment import tools_environment
+from overlay_parts.installation import Installation
+from overlay_parts.layout import find_tree
+from overlay_parts.plan import Overlay
+from parameterized import parameterized
+
+from tests.overlay.conftest import REPOSITORY, TOUCHED, snapshot
+
+WHEELS = REPOSITORY / ".cache" / "wheels"
+DOWNLOADS_AT_ONCE = 4
+
+
+def pinned() -> dict[str, str]:
+    """Return a requirement with its hashes for each release."""
+    lines = (REPOSITORY / "requirements" / "release-wheels.txt").read_text().replace("\\\n", "").splitlines()
+    requirements = [" ".join(line.split()) for line in lines if line and not line.startswith("#")]
+    return {line.split()[0].split("==")[1]: line for line in requirements}
+
+
+RELEASES = pinned()
+
+
+def wheel_path(release: str) -> Path:
+    name = RELEASES[release].split("==")[0].replace("-", "_")
+    return WHEELS / f"{name}-{release}-py3-none-any.whl"
+
+
+@pytest.fixture(scope="session")
+def wheels():
+    """Download the wheels that are not there yet; pip compares their hashes."""
+    missing = [release for release in RELEASES if not wheel_path(release).exists()]
+    if missing:
+        WHEELS.mkdir(parents=True, exist_ok=True)
+        python = tools_environment() / "bin" / "python"
+        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+            list(pool.map(lambda release: download(python, release), missing))
+
+
+def download(python: Path, release: str) -> None:
+    requirement = WHEELS / f"{release}.txt"
+    requirement.write_text(RELEASES[release] + "\n")
+    command = [python, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-input", "--no-deps"]
+    # The tree is not run: whether this Python could is of no matter.
+    command += ["--ignore-requires-python", "--only-binary", ":all:", "--require-hashes", "-r", requirement]
+    done = subprocess.run([*command, "-d", WHEELS], capture_output=True, text=True, check=False)
+    requirement.unlink()
+    assert done.returncode == 0, f"{RELEASES[release]} cannot be downloaded:\n{done.stderr}"
+
+
+def names_in(assigned: str, path: Path) -> ast.expr:
+    """Return what a Python file assigns to a name, at any depth."""
+    [value] = [
+        node.value
+        for node in ast.walk(ast.parse(path.read_bytes()))
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == assigned
+    ]
+    return value
+
+
+class TestRelease:
+    """Each release's own files, unpacked without what they depend on."""
+
+    @pytest.fixture(autouse=True)
+    def _places(self, tmp_path, wheels):
+        self.site_packages = tmp_path
+
+    def unpack(self, release):
+        wanted = tuple(f"airflow/{part}" for part in TOUCHED)
+        with zipfile.ZipFile(wheel_path(release)) as wheel:
+            wheel.extractall(
+                self.site_packages, [name for name in wheel.namelist() if name.startswith(wanted)]
+            )
+        return find_tree(self.site_packages)
+
+    @parameterized.expand(RELEASES)
+    def test_apply_and_revert(self, release):
+        """The four places of the registration and the section are there; again changes nothing; revert all."""
+        tree = self.unpack(release)
+        assert tree.version == release
+        installation = Installation(Overlay(REPOSITORY / "airflow"), tree)
+        before = snapshot(tree.package)
+        installation.apply()
+        self.check_registration(tree.package)
+        self.check_section(tree.package, release)
+        applied = snapshot(tree.package)
+        for path in tree.package.rglob("*.py"):
+            compile(path.read_bytes(), str(path), "exec")
+        assert installation.apply().lines[-1] == "nothing to do: applied already"
+        assert installation.status().settled
+        assert snapshot(tree.package) == applied
+        installation.revert()
+        assert snapshot(tree.package) == before
+
+    def check_registration(self, package):
+        constants = package / "executors" / "executor_constants.py"
+        loader = package / "executors" / "executor_loader.py"
+        assert ast.literal_eval(names_in("FARGATE_EXECUTOR", constants)) == "FargateExecutor"
+        assert "FARGATE_EXECUTOR" in [name.id for name in names_in("CORE_EXECUTOR_NAMES", constants).elts]
+        executors = names_in("executors", loader)
+        entries = {key.id: ast.literal_eval(value) for key, value in zip(executors.keys, executors.values)}
+        assert entries["FARGATE_EXECUTOR"] == "airflow.executors.fargate_executor.FargateExecutor"
+        assert "    FARGATE_EXECUTOR,\n" in loader.read_text()
+
+    def check_section(self, package, release):
+        templates = package / "config_templates"
+        config = yaml.safe_load((templates / "config.yml").read_bytes())
+        ours = yaml.safe_load((REPOSITORY / "airflow/config_templates/fargate.yml").read_bytes())["fargate"]
+        for option in ours["options"].values():
+            option["version_added"] = release
+        assert config["fargate"] == ours
+        schema = yaml.safe_load((templates / "config.yml.schema.json").read_bytes())
+        jsonschema.validate({"fargate": config["fargate"]}, schema)
