@@ -56,11 +56,10 @@ class Airflow:
         self.env = dict(env)
         self.processes: dict[str, Process] = {}
         self.logs = settings.home / "component-logs"
-        self.logs.mkdir()
-        folder = settings.home / "dags"
-        folder.mkdir()
+        for folder in ("component-logs", "dags", "tmp"):
+            (settings.home / folder).mkdir()
         for dag in dags:
-            shutil.copy(dag, folder)
+            shutil.copy(dag, settings.home / "dags")
 
     def migrate(self) -> None:
         """Create the database's tables."""

@@ -42,6 +42,7 @@ STOP_TIMEOUT = 60
 class Result:
     """How a DAG run ended."""
 
+    run_id: str
     state: str
     task_instances: list[TaskInstance]
     launches: list[Launch]

@@ -81,14 +81,12 @@ class Deployment:
         self._stack.close()
 
     def _start(self, stack: ExitStack) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="airflow-fargate-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="airflow-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
-        home = self.folder / "airflow"
-        home.mkdir()
         self._say("Starting PostgreSQL")
         postgres = Postgres()
         stack.callback(postgres.stop)
-        settings = Settings(self._release, self._environment, home, postgres.uri)
+        settings = Settings(self._release, self._environment, self.folder, postgres.uri)
         self._say("Starting the local Fargate")
         container = settings.container() | self._container_env
         self.fargate = LocalFargate(

@@ -111,12 +111,24 @@ def lay_overlay(environment: Path) -> None:
     _run(environment / "bin" / "python", REPOSITORY / "scripts" / "overlay.py", "apply", environment)
 
 
-def install(environment: Path, *requirements: str | Path, python: Path, lock: Path) -> None:
-    """Make an environment afresh from a lock file, and add requirements to it that bring no dependencies."""
-    uv = tools_environment() / "bin" / "uv"
-    _install(uv, environment, python, lock)
-    if requirements:
-        _uv(uv, "pip", "install", "--python", environment, "--no-deps", *requirements)
+def build_wheel(folder: Path) -> Path:
+    """Build the project's wheel into a folder, from a copy since setuptools leaves files where it builds."""
+    source = folder / "source"
+    shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build", "dist"))
+    _uv(tools_environment() / "bin" / "uv", "build", "--wheel", "--out-dir", folder, source)
+    return next(folder.glob("*.whl"))
+
+
+def install_beside(release: Release, wheel: Path) -> Path:
+    """Make an environment with the release as it comes, without the overlay, and the project's wheel; return it."""
+    environment = VENVS / f"airflow-{release.line}-wheel"
+    with _exclusive():
+        uv = tools_environment() / "bin" / "uv"
+        lock = REQUIREMENTS / f"airflow-{release.line}.lock"
+        if not _is_current(environment, lock):
+            _install(uv, environment, find_python(release), lock)
+        _uv(uv, "pip", "install", "--python", environment, "--no-deps", "--reinstall", wheel)
+    return environment
 
 
 def _install(uv: Path, environment: Path, python: Path, lock: Path) -> None:
@@ -181,8 +193,3 @@ def _shown(path: Path) -> str:
 
 def _say(message: str) -> None:
     print(message, file=sys.stderr, flush=True)
-
-
-def remove(environment: Path) -> None:
-    """Delete an environment."""
-    shutil.rmtree(environment, ignore_errors=True)

@@ -33,6 +33,7 @@ class LocalFargate:
 
     def __init__(self, python: Path, folder: Path, container_env: Mapping[str, str], **settings: Any) -> None:
         """Start it; ``container_env`` goes into the task definition, ``settings`` are the local Fargate's own."""
+        self._settings = settings
         ready = folder / "fargate.json"
         command = [python, REPOSITORY / "scripts" / "local_fargate.py", "--port", "0", "--setup"]
         command += ["--ready-file", ready, "--settings", json.dumps(settings)]
@@ -50,6 +51,10 @@ class LocalFargate:
     def adjust(self, **settings: Any) -> None:
         """Change some of its settings; they hold for what happens from now on."""
         self._call("PATCH", "settings", settings)
+
+    def reset(self) -> None:
+        """Go back to the settings that it was started with."""
+        self._call("PUT", "settings", self._settings)
 
     def stop(self) -> None:
         """Stop it and every container that runs."""

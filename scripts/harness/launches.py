@@ -42,13 +42,14 @@ class Launch:
     try_number: int
     container: str
     """The id of the ECS task."""
-    stopped: bool
-    """Whether ECS says STOPPED; only then everything about its end is known."""
     stop_code: str | None
     exit_code: int | None
     queued: float
     started: float | None
     finished: float | None
+    """When the container ended."""
+    stopped: float | None
+    """When ECS had taken the task down, and everything about its end is known."""
 
     @property
     def name(self) -> str:
@@ -81,12 +82,12 @@ def _read_launch(ecs_task: Mapping[str, Any]) -> Launch:
         run_id=identity["run_id"],
         try_number=identity["try_number"],
         container=ecs_task["taskArn"].rsplit("/", 1)[-1],
-        stopped=ecs_task["lastStatus"] == "STOPPED",
         stop_code=ecs_task.get("stopCode"),
         exit_code=container.get("exitCode"),
         queued=identity["handed_over"],
         started=ecs_task.get("startedAt"),
         finished=ecs_task.get("executionStoppedAt"),
+        stopped=ecs_task.get("stoppedAt"),
     )
 
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 USER = "admin"
 
 # What a program may see of the environment that the harness was started in.
-PASSED_ON = ("HOME", "LANG", "TMPDIR", "TZ", "USER")
+PASSED_ON = ("HOME", "LANG", "TZ", "USER")
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
@@ -81,6 +81,8 @@ class Settings:
         shared = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         return shared | {
             "PATH": path,
+            # Airflow 2's web server, for one, leaves its cache in the folder for temporary files.
+            "TMPDIR": str(self.home / "tmp"),
             "AIRFLOW_HOME": str(self.home),
             "AIRFLOW__CORE__DAGS_FOLDER": str(self.home / "dags"),
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",

@@ -1,0 +1,149 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""``scripts/demo``, as a newcomer runs it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+from harness.environment import REPOSITORY
+from harness.processes import Process, wait_until
+
+# Printed once there is nothing left to wait for but the user.
+KEPT = "Press Ctrl-C"
+
+
+@pytest.fixture
+def folder():
+    """A folder for everything temporary; its path is short, since sockets lie in it."""
+    folder = Path(tempfile.mkdtemp(prefix="demo-"))
+    yield folder
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def demo(folder, release):
+    """Starts the demo with its temporary files in a folder of their own."""
+    started = []
+
+    def start(*arguments):
+        temporary = folder / "tmp"
+        temporary.mkdir()
+        env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+        command = [sys.executable, REPOSITORY / "scripts" / "demo", "--airflow", release.line, *arguments]
+        log = folder / "output"
+        started.append(Process("demo", command, env=env | {"TMPDIR": str(temporary)}, log=log))
+        return started[0]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+def output(demo):
+    return demo.log.read_text()
+
+
+def left_behind(folder):
+    """What is left of a demo: its files, and every process that knows the folder it ran in."""
+    return [*(folder / "tmp").iterdir(), *filter(None, (knows(p, folder) for p in psutil.process_iter()))]
+
+
+def knows(process, folder):
+    try:
+        told = [*process.cmdline(), *process.environ().values()]
+    except psutil.Error:
+        return None
+    return process if any(str(folder) in text for text in told) else None
+
+
+def says(demo, text):
+    assert demo.exit_code is None, f"The demo ended with {demo.exit_code}:\n{output(demo)}"
+    return text in output(demo)
+
+
+def log_in(release, address, user, password):
+    """Log in as a person or a program would, and return the answer to a page that only users see."""
+    session = requests.Session()
+    if release.major == 3:
+        answer = session.post(f"{address}/auth/token", json={"username": user, "password": password})
+        session.headers["Authorization"] = f"Bearer {answer.json().get('access_token')}"
+        return session.get(f"{address}/api/v2/dags")
+    token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', session.get(f"{address}/login/").text)[1]
+    session.post(
+        f"{address}/login/", data={"username": user, "password": password, "csrf_token": token}
+    ).raise_for_status()
+    return session.get(f"{address}/api/v1/dags", allow_redirects=False)
+
+
+def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, release):
+    """It shows its progress and the table, keeps Airflow up where asked to, ends with 0, and nothing is left."""
+    process = demo("--keep")
+    wait_until(lambda: says(process, KEPT), timeout=400, what="the demo to be done")
+    shown = output(process)
+    assert re.search(r"with_overrides +running", shown)
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
+    tries = [(row[0], row[1]) for row in rows]
+    for row in ("square[3]", "1"), ("fails_once", "1"), ("fails_once", "2"), ("with_overrides", "1"):
+        assert tries.count(row) == 1
+    assert tries.count(("wait_outside", "1")) == 2
+    assert tries.count(("someone_came_back", "1")) >= 2
+    assert len({row[2] for row in rows}) == len(rows), "two launches have the same container"
+    for _, _, container, stop_code, exit_code, to_start, to_finish in rows:
+        assert re.fullmatch(r"[0-9a-f]{32}", container)
+        assert (stop_code, exit_code) == ("EssentialContainerExited", "0")
+        assert re.fullmatch(r"\d+\.\d s", to_start)
+        assert re.fullmatch(r"\d+\.\d s", to_finish)
+
+    address, user, password = re.search(r"at (\S+), user (\S+), password (\S+)", shown).groups()
+    answer = log_in(release, address, user, password)
+    assert answer.ok
+    assert "example_fargate_executor" in answer.text
+    assert not log_in(release, address, user, "wrong").ok
+
+    process.ask_to_end(signal.SIGINT)
+    assert process.wait(60)
+    assert process.exit_code == 0
+    assert left_behind(folder) == []
+
+
+def test_a_demo_that_is_interrupted_leaves_nothing_behind(demo, folder):
+    """Told to end while Airflow starts, it ends everything that it has started by then."""
+    process = demo()
+    wait_until(lambda: says(process, "Starting Airflow"), timeout=200, what="Airflow to start")
+    process.ask_to_end()
+    assert process.wait(60)
+    assert process.exit_code == 128 + signal.SIGTERM
+    assert left_behind(folder) == []
+
+
+def test_the_demo_refuses_a_release_that_it_does_not_know():
+    """A wrong release is told at once, with those that there are."""
+    command = [sys.executable, REPOSITORY / "scripts" / "demo", "--airflow", "1.10"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "'3.3'" in done.stderr
