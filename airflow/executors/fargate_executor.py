@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.adoption import Adopted, Candidate
     from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.ecs import Ecs
     from airflow.executors.fargate.fleet_thread import FleetThread
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -108,12 +109,11 @@ class FargateExecutor(BaseExecutor):
         """
         from airflow.executors.fargate.check import RequestCheck
         from airflow.executors.fargate.config import FargateConfig
-        from airflow.executors.fargate.ecs import Ecs
         from airflow.executors.fargate.fleet_thread import FleetThread
         from airflow.executors.fargate.request import RequestBuilder
 
         config = FargateConfig.from_options(compat.option_reader(self), _launch_types())
-        ecs = Ecs(_client_maker(config))
+        ecs = _connect(config)
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
         self._fleet_thread = FleetThread(ecs, config, build)
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
@@ -242,7 +242,6 @@ class FargateExecutor(BaseExecutor):
         if event.reason is None:
             self.success(key)
             return
-        self.log.error("%s failed: %s", event.launch, event.reason)
         self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)
         self.fail(key, event.reason)
 
@@ -307,30 +306,26 @@ class FargateExecutor(BaseExecutor):
             self.log_task_event(event="fargate adoption", extra=text, ti_key=key)
 
 
-def _client_maker(config: FargateConfig) -> Callable[[], Any]:
+def _connect(config: FargateConfig) -> Ecs:
     """
-    Return a function that makes a boto3 client for ECS; it is called once more when credentials were refused.
+    Make the client for ECS, which calls nothing yet.
 
     :raises ConfigError: where no client can be made, such as without a Region.
     """
     from botocore.exceptions import BotoCoreError
 
-    from airflow.executors.fargate.ecs import client_config
+    from airflow.executors.fargate.ecs import Ecs, client_config
     from airflow.executors.fargate.following import WATCH_CONCURRENCY
 
     make_session = compat.session_maker(config.conn_id, config.region)
+    botocore_config = client_config(config.launch_concurrency + WATCH_CONCURRENCY)
 
     def make_client() -> Any:
-        return make_session().client(
-            "ecs",
-            endpoint_url=config.endpoint_url,
-            config=client_config(config.launch_concurrency + WATCH_CONCURRENCY),
-        )
+        return make_session().client("ecs", endpoint_url=config.endpoint_url, config=botocore_config)
 
     try:
-        make_client()
+        return Ecs(make_client)
     except BotoCoreError as error:
         raise ConfigError(
             [f"[fargate] region = {config.region!r}: {error} Set the Region, here or in AWS_DEFAULT_REGION."]
         ) from error
-    return make_client

@@ -261,12 +261,15 @@ class Fleet:
         run.over = True
         self._runs.pop(run.launch.id, None)
         if not run.quiet:
-            log.info("Launch of %s, container %s: %s", run, run.arn, reason or "finished")
+            if reason is None:
+                log.info("%s has finished in container %s", run, run.arn)
+            else:
+                log.error("%s has failed (container: %s): %s", run, run.arn, reason)
             self._emit(Ended(run.launch.without_workload(), reason, run.arn))
 
     def noted(self, run: Run, text: str) -> None:
         """Tell the user something that does not end the launch."""
-        log.info("Launch of %s: %s", run, text)
+        log.warning("%s: %s", run, text)
         if not run.quiet:
             self._emit(Noted(run.launch.without_workload(), text))
 

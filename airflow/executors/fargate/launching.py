@@ -136,12 +136,11 @@ class Launching:
 
     def launch_again(self, run: Run, reason: str) -> None:
         """Begin a new attempt, where there is one left, after a container that never started."""
-        run.forget_container()
         if run.quiet:
             self._owner.ended(run, reason)
         elif run.prepared is None:
             self._owner.ended(
-                run, f"{reason} The scheduler that had its command is gone, so it is not launched again."
+                run, f"{reason} The scheduler that had its command is gone: it is not launched again."
             )
         elif run.attempt >= self._max_attempts:
             self._owner.ended(run, f"{reason} Attempts: {run.attempt} of {self._max_attempts}.")
@@ -149,18 +148,19 @@ class Launching:
             self._owner.noted(
                 run, f"{reason} Attempt {run.attempt} of {self._max_attempts}; launching again."
             )
+            run.forget_container()
             self.add(run, self._attempt(run.attempt))
 
     def wait_for_capacity(self, run: Run, reason: str) -> None:
         """Try later, at the cost of no attempt, as long as Airflow leaves the task instance queued."""
         run.attempt -= 1
-        run.forget_container()
-        run.repeats += 1
         if run.quiet or run.prepared is None:
             self.launch_again(run, reason)
             return
+        run.repeats += 1
         if run.repeats == 1:
             self._owner.noted(run, f"{reason} Trying again until there is room.")
+        run.forget_container()
         self.add(run, self._attempt(run.repeats))
 
     def give_up(self, run: Run) -> None:

@@ -311,4 +311,5 @@ def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _join(*parts: Any) -> str:
-    return "; ".join(str(part) for part in parts if part)
+    # AWS often gives the container's reason as the task's, too.
+    return "; ".join(dict.fromkeys(str(part) for part in parts if part))

@@ -47,10 +47,11 @@ class TokenBucket:
         return True
 
     def ready_at(self) -> float:
-        """Return the time at which there will be a token: now, or in the future."""
+        """Return the time from which on there is a token: in the past, where there is one now."""
         self._refill()
-        missing = max(0.0, 1 - self._tokens)
-        return max(self._at + missing / self._rate, self._paused_until)
+        if self._tokens >= 1:
+            return self._paused_until
+        return max(self._at + (1 - self._tokens) / self._rate, self._paused_until)
 
     @property
     def paused(self) -> bool:
