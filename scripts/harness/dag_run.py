@@ -102,9 +102,8 @@ class DagRun:
             timeout=STOP_TIMEOUT,
             what=f"the containers of {self.dag_id} to stop",
         )
-        return Result(
-            self.state or "none", self._task_instances(), self.launches(), self._hand_overs.counts()
-        )
+        state = self.state or "none"
+        return Result(self.run_id, state, self._task_instances(), self.launches(), self._hand_overs.counts())
 
     def _look(self, show: Callable, until: Callable) -> object:
         self._deployment.airflow.check_alive()
