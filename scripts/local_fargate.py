@@ -29,6 +29,7 @@ While it runs, /_fargate/settings (GET, PUT, PATCH), /_fargate/tasks, /_fargate/
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import signal
@@ -39,7 +40,7 @@ from typing import Any
 
 from fargate_simulator.bootstrap import Wanted, create
 from fargate_simulator.server import DEFAULT_REGION, LocalFargate
-from fargate_simulator.settings import SettingsError
+from fargate_simulator.settings import FAULT_KINDS, Fault, Settings, SettingsError
 
 
 def main() -> int:
@@ -65,7 +66,10 @@ def main() -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        description=__doc__,
+        epilog=_settings_help(),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("--host", default="127.0.0.1", help="a loopback address; any other is refused")
     parser.add_argument("--port", type=int, default=0, help="0 (the default) takes a free one")
@@ -96,6 +100,15 @@ def _parser() -> argparse.ArgumentParser:
         help="from SIGTERM to SIGKILL; default: %(default)s",
     )  # fmt: skip
     return parser
+
+
+def _settings_help() -> str:
+    settings, fault = (inspect.getdoc(documented) for documented in (Settings, Fault))
+    return (
+        f"the settings:\n{settings}\n\na fault, for example"
+        f' {{"kind": "throttle", "operation": "RunTask", "times": 3}}:\n{fault}\n\n'
+        f"kinds of faults:\n  {', '.join(FAULT_KINDS)}"
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -25,7 +25,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import botocore.session
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 
 from fargate_simulator import limits, new_task, run_request, tasks
@@ -62,7 +63,8 @@ class Operations:
         self._moto = moto
         self._tokens = ClientTokens(store.clock)
         self._numbers = itertools.count(1)
-        self._model = botocore.session.Session().get_service_model("ecs")
+        # Through the loader, so that no profile or configuration file of the user matters.
+        self._model = ServiceModel(Loader().load_service_model("ecs", "service-2"), "ecs")
         self._answers: dict[str, Callable[[dict[str, Any], str], bytes]] = {
             "RunTask": self._run_task,
             "DescribeTasks": self._describe_tasks,

@@ -253,7 +253,8 @@ def _object(of: type, readers: Mapping[str, Reader], required: tuple[str, ...] =
     def read(value: Any, key: str, mistakes: list[str]) -> Any:
         before = len(mistakes)
         values = _members(value, readers, key, mistakes)
-        mistakes.extend(f"{key}.{name}: is missing" for name in required if name not in values)
+        if isinstance(value, Mapping):
+            mistakes.extend(f"{key}.{name}: is missing" for name in required if name not in value)
         return None if len(mistakes) > before else of(**values)
 
     return read
