@@ -36,11 +36,14 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fargate_simulator.bootstrap import Wanted, create
-from fargate_simulator.server import DEFAULT_REGION, LocalFargate
-from fargate_simulator.settings import FAULT_KINDS, Fault, Settings, SettingsError
+from fargate_simulator.http_server import check_loopback
+from fargate_simulator.settings import DEFAULT_REGION, FAULT_KINDS, Fault, Settings, SettingsError
+
+if TYPE_CHECKING:
+    from fargate_simulator.server import LocalFargate
 
 
 def main() -> int:
@@ -51,6 +54,10 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     try:
         settings = _read_settings(arguments.settings)
+        check_loopback(arguments.host)
+        # moto takes seconds to import; whoever made a mistake need not wait for it.
+        from fargate_simulator.server import LocalFargate
+
         fargate = LocalFargate(settings, arguments.host, arguments.port, arguments.region)
     except SettingsError as error:
         print("The settings make no sense:", *error.mistakes, sep="\n  ", file=sys.stderr)
@@ -118,11 +125,13 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _read_settings(text: str) -> Any:
-    """Read JSON, or the file that ``text`` names."""
+def _read_settings(text: str) -> Settings:
+    """Read settings from JSON, or from the file that ``text`` names."""
     source = text if text.lstrip().startswith("{") else Path(text).read_text()
     try:
-        return json.loads(source)
+        return Settings.from_json(json.loads(source))
+    except SettingsError:
+        raise
     except ValueError as error:
         raise SettingsError([f"not JSON: {error}"]) from error
 

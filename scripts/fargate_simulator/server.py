@@ -33,12 +33,10 @@ from fargate_simulator.http_server import HttpServer
 from fargate_simulator.lifecycle import Lifecycle
 from fargate_simulator.moto_side import MotoSide
 from fargate_simulator.operations import Operations
-from fargate_simulator.settings import Settings
+from fargate_simulator.settings import DEFAULT_REGION, Settings
 from fargate_simulator.task_store import TaskStore
 from fargate_simulator.tasks import new_id
 from fargate_simulator.timers import Timers
-
-DEFAULT_REGION = "us-east-1"
 
 
 class LocalFargate:

@@ -26,6 +26,7 @@ from typing import Any
 
 from fargate_simulator import limits
 
+DEFAULT_REGION = "us-east-1"
 ANY_OPERATION = "*"
 
 #: What can go wrong with a call: before it is done, or with its answer afterwards.
@@ -74,8 +75,8 @@ class Fault:
     ``kind`` is one of ``FAULT_KINDS``; ``operation`` (call faults only) names a call, or ``*``. It strikes
     with ``probability``, and at most ``times`` times (without it, for ever): "the next 3 calls" is ``times: 3``.
     ``status``, ``code`` and ``message`` belong to ``server_error`` and ``error``; ``reason`` to ``capacity``
-    and ``start_failure``; ``after`` (seconds from RUNNING) and ``warning`` (seconds between the notice and
-    the SIGTERM) to interruptions.
+    and ``start_failure``; ``after`` (seconds from RUNNING) to interruptions, and ``warning`` (seconds from the
+    notice, which comes with SIGTERM, to SIGKILL at the latest) to ``spot_interruption``.
     """
 
     kind: str

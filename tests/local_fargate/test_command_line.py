@@ -110,28 +110,46 @@ def wait_until(condition, timeout=10):
         time.sleep(0.02)
 
 
-def test_setup_creates_what_run_task_needs(tmp_path):
-    """The line of JSON and the file agree, and what they name can be used, sidecar and environment included."""
-    ready = tmp_path / "ready.json"
-    arguments = [
-        "--setup",
-        "--ready-file",
-        str(ready),
-        "--container-env",
-        "GREETING=a=b",
-        "--stop-timeout",
-        "7",
-    ]
-    with running(*arguments, "--sidecar", "proxy=sleep 60") as (process, facts):
-        assert json.loads(ready.read_text()) == facts
-        assert list(tmp_path.iterdir()) == [ready]
-        assert start_container(facts, "sleep", "60")
-        definition = client(facts).describe_task_definition(taskDefinition=facts["task_definition"])
-        main, sidecar = definition["taskDefinition"]["containerDefinitions"]
-        assert (main["name"], main["essential"], main["stopTimeout"]) == (facts["container_name"], True, 7)
-        assert main["environment"] == [{"name": "GREETING", "value": "a=b"}]
-        assert (sidecar["name"], sidecar["essential"]) == ("proxy", False)
-        assert sidecar["command"] == ["/bin/sh", "-c", "sleep 60"]
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    """Yield what a server says of itself and where it wrote that, for the tests that leave it running."""
+    folder = tmp_path_factory.mktemp("server")
+    ready, settings = folder / "ready.json", folder / "settings.json"
+    settings.write_text('{"seed": 5, "stopping_time": 2}')
+    arguments = ["--setup", "--ready-file", ready, "--settings", settings, "--stop-timeout", "7"]
+    with running(*arguments, "--container-env", "GREETING=a=b", "--sidecar", "proxy=sleep 60") as (_, facts):
+        yield facts, ready
+
+
+def test_the_ready_file_says_what_the_line_says(server):
+    """It is written in one step, so there is nothing beside it."""
+    facts, ready = server
+    assert json.loads(ready.read_text()) == facts
+    assert {path.name for path in ready.parent.iterdir()} == {"ready.json", "settings.json"}
+    assert facts.keys() == {
+        "endpoint_url",
+        "control_url",
+        "region",
+        "pid",
+        "cluster",
+        "task_definition",
+        "container_name",
+        "subnets",
+        "security_groups",
+        "log_group",
+    }
+
+
+def test_setup_creates_what_run_task_needs(server):
+    """What the line names can be used; environment, stop timeout and sidecar stand in the definition."""
+    facts, _ = server
+    assert start_container(facts, "sleep", "60")
+    definition = client(facts).describe_task_definition(taskDefinition=facts["task_definition"])
+    main, sidecar = definition["taskDefinition"]["containerDefinitions"]
+    assert (main["name"], main["essential"], main["stopTimeout"]) == (facts["container_name"], True, 7)
+    assert main["environment"] == [{"name": "GREETING", "value": "a=b"}]
+    assert (sidecar["name"], sidecar["essential"]) == ("proxy", False)
+    assert sidecar["command"] == ["/bin/sh", "-c", "sleep 60"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -152,23 +170,21 @@ def test_every_process_ends_with_the_server(number, tmp_path):
         wait_until(lambda: not list(tmp_path.iterdir()), timeout=3)
 
 
-def test_settings_at_start_and_while_it_runs(tmp_path):
+def test_settings_at_start_and_while_it_runs(server):
     """They come from a file or the command line, and PUT, PATCH and GET change and tell them."""
-    file = tmp_path / "settings.json"
-    file.write_text('{"seed": 5, "stopping_time": 2}')
-    with running("--settings", str(file)) as (_, facts):
-        assert control(facts, "GET", "settings")["seed"] == 5
-        assert control(facts, "PATCH", "settings", {"missing_for": [1, 2]})["stopping_time"] == 2
-        assert control(facts, "GET", "settings")["missing_for"] == [1, 2]
-        assert control(facts, "PUT", "settings", {"seed": 6})["missing_for"] == 0
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            control(facts, "PATCH", "settings", {"seed": "x", "other": 1})
-        assert caught.value.code == 400
-        assert [mistake.split(":")[0] for mistake in json.load(caught.value)["mistakes"]] == ["other", "seed"]
-        assert control(facts, "GET", "settings")["seed"] == 6
-        with pytest.raises(urllib.error.HTTPError) as caught:
-            control(facts, "GET", "nothing")
-        assert caught.value.code == 404
+    facts, _ = server
+    assert control(facts, "GET", "settings")["seed"] == 5
+    assert control(facts, "PATCH", "settings", {"missing_for": [1, 2]})["stopping_time"] == 2
+    assert control(facts, "GET", "settings")["missing_for"] == [1, 2]
+    assert control(facts, "PUT", "settings", {"seed": 6})["missing_for"] == 0
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        control(facts, "PATCH", "settings", {"seed": "x", "other": 1})
+    assert caught.value.code == 400
+    assert [mistake.split(":")[0] for mistake in json.load(caught.value)["mistakes"]] == ["other", "seed"]
+    assert control(facts, "GET", "settings")["seed"] == 6
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        control(facts, "GET", "nothing")
+    assert caught.value.code == 404
 
 
 @pytest.mark.parametrize(
@@ -190,17 +206,16 @@ def test_a_mistake_keeps_it_from_starting(arguments, told):
     assert "Traceback" not in ended.stderr
 
 
-def test_it_listens_on_the_loopback_interface_only():
+def test_it_listens_on_the_loopback_interface_only(server):
     """The kernel has no other listening socket of it."""
-    with running() as (_, facts):
-        port = int(facts["endpoint_url"].rsplit(":", 1)[1])
-        listening = [
-            line.split()[1]
-            for table in ("/proc/net/tcp", "/proc/net/tcp6")
-            for line in Path(table).read_text().splitlines()[1:]
-            if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
-        ]
-        assert listening == [f"0100007F:{port:04X}"]
+    port = int(server[0]["endpoint_url"].rsplit(":", 1)[1])
+    listening = [
+        line.split()[1]
+        for table in ("/proc/net/tcp", "/proc/net/tcp6")
+        for line in Path(table).read_text().splitlines()[1:]
+        if line.split()[3] == "0A" and line.split()[1].endswith(f":{port:04X}")
+    ]
+    assert listening == [f"0100007F:{port:04X}"]
 
 
 def test_help_names_every_setting():
