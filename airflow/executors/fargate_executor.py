@@ -26,6 +26,7 @@ from __future__ import annotations
 import concurrent.futures
 import time
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
 
 #: Seconds that the scheduler waits for calls under way when it ends; its process gets SIGKILL soon after SIGTERM.
 END_PATIENCE = 12.0
+#: Seconds that terminate() takes at most to stop all containers: StopTask takes one a call.
+TERMINATE_PATIENCE = 300.0
 #: Seconds that the scheduler waits for AWS when it takes over from another one. What has not been told by
 #: then is told later; until then the task instances are kept.
 ADOPTION_PATIENCE = 10.0
@@ -69,6 +72,7 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
     return lambda command: default_request(config, command)
 
 
+@lru_cache(maxsize=1)
 def _launch_types() -> Sequence[str]:
     """Return the launch types that the installed botocore lists for RunTask."""
     import botocore.session
@@ -135,7 +139,8 @@ class FargateExecutor(BaseExecutor):
             fleet = self._fleet_thread.fleet
             self._fleet_thread.tell(fleet.close)
             self._fleet_thread.tell(fleet.revoke_all, "Airflow's scheduler was terminated")
-        self.end()
+            self._fleet_thread.close(TERMINATE_PATIENCE)
+            self._fleet_thread = None
 
     # What the scheduler hands over.
 
@@ -201,8 +206,11 @@ class FargateExecutor(BaseExecutor):
         self.queued_tasks.pop(key, None)
         self.running.discard(key)
         launch_id = self._launches.pop(key, None)
-        if launch_id is not None and self._fleet_thread is not None:
-            reason = "Airflow has revoked the task instance: it was queued for too long"
+        if launch_id is not None:
+            self._revoke(launch_id, "Airflow has revoked the task instance: it was queued for too long")
+
+    def _revoke(self, launch_id: str, reason: str) -> None:
+        if self._fleet_thread is not None:
             self._fleet_thread.tell(self._fleet_thread.fleet.revoke, launch_id, reason)
 
     # What the scheduler is told.
@@ -221,8 +229,10 @@ class FargateExecutor(BaseExecutor):
         if isinstance(event, NotFound):
             self._not_found(key)
             return
-        known = self._launches.get(key, "")
-        if known is not None and known != launch.id:
+        if key not in self._launches and isinstance(event, Accepted):
+            # It was found late, for a task instance that Airflow has taken back meanwhile.
+            self._revoke(launch.id, "Airflow has given up the launch")
+        if self._launches.get(key, "") not in (launch.id, None):
             return  # An earlier launch of the task instance: its end is not that of the present one.
         if isinstance(event, Accepted):
             self._launches[key] = launch.id

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -107,6 +108,7 @@ class Fleet:
         self._now = now
         self._runs: dict[str, Run] = {}
         self._searches = Agenda()
+        self._order = itertools.count()
         #: The run that is being handled: the suspect, if the thread dies.
         self._handling: Run | None = None
         self._launching = Launching(
@@ -136,7 +138,7 @@ class Fleet:
 
     def add(self, launch: Launch) -> None:
         """Launch a container."""
-        run = self._runs[launch.id] = Run(launch)
+        run = self._runs[launch.id] = Run(launch, order=next(self._order))
         if launch.expires is not None:
             # Turned into the fleet's own clock at once, which does not jump.
             run.deadline = self._clock() + (launch.expires - self._now()) - MIN_TOKEN_LIFE
@@ -323,11 +325,11 @@ class Fleet:
                 self._resume(run)
 
     def _suspects(self, all_calls: Sequence[Calls]) -> list[Run]:
-        """Return the runs whose handling ended the thread: of a batch, only the one that it had come to."""
+        """Return the run whose handling ended the thread: of a batch, the one that it had come to, if any."""
         suspects = {self._handling} if self._handling else set()
         self._handling = None
         for calls in all_calls:
-            if not suspects:
+            if not suspects and len(calls.handling) == 1:
                 suspects.update(calls.handling)
             calls.handling = ()
         return [run for run in suspects if run is not None]

@@ -156,7 +156,9 @@ class Following:
             return
         self._failures = 0
         tasks: dict[Any, Mapping[str, Any]] = {
-            task.get("taskArn"): task for task in result.value.get("tasks") or () if isinstance(task, Mapping)
+            task["taskArn"]: task
+            for task in result.value.get("tasks") or ()
+            if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str)
         }
         for run in runs:
             if run.over:

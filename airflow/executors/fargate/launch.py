@@ -108,17 +108,16 @@ class Identity:
 
         The container that carries it is the one that decides, whatever the configuration says by now.
         """
-        overrides = (ecs_task.get("overrides") or {}).get("containerOverrides") or []
-        for override in overrides:
-            for variable in override.get("environment") or []:
+        for override in _mappings(_mapping(ecs_task.get("overrides")).get("containerOverrides")):
+            for variable in _mappings(override.get("environment")):
                 if variable.get("name") == IDENTITY_VARIABLE:
                     return cls._parse(variable.get("value"), override.get("name"))
         return None
 
     @classmethod
-    def _parse(cls, text: str | None, container_name: str | None) -> Identity | None:
+    def _parse(cls, text: Any, container_name: Any) -> Identity | None:
         try:
-            told = json.loads(text or "")
+            told = json.loads(text)
             task = TaskInstanceId(
                 told["dag_id"],
                 told["task_id"],
@@ -126,9 +125,19 @@ class Identity:
                 int(told["try_number"]),
                 int(told["map_index"]),
             )
-            return cls(told["launch"], task, float(told["handed_over"]), container_name or "")
+            return cls(str(told["launch"]), task, float(told["handed_over"]), str(container_name))
         except (KeyError, TypeError, ValueError):
             return None  # Somebody else's variable of the same name: not a container of ours.
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(values: Any) -> list[Mapping[str, Any]]:
+    return (
+        [value for value in values if isinstance(value, Mapping)] if isinstance(values, (list, tuple)) else []
+    )
 
 
 @dataclass(frozen=True)

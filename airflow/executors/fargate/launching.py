@@ -157,11 +157,11 @@ class Launching:
         if run.quiet or run.prepared is None:
             self.launch_again(run, reason)
             return
-        run.repeats += 1
-        if run.repeats == 1:
+        run.waits += 1
+        if run.waits == 1:
             self._owner.noted(run, f"{reason} Trying again until there is room.")
         run.forget_container()
-        self.add(run, self._attempt(run.repeats))
+        self.add(run, self._attempt(run.waits))
 
     def give_up(self, run: Run) -> None:
         """Launch no container for a run; where a call is under way, its answer is awaited."""
@@ -178,11 +178,11 @@ class Launching:
         if run.prepared is None:
             self.calls.make([run], partial(self._build, run.launch), self._built)
             return
+        if run.deadline is not None and now > run.deadline and not run.doubtful:
+            # Its token would expire before it is used. Airflow's queued timeout will revoke it.
+            self._owner.noted(run, "No attempt is begun: the token in the command expires too soon.")
+            return
         if run.token is None:
-            if run.deadline is not None and now > run.deadline:
-                # Its token would expire before it is used. Airflow's queued timeout will revoke it.
-                self._owner.noted(run, "No attempt is begun: the token in the command expires too soon.")
-                return
             run.token = uuid.uuid4().hex
             run.attempt += 1
         if self._bucket.take():
@@ -215,7 +215,6 @@ class Launching:
             return
         self._refusals = 0
         if outcome.verdict is Verdict.ACCEPTED:
-            run.repeats = 0
             self._owner.accepted(run, outcome.arn or "")
         elif outcome.verdict is Verdict.IN_DOUBT:
             self._say_again(run, outcome)

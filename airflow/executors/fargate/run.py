@@ -35,6 +35,8 @@ class Run:
     """A launch on its way from the hand-over to its end; only the fleet's thread touches it."""
 
     launch: Launch
+    #: Its place in the order of the hand-overs.
+    order: int = 0
     #: The frozen request; None before it is made, once a container has started, and for an adopted container.
     prepared: Prepared | None = None
     container_name: str = ""
@@ -43,8 +45,10 @@ class Run:
     attempt: int = 0
     #: ``clientToken`` of the attempt under way: the same through every resend of it.
     token: str | None = None
-    #: How often in a row the attempt was repeated or put off.
+    #: How often the attempt under way got no clear answer.
     repeats: int = 0
+    #: How often there was no room for a container.
+    waits: int = 0
     #: No attempt begins after this time, since the token in the command would expire too soon.
     deadline: float | None = None
     arn: str | None = None
@@ -70,35 +74,36 @@ class Run:
         """Be ready for a new attempt: AWS has said that there is no container of the last one."""
         self.token = self.arn = self.missing_since = None
         self.seen = self.doubtful = False
+        self.repeats = 0
 
     def __str__(self) -> str:
         return str(self.launch)
 
 
 class Agenda:
-    """Runs by the time (or rank) at which it is their turn; among equals, first come, first served."""
+    """Runs by the time (or rank) at which it is their turn; among equals, in the order of the hand-overs."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, Run]] = []
+        self._heap: list[tuple[float, int, int, Run]] = []
         self._count = itertools.count()
 
     def __len__(self) -> int:
-        return sum(not run.over for _, _, run in self._heap)
+        return sum(not run.over for *_, run in self._heap)
 
     def put(self, at: float, run: Run) -> None:
         """Enter a run."""
-        heapq.heappush(self._heap, (at, next(self._count), run))
+        heapq.heappush(self._heap, (at, run.order, next(self._count), run))
 
     def first(self) -> float | None:
         """Return the first turn of a run that is not over; None where there is no run."""
-        while self._heap and self._heap[0][2].over:
+        while self._heap and self._heap[0][3].over:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, until: float) -> Run | None:
         """Take the first run whose turn is not after ``until``; None where there is none."""
         first = self.first()
-        return heapq.heappop(self._heap)[2] if first is not None and first <= until else None
+        return heapq.heappop(self._heap)[3] if first is not None and first <= until else None
 
     def clear(self) -> None:
         """Forget everything."""
