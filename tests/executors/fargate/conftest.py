@@ -1,0 +1,57 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What the tests of the package's policies share: botocore's model of ECS, and options read from a dict."""
+
+from __future__ import annotations
+
+import botocore.session
+import pytest
+
+from airflow.executors.fargate.check import RequestCheck
+from airflow.executors.fargate.config import FargateConfig, template
+
+#: The options that have no default and that the default function needs.
+REQUIRED = {
+    "cluster": "fleet",
+    "task_definition": "airflow-task:3",
+    "container_name": "airflow",
+    "subnets": "subnet-0123456789abcdef0",
+}
+
+
+@pytest.fixture(scope="session")
+def service_model():
+    """Return the model of ECS that the installed botocore ships."""
+    return botocore.session.get_session().get_service_model("ecs")
+
+
+@pytest.fixture(scope="session")
+def check(service_model):
+    """Return the check of requests against that model."""
+    return RequestCheck(service_model)
+
+
+@pytest.fixture(scope="session")
+def read_config(check):
+    """Return a function that reads options, the required ones set, from keywords; None unsets one."""
+
+    def read(call_function=False, **options):
+        texts = {**REQUIRED, **options}
+        defaults = {name: option["default"] for name, option in template().items()}
+        return FargateConfig.from_options({**defaults, **texts}.get, check.launch_types, call_function)
+
+    return read

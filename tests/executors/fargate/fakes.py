@@ -1,0 +1,448 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+Doubles for tests of the FargateExecutor: an ECS that keeps state, a clock and a fleet that tests move by hand.
+
+Tests get them from the fixtures of ``conftest.py``: the path from which this file could be imported differs
+between Airflow's releases.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+from airflow.executors.fargate.config import FargateConfig
+from airflow.executors.fargate.ecs import Ecs
+from airflow.executors.fargate.fleet import Fleet
+from airflow.executors.fargate.launch import Event, Launch, TaskInstanceId
+from airflow.executors.fargate.pool import Result
+from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
+
+CONFIG = FargateConfig(
+    region="us-east-1",
+    cluster="cluster",
+    task_definition="airflow:1",
+    container_name="airflow",
+    security_groups=(),
+    subnets=("subnet-0123456789abcdef0",),
+    platform_version="LATEST",
+    launch_type="FARGATE",
+    assign_public_ip="ENABLED",
+    command_to_request=None,
+    deployment="airflow",
+    conn_id=None,
+    endpoint_url=None,
+    max_launch_attempts=3,
+    launch_concurrency=16,
+    poll_interval=2.0,
+)
+#: What tests look for where nothing secret may be.
+SECRET = "bearer-token-of-a-workload"
+
+
+def make_config(**options: Any) -> FargateConfig:
+    """Return a valid configuration with these options changed."""
+    return replace(CONFIG, **options)
+
+
+def make_task(number: int = 0, **changes: Any) -> TaskInstanceId:
+    """Return the id of a task instance."""
+    return replace(TaskInstanceId("dag", f"task{number}", "run", 1), **changes)
+
+
+def make_launch(number: int = 0, **changes: Any) -> Launch:
+    """Return a launch whose id says its number, with a command that must stay secret."""
+    task = changes.pop("task", None) or make_task(number)
+    values = {"id": f"launch-{number}", "command": ("run", SECRET), "handed_over": 1000.0, **changes}
+    return Launch(task, values.pop("key", task), **values)
+
+
+def aws_error(code: str, message: str = "AWS says no", status: int = 400, **members: Any) -> Exception:
+    """Return the error that botocore raises for an error response of ECS."""
+    from botocore.exceptions import ClientError
+
+    response: Any = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+        **members,
+    }
+    return ClientError(response, "AnyCall")
+
+
+class Clock:
+    """Seconds that pass only where a test says so; the same for ``time.monotonic`` and ``time.time``."""
+
+    def __init__(self) -> None:
+        self.at = 1000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+@dataclass(frozen=True)
+class Call:
+    """A call that was made to ECS."""
+
+    name: str
+    arguments: tuple[Any, ...]
+    at: float
+    thread: str
+
+
+@dataclass(frozen=True)
+class Lost:
+    """The call is carried out, and then this error is raised instead of its answer."""
+
+    error: BaseException
+
+
+class FakeEcs(Ecs):
+    """
+    ECS as the executor sees it: tasks live until a test ends them, and tokens are honoured as AWS does.
+
+    :param clock: for the times of calls and tasks.
+    """
+
+    service_model: Any = None
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._numbers = itertools.count(1)
+        self._answers: dict[str, deque[Any]] = {}
+        self._tokens: dict[str, tuple[Any, Any]] = {}
+        self._told = threading.Condition()
+        self.calls: list[Call] = []
+        self.tasks: dict[str, dict[str, Any]] = {}
+        #: ARNs that exist and that DescribeTasks does not know.
+        self.hidden: set[str] = set()
+        self.renewed = 0
+
+    # For tests.
+
+    def next(self, call: str, *answers: Any) -> None:
+        """
+        Set what the next calls of that name do, one each.
+
+        An exception is raised and nothing is done; :class:`Lost` does it and then raises; a function is
+        called instead, with the call's arguments; None does it; anything else is returned, and nothing done.
+        """
+        self._answers.setdefault(call, deque()).extend(answers)
+
+    def made(self, name: str) -> list[Call]:
+        """Return the calls of that name."""
+        return [call for call in self.calls if call.name == name]
+
+    @property
+    def tokens(self) -> list[str]:
+        """The ``clientToken`` of each RunTask call."""
+        return [call.arguments[1] for call in self.made("run_task")]
+
+    @property
+    def arns(self) -> list[str]:
+        """The ARNs of all tasks, oldest first."""
+        return list(self.tasks)
+
+    def launches_of(self, launch_id: str) -> list[str]:
+        """Return the ARNs of a launch's containers."""
+        return [arn for arn, task in self.tasks.items() if f'"{launch_id}"' in str(task["overrides"])]
+
+    def wait_for(self, condition: Callable[[], bool], timeout: float = 20.0) -> None:
+        """Wait until calls from other threads have made this true."""
+        with self._told:
+            if not self._told.wait_for(condition, timeout):
+                raise AssertionError(f"never came true; calls: {self.calls}")
+
+    def put(self, request: Mapping[str, Any], **members: Any) -> str:
+        """Let a task run that nobody here has launched; return its ARN."""
+        task = self._new_task(request)
+        task.update(members)
+        self.tasks[task["taskArn"]] = task
+        return task["taskArn"]
+
+    def start(self, arn: str) -> None:
+        """Let a task reach RUNNING."""
+        task = self.tasks[arn]
+        task.update(lastStatus="RUNNING", startedAt=self._clock())
+        for container in task["containers"]:
+            container["lastStatus"] = "RUNNING"
+
+    def exit(self, arn: str, code: int | None, reason: str = "Essential container in task exited") -> None:
+        """Let a task end after it has started; without a code nobody knows how."""
+        self.start(arn)
+        self._stop(arn, "EssentialContainerExited", reason)
+        if code is not None:
+            self.tasks[arn]["containers"][0]["exitCode"] = code
+
+    def break_at_start(self, arn: str, reason: str = "CannotPullContainerError: no such image") -> None:
+        """Let a task end without ever having started."""
+        self._stop(arn, "TaskFailedToStart", reason)
+
+    def _stop(self, arn: str, code: str, reason: str) -> None:
+        task = self.tasks[arn]
+        task.update(lastStatus="STOPPED", desiredStatus="STOPPED", stopCode=code, stoppedReason=reason)
+        for container in task["containers"]:
+            container["lastStatus"] = "STOPPED"
+
+    # What the fleet calls.
+
+    def renew(self) -> None:
+        self.renewed += 1
+
+    def run_task(self, request: Mapping[str, Any], client_token: str) -> Any:
+        return self._call("run_task", self._run_task, request, client_token)
+
+    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Any:
+        return self._call("describe_tasks", self._describe_tasks, cluster, tuple(arns))
+
+    def stop_task(self, cluster: str, arn: str, reason: str) -> None:
+        self._call("stop_task", self._stop_task, cluster, arn, reason)
+
+    def list_tasks(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
+        arns = [
+            arn
+            for arn, task in self.tasks.items()
+            if (_name(task["clusterArn"]), task.get("startedBy")) == (_name(cluster), started_by)
+            and task["desiredStatus"] == desired_status
+            and arn not in self.hidden
+        ]
+        for start in range(0, max(len(arns), 1), 100):
+            page = arns[start : start + 100]
+            yield from self._call(
+                "list_tasks", lambda *_, page=page: page, cluster, started_by, desired_status
+            )
+
+    def _call(self, name: str, carry_out: Callable[..., Any], *arguments: Any) -> Any:
+        with self._told:
+            self.calls.append(Call(name, arguments, self._clock(), threading.current_thread().name))
+            self._told.notify_all()
+            answers = self._answers.get(name)
+            answer = answers.popleft() if answers else None
+        if isinstance(answer, BaseException):
+            raise answer
+        if callable(answer):
+            return answer(*arguments)
+        if answer is not None and not isinstance(answer, Lost):
+            return answer
+        with self._told:
+            result = carry_out(*arguments)
+            self._told.notify_all()
+        if isinstance(answer, Lost):
+            raise answer.error
+        return result
+
+    def _new_task(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        cluster = _name(request.get("cluster") or "default")
+        overrides = request.get("overrides") or {}
+        return {
+            "taskArn": f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{next(self._numbers):032x}",
+            "clusterArn": f"arn:aws:ecs:us-east-1:123456789012:cluster/{cluster}",
+            "startedBy": request.get("startedBy"),
+            "overrides": overrides,
+            "lastStatus": "PROVISIONING",
+            "desiredStatus": "RUNNING",
+            "createdAt": self._clock(),
+            "containers": [
+                {"name": override["name"], "lastStatus": "PENDING"}
+                for override in overrides.get("containerOverrides", ())
+            ],
+        }
+
+    def _run_task(self, request: Mapping[str, Any], token: str) -> Any:
+        if token in self._tokens:
+            known, arn = self._tokens[token]
+            if known != request:
+                raise aws_error("ConflictException", resourceIds=[arn])
+            return {"tasks": [self.tasks[arn]], "failures": []}
+        task = self._new_task(request)
+        self.tasks[task["taskArn"]] = task
+        self._tokens[token] = request, task["taskArn"]
+        return {"tasks": [task], "failures": []}
+
+    def _describe_tasks(self, cluster: str, arns: Sequence[str]) -> Any:
+        if not 0 < len(arns) <= 100:
+            raise aws_error("InvalidParameterException", f"{len(arns)} tasks")
+        known = [
+            arn
+            for arn in arns
+            if arn in self.tasks
+            and arn not in self.hidden
+            and _name(self.tasks[arn]["clusterArn"]) == _name(cluster)
+        ]
+        missing = [{"arn": arn, "reason": "MISSING"} for arn in arns if arn not in known]
+        return {"tasks": [self.tasks[arn] for arn in known], "failures": missing}
+
+    def _stop_task(self, cluster: str, arn: str, reason: str) -> None:
+        if arn not in self.tasks:
+            raise aws_error("InvalidParameterException", "The referenced task was not found.")
+        self.tasks[arn]["desiredStatus"] = "STOPPED"
+        self.tasks[arn]["stoppedReason"] = reason
+
+
+def _name(cluster: str) -> str:
+    return cluster.rpartition("/")[2]
+
+
+class SteppedPool:
+    """Makes calls when it is told to, on the thread that tells it; ``held`` keeps them under way."""
+
+    def __init__(self) -> None:
+        self.jobs: deque[tuple[Callable[[], Any], Callable[[Result], None]]] = deque()
+        self.held = False
+        self.most = 0
+
+    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
+        self.jobs.append((call, then))
+        self.most = max(self.most, len(self.jobs))
+
+    def step(self) -> bool:
+        """Make the first call; False where there is none, or where calls are held."""
+        if self.held or not self.jobs:
+            return False
+        call, then = self.jobs.popleft()
+        try:
+            result = Result(call())
+        except Exception as error:
+            result = Result(error=error)
+        then(result)
+        return True
+
+
+class SteppedFleet:
+    """
+    A fleet with everything around it, in the place of ``FleetThread``; all of it on the test's own thread.
+
+    Each time that it has nothing more to do, the time at which the fleet wants to be woken must lie in the
+    future: else its thread would be a busy loop.
+
+    :param ecs: the fake.
+    :param config: the options.
+    :param build: makes requests; without one, the real builder does, and checks nothing.
+    :param clock: the fake.
+    """
+
+    #: How many steps may follow upon each other without any time passing.
+    MOST_STEPS = 100_000
+
+    def __init__(
+        self,
+        ecs: FakeEcs,
+        config: FargateConfig | None = None,
+        build: Callable[[Launch], Prepared] | None = None,
+        *,
+        clock: Clock,
+    ) -> None:
+        config = config or CONFIG
+        self.clock = clock
+        self.inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self.outbox: list[Event] = []
+        #: All events that there have ever been.
+        self.told: list[Event] = []
+        self.launch_pool = SteppedPool()
+        self.watch_pool = SteppedPool()
+        self.waits: list[float] = []
+        self.closing = False
+        self.running = False
+        self.wake_ups = 0
+        self.fleet = Fleet(
+            ecs=ecs,
+            config=config,
+            build=build or RequestBuilder(config, partial(default_request, config), _no_check),
+            launch_pool=self.launch_pool,
+            watch_pool=self.watch_pool,
+            post=self._post,
+            emit=self._emit,
+            wait=self._wait,
+            clock=clock,
+            now=clock,
+            random=lambda: 1.0,
+        )
+
+    # The interface of FleetThread.
+
+    def tell(self, method: Callable[..., None], *arguments: Any) -> None:
+        self._post(method, *arguments)
+        if self.running:
+            self.settle()
+
+    def events(self) -> list[Event]:
+        told, self.outbox = self.outbox, []
+        return told
+
+    def ensure_running(self) -> None:
+        self.running = True
+        self.settle()
+
+    def close(self, patience: float) -> None:
+        self.closing = True
+        self.tell(self.fleet.close)
+        self.running = False
+
+    # For tests.
+
+    def add(self, *launches: Launch) -> None:
+        """Hand over launches, and let happen what happens at once."""
+        for launch in launches:
+            self._post(self.fleet.add, launch)
+        self.settle()
+
+    def settle(self) -> float | None:
+        """Let everything happen that happens without time passing; return the next wake-up."""
+        for _ in range(self.MOST_STEPS):
+            at = self.fleet.work()
+            if self.inbox:
+                function, arguments = self.inbox.popleft()
+                function(*arguments)
+            elif not self.launch_pool.step() and not self.watch_pool.step():
+                if at is not None and at <= self.clock.at:
+                    raise AssertionError(f"a busy loop: to be woken at {at}, and it is {self.clock.at}")
+                return at
+        raise AssertionError("it never settles")
+
+    def advance(self, seconds: float) -> None:
+        """Let time pass, from wake-up to wake-up."""
+        until = self.clock.at + seconds
+        while (at := self.settle()) is not None and at <= until:
+            self.clock.at = at
+            self.wake_ups += 1
+        self.clock.at = until
+        self.settle()
+
+    def told_of(self, launch: Launch, kind: type | None = None) -> list[Event]:
+        """Return the events of a launch, of one kind or all."""
+        return [e for e in self.told if e.launch.id == launch.id and (kind is None or isinstance(e, kind))]
+
+    def _post(self, function: Callable[..., None], *arguments: Any) -> None:
+        self.inbox.append((function, arguments))
+
+    def _emit(self, event: Event) -> None:
+        self.outbox.append(event)
+        self.told.append(event)
+
+    def _wait(self, seconds: float) -> bool:
+        self.waits.append(seconds)
+        self.clock.at += seconds
+        return self.closing
+
+
+def _no_check(request: Mapping[str, Any]) -> None:
+    """Let pass any request."""

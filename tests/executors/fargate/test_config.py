@@ -1,0 +1,524 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The options of ``[fargate]``: each is checked, and all that is wrong is told in one message."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+import types
+
+import pytest
+
+from airflow.executors.fargate import config as config_module
+from airflow.executors.fargate.config import (
+    DEFAULT_FUNCTION,
+    FargateConfig,
+    import_dotted_path,
+    template,
+)
+from airflow.executors.fargate.errors import ConfigError, FargateError
+
+USER_MODULE = "users_own_fargate_functions"
+
+
+def mistakes_of(read_config, **options):
+    """Return what is wrong with these options; the test fails where nothing is."""
+    with pytest.raises(ConfigError) as caught:
+        read_config(**options)
+    return caught.value.mistakes
+
+
+@pytest.fixture
+def user_function(monkeypatch):
+    """Return a function that puts an object into a module of a user's own, and returns its dotted path."""
+
+    def put(thing):
+        module = types.ModuleType(USER_MODULE)
+        module.function = thing
+        monkeypatch.setitem(sys.modules, USER_MODULE, module)
+        return f"{USER_MODULE}.function"
+
+    return put
+
+
+@pytest.fixture
+def user_file(monkeypatch, tmp_path):
+    """Return a function that writes a module of a user's own, and returns the dotted path of ``function`` in it."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(source):
+        # So that it is forgotten after the test: setitem, not delitem, remembers a name that is not there.
+        monkeypatch.setitem(sys.modules, USER_MODULE, None)
+        del sys.modules[USER_MODULE]
+        (tmp_path / f"{USER_MODULE}.py").write_text(source, encoding="utf-8")
+        return f"{USER_MODULE}.function"
+
+    return write
+
+
+class TestTemplate:
+    def test_options_are_those_of_the_proposal_and_six_more(self):
+        """The template holds the ten options of AIRFLOW-6440, under its names, and the executor's own six."""
+        assert set(template()) == {
+            "region",
+            "cluster",
+            "task_definition",
+            "container_name",
+            "security_groups",
+            "subnets",
+            "platform_version",
+            "launch_type",
+            "assign_public_ip",
+            "execution_config_function",
+            "deployment",
+            "conn_id",
+            "endpoint_url",
+            "max_launch_attempts",
+            "launch_concurrency",
+            "poll_interval",
+        }
+
+    @pytest.mark.parametrize("name", sorted(template()))
+    def test_each_option_has_what_airflow_asks_of_an_option(self, name):
+        """Each option has a description, a type and a default, which is text or nothing, as in config.yml."""
+        option = template()[name]
+        assert set(option) == {"description", "version_added", "type", "example", "default"}
+        assert option["description"].strip().endswith(".")
+        assert option["type"] in {"string", "integer", "float"}
+        assert option["default"] is None or isinstance(option["default"], str)
+
+    @pytest.mark.parametrize("name", sorted(n for n, option in template().items() if option["example"]))
+    def test_each_example_is_a_value_that_is_accepted(self, name, read_config, user_function):
+        """What the template shows as an example is no mistake."""
+        example = template()[name]["example"]
+        if name == "execution_config_function":
+            pytest.skip("names a module of the reader's own company")
+        read_config(**{name: example})
+
+    def test_default_function_is_the_one_that_the_code_tells_from_a_users_own(self):
+        """The default of ``execution_config_function`` is the path by which the code knows its own function."""
+        assert template()["execution_config_function"]["default"] == DEFAULT_FUNCTION
+
+
+class TestValues:
+    def test_defaults_are_those_of_the_template(self, read_config):
+        """Where only what is required is set, all else has the template's default."""
+        assert read_config() == FargateConfig(
+            region=None,
+            cluster="fleet",
+            task_definition="airflow-task:3",
+            container_name="airflow",
+            security_groups=(),
+            subnets=("subnet-0123456789abcdef0",),
+            platform_version="LATEST",
+            launch_type="FARGATE",
+            assign_public_ip="ENABLED",
+            command_to_request=None,
+            deployment="airflow",
+            conn_id=None,
+            endpoint_url=None,
+            max_launch_attempts=3,
+            launch_concurrency=16,
+            poll_interval=2.0,
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "default", "expected"),
+        [
+            ("platform_version", "1.3.0", "1.3.0"),
+            ("assign_public_ip", "DISABLED", "DISABLED"),
+            ("max_launch_attempts", "7", 7),
+            ("launch_concurrency", "9", 9),
+            ("poll_interval", "4.5", 4.5),
+        ],
+    )
+    @pytest.mark.parametrize("empty", ["", "   ", None])
+    def test_empty_option_has_the_default_of_the_template_and_no_other(
+        self, name, default, expected, empty, read_config, monkeypatch
+    ):
+        """An option that needs a value and is left empty gets what the template says, whatever that is."""
+        changed = {**template(), name: {**template()[name], "default": default}}
+        monkeypatch.setattr(config_module, "template", lambda: changed)
+        assert getattr(read_config(**{name: empty}), name) == expected
+
+    @pytest.mark.parametrize(
+        ("name", "text", "expected"),
+        [
+            ("region", "eu-central-1", "eu-central-1"),
+            ("region", " eu-central-1 ", "eu-central-1"),
+            ("region", "us-gov-west-1", "us-gov-west-1"),
+            ("cluster", "arn:aws:ecs:eu-west-1:123456789012:cluster/a_b-c", None),
+            ("cluster", "arn:aws-us-gov:ecs:us-gov-west-1:123456789012:cluster/a", None),
+            ("cluster", "c" * 255, None),
+            ("task_definition", "family", None),
+            ("task_definition", "family:12", None),
+            ("task_definition", "arn:aws:ecs:eu-west-1:123456789012:task-definition/family:12", None),
+            ("task_definition", "arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/family", None),
+            ("container_name", "Air_flow-1", None),
+            ("security_groups", "sg-1,sg-2", ("sg-1", "sg-2")),
+            ("security_groups", "sg-1 , sg-2,", ("sg-1", "sg-2")),
+            ("security_groups", "", ()),
+            ("subnets", "subnet-0a1,\n subnet-0b2", ("subnet-0a1", "subnet-0b2")),
+            (
+                "subnets",
+                ",".join(f"subnet-{n:x}" for n in range(16)),
+                tuple(f"subnet-{n:x}" for n in range(16)),
+            ),
+            ("platform_version", "1.4.0", None),
+            ("launch_type", "fargate", "FARGATE"),
+            ("launch_type", "Ec2", "EC2"),
+            ("launch_type", "ECS", "EC2"),
+            ("launch_type", "ecs", "EC2"),
+            ("launch_type", "EXTERNAL", "EXTERNAL"),
+            ("launch_type", "", None),
+            ("assign_public_ip", "enabled", "ENABLED"),
+            ("assign_public_ip", "DISABLED", "DISABLED"),
+            ("assign_public_ip", "True", "ENABLED"),
+            ("assign_public_ip", "false", "DISABLED"),
+            ("deployment", "team-a/prod_2", None),
+            ("deployment", "d" * 128, None),
+            ("conn_id", "", None),
+            ("conn_id", "aws_default", "aws_default"),
+            ("endpoint_url", "http://127.0.0.1:5000", None),
+            ("endpoint_url", "http://localhost:5000/", None),
+            ("endpoint_url", "http://[::1]:5000", None),
+            ("endpoint_url", "https://vpce-0123.ecs.us-east-1.vpce.amazonaws.com", None),
+            ("max_launch_attempts", "1", 1),
+            ("max_launch_attempts", "10", 10),
+            ("launch_concurrency", "128", 128),
+            ("poll_interval", "0.1", 0.1),
+            ("poll_interval", "300", 300.0),
+        ],
+    )
+    def test_value_is_read(self, name, text, expected, read_config):
+        """A right value comes out in its own type; None in the table says: as it was written."""
+        expected = text if expected is None and text else expected
+        assert getattr(read_config(**{name: text}), name) == expected
+
+    def test_every_launch_type_of_botocore_is_accepted(self, check, read_config):
+        """``launch_type`` takes whatever the installed botocore lists."""
+        assert {"FARGATE", "EC2", "EXTERNAL"} <= set(check.launch_types)
+        for launch_type in check.launch_types:
+            assert read_config(launch_type=launch_type).launch_type == launch_type
+
+    def test_config_cannot_be_changed(self, read_config):
+        """The configuration is frozen: several threads read it."""
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            read_config().cluster = "another"
+
+
+WRONG = [
+    ("region", "us east 1"),
+    ("region", "us_east_1"),
+    ("region", "-us-east-1"),
+    ("cluster", "two words"),
+    ("cluster", "c" * 256),
+    ("cluster", "arn:aws:ecs:us-east-1:123:cluster/fleet"),
+    ("cluster", "arn:aws:ecs:us-east-1:123456789012:service/fleet"),
+    ("cluster", "fleet\nfleet"),
+    ("task_definition", "two words"),
+    ("task_definition", "family:latest"),
+    ("task_definition", "family:1:2"),
+    ("task_definition", "f" * 256),
+    ("task_definition", "arn:aws:ecs:us-east-1:123456789012:cluster/family"),
+    ("container_name", "air flow"),
+    ("container_name", "ä"),
+    ("container_name", "c" * 256),
+    ("security_groups", "subnet-0123"),
+    ("security_groups", "sg-xyz"),
+    ("security_groups", "sg-1;sg-2"),
+    ("security_groups", "sg-1 sg-2"),
+    ("security_groups", ",".join(f"sg-{n}" for n in range(6))),
+    ("subnets", "sg-0123"),
+    ("subnets", "default"),
+    ("subnets", "['subnet-1']"),
+    ("subnets", ",".join(f"subnet-{n:x}" for n in range(17))),
+    ("platform_version", "latest!"),
+    ("platform_version", "1.4"),
+    ("platform_version", "v1.4.0"),
+    ("launch_type", "FARGATE_SPOT"),
+    ("launch_type", "LAMBDA"),
+    ("launch_type", "FARGATE,EC2"),
+    ("assign_public_ip", "yes, please"),
+    ("assign_public_ip", "1"),
+    ("deployment", "a b"),
+    ("deployment", "d" * 129),
+    ("deployment", "prod!"),
+    ("endpoint_url", "localhost:5000"),
+    ("endpoint_url", "ftp://localhost"),
+    ("endpoint_url", "http://"),
+    ("endpoint_url", "http://exa mple.com"),
+    ("endpoint_url", "http://[::1"),
+    ("endpoint_url", "http://localhost:port"),
+    ("endpoint_url", "http://localhost:99999"),
+    ("max_launch_attempts", "0"),
+    ("max_launch_attempts", "11"),
+    ("max_launch_attempts", "-1"),
+    ("max_launch_attempts", "three"),
+    ("max_launch_attempts", "2.5"),
+    ("launch_concurrency", "0"),
+    ("launch_concurrency", "129"),
+    ("launch_concurrency", "many"),
+    ("poll_interval", "0"),
+    ("poll_interval", "301"),
+    ("poll_interval", "soon"),
+    ("poll_interval", "nan"),
+    ("poll_interval", "inf"),
+    ("poll_interval", "1,5"),
+]
+
+
+class TestMistakes:
+    @pytest.mark.parametrize(("name", "value"), WRONG)
+    def test_wrong_value_is_told_with_its_option_and_a_remedy(self, name, value, read_config):
+        """A wrong value is one mistake that names the option and the value, says what is wrong and what to do."""
+        (mistake,) = mistakes_of(read_config, **{name: value})
+        told = f"[fargate] {name} = {value!r}: "
+        assert mistake.startswith(told)
+        what, _, remedy = mistake[len(told) :].rpartition(". ")
+        assert what
+        assert remedy.endswith(".")
+        assert len(remedy) > 10
+
+    def test_wrong_values_have_a_row_for_each_option_that_can_be_wrong(self):
+        """The table above has a row for each option but the id of a connection and the function, tried below."""
+        assert {name for name, _ in WRONG} == set(template()) - {"conn_id", "execution_config_function"}
+
+    @pytest.mark.parametrize(
+        "name", ["cluster", "task_definition", "container_name", "subnets", "deployment"]
+    )
+    @pytest.mark.parametrize("nothing", ["", " ", None])
+    def test_what_is_required_and_missing_is_a_mistake(self, name, nothing, read_config):
+        """Where something that is required is not set, the message shows an example of it."""
+        (mistake,) = mistakes_of(read_config, **{name: nothing})
+        assert mistake.startswith(f"[fargate] {name} = ''")
+        assert "required" in mistake
+        assert template()[name]["example"] in mistake
+
+    @pytest.mark.parametrize("launch_type", ["EC2", "ECS", "EXTERNAL", ""])
+    def test_subnets_are_required_for_fargate_alone(self, launch_type, read_config):
+        """No other launch type needs subnets: a task definition may use the network of its host."""
+        assert read_config(launch_type=launch_type, subnets="").subnets == ()
+
+    @pytest.mark.parametrize("name", ["task_definition", "container_name", "subnets"])
+    def test_own_function_need_not_have_what_the_default_function_needs(
+        self, name, read_config, user_function
+    ):
+        """A user's own function may know the task definition, the container and the subnets by itself."""
+        path = user_function(lambda: dict)
+        config = read_config(execution_config_function=path, call_function=True, **{name: ""})
+        assert not getattr(config, name)
+
+    @pytest.mark.parametrize("name", ["cluster", "deployment"])
+    def test_own_function_does_not_replace_what_the_executor_itself_needs(
+        self, name, read_config, user_function
+    ):
+        """The executor looks for its containers by cluster and deployment, whoever makes the requests."""
+        path = user_function(lambda: dict)
+        (mistake,) = mistakes_of(
+            read_config, execution_config_function=path, call_function=True, **{name: ""}
+        )
+        assert name in mistake
+
+    def test_all_mistakes_are_told_in_one_message(self, read_config):
+        """Options that are missing, of the wrong type, too large and not importable are told together, once each."""
+        wrong = {
+            "cluster": "",
+            "task_definition": "two words",
+            "container_name": None,
+            "security_groups": "sg-x",
+            "subnets": "",
+            "platform_version": "newest",
+            "assign_public_ip": "maybe",
+            "deployment": "a b",
+            "endpoint_url": "here",
+            "max_launch_attempts": "0",
+            "launch_concurrency": "x",
+            "poll_interval": "-2",
+        }
+        with pytest.raises(ConfigError) as caught:
+            read_config(**wrong, call_function=True)
+        assert [m.split(" = ")[0] for m in sorted(caught.value.mistakes)] == sorted(
+            f"[fargate] {name}" for name in wrong
+        )
+        for mistake in caught.value.mistakes:
+            assert str(caught.value).count(mistake) == 1
+
+    def test_mistake_in_the_function_is_told_with_the_others(self, read_config):
+        """That the function cannot be imported is one line among the rest."""
+        mistakes = mistakes_of(
+            read_config,
+            cluster="",
+            launch_type="MOON",
+            execution_config_function="no_such_module_anywhere.function",
+        )
+        assert [m.split(" = ")[0] for m in mistakes] == [
+            "[fargate] launch_type",
+            "[fargate] cluster",
+            "[fargate] execution_config_function",
+        ]
+
+    def test_config_error_is_one_of_the_executors_own(self):
+        """One base class catches all that the executor itself raises, and the message lists each mistake."""
+        error = ConfigError(["first", "second"])
+        assert isinstance(error, FargateError)
+        assert error.mistakes == ("first", "second")
+        assert str(error).splitlines()[1:] == ["  * first", "  * second"]
+
+
+class TestFunction:
+    def test_function_without_arguments_is_called_once_and_its_function_is_kept(
+        self, read_config, user_function
+    ):
+        """The named function is called once, while the configuration is read; what it returns makes requests."""
+        calls = []
+
+        def inner(command):
+            return {"taskDefinition": command[0]}
+
+        def outer():
+            calls.append("called")
+            return inner
+
+        config = read_config(execution_config_function=user_function(outer), call_function=True)
+        assert config.command_to_request is inner
+        assert calls == ["called"]
+
+    def test_function_is_not_called_where_only_the_options_are_wanted(self, read_config, user_function):
+        """The default function reads the options itself; it must not call a function that calls it."""
+
+        def outer():
+            raise AssertionError("called")
+
+        config = read_config(execution_config_function=user_function(outer), call_function=False)
+        assert config.command_to_request is None
+
+    @pytest.mark.parametrize("empty", ["", None])
+    def test_no_function_means_the_default_one(self, empty, read_config):
+        """An option that is emptied names the default function, with all that this one requires."""
+        (mistake,) = mistakes_of(read_config, execution_config_function=empty, container_name="")
+        assert "container_name" in mistake
+
+    @pytest.mark.parametrize(
+        ("source", "told"),
+        [
+            ("raise RuntimeError('out of luck')", ["RuntimeError", "out of luck"]),
+            ("import no_such_module_anywhere", ["ModuleNotFoundError", "no_such_module_anywhere"]),
+            ("def function(:", ["SyntaxError"]),
+            ("import sys; sys.exit(3)", ["SystemExit"]),
+            ("another = 1", ["no attribute", "'function'"]),
+            ("function = 3", ["int", "not a function"]),
+            ("function = None", ["NoneType", "not a function"]),
+            ("def function(command): return {}", ["TypeError", "command"]),
+            ("def function(): raise ValueError('bad luck')", ["ValueError", "bad luck"]),
+            ("def function(): raise SystemExit(3)", ["SystemExit"]),
+            ("def function(): return None", ["NoneType", "cannot be called"]),
+            ("def function(): return {}", ["dict", "cannot be called"]),
+        ],
+        ids=lambda value: value if isinstance(value, str) else "",
+    )
+    def test_function_that_will_not_do_is_a_mistake_like_any_other(
+        self, source, told, read_config, user_file
+    ):
+        """Whatever goes wrong in the user's module or function is told in the one message, and nothing else raised."""
+        path = user_file(source)
+        first, second = mistakes_of(
+            read_config, execution_config_function=path, call_function=True, max_launch_attempts="0"
+        )
+        assert first.startswith("[fargate] max_launch_attempts")
+        assert second.startswith(f"[fargate] execution_config_function = {path!r}: ")
+        for words in told:
+            assert words in second
+        assert second.endswith(
+            "Name a function without arguments that returns a function from a command to a request."
+        )
+
+    @pytest.mark.parametrize(
+        "path", ["function", "..function", ".", "no_such_module_anywhere.function", "a b.c"]
+    )
+    def test_path_that_leads_nowhere_is_a_mistake(self, path, read_config):
+        """A path without a module, or with one that is not there, cannot be imported."""
+        (mistake,) = mistakes_of(read_config, execution_config_function=path, call_function=True)
+        assert "cannot be imported" in mistake
+
+    def test_dotted_path_is_imported(self):
+        """A dotted path leads to the object of that name in its module."""
+        assert import_dotted_path("dataclasses.replace") is dataclasses.replace
+
+    @pytest.mark.parametrize(
+        "path", ["", "replace", "dataclasses.", "dataclasses.no_such_thing", "no_such_module.x"]
+    )
+    def test_dotted_path_without_an_object_is_an_import_error(self, path):
+        """A path to nothing is an ImportError, as for an import statement."""
+        with pytest.raises(ImportError):
+            import_dotted_path(path)
+
+
+class TestDefaultFunction:
+    """With Airflow, since the default function reads its configuration."""
+
+    @pytest.fixture
+    def options(self, monkeypatch):
+        """Set the required options, and return a function that sets further ones."""
+
+        def put(**options):
+            for name, value in options.items():
+                monkeypatch.setenv(f"AIRFLOW__FARGATE__{name.upper()}", value)
+
+        put(cluster="fleet", task_definition="airflow-task:3", container_name="airflow", subnets="subnet-1")
+        return put
+
+    @pytest.fixture
+    def read(self, options, check):
+        """Return a function that reads Airflow's configuration, as the executor's start does."""
+        from airflow.executors.fargate import compat
+
+        return lambda: FargateConfig.from_options(compat.option_reader(), check.launch_types)
+
+    def test_default_function_makes_requests_from_the_options(self, read):
+        """With no function of the user's own, requests come from the options."""
+        request = read().command_to_request(["airflow", "tasks", "run"])
+        assert request["cluster"] == "fleet"
+        assert request["overrides"] == {
+            "containerOverrides": [{"name": "airflow", "command": ["airflow", "tasks", "run"]}]
+        }
+
+    def test_users_function_may_call_the_default_one(self, read, options, user_file):
+        """A user's function that changes what the default function returns works, without an endless loop."""
+        options(
+            execution_config_function=user_file(
+                """
+from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
+
+def function():
+    default = default_task_id_to_fargate_options_function()
+    return lambda command: {**default(command), "group": "airflow"}
+"""
+            )
+        )
+        request = read().command_to_request(["run"])
+        assert request["group"] == "airflow"
+        assert request["taskDefinition"] == "airflow-task:3"
+        assert request["overrides"]["containerOverrides"] == [{"name": "airflow", "command": ["run"]}]
+
+    def test_mistake_is_told_once_though_the_default_function_reads_the_options_too(self, read, options):
+        """The default function is not called where the options have mistakes, which it would tell again."""
+        options(cluster="two words")
+        with pytest.raises(ConfigError) as caught:
+            read()
+        assert len(caught.value.mistakes) == 1
