@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -38,8 +39,16 @@ DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargat
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
+#: What botocore takes for a Region: https://github.com/boto/botocore/blob/develop/botocore/utils.py
+REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+#: What botocore takes for the host of an endpoint, which leaves out underscores; or an IPv6 address.
+HOST = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.?)+|[0-9a-f.]*:[0-9a-f:.]*")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
 CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255}")
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
+TASK_DEFINITION = re.compile(
+    r"(?:arn:aws[a-z-]*:ecs:[^:\s]+:\d{12}:task-definition/)?[A-Za-z0-9_-]{1,255}(?::\d+)?"
+)
 #: ``startedBy``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
@@ -107,11 +116,16 @@ class FargateConfig:
         )
         needs_subnets = launch_type == "FARGATE" and not own_function
         config = cls(
-            region=options.text("region"),
+            region=options.matching("region", REGION, "the code of an AWS Region"),
             cluster=options.matching(
                 "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
             ),
-            task_definition=options.text("task_definition", required=not own_function),
+            task_definition=options.matching(
+                "task_definition",
+                TASK_DEFINITION,
+                "a family, family:revision or the ARN of a task definition",
+                required=not own_function,
+            ),
             container_name=options.matching(
                 "container_name",
                 CONTAINER_NAME,
@@ -123,9 +137,11 @@ class FargateConfig:
             platform_version=options.matching(
                 "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
             )
-            or "LATEST",
+            or options.default("platform_version"),
             launch_type=launch_type,
-            assign_public_ip=options.choice("assign_public_ip", ASSIGN_PUBLIC_IP, "ENABLED"),
+            assign_public_ip=options.choice(
+                "assign_public_ip", ASSIGN_PUBLIC_IP, options.default("assign_public_ip")
+            ),
             deployment=options.matching(
                 "deployment",
                 STARTED_BY,
@@ -153,6 +169,10 @@ class _Options:
 
     def _mistake(self, name: str, what: str, remedy: str) -> None:
         self.mistakes.append(f"[{SECTION}] {name} = {self._values[name]!r}: {what}. {remedy}.")
+
+    def default(self, name: str) -> Any:
+        """Return what the template says, for an option that was emptied and cannot do without a value."""
+        return template()[name]["default"]
 
     def text(self, name: str, required: bool = False) -> Any:
         value = self._values[name]
@@ -185,7 +205,7 @@ class _Options:
         return values
 
     def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float:
-        value = self._values[name] or template()[name]["default"]
+        value = self._values[name] or self.default(name)
         word = "a whole number" if kind is int else "a number"
         try:
             number = kind(value)
@@ -197,16 +217,17 @@ class _Options:
 
     def url(self, name: str) -> str | None:
         value = self.text(name)
-        if value and not re.fullmatch(r"https?://[^\s/]+.*", value):
+        if value and not _is_url(value):
             self._mistake(name, "it is no URL", "Write it with http:// or https://, or leave it empty")
         return value
 
     def function(self, name: str, path: str, call: bool) -> Any:
-        # What a user's module or function raises is the user's own: any exception is the same mistake.
+        # What a user's module or function raises is the user's own: any exception is the same mistake, and
+        # so is the end of the process, which would be the scheduler's.
         remedy = "Name a function without arguments that returns a function from a command to a request"
         try:
             function = import_dotted_path(path)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._mistake(name, f"it cannot be imported: {type(error).__name__}: {error}", remedy)
             return None
         if not callable(function):
@@ -216,12 +237,21 @@ class _Options:
             return None  # The default function reads these options too, and would tell the mistakes twice.
         try:
             inner = function()
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._mistake(name, f"calling it raised {type(error).__name__}: {error}", remedy)
             return None
         if not callable(inner):
             self._mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
         return inner
+
+
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # Raises where it is no number or too large.
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None
 
 
 def import_dotted_path(path: str) -> Any:
