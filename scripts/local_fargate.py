@@ -40,7 +40,7 @@ from typing import TYPE_CHECKING, Any
 
 from fargate_simulator.bootstrap import Wanted, create
 from fargate_simulator.http_server import check_loopback
-from fargate_simulator.settings import DEFAULT_REGION, FAULT_KINDS, Fault, Settings, SettingsError
+from fargate_simulator.settings import DEFAULT_REGION, FAULT_KINDS, Fault, Pretend, Settings, SettingsError
 
 if TYPE_CHECKING:
     from fargate_simulator.server import LocalFargate
@@ -110,11 +110,12 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings_help() -> str:
-    settings, fault = (inspect.getdoc(documented) for documented in (Settings, Fault))
+    settings, fault, pretend = (inspect.getdoc(documented) for documented in (Settings, Fault, Pretend))
+    kinds = "\n".join(f"  {kind:<18} {told}" for kind, told in FAULT_KINDS.items())
     return (
         f"the settings:\n{settings}\n\na fault, for example"
         f' {{"kind": "throttle", "operation": "RunTask", "times": 3}}:\n{fault}\n\n'
-        f"kinds of faults:\n  {', '.join(FAULT_KINDS)}"
+        f'kinds of faults:\n{kinds}\n\npretend, for example {{"duration": [1, 5], "exit_codes": 0}}:\n{pretend}'
     )
 
 

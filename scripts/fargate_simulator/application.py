@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import threading
 import time
@@ -28,13 +27,13 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fargate_simulator.aws_errors import AwsError, server_exception, throttled
-from fargate_simulator.http_server import DropConnection, HttpRequest
-from fargate_simulator.moto_side import Answer, MotoSide
+from fargate_simulator.http_server import Answer, DropConnection, HttpRequest, is_loopback
 from fargate_simulator.tasks import new_id
 
 if TYPE_CHECKING:
     from fargate_simulator.control import Control
     from fargate_simulator.faults import FaultSource
+    from fargate_simulator.moto_side import MotoSide
     from fargate_simulator.operations import Operations
     from fargate_simulator.settings import Fault
 
@@ -175,9 +174,9 @@ def _answer(status: int, body: bytes) -> Answer:
 
 def _is_local(request: HttpRequest) -> bool:
     """Tell a program on this machine from a web page that a browser on it shows."""
-    host = urlsplit(f"//{request.header('host')}").hostname or ""
-    with contextlib.suppress(ValueError):
-        return not request.header("origin") and (
-            host.startswith("127.") or host in ("::1", "localhost") or host.endswith(".localhost")
-        )
-    return False
+    try:
+        host = urlsplit(f"//{request.header('host')}").hostname or ""
+    except ValueError:
+        return False
+    named = host == "localhost" or host.endswith(".localhost")
+    return (named or is_loopback(host)) and not request.header("origin")

@@ -18,13 +18,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from fargate_simulator import process_tree
@@ -46,6 +47,8 @@ METADATA_VARIABLE = "ECS_CONTAINER_METADATA_URI_V4"
 
 # How long the output of an ended container may lag behind; it is all in the pipe by then.
 _OUTPUT_GRACE = 2.0
+# How long the end waits for containers that are just being started.
+_START_GRACE = 5.0
 
 #: Called when a container ended, with its exit code.
 OnExit = Callable[[int], None]
@@ -111,6 +114,9 @@ class ContainerHost:
         self._marker = marker
         self._timers = timers
         self._open_log = open_log
+        self._changed = threading.Condition()
+        self._in_flight = 0
+        self._closed = False
         self._scratch = tempfile.mkdtemp(prefix="local-fargate-")
         self._reaper = Reaper(marker, self._scratch)
         self._pump = OutputPump()
@@ -135,28 +141,18 @@ class ContainerHost:
         if not command:
             raise StartFailure("CannotStartContainerError: there is no image here, so it needs a command")
         sink = self._open_log(task, container)
-        directory = tempfile.mkdtemp(prefix=f"{container.name}-", dir=self._scratch)
-        marker = f"{self._marker}/{container.runtime_id}"
-        try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if sink else subprocess.DEVNULL,
-                stderr=subprocess.STDOUT if sink else subprocess.DEVNULL,
-                cwd=container.definition.get("workingDirectory", directory),
-                env=self._environment(task, container, directory, marker),
-                start_new_session=True,
-            )
-        except (OSError, ValueError) as error:
-            shutil.rmtree(directory, ignore_errors=True)
-            raise StartFailure(f"CannotStartContainerError: {error}") from error
-        self._reaper.watch(process.pid)
-        container.pid = process.pid
-        container.process = RealContainer(process, directory, marker)
+        with self._starting():
+            try:
+                process, real = self._spawn(task, container, command, bool(sink))
+            except (OSError, ValueError) as error:
+                raise StartFailure(f"CannotStartContainerError: {error}") from error
+            self._reaper.watch(process.pid)
         if sink:
             # The pump closes it, so it gets a descriptor of its own.
-            container.process.output = self._pump.follow(os.dup(process.stdout.fileno()), sink)
+            real.output = self._pump.follow(os.dup(process.stdout.fileno()), sink)
             process.stdout.close()
+        container.pid = process.pid
+        container.process = real
 
     def watch(self, container: Container, on_exit: OnExit) -> None:
         """Tell ``on_exit`` when a started container ended and its output is kept."""
@@ -165,7 +161,10 @@ class ContainerHost:
         ).start()
 
     def close(self) -> None:
-        """End every process that was started here."""
+        """End every process that was started here; nothing starts any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.wait_for(lambda: not self._in_flight, _START_GRACE)
         self._reaper.close()
         self._pump.close()
 
@@ -175,6 +174,40 @@ class ContainerHost:
         if container.output:
             container.output.ended.wait(_OUTPUT_GRACE)
         on_exit(exit_code)
+
+    @contextlib.contextmanager
+    def _starting(self) -> Iterator[None]:
+        """Keep ``close`` from looking for processes while one is being started."""
+        with self._changed:
+            if self._closed:
+                raise StartFailure("CannotStartContainerError: the local Fargate is about to end")
+            self._in_flight += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._in_flight -= 1
+                self._changed.notify_all()
+
+    def _spawn(
+        self, task: Task, container: Container, command: list[str], piped: bool
+    ) -> tuple[subprocess.Popen[bytes], RealContainer]:
+        directory = tempfile.mkdtemp(prefix=f"{container.name}-", dir=self._scratch)
+        marker = f"{self._marker}/{container.runtime_id}"
+        try:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
+                stderr=subprocess.STDOUT if piped else subprocess.DEVNULL,
+                cwd=container.definition.get("workingDirectory", directory),
+                env=self._environment(task, container, directory, marker),
+                start_new_session=True,
+            )
+        except BaseException:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
+        return process, RealContainer(process, directory, marker)
 
     @staticmethod
     def _environment(task: Task, container: Container, directory: str, marker: str) -> dict[str, str]:

@@ -34,7 +34,7 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator.moto_side import Answer
+from fargate_simulator.http_server import Answer
 from fargate_simulator.settings import INTERRUPTIONS, Settings, SettingsError
 from fargate_simulator.tasks import RUNNING, Task
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 
 from fargate_simulator.settings import (
@@ -116,9 +116,8 @@ class FaultSource:
         with self._lock:
             latency = self._settings.latency
             delay = self._draw(latency.get(operation, latency.get(ANY_OPERATION, Span())))
-            fault = self._strike(CALL_FAULTS, operation)
-            if fault is None and not self._admit(operation):
-                fault = Fault("throttle", operation)
+            admitted = self._admit(operation)
+            fault = self._strike(CALL_FAULTS, operation) if admitted else Fault("throttle", operation)
             return CallPlan(delay, fault)
 
     def placement_failure(self) -> str | None:
@@ -151,7 +150,7 @@ class FaultSource:
             [bucket.take() for limit, bucket in self._buckets.items() if operation in limit.operations]
         )
 
-    def _strike(self, kinds: tuple[str, ...], operation: str = "") -> Fault | None:
+    def _strike(self, kinds: Container[str], operation: str = "") -> Fault | None:
         """Return the first fault of these kinds that strikes now, and count it."""
         for index, fault in enumerate(self._settings.faults):
             left = self._left[index]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import logging
 import os
 import socket
 import struct
@@ -27,10 +28,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from fargate_simulator.moto_side import Answer
+log = logging.getLogger(__name__)
 
 # SO_LINGER of 0 s: the close sends a reset, and nothing that waits to be sent.
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -54,18 +53,31 @@ class HttpRequest:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
+def is_loopback(host: str) -> bool:
+    """Tell whether this is an address of the loopback interface; a name is none."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def check_loopback(host: str) -> None:
     """
     Refuse to listen anywhere else: whoever reaches the server can run commands.
 
     :raises ValueError: ``host`` is not an address of the loopback interface
     """
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = False
-    if not loopback:
+    if not is_loopback(host):
         raise ValueError(f"{host!r} is not a loopback address such as 127.0.0.1; nothing else is served")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An HTTP answer."""
+
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
 
 
 class HttpServer(ThreadingHTTPServer):
@@ -153,6 +165,11 @@ class _Handler(BaseHTTPRequestHandler):
         except DropConnection:
             self._drop()
             return
+        except Exception:
+            log.exception("%s %s could not be answered", request.method, request.path)
+            answer = Answer(
+                500, [], b'{"__type":"InternalFailure","message":"see the local Fargate\'s output"}'
+            )
         self.send_response_only(answer.status)
         for name, value in answer.headers:
             if name.lower() not in ("content-length", "connection", "transfer-encoding"):

@@ -70,7 +70,9 @@ class Lifecycle:
 
     def begin(self, task: Task) -> None:
         """Send a task that RunTask accepted on its way."""
-        if not task.plan.never_seen:
+        if task.plan.never_seen:
+            self._store.released(task)
+        else:
             self._next_step(task, self._pull)
 
     def stop(self, task: Task, stop_code: str, reason: str) -> None:

@@ -37,6 +37,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.test import Client
 
 from fargate_simulator.aws_errors import client_exception, cluster_not_found, invalid_parameter
+from fargate_simulator.http_server import Answer
 
 ACCOUNT_ID = DEFAULT_ACCOUNT_ID
 _LOCK = threading.RLock()
@@ -67,15 +68,6 @@ class TaskDefinition:
     task_role: str | None
     containers: Sequence[dict[str, Any]]
     tags: Sequence[dict[str, str]]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An HTTP answer."""
-
-    status: int
-    headers: list[tuple[str, str]]
-    body: bytes
 
 
 class MotoSide:

@@ -24,6 +24,7 @@ so it works however the server died, and from whichever thread a container was s
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -44,6 +45,7 @@ class Reaper:
     """
 
     def __init__(self, marker: str, directory: str) -> None:
+        self._marker = marker
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
             [sys.executable, "-S", "-m", "fargate_simulator.reaper", marker, directory],
@@ -61,12 +63,14 @@ class Reaper:
 
     def close(self) -> None:
         """Let it end what is left, and wait for it."""
-        with self._lock:
+        with self._lock, contextlib.suppress(BrokenPipeError):
             self._process.stdin.close()
         self._process.wait()
+        process_tree.end_all((), self._marker)
 
     def _tell(self, line: str) -> None:
-        with self._lock:
+        # Should somebody have ended the reaper, the server still ends its containers itself.
+        with self._lock, contextlib.suppress(BrokenPipeError):
             if not self._process.stdin.closed:
                 self._process.stdin.write(line)
                 self._process.stdin.flush()

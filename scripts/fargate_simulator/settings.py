@@ -30,13 +30,30 @@ DEFAULT_REGION = "us-east-1"
 ANY_OPERATION = "*"
 
 #: What can go wrong with a call: before it is done, or with its answer afterwards.
-CALL_FAULTS = ("throttle", "server_error", "error", "reset", "response_lost", "garbage", "empty")
-#: RunTask answers HTTP 200, with a failure in place of each task.
-PLACEMENT_FAULTS = ("capacity",)
+CALL_FAULTS = {
+    "throttle": "ThrottlingException in place of the call",
+    "server_error": "ServerException with ``status`` in place of the call",
+    "error": "any error in place of the call: ``code``, ``message``, ``status``",
+    "reset": "the connection is reset, and the call is not done",
+    "response_lost": "the call is done, and the connection reset in place of its answer",
+    "garbage": "the call is done, and its answer cannot be read",
+    "empty": "the call is done, and its answer is empty",
+}
+PLACEMENT_FAULTS = {
+    "capacity": "RunTask answers HTTP 200 with a failure in place of each task; ``reason``",
+}
+INTERRUPTIONS = {
+    "spot_interruption": "Spot takes the task back; ``after``, ``warning``",
+    "maintenance": "ECS stops the task for the sake of its host; ``after``",
+    "out_of_memory": "the essential containers are killed; ``after``",
+}
 #: What can go wrong with a task that RunTask accepted.
-INTERRUPTIONS = ("spot_interruption", "maintenance", "out_of_memory")
-TASK_FAULTS = ("start_failure", "missing", *INTERRUPTIONS)
-FAULT_KINDS = (*CALL_FAULTS, *PLACEMENT_FAULTS, *TASK_FAULTS)
+TASK_FAULTS = {
+    "start_failure": "the task never starts; ``reason`` is image, eni, resources or the text itself",
+    "missing": "the task is never seen again, and nothing runs",
+    **INTERRUPTIONS,
+}
+FAULT_KINDS = CALL_FAULTS | PLACEMENT_FAULTS | TASK_FAULTS
 
 
 class SettingsError(ValueError):

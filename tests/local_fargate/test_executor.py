@@ -1,0 +1,233 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The executor against the local Fargate: real HTTP, real threads, real processes; without a scheduler."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from concurrent.futures import Future
+from types import SimpleNamespace
+
+import pytest
+
+from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.compat import task_instance_id
+from airflow.executors.fargate_executor import FargateExecutor
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.state import TaskInstanceState
+
+SUCCESS, FAILED, RUNNING = TaskInstanceState.SUCCESS, TaskInstanceState.FAILED, TaskInstanceState.RUNNING
+PATIENCE = 20
+
+
+class Scheduler:
+    """The part of the scheduler that matters: it hands over, calls sync(), and reads the events."""
+
+    def __init__(self, executor):
+        self.executor = executor
+        self.events = {}
+
+    def hand_over(self, task_id, *command, executor_config=None):
+        key = TaskInstanceKey("dag", task_id, "run", 1, -1)
+        self.executor.execute_async(key, list(command), None, executor_config)
+        self.executor.running.add(key)
+        return key
+
+    def until(self, condition):
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            assert time.monotonic() < deadline, self.events
+            self.executor.sync()
+            for key, (state, info) in self.executor.get_event_buffer().items():
+                self.events.setdefault(key, []).append((state, info))
+            time.sleep(0.02)
+
+    def ends(self):
+        return {k: e[-1][0] for k, e in self.events.items() if e[-1][0] != RUNNING}
+
+
+@pytest.fixture
+def fargate_options(account, monkeypatch):
+    options = {
+        "REGION": "us-east-1",
+        "CLUSTER": account.cluster,
+        "TASK_DEFINITION": account.task_definition,
+        "CONTAINER_NAME": account.container,
+        "SUBNETS": ",".join(account.subnets),
+        "ENDPOINT_URL": account.fargate.endpoint_url,
+        "POLL_INTERVAL": "0.2",
+    }
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+
+
+@pytest.fixture
+def start(fargate_options):
+    """Return a function that starts an executor and returns its scheduler; ends them all afterwards."""
+    executors = []
+
+    def _start():
+        executor = FargateExecutor()
+        executors.append(executor)
+        executor.start()
+        return Scheduler(executor)
+
+    yield _start
+    for executor in executors:
+        executor.end()
+
+
+def run_task_is_under_way(scheduler):
+    return bool(scheduler.executor._fleet_thread.fleet.launches_under_way)
+
+
+def containers(account):
+    """Return the ledger's entries by task id."""
+    entries = {}
+    for entry in account.fargate.ledger():
+        environment = entry["overrides"]["containerOverrides"][0]["environment"]
+        (identity,) = [v["value"] for v in environment if v["name"] == "AIRFLOW_FARGATE_LAUNCH"]
+        task_id = identity.split('"task_id":"')[1].split('"')[0]
+        entries.setdefault(task_id, []).append(entry)
+    return entries
+
+
+@pytest.fixture(autouse=True)
+def _only_this_tests_containers(account):
+    seen = {entry["taskArn"] for entry in account.fargate.ledger()}
+    ledger = account.fargate.ledger
+    account.fargate.ledger = lambda: [entry for entry in ledger() if entry["taskArn"] not in seen]
+    yield
+    del account.fargate.ledger
+
+
+def test_exit_code_decides(account, start):
+    """A container's exit code is the end of its launch, once, with the ARN told before."""
+    scheduler = start()
+    good = scheduler.hand_over("good", "true")
+    bad = scheduler.hand_over("bad", "sh", "-c", "exit 7")
+    scheduler.until(lambda: len(scheduler.ends()) == 2)
+    assert scheduler.ends() == {good: SUCCESS, bad: FAILED}
+    assert "exited with code 7" in scheduler.events[bad][-1][1]
+    assert scheduler.executor.running == set()
+    assert {task: len(found) for task, found in containers(account).items()} == {"good": 1, "bad": 1}
+
+
+@pytest.mark.parametrize("kind", ["response_lost", "reset", "server_error", "garbage", "empty"])
+def test_unclear_answer_to_run_task_costs_no_second_container(account, start, kind):
+    """Whatever becomes of the answers to RunTask, a launch gets one container, and ends well."""
+    account.fargate.configure(faults=[{"kind": kind, "operation": "RunTask", "times": 2}])
+    scheduler = start()
+    key = scheduler.hand_over("task", "true")
+    scheduler.until(lambda: scheduler.ends() == {key: SUCCESS})
+    assert len(containers(account)["task"]) == 1
+
+
+def test_container_that_cannot_start_is_launched_again(account, start):
+    """A container that never started is launched again, with another token."""
+    account.fargate.configure(faults=[{"kind": "start_failure", "times": 1}])
+    scheduler = start()
+    key = scheduler.hand_over("task", "true")
+    scheduler.until(lambda: scheduler.ends() == {key: SUCCESS})
+    assert len({entry["clientToken"] for entry in containers(account)["task"]}) == 2
+
+
+def test_revoked_while_run_task_is_under_way(account, start):
+    """A launch that is taken back before AWS has answered ends with its container stopped, and with no event."""
+    account.fargate.configure(latency={"RunTask": 0.5})
+    scheduler = start()
+    key = scheduler.hand_over("task", "sleep", "60")
+    scheduler.executor.sync()
+    scheduler.until(lambda: run_task_is_under_way(scheduler))
+    scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+    scheduler.until(lambda: [e["stopCode"] for e in containers(account).get("task", [])] == ["UserInitiated"])
+    assert scheduler.events == {}
+    assert scheduler.executor.running == set()
+
+
+def test_terminate_stops_everything(account, start):
+    """terminate() stops each container, says why, and leaves none of the executor's threads."""
+    scheduler = start()
+    for number in range(3):
+        scheduler.hand_over(f"task{number}", "sleep", "60")
+    scheduler.until(lambda: len(scheduler.events) == 3)
+    scheduler.executor.terminate()
+    stopped = [entry for found in containers(account).values() for entry in found]
+    for entry in stopped:
+        account.wait(entry["taskArn"])
+    assert [entry["stoppedReason"] for entry in stopped] == ["Airflow's scheduler was terminated"] * 3
+
+
+def test_successor_takes_over(account, start):
+    """After end() containers run on; the next executor finds them without a stored ARN and tells their ends."""
+    first = start()
+    keys = [first.hand_over("runs", "sleep", "2"), first.hand_over("has_ended", "sh", "-c", "exit 3")]
+    first.until(lambda: len(first.events) == 2)
+    began = time.monotonic()
+    first.executor.end()
+    assert time.monotonic() - began < 15
+    account.wait(containers(account)["has_ended"][0]["taskArn"])
+    second = start()
+    candidates = [
+        Candidate(task_instance_id(key), key, external_id=None, queued_at=time.time() - 60) for key in keys
+    ]
+    second.executor._keep(candidates)  # As where AWS does not answer in time: the answer comes as events.
+    thread = second.executor._fleet_thread
+    reply = Future()
+    reply.cancel()
+    thread.tell(thread.fleet.look_for, candidates, reply)
+    second.until(lambda: second.ends() == dict(zip(keys, [SUCCESS, FAILED])))
+    assert {task: len(found) for task, found in containers(account).items()} == {"runs": 1, "has_ended": 1}
+
+
+def test_no_token_in_debug_logs(account, start):
+    """Not even botocore's own debug log shows what a container's command or overrides hold."""
+    written = []
+    handler = logging.Handler()
+    handler.emit = lambda record: written.append(record.getMessage())
+    root = logging.getLogger()
+    level = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    try:
+        scheduler = start()
+        config = {
+            "overrides": {"containerOverrides": [{"environment": [{"name": "A", "value": "s3cr3t-env"}]}]}
+        }
+        key = scheduler.hand_over("task", "true", "s3cr3t-token", executor_config=config)
+        scheduler.until(lambda: scheduler.ends() == {key: SUCCESS})
+    finally:
+        root.removeHandler(handler)
+        root.setLevel(level)
+    assert any("DescribeTasks" in line for line in written)  # So botocore did write at this level.
+    assert [line for line in written if "s3cr3t" in line] == []
+
+
+def test_threads_are_gone_after_end(start):
+    """end() leaves no thread of the executor behind."""
+    scheduler = start()
+    key = scheduler.hand_over("task", "true")
+    scheduler.until(lambda: scheduler.ends() == {key: SUCCESS})
+    scheduler.executor.end()
+    deadline = time.monotonic() + 5
+    while [t for t in threading.enumerate() if t.name.startswith("fargate-")]:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
