@@ -1,0 +1,167 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""A real Airflow with the overlay on it, in processes of its own, against the same Airflow without."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+import yaml
+from overlay_parts.layout import find_tree
+
+from tests.overlay.conftest import REPOSITORY, clone
+
+LOADING = """\
+import json, sys
+from airflow.executors.executor_loader import ExecutorLoader
+name = ExecutorLoader.get_default_executor_name()
+executor, source = ExecutorLoader.import_default_executor_cls()
+print(json.dumps([name.module_path, executor.__module__, executor.__name__, source.name]))
+print(json.dumps(sorted(m for m in ("boto3", "botocore") if m in sys.modules)))
+"""
+
+
+class Airflow:
+    """An ``airflow`` package in a folder of its own, before the environment's on the path."""
+
+    def __init__(self, package, home):
+        self.package = package
+        self.home = home
+        self.listed = None
+
+    def run(self, *command, **settings):
+        """Run the environment's Python; return the output and what was logged, with places and times made alike."""
+        done = subprocess.run(
+            [sys.executable, *command],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self.home,
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self.package.parent),
+                "AIRFLOW_HOME": str(self.home),
+                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
+                # 2.11 refuses SQLite for an executor that runs tasks in parallel, whichever it is.
+                "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
+                "COLUMNS": "200",
+                **settings,
+            },
+        )
+        assert done.returncode == 0, done.stderr
+        alike = re.compile(
+            rf"{re.escape(str(self.package.parent))}|{re.escape(str(self.home))}|\d{{4}}-\d\d-\d\d[T ][\d:.+]+Z?"
+        )
+        return alike.sub("…", done.stdout), sorted(alike.sub("…", done.stderr).splitlines())
+
+    def list_defaults(self):
+        if self.listed is None:
+            cli = (self.package / "cli" / "cli_config.py").read_text(encoding="utf-8")
+            # From 3.2 on the values, though defaults, are hidden unless asked for.
+            shown = ["--show-values"] if "--show-values" in cli else []
+            self.listed = self.run("-m", "airflow", "config", "list", "--defaults", *shown)
+        return self.listed
+
+    def lint(self, **settings):
+        return self.run("-m", "airflow", "config", "lint", **settings)
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory):
+    """Airflow as it is installed, without the overlay."""
+    folder = tmp_path_factory.mktemp("plain")
+    clone(find_tree().package, folder / "airflow")
+    return Airflow(folder / "airflow", tmp_path_factory.mktemp("plain-home"))
+
+
+@pytest.fixture(scope="module")
+def overlaid(tmp_path_factory):
+    """The same with the overlay, laid by its command line."""
+    folder = tmp_path_factory.mktemp("overlaid")
+    clone(find_tree().package, folder / "airflow")
+    subprocess.run(
+        [sys.executable, REPOSITORY / "scripts/overlay.py", "apply", folder / "airflow"], check=True
+    )
+    return Airflow(folder / "airflow", tmp_path_factory.mktemp("overlaid-home"))
+
+
+@pytest.fixture(scope="module")
+def options():
+    section = yaml.safe_load((REPOSITORY / "airflow/config_templates/fargate.yml").read_bytes())["fargate"]
+    return section["options"]
+
+
+def test_the_executor_loads_by_its_name(plain, overlaid):
+    """``[core] executor = FargateExecutor`` is an executor of Airflow's core, and nothing more is logged than else."""
+    output, log = overlaid.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
+    module = "airflow.executors.fargate_executor"
+    identity, aws = map(json.loads, output.splitlines()[-2:])
+    assert identity == [f"{module}.FargateExecutor", module, "FargateExecutor", "CORE"]
+    assert aws == []
+    assert log == plain.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="LocalExecutor")[1]
+
+
+def test_every_option_is_listed_with_its_help(overlaid, options):
+    """``airflow config list --defaults`` shows the section, each option's help, its variable and its default."""
+    output = overlaid.list_defaults()[0]
+    [section] = re.findall(r"^\[fargate\]\n(.*?)(?=^\[|\Z)", output, re.MULTILINE | re.DOTALL)
+    assert options
+    for name, option in options.items():
+        for line in option["description"].splitlines():
+            assert f"# {line}".rstrip() in [written.rstrip() for written in section.splitlines()]
+        assert f"# Variable: AIRFLOW__FARGATE__{name.upper()}\n" in section
+        default = "" if option["default"] is None else option["default"]
+        assert f"# {name} = {default}\n" in section
+
+
+def test_the_other_sections_are_as_before(plain, overlaid):
+    """What Airflow lists without the overlay it lists with it; keys that each home draws for itself aside."""
+    drawn = re.compile(r"^# (fernet_key|secret_key|internal_api_secret_key|jwt_secret) = .*$", re.MULTILINE)
+    without, listed = (drawn.sub("", airflow.list_defaults()[0]) for airflow in (plain, overlaid))
+    assert re.sub(r"^\[fargate\]\n.*?(?=^\[|\Z)", "", listed, flags=re.MULTILINE | re.DOTALL) == without
+
+
+def test_listing_logs_nothing_unusual(plain, overlaid):
+    """Reading the configuration warns of nothing that an Airflow without the overlay does not warn of."""
+    assert overlaid.list_defaults()[1] == plain.list_defaults()[1]
+
+
+def test_lint_is_clean(overlaid):
+    """``airflow config lint`` finds nothing in an overlaid 3.x; 2.11 finds its own defaults not ready for 3."""
+    output = overlaid.lint()[0]
+    assert "fargate" not in output.lower()
+    assert "No issues found" in output or find_tree(overlaid.package).version.startswith("2.")
+
+
+def test_lint_treats_ours_as_another_core_executor(plain, overlaid, options):
+    """With our executor and options it says no more than of any other executor: that it is not the default."""
+    settings = {f"AIRFLOW__FARGATE__{name.upper()}": "x" for name in options}
+    output, log = overlaid.lint(AIRFLOW__CORE__EXECUTOR="FargateExecutor", **settings)
+    name = "airflow.executors.local_executor.LocalExecutor"
+    other, other_log = plain.lint(AIRFLOW__CORE__EXECUTOR=name)
+    assert words(output) == words(other.replace(name, "FargateExecutor"))
+    assert log == other_log
+
+
+def words(output):
+    """Return the output without the line breaks, which fall elsewhere in a name of another length."""
+    return output.split()
