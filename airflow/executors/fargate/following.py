@@ -151,15 +151,11 @@ class Following:
         self._calls.make(batch, partial(self._ecs.describe_tasks, batch[0].cluster, arns), self._described)
 
     def _described(self, runs: Sequence[Run], result: Result) -> None:
-        if result.error is not None or not isinstance(result.value, Mapping):
+        tasks = _tasks_by_arn(result.value)
+        if result.error is not None or tasks is None:
             self._not_described(runs, result)
             return
         self._failures = 0
-        tasks: dict[Any, Mapping[str, Any]] = {
-            task["taskArn"]: task
-            for task in result.value.get("tasks") or ()
-            if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str)
-        }
         for run in runs:
             if run.over:
                 continue
@@ -221,3 +217,17 @@ class Following:
             self._ecs.renew()
         run.stop_failures += 1
         self.stop(run, self._again(run.stop_failures))
+
+
+def _tasks_by_arn(response: Any) -> dict[str, Mapping[str, Any]] | None:
+    """Return the tasks that DescribeTasks has told of; None where that is no response of DescribeTasks."""
+    if not isinstance(response, Mapping) or not ("tasks" in response or "failures" in response):
+        return None
+    tasks = response.get("tasks") or []
+    if not isinstance(tasks, list):
+        return None
+    return {
+        task["taskArn"]: task
+        for task in tasks
+        if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str)
+    }
