@@ -1,0 +1,73 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+The wheel: our modules, to lie beside those of an installed Airflow.
+
+``airflow`` and ``airflow.executors`` are Airflow's own packages. The wheel puts files into their folders and carries
+no ``__init__.py`` of theirs. Where it is installed, ``executor = airflow.executors.fargate_executor.FargateExecutor``
+works; the short name needs the registration that ``scripts/overlay.py`` makes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from setuptools import find_namespace_packages, setup
+
+HERE = Path(__file__).parent
+
+
+def requirements(*names: str) -> list[str]:
+    """Return what requirement files ask for, without what they say about it."""
+    lines = [
+        line for name in names for line in (HERE / "requirements" / f"{name}.in").read_text().splitlines()
+    ]
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+setup(
+    name="airflow-fargate-executor",
+    version="0.1.0",
+    description="FargateExecutor for Apache Airflow: each task instance in a container of its own on AWS Fargate",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE", "NOTICE"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Framework :: Apache Airflow",
+        "Intended Audience :: Developers",
+        "Intended Audience :: System Administrators",
+        "Operating System :: POSIX",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(9, 15)),
+        "Topic :: System :: Distributed Computing",
+    ],
+    python_requires=">=3.9",
+    install_requires=[
+        # Those that the overlay and the end-to-end tests know.
+        "apache-airflow>=2.11,<3.4",
+        # The first with botocore 1.31.85, in whose model RunTask has a clientToken.
+        "boto3>=1.28.85",
+    ],
+    extras_require={
+        "test": requirements("tests", "overlay", "local-fargate"),
+        "local-fargate": requirements("local-fargate"),
+    },
+    packages=find_namespace_packages(include=["airflow", "airflow.*"]),
+    package_data={"airflow.config_templates": ["*.yml"]},
+)
