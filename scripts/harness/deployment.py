@@ -86,13 +86,16 @@ class Deployment:
         self._say("Starting PostgreSQL")
         postgres = Postgres()
         stack.callback(postgres.stop)
+        postgres.start()
         settings = Settings(self._release, self._environment, self.folder, postgres.uri)
         self._say("Starting the local Fargate")
-        container = settings.container() | self._container_env
-        self.fargate = LocalFargate(
-            self._environment / "bin" / "python", self.folder, container, **self._fargate
+        python, container_env = (
+            self._environment / "bin" / "python",
+            settings.container() | self._container_env,
         )
+        self.fargate = LocalFargate(python, self.folder, container_env, **self._fargate)
         stack.callback(self.fargate.stop)
+        self.fargate.start()
         self.airflow = Airflow(settings, settings.airflow(self.fargate.told, self._extra), self._dags)
         self._say("Creating Airflow's database")
         self.airflow.migrate()

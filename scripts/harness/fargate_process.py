@@ -32,17 +32,26 @@ class LocalFargate:
     """``scripts/local_fargate.py`` with a cluster, a task definition and a network of its own."""
 
     def __init__(self, python: Path, folder: Path, container_env: Mapping[str, str], **settings: Any) -> None:
-        """Start it; ``container_env`` goes into the task definition, ``settings`` are the local Fargate's own."""
+        """Prepare it; ``container_env`` goes into the task definition, ``settings`` are the local Fargate's own."""
+        self._python = python
+        self._folder = folder
+        self._container_env = dict(container_env)
         self._settings = settings
-        ready = folder / "fargate.json"
-        command = [python, REPOSITORY / "scripts" / "local_fargate.py", "--port", "0", "--setup"]
-        command += ["--ready-file", ready, "--settings", json.dumps(settings)]
-        for name, value in container_env.items():
+        self._process: Process | None = None
+        #: What it says of itself once it runs: endpoint_url, region, cluster, task_definition and so on.
+        self.told: dict[str, Any] = {}
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        ready = self._folder / "fargate.json"
+        command = [self._python, REPOSITORY / "scripts" / "local_fargate.py", "--port", "0", "--setup"]
+        command += ["--ready-file", ready, "--settings", json.dumps(self._settings)]
+        for name, value in self._container_env.items():
             command += ["--container-env", f"{name}={value}"]
-        self.process = Process("local Fargate", command, env={}, log=folder / "fargate.log")
+        env = {"PATH": self._container_env["PATH"], "TMPDIR": self._container_env["TMPDIR"]}
+        self._process = Process("local Fargate", command, env=env, log=self._folder / "fargate.log")
         wait_until(lambda: self._is_ready(ready), timeout=60, what="the local Fargate to start")
-        #: What it says of itself: endpoint_url, region, cluster, task_definition and so on.
-        self.told: dict[str, Any] = json.loads(ready.read_text())
+        self.told = json.loads(ready.read_text())
 
     def tasks(self) -> list[dict[str, Any]]:
         """Return every task that it ever started, the oldest first."""
@@ -58,12 +67,13 @@ class LocalFargate:
 
     def stop(self) -> None:
         """Stop it and every container that runs."""
-        self.process.stop()
+        if self._process:
+            self._process.stop()
 
     def _is_ready(self, ready: Path) -> bool:
-        if self.process.exit_code is not None:
+        if self._process.exit_code is not None:
             raise HarnessError(
-                f"The local Fargate ended with {self.process.exit_code}:\n{self.process.tail()}"
+                f"The local Fargate ended with {self._process.exit_code}:\n{self._process.tail()}"
             )
         return ready.exists()
 

@@ -23,6 +23,7 @@ import os
 import pwd
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from pathlib import Path
@@ -37,55 +38,88 @@ SETTINGS = {"listen_addresses": "", "fsync": "off", "full_page_writes": "off", "
 
 
 class Postgres:
-    """A PostgreSQL server on a fresh, empty database."""
+    """A PostgreSQL server with a fresh, empty database."""
 
     def __init__(self) -> None:
-        """Make the database and start the server."""
-        self._folder = Path(tempfile.mkdtemp(prefix="airflow-pg-"))
+        """Make room for it; nothing runs yet."""
+        self._process: Process | None = None
         self._programs = _installed_programs()
         self._identity: dict[str, object] = {}
-        if os.geteuid() == 0:
-            self._give_up_root()
-        self._process = self._start()
+        # PostgreSQL refuses to run as root. As root we run it as nobody, who gets a folder of his own.
+        self._is_root = os.geteuid() == 0
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_open_folder() if self._is_root else None))
 
     @property
     def uri(self) -> str:
         """The database's address, as SQLAlchemy writes it."""
         return f"postgresql+psycopg2://postgres@/postgres?host={quote(str(self._folder))}"
 
+    def start(self) -> None:
+        """Create the database, start the server, and wait until it can be used."""
+        if self._is_root:
+            self._become_nobody()
+        self._create()
+        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
+        self._process = Process(
+            "postgres",
+            [self._programs / "postgres", "-D", self._data, "-k", self._folder, *settings],
+            env=self._env,
+            log=self._folder / "log",
+            cwd=self._folder,
+            **self._identity,
+        )
+        wait_until(self._is_ready, timeout=30, what="PostgreSQL to start", every=0.05)
+
     def stop(self) -> None:
         """Stop the server and delete its database."""
-        # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
-        self._process.stop(timeout=10, sign=signal.SIGINT)
+        if self._process:
+            # SIGINT is PostgreSQL's fast shutdown: it does not wait for clients to leave.
+            self._process.stop(timeout=10, sign=signal.SIGINT)
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _give_up_root(self) -> None:
-        """PostgreSQL refuses to run as root; run it as nobody, who may not be able to read where Airflow is."""
+    @property
+    def _data(self) -> Path:
+        return self._folder / "data"
+
+    @property
+    def _env(self) -> dict[str, str]:
+        return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+    def _become_nobody(self) -> None:
+        """Copy the programs to where nobody can read them, which the environment need not be."""
         nobody = pwd.getpwnam("nobody")
         self._identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
         self._programs = _copy_programs(self._programs, self._folder / "install")
         os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
 
-    def _start(self) -> Process:
-        data, log = self._folder / "data", self._folder / "log"
+    def _create(self) -> None:
         initdb = [self._programs / "initdb", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
         done = subprocess.run(
-            [*initdb, "--username=postgres", "--pgdata", data],
+            [*initdb, "--username=postgres", "--pgdata", self._data],
             check=False,
             capture_output=True,
             text=True,
-            env=environment,
+            env=self._env,
             cwd=self._folder,
             **self._identity,
         )
         if done.returncode:
             raise HarnessError(f"PostgreSQL's initdb failed:\n{done.stdout}{done.stderr}")
-        settings = [f"--{name}={value}" for name, value in SETTINGS.items()]
-        command = [self._programs / "postgres", "-D", data, "-k", self._folder, *settings]
-        process = Process("postgres", command, env=environment, log=log, cwd=self._folder, **self._identity)
-        wait_until(lambda: _is_ready(process, data), timeout=30, what="PostgreSQL to start", every=0.05)
-        return process
+
+    def _is_ready(self) -> bool:
+        if self._process.exit_code is not None:
+            raise HarnessError(f"PostgreSQL ended with {self._process.exit_code}:\n{self._process.tail()}")
+        pid_file = self._data / "postmaster.pid"
+        return pid_file.exists() and pid_file.read_text().strip().endswith("ready")
+
+
+def _open_folder() -> Path:
+    """Return a folder for temporary files that every user can reach."""
+    folders = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+    for folder in folders:
+        if all(part.stat().st_mode & stat.S_IXOTH for part in (folder, *folder.parents)):
+            return folder
+    raise HarnessError(f"PostgreSQL cannot run as root, and nobody else can reach {folders[0]}: set TMPDIR")
 
 
 def _installed_programs() -> Path:
@@ -104,10 +138,3 @@ def _copy_programs(programs: Path, target: Path) -> Path:
     if libraries.exists():
         shutil.copytree(libraries, target / libraries.name)
     return target / package.name / installation.name / programs.name
-
-
-def _is_ready(process: Process, data: Path) -> bool:
-    if process.exit_code is not None:
-        raise HarnessError(f"PostgreSQL ended with {process.exit_code}:\n{process.tail()}")
-    pid_file = data / "postmaster.pid"
-    return pid_file.exists() and pid_file.read_text().strip().endswith("ready")

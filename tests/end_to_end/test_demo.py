@@ -41,6 +41,8 @@ KEPT = "Press Ctrl-C"
 def folder():
     """A folder for everything temporary; its path is short, since sockets lie in it."""
     folder = Path(tempfile.mkdtemp(prefix="demo-"))
+    # As root, the demo runs PostgreSQL as a user that must reach its own folder in here.
+    folder.chmod(0o711)
     yield folder
     shutil.rmtree(folder)
 
@@ -52,7 +54,7 @@ def demo(folder, release):
 
     def start(*arguments):
         temporary = folder / "tmp"
-        temporary.mkdir()
+        temporary.mkdir(mode=0o711)
         env = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         command = [sys.executable, REPOSITORY / "scripts" / "demo", "--airflow", release.line, *arguments]
         log = folder / "output"
