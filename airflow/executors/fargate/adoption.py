@@ -23,6 +23,7 @@ scheduler managed to store before it died. An earlier launch of the same task in
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -31,8 +32,9 @@ from typing import Any, TypeVar
 
 from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
-from airflow.executors.fargate.outcome import Outcome, Verdict, judge_task
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_task
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
@@ -110,16 +112,17 @@ class Adoption:
         wanted = {candidate.task: candidate for candidate in candidates}
         for tasks in self._tasks(wanted, found):
             for task in tasks:
-                _match(task, wanted, found)
+                if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
+                    _match(task, wanted, found)
         missing = tuple(c for c in candidates if c.task not in found)
         return Adopted(tuple(match for _, match in found.values()), missing)
 
     def find(self, cluster: str, launch_id: str) -> str | None:
         """Return the ARN of a launch's running container, or None."""
-        listed = list(self._ecs.list_tasks(cluster, self._deployment, "RUNNING"))
+        listed = list(self._ecs.list_running(cluster, self._deployment))
         for tasks in self._described(cluster, listed):
             for task in tasks:
-                identity = Identity.of(task)
+                identity = Identity.of(task) if isinstance(task, Mapping) else None
                 if identity and identity.launch_id == launch_id:
                     return task["taskArn"]
         return None
@@ -131,11 +134,16 @@ class Adoption:
             if known:
                 by_cluster.setdefault(known["cluster"] or self._cluster, []).append(known[0])
         for cluster, arns in by_cluster.items():
-            yield from self._described(cluster, arns)
-        for status in ("RUNNING", "STOPPED"):
+            try:
+                yield from self._described(cluster, arns)
+            except Exception as error:
+                # Such as a stored ARN of another Region or a deleted cluster: the lists may still tell.
+                if judge_error(error).verdict is not Verdict.FAILED:
+                    raise
+                log.warning("Stored ARNs in cluster %s cannot be described: %s", cluster, error)
+        for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):
             if len(found) < len(wanted):
-                listed = list(self._ecs.list_tasks(self._cluster, self._deployment, status))
-                yield from self._described(self._cluster, listed)
+                yield from self._described(self._cluster, list(list_tasks(self._cluster, self._deployment)))
 
     def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Iterable[Any]]:
         for batch in in_batches(arns, MAX_DESCRIBED):
@@ -148,13 +156,15 @@ def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
         yield items[start : start + size]
 
 
-def _match(task: Any, wanted: Mapping[Any, Candidate], found: dict[Any, tuple[Any, Found]]) -> None:
+def _match(
+    task: Mapping[str, Any], wanted: Mapping[Any, Candidate], found: dict[Any, tuple[Any, Found]]
+) -> None:
     """
     Keep the task if it is the container of a candidate's present launch, and the best one yet.
 
     A container that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
     """
-    identity = Identity.of(task) if isinstance(task, Mapping) and task.get("taskArn") else None
+    identity = Identity.of(task) if task.get("taskArn") else None
     candidate = wanted.get(identity.task) if identity else None
     if identity is None or candidate is None or not candidate.is_present(identity):
         return

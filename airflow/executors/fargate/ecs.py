@@ -18,9 +18,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
+
+from airflow.executors.fargate.pool import THREAD_NAMES
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MAX_DESCRIBED = 100
@@ -33,6 +36,9 @@ MAX_STOP_REASON = 255
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
 LAUNCH_BURST, LAUNCH_RATE = 100, 20
 DESCRIBE_BURST, DESCRIBE_RATE = 100, 20
+
+#: Where botocore writes the bodies of requests and responses, at the level DEBUG.
+LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 
 #: Seconds; ECS answers in tenths of a second, and a hanging call holds one of few threads.
 CONNECT_TIMEOUT = 5
@@ -59,6 +65,20 @@ def client_config(connections: int) -> Any:
     )
 
 
+class _WithoutBodies(logging.Filter):
+    """
+    Keeps what is sent and received on our threads out of the log, at any level.
+
+    A body holds the container's command with its bearer token, and overrides that can hold passwords.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.levelno > logging.DEBUG or not threading.current_thread().name.startswith(THREAD_NAMES)
+
+
+_without_bodies = _WithoutBodies()
+
+
 class Ecs:
     """
     Makes the calls. Each returns botocore's response, or raises botocore's error.
@@ -71,6 +91,8 @@ class Ecs:
         self._client = make_client()
         self._stale = False
         self._lock = threading.Lock()
+        for name in LOGGERS_OF_BODIES:
+            logging.getLogger(name).addFilter(_without_bodies)  # Once, however often it is added.
 
     @property
     def service_model(self) -> Any:
@@ -93,15 +115,28 @@ class Ecs:
         """Call StopTask; the reason is shown by AWS."""
         self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
 
-    def list_tasks(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
-        """Yield the ARNs of a deployment's containers, page by page."""
+    def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
+        """Yield the ARNs of a deployment's containers that are to run, page by page."""
+        # No desiredStatus: startedBy must be the only filter, and RUNNING is the default.
+        return self._list(cluster=cluster, startedBy=started_by)
+
+    def list_stopped(self, cluster: str, started_by: str) -> Iterator[str]:
+        """
+        Yield the ARNs of containers that have stopped; the deployment's are among them.
+
+        The documentation forbids a second filter beside ``startedBy``, though it is reported to work with
+        ``desiredStatus``. So what AWS refuses is asked anew without it.
+        """
+        try:
+            yield from self._list(cluster=cluster, startedBy=started_by, desiredStatus="STOPPED")
+        except Exception as error:
+            if _code(error) != "InvalidParameterException":
+                raise
+            yield from self._list(cluster=cluster, desiredStatus="STOPPED")
+
+    def _list(self, **filters: str) -> Iterator[str]:
         pages = self._fresh_client().get_paginator("list_tasks")
-        for page in pages.paginate(
-            cluster=cluster,
-            startedBy=started_by,
-            desiredStatus=desired_status,
-            PaginationConfig={"PageSize": MAX_LISTED},
-        ):
+        for page in pages.paginate(**filters, PaginationConfig={"PageSize": MAX_LISTED}):
             yield from page.get("taskArns") or ()
 
     def _fresh_client(self) -> Any:
@@ -110,3 +145,9 @@ class Ecs:
             with self._lock:
                 self._client, self._stale = client, False
         return self._client
+
+
+def _code(error: Exception) -> str | None:
+    """Return the error code of botocore's ClientError; None of any other error."""
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, Mapping) else None

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.following import WATCH_CONCURRENCY
-from airflow.executors.fargate.pool import DaemonPool
+from airflow.executors.fargate.pool import THREAD_NAMES, DaemonPool
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
@@ -60,8 +60,8 @@ class FleetThread:
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._pools = (
-            DaemonPool("fargate-launch", config.launch_concurrency),
-            DaemonPool("fargate-watch", WATCH_CONCURRENCY + SEARCHERS),
+            DaemonPool("launch", config.launch_concurrency),
+            DaemonPool("watch", WATCH_CONCURRENCY + SEARCHERS),
         )
         self._fleet = Fleet(
             ecs=ecs,
@@ -101,7 +101,7 @@ class FleetThread:
             log.error("The fleet's thread has died; starting it again", exc_info=self._death)
             self.restarts += 1
             self._fleet.recover()
-        self._thread = threading.Thread(target=self._run, name="fargate-fleet", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{THREAD_NAMES}fleet", daemon=True)
         self._thread.start()
 
     def close(self, patience: float) -> None:

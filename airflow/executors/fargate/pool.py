@@ -24,6 +24,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+#: How the names of all threads of the executor begin.
+THREAD_NAMES = "fargate-executor-"
+
 
 @dataclass(frozen=True)
 class Result:
@@ -40,7 +43,7 @@ class DaemonPool:
     ``concurrent.futures`` will not do: the interpreter joins its workers at exit, so one hanging call would
     hold up the scheduler's process.
 
-    :param name: the beginning of the threads' names.
+    :param name: what the threads are called, beside a number.
     :param size: how many calls are made at the same time.
     """
 
@@ -57,7 +60,9 @@ class DaemonPool:
         if not self._started:
             self._started = True
             for number in range(self._size):
-                threading.Thread(target=self._work, name=f"{self._name}-{number}", daemon=True).start()
+                threading.Thread(
+                    target=self._work, name=f"{THREAD_NAMES}{self._name}-{number}", daemon=True
+                ).start()
         self._calls.put((call, then))
 
     def close(self) -> None:
