@@ -36,23 +36,31 @@ OPTION_KEYS = {"description", "version_added", "type", "example", "default"}
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def add_section(config: bytes, template: bytes, airflow_version: str) -> bytes:
+def dated_section(template: bytes, airflow_version: str) -> bytes:
+    """
+    Return our section for a tree.
+
+    :param template: our ``fargate.yml``, in the schema of ``config.yml``
+    :param airflow_version: the tree's version; it becomes each option's ``version_added``, since ``airflow config
+        list`` drops the help of an option that is newer than the Airflow that runs
+    :raises OverlayError: the template is not in that schema
+    """
+    return _dated(_section_text(template), _base_version(airflow_version)).encode()
+
+
+def add_section(config: bytes, section: bytes) -> bytes:
     """
     Return ``config.yml`` with our section at its end.
 
     :param config: Airflow's ``config.yml``
-    :param template: our ``fargate.yml``, in the same schema
-    :param airflow_version: the tree's version; it becomes each option's ``version_added``, since ``airflow config
-        list`` drops the help of an option that is newer than the Airflow that runs
-    :raises OverlayError: either file is not of the form that the edit needs
+    :param section: what :func:`dated_section` returned
+    :raises OverlayError: ``config.yml`` is not of the form that the edit needs
     """
-    sections = _sections(config)
-    if SECTION in sections:
+    if SECTION in _sections(config):
         raise OverlayError(f"a section {SECTION} stands there already, and not by this overlay")
-    section = _dated(_section_text(template), _base_version(airflow_version))
     joint = b"" if config.endswith(b"\n") else b"\n"
-    result = config + joint + section.encode()
-    if not _is_sum(result, config, section.encode()):
+    result = config + joint + section
+    if not _is_sum(result, config, section):
         raise OverlayError("the file does not end where a section can follow")
     return result
 

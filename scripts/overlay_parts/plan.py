@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overlay_parts.config_section import add_section
+from overlay_parts.config_section import add_section, dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.registration import register_class, register_name
 
@@ -32,6 +32,17 @@ if TYPE_CHECKING:
     from overlay_parts.layout import Tree
 
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
+
+
+@dataclass(frozen=True)
+class Material:
+    """
+    What edits put in, beyond what is the same for every tree.
+
+    :param section: the section ``[fargate]`` as text of ``config.yml``
+    """
+
+    section: bytes
 
 
 @dataclass(frozen=True)
@@ -54,8 +65,9 @@ class Overlay:
             )
         return files
 
-    def config_template(self) -> bytes:
-        return self.files()[CONFIG_TEMPLATE].read_bytes()
+    def material(self, tree: Tree) -> Material:
+        """Return what the edits of a tree put in; raises OverlayError where our own files are in no state for it."""
+        return Material(dated_section(self.files()[CONFIG_TEMPLATE].read_bytes(), tree.version))
 
     def version(self) -> str:
         """Return twelve hexadecimal digits that stand for the content of all files."""
@@ -79,7 +91,7 @@ class EditRule:
     path: str
     does: str
     mark: bytes
-    edit: Callable[[bytes, Overlay, Tree], bytes]
+    edit: Callable[[bytes, Material], bytes]
 
 
 RULES = (
@@ -87,19 +99,19 @@ RULES = (
         "executors/executor_constants.py",
         "constant FARGATE_EXECUTOR, member of CORE_EXECUTOR_NAMES",
         b"FARGATE_EXECUTOR",
-        lambda content, overlay, tree: register_name(content),
+        lambda content, material: register_name(content),
     ),
     EditRule(
         "executors/executor_loader.py",
         "import, entry of ExecutorLoader.executors",
         b"FARGATE_EXECUTOR",
-        lambda content, overlay, tree: register_class(content),
+        lambda content, material: register_class(content),
     ),
     EditRule(
         "config_templates/config.yml",
         "section [fargate]",
         b"\nfargate:",
-        lambda content, overlay, tree: add_section(content, overlay.config_template(), tree.version),
+        lambda content, material: add_section(content, material.section),
     ),
 )
 
@@ -126,13 +138,14 @@ def make_plan(overlay: Overlay, tree: Tree, originals: dict[str, bytes]) -> Plan
     Work out everything before anything is written.
 
     :param originals: Airflow's own bytes of each file that has a rule
-    :raises OverlayError: the tree is unknown: an edit does not find its place
+    :raises OverlayError: an edit does not find its place, so that the tree is unknown; or a file of ours is at fault
     """
+    material = overlay.material(tree)
     edits = []
     for rule in RULES:
         before = originals[rule.path]
         try:
-            after = rule.edit(before, overlay, tree)
+            after = rule.edit(before, material)
             if rule.path.endswith(".py"):
                 compile(after, rule.path, "exec")
         except (OverlayError, SyntaxError) as error:

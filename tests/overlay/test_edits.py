@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from overlay_parts.config_section import add_section
+from overlay_parts.config_section import add_section, dated_section
 from overlay_parts.registration import register_class, register_name
 
 CONSTANTS = """\
@@ -132,7 +132,7 @@ TEMPLATE = "# Licence\n---\nfargate:\n  description: ~\n  options:\n" + OPTION.f
 )
 def test_the_section_goes_to_the_end(config, template, version, added):
     """Every byte before stays, the licence does not come along, and each option is dated to the tree's release."""
-    after = add_section(config.encode(), template.encode(), version).decode()
+    after = add_section(config.encode(), dated_section(template.encode(), version)).decode()
     assert after.startswith(config)
     assert after[len(config) :].lstrip("\n") == "fargate:\n  description: ~\n  options:\n" + OPTION.format(
         version=added

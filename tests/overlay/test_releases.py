@@ -111,6 +111,7 @@ class TestRelease:
         installation.apply()
         self.check_registration(tree.package)
         self.check_section(tree.package, release)
+        self.check_style(tree.package)
         applied = snapshot(tree.package)
         for path in tree.package.rglob("*.py"):
             compile(path.read_bytes(), str(path), "exec")
@@ -139,3 +140,16 @@ class TestRelease:
         assert config["fargate"] == ours
         schema = yaml.safe_load((templates / "config.yml.schema.json").read_bytes())
         jsonschema.validate({"fargate": config["fargate"]}, schema)
+
+    def check_style(self, package):
+        """Airflow's formatter and import order, which all these files keep before, they keep after."""
+        ruff = tools_environment() / "bin" / "ruff"
+        files = [package / "executors" / f"executor_{name}.py" for name in ("constants", "loader")]
+        common = ["--isolated", "--target-version=py39", "--line-length=110", "--no-cache"]
+        isort = ["lint.isort.combine-as-imports=true", "lint.isort.known-first-party=['airflow']"]
+        for command in (
+            ["format", "--check", *common],
+            ["check", "--select=I,F", *common, *(f"--config={setting}" for setting in isort)],
+        ):
+            done = subprocess.run([ruff, *command, *files], capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout

@@ -118,10 +118,11 @@ def test_a_missing_file_is_refused(installation, tree):
     ],
 )
 def test_a_section_that_cannot_be_laid_is_refused(installation, overlay, tree, template, message):
-    """A mistake in our own file shows before anything is written."""
+    """A mistake in our own file shows before anything is written, and is not called the tree's."""
     path = overlay.root / "config_templates/fargate.yml"
     path.unlink() if template is None else put(path, template)
     before = snapshot(tree.package)
-    with pytest.raises(OverlayError, match=message):
+    with pytest.raises(OverlayError, match=message) as refused:
         installation.apply()
+    assert "does not know this tree" not in str(refused.value)
     assert snapshot(tree.package) == before
