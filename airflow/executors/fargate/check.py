@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -32,15 +33,13 @@ if TYPE_CHECKING:
 # The numbers stand in the description of RunTask in botocore's service model, where its validator does not
 # see them: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 MAX_OVERRIDES = 8192  # characters, the JSON included
-MAX_TAGS = 50
-MAX_TAG_KEY = 128
-MAX_TAG_VALUE = 256
 MAX_STRATEGY_ITEMS = 20
-MAX_WEIGHT = 1000
-MAX_BASE = 100_000
 MAX_CONSTRAINTS = 10
 MAX_STRATEGIES = 5
 EPHEMERAL_STORAGE_GIB = range(21, 201)
+#: What a tag may have besides letters, numbers and spaces of any script.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
+TAG_CHARACTERS = "_.:/=+-@"
 #: ``clientToken``: 64 characters of ASCII 33 to 126.
 CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 GROUP_LENGTH = 512
@@ -74,7 +73,7 @@ class RequestCheck:
         :raises RequestError: with every mistake, each with its member.
         """
         mistakes = _without_values(self._validator.validate(request, self._shape))
-        mistakes = mistakes or [*_enum_mistakes(request, self._shape, ""), *_limit_mistakes(request)]
+        mistakes = mistakes or [*_model_mistakes(request, self._shape, ""), *_limit_mistakes(request)]
         if mistakes:
             raise RequestError("AWS would refuse the run_task request: " + "; ".join(mistakes))
 
@@ -89,18 +88,27 @@ def _without_values(errors: Any) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _enum_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
-    """Walk the request along its shape; every string of an enum must be one of the enum's words."""
+def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
+    """Walk the request along its shape, and find what the validator leaves: enums, upper limits, truths as numbers."""
     found: list[str] = []
     if shape.type_name == "structure" and isinstance(value, Mapping):
         for name, member in shape.members.items():
             if name in value:
-                found += _enum_mistakes(value[name], member, f"{path}.{name}" if path else name)
+                found += _model_mistakes(value[name], member, f"{path}.{name}" if path else name)
     elif shape.type_name == "list" and isinstance(value, (list, tuple)):
         for place, item in enumerate(value):
-            found += _enum_mistakes(item, shape.member, f"{path}[{place}]")
-    elif shape.type_name == "string" and getattr(shape, "enum", None) and value not in shape.enum:
+            found += _model_mistakes(item, shape.member, f"{path}[{place}]")
+    elif getattr(shape, "enum", None) and value not in shape.enum:
         found.append(f"{path} is none of {', '.join(shape.enum)}")
+    elif shape.type_name in ("integer", "long") and isinstance(value, bool):
+        found.append(f"{path} is true or false, not a number")
+    most = shape.metadata.get("max")
+    if most is not None and (value if isinstance(value, int) else len(value)) > most:
+        found.append(
+            f"{path} is over the limit of {most}"
+            if isinstance(value, int)
+            else f"{path} is longer than {most}"
+        )
     return found
 
 
@@ -135,13 +143,6 @@ def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
         (
             sum(bool(item.get("base")) for item in strategy) <= 1,
             "capacityProviderStrategy has more than one base",
-        ),
-        (
-            all(
-                0 <= item.get("weight", 0) <= MAX_WEIGHT and 0 <= item.get("base", 0) <= MAX_BASE
-                for item in strategy
-            ),
-            f"capacityProviderStrategy has a weight not in 0 to {MAX_WEIGHT} or a base not in 0 to {MAX_BASE}",
         ),
         (
             len(request.get("placementConstraints") or ()) <= MAX_CONSTRAINTS,
@@ -191,16 +192,20 @@ def _override_rules(overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
 
 def _tag_rules(tags: list[dict[str, str]]) -> list[tuple[Any, str]]:
     keys = [tag.get("key", "") for tag in tags]
-    values = [tag.get("value", "") for tag in tags]
+    words = [*keys, *(tag.get("value", "") for tag in tags)]
     return [
-        (len(tags) <= MAX_TAGS, f"tags has {len(tags)} items, AWS takes at most {MAX_TAGS}"),
         (len(set(keys)) == len(keys), "tags has a key twice"),
+        (all(keys), "tags has an item without a key"),
         (
-            all(1 <= len(key) <= MAX_TAG_KEY and not key.lower().startswith("aws:") for key in keys),
-            f"tags has a key that has not 1 to {MAX_TAG_KEY} characters or starts with aws:",
+            not any(word.lower().startswith("aws:") for word in words),
+            "tags has a key or a value that starts with aws:, which AWS keeps for itself",
         ),
         (
-            all(len(value) <= MAX_TAG_VALUE for value in values),
-            f"tags has a value of more than {MAX_TAG_VALUE} characters",
+            all(map(_is_tag_character, "".join(words))),
+            f"tags has a key or a value with characters other than letters, numbers, spaces and {TAG_CHARACTERS}",
         ),
     ]
+
+
+def _is_tag_character(character: str) -> bool:
+    return character in TAG_CHARACTERS or unicodedata.category(character)[0] in "LNZ"

@@ -21,7 +21,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.errors import RequestError
@@ -45,6 +45,8 @@ RESERVED = ("clientToken", "startedBy", "count")
 EXCLUSIVE = {"capacityProviderStrategy": "launchType", "launchType": "capacityProviderStrategy"}
 #: Launch types whose tasks cannot have a network interface of their own, or need none.
 WITHOUT_NETWORK = ("EXTERNAL",)
+#: The capacity providers that are Fargate's; all others are of somebody's own making.
+FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 
 
 def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]:
@@ -63,23 +65,50 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     }
     if config.launch_type:
         request["launchType"] = config.launch_type
-    if config.launch_type == "FARGATE":
         request["platformVersion"] = config.platform_version
-    if config.subnets and config.launch_type not in WITHOUT_NETWORK:
-        network: dict[str, Any] = {"subnets": list(config.subnets)}
+    if config.subnets:
+        network: dict[str, Any] = {
+            "subnets": list(config.subnets),
+            "assignPublicIp": config.assign_public_ip,
+        }
         if config.security_groups:
             network["securityGroups"] = list(config.security_groups)
-        if config.launch_type in ("FARGATE", None):
-            network["assignPublicIp"] = config.assign_public_ip
         request["networkConfiguration"] = {"awsvpcConfiguration": network}
-    return request
+    return without_unfit(request)
+
+
+def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the request without what its launch type or its capacity providers cannot use."""
+    fit = dict(request)
+    on_fargate = _on_fargate(request)
+    if on_fargate is False:
+        fit.pop("platformVersion", None)
+    if request.get("launchType") in WITHOUT_NETWORK:
+        fit.pop("networkConfiguration", None)
+    network = fit.get("networkConfiguration")
+    awsvpc = network.get("awsvpcConfiguration") if isinstance(network, Mapping) else None
+    if on_fargate is False and isinstance(awsvpc, Mapping):
+        kept = {key: value for key, value in awsvpc.items() if key != "assignPublicIp"}
+        fit["networkConfiguration"] = {**network, "awsvpcConfiguration": kept}
+    return fit
+
+
+def _on_fargate(request: Mapping[str, Any]) -> bool | None:
+    """Tell whether the task runs on Fargate; None where the cluster's default strategy decides."""
+    strategy = request.get("capacityProviderStrategy")
+    if isinstance(strategy, list) and strategy:
+        providers = [item.get("capacityProvider") for item in strategy if isinstance(item, Mapping)]
+        return all(provider in FARGATE_PROVIDERS for provider in providers)
+    launch_type = request.get("launchType")
+    return None if launch_type is None else launch_type == "FARGATE"
 
 
 @dataclass(frozen=True)
 class Prepared:
     """A checked request without ``clientToken``, which belongs to an attempt; and whose exit code counts."""
 
-    request: Mapping[str, Any]
+    #: It holds the container's command, and with it a token: it is never logged.
+    request: Mapping[str, Any] = field(repr=False)
     container_name: str
 
     @property
@@ -115,7 +144,7 @@ class RequestBuilder:
         command = list(launch.command)
         request = self._from_function(command)
         name = self._container_name(request, command)
-        if launch.executor_config:
+        if launch.executor_config is not None:
             request = merge_executor_config(request, launch.executor_config, name)
         own = {
             "startedBy": self._config.deployment,
@@ -129,8 +158,11 @@ class RequestBuilder:
         function = "execution_config_function"
         try:
             with self._one_at_a_time:
-                request = self._command_to_request(command)
-        except Exception as error:
+                # Copied before the next call: it may return the same dict again, with another command in it.
+                request = plain_copy(self._command_to_request(command), f"the request of {function}")
+        except RequestError:
+            raise
+        except (Exception, SystemExit) as error:
             # Only the type: the message of an error in the user's code can hold the command and its token.
             raise RequestError(f"the function of {function} raised {type(error).__name__}") from error
         if not isinstance(request, dict):
@@ -144,7 +176,7 @@ class RequestBuilder:
                 )
         if request.get("count", 1) != 1:
             raise RequestError(f"the function of {function} sets count; one launch is one container")
-        return deepcopy(request, f"the request of {function}")
+        return request
 
     def _container_name(self, request: Mapping[str, Any], command: list[str]) -> str:
         """Return the configured name, or else that of the one container to which the function gave the command."""
@@ -171,16 +203,24 @@ def _container_overrides(request: Any) -> list[dict[str, Any]]:
     return [c for c in containers if isinstance(c, dict)] if isinstance(containers, (list, tuple)) else []
 
 
-def deepcopy(value: Any, what: str) -> Any:
+def plain_copy(value: Any, what: str) -> Any:
     """
-    Copy what a user gave, so that nobody's object is ever changed.
+    Copy what a user gave, so that nobody's object is ever changed; mappings become dicts, tuples lists.
 
-    :raises RequestError: where it cannot be copied.
+    :raises RequestError: where it cannot be copied, such as what contains itself.
     """
     try:
-        return copy.deepcopy(value)
+        return _plain(value)
     except Exception as error:
         raise RequestError(f"{what} cannot be copied: {type(error).__name__}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return copy.deepcopy(value)
 
 
 def merge_executor_config(
@@ -197,7 +237,7 @@ def merge_executor_config(
         raise RequestError(
             f"executor_config is a {type(executor_config).__name__}; it must be a dict of run_task members"
         )
-    wishes = deepcopy(dict(executor_config), "executor_config")
+    wishes = plain_copy(executor_config, "executor_config")
     for member in RESERVED:
         if member in wishes:
             raise RequestError(f"executor_config sets {member}, which the executor sets itself; leave it out")
@@ -207,12 +247,18 @@ def merge_executor_config(
             raise RequestError(
                 f"executor_config sets the command of container {container_name!r}, which is Airflow's; leave it out"
             )
-    kept = {k: v for k, v in request.items() if EXCLUSIVE.get(k) not in wishes}
-    return merge(kept, wishes)
+    kept = {k: v for k, v in request.items() if k not in EXCLUSIVE or EXCLUSIVE[k] not in wishes}
+    chosen = {k: wishes[k] for k in EXCLUSIVE if k in wishes}
+    return merge(without_unfit({**kept, **chosen}) if chosen else kept, wishes)
 
 
 def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, all else replaced."""
+    """
+    Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, all else replaced.
+
+    :raises RequestError: where one of them has a dict or a list and the other one something else, which
+        would otherwise vanish without a word: Airflow's command, or the task's own wish.
+    """
     merged = dict(base)
     for key, value in extra.items():
         old = merged.get(key)
@@ -220,6 +266,8 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
             merged[key] = merge(old, value)
         elif key in NAMED_LISTS and isinstance(old, list) and isinstance(value, list):
             merged[key] = _merge_named(old, value, NAMED_LISTS[key])
+        elif key in merged and any(isinstance(old, kind) != isinstance(value, kind) for kind in (dict, list)):
+            raise RequestError(f"{key} is once a {type(old).__name__} and once a {type(value).__name__}")
         else:
             merged[key] = value
     return merged
@@ -227,16 +275,19 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _merge_named(base: list[Any], extra: list[Any], name: str) -> list[Any]:
     merged = list(base)
+    # By a table, since a list can be as long as a user makes it, and the size is checked only later.
+    places = {_name_of(item, name): place for place, item in reversed(list(enumerate(merged)))}
     for item in extra:
-        place = next((i for i, old in enumerate(merged) if _same(old, item, name)), None)
-        if place is None:
+        key = _name_of(item, name)
+        place = places.setdefault(key, len(merged))
+        if key is None or place == len(merged):
             merged.append(item)
         else:
             merged[place] = merge(merged[place], item)
     return merged
 
 
-def _same(old: Any, new: Any, name: str) -> bool:
-    return (
-        isinstance(old, Mapping) and isinstance(new, Mapping) and name in new and old.get(name) == new[name]
-    )
+def _name_of(item: Any, name: str) -> str | None:
+    """Return an item's name, or None where it has none, which the check tells of."""
+    key = item.get(name) if isinstance(item, Mapping) else None
+    return key if isinstance(key, str) else None
