@@ -100,6 +100,7 @@ class Fleet:
         self._adoption_back_off = BackOff(*ADOPTION_BACK_OFF, random)
         self._watch_pool = watch_pool
         self._watch_calls = Calls(watch_pool, post)
+        self._stop_calls = Calls(watch_pool, post)
         self._search_calls = Calls(watch_pool, post)
         self._post = post
         self._emit = emit
@@ -125,6 +126,7 @@ class Fleet:
         self._following = Following(
             ecs=ecs,
             calls=self._watch_calls,
+            stop_calls=self._stop_calls,
             poll_interval=config.poll_interval,
             bucket=TokenBucket(
                 DESCRIBE_RATE * SHARE_OF_DESCRIBES, DESCRIBE_BURST * SHARE_OF_DESCRIBES, clock
@@ -308,21 +310,19 @@ class Fleet:
 
     def recover(self) -> None:
         """
-        Go on after the thread died: every run that waits for no call gets its turn anew.
+        Go on after the thread died: every run gets the turns anew whose calls are not under way.
 
         A launch whose handling ended the thread more than once is given up, so that it harms itself alone.
         """
-        all_calls = (self._launching.calls, self._watch_calls, self._search_calls)
+        all_calls = (self._launching.calls, self._watch_calls, self._stop_calls, self._search_calls)
         for run in self._suspects(all_calls):
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         for agenda in (self._launching, self._following, self._searches):
             agenda.clear()
-        waiting = {run for calls in all_calls for run in calls.runs()}
-        for run in self._runs.values():
-            if run not in waiting:
-                self._resume(run)
+        for run in list(self._runs.values()):  # Those that have been given up end here.
+            self._resume(run)
 
     def _suspects(self, all_calls: Sequence[Calls]) -> list[Run]:
         """Return the run whose handling ended the thread: of a batch, the one that it had come to, if any."""
@@ -336,9 +336,12 @@ class Fleet:
 
     def _resume(self, run: Run) -> None:
         if run.arn:
-            self._following.add(run)
-            if run.stop_reason:
+            if run not in self._watch_calls.runs():
+                self._following.add(run)
+            if run.stop_reason and run not in self._stop_calls.runs():
                 self._following.stop(run)
+        elif run in self._search_calls.runs() or run in self._launching.calls.runs():
+            return
         elif run.quiet:
             self._launching.give_up(run)
         else:

@@ -66,8 +66,9 @@ class Following:
     grants an account, so that others can look as well; beyond 100 containers for each admitted call the
     interval grows.
 
-    :param ecs: makes DescribeTasks and StopTask calls.
-    :param calls: the pool for them.
+    :param ecs: what is called.
+    :param calls: makes DescribeTasks calls on a pool.
+    :param stop_calls: makes StopTask calls.
     :param poll_interval: seconds between two looks at the same container.
     :param bucket: admits DescribeTasks calls.
     :param owner: is told what is seen.
@@ -80,6 +81,7 @@ class Following:
         *,
         ecs: Ecs,
         calls: Calls,
+        stop_calls: Calls,
         poll_interval: float,
         bucket: TokenBucket,
         owner: Owner,
@@ -88,6 +90,7 @@ class Following:
     ) -> None:
         self._ecs = ecs
         self._calls = calls
+        self._stop_calls = stop_calls
         self._poll_interval = poll_interval
         self._bucket = bucket
         self._owner = owner
@@ -107,7 +110,11 @@ class Following:
     @property
     def stops_open(self) -> int:
         """How many containers are to be stopped and have not been asked to."""
-        return len(self._stops) + sum(run.stop_reason is not None for run in self._calls.runs())
+        return len(self._stops) + len(self._stop_calls)
+
+    @property
+    def _all_busy(self) -> bool:
+        return len(self._calls) + len(self._stop_calls) >= WATCH_CONCURRENCY
 
     def stop(self, run: Run, delay: float = 0.0) -> None:
         """Stop a run's container, for the run's ``stop_reason``."""
@@ -121,16 +128,14 @@ class Following:
     def work(self) -> float | None:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
         now = self._clock()
-        while len(self._calls) < WATCH_CONCURRENCY and (run := self._stops.take(now)):
+        while not self._all_busy and (run := self._stops.take(now)):
             call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
-            self._calls.make([run], call, self._stop_answered)
-        while (
-            len(self._calls) < WATCH_CONCURRENCY and (first := self._due.first()) is not None and first <= now
-        ):
+            self._stop_calls.make([run], call, self._stop_answered)
+        while not self._all_busy and (first := self._due.first()) is not None and first <= now:
             if not self._bucket.take():
                 break
             self._describe(self._batch(now))
-        if len(self._calls) >= WATCH_CONCURRENCY:
+        if self._all_busy:
             return None
         first, stop = self._due.first(), self._stops.first()
         turns = [] if first is None else [max(first, self._bucket.ready_at())]

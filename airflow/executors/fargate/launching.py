@@ -175,6 +175,8 @@ class Launching:
             self._owner.ended(run, "Airflow has given up the launch.")
 
     def _advance(self, run: Run, now: float) -> None:
+        if run.quiet:
+            return  # It was given up while it waited: its container may be searched for, but none is launched.
         if run.prepared is None:
             self.calls.make([run], partial(self._build, run.launch), self._built)
             return

@@ -217,7 +217,13 @@ class FakeEcs(Ecs):
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
         self._call("stop_task", self._stop_task, cluster, arn, reason)
 
-    def list_tasks(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
+    def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
+        return self._list(cluster, started_by, "RUNNING")
+
+    def list_stopped(self, cluster: str, started_by: str) -> Iterator[str]:
+        return self._list(cluster, started_by, "STOPPED")
+
+    def _list(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
         arns = [
             arn
             for arn, task in self.tasks.items()

@@ -1,0 +1,577 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import itertools
+import random
+from unittest import mock
+
+import pytest
+
+from airflow.executors.fargate.fleet import MAX_FAULTS, SEARCH_DELAYS, Fleet
+from airflow.executors.fargate.following import Following
+from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.launching import Launching
+
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
+DENIED = ("AccessDeniedException", "not authorized to perform: ecs:RunTask")
+
+
+@pytest.fixture
+def launch(fakes):
+    return fakes.make_launch()
+
+
+# What Airflow may ask for while a launch is at any stage of its way.
+
+
+def building(fleet, ecs, fakes, launch):
+    fleet.launch_pool.held = True
+    fleet.add(launch)
+
+
+def sending(fleet, ecs, fakes, launch):
+    fleet.launch_pool.held = True
+    fleet.add(launch)
+    fleet.launch_pool.held = False
+    fleet.launch_pool.step()
+    fleet.launch_pool.held = True
+    fleet.settle()
+
+
+def backing_off(fleet, ecs, fakes, launch):
+    ecs.next("run_task", AGENT)
+    fleet.add(launch)
+
+
+def without_room(fleet, ecs, fakes, launch):
+    ecs.next("run_task", NO_CAPACITY)
+    fleet.add(launch)
+
+
+def throttled(fleet, ecs, fakes, launch):
+    ecs.next("run_task", fakes.aws_error("ThrottlingException"))
+    fleet.add(launch)
+
+
+def in_doubt_with_nothing(fleet, ecs, fakes, launch):
+    ecs.next("run_task", ConnectionResetError())
+    fleet.add(launch)
+
+
+def in_doubt_with_a_container(fleet, ecs, fakes, launch):
+    ecs.next("run_task", fakes.Lost(ConnectionResetError()))
+    fleet.add(launch)
+
+
+def saying_again(fleet, ecs, fakes, launch):
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    fleet.launch_pool.held = True
+    fleet.advance(2)
+
+
+def accepted(fleet, ecs, fakes, launch):
+    fleet.add(launch)
+
+
+def started(fleet, ecs, fakes, launch):
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(5)
+
+
+def being_looked_at(fleet, ecs, fakes, launch):
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.watch_pool.held = True
+    fleet.advance(5)
+
+
+def too_late(fleet, ecs, fakes, launch):
+    fleet.launch_pool.held = True
+    fleet.add(launch)
+    fleet.advance(1000)
+    fleet.launch_pool.held = False
+    fleet.settle()
+
+
+WITHOUT_CONTAINER = [
+    building,
+    backing_off,
+    without_room,
+    throttled,
+    in_doubt_with_nothing,
+    too_late,
+]
+WITH_CONTAINER = [
+    sending,
+    in_doubt_with_a_container,
+    saying_again,
+    accepted,
+    started,
+    being_looked_at,
+]
+
+
+def go_on(fleet, ecs, seconds=600):
+    """Let calls come home and time pass; a container that is to be stopped does stop."""
+    fleet.launch_pool.held = fleet.watch_pool.held = False
+    for _ in range(int(seconds / 5)):
+        fleet.advance(5)
+        for arn, task in ecs.tasks.items():
+            if task["desiredStatus"] == "STOPPED" and task["lastStatus"] != "STOPPED":
+                ecs.exit(arn, 143)
+
+
+@pytest.fixture
+def mortal(fakes, clock):
+    """Return a launch whose token expires."""
+    return fakes.make_launch(expires=clock.at + 600)
+
+
+@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+@pytest.mark.parametrize("ask", ["revoke", "revoke_all"])
+def test_a_revoked_launch_leaves_no_container_and_tells_nothing(fakes, fleet, ecs, mortal, stage, ask):
+    """At whatever stage a launch is revoked: what it has is stopped, it gets nothing more, and ends in silence."""
+    stage(fleet, ecs, fakes, mortal)
+    told = list(fleet.told)
+    arguments = [mortal.id] * (ask == "revoke") + ["why"]
+    fleet.tell(getattr(fleet.fleet, ask), *arguments)
+    go_on(fleet, ecs)
+    assert fleet.told == told
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+    assert len(ecs.arns) == (1 if stage in WITH_CONTAINER else 0)
+    assert [call.arguments[1:] for call in ecs.made("stop_task")] == [(arn, "why") for arn in ecs.arns]
+
+
+@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+def test_a_superseded_launch_is_forgotten(fakes, fleet, ecs, mortal, stage):
+    """A container that AWS has accepted may end by itself, any other is stopped; neither tells anything more."""
+    stage(fleet, ecs, fakes, mortal)
+    told = list(fleet.told)
+    known = any(isinstance(event, Accepted) for event in told)
+    fleet.tell(fleet.fleet.supersede, mortal.id)
+    go_on(fleet, ecs, 60)
+    if known:
+        assert not ecs.made("stop_task")
+        assert len(list(fleet.fleet.runs())) == 1
+        ecs.exit(ecs.arns[0], 0)
+    go_on(fleet, ecs)
+    assert fleet.told == told
+    assert not list(fleet.fleet.runs())
+    assert {ecs.tasks[arn]["lastStatus"] for arn in ecs.arns} <= {"STOPPED"}
+
+
+@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+def test_nothing_is_launched_after_close(fakes, fleet, ecs, mortal, stage):
+    """Calls under way come home, but no RunTask call begins; what has a container keeps it."""
+    stage(fleet, ecs, fakes, mortal)
+    sent = len(ecs.tokens) + (stage in (sending, saying_again))
+    fleet.tell(fleet.fleet.close)
+    go_on(fleet, ecs)
+    assert len(ecs.tokens) == sent
+    assert not ecs.made("stop_task")
+    assert fleet.fleet.launches_under_way == 0
+
+
+@pytest.mark.parametrize("twice", ["revoke", "supersede"])
+def test_to_revoke_what_is_over_or_unknown_is_nothing(fleet, ecs, launch, twice):
+    """A launch that has ended, was never there, or was revoked before can be revoked or superseded again."""
+    arguments = ["why"] if twice == "revoke" else []
+    fleet.tell(getattr(fleet.fleet, twice), "never-heard-of", *arguments)
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(5)
+    told = list(fleet.told)
+    fleet.tell(getattr(fleet.fleet, twice), launch.id, *arguments)
+    fleet.advance(60)
+    assert fleet.told == told
+    assert not ecs.made("stop_task")
+
+
+def test_a_launch_revoked_while_its_call_is_under_way_is_stopped_once_accepted(fakes, fleet, ecs, launch):
+    """The answer to RunTask is awaited, and the container in it is stopped; its ARN is not told."""
+    sending(fleet, ecs, fakes, launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    assert not ecs.made("stop_task")
+    fleet.launch_pool.held = False
+    fleet.settle()
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+    assert fleet.told == []
+
+
+@pytest.mark.parametrize("appears_at_look", [1, 2, 3])
+def test_a_container_in_doubt_is_searched_for_by_its_launch(fakes, fleet, ecs, launch, appears_at_look):
+    """The deployment's containers are listed, now and later, and the one that names the launch is stopped."""
+    other = fakes.make_launch(1)
+    fleet.add(other)
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    (arn,) = ecs.launches_of(launch.id)
+    if appears_at_look > 1:
+        ecs.hidden.add(arn)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(sum(SEARCH_DELAYS[: appears_at_look - 1]) + 1)
+    ecs.hidden.clear()
+    fleet.advance(SEARCH_DELAYS[appears_at_look - 1] + 1)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]
+    assert len(ecs.made("list_tasks")) == appears_at_look
+    assert len(ecs.launches_of(launch.id)) == 1
+
+
+def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
+    """A list that AWS refuses is no answer, and where nothing is ever found the launch is let go."""
+    in_doubt_with_nothing(fleet, ecs, fakes, launch)
+    ecs.next("list_tasks", fakes.aws_error("ThrottlingException"), ConnectionResetError())
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(sum(SEARCH_DELAYS) + 10)
+    assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS)
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+
+
+# What the fleet counts for whoever closes it.
+
+
+def test_calls_and_stops_under_way_are_counted(fakes, fleet, ecs, launch):
+    """Whoever closes the fleet can tell whether a launch or a stop is still on its way."""
+    sending(fleet, ecs, fakes, launch)
+    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (1, 0)
+    fleet.launch_pool.held = False
+    fleet.settle()
+    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (0, 0)
+    fleet.watch_pool.held = True
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 1
+    fleet.watch_pool.held = False
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 0
+
+
+# Everything at once.
+
+
+class Chaos:
+    """Launches, ends, faults and revocations in an order that the seed decides; and what must hold at the end."""
+
+    def __init__(self, seed, fakes, fleet, ecs):
+        self.random = random.Random(seed)
+        self.fakes, self.fleet, self.ecs = fakes, fleet, ecs
+        self.launches = {}
+        self.quiet = set()
+
+    def some(self, of):
+        return self.random.choice(list(of)) if of else None
+
+    def add(self):
+        launch = self.fakes.make_launch(
+            len(self.launches),
+            priority=self.random.randrange(3),
+            executor_config=self.random.choice([None, {"cluster": "other"}]),
+        )
+        self.launches[launch.id] = launch
+        self.fleet.tell(self.fleet.fleet.add, launch)
+
+    def revoke(self):
+        if launch_id := self.some(self.launches):
+            self.quiet.add(launch_id)
+            self.fleet.tell(self.fleet.fleet.revoke, launch_id, "why")
+
+    def supersede(self):
+        if launch_id := self.some(self.launches):
+            self.quiet.add(launch_id)
+            self.fleet.tell(self.fleet.fleet.supersede, launch_id)
+
+    def live(self):
+        return [arn for arn, task in self.ecs.tasks.items() if task["lastStatus"] != "STOPPED"]
+
+    def start(self):
+        if arn := self.some(self.live()):
+            self.ecs.start(arn)
+
+    def exit(self):
+        if arn := self.some(self.live()):
+            self.ecs.exit(arn, self.random.choice([0, 0, 1, None]))
+
+    def break_at_start(self):
+        if arn := self.some([a for a in self.live() if "startedAt" not in self.ecs.tasks[a]]):
+            self.ecs.break_at_start(arn, self.random.choice(["AGENT", "Capacity is unavailable"]))
+
+    def hide(self):
+        if arn := self.some(self.live()):
+            self.ecs.hidden.symmetric_difference_update({arn})
+
+    def fault(self):
+        call = self.random.choice(["run_task", "run_task", "describe_tasks", "stop_task", "list_tasks"])
+        errors = [
+            ConnectionResetError(),
+            self.fakes.Lost(ConnectionResetError()),
+            self.fakes.aws_error("ThrottlingException"),
+            self.fakes.aws_error("ExpiredTokenException"),
+            self.fakes.aws_error("ServerException", status=500),
+            "garbage",
+        ]
+        self.ecs.next(call, self.random.choice(errors))
+
+    def hold(self):
+        self.fleet.launch_pool.held = self.random.random() < 0.3
+        self.fleet.watch_pool.held = self.random.random() < 0.3
+
+    def pass_time(self):
+        self.fleet.advance(self.random.choice([0, 0.1, 1, 5, 40]))
+
+    def run(self, steps):
+        acts = [self.add, self.start, self.exit, self.pass_time, self.fault, self.hold]
+        acts += [self.revoke, self.supersede, self.break_at_start, self.hide]
+        self.fleet.running = True
+        for _ in range(steps):
+            self.random.choice(acts)()
+
+    def calm_down(self):
+        self.ecs.hidden.clear()
+        self.ecs._answers.clear()
+        self.fleet.launch_pool.held = self.fleet.watch_pool.held = False
+        for _ in range(200):
+            for arn in self.live():
+                self.ecs.exit(arn, 0)
+            self.fleet.advance(5)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_happens_each_launch_ends_once_with_one_container(fakes, make_fleet, ecs, seed):
+    """In any order of events: no busy loop, one end a launch, none for what was revoked, one started container."""
+    fleet = make_fleet(launch_concurrency=4)
+    chaos = Chaos(seed, fakes, fleet, ecs)
+    chaos.run(150)
+    chaos.calm_down()
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+    for launch in chaos.launches.values():
+        ends = fleet.told_of(launch, Ended)
+        assert len(ends) <= 1
+        assert len(ends) == 1 or launch.id in chaos.quiet
+        accepted = [event.arn for event in fleet.told_of(launch, Accepted)]
+        assert len(accepted) == len(set(accepted))
+        if ends and ends[0].arn:
+            assert ends[0].arn == accepted[-1]
+        containers = [ecs.tasks[arn] for arn in ecs.launches_of(launch.id)]
+        assert sum("startedAt" in task for task in containers) <= 1
+        assert len(set(ecs.launches_of(launch.id))) == len({task["taskArn"] for task in containers})
+
+
+# After the thread has died.
+
+
+class Bug(Exception):
+    """An error that nobody expects."""
+
+
+#: In this order: one at once, one whose RunTask call got no answer, one with a container.
+REVOKED = ["launch-6", "launch-3", "launch-5"]
+
+
+def life(fakes, fleet, ecs, after_fault):
+    """
+    Lead seven launches through everything that can happen; where something raises, recover and go on.
+
+    :param after_fault: is called with the error; the fleet goes on as its thread would.
+    """
+    lost = fakes.Lost(ConnectionResetError())
+    ecs.next("run_task", None, AGENT, lost, lost, fakes.aws_error("ThrottlingException"))
+    ecs.next("describe_tasks", ConnectionResetError())
+    launches = [fakes.make_launch(n) for n in range(7)]
+
+    def safely(act, *arguments):
+        while True:
+            try:
+                return act(*arguments)
+            except Bug as error:
+                after_fault(error)
+                fleet.fleet.recover()
+                act, arguments = fleet.settle, ()
+
+    for launch in launches:
+        fleet.tell(fleet.fleet.add, launch)
+    fleet.tell(fleet.fleet.revoke, "launch-6", "why")
+    safely(fleet.settle)
+    for revoked in REVOKED[1:]:
+        fleet.tell(fleet.fleet.revoke, revoked, "why")
+    safely(fleet.settle)
+    for _ in range(80):
+        for arn, task in ecs.tasks.items():
+            if "launch-4" in str(task["overrides"]) and task["lastStatus"] == "PROVISIONING":
+                ecs.exit(arn, 1)
+            elif task["lastStatus"] == "PROVISIONING" and fleet.clock.at > 1060:
+                ecs.exit(arn, 0 if task["desiredStatus"] == "RUNNING" else 143)
+        until = fleet.clock.at + 5
+        while fleet.clock.at < until:
+            safely(fleet.advance, until - fleet.clock.at)
+    return launches
+
+
+#: Where an error may come from: each handler, before and after it has done its work.
+HANDLERS = [
+    *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
+    *[(Launching, name) for name in ("add", "_advance", "_built", "_sent", "_hold_all", "_say_again")],
+    *[(Launching, name) for name in ("launch_again", "give_up", "work")],
+    *[(Following, name) for name in ("add", "stop", "_batch", "_describe", "_described", "_not_described")],
+    *[(Following, name) for name in ("_stop_answered", "work")],
+    *[(Fleet, name) for name in ("in_doubt", "_searched")],
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("owner, name", HANDLERS, ids=lambda value: getattr(value, "__name__", value))
+def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
+    fakes, make_fleet, clock, monkeypatch, owner, name, when
+):
+    """Whichever call of a handler fails once, after recover() each launch has one container and one end."""
+    handler = getattr(owner, name)
+    for number in itertools.count(1):
+        ecs = fakes.FakeEcs(clock := fakes.Clock())
+        fleet = fakes.SteppedFleet(ecs, clock=clock)
+        left, faults = itertools.count(1), []
+
+        def fail_once(self, *arguments, left=left, number=number):
+            mine = next(left) == number
+            if mine and when == "before":
+                raise Bug
+            result = handler(self, *arguments)
+            if mine:
+                raise Bug
+            return result
+
+        monkeypatch.setattr(owner, name, fail_once)
+        launches = life(fakes, fleet, ecs, faults.append)
+        assert len(faults) == (next(left) > number)
+        if not faults:
+            assert number > 1, "the handler was never called"
+            return
+        revoked = set(REVOKED)
+        if (owner, name, when) == (Fleet, "add", "before"):
+            # The message itself is lost: nothing has happened yet that could be kept.
+            launches.pop(number - 1)
+        if (name, when) == ("revoke", "before"):
+            revoked.remove(REVOKED[number - 1])
+        assert not list(fleet.fleet.runs())
+        for launch in launches:
+            ends = [bool(end.reason) for end in fleet.told_of(launch, Ended)]
+            assert ends == ([] if launch.id in revoked else [launch.id == "launch-4"])
+            assert len(ecs.launches_of(launch.id)) == 1 or launch.id in revoked
+            assert len(ecs.launches_of(launch.id)) <= 1
+        if number > 12:
+            return  # The first calls are those that differ.
+
+
+def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
+    """A launch whose handling ends the thread again and again is given up with a reason; the others live."""
+    launches = [fakes.make_launch(n) for n in range(3)]
+    poisonous = launches[1]
+    fleet.add(*launches)
+    for arn in ecs.arns:
+        ecs.start(arn)
+    seen = Fleet.seen
+    deaths = 0
+
+    def die(self, run, outcome):
+        self._handling = run
+        if run.launch.id == poisonous.id:
+            raise Bug
+        seen(self, run, outcome)
+
+    with mock.patch.object(Fleet, "seen", die):
+        for _ in range(20):
+            try:
+                fleet.advance(5)
+            except Bug:
+                deaths += 1
+                fleet.fleet.recover()
+    assert deaths == MAX_FAULTS
+    (end,) = fleet.told_of(poisonous, Ended)
+    assert "could not handle it" in end.reason
+    for arn in ecs.arns:
+        ecs.exit(arn, 0)
+    fleet.advance(10)
+    for launch in (launches[0], launches[2]):
+        (end,) = fleet.told_of(launch, Ended)
+        assert end.reason is None
+    assert not fleet.told_of(poisonous, Noted)
+
+
+def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
+    """Where the answer to RunTask ends the thread, only the launch that it was for is under suspicion."""
+    bad, good = fakes.make_launch(0), fakes.make_launch(1)
+    sent = Launching._sent
+
+    def die(self, runs, result):
+        if runs[0].launch.id == bad.id:
+            raise Bug
+        sent(self, runs, result)
+
+    deaths = 0
+    with mock.patch.object(Launching, "_sent", die):
+        fleet.tell(fleet.fleet.add, bad)
+        fleet.tell(fleet.fleet.add, good)
+        for _ in range(20):
+            try:
+                fleet.advance(5)
+            except Bug:
+                deaths += 1
+                fleet.fleet.recover()
+    assert deaths == MAX_FAULTS
+    assert len(fleet.told_of(bad, Ended)) == 1
+    assert fleet.told_of(good, Accepted)
+    assert not fleet.told_of(good, Ended)
+    assert len(set(ecs.tokens)) == 2
+
+
+def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
+    """A call that is under way when the thread dies is not made a second time by its successor."""
+    sending(fleet, ecs, fakes, launch)
+    fleet.fleet.recover()
+    fleet.settle()
+    assert len(fleet.launch_pool.jobs) == 1
+    fleet.launch_pool.held = False
+    fleet.settle()
+    assert len(ecs.tokens) == 1
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(5)
+    assert [type(event) for event in fleet.told] == [Accepted, Ended]
+
+
+@pytest.mark.parametrize("under_way", ["the look", "the stop"])
+def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, under_way):
+    """Where only one of the two calls for a container is under way when the thread dies, the other gets its turn."""
+    fleet.add(launch)
+    fleet.watch_pool.held = True
+    if under_way == "the look":
+        fleet.advance(3)
+        for _ in range(4):  # As many as may be under way, so that the stop has to wait.
+            fleet.fleet._watch_calls.make([], dict, lambda runs, result: None)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    fleet.fleet.recover()
+    fleet.watch_pool.held = False
+    fleet.advance(3)
+    assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
+    ecs.exit(ecs.arns[0], 143)
+    fleet.advance(5)
+    assert not list(fleet.fleet.runs())
