@@ -82,10 +82,9 @@ def _without_values(errors: Any) -> list[str]:
     """Say what the validator found without the values, which can hold a token or a password."""
     if not errors.has_errors():
         return []
-    report = errors.generate_report()
-    text = re.sub(r", value: .*?, type: <class '[^']*'>, (?=valid types: )", ", ", report, flags=re.DOTALL)
-    text = re.sub(r", value: [^,]*, (?=valid )", ", ", text)
-    return [line.strip() for line in text.splitlines() if line.strip()]
+    # A value can have lines of its own, and words such as these: all that is before the last of them goes.
+    mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", errors.generate_report())
+    return [re.sub(r", value: .*, (?=valid )", ", ", mistake, flags=re.DOTALL) for mistake in mistakes]
 
 
 def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
