@@ -27,6 +27,7 @@ ListTasks and StopTask itself and runs each container as a real process, or only
 ``application``     which part answers a request, and where faults meet it
 ``operations``      RunTask, DescribeTasks, ListTasks, StopTask
 ``run_request``     what AWS checks before it accepts a RunTask
+``new_task``        a task from an accepted request
 ``client_tokens``   RunTask's idempotency
 ``lifecycle``       moves tasks through their states
 ``tasks``           a task and its containers, as AWS describes them
@@ -35,13 +36,17 @@ ListTasks and StopTask itself and runs each container as a real process, or only
 ``process_tree``    which processes belong to a container, and how they are ended
 ``reaper``          ends what a killed server left behind
 ``output``          containers' output, line by line
+``container_logs``  which log group and stream it goes to
 ``moto_side``       the part that moto plays
 ``settings``        what can be adjusted, parsed and checked
+``json_readers``    reads settings, and tells every mistake
 ``faults``          which call and which task goes wrong, and how
 ``throttle``        token buckets
 ``control``         ``/_fargate``: settings, the ledger of tasks, the count of calls
 ``timers``          one thread for every deadline
 ``limits``          AWS's numbers
+``aws_errors``      AWS's errors
+``measure``         how many calls a second it answers
 ==================  ===========================================================================
 """
 

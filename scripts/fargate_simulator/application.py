@@ -114,7 +114,8 @@ class Application:
     def _call(self, service: str, operation: str, request: HttpRequest) -> Answer:
         """Answer a call of a JSON API, with the fault that was drawn for it."""
         plan = self._faults.call(operation)
-        self._sleep(plan.delay) if plan.delay else None
+        if plan.delay:
+            self._sleep(plan.delay)
         kind = plan.fault.kind if plan.fault else ""
         try:
             if plan.fault:

@@ -220,7 +220,7 @@ class ContainerHost:
             "AWS_EXECUTION_ENV": "AWS_ECS_FARGATE",
             "AWS_REGION": region,
             "AWS_DEFAULT_REGION": region,
-            **{variable["name"]: variable["value"] for variable in variables},
+            **{variable.get("name", ""): variable.get("value", "") for variable in variables},
             name: value,
         }
 

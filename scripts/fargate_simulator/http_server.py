@@ -28,6 +28,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 
 log = logging.getLogger(__name__)
 
@@ -106,6 +107,10 @@ class HttpServer(ThreadingHTTPServer):
     def url(self) -> str:
         host, port = self.server_address[:2]
         return f"http://[{host}]:{port}" if ":" in str(host) else f"http://{host}:{port}"
+
+    def server_bind(self) -> None:
+        """Bind without ``HTTPServer``'s look-up of the host's name, which can take seconds."""
+        TCPServer.server_bind(self)
 
     def start(self) -> None:
         self._thread.start()

@@ -24,6 +24,7 @@ here runs under the store's lock, on the timers' thread, a container's thread or
 from __future__ import annotations
 
 import functools
+import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from fargate_simulator.task_store import TaskStore
     from fargate_simulator.tasks import Container, Task
     from fargate_simulator.timers import Timers
+
+log = logging.getLogger(__name__)
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 ESSENTIAL_EXITED = ("EssentialContainerExited", "Essential container in task exited")
@@ -144,6 +147,10 @@ class Lifecycle:
                 self._host.start(task, container)
             except StartFailure as error:
                 failure = container, str(error)
+                break
+            except Exception as error:
+                log.exception("%s of %s could not be started", container.name, task.arn)
+                failure = container, f"CannotStartContainerError: {error!r}"
                 break
         with self._store.lock:
             self._launching.discard(task.arn)

@@ -19,12 +19,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fargate_simulator import limits
+from fargate_simulator import json_readers, limits
 
 DEFAULT_REGION = "us-east-1"
 ANY_OPERATION = "*"
@@ -162,7 +161,7 @@ class Settings:
         :raises SettingsError: with every mistake in it
         """
         mistakes: list[str] = []
-        values = _members(given, _SETTINGS, "", mistakes)
+        values = json_readers.members(given, _SETTINGS, "", mistakes)
         if mistakes:
             raise SettingsError(mistakes)
         return dataclasses.replace(base or cls(), **values)
@@ -189,154 +188,81 @@ class Settings:
         }
 
 
-Reader = Callable[[Any, str, list[str]], Any]
-
-
-def _wrong(key: str, wanted: str, value: Any, mistakes: list[str]) -> None:
-    mistakes.append(f"{key or 'settings'}: must be {wanted}, not {value!r}")
-
-
-def _members(value: Any, readers: Mapping[str, Reader], key: str, mistakes: list[str]) -> dict[str, Any]:
-    """Read a JSON object whose members each have a reader."""
-    if not isinstance(value, Mapping):
-        _wrong(key, "an object", value, mistakes)
-        return {}
-    prefix = f"{key}." if key else ""
-    for name in value.keys() - readers.keys():
-        mistakes.append(f"{prefix}{name}: is unknown; known are {', '.join(readers)}")
-    return {
-        name: reader(value[name], f"{prefix}{name}", mistakes)
-        for name, reader in readers.items()
-        if name in value
-    }
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _number(low: float = 0.0, high: float = math.inf) -> Reader:
-    wanted = f"a number of at least {low:g}" if high == math.inf else f"a number from {low:g} to {high:g}"
-
-    def read(value: Any, key: str, mistakes: list[str]) -> Any:
-        if not _is_number(value) or not low <= value <= high:
-            _wrong(key, wanted, value, mistakes)
-        return value
-
-    return read
-
-
-def _whole_number(low: int | None = 0, high: int | None = None) -> Reader:
-    def read(value: Any, key: str, mistakes: list[str]) -> Any:
-        whole = isinstance(value, int) and not isinstance(value, bool)
-        if not whole or (low is not None and value < low) or (high is not None and value > high):
-            bounds = (
-                "" if low is None else f" of at least {low}" if high is None else f" from {low} to {high}"
-            )
-            _wrong(key, f"a whole number{bounds}", value, mistakes)
-        return value
-
-    return read
-
-
-def _text(value: Any, key: str, mistakes: list[str]) -> Any:
-    if not isinstance(value, str):
-        _wrong(key, "a string", value, mistakes)
-    return value
-
-
-def _or_null(reader: Reader) -> Reader:
-    return lambda value, key, mistakes: None if value is None else reader(value, key, mistakes)
-
-
 def _span(value: Any, key: str, mistakes: list[str]) -> Span:
     bounds = value if isinstance(value, list) else [value, value]
-    if len(bounds) != 2 or not all(map(_is_number, bounds)) or not 0 <= bounds[0] <= bounds[1]:
-        _wrong(key, "seconds, or [from, to]", value, mistakes)
+    if len(bounds) != 2 or not all(map(json_readers.is_number, bounds)) or not 0 <= bounds[0] <= bounds[1]:
+        json_readers.wrong(key, "seconds, or [from, to]", value, mistakes)
         return Span()
     return Span(*bounds)
 
 
-def _list_of(read_item: Reader) -> Reader:
-    def read(value: Any, key: str, mistakes: list[str]) -> tuple[Any, ...]:
-        if not isinstance(value, list):
-            _wrong(key, "a list", value, mistakes)
-            return ()
-        return tuple(read_item(item, f"{key}[{index}]", mistakes) for index, item in enumerate(value))
-
-    return read
-
-
-def _object(of: type, readers: Mapping[str, Reader], required: tuple[str, ...] = ()) -> Reader:
-    def read(value: Any, key: str, mistakes: list[str]) -> Any:
-        before = len(mistakes)
-        values = _members(value, readers, key, mistakes)
-        if isinstance(value, Mapping):
-            mistakes.extend(f"{key}.{name}: is missing" for name in required if name not in value)
-        return None if len(mistakes) > before else of(**values)
-
-    return read
-
-
 def _fault_kind(value: Any, key: str, mistakes: list[str]) -> Any:
-    if value not in FAULT_KINDS:
-        _wrong(key, f"one of {', '.join(FAULT_KINDS)}", value, mistakes)
+    if not isinstance(value, str) or value not in FAULT_KINDS:
+        json_readers.wrong(key, f"one of {', '.join(FAULT_KINDS)}", value, mistakes)
     return value
 
 
 def _latency(value: Any, key: str, mistakes: list[str]) -> dict[str, Span]:
     if not isinstance(value, Mapping):
-        _wrong(key, "an object of operation and seconds", value, mistakes)
+        json_readers.wrong(key, "an object of operation and seconds", value, mistakes)
         return {}
     return {operation: _span(span, f"{key}.{operation}", mistakes) for operation, span in value.items()}
 
 
 def _rate_limits(value: Any, key: str, mistakes: list[str]) -> tuple[RateLimit, ...]:
-    return AWS_RATE_LIMITS if value == "aws" else _list_of(_RATE_LIMIT)(value, key, mistakes)
+    return AWS_RATE_LIMITS if value == "aws" else json_readers.list_of(_RATE_LIMIT)(value, key, mistakes)
 
 
 def _exit_codes(value: Any, key: str, mistakes: list[str]) -> tuple[tuple[int, float], ...]:
     weights = value if isinstance(value, Mapping) else {value: 1.0} if isinstance(value, (int, str)) else {}
     valid = weights and all(
-        str(code).isdigit() and int(code) <= 255 and _is_number(weight) and weight > 0
+        str(code).isdecimal() and int(code) <= 255 and json_readers.is_number(weight) and weight > 0
         for code, weight in weights.items()
     )
     if not valid:
-        _wrong(key, "an exit code from 0 to 255, or an object of code and weight", value, mistakes)
+        json_readers.wrong(
+            key, "an exit code from 0 to 255, or an object of code and weight", value, mistakes
+        )
         return ()
     return tuple((int(code), float(weight)) for code, weight in weights.items())
 
 
-_RATE_LIMIT = _object(
+_RATE_LIMIT = json_readers.object_of(
     RateLimit,
-    {"operations": _list_of(_text), "rate": _number(), "burst": _number(1)},
+    {
+        "operations": json_readers.list_of(json_readers.text),
+        "rate": json_readers.number(),
+        "burst": json_readers.number(1),
+    },
     required=("operations", "rate", "burst"),
 )
-_FAULT = _object(
+_FAULT = json_readers.object_of(
     Fault,
     {
         "kind": _fault_kind,
-        "operation": _text,
-        "probability": _number(0, 1),
-        "times": _or_null(_whole_number(0)),
-        "status": _whole_number(400, 599),
-        "code": _text,
-        "message": _text,
-        "reason": _text,
+        "operation": json_readers.text,
+        "probability": json_readers.number(0, 1),
+        "times": json_readers.or_null(json_readers.whole_number(0)),
+        "status": json_readers.whole_number(400, 599),
+        "code": json_readers.text,
+        "message": json_readers.text,
+        "reason": json_readers.text,
         "after": _span,
-        "warning": _number(),
+        "warning": json_readers.number(),
     },
     required=("kind",),
 )
-_SETTINGS: dict[str, Reader] = {
+_SETTINGS: dict[str, json_readers.Reader] = {
     "provisioning_time": _span,
     "stopping_time": _span,
-    "stopped_retention": _number(),
+    "stopped_retention": json_readers.number(),
     "missing_for": _span,
     "latency": _latency,
     "rate_limits": _rate_limits,
-    "vcpu_quota": _or_null(_number()),
-    "pretend": _or_null(_object(Pretend, {"duration": _span, "exit_codes": _exit_codes})),
-    "faults": _list_of(_FAULT),
-    "seed": _or_null(_whole_number(None)),
+    "vcpu_quota": json_readers.or_null(json_readers.number()),
+    "pretend": json_readers.or_null(
+        json_readers.object_of(Pretend, {"duration": _span, "exit_codes": _exit_codes})
+    ),
+    "faults": json_readers.list_of(_FAULT),
+    "seed": json_readers.or_null(json_readers.whole_number(None)),
 }

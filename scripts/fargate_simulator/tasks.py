@@ -232,7 +232,7 @@ class Task:
                     "actualExitCode": container.exit_code,
                     "command": container.override.get("command", container.definition.get("command", [])),
                     "environment": {
-                        variable["name"]: variable["value"]
+                        variable.get("name", ""): variable.get("value", "")
                         for variable in container.override.get("environment", [])
                     },
                 }

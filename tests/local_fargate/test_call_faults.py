@@ -227,7 +227,15 @@ class TestTheWire:
         status, answer = self.post(connection, "{}", "StartTask")
         assert (status, json.loads(answer)["__type"]) == (400, "UnsupportedFeatureException")
 
-    @pytest.mark.parametrize("headers", [{"Host": "example.com"}, {"Origin": "http://example.com"}])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Host": "example.com"},
+            {"Host": "127.example.com"},
+            {"Host": "["},
+            {"Origin": "http://example.com"},
+        ],
+    )
     def test_a_web_page_is_refused(self, connection, headers):
         """A browser that shows somebody's page must not run commands here."""
         assert self.post(connection, "{}", **headers)[0] == 403

@@ -218,6 +218,20 @@ def test_it_listens_on_the_loopback_interface_only(server):
     assert listening == [f"0100007F:{port:04X}"]
 
 
+def test_the_measurement_runs():
+    """It prints one line of JSON; how fast the server is depends on the machine, and is not tested."""
+    told = subprocess.run(
+        [sys.executable, "-m", "fargate_simulator.measure", "--seconds", "0.2"],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SCRIPT.parent)},
+    ).stdout
+    measured = json.loads(told)
+    assert measured["tasks_a_call"] == 100
+    assert measured["bytes_an_answer"] > 100 * 1100
+
+
 def test_help_names_every_setting():
     """Whoever needs to know asks --help."""
     told = subprocess.run(

@@ -104,6 +104,18 @@ class TestCalls:
         clock.now += 1
         assert kinds(faults, "StopTask", 2) == [None, "throttle"]
 
+    def test_a_throttled_call_uses_up_no_fault(self):
+        """What AWS refuses at the door never gets as far as the fault; what a fault meets costs a token."""
+        clock = Clock()
+        faults = source(
+            clock,
+            rate_limits=[{"operations": ["RunTask"], "rate": 1, "burst": 1}],
+            faults=[{"kind": "response_lost", "times": 2}],
+        )
+        assert kinds(faults, "RunTask", 2) == ["response_lost", "throttle"]
+        clock.now += 1
+        assert kinds(faults, "RunTask", 2) == ["response_lost", "throttle"]
+
     @parameterized.expand(
         [
             ("own", {"RunTask": 2, "*": 1}, "RunTask", 2),

@@ -25,7 +25,19 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 from fargate_simulator import process_tree
+from fargate_simulator.containers import ContainerHost, StartFailure
+from fargate_simulator.faults import TaskPlan
 from fargate_simulator.server import LocalFargate
+from fargate_simulator.tasks import Container, Task
+from fargate_simulator.timers import Timers
+
+
+def made(*command):
+    """A task with one container that is not started yet."""
+    container = Container("container-arn", "main", {"command": list(command)}, {}, "runtime-id")
+    arn = "arn:aws:ecs:us-east-1:1:task/cluster/id"
+    task = Task(arn, "cluster", "a", "FARGATE", "", 1, TaskPlan(), {}, {}, [], [container], 0.25, 1000.0)
+    return task, container
 
 
 def is_alive(pid):
@@ -63,6 +75,12 @@ class TestEnvironment:
             "AWS_DEFAULT_REGION",
             "ECS_CONTAINER_METADATA_URI_V4",
         }
+
+    def test_a_variable_without_a_value_is_empty(self, account):
+        """The model asks for neither name nor value."""
+        override = {"name": account.container, "command": ["env"], "environment": [{"name": "EMPTY"}]}
+        task = account.end_of(overrides={"containerOverrides": [override]})
+        assert "EMPTY=" in account.output(task["taskArn"])
 
     def test_home_is_the_containers_own_and_goes_with_it(self, account):
         """What a container writes to its home is gone afterwards."""
@@ -226,6 +244,26 @@ class TestWhatIsLeftBehind:
         finally:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
+
+    def test_a_server_whose_reaper_was_ended_still_ends_its_containers(self):
+        """The reaper is for a server that was killed; one that lives does it itself."""
+        host = ContainerHost("MARK=no-reaper", Timers(), lambda task, container: None)
+        task, container = made("sleep", "61")
+        host._reaper._process.kill()
+        host._reaper._process.wait()
+        host.start(task, container)
+        assert is_alive(container.pid)
+        host.close()
+        wait_until(lambda: not is_alive(container.pid))
+
+    def test_nothing_starts_once_the_end_has_begun(self):
+        """A container that comes late is a failure to start, not a process that outlives the server."""
+        host = ContainerHost("MARK=late", Timers(), lambda task, container: None)
+        host.close()
+        task, container = made("sleep", "61")
+        with pytest.raises(StartFailure, match="about to end"):
+            host.start(task, container)
+        assert container.pid is None
 
     def test_closing_the_server_ends_its_containers(self, account):
         """Every container's process is gone when close() returns."""

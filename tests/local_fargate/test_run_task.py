@@ -16,6 +16,7 @@
 # under the License.
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
@@ -255,6 +256,34 @@ def test_a_strategy_names_its_provider(account):
     ]
     task = account.end_of("true", launchType=None, capacityProviderStrategy=strategy)
     assert (task["capacityProviderName"], task["launchType"]) == ("FARGATE_SPOT", "FARGATE")
+
+
+def test_ec2_needs_an_instance_in_the_cluster(account):
+    """With a container instance, a task of launch type EC2 runs there."""
+    ec2 = account.fargate.client("ec2")
+    image = ec2.describe_images()["Images"][0]["ImageId"]
+    instance = ec2.run_instances(ImageId=image, MinCount=1, MaxCount=1)["Instances"][0]["InstanceId"]
+    document = json.dumps({"instanceId": instance, "region": "us-east-1"})
+    account.ecs.create_cluster(clusterName="with-instance")
+    registered = account.ecs.register_container_instance(
+        cluster="with-instance", instanceIdentityDocument=document
+    )["containerInstance"]["containerInstanceArn"]
+    definition = account.register(
+        "on-ec2",
+        {"name": account.container, "memory": 64},
+        requiresCompatibilities=["EC2"],
+        networkMode="bridge",
+    )
+    request = account.request(
+        "true",
+        cluster="with-instance",
+        taskDefinition=definition,
+        launchType="EC2",
+        networkConfiguration=None,
+    )
+    (task,) = account.ecs.run_task(**request)["tasks"]
+    assert (task["launchType"], task["containerInstanceArn"]) == ("EC2", registered)
+    assert "platformVersion" not in task
 
 
 class TestTaskDefinitions:

@@ -55,6 +55,8 @@ MISTAKES = [
     ),
     ("fault without a kind", {"faults": [{}]}, "faults[0].kind: is missing"),
     ("unknown kind", {"faults": [{"kind": "x"}]}, "faults[0].kind: must be one of throttle, "),
+    ("kind in a list", {"faults": [{"kind": ["reset"]}]}, "faults[0].kind: must be one of throttle, "),
+    ("nothing that is a number", {"missing_for": float("nan")}, "missing_for: must be seconds"),
     ("second fault", {"faults": [{"kind": "reset"}, 1]}, "faults[1]: must be an object, not 1"),
     (
         "more than certain",

@@ -188,6 +188,25 @@ def test_the_description_has_what_an_executor_reads(account):
     assert container["networkInterfaces"][0]["privateIpv4Address"] == details["privateIPv4Address"]
 
 
+def test_the_ledger_tells_everything(account):
+    """What was asked for, which process it was, and what became of it."""
+    request = {"startedBy": "ledger", "clientToken": "for-the-ledger", "environment": {"LAUNCH": "1"}}
+    task = account.end_of("sh", "-c", "echo $$; exit 2", **request)
+    entry = account.ledger(task["taskArn"])
+    assert (entry["startedBy"], entry["clientToken"], entry["stopCode"]) == (
+        "ledger",
+        "for-the-ledger",
+        "EssentialContainerExited",
+    )
+    (container,) = entry["containers"]
+    assert container["command"] == ["sh", "-c", "echo $$; exit 2"]
+    assert container["environment"] == {"LAUNCH": "1"}
+    assert [str(container["pid"])] == account.output(task["taskArn"])
+    assert (container["exitCode"], container["actualExitCode"]) == (2, 2)
+    moments = [step["at"] for step in entry["history"]]
+    assert (moments, moments[-1]) == (sorted(moments), entry["stoppedAt"])
+
+
 def test_the_version_grows_with_each_change(account):
     """Each state has a higher version than the one before."""
     arn = account.run("true")
