@@ -43,6 +43,10 @@ TAG_CHARACTERS = "_.:/=+-@"
 #: ``clientToken``: 64 characters of ASCII 33 to 126.
 CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 GROUP_LENGTH = 512
+#: What botocore's model calls an integer has 32 bits: https://smithy.io/2.0/spec/simple-types.html#integer
+MAX_INTEGER = 2**31 - 1
+#: How many mistakes of one request are told: a list can have any number of wrong items.
+MAX_TOLD = 20
 
 
 class RequestCheck:
@@ -70,20 +74,28 @@ class RequestCheck:
         """
         Check one request.
 
-        :raises RequestError: with every mistake, each with its member.
+        :raises RequestError: with the mistakes, each with its member.
         """
         mistakes = _without_values(self._validator.validate(request, self._shape))
-        mistakes = mistakes or [*_model_mistakes(request, self._shape, ""), *_limit_mistakes(request)]
+        # Each step relies on what the one before it has found to be right.
+        mistakes = mistakes or _model_mistakes(request, self._shape, "")
+        mistakes = mistakes or _limit_mistakes(request)
         if mistakes:
-            raise RequestError("AWS would refuse the run_task request: " + "; ".join(mistakes))
+            more = [f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else []
+            told = "; ".join([*mistakes[:MAX_TOLD], *more])
+            raise RequestError(f"AWS would refuse the run_task request: {told}")
 
 
 def _without_values(errors: Any) -> list[str]:
     """Say what the validator found without the values, which can hold a token or a password."""
     if not errors.has_errors():
         return []
+    try:
+        report = errors.generate_report()
+    except Exception as error:  # The report shows values, and showing a user's object can raise anything.
+        return [f"a value of a wrong type cannot even be shown: {type(error).__name__}"]
     # A value can have lines of its own, and words such as these: all that is before the last of them goes.
-    mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", errors.generate_report())
+    mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", report)
     return [re.sub(r", value: .*, (?=valid )", ", ", mistake, flags=re.DOTALL) for mistake in mistakes]
 
 
@@ -101,13 +113,11 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
         found.append(f"{path} is none of {', '.join(shape.enum)}")
     elif shape.type_name in ("integer", "long") and isinstance(value, bool):
         found.append(f"{path} is true or false, not a number")
-    most = shape.metadata.get("max")
-    if most is not None and (value if isinstance(value, int) else len(value)) > most:
-        found.append(
-            f"{path} is over the limit of {most}"
-            if isinstance(value, int)
-            else f"{path} is longer than {most}"
-        )
+    most = shape.metadata.get("max", MAX_INTEGER)
+    if isinstance(value, int) and not -MAX_INTEGER <= value <= most:
+        found.append(f"{path} is over the limit of {most}")
+    elif isinstance(value, (str, list, tuple)) and len(value) > most:
+        found.append(f"{path} is longer than {most}")
     return found
 
 
