@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import ast
+import hashlib
 import subprocess
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -54,10 +55,16 @@ def wheel_path(release: str) -> Path:
     return WHEELS / f"{name}-{release}-py3-none-any.whl"
 
 
+def is_whole(release: str) -> bool:
+    """Whether the wheel is there, and not half of it."""
+    path = wheel_path(release)
+    return path.exists() and f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" in RELEASES[release]
+
+
 @pytest.fixture(scope="session")
 def wheels():
     """Download the wheels that are not there yet; pip compares their hashes."""
-    missing = [release for release in RELEASES if not wheel_path(release).exists()]
+    missing = [release for release in RELEASES if not is_whole(release)]
     if missing:
         WHEELS.mkdir(parents=True, exist_ok=True)
         python = tools_environment() / "bin" / "python"
@@ -66,6 +73,8 @@ def wheels():
 
 
 def download(python: Path, release: str) -> None:
+    # pip takes a file that lies there for the download.
+    wheel_path(release).unlink(missing_ok=True)
     requirement = WHEELS / f"{release}.txt"
     requirement.write_text(RELEASES[release] + "\n")
     command = [python, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-input", "--no-deps"]
@@ -74,6 +83,7 @@ def download(python: Path, release: str) -> None:
     done = subprocess.run([*command, "-d", WHEELS], capture_output=True, text=True, check=False)
     requirement.unlink()
     assert done.returncode == 0, f"{RELEASES[release]} cannot be downloaded:\n{done.stderr}"
+    assert is_whole(release)
 
 
 def names_in(assigned: str, path: Path) -> ast.expr:
