@@ -223,15 +223,11 @@ def explain(told: str) -> str:
 def judge_error(error: BaseException) -> Outcome:
     """Judge an exception that a call to ECS raised; an error that nobody knows leaves the call in doubt."""
     response = getattr(error, "response", None)
-    told = f"{type(error).__name__}: {error}"
     if not isinstance(response, Mapping):
-        names = {cls.__name__ for cls in type(error).__mro__}
-        if names & CREDENTIAL_ERRORS:
-            return Outcome(Verdict.CREDENTIALS, told)
-        return Outcome(Verdict.FAILED if "ParamValidationError" in names else Verdict.IN_DOUBT, told)
-    code = str((response.get("Error") or {}).get("Code") or "")
-    message = str((response.get("Error") or {}).get("Message") or "")
-    status = (response.get("ResponseMetadata") or {}).get("HTTPStatusCode") or 0
+        return _judge_own_error(error)
+    code = _text(_mapping(response.get("Error")).get("Code"))
+    message = _text(_mapping(response.get("Error")).get("Message"))
+    status = _mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
     told = f"{code}: {message}"
     if code in THROTTLE_CODES:
         return Outcome(Verdict.THROTTLED, told)
@@ -241,26 +237,36 @@ def judge_error(error: BaseException) -> Outcome:
         w in message for w in WRAPPED_THROTTLES
     ):
         return Outcome(Verdict.THROTTLED, told)
-    if code == "ConflictException" and response.get("resourceIds"):
+    started = [arn for arn in _list(response.get("resourceIds")) if isinstance(arn, str)]
+    if code == "ConflictException" and started:
         # The token is ours alone, so what it started is ours too.
-        return Outcome(Verdict.ACCEPTED, told, arn=str(response["resourceIds"][0]))
-    if code in SERVER_CODES or status >= 500 or not code or code.isdigit():
+        return Outcome(Verdict.ACCEPTED, told, arn=started[0])
+    if code in SERVER_CODES or _is_number(status) and status >= 500 or not code or code.isdigit():
         return Outcome(Verdict.IN_DOUBT, told)
     return Outcome(Verdict.FAILED, explain(told))
 
 
+def _judge_own_error(error: BaseException) -> Outcome:
+    """Judge an error that is not an answer of AWS: one of botocore's own, or anybody's."""
+    names = {cls.__name__ for cls in type(error).__mro__}
+    if "ParamValidationError" in names:
+        # Its message repeats the values, of which one can be a password.
+        return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
+    told = f"{type(error).__name__}: {_text(error)}"
+    return Outcome(Verdict.CREDENTIALS if names & CREDENTIAL_ERRORS else Verdict.IN_DOUBT, told)
+
+
 def judge_run_task(response: Any) -> Outcome:
     """Judge the response to RunTask; one that names neither a task nor a failure leaves it in doubt."""
-    response = response if isinstance(response, Mapping) else {}
-    for task in response.get("tasks") or []:
-        if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
-            return Outcome(Verdict.ACCEPTED, arn=task["taskArn"])
-    for failure in response.get("failures") or []:
-        told = ": ".join(
-            str(failure[k]) for k in ("reason", "detail") if isinstance(failure, Mapping) and failure.get(k)
-        )
-        verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
-        return Outcome(verdict, explain(told))
+    for task in _list(_mapping(response).get("tasks")):
+        arn = _mapping(task).get("taskArn")
+        if isinstance(arn, str):
+            return Outcome(Verdict.ACCEPTED, arn=arn)
+    for failure in _list(_mapping(response).get("failures")):
+        if isinstance(failure, Mapping):
+            told = ": ".join(_text(failure[k]) for k in ("reason", "detail") if failure.get(k))
+            verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
+            return Outcome(verdict, explain(told))
     return Outcome(Verdict.IN_DOUBT, "AWS answered with neither a task nor a failure")
 
 
@@ -271,12 +277,13 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
     Its exit code decides as soon as the container has stopped: what the other containers do, and how long
     the task takes to vanish, is nobody's business.
     """
+    task = _mapping(task)
     stopped = task.get("lastStatus") in ("STOPPED", "DELETED")
-    arn = task.get("taskArn")
+    arn = task["taskArn"] if isinstance(task.get("taskArn"), str) else None
     container = _container(task, container_name)
     exit_code = container.get("exitCode")
-    started = bool(task.get("startedAt")) or isinstance(exit_code, int)
-    if isinstance(exit_code, int) and (stopped or container.get("lastStatus") == "STOPPED"):
+    started = bool(task.get("startedAt")) or _is_number(exit_code)
+    if _is_number(exit_code) and (stopped or container.get("lastStatus") == "STOPPED"):
         if exit_code == 0:
             return Outcome(Verdict.FINISHED, arn=arn, started=True)
         told = _join(container.get("reason"), task.get("stopCode"), task.get("stoppedReason"))
@@ -303,8 +310,7 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
 
 def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the container of that name, or an empty one: then there is no exit code, and that is judged."""
-    containers = task.get("containers")
-    for container in containers if isinstance(containers, (list, tuple)) else ():
+    for container in _list(task.get("containers")):
         if isinstance(container, Mapping) and container.get("name") == name:
             return container
     return {}
@@ -312,4 +318,25 @@ def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _join(*parts: Any) -> str:
     # AWS often gives the container's reason as the task's, too.
-    return "; ".join(dict.fromkeys(str(part) for part in parts if part))
+    return "; ".join(dict.fromkeys(_text(part) for part in parts if part))
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _list(value: Any) -> list[Any] | tuple[Any, ...]:
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def _is_number(value: Any) -> bool:
+    """Tell whether this is a whole number; True and False are none, though Python thinks so."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _text(value: Any) -> str:
+    """Return the text of anything, also of what cannot tell its own."""
+    try:
+        return "" if value is None else str(value)
+    except Exception:
+        return f"({type(value).__name__})"
