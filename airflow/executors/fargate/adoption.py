@@ -171,8 +171,9 @@ def _match(
     outcome = judge_task(task, identity.container_name)
     if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
         return
-    # Only one attempt of a launch can have started; of others the one that lives is the latest.
-    rank = (outcome.started, outcome.verdict is Verdict.LIVE)
+    # Within the tolerance of clocks there may be an earlier launch as well. Only one attempt of a launch can have
+    # started; of others the one that lives is the latest.
+    rank = (identity.handed_over, outcome.started, outcome.verdict is Verdict.LIVE)
     if candidate.task in found and found[candidate.task][0] >= rank:
         return
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)

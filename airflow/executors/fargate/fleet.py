@@ -216,9 +216,10 @@ class Fleet:
             if result.error is not None:
                 raise result.error
             return
-        in_time = hand_over(reply, answer)
         for found in answer.found:
-            self._adopt(found)
+            # Each for itself, so that an error with one loses no other; and before anybody can revoke it.
+            self._post(self._adopt, found)
+        in_time = hand_over(reply, answer)
         for candidate in () if in_time else answer.missing:
             self._emit(NotFound(Launch(candidate.task, candidate.key)))
 

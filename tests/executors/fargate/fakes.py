@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,7 +35,7 @@ from typing import Any
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.launch import Event, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, TaskInstanceId
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
 
@@ -77,6 +78,17 @@ def make_launch(number: int = 0, **changes: Any) -> Launch:
     return Launch(task, values.pop("key", task), **values)
 
 
+def make_request(launch: Launch, **members: Any) -> dict[str, Any]:
+    """Return the least request for a launch by which its container can be told."""
+    identity = {"name": IDENTITY_VARIABLE, "value": launch.identity}
+    return {
+        "cluster": CONFIG.cluster,
+        "startedBy": CONFIG.deployment,
+        "overrides": {"containerOverrides": [{"name": CONFIG.container_name, "environment": [identity]}]},
+        **members,
+    }
+
+
 def aws_error(code: str, message: str = "AWS says no", status: int = 400, **members: Any) -> Exception:
     """Return the error that botocore raises for an error response of ECS."""
     from botocore.exceptions import ClientError
@@ -87,6 +99,16 @@ def aws_error(code: str, message: str = "AWS says no", status: int = 400, **memb
         **members,
     }
     return ClientError(response, "AnyCall")
+
+
+def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
+    """Return what the condition returns as soon as that is true, for what other threads do."""
+    end, pause = time.monotonic() + timeout, threading.Event()
+    while not (result := condition()):
+        if time.monotonic() > end:
+            raise AssertionError("it never came true")
+        pause.wait(0.002)
+    return result
 
 
 class Clock:
@@ -130,7 +152,7 @@ class FakeEcs(Ecs):
         self._numbers = itertools.count(1)
         self._answers: dict[str, deque[Any]] = {}
         self._tokens: dict[str, tuple[Any, Any]] = {}
-        self._told = threading.Condition()
+        self._lock = threading.Lock()
         self.calls: list[Call] = []
         self.tasks: dict[str, dict[str, Any]] = {}
         #: ARNs that exist and that DescribeTasks does not know.
@@ -165,12 +187,6 @@ class FakeEcs(Ecs):
     def launches_of(self, launch_id: str) -> list[str]:
         """Return the ARNs of a launch's containers."""
         return [arn for arn, task in self.tasks.items() if f'"{launch_id}"' in str(task["overrides"])]
-
-    def wait_for(self, condition: Callable[[], bool], timeout: float = 20.0) -> None:
-        """Wait until calls from other threads have made this true."""
-        with self._told:
-            if not self._told.wait_for(condition, timeout):
-                raise AssertionError(f"never came true; calls: {self.calls}")
 
     def put(self, request: Mapping[str, Any], **members: Any) -> str:
         """Let a task run that nobody here has launched; return its ARN."""
@@ -238,9 +254,8 @@ class FakeEcs(Ecs):
             )
 
     def _call(self, name: str, carry_out: Callable[..., Any], *arguments: Any) -> Any:
-        with self._told:
+        with self._lock:
             self.calls.append(Call(name, arguments, self._clock(), threading.current_thread().name))
-            self._told.notify_all()
             answers = self._answers.get(name)
             answer = answers.popleft() if answers else None
         if isinstance(answer, BaseException):
@@ -249,9 +264,8 @@ class FakeEcs(Ecs):
             return answer(*arguments)
         if answer is not None and not isinstance(answer, Lost):
             return answer
-        with self._told:
+        with self._lock:
             result = carry_out(*arguments)
-            self._told.notify_all()
         if isinstance(answer, Lost):
             raise answer.error
         return result
