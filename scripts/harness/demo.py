@@ -80,9 +80,12 @@ def run_example(deployment: Deployment, progress: Progress) -> list[str]:
     problems = result.problems() + unexpected(result.launches)
     progress.console.print()
     progress.console.print(launch_table(result.launches))
-    for problem in problems:
-        progress.console.print(problem, style=BAD, markup=False)
-    if not problems:
+    if problems:
+        for problem in problems:
+            progress.console.print(problem, style=BAD, markup=False)
+        progress.console.print("\nThe end of the scheduler's log:")
+        progress.console.print(deployment.airflow.scheduler.tail(), markup=False)
+    else:
         told = f"{len(result.launches)} launches, each with one container of its own; the run succeeded."
         progress.console.print(told, style=GOOD)
     return problems

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -90,9 +91,14 @@ class Process:
         self.kill()
 
     def tail(self, lines: int = 40) -> str:
-        """Return the end of its output."""
+        """Return the end of its output, fit to be shown to others."""
         text = self.log.read_text(errors="replace") if self.log.exists() else ""
-        return "\n".join(text.splitlines()[-lines:])
+        return without_tokens("\n".join(text.splitlines()[-lines:]))
+
+
+def without_tokens(text: str) -> str:
+    """Replace whatever looks like a bearer token."""
+    return re.sub(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "(token)", text)
 
 
 def session_members(session: int) -> list[psutil.Process]:

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import pytest
 from harness.dag_run import DagRun
 from harness.demo import DAG_ID, unexpected
 
@@ -30,14 +31,33 @@ def overlaps(launches, name):
     return [later.queued < earlier.stopped for earlier, later in zip(own, own[1:])]
 
 
-def test_containers_slow_to_stop_do_not_harm_the_launch_that_follows(deployment):
-    """A resumed or rescheduled launch succeeds while the container of the one before is still stopping."""
-    deployment.fargate.adjust(stopping_time=STOPPING_TIME)
-    run = DagRun(deployment, DAG_ID, "slow-to-stop")
+@pytest.fixture(scope="module")
+def slow_run(shared_deployment):
+    """A run of the example DAG whose containers are slow to stop."""
+    shared_deployment.fargate.adjust(stopping_time=STOPPING_TIME)
+    run = DagRun(shared_deployment, DAG_ID, "slow-to-stop")
     run.trigger()
     run.follow(timeout=300)
     result = run.result()
-    assert result.problems() == []
-    assert unexpected(result.launches) == []
-    assert overlaps(result.launches, "wait_outside") == [True]
-    assert all(overlaps(result.launches, "someone_came_back"))
+    shared_deployment.fargate.reset()
+    return result
+
+
+def test_containers_slow_to_stop_do_not_harm_the_launch_that_follows(slow_run):
+    """A resumed or rescheduled launch succeeds while the container of the one before is still stopping."""
+    assert slow_run.problems() == []
+    assert unexpected(slow_run.launches) == []
+    assert overlaps(slow_run.launches, "wait_outside") == [True]
+    assert all(overlaps(slow_run.launches, "someone_came_back"))
+
+
+def test_executor_config_reaches_the_container_of_its_task_alone(slow_run, shared_deployment):
+    """The task that asks for more memory gets it, and no other."""
+    containers = {launch.container: launch.name for launch in slow_run.launches}
+    memory = {
+        containers[task["taskArn"].rsplit("/")[-1]]: (task["memory"], task["containers"][0].get("memory"))
+        for task in shared_deployment.fargate.tasks()
+        if task["taskArn"].rsplit("/")[-1] in containers
+    }
+    assert memory.pop("with_overrides") == ("2048", "2048")
+    assert ("2048", "2048") not in memory.values()
