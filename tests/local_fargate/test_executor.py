@@ -159,7 +159,9 @@ def test_revoked_while_run_task_is_under_way(account, start):
     scheduler.executor.sync()
     scheduler.until(lambda: run_task_is_under_way(scheduler))
     scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
-    scheduler.until(lambda: [e.get("stopCode") for e in containers(account).get("task", [])] == ["UserInitiated"])
+    scheduler.until(
+        lambda: [e.get("stopCode") for e in containers(account).get("task", [])] == ["UserInitiated"]
+    )
     assert scheduler.events == {}
     assert scheduler.executor.running == set()
 
