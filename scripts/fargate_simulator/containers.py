@@ -167,6 +167,7 @@ class ContainerHost:
             self._changed.wait_for(lambda: not self._in_flight, _START_GRACE)
         self._reaper.close()
         self._pump.close()
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _wait(self, container: RealContainer, on_exit: OnExit) -> None:
         exit_code = container.wait()

@@ -115,19 +115,16 @@ class Lifecycle:
             step(task)
 
     def _pull(self, task: Task) -> None:
-        now = self._now()
-        task.times.update(connectivityAt=now, pullStartedAt=now)
         if task.network_interface:
             task.network_interface.status = "ATTACHED"
-        self._enter(task, tasks.PENDING)
+        self._enter(task, tasks.PENDING, "connectivityAt", "pullStartedAt")
         self._next_step(task, self._activate)
 
     def _activate(self, task: Task) -> None:
         if task.plan.start_failure:
             self._fail_to_start(task, task.containers[0], task.plan.start_failure)
             return
-        task.times["pullStoppedAt"] = self._now()
-        self._enter(task, tasks.ACTIVATING)
+        self._enter(task, tasks.ACTIVATING, "pullStoppedAt")
         self._next_step(task, self._start)
 
     def _start(self, task: Task) -> None:
@@ -167,11 +164,11 @@ class Lifecycle:
             self._wind_down_if_over(task)
 
     def _started(self, task: Task) -> None:
-        task.times["startedAt"] = self._now()
         if task.stopping:
+            task.times["startedAt"] = self._now()
             task.changed()
             return
-        self._enter(task, tasks.RUNNING)
+        self._enter(task, tasks.RUNNING, "startedAt")
         if task.plan.interruption:
             self._after(
                 task.plan.interruption_after,
@@ -255,12 +252,11 @@ class Lifecycle:
             self._after(pause, functools.partial(self._walk, task, rest, pause))
 
     def _finish(self, task: Task) -> None:
-        task.times["stoppedAt"] = self._now()
         for container in task.containers:
             container.reported = True
         if task.network_interface:
             task.network_interface.status = "DELETED"
-        self._enter(task, tasks.STOPPED)
+        self._enter(task, tasks.STOPPED, "stoppedAt")
         self._store.released(task)
 
     # ---- time
@@ -268,8 +264,11 @@ class Lifecycle:
     def _now(self) -> float:
         return round(self._store.clock(), 3)
 
-    def _enter(self, task: Task, status: str) -> None:
-        task.enter(status, self._now())
+    def _enter(self, task: Task, status: str, *timestamps: str) -> None:
+        """Enter a state, and set the timestamps that come with it to the same moment."""
+        now = self._now()
+        task.times.update(dict.fromkeys(timestamps, now))
+        task.enter(status, now)
 
     def _after(self, seconds: float, step: Callable[[], None]) -> None:
         self._timers.after(seconds, functools.partial(self._locked, step))

@@ -146,7 +146,7 @@ class Task:
         self._described.clear()
 
     def enter(self, status: str, now: float) -> None:
-        """Enter a state; its timestamps are set before, so that nobody sees one without the other."""
+        """Enter a state."""
         self.status = status
         self.history.append((status, now))
         self.changed()

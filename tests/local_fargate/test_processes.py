@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 import urllib.request
 from pathlib import Path
@@ -245,8 +246,9 @@ class TestWhatIsLeftBehind:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
-    def test_a_server_whose_reaper_was_ended_still_ends_its_containers(self):
+    def test_a_server_whose_reaper_was_ended_still_ends_its_containers(self, tmp_path, monkeypatch):
         """The reaper is for a server that was killed; one that lives does it itself."""
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
         host = ContainerHost("MARK=no-reaper", Timers(), lambda task, container: None)
         task, container = made("sleep", "61")
         host._reaper._process.kill()
@@ -255,6 +257,7 @@ class TestWhatIsLeftBehind:
         assert is_alive(container.pid)
         host.close()
         wait_until(lambda: not is_alive(container.pid))
+        assert list(tmp_path.iterdir()) == []
 
     def test_nothing_starts_once_the_end_has_begun(self):
         """A container that comes late is a failure to start, not a process that outlives the server."""
