@@ -119,14 +119,14 @@ class Identity:
         try:
             told = json.loads(text)
             task = TaskInstanceId(
-                told["dag_id"],
-                told["task_id"],
-                told["run_id"],
+                str(told["dag_id"]),
+                str(told["task_id"]),
+                str(told["run_id"]),
                 int(told["try_number"]),
                 int(told["map_index"]),
             )
             return cls(str(told["launch"]), task, float(told["handed_over"]), str(container_name))
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # Somebody else's variable of the same name: not a container of ours.
 
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 #: How the names of all threads of the executor begin.
@@ -32,7 +32,8 @@ THREAD_NAMES = "fargate-executor-"
 class Result:
     """What a call returned, or the exception that it raised."""
 
-    value: Any = None
+    #: A response repeats the container's command, with its token: it is never logged.
+    value: Any = field(default=None, repr=False)
     error: BaseException | None = None
 
 
