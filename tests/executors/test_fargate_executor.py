@@ -1,0 +1,948 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+import threading
+import time
+import uuid
+from concurrent.futures import Future
+from datetime import datetime, timedelta, timezone
+from functools import partial
+from types import SimpleNamespace
+from unittest import mock
+
+import pytest
+
+pytest.importorskip("boto3")
+pytest.importorskip("botocore")
+
+from airflow.executors import fargate_executor
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate import compat, fleet_thread
+from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate_executor import FargateExecutor
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.state import State, TaskInstanceState
+
+QUEUED, SUCCESS, FAILED, SCHEDULED, RUNNING = (
+    TaskInstanceState.QUEUED,
+    TaskInstanceState.SUCCESS,
+    TaskInstanceState.FAILED,
+    TaskInstanceState.SCHEDULED,
+    TaskInstanceState.RUNNING,
+)
+#: 3.0 and newer hand over workloads, 2.11 commands.
+HAS_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
+OPTIONS = {
+    "CLUSTER": "cluster",
+    "TASK_DEFINITION": "airflow:1",
+    "CONTAINER_NAME": "airflow",
+    "SUBNETS": "subnet-0123456789abcdef0",
+    "REGION": "us-east-1",
+}
+SECRET = "sesame-open"
+
+
+@pytest.fixture(scope="session")
+def ecs_model():
+    """Return the model of ECS that the installed botocore ships."""
+    import botocore.session
+
+    return botocore.session.get_session().get_service_model("ecs")
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """Set the options that have no default."""
+    for name, value in OPTIONS.items():
+        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+
+
+@pytest.fixture
+def connected(monkeypatch, options, ecs, ecs_model):
+    """Let an executor that starts find the fake ECS."""
+    ecs.service_model = ecs_model
+    monkeypatch.setattr(fargate_executor, "_connect", lambda config: ecs)
+
+
+@pytest.fixture
+def unstarted(monkeypatch, connected, fakes, clock):
+    """Return an executor whose fleet a test moves by hand, before its start."""
+    monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock))
+    return FargateExecutor(parallelism=100)
+
+
+@pytest.fixture
+def executor(unstarted):
+    """Return an executor that has started."""
+    unstarted.start()
+    return unstarted
+
+
+@pytest.fixture
+def fleet(executor):
+    """Return the fleet of the executor."""
+    return executor._fleet_thread
+
+
+@pytest.fixture
+def threaded(connected, fakes, ecs, monkeypatch):
+    """Return a started executor with the real fleet on its real threads."""
+    ecs._clock = time.monotonic
+    monkeypatch.setenv("AIRFLOW__FARGATE__POLL_INTERVAL", "0.1")
+    executor = FargateExecutor(parallelism=100)
+    executor.start()
+    yield executor
+    executor.end()
+    fakes.until(lambda: not our_threads())
+
+
+def our_threads():
+    return [thread for thread in threading.enumerate() if thread.name.startswith("fargate")]
+
+
+def key_of(number=0, try_number=1):
+    return TaskInstanceKey("dag", f"task{number}", "run", try_number, -1)
+
+
+def queue(executor, key, executor_config=None, priority=1, **members):
+    """Queue a task instance as the scheduler of the installed release does."""
+    if HAS_WORKLOADS:
+        executor.queue_workload(make_workload(key, executor_config, priority, **members), None)
+        return
+    ti = mock.Mock(spec=TaskInstance, key=key, executor_config=executor_config, dag_id=key.dag_id)
+    ti.dag_run = SimpleNamespace(start_date=None)
+    executor.queue_command(ti, ["airflow", "tasks", "run", key.dag_id, key.task_id], priority, "default")
+
+
+def make_workload(key, executor_config=None, priority=1, external_executor_id=None, exp=None):
+    import jwt
+
+    from airflow.executors import workloads
+
+    model = workloads.ExecuteTask.model_fields["ti"].annotation
+    values = {
+        "id": uuid.uuid4(),
+        "dag_id": key.dag_id,
+        "task_id": key.task_id,
+        "run_id": key.run_id,
+        "try_number": key.try_number,
+        "map_index": key.map_index,
+        "dag_version_id": uuid.uuid4(),
+        "pool_slots": 1,
+        "queue": "default",
+        "priority_weight": priority,
+        "executor_config": executor_config,
+        "external_executor_id": external_executor_id,
+    }
+    ti = model(**{name: value for name, value in values.items() if name in model.model_fields})
+    claims = {"sub": str(ti.id), **({} if exp is None else {"exp": exp})}
+    return workloads.ExecuteTask(
+        ti=ti,
+        dag_rel_path="dag.py",
+        token=jwt.encode(claims, SECRET * 4, algorithm="HS256"),
+        bundle_info={"name": "bundle", "version": None},
+        log_path="a.log",
+    )
+
+
+def task_instance(key, state=QUEUED):
+    """Return what the scheduler asks about."""
+    values = dict(zip(("dag_id", "task_id", "run_id", "try_number", "map_index"), key))
+    return mock.Mock(spec=TaskInstance, key=key, state=state, id=str(uuid.uuid4()), **values)
+
+
+def container_of(ecs, key):
+    """Return the ARN of the newest container of a task instance."""
+    arns = [arn for arn, task in ecs.tasks.items() if f'"{key.task_id}"' in str(task["overrides"])]
+    return arns[-1]
+
+
+def events(executor):
+    return {key: state for key, (state, _) in executor.get_event_buffer().items()}
+
+
+def noted(executor):
+    """Return what the task event log was told, by key."""
+    return [(log.event, log.task_id, log.extra) for log in executor._task_event_logs]
+
+
+# Before the start.
+
+
+LOADED = """
+import sys
+import threading
+from airflow.executors.fargate_executor import FargateExecutor
+
+def state():
+    boto = sorted({name.partition(".")[0] for name in sys.modules} & {"boto3", "botocore"})
+    return boto, [t.name for t in threading.enumerate() if t.name.startswith("fargate")]
+
+executor = FargateExecutor()
+print("before", *state())
+executor.start()
+print("after", *state())
+"""
+
+
+def test_nothing_starts_before_start_and_no_thread_before_sync(options):
+    """The API server and the log reader make an instance: boto3 is imported by start(), and threads wait for sync()."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED], check=False, capture_output=True, text=True, timeout=120
+    )
+    told = [line for line in done.stdout.splitlines() if line.startswith(("before", "after"))]
+    assert told == ["before [] []", "after ['boto3', 'botocore'] []"], done.stderr
+
+
+def test_a_start_makes_no_call(executor, ecs):
+    """start() reads options and makes a client; AWS is not asked."""
+    assert ecs.calls == []
+
+
+def test_threads_start_at_the_first_sync(threaded, fakes, ecs):
+    """2.11 forks the DAG processor between start() and the first sync(): what was handed over waits till then."""
+    threaded.execute_async(key_of(), ["airflow"])
+    assert our_threads() == []
+    threaded.sync()
+    fakes.until(lambda: ecs.arns)
+
+
+@pytest.mark.parametrize("missing", ["CLUSTER", "TASK_DEFINITION", "CONTAINER_NAME", "SUBNETS"])
+def test_a_mistake_in_the_options_keeps_the_scheduler_from_starting(unstarted, monkeypatch, missing):
+    """start() raises the one message about options, and end() and terminate() are safe afterwards."""
+    monkeypatch.delenv(f"AIRFLOW__FARGATE__{missing}")
+    with pytest.raises(ConfigError, match=rf"\[fargate\] {missing.lower()} = "):
+        unstarted.start()
+    unstarted.end()
+    unstarted.terminate()
+
+
+@pytest.mark.parametrize("ask", ["sync", "heartbeat"])
+def test_without_a_start_nothing_is_pretended(ask):
+    """An executor that was not started says so instead of doing nothing."""
+    with pytest.raises(ConfigError, match="not started"):
+        getattr(FargateExecutor(), ask)()
+
+
+# The way of a launch.
+
+
+@pytest.mark.parametrize("code, state", [(0, SUCCESS), (1, FAILED), (None, FAILED)])
+def test_a_task_instance_runs_in_a_container_of_its_own(executor, fleet, ecs, code, state):
+    """Through the base class's heartbeat: queued, launched, its ARN told, and its end, after which its slot is free."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    (arn,) = ecs.arns
+    assert executor.running == {key_of()}
+    ((told, info),) = executor.get_event_buffer().values()
+    assert (told in (QUEUED, RUNNING), info) == (True, arn)
+    ecs.exit(arn, code)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert events(executor) == {key_of(): state}
+    assert executor.running == set()
+    assert executor.slots_available == 100
+
+
+def test_a_failure_is_told_with_its_reason(executor, fleet, ecs):
+    """The reason stands in the event and in the task event log, which the UI shows."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.get_event_buffer()
+    ecs.exit(ecs.arns[0], 137, "OutOfMemoryError: Container killed due to memory usage")
+    fleet.advance(5)
+    executor.heartbeat()
+    ((state, info),) = executor.get_event_buffer().values()
+    assert (state, "OutOfMemoryError" in info) == (FAILED, True)
+    assert noted(executor) == [("fargate failure", "task0", info)]
+
+
+def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
+    """A launch that is repeated is told to the user, and is no end."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.get_event_buffer()
+    ecs.break_at_start(ecs.arns[0], "AGENT")
+    fleet.advance(10)
+    executor.heartbeat()
+    assert [(event, task) for event, task, _ in noted(executor)] == [("fargate launch", "task0")]
+    assert events(executor).keys() == {key_of()}
+    assert executor.running == {key_of()}
+    assert len(ecs.arns) == 2
+
+
+def test_a_request_that_aws_would_refuse_fails_that_task_alone(executor, ecs):
+    """A mistake in one executor_config is that task's failure, with the member named, at the next heartbeat."""
+    queue(executor, key_of(0), executor_config={"propagateTags": "NONSENSE"})
+    queue(executor, key_of(1), executor_config={"clientToken": "mine"})
+    queue(executor, key_of(2), executor_config={"overrides": {"memory": "1024"}})
+    executor.heartbeat()
+    buffer = executor.get_event_buffer()
+    assert "propagateTags" in buffer[key_of(0)][1]
+    assert "clientToken" in buffer[key_of(1)][1]
+    assert [buffer[key_of(n)][0] for n in (0, 1)] == [FAILED] * 2
+    ((request, _),) = [call.arguments for call in ecs.made("run_task")]
+    assert request["overrides"]["memory"] == "1024"
+
+
+def test_the_scheduler_s_thread_makes_no_call(threaded, fakes, ecs):
+    """Neither heartbeat() nor execute_async() waits for AWS: all calls are made by other threads."""
+    keys = [key_of(n) for n in range(20)]
+    for key in keys:
+        queue(threaded, key)
+    told = {}
+
+    def beat(state):
+        threaded.heartbeat()
+        told.update(events(threaded))
+        return [told.get(key) == state for key in keys].count(True) == len(keys)
+
+    fakes.until(lambda: threaded.heartbeat() or len(ecs.arns) == len(keys))
+    for arn in ecs.arns:
+        ecs.exit(arn, 0)
+    fakes.until(partial(beat, SUCCESS))
+    assert threading.current_thread().name not in {call.thread for call in ecs.calls}
+    assert {call.thread.startswith("fargate") for call in ecs.calls} == {True}
+
+
+def test_a_hanging_call_does_not_hold_up_the_scheduler(threaded, fakes, ecs):
+    """While AWS does not answer, heartbeats come and go."""
+    release = threading.Event()
+    ecs.next("run_task", lambda *_: release.wait())
+    queue(threaded, key_of())
+    threaded.heartbeat()
+    fakes.until(lambda: ecs.calls)
+    began = time.monotonic()
+    for _ in range(100):
+        threaded.heartbeat()
+    assert time.monotonic() - began < 5
+    release.set()
+
+
+def test_2_11_hands_over_commands(executor, ecs):
+    """execute_async() makes a launch of a command, its queue and its executor_config."""
+    executor.execute_async(key_of(), ["airflow", "tasks", "run"], "default", {"overrides": {"cpu": "512"}})
+    executor.sync()
+    (request, _) = ecs.made("run_task")[0].arguments
+    assert request["overrides"]["containerOverrides"][0]["command"] == ["airflow", "tasks", "run"]
+    assert request["overrides"]["cpu"] == "512"
+
+
+@pytest.mark.skipif(not HAS_WORKLOADS, reason="from 3.0 on")
+class TestWorkloads:
+    """What 3.0 and newer hand over."""
+
+    def test_a_workload_becomes_a_launch(self, clock):
+        """Command, queue, priority, executor_config and the life of the token come from the workload."""
+        workload = make_workload(key_of(), {"overrides": {}}, priority=7, exp=5000)
+        launch = compat.launch_of_workload(workload, clock.at)
+        assert launch.command[:-1] == compat.EXECUTE_WORKLOAD
+        assert json.loads(launch.command[-1])["token"] == workload.token
+        assert (launch.key, launch.priority, launch.expires) == (key_of(), 7, 5000)
+        assert (launch.executor_config, launch.queue, launch.handed_over) == (
+            {"overrides": {}},
+            "default",
+            1000,
+        )
+
+    def test_a_launch_has_the_id_that_airflow_assigned(self, executor, ecs):
+        """Where the scheduler stored an id as it queued the task instance, the container says that very id."""
+        if "external_executor_id" not in type(make_workload(key_of()).ti).model_fields:
+            pytest.skip("from 3.2 on")
+        assigned = str(uuid.uuid4())
+        queue(executor, key_of(), external_executor_id=assigned)
+        executor.heartbeat()
+        assert ecs.launches_of(assigned) == ecs.arns
+
+    @pytest.mark.parametrize(
+        "external_id", [None, "", "arn:aws:ecs:us-east-1:123456789012:task/cluster/0123", "UPPER", "{}"]
+    )
+    def test_anything_but_an_assigned_id_is_none(self, external_id):
+        """The ARN of an earlier launch is not taken for this launch's id."""
+        if external_id and "external_executor_id" not in type(make_workload(key_of()).ti).model_fields:
+            pytest.skip("from 3.2 on")
+        launch = compat.launch_of_workload(make_workload(key_of(), external_executor_id=external_id), 0.0)
+        assert str(uuid.UUID(launch.id)) == launch.id
+
+    @pytest.mark.parametrize("token", ["", "no token", "a.b.c"])
+    def test_a_token_that_cannot_be_read_never_expires(self, token):
+        """What is no JWT has no date; it is launched all the same."""
+        workload = make_workload(key_of())
+        workload.token = token
+        assert compat.launch_of_workload(workload, 0.0).expires is None
+
+    def test_no_attempt_begins_in_the_last_minute_of_the_token(self, executor, fleet, ecs):
+        """The date in the workload's token reaches the fleet."""
+        queue(executor, key_of(), exp=int(fleet.clock.at) + 30)
+        executor.heartbeat()
+        assert not ecs.tokens
+        assert [event for event, _, _ in noted(executor)] == ["fargate launch"]
+
+    def test_higher_priority_is_launched_first(self, executor, fleet, ecs):
+        """The order of hand-overs is the scheduler's, and is kept."""
+        for number, priority in enumerate([1, 3, 2]):
+            queue(executor, key_of(number), priority=priority)
+        fleet.launch_pool.held = True
+        executor.heartbeat()
+        fleet.launch_pool.held = False
+        executor.heartbeat()
+        names = [json.dumps(task["overrides"]) for task in ecs.tasks.values()]
+        assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [1, 2, 0]
+
+
+def test_open_slots_are_kept(executor, ecs):
+    """No more task instances run than the parallelism allows."""
+    executor.parallelism = 3
+    for number in range(5):
+        queue(executor, key_of(number))
+    executor.heartbeat()
+    assert len(ecs.arns) == len(executor.running) == 3
+    assert len(executor.queued_tasks) == 2
+
+
+# The same key again.
+
+
+@pytest.mark.parametrize("code", [0, 1])
+@pytest.mark.parametrize("end_comes", ["before the heartbeat", "after it"])
+def test_a_key_queued_again_is_launched_at_once_and_the_earlier_end_counts_for_nothing(
+    executor, fleet, ecs, code, end_comes
+):
+    """After a defer or a reschedule: the first container still stops, the second is launched at the next heartbeat."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    (first,) = ecs.arns
+    ecs.start(first)
+    executor.get_event_buffer()
+    queue(executor, key_of())
+    if end_comes == "before the heartbeat":
+        ecs.exit(first, code)
+        fleet.advance(5)
+    executor.heartbeat()
+    assert key_of() not in executor.queued_tasks
+    assert len(ecs.arns) == 2
+    if end_comes == "after it":
+        ecs.exit(first, code)
+        fleet.advance(5)
+    executor.heartbeat()
+    told = executor.get_event_buffer()
+    assert [told[key_of()][1]] == ecs.arns[1:]
+    assert executor.running == {key_of()}
+    assert not ecs.made("stop_task")
+    ecs.exit(ecs.arns[1], 0)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert events(executor) == {key_of(): SUCCESS}
+    assert executor.running == set()
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_an_end_that_comes_while_the_key_waits_for_a_slot_counts_for_nothing(executor, fleet, ecs, code):
+    """A key that is queued again, and cannot be launched yet, is not ended by its earlier launch."""
+    executor.parallelism = 1
+    queue(executor, key_of(0))
+    executor.heartbeat()
+    executor.get_event_buffer()
+    queue(executor, key_of(0))
+    ecs.exit(ecs.arns[0], code)
+    fleet.advance(5)
+    executor.sync()
+    assert events(executor) == {}
+    executor.heartbeat()
+    executor.heartbeat()
+    assert len(ecs.arns) == 2
+    assert executor.running == {key_of(0)}
+
+
+@pytest.mark.parametrize(
+    "state, ended, knows",
+    [(SCHEDULED, True, True), (SCHEDULED, False, False), (QUEUED, True, False), (RUNNING, True, False)],
+)
+def test_a_task_that_deferred_has_not_ended_with_its_container(executor, fleet, ecs, state, ended, knows):
+    """Where the end of its launch finds a task instance SCHEDULED, it is still known, until the next heartbeat."""
+    if ended:
+        queue(executor, key_of())
+        executor.heartbeat()
+        ecs.exit(ecs.arns[0], 0)
+        fleet.advance(5)
+        executor.heartbeat()
+    assert executor.has_task(task_instance(key_of(), state)) is knows
+    executor.heartbeat()
+    assert executor.has_task(task_instance(key_of(), state)) is False
+
+
+def test_what_is_queued_or_runs_is_known(executor, ecs):
+    """has_task() says yes for what waits and what runs here, whatever its state."""
+    queue(executor, key_of(0))
+    assert executor.has_task(task_instance(key_of(0)))
+    executor.heartbeat()
+    assert executor.has_task(task_instance(key_of(0), RUNNING))
+    assert not executor.has_task(task_instance(key_of(1)))
+
+
+# Revocation.
+
+
+@pytest.mark.parametrize("stage", ["unknown", "queued", "handed over", "accepted", "ended"])
+def test_to_revoke_never_raises_and_tells_nothing(executor, fleet, ecs, stage):
+    """At any stage the key is let go, its container stopped if there is one, and the scheduler told nothing."""
+    if stage != "unknown":
+        queue(executor, key_of())
+    fleet.launch_pool.held = stage == "handed over"
+    if stage in ("handed over", "accepted", "ended"):
+        executor.heartbeat()
+    if stage == "ended":
+        ecs.exit(ecs.arns[0], 0)
+        fleet.advance(5)
+        executor.heartbeat()
+    executor.get_event_buffer()
+    executor.revoke_task(ti=task_instance(key_of()))
+    fleet.launch_pool.held = False
+    executor.heartbeat()
+    fleet.advance(30)
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {}
+    assert not executor.running
+    assert not executor.queued_tasks
+    assert len(ecs.made("stop_task")) == (stage == "accepted")
+    assert len(ecs.arns) == (stage in ("accepted", "ended"))
+
+
+def test_to_revoke_is_safe_without_a_start(unstarted):
+    """Even an executor that never started can be asked."""
+    unstarted.revoke_task(ti=task_instance(key_of()))
+    assert unstarted.get_event_buffer() == {}
+
+
+def test_a_revoked_key_can_be_queued_again(executor, fleet, ecs):
+    """A requeue after the queued timeout gets a container of its own; the first one is stopped."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.revoke_task(ti=task_instance(key_of()))
+    queue(executor, key_of())
+    executor.heartbeat()
+    first, second = ecs.arns
+    ecs.exit(first, 143)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [first]
+    assert executor.running == {key_of()}
+    ecs.exit(second, 0)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert events(executor) == {key_of(): SUCCESS}
+
+
+# Adoption.
+
+
+@pytest.fixture
+def orphans(monkeypatch):
+    """Return a function that makes task instances of a dead scheduler, as compat.candidates() tells of them."""
+    known = {}
+
+    def make(number, external_id=None):
+        key = key_of(number)
+        ti = task_instance(key)
+        known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, 800.0)
+        return ti
+
+    monkeypatch.setattr(compat, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
+    return make
+
+
+@pytest.fixture
+def run(fakes, ecs):
+    """Return a function that lets a container run for a task instance, launched by a scheduler that is dead."""
+
+    def run(number):
+        launch = fakes.make_launch(number, task=compat.task_instance_id(key_of(number)), handed_over=801.0)
+        arn = ecs.put(fakes.make_request(launch))
+        ecs.start(arn)
+        return arn
+
+    return run
+
+
+def test_containers_are_adopted_and_the_rest_is_given_back(executor, fleet, ecs, orphans, run):
+    """What has a container runs on here, its ARN is told again; what has none may be launched anew."""
+    arn = run(0)
+    with_container, without = orphans(0), orphans(1)
+    assert executor.try_adopt_task_instances([with_container, without]) == [without]
+    assert executor.running == {key_of(0)}
+    executor.heartbeat()
+    assert {key: info for key, (_, info) in executor.get_event_buffer().items()} == {key_of(0): arn}
+    ecs.exit(arn, 0)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert events(executor) == {key_of(0): SUCCESS}
+
+
+@pytest.mark.parametrize("code, state", [(0, SUCCESS), (1, FAILED)])
+def test_the_end_of_what_stopped_meanwhile_is_told_at_the_next_heartbeat(
+    executor, ecs, orphans, run, code, state
+):
+    """A container that ended while there was no scheduler ends its task instance here."""
+    ecs.exit(run(0), code)
+    assert executor.try_adopt_task_instances([orphans(0)]) == []
+    executor.heartbeat()
+    assert events(executor) == {key_of(0): state}
+    assert executor.running == set()
+
+
+def test_without_task_instances_nothing_is_asked(unstarted, executor, ecs):
+    """An empty list asks neither the database nor AWS."""
+    assert list(executor.try_adopt_task_instances([])) == []
+    assert ecs.calls == []
+
+
+def test_what_runs_here_already_is_not_asked_for(executor, ecs, orphans):
+    """A task instance of this very executor stays where it is."""
+    queue(executor, key_of(0))
+    executor.heartbeat()
+    made = len(ecs.calls)
+    assert list(executor.try_adopt_task_instances([orphans(0)])) == []
+    assert len(ecs.calls) == made
+
+
+@pytest.fixture
+def slow_adoption(executor, fleet, monkeypatch, orphans):
+    """Return a function that asks to adopt while AWS does not answer; all that is asked for is kept."""
+
+    def adopt(*numbers):
+        monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
+        fleet.watch_pool.held = True
+        tis = [orphans(number) for number in numbers]
+        assert list(executor.try_adopt_task_instances(tis)) == []
+        assert executor.running == {key_of(number) for number in numbers}
+        fleet.watch_pool.held = False
+
+    return adopt
+
+
+def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, slow_adoption):
+    """Where AWS cannot be asked in time all are kept; later, containers are followed and the rest is let go."""
+    running, ended = run(0), run(1)
+    ecs.exit(ended, 1)
+    slow_adoption(0, 1, 2)
+    executor.heartbeat()
+    executor.heartbeat()
+    buffer = executor.get_event_buffer()
+    assert buffer[key_of(0)][1] == running
+    assert buffer[key_of(1)][0] == FAILED
+    assert key_of(2) not in buffer
+    assert executor.running == {key_of(0)}
+    assert ("fargate adoption", "task2") in [(event, task) for event, task, _ in noted(executor)]
+    ecs.exit(running, 0)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert events(executor) == {key_of(0): SUCCESS}
+
+
+def test_what_was_kept_can_be_revoked_before_aws_answers(executor, fleet, ecs, run, slow_adoption):
+    """A container that is found after its task instance was taken back is stopped, and tells nothing."""
+    arn = run(0)
+    fleet.watch_pool.held = True
+    slow_adoption(0)
+    executor.revoke_task(ti=task_instance(key_of(0)))
+    executor.heartbeat()
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {}
+    assert ecs.tasks[arn]["desiredStatus"] == "STOPPED"
+    assert executor.running == set()
+
+
+def test_what_was_kept_can_be_launched_again_before_aws_answers(executor, fleet, ecs, run, slow_adoption):
+    """Where Airflow queues a kept task instance again, the late find is that of an earlier launch."""
+    earlier = run(0)
+    slow_adoption(0)
+    fleet.watch_pool.held = True
+    queue(executor, key_of(0))
+    executor.heartbeat()
+    fleet.watch_pool.held = False
+    ecs.exit(earlier, 0)
+    executor.heartbeat()
+    fleet.advance(5)
+    executor.heartbeat()
+    buffer = executor.get_event_buffer()
+    assert [info for _, info in buffer.values()] == [ecs.arns[1]]
+    assert executor.running == {key_of(0)}
+
+
+def test_an_answer_at_the_last_moment_counts(executor, fleet, ecs, run, orphans, monkeypatch):
+    """An answer that comes between the patience's end and the giving up is taken."""
+    run(0)
+
+    class LastMoment(Future):
+        asked = False
+
+        def result(self, timeout=None):
+            if timeout is not None:
+                raise fargate_executor.concurrent.futures.TimeoutError
+            return super().result(20)
+
+    monkeypatch.setattr(fargate_executor.concurrent.futures, "Future", LastMoment)
+    without = orphans(1)
+    assert executor.try_adopt_task_instances([orphans(0), without]) == [without]
+    assert executor.running == {key_of(0)}
+
+
+# The end.
+
+
+def test_the_end_leaves_containers_alone(executor, fleet, ecs):
+    """end() launches nothing more and stops nothing: the next scheduler adopts what runs."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.end()
+    assert fleet.closing
+    assert not ecs.made("stop_task")
+    assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "RUNNING"
+
+
+def test_the_end_may_come_twice_or_without_a_start(executor, unstarted):
+    """end() and terminate() are safe at any time."""
+    executor.end()
+    executor.end()
+    executor.terminate()
+    never = FargateExecutor()
+    never.end()
+    never.terminate()
+
+
+def test_terminate_stops_all_and_launches_nothing(executor, fleet, ecs):
+    """Every live container gets StopTask with a reason; what waits is not launched."""
+    for number in range(5):
+        queue(executor, key_of(number))
+    executor.heartbeat()
+    fleet.launch_pool.held = True
+    queue(executor, key_of(5))
+    executor.heartbeat()
+    executor.terminate()
+    fleet.launch_pool.held = False
+    fleet.settle()
+    stops = [call.arguments for call in ecs.made("stop_task")]
+    assert len(ecs.arns) == 5
+    assert sorted(arn for _, arn, _ in stops) == sorted(ecs.arns)
+    assert all("terminated" in reason for _, _, reason in stops)
+
+
+def test_the_end_is_soon_though_calls_hang(threaded, fakes, ecs, monkeypatch):
+    """However many calls never come home, end() returns when its patience is over."""
+    monkeypatch.setattr(fargate_executor, "END_PATIENCE", 0.2)
+    release = threading.Event()
+    ecs.next("run_task", *[lambda *_: release.wait()] * 5)
+    for number in range(5):
+        queue(threaded, key_of(number))
+    threaded.heartbeat()
+    fakes.until(lambda: len(ecs.calls) == 5)
+    began = time.monotonic()
+    threaded.end()
+    assert time.monotonic() - began < 5
+    release.set()
+
+
+def test_the_patience_leaves_time_to_exit():
+    """The scheduler's process must be gone 15 seconds after it was told to end."""
+    assert fargate_executor.END_PATIENCE < 15
+
+
+# What must never happen.
+
+
+def test_a_dead_fleet_does_not_leave_sync(threaded, fakes, ecs):
+    """The scheduler does not guard heartbeat(): a bug of the fleet is logged there, and the fleet goes on."""
+
+    def boom():
+        raise ValueError("a bug")
+
+    queue(threaded, key_of())
+    fakes.until(lambda: threaded.heartbeat() or ecs.arns)
+    (thread,) = (t for t in our_threads() if t.name.endswith("fleet"))
+    threaded._fleet_thread.tell(boom)
+    fakes.until(lambda: not thread.is_alive())
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
+        threaded.heartbeat()
+    assert isinstance(log.error.call_args.kwargs["exc_info"], ValueError)
+    ecs.exit(ecs.arns[0], 0)
+    told = {}
+    fakes.until(
+        lambda: threaded.heartbeat() or told.update(events(threaded)) or told.get(key_of()) == SUCCESS
+    )
+    assert len(ecs.tokens) == 1
+
+
+def test_no_secret_reaches_a_log_or_a_repr(fakes, executor, fleet, ecs):
+    """Neither the token in a command nor a value of executor_config is written down, whatever goes wrong."""
+    lines = []
+
+    class Lines(logging.Handler):
+        def emit(self, record):
+            lines.append(self.format(record))
+
+    handler, logger = Lines(), logging.getLogger("airflow.executors.fargate")
+    level = logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    try:
+        lost = fakes.Lost(ConnectionResetError())
+        ecs.next(
+            "run_task",
+            None,
+            lost,
+            fakes.aws_error("AccessDeniedException"),
+            {"failures": [{"reason": "AGENT"}]},
+        )
+        environment = [{"name": "PASSWORD", "value": SECRET}]
+        good = {"overrides": {"containerOverrides": [{"environment": environment}]}}
+        bad = [
+            {"overrides": {"containerOverrides": [{"environment": SECRET}]}},
+            {"propagateTags": SECRET},
+            {"tags": [{"key": SECRET * 50, "value": SECRET}]},
+            {SECRET: 1},
+            {"clientToken": SECRET},
+        ]
+        for number, config in enumerate([*[good] * 5, *bad[:3], bad[4]]):
+            if HAS_WORKLOADS:
+                queue(executor, key_of(number), config)
+            else:
+                executor.execute_async(key_of(number), ["run", SECRET], None, config)
+        executor.heartbeat()
+        fleet.advance(30)
+        shown = [repr(run) for run in fleet.fleet.runs()]
+        for arn in ecs.arns:
+            ecs.exit(arn, 1)
+        fleet.advance(30)
+        shown += [repr(event) for event in fleet.told]
+        executor.heartbeat()
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+    shown += [repr(executor), repr(executor.get_event_buffer()), repr(noted(executor))]
+    tokens = [
+        json.loads(task["overrides"]["containerOverrides"][0]["command"][-1])["token"]
+        for task in ecs.tasks.values()
+        if HAS_WORKLOADS
+    ]
+    assert lines
+    assert ecs.arns
+    for text in [*lines, *shown]:
+        assert SECRET not in text
+        assert not any(token in text for token in tokens)
+
+
+# What compat asks of the database.
+
+
+@pytest.fixture
+def database():
+    """Return a session on a database in memory that has task instances alone, and the statements that it was sent."""
+    sqlalchemy = pytest.importorskip("sqlalchemy")
+    from sqlalchemy.orm import Session
+    from sqlalchemy.pool import StaticPool
+
+    engine = sqlalchemy.create_engine(
+        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
+    )
+    TaskInstance.__table__.create(engine)
+    statements = []
+    sqlalchemy.event.listen(
+        engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
+    )
+    with Session(engine) as session:
+        yield session, statements
+    engine.dispose()
+
+
+def store(session, number, **values):
+    """Store a row as the scheduler would leave it."""
+    row = {
+        "dag_id": "dag",
+        "task_id": f"task{number}",
+        "run_id": "run",
+        "map_index": -1,
+        "try_number": 2,
+        "state": QUEUED,
+        "pool": "default_pool",
+        "pool_slots": 1,
+        "max_tries": 3,
+        "executor_config": {},
+        "updated_at": datetime.now(timezone.utc),
+        **values,
+    }
+    columns = TaskInstance.__table__.columns
+    if "id" in columns:
+        row.setdefault(
+            "id", uuid.uuid4() if columns["id"].type.python_type is uuid.UUID else str(uuid.uuid4())
+        )
+    session.execute(TaskInstance.__table__.insert().values({k: v for k, v in row.items() if k in columns}))
+
+
+@pytest.mark.parametrize("count", [1, 1000])
+def test_one_query_tells_of_any_number_of_task_instances(database, count):
+    """However few columns the scheduler has loaded, one statement fetches what adoption needs."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import lazyload, load_only
+
+    session, statements = database
+    queued = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
+    for number in range(count):
+        store(
+            session,
+            number,
+            queued_dttm=queued + timedelta(seconds=number),
+            external_executor_id=f"id{number}",
+        )
+    session.commit()
+    few = (TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.run_id)
+    tis = session.scalars(select(TaskInstance).options(lazyload("*"), load_only(*few))).all()
+    statements.clear()
+    candidates = compat.candidates(tis)
+    assert len(statements) == 1
+    assert len(candidates) == count
+    for candidate, ti in candidates.items():
+        number = int(candidate.task.task_id.removeprefix("task"))
+        assert candidate.key == TaskInstanceKey("dag", f"task{number}", "run", 2, -1)
+        assert candidate.external_id == f"id{number}"
+        assert candidate.queued_at == (queued + timedelta(seconds=number)).timestamp()
+        assert ti in tis
+    assert len(statements) == 1
+
+
+@pytest.mark.parametrize("state", [*sorted(State.adoptable_states), SUCCESS, None])
+def test_only_what_may_be_adopted_is_a_candidate(database, state):
+    """A task instance that has ended or was reset meanwhile is none; one that was not asked for is none either."""
+    from sqlalchemy import select
+    from sqlalchemy.orm import lazyload
+
+    session, _ = database
+    store(session, 0, state=state)
+    store(session, 1)
+    session.commit()
+    asked = select(TaskInstance).options(lazyload("*")).where(TaskInstance.task_id == "task0")
+    candidates = compat.candidates(session.scalars(asked).all())
+    assert [c.task.task_id for c in candidates] == ["task0"] * (state in State.adoptable_states)
+    assert [(c.external_id, c.queued_at) for c in candidates] == [(None, None)] * len(candidates)
