@@ -114,6 +114,17 @@ class TestErrors:
                 ),
                 Verdict.THROTTLED,
             ),
+            *(
+                (client_error(code, f"Error retrieving subnet information: {words}"), Verdict.THROTTLED)
+                for code in ("InvalidParameterException", "ClientException")
+                for words in (
+                    "(ErrorCode: RequestLimitExceeded)",
+                    "(ErrorCode: Throttling)",
+                    "(ErrorCode: InternalError)",
+                    "Request limit exceeded.",
+                    "Rate exceeded",
+                )
+            ),
             # Where nobody knows whether it was done.
             (client_error("ServerException", status=500), Verdict.IN_DOUBT),
             (client_error("ServerException"), Verdict.IN_DOUBT),
