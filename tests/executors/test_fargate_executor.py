@@ -946,3 +946,81 @@ def test_only_what_may_be_adopted_is_a_candidate(database, state):
     candidates = compat.candidates(session.scalars(asked).all())
     assert [c.task.task_id for c in candidates] == ["task0"] * (state in State.adoptable_states)
     assert [(c.external_id, c.queued_at) for c in candidates] == [(None, None)] * len(candidates)
+
+
+# What compat and the executor take from elsewhere.
+
+
+def test_options_without_a_section_have_their_defaults(monkeypatch):
+    """By its module path alone, on an Airflow that does not know [fargate], the executor works by the template."""
+    monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "mine")
+    get = compat.option_reader()
+    assert (get("cluster"), get("deployment"), get("task_definition")) == ("mine", "airflow", None)
+
+
+def test_an_executor_s_own_view_of_the_configuration_is_read():
+    """From 3.1 on an executor has a configuration of its own, for its team."""
+    own = mock.Mock(spec=["get"])
+    own.get.return_value = "of the team"
+    executor = mock.Mock(spec=["conf"], conf=own)
+    assert compat.option_reader(executor)("cluster") == "of the team"
+    assert own.get.call_args.args == ("fargate", "cluster")
+
+
+def test_without_a_connection_the_session_is_boto3_s_own():
+    """boto3's chain of credentials decides, in the Region of the options."""
+    assert compat.session_maker(None, "eu-central-1")().region_name == "eu-central-1"
+
+
+def test_a_connection_without_its_package_is_a_mistake(monkeypatch):
+    """conn_id needs the Amazon provider, and says so before anything starts."""
+    monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", None)
+    with pytest.raises(ConfigError, match="apache-airflow-providers-amazon"):
+        compat.session_maker("aws_default", "us-east-1")
+
+
+def test_a_connection_makes_the_session(monkeypatch):
+    """With the provider, the session is the connection's, asked for anew each time."""
+    hook = mock.Mock(spec=["get_session"])
+    module = mock.Mock(spec=["AwsGenericHook"])
+    module.AwsGenericHook.return_value = hook
+    monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", module)
+    make_session = compat.session_maker("aws_default", "us-east-1")
+    hook.get_session.assert_not_called()
+    assert make_session() is hook.get_session.return_value
+    module.AwsGenericHook.assert_called_once_with(aws_conn_id="aws_default", region_name="us-east-1")
+
+
+def test_the_client_goes_where_the_options_say(fakes):
+    """Region and endpoint_url reach boto3's client, and its own retries are off."""
+    config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
+    client = fargate_executor._connect(config)._client
+    assert client.meta.region_name == "eu-central-1"
+    assert client.meta.endpoint_url == "http://127.0.0.1:9"
+    assert client.meta.config.retries["total_max_attempts"] == 1
+
+
+def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatch):
+    """Where neither the options nor the environment name a Region, the message says where to set it."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    with pytest.raises(ConfigError, match=r"\[fargate\] region = None"):
+        fargate_executor._connect(fakes.make_config(region=None))
+
+
+def test_the_default_function_makes_the_options_request(options):
+    """Called without arguments, it returns a function from a command to a run_task request."""
+    function = fargate_executor.default_task_id_to_fargate_options_function()
+    request = function(["airflow", "version"])
+    assert (request["cluster"], request["taskDefinition"]) == ("cluster", "airflow:1")
+    assert request["overrides"]["containerOverrides"] == [
+        {"name": "airflow", "command": ["airflow", "version"]}
+    ]
+
+
+def test_the_default_function_tells_mistakes(options, monkeypatch):
+    """A user's function that builds on it gets the same one message."""
+    monkeypatch.delenv("AIRFLOW__FARGATE__CLUSTER")
+    with pytest.raises(ConfigError, match="cluster"):
+        fargate_executor.default_task_id_to_fargate_options_function()
