@@ -56,7 +56,7 @@ class Airflow:
         self.env = dict(env)
         self.processes: dict[str, Process] = {}
         self.logs = settings.home / "component-logs"
-        for folder in ("component-logs", "dags", "tmp"):
+        for folder in ("component-logs", "dags"):
             (settings.home / folder).mkdir()
         for dag in dags:
             shutil.copy(dag, settings.home / "dags")

@@ -83,6 +83,7 @@ class Deployment:
     def _start(self, stack: ExitStack) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="airflow-"))
         stack.callback(shutil.rmtree, self.folder, ignore_errors=True)
+        (self.folder / "tmp").mkdir()
         self._say("Starting PostgreSQL")
         postgres = Postgres()
         stack.callback(postgres.stop)
