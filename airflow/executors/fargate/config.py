@@ -237,6 +237,10 @@ class _Options:
             return None  # The default function reads these options too, and would tell the mistakes twice.
         try:
             inner = function()
+        except ConfigError as error:
+            # A user's function that calls the default one, which reads these options too.
+            self.mistakes += [mistake for mistake in error.mistakes if mistake not in self.mistakes]
+            return None
         except (Exception, SystemExit) as error:
             self._mistake(name, f"calling it raised {type(error).__name__}: {error}", remedy)
             return None

@@ -498,23 +498,36 @@ class TestDefaultFunction:
             "containerOverrides": [{"name": "airflow", "command": ["airflow", "tasks", "run"]}]
         }
 
-    def test_users_function_may_call_the_default_one(self, read, options, user_file):
-        """A user's function that changes what the default function returns works, without an endless loop."""
-        options(
-            execution_config_function=user_file(
-                """
+    @pytest.fixture
+    def wrapper(self, user_file):
+        """Return the path of a user's function that changes what the default function returns."""
+        return user_file(
+            """
 from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
 def function():
     default = default_task_id_to_fargate_options_function()
     return lambda command: {**default(command), "group": "airflow"}
 """
-            )
         )
+
+    def test_users_function_may_call_the_default_one(self, read, options, wrapper):
+        """A user's function that changes what the default function returns works, without an endless loop."""
+        options(execution_config_function=wrapper)
         request = read().command_to_request(["run"])
         assert request["group"] == "airflow"
         assert request["taskDefinition"] == "airflow-task:3"
         assert request["overrides"]["containerOverrides"] == [{"name": "airflow", "command": ["run"]}]
+
+    def test_mistake_is_told_once_though_a_users_function_calls_the_default_one(self, read, options, wrapper):
+        """What the default function finds wrong with the options is told already."""
+        options(execution_config_function=wrapper, cluster="two words", poll_interval="0")
+        with pytest.raises(ConfigError) as caught:
+            read()
+        assert [m.split(" = ")[0] for m in caught.value.mistakes] == [
+            "[fargate] cluster",
+            "[fargate] poll_interval",
+        ]
 
     def test_mistake_is_told_once_though_the_default_function_reads_the_options_too(self, read, options):
         """The default function is not called where the options have mistakes, which it would tell again."""
