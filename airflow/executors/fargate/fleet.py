@@ -263,14 +263,17 @@ class Fleet:
 
     def ended(self, run: Run, reason: str | None) -> None:
         """End the launch; without a reason it finished well."""
+        if not run.quiet:
+            # First of all: whatever fails after that, the end has been told, and is not told twice.
+            self._emit(Ended(run.launch.without_workload(), reason, run.arn))
         run.over = True
         self._runs.pop(run.launch.id, None)
-        if not run.quiet:
-            if reason is None:
-                log.info("%s has finished in container %s", run, run.arn)
-            else:
-                log.error("%s has failed (container: %s): %s", run, run.arn, reason)
-            self._emit(Ended(run.launch.without_workload(), reason, run.arn))
+        if run.quiet:
+            return
+        if reason is None:
+            log.info("%s has finished in container %s", run, run.arn)
+        else:
+            log.error("%s has failed (container: %s): %s", run, run.arn, reason)
 
     def noted(self, run: Run, text: str) -> None:
         """Tell the user something that does not end the launch."""

@@ -197,8 +197,9 @@ class Launching:
         if run.quiet:
             self._give_up(run)
         elif result.error is None:
-            run.prepared = result.value
-            run.container_name, run.cluster = run.prepared.container_name, run.prepared.cluster
+            prepared: Prepared = result.value
+            run.container_name, run.cluster = prepared.container_name, prepared.cluster
+            run.prepared = prepared
             self.add(run)
         elif isinstance(result.error, RequestError):
             self._owner.ended(run, f"No container was launched: {result.error}.")

@@ -54,23 +54,22 @@ class DaemonPool:
         self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Callable[[Result], None]] | None] = (
             queue.SimpleQueue()
         )
-        self._started = False
+        self._threads = 0
 
     def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
         """Make the call on one of the threads and hand its result to ``then``, on that thread too."""
-        if not self._started:
-            self._started = True
-            for number in range(self._size):
-                threading.Thread(
-                    target=self._work, name=f"{THREAD_NAMES}{self._name}-{number}", daemon=True
-                ).start()
+        while (
+            self._threads < self._size
+        ):  # At the first call; and at later ones, where a thread could not start.
+            name = f"{THREAD_NAMES}{self._name}-{self._threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._threads += 1
         self._calls.put((call, then))
 
     def close(self) -> None:
         """Let the threads end once the calls that were submitted before are made."""
-        if self._started:
-            for _ in range(self._size):
-                self._calls.put(None)
+        for _ in range(self._threads):
+            self._calls.put(None)
 
     def _work(self) -> None:
         while (job := self._calls.get()) is not None:

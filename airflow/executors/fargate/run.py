@@ -141,8 +141,9 @@ class Calls:
     ) -> None:
         """Make a call for these runs; ``then`` gets its result, on the fleet's thread."""
         number = next(self._numbers)
-        self._under_way[number] = runs
         self._pool.submit(call, lambda result: self._post(self._done, number, then, result))
+        # Not before, since no thread may be there to take the call. The result waits for the thread that we are on.
+        self._under_way[number] = runs
 
     def runs(self) -> Iterable[Run]:
         """Return the runs that wait for a call."""

@@ -22,14 +22,13 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
+from airflow.executors.fargate.hints import HINTS, explain
 from airflow.executors.fargate.outcome import (
     CREDENTIAL_CODES,
     CREDENTIAL_ERRORS,
-    HINTS,
     THROTTLE_CODES,
     Outcome,
     Verdict,
-    explain,
     judge_error,
     judge_run_task,
     judge_task,

@@ -1,0 +1,109 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""AWS's words, explained: what happened, and what to do about it."""
+
+from __future__ import annotations
+
+#: A sign in AWS's words, what it means, what to do about it; the first that fits is told.
+HINTS = (
+    (
+        "CannotPullContainer",
+        "the image could not be pulled",
+        (
+            "Check the image's name and tag, the execution role's permissions on the registry, and that the "
+            "subnets reach it (public IP, NAT gateway or VPC endpoints)"
+        ),
+    ),
+    (
+        "OutOfMemory",
+        "the container ran out of memory",
+        "Give the task more memory, with executor_config or in the task definition",
+    ),
+    (
+        "ResourceInitializationError",
+        "Fargate could not prepare the task",
+        (
+            "Check the execution role, the secrets and log group that the task definition names, and that the "
+            "subnets reach those services"
+        ),
+    ),
+    (
+        "CannotStartContainer",
+        "the container could not be started",
+        "Check the entry point and the command of the image, and the log configuration",
+    ),
+    (
+        "network interface",
+        "the network interface could not be made or attached",
+        "Check that the subnets have free addresses, and the account's quota of network interfaces",
+    ),
+    (
+        "number of vCPUs",
+        "the account's quota of Fargate vCPUs is used up",
+        "Ask AWS for a higher quota, or lower Airflow's parallelism",
+    ),
+    (
+        "Capacity is unavailable",
+        "AWS has no capacity at the moment",
+        "Add subnets in other Availability Zones",
+    ),
+    (
+        "EMPTY CAPACITY PROVIDER",
+        "the capacity provider has no instances",
+        "Check the capacity provider's Auto Scaling group",
+    ),
+    ("RESOURCE:", "the cluster has no room for the task", "Add capacity to the cluster"),
+    (
+        "maintenance",
+        "AWS maintained the host of the container",
+        "Give the Airflow task retries",
+    ),
+    (
+        "SpotInterruption",
+        "the Spot capacity was taken back, or there was none",
+        "Give the Airflow task retries, or use on-demand capacity",
+    ),
+    (
+        "UserInitiated",
+        "somebody stopped the container",
+        "See AWS CloudTrail for who called StopTask",
+    ),
+    (
+        "AccessDenied",
+        "the scheduler's role lacks a permission",
+        "Allow ecs:RunTask on the task definition, and iam:PassRole on its task and execution roles",
+    ),
+    (
+        "ClusterNotFound",
+        "there is no such cluster in this Region and account",
+        "Check [fargate] cluster and region",
+    ),
+    (
+        "TaskDefinition",
+        "the task definition cannot be used",
+        "Check [fargate] task_definition, that it is active, and that it suits the launch type",
+    ),
+)
+
+
+def explain(told: str) -> str:
+    """Put AWS's words into a sentence: what happened, what AWS said, what to do."""
+    told = told.strip().rstrip(".") or "AWS gave no reason"
+    for sign, meaning, remedy in HINTS:
+        if sign in told:
+            return f"{meaning[0].upper()}{meaning[1:]} (AWS: {told}). {remedy}."
+    return f"{told}."
