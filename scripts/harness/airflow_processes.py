@@ -43,7 +43,11 @@ COMPONENTS = {
         "triggerer": ["triggerer", "--skip-serve-logs"],
     },
 }
-HEALTH = {3: "/api/v2/monitor/health", 2: "/health"}
+# Where the web server tells how the others are, and which of them run as components here.
+HEALTH = {
+    3: ("/api/v2/monitor/health", {"scheduler", "dag_processor", "triggerer"}),
+    2: ("/health", {"scheduler", "triggerer"}),
+}
 
 
 class Airflow:
@@ -141,12 +145,10 @@ class Airflow:
 
     def _is_well(self) -> bool:
         self.check_alive()
+        path, others = HEALTH[self.settings.release.major]
         try:
-            with urllib.request.urlopen(
-                self.settings.address + HEALTH[self.settings.release.major], timeout=5
-            ) as answer:
+            with urllib.request.urlopen(self.settings.address + path, timeout=5) as answer:
                 told = json.load(answer)
         except (OSError, ValueError):
             return False
-        # A component that this release does not run by itself has no status.
-        return all(part["status"] in ("healthy", None) for part in told.values())
+        return all(told[name]["status"] == "healthy" for name in others)
