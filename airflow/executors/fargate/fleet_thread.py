@@ -94,15 +94,20 @@ class FleetThread:
             yield self._outbox.get_nowait()
 
     def ensure_running(self) -> None:
-        """Start the thread; or start it again, with its state, where it has died."""
+        """Start the thread; or start it again, with its state, where it has died. Nothing is raised."""
         if self._thread is not None and self._thread.is_alive():
             return
-        if self._thread is not None:
-            log.error("The fleet's thread has died; starting it again", exc_info=self._death)
+        again, death = self._thread is not None, self._death
+        thread = threading.Thread(target=self._run, args=(again,), name=f"{THREAD_NAMES}fleet", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as error:
+            log.error("The fleet's thread cannot be started; the next heartbeat tries again", exc_info=error)
+            return
+        self._thread = thread
+        if again:
+            log.error("The fleet's thread has died; it is started again", exc_info=death)
             self.restarts += 1
-            self._fleet.recover()
-        self._thread = threading.Thread(target=self._run, name=f"{THREAD_NAMES}fleet", daemon=True)
-        self._thread.start()
 
     def close(self, patience: float) -> None:
         """
@@ -132,8 +137,10 @@ class FleetThread:
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:
         self._inbox.put((function, arguments))
 
-    def _run(self) -> None:
+    def _run(self, again: bool) -> None:
         try:
+            if again:
+                self._fleet.recover()
             self._loop()
         except _EndThread:
             pass

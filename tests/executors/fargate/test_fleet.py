@@ -18,11 +18,13 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 from unittest import mock
 
 import pytest
 
+from airflow.executors.fargate import fleet as fleet_module, launching
 from airflow.executors.fargate.fleet import MAX_FAULTS, SEARCH_DELAYS, Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
@@ -479,6 +481,44 @@ def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
             assert len(ecs.launches_of(launch.id)) <= 1
         if number > 12:
             return  # The first calls are those that differ.
+
+
+def fail_at(number):
+    """Return a function that raises when it is called for the time of that number, and counts."""
+    calls = itertools.count(1)
+
+    def fail(*arguments, **keywords):
+        if next(calls) == number:
+            raise Bug
+
+    return fail
+
+
+@pytest.mark.parametrize("outside", ["launch pool", "watch pool", "log of launching", "log of the fleet"])
+def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, monkeypatch, outside):
+    """Where no thread can be started for a call, or a line cannot be logged, the same holds."""
+    for number in itertools.count(1):
+        ecs = fakes.FakeEcs(clock := fakes.Clock())
+        fleet, faults, fail = fakes.SteppedFleet(ecs, clock=clock), [], fail_at(number)
+        if outside.endswith("pool"):
+            pool = fleet.launch_pool if outside == "launch pool" else fleet.watch_pool
+            submit = pool.submit
+            monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
+        else:
+            module = launching if outside == "log of launching" else fleet_module
+            log = mock.create_autospec(logging.Logger, instance=True)
+            for method in (log.info, log.warning, log.error):
+                method.side_effect = fail
+            monkeypatch.setattr(module, "log", log)
+        launches = life(fakes, fleet, ecs, faults.append)
+        assert not list(fleet.fleet.runs())
+        for launch in launches:
+            ends = [bool(end.reason) for end in fleet.told_of(launch, Ended)]
+            assert ends == ([] if launch.id in REVOKED else [launch.id == "launch-4"])
+            assert len(ecs.launches_of(launch.id)) == 1 or launch.id in REVOKED
+        if not faults or number > 25:
+            assert number > 1
+            return
 
 
 def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):

@@ -203,6 +203,57 @@ def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
     assert [event.launch.id for event in events.of(Accepted)] == ["launch-1"]
 
 
+@pytest.mark.parametrize("which", ["fleet", "launch-0", "launch-1", "watch-0"])
+def test_a_thread_that_cannot_be_started_is_started_later(fakes, ecs, owner, monkeypatch, which):
+    """Where the system has no thread to spare, nothing is lost, and whoever asked gets no exception."""
+    events, failures = Events(owner), [RuntimeError("can't start new thread")] * 2
+    start = threading.Thread.start
+
+    def start_or_fail(thread):
+        if failures and thread.name == THREAD_NAMES + which:
+            raise failures.pop()
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_fail)
+    owner.tell(owner.fleet.add, fakes.make_launch())
+
+    def ended():
+        owner.ensure_running()
+        if events.of(Accepted):
+            ecs.exit(ecs.arns[0], 0)
+        return events.of(Ended)
+
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
+        fakes.until(ended)
+    assert not failures
+    assert log.error.called
+    assert [event.reason for event in events.of(Ended)] == [None]
+    assert len(ecs.tokens) == 1
+
+
+def test_a_recovery_that_fails_is_tried_again(fakes, ecs, owner):
+    """An error while the thread is replaced is logged like any other, and does not leave ensure_running()."""
+    events, failures = Events(owner), [KeyError("in recover()")]
+    recover = Fleet.recover
+
+    def recover_or_fail(self):
+        if failures:
+            raise failures.pop()
+        recover(self)
+
+    owner.ensure_running()
+    owner.tell(owner.fleet.add, fakes.make_launch())
+    fakes.until(lambda: events.of(Accepted))
+    kill(fakes, owner)
+    failing = mock.patch.object(Fleet, "recover", recover_or_fail)
+    with failing, mock.patch.object(fleet_thread, "log", autospec=True) as log:
+        ecs.exit(ecs.arns[0], 0)
+        fakes.until(lambda: owner.ensure_running() or events.of(Ended))
+    told = [type(call.kwargs["exc_info"]) for call in log.error.call_args_list]
+    assert told == [ValueError, KeyError]
+    assert not failures
+
+
 # The end.
 
 
