@@ -262,17 +262,24 @@ class Fleet:
         self._handling = None
 
     def ended(self, run: Run, reason: str | None) -> None:
-        """End the launch; without a reason it finished well."""
-        if not run.quiet:
+        """
+        End the launch; without a reason it finished well.
+
+        Where nobody knows whether it has a container, that is still searched for, and stopped.
+        """
+        tell = not run.quiet
+        if tell:
             # First of all: whatever fails after that, the end has been told, and is not told twice.
             self._emit(Ended(run.launch.without_workload(), reason, run.arn))
-        run.over = True
-        self._runs.pop(run.launch.id, None)
-        if run.quiet:
-            return
-        if reason is None:
-            log.info("%s has finished in container %s", run, run.arn)
+        if tell and run.doubtful:
+            run.quiet, run.stop_reason = True, "Airflow's launch has failed"
+            self.in_doubt(run)
         else:
+            run.over = True
+            self._runs.pop(run.launch.id, None)
+        if tell and reason is None:
+            log.info("%s has finished in container %s", run, run.arn)
+        elif tell:
             log.error("%s has failed (container: %s): %s", run, run.arn, reason)
 
     def noted(self, run: Run, text: str) -> None:
@@ -322,6 +329,9 @@ class Fleet:
         for run in self._suspects(all_calls):
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
+                run.doubtful = bool(
+                    run.token or run.arn
+                )  # So that its container, if there is one, is stopped.
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         for agenda in (self._launching, self._following, self._searches):
             agenda.clear()

@@ -217,6 +217,8 @@ class Launching:
             self._hold_all(run, outcome)
             return
         self._refusals = 0
+        if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.LAUNCH_AGAIN):
+            run.doubtful = False  # A resend repeats the first answer: nothing was started.
         if outcome.verdict is Verdict.ACCEPTED:
             self._owner.accepted(run, outcome.arn or "")
         elif outcome.verdict is Verdict.IN_DOUBT:

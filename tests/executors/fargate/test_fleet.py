@@ -249,6 +249,31 @@ def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
     assert fleet.settle() is None
 
 
+def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, fleet, ecs, launch):
+    """Where AWS refuses the resend for good, the launch fails, and what the first call may have started is stopped."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    ecs.next("run_task", fakes.aws_error(*DENIED))
+    fleet.advance(60)
+    (end,) = fleet.told
+    assert DENIED[1] in end.reason
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+    ecs.exit(ecs.arns[0], 143)
+    fleet.advance(5)
+    assert [type(event) for event in fleet.told] == [Ended]
+    assert not list(fleet.fleet.runs())
+
+
+@pytest.mark.parametrize("answer", [AGENT, NO_CAPACITY])
+def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
+    """A resend that is answered with a failure repeats the first answer: nothing was started, nothing is searched for."""
+    ecs.next("run_task", *[ConnectionResetError(), answer] * 3)
+    fleet.add(launch)
+    fleet.advance(40)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(400)
+    assert not ecs.made("list_tasks")
+
+
 # What the fleet counts for whoever closes it.
 
 
@@ -544,7 +569,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
             except Bug:
                 deaths += 1
                 fleet.fleet.recover()
-    assert deaths == MAX_FAULTS
+    assert deaths == MAX_FAULTS + 1  # The last one while its container is watched until it has stopped.
     (end,) = fleet.told_of(poisonous, Ended)
     assert "could not handle it" in end.reason
     for arn in ecs.arns:
@@ -554,6 +579,8 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
         (end,) = fleet.told_of(launch, Ended)
         assert end.reason is None
     assert not fleet.told_of(poisonous, Noted)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(poisonous.id)
+    assert not list(fleet.fleet.runs())
 
 
 def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
@@ -581,6 +608,7 @@ def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
     assert fleet.told_of(good, Accepted)
     assert not fleet.told_of(good, Ended)
     assert len(set(ecs.tokens)) == 2
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(bad.id)
 
 
 def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
