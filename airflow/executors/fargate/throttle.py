@@ -20,10 +20,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+#: How the rate falls when AWS throttles, and comes back: the cubic of RFC 9438 (section 4), which stays long near
+#: the rate that was too high and leaves it soon where it no longer is. Rates are calls a second.
+DECREASE = 0.5
+GROWTH = 0.4
+SLOWEST_RATE = 0.5
+
 
 class TokenBucket:
     """
-    Admits ``burst`` calls at once and ``rate`` a second after that.
+    Admits ``burst`` calls at once and ``rate`` a second after that; fewer for a while where AWS throttles.
 
     :param rate: tokens that come back in a second.
     :param burst: tokens that there are at most.
@@ -37,6 +43,9 @@ class TokenBucket:
         self._tokens = burst
         self._at = clock()
         self._paused_until = self._at
+        #: When AWS throttled last, and the rate that was too high then; None where that is overcome.
+        self._slowed_at: float | None = None
+        self._too_high = rate
 
     def take(self) -> bool:
         """Take a token, if there is one now."""
@@ -51,7 +60,30 @@ class TokenBucket:
         self._refill()
         if self._tokens >= 1:
             return self._paused_until
-        return max(self._at + (1 - self._tokens) / self._rate, self._paused_until)
+        return max(self._at + (1 - self._tokens) / self.rate, self._paused_until)
+
+    @property
+    def rate(self) -> float:
+        """Calls a second that are admitted at the moment."""
+        if self._slowed_at is None:
+            return self._rate
+        inflection = (self._too_high * (1 - DECREASE) / GROWTH) ** (1 / 3)
+        growing = GROWTH * (self._clock() - self._slowed_at - inflection) ** 3 + self._too_high
+        return min(self._rate, max(SLOWEST_RATE, growing))
+
+    def slow_down(self, called_at: float) -> bool:
+        """
+        Admit fewer calls, since AWS has throttled one.
+
+        :param called_at: when it was made; calls that were under way together count once.
+        :return: whether this was the first of them.
+        """
+        if self._slowed_at is not None and called_at <= self._slowed_at:
+            return False
+        self._refill()
+        self._too_high, self._slowed_at = self.rate, self._clock()
+        self._tokens = min(self._tokens, 0.0)
+        return True
 
     @property
     def paused(self) -> bool:
@@ -63,9 +95,12 @@ class TokenBucket:
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _refill(self) -> None:
-        now = self._clock()
+        now, rate = self._clock(), self.rate
+        if rate >= self._rate:
+            self._slowed_at = None
+        burst = self._burst if self._slowed_at is None else min(self._burst, max(1.0, rate))
         # A hair more than the quotient: a caller that waits until ready_at() must find its token there.
-        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate + 1e-9)
+        self._tokens = min(burst, self._tokens + (now - self._at) * rate + 1e-9)
         self._at = now
 
 

@@ -114,6 +114,88 @@ class TestTokenBucket:
         assert drain(bucket) == 5
 
 
+class TestThrottledBucket:
+    """What AWS's throttling does to the bucket; see RFC 9438, section 4, for the curve."""
+
+    @pytest.fixture
+    def bucket(self, clock):
+        return TokenBucket(rate=20, burst=100, clock=clock)
+
+    def slowed(self, bucket, clock):
+        """Throttle a call made now; a call is made at a later time than the throttling before it."""
+        clock.at += 0.001
+        return bucket.slow_down(clock.at)
+
+    def test_halves_the_rate_and_empties_the_bucket(self, bucket, clock):
+        """One refusal halves the rate, and takes the burst away."""
+        assert self.slowed(bucket, clock)
+        assert bucket.rate == pytest.approx(10)
+        assert not bucket.take()
+
+    def test_calls_that_were_under_way_together_count_once(self, bucket, clock):
+        """Sixteen refusals of calls that were made before the first of them slow down no further."""
+        calls = [clock.at + number / 100 for number in range(16)]
+        clock.at += 0.2
+        assert [bucket.slow_down(call) for call in calls] == [True] + [False] * 15
+        assert bucket.rate == pytest.approx(10)
+
+    def test_never_slower_than_the_slowest(self, bucket, clock):
+        """However long AWS throttles, a call goes out every two seconds, to find out."""
+        for _ in range(100):
+            self.slowed(bucket, clock)
+        assert bucket.rate == 0.5
+        assert bucket.ready_at() - clock.at <= 2
+
+    @pytest.mark.parametrize("refusals", [1, 2, 10])
+    def test_is_back_at_full_speed_soon(self, bucket, clock, refusals):
+        """Without further refusals the full rate is back within six seconds, and then the burst fills up."""
+        for _ in range(refusals):
+            self.slowed(bucket, clock)
+        clock.at += 6
+        assert bucket.rate == 20
+        bucket.take()
+        clock.at += 5
+        assert drain(bucket) == 100
+
+    def test_a_storm_is_met_with_few_calls(self, bucket, clock):
+        """While AWS refuses nine of ten calls for 90 seconds, fewer than a hundred are refused."""
+        storm, number, refused = clock.at + 90, 0, 0
+        while clock.at < storm:
+            clock.at = max(clock.at, bucket.ready_at())
+            if bucket.take():
+                called_at, number = clock.at, number + 1
+                clock.at += 0.001
+                if number % 10:
+                    refused += 1
+                    bucket.slow_down(called_at)
+        assert 20 < refused < 100
+
+    def test_settles_below_a_limit_that_others_share(self, bucket, clock):
+        """Where AWS admits ten a second, most of that is used, and few calls are refused."""
+        admitted = refused = 0
+        limit = TokenBucket(rate=10, burst=10, clock=clock)
+        while limit.take():
+            pass
+        end = clock.at + 600
+        while clock.at < end:
+            clock.at = max(clock.at + 1e-6, bucket.ready_at())
+            if bucket.take():
+                if limit.take():
+                    admitted += 1
+                else:
+                    refused += 1
+                    bucket.slow_down(clock.at)
+        assert admitted > 0.8 * 6000
+        assert refused < 0.05 * admitted
+
+    def test_token_is_there_when_it_was_promised(self, bucket, clock):
+        """Also while the rate grows, whoever waits until ``ready_at`` finds a token then."""
+        self.slowed(bucket, clock)
+        for _ in range(200):
+            clock.at = max(clock.at, bucket.ready_at())
+            assert bucket.take()
+
+
 class TestBackOff:
     @pytest.mark.parametrize(
         ("repetition", "least", "most"),
