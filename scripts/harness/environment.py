@@ -111,11 +111,13 @@ def lay_overlay(environment: Path) -> None:
     _run(environment / "bin" / "python", REPOSITORY / "scripts" / "overlay.py", "apply", environment)
 
 
-def build_wheel(folder: Path) -> Path:
-    """Build the project's wheel into a folder, from a copy since setuptools leaves files where it builds."""
+def build_wheel(environment: Path, folder: Path) -> Path:
+    """Build the project's wheel into a folder, with the setuptools of an environment; return the wheel."""
+    # From a copy, since setuptools leaves files where it builds.
     source = folder / "source"
     shutil.copytree(REPOSITORY, source, ignore=shutil.ignore_patterns(".*", "*.egg-info", "build", "dist"))
-    _uv(tools_environment() / "bin" / "uv", "build", "--wheel", "--out-dir", folder, source)
+    uv = tools_environment() / "bin" / "uv"
+    _uv(uv, "build", "--wheel", "--no-build-isolation", "--python", environment, "--out-dir", folder, source)
     return next(folder.glob("*.whl"))
 
 
@@ -145,7 +147,8 @@ def _uv(uv: Path, *arguments: str | Path) -> None:
 
 def _is_current(environment: Path, lock: Path) -> bool:
     stamp = environment / "installed-from"
-    return stamp.exists() and stamp.read_text() == _digest(lock)
+    # The link to Python leads nowhere where the Python that it was made with is gone.
+    return stamp.exists() and stamp.read_text() == _digest(lock) and (environment / "bin" / "python").exists()
 
 
 def _mark_current(environment: Path, lock: Path) -> None:

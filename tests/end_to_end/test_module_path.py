@@ -37,10 +37,9 @@ except Exception as error:
 
 
 @pytest.fixture(scope="module")
-def plain_environment(release, tmp_path_factory):
+def plain_environment(release, environment, tmp_path_factory):
     """An environment whose Airflow has no overlay, with the wheel installed beside it."""
-    wheel = build_wheel(tmp_path_factory.mktemp("wheel"))
-    return install_beside(release, wheel)
+    return install_beside(release, build_wheel(environment, tmp_path_factory.mktemp("wheel")))
 
 
 def load(environment, executor):
