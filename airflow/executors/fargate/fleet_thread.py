@@ -41,6 +41,8 @@ log = logging.getLogger(__name__)
 SEARCHERS = 2
 #: Seconds between two looks at whether the fleet has become idle.
 IDLE_CHECK = 0.05
+#: Seconds that the fleet's thread, which waits for no call, has to end once it is told to.
+FAREWELL = 1.0
 
 
 class FleetThread:
@@ -123,11 +125,11 @@ class FleetThread:
             self.tell(self._check_idle, idle)
             if idle.wait(IDLE_CHECK):
                 break
-        for pool in self._pools:
-            pool.close()
         self._post(_end_thread)
         if self._thread is not None:
-            self._thread.join(max(0.0, until - time.monotonic()))
+            self._thread.join(max(FAREWELL, until - time.monotonic()))
+        for pool in self._pools:  # Last, or the fleet would start threads that nobody ends.
+            pool.close()
 
     def _check_idle(self, idle: threading.Event) -> None:
         """Tell, on the fleet's thread, whether no call is under way or due that changes anything at AWS."""
