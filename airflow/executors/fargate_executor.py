@@ -326,12 +326,15 @@ def _connect(config: FargateConfig) -> Ecs:
 
     from airflow.executors.fargate.ecs import Ecs, client_config
     from airflow.executors.fargate.following import WATCH_CONCURRENCY
+    from airflow.executors.fargate.reading import read_less
 
     make_session = compat.session_maker(config.conn_id, config.region)
     botocore_config = client_config(config.launch_concurrency + WATCH_CONCURRENCY)
 
     def make_client() -> Any:
-        return make_session().client("ecs", endpoint_url=config.endpoint_url, config=botocore_config)
+        client = make_session().client("ecs", endpoint_url=config.endpoint_url, config=botocore_config)
+        read_less(client)
+        return client
 
     try:
         return Ecs(make_client)
