@@ -56,6 +56,8 @@ SENSOR = "someone_came_back"
 def demo(release: Release, environment: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    # A shell that starts us in the background has SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     progress = Progress()
     try:
         with Deployment(release, environment, dags=[DAG_FILE], say=progress.say) as deployment:
