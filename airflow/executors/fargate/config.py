@@ -94,6 +94,10 @@ class FargateConfig:
     launch_concurrency: int
     #: Seconds.
     poll_interval: float
+    #: Calls a second, and at once.
+    launch_rate: float
+    launch_burst: int
+    describe_rate: float
 
     @classmethod
     def from_options(
@@ -153,6 +157,9 @@ class FargateConfig:
             max_launch_attempts=int(options.number("max_launch_attempts", int, 1, 10)),
             launch_concurrency=int(options.number("launch_concurrency", int, 1, 128)),
             poll_interval=options.number("poll_interval", float, 0.1, 300.0),
+            launch_rate=options.number("launch_rate", float, 0.1, 1000.0),
+            launch_burst=int(options.number("launch_burst", int, 1, 10_000)),
+            describe_rate=options.number("describe_rate", float, 0.1, 1000.0),
             command_to_request=options.function("execution_config_function", function_path, call_function),
         )
         if options.mistakes:

@@ -31,12 +31,6 @@ MAX_DESCRIBED = 100
 MAX_LISTED = 100
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 MAX_STOP_REASON = 255
-#: What an account may call in a Region: burst, and calls a second after that.
-#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
-#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/throttling.html
-LAUNCH_BURST, LAUNCH_RATE = 100, 20
-DESCRIBE_BURST, DESCRIBE_RATE = 100, 20
-
 #: Where botocore writes the bodies of requests and responses, at the level DEBUG.
 LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 

@@ -33,7 +33,6 @@ from airflow.executors.fargate.adoption import (
     hand_over,
     look_until_answered,
 )
-from airflow.executors.fargate.ecs import DESCRIBE_BURST, DESCRIBE_RATE, LAUNCH_BURST, LAUNCH_RATE, Ecs
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted, NotFound
 from airflow.executors.fargate.launching import Launching
@@ -45,6 +44,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.ecs import Ecs
     from airflow.executors.fargate.pool import Result
     from airflow.executors.fargate.request import Prepared
 
@@ -57,8 +57,8 @@ ADOPTION_BACK_OFF = 1.0, 30.0
 MAX_FAULTS = 2
 #: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
 MIN_TOKEN_LIFE = 60.0
-#: Half of what AWS grants an account in a Region: other things want to look as well.
-SHARE_OF_DESCRIBES = 0.5
+#: Calls of the burst that are not used: the network may bring calls to AWS closer together than they were made.
+SPARE_LAUNCHES = 2
 
 
 class Fleet:
@@ -118,7 +118,7 @@ class Fleet:
             calls=Calls(launch_pool, post),
             concurrency=config.launch_concurrency,
             max_attempts=config.max_launch_attempts,
-            bucket=TokenBucket(LAUNCH_RATE, LAUNCH_BURST, clock),
+            bucket=TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock),
             owner=self,
             clock=clock,
             random=random,
@@ -128,9 +128,7 @@ class Fleet:
             calls=self._watch_calls,
             stop_calls=self._stop_calls,
             poll_interval=config.poll_interval,
-            bucket=TokenBucket(
-                DESCRIBE_RATE * SHARE_OF_DESCRIBES, DESCRIBE_BURST * SHARE_OF_DESCRIBES, clock
-            ),
+            bucket=TokenBucket(config.describe_rate, config.describe_rate, clock),
             owner=self,
             clock=clock,
             random=random,

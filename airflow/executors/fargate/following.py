@@ -24,7 +24,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
-from airflow.executors.fargate.launching import CREDENTIALS_BACK_OFF, RESEND_BACK_OFF, THROTTLE_BACK_OFF
+from airflow.executors.fargate.launching import CREDENTIALS_BACK_OFF, RESEND_BACK_OFF
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_task
 from airflow.executors.fargate.run import Agenda, Calls, Run
 from airflow.executors.fargate.throttle import BackOff, TokenBucket
@@ -99,7 +99,6 @@ class Following:
         self._stops = Agenda()
         self._failures = 0  # of DescribeTasks, in a row
         self._again = BackOff(*RESEND_BACK_OFF, random)
-        self._throttled = BackOff(*THROTTLE_BACK_OFF, random)
         self._credentials = BackOff(*CREDENTIALS_BACK_OFF, random)
         self._missing = BackOff(*MISSING_BACK_OFF, random)
 
@@ -134,7 +133,7 @@ class Following:
         while not self._all_busy and (first := self._due.first()) is not None and first <= now:
             if not self._bucket.take():
                 break
-            self._describe(self._batch(now))
+            self._describe(self._batch(now), now)
         if self._all_busy:
             return None
         first, stop = self._due.first(), self._stops.first()
@@ -151,14 +150,14 @@ class Following:
             self._due.put(now, run)
         return batch
 
-    def _describe(self, batch: list[Run]) -> None:
-        arns = [run.arn or "" for run in batch]
-        self._calls.make(batch, partial(self._ecs.describe_tasks, batch[0].cluster, arns), self._described)
+    def _describe(self, batch: list[Run], now: float) -> None:
+        call = partial(self._ecs.describe_tasks, batch[0].cluster, [run.arn or "" for run in batch])
+        self._calls.make(batch, call, partial(self._described, now))
 
-    def _described(self, runs: Sequence[Run], result: Result) -> None:
+    def _described(self, called_at: float, runs: Sequence[Run], result: Result) -> None:
         tasks = _tasks_by_arn(result.value)
         if result.error is not None or tasks is None:
-            self._not_described(runs, result)
+            self._not_described(called_at, runs, result)
             return
         self._failures = 0
         for run in runs:
@@ -173,7 +172,7 @@ class Following:
             if not run.over and run.arn:
                 self.add(run)
 
-    def _not_described(self, runs: Sequence[Run], result: Result) -> None:
+    def _not_described(self, called_at: float, runs: Sequence[Run], result: Result) -> None:
         """No answer: each container is as it was; ask again, later."""
         self._failures += 1
         outcome = (
@@ -181,7 +180,7 @@ class Following:
         )
         delay = self._again(self._failures)
         if outcome.verdict is Verdict.THROTTLED:
-            self._bucket.pause(self._throttled(self._failures))
+            self._bucket.slow_down(called_at)
             delay = 0.0
         elif outcome.verdict is Verdict.CREDENTIALS:
             self._ecs.renew()

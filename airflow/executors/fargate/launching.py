@@ -40,7 +40,6 @@ log = logging.getLogger(__name__)
 #: Seconds; first wait and limit.
 RESEND_BACK_OFF = 1.0, 30.0
 ATTEMPT_BACK_OFF = 2.0, 30.0
-THROTTLE_BACK_OFF = 1.0, 20.0
 CREDENTIALS_BACK_OFF = 2.0, 15.0
 
 
@@ -106,7 +105,6 @@ class Launching:
         self._waiting = Agenda()
         self._resend = BackOff(*RESEND_BACK_OFF, random)
         self._attempt = BackOff(*ATTEMPT_BACK_OFF, random)
-        self._throttled = BackOff(*THROTTLE_BACK_OFF, random)
         self._credentials = BackOff(*CREDENTIALS_BACK_OFF, random)
         self._refusals = 0  # in a row, of any launch
         self.closed = False
@@ -188,6 +186,7 @@ class Launching:
             run.token = uuid.uuid4().hex
             run.attempt += 1
         if self._bucket.take():
+            run.called_at = now
             self.calls.make([run], partial(self._ecs.run_task, run.prepared.request, run.token), self._sent)
         else:
             self.add(run)
@@ -231,16 +230,18 @@ class Launching:
             self._owner.ended(run, f"AWS refused to launch a container. {outcome.reason}")
 
     def _hold_all(self, run: Run, outcome: Outcome) -> None:
-        """Nothing was started, for a reason that all launches share: hold all of them for a while."""
-        if not self._bucket.paused:  # Many calls that were under way together are refused together.
-            self._refusals += 1
-            if self._refusals == 1:
-                log.warning("RunTask is refused, launches wait: %s", outcome.reason)
-            if outcome.verdict is Verdict.CREDENTIALS:
-                self._ecs.renew()
-                self._bucket.pause(self._credentials(self._refusals))
-            else:
-                self._bucket.pause(self._throttled(self._refusals))
+        """Nothing was started, for a reason that all launches share: hold or slow down all of them."""
+        # Calls that were under way together are refused together, and count once.
+        if outcome.verdict is Verdict.THROTTLED:
+            counts = self._bucket.slow_down(run.called_at)
+        else:
+            counts = not self._bucket.paused
+        self._refusals += counts
+        if counts and outcome.verdict is Verdict.CREDENTIALS:
+            self._ecs.renew()
+            self._bucket.pause(self._credentials(self._refusals))
+        if counts and self._refusals == 1:
+            log.warning("RunTask is refused, launches wait: %s", outcome.reason)
         if run.quiet:
             self._give_up(run)
         else:

@@ -51,6 +51,8 @@ class Run:
     waits: int = 0
     #: No attempt begins after this time, since the token in the command would expire too soon.
     deadline: float | None = None
+    #: When RunTask was called last.
+    called_at: float = 0.0
     arn: str | None = None
     accepted_at: float = 0.0
     #: Whether DescribeTasks has ever known the container.

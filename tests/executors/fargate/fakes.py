@@ -56,6 +56,9 @@ CONFIG = FargateConfig(
     max_launch_attempts=3,
     launch_concurrency=16,
     poll_interval=2.0,
+    launch_rate=20.0,
+    launch_burst=100,
+    describe_rate=10.0,
 )
 #: What tests look for where nothing secret may be.
 SECRET = "bearer-token-of-a-workload"

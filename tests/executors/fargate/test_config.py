@@ -72,7 +72,7 @@ def user_file(monkeypatch, tmp_path):
 
 
 class TestTemplate:
-    def test_options_are_those_of_the_proposal_and_six_more(self):
+    def test_options_are_those_of_the_proposal_and_ours(self):
         """The template holds the ten options of AIRFLOW-6440, under its names, and the executor's own six."""
         assert set(template()) == {
             "region",
@@ -91,6 +91,9 @@ class TestTemplate:
             "max_launch_attempts",
             "launch_concurrency",
             "poll_interval",
+            "launch_rate",
+            "launch_burst",
+            "describe_rate",
         }
 
     @pytest.mark.parametrize("name", sorted(template()))
@@ -134,6 +137,9 @@ class TestValues:
             max_launch_attempts=3,
             launch_concurrency=16,
             poll_interval=2.0,
+            launch_rate=20.0,
+            launch_burst=100,
+            describe_rate=10.0,
         )
 
     @pytest.mark.parametrize(
@@ -144,6 +150,9 @@ class TestValues:
             ("max_launch_attempts", "7", 7),
             ("launch_concurrency", "9", 9),
             ("poll_interval", "4.5", 4.5),
+            ("launch_rate", "2.5", 2.5),
+            ("launch_burst", "7", 7),
+            ("describe_rate", "15", 15.0),
         ],
     )
     @pytest.mark.parametrize("empty", ["", "   ", None])
@@ -201,6 +210,9 @@ class TestValues:
             ("max_launch_attempts", "10", 10),
             ("launch_concurrency", "128", 128),
             ("poll_interval", "0.1", 0.1),
+            ("launch_rate", "0.1", 0.1),
+            ("launch_burst", "1", 1),
+            ("describe_rate", "1000", 1000.0),
             ("poll_interval", "300", 300.0),
         ],
     )
@@ -276,6 +288,12 @@ WRONG = [
     ("launch_concurrency", "129"),
     ("launch_concurrency", "many"),
     ("poll_interval", "0"),
+    ("launch_rate", "0"),
+    ("launch_rate", "fast"),
+    ("launch_burst", "0"),
+    ("launch_burst", "1.5"),
+    ("describe_rate", "-1"),
+    ("describe_rate", "1001"),
     ("poll_interval", "301"),
     ("poll_interval", "soon"),
     ("poll_interval", "nan"),

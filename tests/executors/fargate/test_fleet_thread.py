@@ -370,6 +370,7 @@ class Ecs:
 
 class Config:
     cluster, deployment, launch_concurrency, max_launch_attempts, poll_interval = "c", "d", 1, 3, 2.0
+    launch_rate, launch_burst, describe_rate = 20.0, 100, 10.0
 
 owner = FleetThread(Ecs(), Config(), lambda launch: Prepared({}, "airflow"))
 owner.ensure_running()

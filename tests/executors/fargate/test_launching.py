@@ -25,9 +25,8 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import launching
-from airflow.executors.fargate.ecs import LAUNCH_BURST, LAUNCH_RATE
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE
+from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE, SPARE_LAUNCHES
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.request import Prepared
 
@@ -267,7 +266,7 @@ def test_a_refusal_that_all_share_holds_all_launches(fakes, make_fleet, ecs, err
 
 
 def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_fleet, ecs):
-    """Sixteen calls under way that AWS refuses together do not multiply the pause."""
+    """Sixteen calls under way that AWS refuses together halve the rate once."""
     fleet = make_fleet()
     ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(16)])
     fleet.launch_pool.held = True
@@ -281,7 +280,11 @@ def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_flee
     fleet.launch_pool.held = False
     began = fleet.clock.at
     fleet.advance(600)
-    assert [call.at - began for call in ecs.made("run_task")[16:]] == [1.0] * 16
+    again = [call.at - began for call in ecs.made("run_task")[16:]]
+    assert len(again) == 16
+    # At half the rate of 20 a second, growing.
+    assert again[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.1)
+    assert again[-1] < 1.6
 
 
 def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
@@ -403,17 +406,18 @@ def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concur
     assert len(ecs.arns) == 40
 
 
-def test_launches_keep_to_the_rate_that_aws_grants(fakes, make_fleet, ecs):
-    """After the burst, no second sees more RunTask calls than AWS refills; and no slower than that."""
-    fleet = make_fleet()
+@pytest.mark.parametrize(("rate", "burst"), [(20.0, 100), (5.0, 10), (40.0, 200)])
+def test_launches_keep_to_the_rate_that_is_set(fakes, make_fleet, ecs, rate, burst):
+    """After the burst, no second sees more RunTask calls than the rate; and little is left of burst and rate."""
+    fleet = make_fleet(launch_rate=rate, launch_burst=burst + SPARE_LAUNCHES)
     began = fleet.clock.at
     fleet.add(*[fakes.make_launch(n) for n in range(500)])
-    fleet.advance(60)
+    fleet.advance(120)
     times = sorted(call.at - began for call in ecs.made("run_task"))
     assert len(times) == 500
     for number, at in enumerate(times):
-        assert number + 1 <= LAUNCH_BURST + LAUNCH_RATE * at + 1e-3
-    assert times[-1] <= (500 - LAUNCH_BURST) / LAUNCH_RATE + 0.1
+        assert number + 1 <= burst + rate * at + 1e-3
+    assert times[-1] <= (500 - burst) / rate + 0.1
 
 
 # Making the request.
