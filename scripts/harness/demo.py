@@ -55,7 +55,8 @@ SENSOR = "someone_came_back"
 
 def demo(release: Release, environment: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     # A shell that starts us in the background has SIGINT ignored.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     progress = Progress()
