@@ -359,8 +359,9 @@ class TestWorkloads:
         """Command, queue, priority, executor_config and the life of the token come from the workload."""
         workload = make_workload(key_of(), {"overrides": {}}, priority=7, exp=5000)
         launch = compat.launch_of_workload(workload, clock.at)
-        assert launch.command[:-1] == compat.EXECUTE_WORKLOAD
-        assert json.loads(launch.command[-1])["token"] == workload.token
+        *command, told = launch.make_command()
+        assert tuple(command) == compat.EXECUTE_WORKLOAD
+        assert json.loads(told)["token"] == workload.token
         assert (launch.key, launch.priority, launch.expires) == (key_of(), 7, 5000)
         assert (launch.executor_config, launch.queue, launch.handed_over) == (
             {"overrides": {}},

@@ -63,7 +63,7 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
     return Launch(
         task=task_instance_id(ti.key),
         key=ti.key,
-        command=(*EXECUTE_WORKLOAD, workload.model_dump_json()),
+        command=lambda: (*EXECUTE_WORKLOAD, workload.model_dump_json()),
         executor_config=ti.executor_config,
         queue=ti.queue,
         priority=ti.priority_weight,

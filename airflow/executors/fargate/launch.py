@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Union
 
@@ -56,7 +56,8 @@ class Launch:
     #: Airflow's key of the task instance; only the executor looks into it.
     key: Hashable
     #: What the container shall run. It can hold a bearer token: it is never logged.
-    command: tuple[str, ...] = field(default=(), repr=False)
+    #: Where making it takes time, it is a function, and is called on a thread that holds up nobody.
+    command: tuple[str, ...] | Callable[[], tuple[str, ...]] = field(default=(), repr=False)
     executor_config: Any = field(default=None, repr=False)
     queue: str | None = None
     #: Airflow's ``priority_weight``: the higher is launched first.
@@ -69,6 +70,10 @@ class Launch:
 
     def __str__(self) -> str:
         return str(self.task)
+
+    def make_command(self) -> list[str]:
+        """Return the command as the list of strings that the container gets."""
+        return list(self.command() if callable(self.command) else self.command)
 
     @property
     def identity(self) -> str:

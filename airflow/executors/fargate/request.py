@@ -141,7 +141,7 @@ class RequestBuilder:
 
         :raises RequestError: where the function fails, or the request is one that AWS would refuse.
         """
-        command = list(launch.command)
+        command = launch.make_command()
         request = self._from_function(command)
         name = self._container_name(request, command)
         if launch.executor_config is not None:
