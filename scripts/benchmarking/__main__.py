@@ -1,0 +1,122 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The benchmark, in the environment that ``scripts/benchmark`` has made for it."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from benchmarking import figures, picture, report, table
+from benchmarking.machine import described, machine
+from benchmarking.options import parse
+from benchmarking.runner import BenchmarkError, airflow_home, ceiling, run
+from benchmarking.scenarios import FULL, QUICK, Scale, Scenario
+from harness.environment import REPOSITORY
+
+#: Seconds for which the local Fargate is asked as fast as it answers.
+CEILING_SECONDS = {FULL.name: 5.0, QUICK.name: 2.0}
+DOCS = REPOSITORY / "docs" / "executor"
+NAME = "fargate-performance"
+
+
+def main() -> int:
+    """Measure, show and write; the exit code is 1 where a row is not met, 2 where something failed."""
+    given = parse(sys.argv[1:], None)
+    # So that whatever was started ends in an orderly way.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    scale = QUICK if given.quick else FULL
+    facts, began = machine(), time.monotonic()
+    try:
+        with airflow_home() as folder:
+            runs, series = measure(given, scale, folder)
+        limit = None if given.only else ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
+    except BenchmarkError as error:
+        print(error, file=sys.stderr)
+        return 2
+    medians = {
+        executor: {name: figures.medians(each) for name, each in measured.items()}
+        for executor, measured in runs.items()
+    }
+    lines = table.lines(scale, medians, limit)
+    caption = _caption(given, scale, facts)
+    say(f"All that took {time.monotonic() - began:.0f} s.")
+    report.show(lines, caption)
+    write(given, scale, caption, lines, report.to_json(scale, facts, lines, runs, series))
+    return 1 if any(line.met is False for line in lines) else 0
+
+
+def measure(given: argparse.Namespace, scale: Scale, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Measure all that was asked for, the executors in turn; return the figures of each run, and the series."""
+    runs: dict[str, Any] = defaultdict(lambda: defaultdict(list))
+    series: dict[str, Any] = defaultdict(lambda: defaultdict(list))
+    for repetition in range(given.repetitions):
+        for scenario in scale.scenarios:
+            for executor in scenario.executors:
+                if scenario.name in (given.only or [scenario.name]) and given.executor in (None, executor):
+                    began = time.monotonic()
+                    seen = run(executor, scenario, scale, folder)
+                    found = figures.figures(scenario, seen)
+                    runs[executor][scenario.name].append(found)
+                    series[executor][scenario.name].append(figures.series(scenario, seen))
+                    _say_done(repetition, scenario, executor, found, seen.finished, time.monotonic() - began)
+    typical = {
+        executor: {name: each[figures.typical(runs[executor][name])] for name, each in measured.items()}
+        for executor, measured in series.items()
+    }
+    return runs, typical
+
+
+def _say_done(
+    repetition: int, scenario: Scenario, executor: str, found: dict[str, float], finished: bool, took: float
+) -> None:
+    shown = ", ".join(f"{name} {table.number(value)}" for name, value in found.items())
+    say(
+        f"{repetition + 1}: {scenario.name}, {executor}: {shown}{'' if finished else ' (GIVEN UP)'} [{took:.0f} s]"
+    )
+
+
+def _caption(given: argparse.Namespace, scale: Scale, facts: dict[str, Any]) -> str:
+    size = "Smaller loads (--quick): not the figures that count. " if scale is QUICK else ""
+    return f"{size}Medians of {given.repetitions}. {described(facts)}"
+
+
+def write(
+    given: argparse.Namespace, scale: Scale, caption: str, lines: list[table.Line], content: dict[str, Any]
+) -> None:
+    """Write the files."""
+    folder = DOCS if given.docs else given.output or REPOSITORY / "build" / "benchmark"
+    folder.mkdir(parents=True, exist_ok=True)
+    report.write_json(content, folder / f"{NAME}.json")
+    picture.draw(scale, content["series"], caption, folder / f"{NAME}.svg")
+    if given.docs:
+        report.write_into_page(folder / f"{NAME}.rst", lines, caption)
+    say(f"Written: {folder / NAME}.json and .svg")
+
+
+def say(message: str) -> None:
+    """Tell how far it is."""
+    print(message, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

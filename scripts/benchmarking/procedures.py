@@ -1,0 +1,234 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""How each kind of scenario is measured. A procedure drives one executor, and returns what it saw."""
+
+from __future__ import annotations
+
+import gc
+import math
+import threading
+import time
+import tracemalloc
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import boto3
+
+from benchmarking import executors, work
+from benchmarking.driver import Beat, Driver
+from benchmarking.scenarios import FOR_EVER, Limit, Scale, Scenario
+from benchmarking.service import OTHERS, Calls, Service, Task, made
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.adoption import Adopted, Candidate
+
+#: No limit, for launches that are not measured.
+UNLIMITED = Limit(rate=10_000, burst=10_000)
+STORM = [{"kind": "throttle", "probability": 0.9}]
+#: Seconds from the hand-over of containers that shall end to the window in which they do.
+LEAD = 15.0
+#: How many live containers there are at the first of the two measurements of memory, of ten.
+FEW_OF_TEN = 1
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+MAX_COUNT = 10
+
+
+@dataclass
+class Seen:
+    """What a procedure saw. Times are seconds since the epoch, durations seconds."""
+
+    began: float = 0.0
+    beats: list[Beat] = field(default_factory=list)
+    told: dict[str, float] = field(default_factory=dict)
+    tasks: list[Task] = field(default_factory=list)
+    calls: Calls = field(default_factory=dict)
+    #: The part that is measured, where that is not all of it, and the processor time used in it.
+    window: float = 0.0
+    processor: float = 0.0
+    storm_ended: float = 0.0
+    #: Figures that need no arithmetic.
+    figures: dict[str, float] = field(default_factory=dict)
+    finished: bool = True
+
+
+@dataclass(frozen=True)
+class Bench:
+    """All that a procedure works with."""
+
+    name: str
+    scenario: Scenario
+    scale: Scale
+    service: Service
+
+    def start(self, run_limit: Limit) -> Driver:
+        """Configure, make and start the executor."""
+        executors.configure(self.name, self.service.told, run_limit)
+        parallelism = self.scenario.tasks + self.scenario.live + 1000
+        return Driver(executors.make(self.name, parallelism), self.scenario.patience)
+
+
+def launch(bench: Bench, seen: Seen) -> None:
+    """Hand the work over, and go on until all its ends were told."""
+    scenario, service = bench.scenario, bench.service
+    service.adjust(pretend={"duration": list(scenario.seconds)})
+    driver = bench.start(bench.scale.run_limit)
+    seen.beats, seen.told = driver.beats, driver.told
+    driver.beat_for(2)  # Threads and connections are there by then, as in any scheduler.
+    driver.beats.clear()
+    to_do = work.workloads(driver.executor, "task", scenario.tasks)
+    service.be_like_aws()
+    if scenario.storm:
+        service.adjust(faults=STORM)
+        storm = threading.Timer(scenario.storm, _end_storm, (service, seen))
+        storm.daemon = True
+        storm.start()
+    seen.began = time.time()
+    driver.hand_over(to_do, scenario.a_heartbeat)
+    is_calm = lambda: not scenario.storm or seen.storm_ended
+    _observe(bench, seen, lambda: driver.beat_until(lambda: len(driver.told) == scenario.tasks and is_calm()))
+
+
+def _end_storm(service: Service, seen: Seen) -> None:
+    service.adjust(faults=[])
+    seen.storm_ended = time.time()
+
+
+def _observe(bench: Bench, seen: Seen, measured: Callable[[], Any]) -> None:
+    """Do what is measured, and note the calls that it took."""
+    try:
+        measured()
+    finally:
+        seen.calls = bench.service.calls()
+
+
+def follow(bench: Bench, seen: Seen) -> None:
+    """Have many containers run, and measure while a few of them end, evenly over the window."""
+    scenario, service = bench.scenario, bench.service
+    driver = bench.start(UNLIMITED)
+    seen.beats, seen.told = driver.beats, driver.told
+    _begin(bench, driver, "stays", scenario.live - scenario.tasks, (FOR_EVER, FOR_EVER))
+    handed_over = time.monotonic()
+    _begin(bench, driver, "task", scenario.tasks, (LEAD, LEAD + scenario.window))
+    service.be_like_aws()
+    driver.beat_for(max(LEAD / 3, LEAD - (time.monotonic() - handed_over)))
+    driver.beats.clear()
+    service.forget_calls()
+    began, used = time.monotonic(), time.process_time()
+    _observe(bench, seen, lambda: driver.beat_for(scenario.window))
+    seen.processor, seen.window = time.process_time() - used, time.monotonic() - began
+    seen.beats = list(driver.beats)
+    driver.beat_until(lambda: len(driver.told) == scenario.tasks)
+
+
+def _begin(bench: Bench, driver: Driver, prefix: str, count: int, seconds: tuple[float, float]) -> None:
+    """Have so many containers accepted, as fast as may be."""
+    bench.service.adjust(pretend={"duration": list(seconds)})
+    expected = driver.accepted + count
+    driver.hand_over(work.workloads(driver.executor, prefix, count), 0)
+    driver.beat_until(lambda: driver.accepted >= expected)
+
+
+def memory(bench: Bench, seen: Seen) -> None:
+    """Measure Python's memory with few and with many live containers, and after others have ended."""
+    scenario, service = bench.scenario, bench.service
+    driver = bench.start(UNLIMITED)
+    driver.beat_for(2)
+    tracemalloc.start()
+    after_ended = []
+    for round_ in range(3):  # The first one fills what is filled once.
+        _begin(bench, driver, f"ends{round_}", scenario.tasks, (1.0, 1.0))
+        driver.beat_until(lambda: len(driver.told) == scenario.tasks)
+        after_ended.append(_memory(driver))
+    seen.figures["ended"] = (after_ended[2] - after_ended[1]) / scenario.tasks
+    few = scenario.live * FEW_OF_TEN // 10
+    _begin(bench, driver, "few", few, (FOR_EVER, FOR_EVER))
+    driver.beat_for(10)
+    with_few = _memory(driver)
+    _begin(bench, driver, "many", scenario.live - few, (FOR_EVER, FOR_EVER))
+    driver.beat_for(10)
+    seen.figures["live"] = (_memory(driver) - with_few) / (scenario.live - few)
+    service.be_quick()
+
+
+def _memory(driver: Driver) -> int:
+    """Return the bytes that are in use, without what the driver itself keeps."""
+    driver.told.clear()
+    driver.beats.clear()
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def adopt(bench: Bench, seen: Seen) -> None:
+    """Let a successor find the containers of its predecessor, which knows their ARNs or does not."""
+    scenario, service = bench.scenario, bench.service
+    _run_others(service, scenario.live)
+    first = bench.start(UNLIMITED)
+    queued_at = time.time()
+    _begin(bench, first, "task", scenario.tasks, (FOR_EVER, FOR_EVER))
+    first.executor.end()
+    tasks = service.tasks()
+    for name, known in (("known", True), ("unknown", False)):
+        candidates = [_candidate(task, known, queued_at) for task in tasks]
+        service.be_quick()
+        successor = bench.start(bench.scale.run_limit)
+        successor.beat_for(2)
+        service.be_like_aws()
+        reply: Future[Adopted] = Future()
+        thread = successor.executor._fleet_thread
+        began = time.monotonic()
+        thread.tell(thread.fleet.look_for, candidates, reply)
+        adopted = reply.result(timeout=scenario.patience)
+        seen.figures[f"{name}_seconds"] = time.monotonic() - began
+        seen.figures[f"{name}_calls"] = made(service.calls())
+        seen.finished &= len(adopted.found) == scenario.tasks
+        successor.executor.end()
+
+
+def _candidate(task: Task, known: bool, queued_at: float) -> Candidate:
+    from airflow.executors.fargate.adoption import Candidate
+    from airflow.executors.fargate.compat import task_instance_id
+
+    key = work.key(task.task_id)
+    return Candidate(task_instance_id(key), key, task.arn if known else None, queued_at)
+
+
+def _run_others(service: Service, count: int) -> None:
+    """Start tasks in the cluster that are not the executor's."""
+    told = service.told
+    ecs = boto3.client(
+        "ecs",
+        endpoint_url=told["endpoint_url"],
+        region_name=told["region"],
+        aws_access_key_id="nobody",
+        aws_secret_access_key="nothing",
+    )
+    service.adjust(pretend={"duration": FOR_EVER})
+    for _ in range(math.ceil(count / MAX_COUNT)):
+        ecs.run_task(
+            cluster=told["cluster"],
+            taskDefinition=told["task_definition"],
+            launchType="FARGATE",
+            count=MAX_COUNT,
+            startedBy="somebody-else",
+            networkConfiguration={"awsvpcConfiguration": {"subnets": told["subnets"]}},
+            overrides={"containerOverrides": [{"name": told["container_name"], "command": [OTHERS]}]},
+        )
+
+
+PROCEDURES = {"launch": launch, "follow": follow, "memory": memory, "adopt": adopt}
