@@ -24,8 +24,10 @@ FargateExecutor: each task instance runs in a container of its own on AWS Fargat
 from __future__ import annotations
 
 import concurrent.futures
+import gc
 import time
 from collections.abc import Sequence
+from datetime import timedelta
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -102,6 +104,8 @@ class FargateExecutor(BaseExecutor):
         self._launches: dict[TaskInstanceKey, str | None] = {}
         #: Keys whose end the scheduler has been told of since the last heartbeat.
         self._just_ended: set[TaskInstanceKey] = set()
+        #: What the metrics have been told of the fleet's counts.
+        self._reported: dict[str, int] = {}
 
     # Beginning and end.
 
@@ -120,6 +124,9 @@ class FargateExecutor(BaseExecutor):
         ecs = _connect(config)
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
         self._fleet_thread = FleetThread(ecs, config, build)
+        # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a tenth
+        # of a second, in which no thread of the process runs.
+        gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
 
     def end(self) -> None:
@@ -222,6 +229,22 @@ class FargateExecutor(BaseExecutor):
         self._just_ended.clear()
         for event in thread.events():
             self._tell(event)
+        self._report(thread)
+
+    def _report(self, thread: FleetThread) -> None:
+        """Make metrics of what the fleet has counted."""
+        stats, tally = compat.stats(), thread.fleet.tally
+        counted = {
+            "launches": tally.launches,
+            "throttles": tally.throttles,
+            "describe_calls": tally.describe_calls,
+            "fleet_restarts": thread.restarts,
+        }
+        for name, count in counted.items():
+            if count > self._reported.get(name, 0):
+                stats.incr(f"fargate_executor.{name}", count - self._reported.get(name, 0))
+        self._reported = counted
+        stats.gauge("fargate_executor.live_containers", tally.live_containers)
 
     def _tell(self, event: Event) -> None:
         launch = event.launch
@@ -237,6 +260,7 @@ class FargateExecutor(BaseExecutor):
         if isinstance(event, Accepted):
             self._launches[key] = launch.id
             self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
+            self._time("launch_duration", event.waited)
         elif isinstance(event, Noted):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
@@ -249,11 +273,17 @@ class FargateExecutor(BaseExecutor):
             self.running.discard(key)
             return
         self._just_ended.add(key)
+        self._time("end_to_event_duration", event.seen_after)
         if event.reason is None:
             self.success(key)
             return
         self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)
         self.fail(key, event.reason)
+
+    def _time(self, name: str, seconds: float | None) -> None:
+        if seconds is not None:
+            # A clock of AWS that is ahead of ours makes no time negative.
+            compat.stats().timing(f"fargate_executor.{name}", timedelta(seconds=max(0.0, seconds)))
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """

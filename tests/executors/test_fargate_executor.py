@@ -294,6 +294,59 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     assert len(ecs.arns) == 2
 
 
+@pytest.fixture
+def stats(monkeypatch):
+    """Return what takes the executor's metrics."""
+    names = ["incr", "gauge", "timing"]
+    assert all(callable(getattr(compat.stats(), name)) for name in names)
+    taker = mock.Mock(spec=names)
+    monkeypatch.setattr(compat, "stats", lambda: taker)
+    return taker
+
+
+def counted(stats):
+    """Return the sum of what each counter was told."""
+    sums = {}
+    for call in stats.incr.call_args_list:
+        sums[call.args[0]] = sums.get(call.args[0], 0) + call.args[1]
+    return sums
+
+
+def test_metrics_count_what_has_happened(executor, fleet, ecs, fakes, stats):
+    """Launches, looks, throttles and restarts are counted once each, and live containers are told as they are."""
+    ecs.next("run_task", fakes.aws_error("ThrottlingException", "Rate exceeded"))
+    for number in range(3):
+        queue(executor, key_of(number))
+    executor.heartbeat()
+    fleet.advance(5)
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(5)
+    fleet.restarts += 1
+    for _ in range(2):
+        executor.heartbeat()
+    assert counted(stats) == {
+        "fargate_executor.launches": 3,
+        "fargate_executor.throttles": 1,
+        "fargate_executor.describe_calls": len(ecs.made("describe_tasks")),
+        "fargate_executor.fleet_restarts": 1,
+    }
+    stats.gauge.assert_called_with("fargate_executor.live_containers", 2)
+
+
+def test_metrics_time_a_launch(executor, fleet, ecs, stats):
+    """How long a launch waited for its container, and its end to be seen, are told; what has no time is not."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.exit(ecs.arns[0], 0)
+    ecs.tasks[ecs.arns[0]]["executionStoppedAt"] = fleet.clock.at + 1
+    fleet.advance(5)
+    executor.heartbeat()
+    told = {call.args[0]: call.args[1].total_seconds() for call in stats.timing.call_args_list}
+    assert set(told) == {"fargate_executor.launch_duration", "fargate_executor.end_to_event_duration"}
+    assert told["fargate_executor.launch_duration"] == 0
+    assert told["fargate_executor.end_to_event_duration"] == pytest.approx(1)
+
+
 def test_a_request_that_aws_would_refuse_fails_that_task_alone(executor, ecs):
     """A mistake in one executor_config is that task's failure, with the member named, at the next heartbeat."""
     queue(executor, key_of(0), executor_config={"propagateTags": "NONSENSE"})

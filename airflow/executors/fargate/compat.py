@@ -111,6 +111,13 @@ def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str |
     return get
 
 
+def stats() -> Any:
+    """Return what takes metrics: ``incr``, ``gauge``, ``timing``; each line of releases has it elsewhere."""
+    from airflow.executors import base_executor
+
+    return getattr(base_executor, "stats", None) or base_executor.Stats
+
+
 def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
     """
     Return a function that makes a boto3 session, with the connection's credentials where one is named.

@@ -38,6 +38,7 @@ from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Not
 from airflow.executors.fargate.launching import Launching
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Agenda, Calls, Pool, Run
+from airflow.executors.fargate.tally import Tally
 from airflow.executors.fargate.throttle import BackOff, TokenBucket
 
 if TYPE_CHECKING:
@@ -107,6 +108,9 @@ class Fleet:
         self._wait = wait
         self._clock = clock
         self._now = now
+        self.tally = Tally()
+        #: Ids of the launches that have a container.
+        self._live: set[str] = set()
         self._runs: dict[str, Run] = {}
         self._searches = Agenda()
         self._order = itertools.count()
@@ -120,6 +124,7 @@ class Fleet:
             max_attempts=config.max_launch_attempts,
             bucket=TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock),
             owner=self,
+            tally=self.tally,
             clock=clock,
             random=random,
         )
@@ -130,6 +135,7 @@ class Fleet:
             poll_interval=config.poll_interval,
             bucket=TokenBucket(config.describe_rate, config.describe_rate, clock),
             owner=self,
+            tally=self.tally,
             clock=clock,
             random=random,
         )
@@ -235,12 +241,16 @@ class Fleet:
         """AWS has accepted a container for the run."""
         self._handling = run
         run.arn, run.accepted_at, run.doubtful = arn, self._clock(), False
+        self._live.add(run.launch.id)
+        self.tally.live_containers = len(self._live)
         self._following.add(run)
         if run.quiet:
             self._following.stop(run)
         else:
+            self.tally.launches += 1
             log.info("Container %s is for %s", arn, run)
-            self._emit(Accepted(run.launch, arn))
+            waited = self._now() - run.launch.handed_over if run.attempt else None
+            self._emit(Accepted(run.launch.without_workload(), arn, waited))
         self._handling = None
 
     def seen(self, run: Run, outcome: Outcome) -> None:
@@ -250,31 +260,39 @@ class Fleet:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if outcome.verdict is Verdict.FINISHED:
-            self.ended(run, None)
+            self.ended(run, None, outcome.ended_at)
         elif outcome.verdict is not Verdict.LIVE and run.started:
-            self.ended(run, outcome.reason)
+            self.ended(run, outcome.reason, outcome.ended_at)
         elif outcome.verdict is Verdict.NO_CAPACITY:
             self._launching.wait_for_capacity(run, outcome.reason)
         elif outcome.verdict is Verdict.LAUNCH_AGAIN:
             self._launching.launch_again(run, outcome.reason)
+        if run.arn is None:
+            self._live.discard(run.launch.id)
+            self.tally.live_containers = len(self._live)
         self._handling = None
 
-    def ended(self, run: Run, reason: str | None) -> None:
+    def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
         """
         End the launch; without a reason it finished well.
+
+        :param ended_at: when its container ended, seconds since the epoch by AWS's clock.
 
         Where nobody knows whether it has a container, that is still searched for, and stopped.
         """
         tell = not run.quiet
         if tell:
             # First of all: whatever fails after that, the end has been told, and is not told twice.
-            self._emit(Ended(run.launch.without_workload(), reason, run.arn))
+            seen_after = None if ended_at is None else self._now() - ended_at
+            self._emit(Ended(run.launch.without_workload(), reason, run.arn, seen_after))
         if tell and run.doubtful:
             run.quiet, run.stop_reason = True, "Airflow's launch has failed"
             self.in_doubt(run)
         else:
             run.over = True
             self._runs.pop(run.launch.id, None)
+        self._live.discard(run.launch.id)
+        self.tally.live_containers = len(self._live)
         if tell and reason is None:
             log.info("%s has finished in container %s", run, run.arn)
         elif tell:

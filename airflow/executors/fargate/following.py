@@ -31,6 +31,7 @@ from airflow.executors.fargate.throttle import BackOff, TokenBucket
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.pool import Result
+    from airflow.executors.fargate.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ class Following:
     :param poll_interval: seconds between two looks at the same container.
     :param bucket: admits DescribeTasks calls.
     :param owner: is told what is seen.
+    :param tally: counts calls and throttles.
     :param clock: seconds, never going backwards.
     :param random: returns a number from 0 to 1.
     """
@@ -85,6 +87,7 @@ class Following:
         poll_interval: float,
         bucket: TokenBucket,
         owner: Owner,
+        tally: Tally,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
@@ -94,6 +97,7 @@ class Following:
         self._poll_interval = poll_interval
         self._bucket = bucket
         self._owner = owner
+        self._tally = tally
         self._clock = clock
         self._due = Agenda()
         self._stops = Agenda()
@@ -151,6 +155,7 @@ class Following:
         return batch
 
     def _describe(self, batch: list[Run], now: float) -> None:
+        self._tally.describe_calls += 1
         call = partial(self._ecs.describe_tasks, batch[0].cluster, [run.arn or "" for run in batch])
         self._calls.make(batch, call, partial(self._described, now))
 
@@ -180,6 +185,7 @@ class Following:
         )
         delay = self._again(self._failures)
         if outcome.verdict is Verdict.THROTTLED:
+            self._tally.throttles += 1
             self._bucket.slow_down(called_at)
             delay = 0.0
         elif outcome.verdict is Verdict.CREDENTIALS:
@@ -219,6 +225,7 @@ class Following:
             return
         if outcome.verdict is Verdict.CREDENTIALS:
             self._ecs.renew()
+        self._tally.throttles += outcome.verdict is Verdict.THROTTLED
         run.stop_failures += 1
         self.stop(run, self._again(run.stop_failures))
 

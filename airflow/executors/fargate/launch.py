@@ -151,6 +151,8 @@ class Accepted:
 
     launch: Launch
     arn: str
+    #: Seconds since the scheduler handed the launch over; None for an adopted container.
+    waited: float | None = None
 
 
 @dataclass(frozen=True)
@@ -160,6 +162,8 @@ class Ended:
     launch: Launch
     reason: str | None
     arn: str | None = None
+    #: Seconds since the end of the container, by AWS's clock and the scheduler's; None where there was none.
+    seen_after: float | None = None
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.pool import Result
     from airflow.executors.fargate.request import Prepared
+    from airflow.executors.fargate.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Launching:
     :param max_attempts: containers that may fail to start before the launch fails.
     :param bucket: admits RunTask calls.
     :param owner: is told what becomes of each run.
+    :param tally: counts throttles.
     :param clock: seconds, never going backwards.
     :param random: returns a number from 0 to 1.
     """
@@ -90,6 +92,7 @@ class Launching:
         max_attempts: int,
         bucket: TokenBucket,
         owner: Owner,
+        tally: Tally,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
@@ -100,6 +103,7 @@ class Launching:
         self._max_attempts = max_attempts
         self._bucket = bucket
         self._owner = owner
+        self._tally = tally
         self._clock = clock
         self._ready = Agenda()
         self._waiting = Agenda()
@@ -233,6 +237,7 @@ class Launching:
         """Nothing was started, for a reason that all launches share: hold or slow down all of them."""
         # Calls that were under way together are refused together, and count once.
         if outcome.verdict is Verdict.THROTTLED:
+            self._tally.throttles += 1
             counts = self._bucket.slow_down(run.called_at)
         else:
             counts = not self._bucket.paused

@@ -29,6 +29,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
@@ -69,6 +70,8 @@ class Outcome:
     arn: str | None = None
     #: Whether the container is known to have started: then its end is the end of the launch.
     started: bool = False
+    #: When the container ended, seconds since the epoch by AWS's clock; None where AWS does not say.
+    ended_at: float | None = None
 
 
 THROTTLE_CODES = frozenset(
@@ -197,14 +200,16 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
     exit_code = container.get("exitCode")
     started = bool(task.get("startedAt")) or _is_number(exit_code)
     if _is_number(exit_code) and (stopped or container.get("lastStatus") == "STOPPED"):
+        ended_at = _epoch(task.get("executionStoppedAt"))
         if exit_code == 0:
-            return Outcome(Verdict.FINISHED, arn=arn, started=True)
+            return Outcome(Verdict.FINISHED, arn=arn, started=True, ended_at=ended_at)
         told = _join(container.get("reason"), task.get("stopCode"), task.get("stoppedReason"))
         return Outcome(
             Verdict.FAILED,
             f"Container {container_name} exited with code {exit_code}. {explain(told)}",
             arn,
             True,
+            ended_at,
         )
     if not stopped:
         return Outcome(Verdict.LIVE, arn=arn, started=started)
@@ -232,6 +237,13 @@ def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 def _join(*parts: Any) -> str:
     # AWS often gives the container's reason as the task's, too.
     return "; ".join(dict.fromkeys(_text(part) for part in parts if part))
+
+
+def _epoch(moment: Any) -> float | None:
+    """Return a moment in seconds since the epoch; AWS sends it so, and botocore may have made a datetime of it."""
+    if isinstance(moment, datetime):
+        return moment.timestamp()
+    return float(moment) if isinstance(moment, (int, float)) else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -28,13 +28,14 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-#: What ``outcome``, ``following``, ``adoption`` and ``launch`` read of a task; ``startedAt`` only for being there.
+#: What ``outcome``, ``following``, ``adoption`` and ``launch`` read of a task; timestamps as numbers.
 TASK_MEMBERS = (
     "taskArn",
     "clusterArn",
     "lastStatus",
     "startedAt",
     "startedBy",
+    "executionStoppedAt",
     "stopCode",
     "stoppedReason",
     "overrides",

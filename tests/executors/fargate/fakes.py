@@ -386,6 +386,7 @@ class SteppedFleet:
         self.closing = False
         self.running = False
         self.wake_ups = 0
+        self.restarts = 0
         self.fleet = Fleet(
             ecs=ecs,
             config=config,

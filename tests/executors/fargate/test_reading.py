@@ -30,6 +30,9 @@ from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.outcome import judge_task
 from airflow.executors.fargate.reading import CONTAINER_MEMBERS, TASK_MEMBERS, read_less
 
+#: What botocore makes a datetime of and we leave a number.
+TIMESTAMPS = ("startedAt", "executionStoppedAt")
+
 
 class Raw:
     """The body of a response, as urllib3 hands it over."""
@@ -97,8 +100,8 @@ def assert_same(ours, botocores):
     assert len(ours["tasks"]) == len(botocores["tasks"])
     for read, whole in zip(ours["tasks"], botocores["tasks"]):
         for member in TASK_MEMBERS:
-            if member == "startedAt":
-                assert bool(read.get(member)) == bool(whole.get(member))
+            if member in TIMESTAMPS:
+                assert read.get(member) == (whole[member].timestamp() if member in whole else None)
             else:
                 assert read.get(member) == whole.get(member), member
         expected = [{m: c[m] for m in CONTAINER_MEMBERS if m in c} for c in whole.get("containers", [])]
