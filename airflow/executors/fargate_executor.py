@@ -34,7 +34,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted, NotFound
+from airflow.executors.fargate.launch import Accepted, Ended, Event, Identity, Launch, Noted, NotFound
 from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
@@ -76,9 +76,18 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
 @lru_cache(maxsize=1)
 def _launch_types() -> Sequence[str]:
-    """Return the launch types that the installed botocore lists for RunTask."""
-    import botocore.session
+    """
+    Return the launch types that the installed botocore lists for RunTask.
 
+    :raises ConfigError: where boto3 is not installed.
+    """
+    try:
+        import boto3  # noqa: F401
+        import botocore.session
+    except ImportError:
+        raise ConfigError(
+            ["The package boto3 is not installed. Install it where the scheduler runs."]
+        ) from None
     model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
     return model.input_shape.members["launchType"].enum
 
@@ -100,8 +109,10 @@ class FargateExecutor(BaseExecutor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
-        #: The id of the present launch by its key; None where it is not known yet.
-        self._launches: dict[TaskInstanceKey, str | None] = {}
+        #: The present launch by its key; None where it is not known yet, as AWS has not told.
+        self._launches: dict[TaskInstanceKey, Launch | None] = {}
+        #: Keys of which AWS has still to tell whether they have a container of an earlier scheduler.
+        self._untold: set[TaskInstanceKey] = set()
         #: Keys whose end the scheduler has been told of since the last heartbeat.
         self._just_ended: set[TaskInstanceKey] = set()
         #: What the metrics have been told of the fleet's counts.
@@ -120,7 +131,9 @@ class FargateExecutor(BaseExecutor):
         from airflow.executors.fargate.fleet_thread import FleetThread
         from airflow.executors.fargate.request import RequestBuilder
 
-        config = FargateConfig.from_options(compat.option_reader(self), _launch_types())
+        config = FargateConfig.from_options(
+            compat.option_reader(self), _launch_types(), default_region=compat.default_region
+        )
         ecs = _connect(config)
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
         self._fleet_thread = FleetThread(ecs, config, build)
@@ -196,11 +209,15 @@ class FargateExecutor(BaseExecutor):
 
     def _hand_over(self, launch: Launch) -> None:
         thread = self._require_thread()
-        earlier = self._launches.get(launch.key)
-        if earlier is not None:
-            thread.tell(thread.fleet.supersede, earlier)
-        self._launches[launch.key] = launch.id
+        self._supersede(launch.key)
+        self._launches[launch.key] = launch.without_workload()
         thread.tell(thread.fleet.add, launch)
+
+    def _supersede(self, key: TaskInstanceKey) -> None:
+        earlier = self._launches.pop(key, None)
+        if earlier is not None:
+            thread = self._require_thread()
+            thread.tell(thread.fleet.supersede, earlier.id)
 
     def _require_thread(self) -> FleetThread:
         if self._fleet_thread is None:
@@ -212,13 +229,13 @@ class FargateExecutor(BaseExecutor):
         key = ti.key
         self.queued_tasks.pop(key, None)
         self.running.discard(key)
-        launch_id = self._launches.pop(key, None)
-        if launch_id is not None:
-            self._revoke(launch_id, "Airflow has revoked the task instance: it was queued for too long")
+        launch = self._launches.pop(key, None)
+        if launch is not None:
+            self._revoke(launch, "Airflow has revoked the task instance: it was queued for too long")
 
-    def _revoke(self, launch_id: str, reason: str) -> None:
+    def _revoke(self, launch: Launch, reason: str) -> None:
         if self._fleet_thread is not None:
-            self._fleet_thread.tell(self._fleet_thread.fleet.revoke, launch_id, reason)
+            self._fleet_thread.tell(self._fleet_thread.fleet.revoke, launch.id, reason)
 
     # What the scheduler is told.
 
@@ -252,13 +269,17 @@ class FargateExecutor(BaseExecutor):
         if isinstance(event, NotFound):
             self._not_found(key)
             return
-        if key not in self._launches and isinstance(event, Accepted):
-            # It was found late, for a task instance that Airflow has taken back meanwhile.
-            self._revoke(launch.id, "Airflow has given up the launch")
-        if self._launches.get(key, "") not in (launch.id, None):
+        if isinstance(event, Accepted) and key in self._untold:
+            self._untold.discard(key)
+            if self._launches.get(key, launch) is None:
+                self._launches[key] = launch
+            else:
+                # It was told late, for a task instance that Airflow has taken back meanwhile.
+                self._revoke(launch, "Airflow has given up the launch")
+        present = self._launches.get(key)
+        if present is None or present.id != launch.id:
             return  # An earlier launch of the task instance: its end is not that of the present one.
         if isinstance(event, Accepted):
-            self._launches[key] = launch.id
             self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
             self._time("launch_duration", event.waited)
         elif isinstance(event, Noted):
@@ -311,7 +332,7 @@ class FargateExecutor(BaseExecutor):
         thread = self._require_thread()
         thread.ensure_running()
         tis_by_candidate = compat.candidates(tis)
-        unknown = [c for c in tis_by_candidate if c.key not in self._launches]
+        unknown = [candidate for candidate in tis_by_candidate if not self._has(candidate)]
         if not unknown:
             return []
         reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
@@ -324,8 +345,11 @@ class FargateExecutor(BaseExecutor):
                 return []
             answer = reply.result()  # It came at the last moment.
         for found in answer.found:
-            self._launches[found.candidate.key] = found.launch.id
+            self._supersede(found.candidate.key)
+            self._launches[found.candidate.key] = found.launch
             self.running.add(found.candidate.key)
+        for candidate in answer.untold:
+            self._give_back(candidate.key)
         self.log.info(
             "Adopted %d task instances, %d have no container", len(answer.found), len(answer.missing)
         )
@@ -334,25 +358,47 @@ class FargateExecutor(BaseExecutor):
     def _keep(self, candidates: Sequence[Candidate]) -> None:
         self.log.warning("AWS has not told yet which of %d task instances have a container", len(candidates))
         for candidate in candidates:
+            self._supersede(candidate.key)
             self._launches[candidate.key] = None
+            self._untold.add(candidate.key)
             self.running.add(candidate.key)
 
+    def _has(self, candidate: Candidate) -> bool:
+        """Tell whether the task instance's present launch is queued or known here, so that AWS need not be asked."""
+        if candidate.key in self.queued_tasks or candidate.key in self._untold:
+            return True
+        launch = self._launches.get(candidate.key)
+        return launch is not None and candidate.is_present(
+            Identity(launch.id, launch.task, launch.handed_over, "")
+        )
+
     def _not_found(self, key: TaskInstanceKey) -> None:
-        """Let go of a task instance that was kept; Airflow's own timeouts decide what becomes of it."""
+        """Let go of a task instance that was kept."""
+        self._untold.discard(key)
         if self._launches.get(key, "") is None:
             del self._launches[key]
             self.running.discard(key)
-            text = "No container was found for it when its scheduler was replaced."
-            self.log_task_event(event="fargate adoption", extra=text, ti_key=key)
+            self._give_back(key)
+
+    def _give_back(self, key: TaskInstanceKey) -> None:
+        """Tell that nobody knows of a container: Airflow's own timeouts decide what becomes of the task instance."""
+        text = "No container was found for it when its scheduler was replaced; Airflow's timeouts decide."
+        self.log_task_event(event="fargate adoption", extra=text, ti_key=key)
+
+    def debug_dump(self) -> None:
+        """Write what is here to the log, on SIGUSR2; the base class would write commands with their tokens."""
+        for name in ("queued_tasks", "running", "event_buffer"):
+            keys = list(getattr(self, name))
+            self.log.info("executor.%s (%d)\n\t%s", name, len(keys), "\n\t".join(map(repr, keys)))
 
 
 def _connect(config: FargateConfig) -> Ecs:
     """
     Make the client for ECS, which calls nothing yet.
 
-    :raises ConfigError: where no client can be made, such as without a Region.
+    :raises ConfigError: where no client can be made, such as with a profile that is not there.
     """
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, NoRegionError
 
     from airflow.executors.fargate.ecs import Ecs, client_config
     from airflow.executors.fargate.following import WATCH_CONCURRENCY
@@ -368,7 +414,10 @@ def _connect(config: FargateConfig) -> Ecs:
 
     try:
         return Ecs(make_client)
+    except NoRegionError as error:  # With a connection that names none.
+        name = f"[fargate] region = {config.region!r}"
+        raise ConfigError([f"{name}: {error} Set it, or AWS_DEFAULT_REGION, or the connection's."]) from error
     except BotoCoreError as error:
         raise ConfigError(
-            [f"[fargate] region = {config.region!r}: {error} Set the Region, here or in AWS_DEFAULT_REGION."]
+            [f"The AWS client cannot be made: {error} Check the AWS profile and environment."]
         ) from error

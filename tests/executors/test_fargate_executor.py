@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import subprocess
@@ -35,12 +36,14 @@ import pytest
 pytest.importorskip("boto3")
 pytest.importorskip("botocore")
 
+from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat, fleet_thread
 from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate_executor import FargateExecutor
+from airflow.models.connection import Connection
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import State, TaskInstanceState
@@ -746,6 +749,68 @@ def test_what_was_kept_can_be_launched_again_before_aws_answers(executor, fleet,
     assert executor.running == {key_of(0)}
 
 
+def test_what_was_kept_and_runs_beside_its_successor_is_stopped(executor, fleet, ecs, run, slow_adoption):
+    """Taken back and queued again before AWS answers: the container of the earlier launch is stopped."""
+    arn = run(0)
+    slow_adoption(0)
+    fleet.watch_pool.held = True
+    executor.revoke_task(ti=task_instance(key_of()))
+    queue(executor, key_of())
+    executor.heartbeat()
+    fleet.watch_pool.held = False
+    for _ in range(2):
+        fleet.advance(5)
+        executor.heartbeat()
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]
+    assert executor.running == {key_of()}
+
+
+def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ours(
+    executor, fleet, ecs, orphans, fakes
+):
+    """Where only an earlier launch of the task instance is known here, the present one's container is adopted."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.get_event_buffer()
+    (earlier,) = ecs.arns
+    task = compat.task_instance_id(key_of())
+    later = fakes.make_launch(0, task=task, handed_over=fleet.clock.at + 100)
+    present = ecs.put(fakes.make_request(later))
+    ecs.start(present)
+    orphan = orphans(0)
+    queued_at = fleet.clock.at + 99
+    candidates = {
+        dataclasses.replace(each, queued_at=queued_at): ti for each, ti in compat.candidates([orphan]).items()
+    }
+    with mock.patch.object(compat, "candidates", autospec=True, return_value=candidates):
+        assert list(executor.try_adopt_task_instances([orphan])) == []
+    executor.sync()
+    executor.get_event_buffer()
+    ecs.exit(earlier, 0)
+    fleet.advance(5)
+    executor.sync()
+    assert executor.get_event_buffer() == {}
+    ecs.exit(present, 1)
+    fleet.advance(5)
+    executor.sync()
+    assert [state for state, _ in executor.get_event_buffer().values()] == [FAILED]
+
+
+def test_what_is_queued_here_is_neither_asked_for_nor_given_back(executor, ecs, orphans):
+    """A task instance that waits for a slot here is this executor's own, whatever the database says of its scheduler."""
+    queue(executor, key_of())
+    assert list(executor.try_adopt_task_instances([orphans(0)])) == []
+    assert ecs.calls == []
+
+
+def test_what_aws_refuses_to_tell_is_not_given_back(executor, fleet, ecs, orphans, fakes):
+    """Without the permission to list nothing is reset, and no slot is held: Airflow's timeouts decide."""
+    ecs.next("list_tasks", *[fakes.aws_error("AccessDeniedException")] * 2)
+    assert list(executor.try_adopt_task_instances([orphans(0)])) == []
+    assert executor.running == set()
+    assert [event for event, _, _ in noted(executor)] == ["fargate adoption"]
+
+
 def test_an_answer_at_the_last_moment_counts(executor, fleet, ecs, run, orphans, monkeypatch):
     """An answer that comes between the patience's end and the giving up is taken."""
     run(0)
@@ -1033,16 +1098,62 @@ def test_a_connection_without_its_package_is_a_mistake(monkeypatch):
         compat.session_maker("aws_default", "us-east-1")
 
 
-def test_a_connection_makes_the_session(monkeypatch):
-    """With the provider, the session is the connection's, asked for anew each time."""
-    hook = mock.Mock(spec=["get_session"])
+@pytest.fixture
+def amazon_hook(monkeypatch):
+    """Put a stand-in for the provider's hook in its place, and a connection where Airflow looks for it."""
     module = mock.Mock(spec=["AwsGenericHook"])
-    module.AwsGenericHook.return_value = hook
+    module.AwsGenericHook.return_value = mock.Mock(spec=["get_session"])
     monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", module)
-    make_session = compat.session_maker("aws_default", "us-east-1")
-    hook.get_session.assert_not_called()
-    assert make_session() is hook.get_session.return_value
-    module.AwsGenericHook.assert_called_once_with(aws_conn_id="aws_default", region_name="us-east-1")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_OURS", "aws://")
+    return module.AwsGenericHook
+
+
+def test_a_connection_makes_the_session(amazon_hook):
+    """With the provider, the session is the connection's, asked for anew each time."""
+    make_session = compat.session_maker("aws_ours", "us-east-1")
+    amazon_hook.return_value.get_session.assert_not_called()
+    assert make_session() is amazon_hook.return_value.get_session.return_value
+    amazon_hook.assert_called_once_with(aws_conn_id="aws_ours", region_name="us-east-1")
+
+
+def test_a_connection_that_is_not_there_is_a_mistake_in_the_options(amazon_hook, monkeypatch):
+    """The hook would go on with other credentials; the executor does not start."""
+
+    def not_there(conn_id):
+        raise AirflowNotFoundException(conn_id)
+
+    monkeypatch.setattr(Connection, "get_connection_from_secrets", staticmethod(not_there))
+    with pytest.raises(ConfigError, match=r"\[fargate\] conn_id = 'typo': there is no such connection"):
+        compat.session_maker("typo", "us-east-1")
+
+
+def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch):
+    """A missing Region is one mistake among others, in the same message."""
+    for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AIRFLOW__FARGATE__REGION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "two words")
+    with pytest.raises(ConfigError, match=r"(?s)\[fargate\] cluster = .*\[fargate\] region = ") as raised:
+        unstarted.start()
+    assert len(raised.value.mistakes) == 2
+
+
+def test_without_boto3_the_message_says_what_to_install(monkeypatch):
+    """boto3 is no requirement of Airflow's core: who lacks it is told."""
+    fargate_executor._launch_types.cache_clear()
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    with pytest.raises(ConfigError, match="boto3 is not installed"):
+        fargate_executor._launch_types()
+
+
+def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
+    """What the scheduler writes to its log on SIGUSR2 has keys and no commands."""
+    queue(executor, key_of())
+    with mock.patch.object(type(executor), "log", new_callable=mock.PropertyMock) as log:
+        executor.debug_dump()
+    written = str(log.return_value.info.call_args_list)
+    assert "task0" in written
+    assert SECRET not in written
 
 
 def test_the_client_goes_where_the_options_say(fakes):

@@ -25,9 +25,10 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
@@ -86,11 +87,13 @@ class Adopted:
 
     found: tuple[Found, ...]
     missing: tuple[Candidate, ...]
+    #: Those of which AWS refused to tell: they may have a container, and nobody knows.
+    untold: tuple[Candidate, ...] = ()
 
 
 class Adoption:
     """
-    Looks for the containers of candidates; used by one thread.
+    Looks for containers; keeps no state, so any thread may use it.
 
     Its budget: a call for each 100 stored ARNs; only where that leaves candidates without a container, two
     lists of the deployment's containers (running, stopped), with a call to describe each 100 of them. What
@@ -107,47 +110,60 @@ class Adoption:
         self._deployment = deployment
 
     def look(self, candidates: Sequence[Candidate]) -> Adopted:
-        """Ask AWS once, and match."""
+        """
+        Ask AWS once, and match.
+
+        Where AWS refuses a call for good, such as ListTasks without its permission, what the other calls told
+        stands, and what they did not tell is neither found nor missing.
+        """
         found: dict[Any, tuple[Any, Found]] = {}
         wanted = {candidate.task: candidate for candidate in candidates}
-        for tasks in self._tasks(wanted, found):
-            for task in tasks:
-                if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
-                    _match(task, wanted, found)
-        missing = tuple(c for c in candidates if c.task not in found)
-        return Adopted(tuple(match for _, match in found.values()), missing)
+        refused = False
+        for call, tells_all in self._calls(wanted, found):
+            try:
+                for task in call():
+                    if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
+                        _match(task, wanted, found)
+            except Exception as error:
+                if judge_error(error).verdict is not Verdict.FAILED:
+                    raise
+                refused = refused or tells_all
+                log.error("AWS refuses to tell of containers to adopt: %s", judge_error(error).reason)
+        left = tuple(c for c in candidates if c.task not in found)
+        matches = tuple(match for _, match in found.values())
+        return Adopted(matches, () if refused else left, left if refused else ())
 
-    def find(self, cluster: str, launch_id: str) -> str | None:
-        """Return the ARN of a launch's running container, or None."""
-        listed = list(self._ecs.list_running(cluster, self._deployment))
-        for tasks in self._described(cluster, listed):
-            for task in tasks:
-                identity = Identity.of(task) if isinstance(task, Mapping) else None
-                if identity and identity.launch_id == launch_id:
-                    return task["taskArn"]
-        return None
+    def find(self, cluster: str, launch_ids: Collection[str]) -> dict[str, str]:
+        """Return the ARNs of the running containers of launches, by the launches' ids."""
+        arns: dict[str, str] = {}
+        for task in self._described(cluster, list(self._ecs.list_running(cluster, self._deployment))):
+            identity = Identity.of(task) if isinstance(task, Mapping) else None
+            if identity and identity.launch_id in launch_ids:
+                arns[identity.launch_id] = task["taskArn"]
+        return arns
 
-    def _tasks(self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any]) -> Iterator[Iterable[Any]]:
+    def _calls(
+        self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any]
+    ) -> Iterator[tuple[Callable[[], Iterable[Any]], bool]]:
+        """Yield the calls, the fewest first, and whether without one of them a container can be overlooked."""
         by_cluster: dict[str, list[str]] = {}
         for candidate in wanted.values():
             known = ARN.fullmatch(candidate.external_id or "")
             if known:
                 by_cluster.setdefault(known["cluster"] or self._cluster, []).append(known[0])
         for cluster, arns in by_cluster.items():
-            try:
-                yield from self._described(cluster, arns)
-            except Exception as error:
-                # Such as a stored ARN of another Region or a deleted cluster: the lists may still tell.
-                if judge_error(error).verdict is not Verdict.FAILED:
-                    raise
-                log.warning("Stored ARNs in cluster %s cannot be described: %s", cluster, error)
+            # Such as that of another Region or of a deleted cluster may be refused: the lists still tell.
+            yield partial(self._described, cluster, arns), False
         for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):
             if len(found) < len(wanted):
-                yield from self._described(self._cluster, list(list_tasks(self._cluster, self._deployment)))
+                yield partial(self._listed, list_tasks), True
 
-    def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Iterable[Any]]:
+    def _listed(self, list_tasks: Callable[[str, str], Iterator[str]]) -> Iterator[Any]:
+        return self._described(self._cluster, list(list_tasks(self._cluster, self._deployment)))
+
+    def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Any]:
         for batch in in_batches(arns, MAX_DESCRIBED):
-            yield self._ecs.describe_tasks(cluster, batch).get("tasks") or ()
+            yield from self._ecs.describe_tasks(cluster, batch).get("tasks") or ()
 
 
 def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:

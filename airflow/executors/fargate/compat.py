@@ -29,7 +29,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.adoption import ARN, Candidate
 from airflow.executors.fargate.config import SECTION, template
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 QUEUES_WORKLOADS_ITSELF = hasattr(BaseExecutor, "queue_workload") and not hasattr(
     BaseExecutor, "_process_workloads"
 )
+#: From 3.2 on Airflow assigns ``external_executor_id`` itself when it queues a task instance.
+ASSIGNS_IDS = hasattr(BaseExecutor, "pre_assigns_external_executor_id")
 #: What a container runs from 3.0 on; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
 
@@ -118,26 +120,39 @@ def stats() -> Any:
     return getattr(base_executor, "stats", None) or base_executor.Stats
 
 
+def default_region() -> str | None:
+    """Return the Region that boto3 takes where nobody names one."""
+    import boto3
+
+    return boto3.session.Session().region_name
+
+
 def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
     """
     Return a function that makes a boto3 session, with the connection's credentials where one is named.
 
-    :raises ConfigError: where the connection needs a package that is not there.
+    :raises ConfigError: where a package that it needs is not there, or the connection is not.
     """
     if not conn_id:
         import boto3
 
         return lambda: boto3.session.Session(region_name=region)
+    name = f"[{SECTION}] conn_id = {conn_id!r}"
     try:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
     except ImportError:
         raise ConfigError(
-            [
-                (
-                    f"[{SECTION}] conn_id = {conn_id!r}: a connection needs a package that is not installed. "
-                    "Install apache-airflow-providers-amazon, or leave conn_id empty."
-                )
-            ]
+            [f"{name}: apache-airflow-providers-amazon is not installed. Install it, or leave conn_id empty."]
+        ) from None
+    from airflow.exceptions import AirflowNotFoundException
+    from airflow.models.connection import Connection
+
+    try:
+        # The hook itself only warns, and goes on with whatever credentials boto3 finds.
+        Connection.get_connection_from_secrets(conn_id)
+    except AirflowNotFoundException:
+        raise ConfigError(
+            [f"{name}: there is no such connection. Make it, or leave conn_id empty."]
         ) from None
     return lambda: AwsGenericHook(aws_conn_id=conn_id, region_name=region).get_session(region_name=region)
 
@@ -170,6 +185,10 @@ def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
             continue
         *ids, external_id, queued = row[width:]
         key = TaskInstanceKey(*ids)
+        if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
+            external_id = (
+                None  # An id that another executor has left there: it tells nothing of our containers.
+            )
         queued_at = queued.timestamp() if queued else None
         found[Candidate(task_instance_id(key), key, external_id, queued_at)] = ti
     return found

@@ -101,7 +101,11 @@ class FargateConfig:
 
     @classmethod
     def from_options(
-        cls, get: Callable[[str], str | None], launch_types: Collection[str], call_function: bool = True
+        cls,
+        get: Callable[[str], str | None],
+        launch_types: Collection[str],
+        call_function: bool = True,
+        default_region: Callable[[], str | None] | None = None,
     ) -> FargateConfig:
         """
         Parse and check all options.
@@ -110,6 +114,8 @@ class FargateConfig:
         :param launch_types: the launch types that the installed botocore lists for ``RunTask``.
         :param call_function: whether to call ``execution_config_function``; the default function, which
             reads the options itself, says no.
+        :param default_region: returns the Region that is taken where the option is empty; None leaves out
+            whether there is one.
         :raises ConfigError: with every mistake that there is.
         """
         options = _Options({name: (get(name) or "").strip() for name in template()})
@@ -162,6 +168,8 @@ class FargateConfig:
             describe_rate=options.number("describe_rate", float, 0.1, 1000.0),
             command_to_request=options.function("execution_config_function", function_path, call_function),
         )
+        if default_region and not config.region and not config.conn_id:
+            options.check_region(default_region)
         if options.mistakes:
             raise ConfigError(options.mistakes)
         return config
@@ -180,6 +188,17 @@ class _Options:
     def default(self, name: str) -> Any:
         """Return what the template says, for an option that was emptied and cannot do without a value."""
         return template()[name]["default"]
+
+    def check_region(self, default_region: Callable[[], str | None]) -> None:
+        try:
+            if default_region():
+                return
+            what = "it is not set, nor is there a default"
+        except (
+            Exception
+        ) as error:  # botocore is not known here; it tells of a profile that is not there, and such.
+            what = f"it is not set, and the default cannot be read: {error}"
+        self._mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
 
     def text(self, name: str, required: bool = False) -> Any:
         value = self._values[name]

@@ -21,39 +21,28 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 from random import random as random_number
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.adoption import (
-    Adopted,
-    Adoption,
-    Candidate,
-    Found,
-    hand_over,
-    look_until_answered,
-)
+from airflow.executors.fargate.adoption import Adopted, Adoption, Candidate, Found
 from airflow.executors.fargate.following import Following
-from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted, NotFound
+from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted
 from airflow.executors.fargate.launching import Launching
 from airflow.executors.fargate.outcome import Outcome, Verdict
-from airflow.executors.fargate.run import Agenda, Calls, Pool, Run
+from airflow.executors.fargate.run import Calls, Pool, Run
+from airflow.executors.fargate.searching import Searching
 from airflow.executors.fargate.tally import Tally
-from airflow.executors.fargate.throttle import BackOff, TokenBucket
+from airflow.executors.fargate.throttle import TokenBucket
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
-    from airflow.executors.fargate.pool import Result
     from airflow.executors.fargate.request import Prepared
 
 log = logging.getLogger(__name__)
 
-#: Seconds until each look for a container of which nobody knows whether it exists.
-SEARCH_DELAYS = (5.0, 30.0, 120.0)
-ADOPTION_BACK_OFF = 1.0, 30.0
 #: How often handling a launch may end the thread before the launch is given up.
 MAX_FAULTS = 2
 #: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
@@ -96,23 +85,15 @@ class Fleet:
         now: Callable[[], float],
         random: Callable[[], float] = random_number,
     ) -> None:
-        self._config = config
-        self._adoption = Adoption(ecs, config.cluster, config.deployment)
-        self._adoption_back_off = BackOff(*ADOPTION_BACK_OFF, random)
-        self._watch_pool = watch_pool
         self._watch_calls = Calls(watch_pool, post)
         self._stop_calls = Calls(watch_pool, post)
-        self._search_calls = Calls(watch_pool, post)
-        self._post = post
         self._emit = emit
-        self._wait = wait
         self._clock = clock
         self._now = now
         self.tally = Tally()
         #: Ids of the launches that have a container.
         self._live: set[str] = set()
         self._runs: dict[str, Run] = {}
-        self._searches = Agenda()
         self._order = itertools.count()
         #: The run that is being handled: the suspect, if the thread dies.
         self._handling: Run | None = None
@@ -133,17 +114,31 @@ class Fleet:
             calls=self._watch_calls,
             stop_calls=self._stop_calls,
             poll_interval=config.poll_interval,
-            bucket=TokenBucket(config.describe_rate, config.describe_rate, clock),
+            bucket=TokenBucket(config.describe_rate, max(1.0, config.describe_rate), clock),
             owner=self,
             tally=self.tally,
             clock=clock,
             random=random,
         )
 
+        self._searching = Searching(
+            adoption=Adoption(ecs, config.cluster, config.deployment),
+            pool=watch_pool,
+            post=post,
+            owner=self,
+            emit=emit,
+            wait=wait,
+            clock=clock,
+            now=now,
+            random=random,
+        )
+
     # What the executor asks for.
 
     def add(self, launch: Launch) -> None:
-        """Launch a container."""
+        """Launch a container; said twice, it is done once."""
+        if launch.id in self._runs:
+            return
         run = self._runs[launch.id] = Run(launch, order=next(self._order))
         if launch.expires is not None:
             # Turned into the fleet's own clock at once, which does not jump.
@@ -192,42 +187,14 @@ class Fleet:
     @property
     def containers_to_stop(self) -> int:
         """How many containers are to be stopped and have not been asked to."""
-        return self._following.stops_open
+        return self._following.stops_open + self._searching.open
 
     def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
-        """
-        Find the containers of task instances whose scheduler is gone.
+        """Find the containers of task instances whose scheduler is gone; see :class:`Searching`."""
+        self._searching.look_for(candidates, reply)
 
-        :param reply: gets the answer; where it was cancelled, since AWS took too long to answer, what is
-            found out later is told as events.
-        """
-        look = partial(
-            look_until_answered,
-            self._adoption.look,
-            candidates,
-            now=self._now,
-            wait=self._wait,
-            back_off=self._adoption_back_off,
-            failed=partial(log.warning, "AWS cannot be asked for containers to adopt, asking again: %s"),
-        )
-        self._watch_pool.submit(look, partial(self._post, self._looked, reply))
-
-    def _looked(self, reply: Future[Adopted], result: Result) -> None:
-        answer: Adopted | None = result.value
-        if (
-            answer is None
-        ):  # Given up, since the scheduler ends; or a bug, which the thread's owner shall see.
-            if result.error is not None:
-                raise result.error
-            return
-        for found in answer.found:
-            # Each for itself, so that an error with one loses no other; and before anybody can revoke it.
-            self._post(self._adopt, found)
-        in_time = hand_over(reply, answer)
-        for candidate in () if in_time else answer.missing:
-            self._emit(NotFound(Launch(candidate.task, candidate.key)))
-
-    def _adopt(self, found: Found) -> None:
+    def adopt(self, found: Found) -> None:
+        """Take over a container of another scheduler."""
         if found.launch.id in self._runs:
             return
         run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
@@ -311,29 +278,14 @@ class Fleet:
 
     def in_doubt(self, run: Run) -> None:
         """Look for the container of a launch that Airflow has given up while RunTask had no clear answer."""
-        if run.searches < len(SEARCH_DELAYS):
-            self._searches.put(self._clock() + SEARCH_DELAYS[run.searches], run)
-            run.searches += 1
-        else:
-            self.ended(run, None)
+        self._searching.add(run)
 
     # The thread's part.
 
     def work(self) -> float | None:
         """Make all calls whose turn it is; return when to look again, or None if only a message can tell."""
-        now = self._clock()
-        while run := self._searches.take(now):
-            find = partial(self._adoption.find, run.cluster, run.launch.id)
-            self._search_calls.make([run], find, self._searched)
-        turns = (self._launching.work(), self._following.work(), self._searches.first())
+        turns = (self._launching.work(), self._following.work(), self._searching.work())
         return min((turn for turn in turns if turn is not None), default=None)
-
-    def _searched(self, runs: Sequence[Run], result: Result) -> None:
-        (run,) = runs
-        if result.value:
-            self.accepted(run, result.value)
-        else:
-            self.in_doubt(run)
 
     def recover(self) -> None:
         """
@@ -341,7 +293,7 @@ class Fleet:
 
         A launch whose handling ended the thread more than once is given up, so that it harms itself alone.
         """
-        all_calls = (self._launching.calls, self._watch_calls, self._stop_calls, self._search_calls)
+        all_calls = (self._launching.calls, self._watch_calls, self._stop_calls, self._searching.calls)
         for run in self._suspects(all_calls):
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
@@ -349,7 +301,7 @@ class Fleet:
                     run.token or run.arn
                 )  # So that its container, if there is one, is stopped.
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
-        for agenda in (self._launching, self._following, self._searches):
+        for agenda in (self._launching, self._following, self._searching):
             agenda.clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)
@@ -370,7 +322,7 @@ class Fleet:
                 self._following.add(run)
             if run.stop_reason and run not in self._stop_calls.runs():
                 self._following.stop(run)
-        elif run in self._search_calls.runs() or run in self._launching.calls.runs():
+        elif run in self._searching.calls.runs() or run in self._launching.calls.runs():
             return
         elif run.quiet:
             self._launching.give_up(run)

@@ -79,6 +79,9 @@ class FleetThread:
         )
         self._thread: threading.Thread | None = None
         self._death: BaseException | None = None
+        #: The message that is being handled, and the last one that was repeated.
+        self._in_hand: tuple[Callable[..., None], tuple[Any, ...]] | None = None
+        self._repeated: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self.restarts = 0
 
     @property
@@ -143,6 +146,7 @@ class FleetThread:
         try:
             if again:
                 self._fleet.recover()
+                self._say_again()
             self._loop()
         except _EndThread:
             pass
@@ -157,11 +161,26 @@ class FleetThread:
                 function, arguments = self._inbox.get(timeout=timeout)
             except queue.Empty:
                 continue
-            function(*arguments)
+            self._do(function, arguments)
             for _ in range(self._inbox.qsize()):
-                function, arguments = self._inbox.get_nowait()
-                function(*arguments)
-            function = arguments = None  # type: ignore[assignment]  # Or it would keep the last message in memory.
+                self._do(*self._inbox.get_nowait())
+            del function, arguments  # Or the thread would keep the last message in memory while it waits.
+
+    def _do(self, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
+        self._in_hand = (function, arguments)
+        function(*arguments)
+        self._in_hand = None
+
+    def _say_again(self) -> None:
+        """
+        Repeat, once, what the fleet was being told when the thread died: all of that can be said twice.
+
+        The result of a call is not repeated: recover() gives its launches their turn anew.
+        """
+        lost, self._in_hand = self._in_hand, None
+        if lost is not None and lost != self._repeated and getattr(lost[0], "__self__", None) is self._fleet:
+            self._repeated = lost
+            self._post(lost[0], *lost[1])
 
 
 class _EndThread(BaseException):

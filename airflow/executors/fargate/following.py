@@ -219,9 +219,13 @@ class Following:
         if result.error is None:
             return
         outcome = judge_error(result.error)
-        if outcome.verdict is Verdict.FAILED:
-            log.warning("StopTask for %s, container %s, was refused: %s", run, run.arn, outcome.reason)
+        if outcome.verdict is Verdict.FAILED and "not found" in outcome.reason:
             self._owner.stopped(run)
+            return
+        if outcome.verdict is Verdict.FAILED:
+            # It runs on until somebody allows us to stop it.
+            log.error("StopTask for %s, container %s, is refused: %s", run, run.arn, outcome.reason)
+            self.stop(run, REFUSED_PAUSE)
             return
         if outcome.verdict is Verdict.CREDENTIALS:
             self._ecs.renew()

@@ -41,6 +41,9 @@ log = logging.getLogger(__name__)
 #: Seconds; first wait and limit.
 RESEND_BACK_OFF = 1.0, 30.0
 ATTEMPT_BACK_OFF = 2.0, 30.0
+#: Seconds after the last moment for an attempt in which Airflow should have taken a launch back: the rest of the
+#: token's life, and two of its looks for what is queued too long ([scheduler] task_queued_timeout_check_interval).
+REVOCATION = 60.0 + 2 * 120.0
 CREDENTIALS_BACK_OFF = 2.0, 15.0
 
 
@@ -183,8 +186,7 @@ class Launching:
             self.calls.make([run], partial(self._build, run.launch), self._built)
             return
         if run.deadline is not None and now > run.deadline and not run.doubtful:
-            # Its token would expire before it is used. Airflow's queued timeout will revoke it.
-            self._owner.noted(run, "No attempt is begun: the token in the command expires too soon.")
+            self._wait_to_be_revoked(run, run.deadline + REVOCATION, now)
             return
         if run.token is None:
             run.token = uuid.uuid4().hex
@@ -194,6 +196,18 @@ class Launching:
             self.calls.make([run], partial(self._ecs.run_task, run.prepared.request, run.token), self._sent)
         else:
             self.add(run)
+
+    def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
+        """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
+        if now >= until:
+            self._owner.ended(run, "No container could be launched before the token in its command expired.")
+            return
+        self._owner.noted(
+            run,
+            "No attempt is begun: the token in the command expires too soon. How long it lives is set by [scheduler] "
+            "task_queued_timeout, before Airflow 3.2 by [execution_api] jwt_expiration_time.",
+        )
+        self._waiting.put(until, run)
 
     def _built(self, runs: Sequence[Run], result: Result) -> None:
         (run,) = runs

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import threading
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -164,7 +165,9 @@ class RequestBuilder:
             raise
         except (Exception, SystemExit) as error:
             # Only the type: the message of an error in the user's code can hold the command and its token.
-            raise RequestError(f"the function of {function} raised {type(error).__name__}") from error
+            raise RequestError(
+                f"the function of {function} raised {type(error).__name__} {_where(error)}"
+            ) from error
         if not isinstance(request, dict):
             raise RequestError(
                 f"the function of {function} returned a {type(request).__name__}; it must return a dict"
@@ -190,6 +193,12 @@ class RequestBuilder:
                 "give Airflow's command to one container by its name"
             )
         return named[0]
+
+
+def _where(error: BaseException) -> str:
+    """Return the place of an error, which tells its user where to look and holds no value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f"in {frames[-1].filename}, line {frames[-1].lineno}" if frames else "somewhere"
 
 
 def _identity_override(name: str, launch: Launch) -> dict[str, Any]:

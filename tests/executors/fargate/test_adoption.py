@@ -25,7 +25,7 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate import fleet as fleet_module
+from airflow.executors.fargate import searching
 from airflow.executors.fargate.adoption import (
     CLOCK_TOLERANCE,
     CONSISTENCY,
@@ -311,7 +311,7 @@ def test_aws_is_asked_until_it_answers(fakes, look, fleet, ecs, run, candidate, 
     """Nobody concludes from an error that there is no container: the look is repeated, ever later."""
     first, second = run(0), run(1)
     ecs.next(call, *[error(fakes) for _ in range(4)])
-    with mock.patch.object(fleet_module, "log", autospec=True) as log:
+    with mock.patch.object(searching, "log", autospec=True) as log:
         answer = look(candidate(0, first), candidate(1))
     assert found(answer) == {"key of 0": first, "key of 1": second}
     assert fleet.waits == [1, 2, 4, 8]
@@ -331,6 +331,17 @@ def test_a_late_answer_is_told_as_events(fakes, fleet, ecs, run, candidate, live
     told = [(type(event), event.launch.key) for event in fleet.told]
     expected = [(Accepted, "key of 0")] + [(Ended, "key of 0")] * (not lives) + [(NotFound, "key of 1")]
     assert sorted(told, key=str) == sorted(expected, key=str)
+
+
+def test_what_aws_refuses_to_list_harms_nobody_whose_arn_is_known(fakes, look, fleet, ecs, run, candidate):
+    """Without the permission to list, stored ARNs are adopted all the same, and of the rest nothing is concluded."""
+    first = run(0)
+    run(1)
+    ecs.next("list_tasks", *[fakes.aws_error("AccessDeniedException")] * 2)
+    answer = look(candidate(0, first), candidate(1))
+    assert found(answer) == {"key of 0": first}
+    assert answer.missing == ()
+    assert [each.key for each in answer.untold] == ["key of 1"]
 
 
 def test_an_answer_in_time_tells_no_lack(look, fleet, run, candidate):
@@ -363,8 +374,8 @@ def die_at(calls, number, function, *arguments):
 def test_an_error_while_taking_over_loses_no_container(look, fleet, ecs, run, candidate, number):
     """Where the thread dies of one container, its successor follows all that were told as found."""
     arns = [run(n) for n in range(3)]
-    adopt = fleet.fleet._adopt
-    with mock.patch.object(fleet.fleet, "_adopt", autospec=True) as fails:
+    adopt = fleet.fleet.adopt
+    with mock.patch.object(fleet.fleet, "adopt", autospec=True) as fails:
         fails.side_effect = partial(die_at, itertools.count(), number, adopt)
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(n) for n in range(3)], reply)

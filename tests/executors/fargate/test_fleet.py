@@ -25,10 +25,11 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import fleet as fleet_module, launching
-from airflow.executors.fargate.fleet import MAX_FAULTS, SEARCH_DELAYS, Fleet
+from airflow.executors.fargate.fleet import MAX_FAULTS, Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.searching import ERROR_DELAY, SEARCH_DELAYS, Searching
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
 AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
@@ -243,10 +244,49 @@ def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
     in_doubt_with_nothing(fleet, ecs, fakes, launch)
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"), ConnectionResetError())
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
-    fleet.advance(sum(SEARCH_DELAYS) + 10)
-    assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS)
+    fleet.advance(sum(SEARCH_DELAYS) + 2 * ERROR_DELAY + 10)
+    assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS) + 2  # An error counts for no look.
     assert not list(fleet.fleet.runs())
     assert fleet.settle() is None
+
+
+def test_many_in_doubt_are_searched_for_together(fakes, fleet, ecs):
+    """Fifty launches that were revoked in doubt cost one search at a time, and each container is stopped."""
+    launches = [fakes.make_launch(n) for n in range(50)]
+    ecs.next("run_task", *[fakes.Lost(ConnectionResetError())] * 50)
+    fleet.add(*launches)
+    for launch in launches:
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(60)
+    assert len(ecs.made("list_tasks")) == 1
+    assert sorted(call.arguments[1] for call in ecs.made("stop_task")) == sorted(ecs.arns)
+    assert len(ecs.arns) == 50
+
+
+def test_an_outage_is_no_look(fakes, fleet, ecs, launch):
+    """However long AWS cannot be asked, the container of a launch that was revoked in doubt is stopped in the end."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    ecs.next("list_tasks", *[ConnectionResetError()] * 20)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(900)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+
+
+def test_what_is_in_doubt_is_not_idle(fakes, fleet, ecs, launch):
+    """Whoever waits for all containers to be stopped waits for those in doubt, too."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    fleet.tell(fleet.fleet.revoke_all, "why")
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 1
+    fleet.advance(60)
+    assert fleet.fleet.containers_to_stop == 0
+
+
+def test_a_launch_that_is_added_twice_is_one(fleet, ecs, launch):
+    """A message that is repeated after the thread's death launches nothing twice."""
+    fleet.add(launch, launch)
+    fleet.advance(60)
+    assert len(ecs.arns) == 1
 
 
 def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, fleet, ecs, launch):
@@ -461,7 +501,8 @@ HANDLERS = [
     *[(Launching, name) for name in ("launch_again", "give_up", "work")],
     *[(Following, name) for name in ("add", "stop", "_batch", "_describe", "_described", "_not_described")],
     *[(Following, name) for name in ("_stop_answered", "work")],
-    *[(Fleet, name) for name in ("in_doubt", "_searched")],
+    (Fleet, "in_doubt"),
+    *[(Searching, name) for name in ("add", "work", "_searched")],
 ]
 
 

@@ -421,18 +421,37 @@ def test_a_stop_is_repeated_until_aws_has_taken_it(fakes, fleet, ecs, launch, an
     assert fleet.fleet.containers_to_stop == 0
 
 
-def test_a_stop_that_is_refused_is_not_repeated(fakes, fleet, ecs, launch):
-    """Where AWS refuses for good, that is told in the log, and the launch is let go."""
+def test_a_stop_of_what_is_gone_is_not_repeated(fakes, fleet, ecs, launch):
+    """Where AWS knows no such task there is nothing to stop, and the launch is let go."""
     fleet.add(launch)
     words = "The referenced task was not found."
     ecs.next("stop_task", fakes.aws_error("InvalidParameterException", words))
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
-    with mock.patch.object(following, "log", autospec=True) as log:
-        fleet.advance(600)
-    assert words.rstrip(".") in str(log.warning.call_args)
+    fleet.advance(600)
     assert len(ecs.made("stop_task")) == 1
     assert not list(fleet.fleet.runs())
     assert not fleet.told_of(launch, Ended)
+
+
+def test_a_stop_that_is_refused_is_told_and_repeated(fakes, fleet, ecs, launch):
+    """Without the permission to stop it a container runs on: the log says so, until somebody grants it."""
+    fleet.add(launch)
+    ecs.next("stop_task", *[fakes.aws_error(*DENIED) for _ in range(3)])
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    with mock.patch.object(following, "log", autospec=True) as log:
+        fleet.advance(600)
+    assert log.error.call_count == 3
+    assert DENIED[1] in str(log.error.call_args)
+    assert len(ecs.made("stop_task")) == 4
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_the_slowest_rate_still_looks(make_fleet, run_many, ecs, rate):
+    """With less than one look a second, there are looks all the same."""
+    fleet = make_fleet(describe_rate=rate)
+    run_many(fleet, 1)
+    fleet.advance(100)
+    assert len(ecs.made("describe_tasks")) == pytest.approx(100 * min(rate, 0.5), abs=2)
 
 
 def test_stops_come_before_looks(make_fleet, run_many, ecs):

@@ -28,6 +28,7 @@ from airflow.executors.fargate import launching
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE, SPARE_LAUNCHES
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
@@ -341,6 +342,18 @@ def test_no_attempt_begins_with_too_little_of_its_tokens_life_left(fakes, fleet,
     assert len(ecs.tokens) == begun
     assert len(fleet.told_of(launch, Noted)) == 1 - begun
     assert not fleet.told_of(launch, Ended)
+
+
+@pytest.mark.parametrize(("after", "ended"), [(REVOCATION - 2, 0), (REVOCATION, 1)])
+def test_a_launch_that_nobody_takes_back_fails_in_the_end(fakes, fleet, ecs, after, ended):
+    """Where Airflow's queued timeout does not take the launch back, it fails rather than wait for ever."""
+    launch = fakes.make_launch(expires=fleet.clock.at + MIN_TOKEN_LIFE - 1)
+    fleet.add(launch)
+    fleet.advance(after)
+    assert len(fleet.told_of(launch, Ended)) == ended
+    assert len(fleet.told_of(launch, Noted)) == 1
+    assert ecs.tokens == []
+    assert len(list(fleet.fleet.runs())) == 1 - ended
 
 
 @pytest.mark.parametrize(
