@@ -26,12 +26,13 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+from harness.environment import REPOSITORY
+
 from benchmarking import figures, picture, report, table
 from benchmarking.machine import described, machine
 from benchmarking.options import parse
 from benchmarking.runner import BenchmarkError, airflow_home, ceiling, run
 from benchmarking.scenarios import FULL, QUICK, Scale, Scenario
-from harness.environment import REPOSITORY
 
 #: Seconds for which the local Fargate is asked as fast as it answers.
 CEILING_SECONDS = {FULL.name: 5.0, QUICK.name: 2.0}

@@ -24,7 +24,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.utils.state import TaskInstanceState
-
 from benchmarking.scenarios import BUSY_HEARTBEAT, HEARTBEAT
 
 if TYPE_CHECKING:
@@ -86,9 +85,9 @@ class Driver:
                 self.failed += state == TaskInstanceState.FAILED
         self.executor._task_event_logs.clear()
 
-    def beat_until(self, done: Callable[[], bool]) -> None:
+    def beat_until(self, done: Callable[[], bool], interval: float = HEARTBEAT) -> None:
         """
-        Go on, a heartbeat a second, until something holds.
+        Go on, a heartbeat each so many seconds, until something holds.
 
         :raises Unfinished: it took too long
         """
@@ -96,7 +95,7 @@ class Driver:
         while not done():
             if time.monotonic() > deadline:
                 raise Unfinished
-            self._paced(HEARTBEAT)
+            self._paced(interval)
 
     def beat_for(self, seconds: float) -> None:
         """Go on, a heartbeat a second, for so long; the last one may end later."""

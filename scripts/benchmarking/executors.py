@@ -23,8 +23,9 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.scenarios import INCUMBENT, OURS, Limit
 from harness.settings import fargate_settings
+
+from benchmarking.scenarios import INCUMBENT, OURS, Limit
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor

@@ -23,11 +23,11 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.scenarios import Scenario
 from benchmarking.service import made, refused
 
 if TYPE_CHECKING:
     from benchmarking.procedures import Seen
+    from benchmarking.scenarios import Scenario
 
 #: What never came to pass took so long.
 NEVER = math.inf

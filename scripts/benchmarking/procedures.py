@@ -32,21 +32,27 @@ import boto3
 
 from benchmarking import executors, work
 from benchmarking.driver import Beat, Driver
-from benchmarking.scenarios import FOR_EVER, Limit, Scale, Scenario
+from benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, Limit, Scale, Scenario
 from benchmarking.service import OTHERS, Calls, Service, Task, made
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.adoption import Adopted, Candidate
 
 #: No limit, for launches that are not measured.
-UNLIMITED = Limit(rate=10_000, burst=10_000)
+UNLIMITED = Limit(rate=1000, burst=1000)
 STORM = [{"kind": "throttle", "probability": 0.9}]
-#: Seconds from the hand-over of containers that shall end to the window in which they do.
-LEAD = 15.0
+#: Seconds until the executor's threads and connections are there, as in any scheduler.
+WARM_UP = 1.0
 #: How many live containers there are at the first of the two measurements of memory, of ten.
 FEW_OF_TEN = 1
+#: Into how many groups containers are mixed.
+GROUPS = 10
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 MAX_COUNT = 10
+
+
+class Late(Exception):
+    """The live containers could not be begun in the time that was planned for it."""
 
 
 @dataclass
@@ -89,7 +95,7 @@ def launch(bench: Bench, seen: Seen) -> None:
     service.adjust(pretend={"duration": list(scenario.seconds)})
     driver = bench.start(bench.scale.run_limit)
     seen.beats, seen.told = driver.beats, driver.told
-    driver.beat_for(2)  # Threads and connections are there by then, as in any scheduler.
+    driver.beat_for(WARM_UP)
     driver.beats.clear()
     to_do = work.workloads(driver.executor, "task", scenario.tasks)
     service.be_like_aws()
@@ -122,11 +128,10 @@ def follow(bench: Bench, seen: Seen) -> None:
     scenario, service = bench.scenario, bench.service
     driver = bench.start(UNLIMITED)
     seen.beats, seen.told = driver.beats, driver.told
-    _begin(bench, driver, "stays", scenario.live - scenario.tasks, (FOR_EVER, FOR_EVER))
-    handed_over = time.monotonic()
-    _begin(bench, driver, "task", scenario.tasks, (LEAD, LEAD + scenario.window))
+    start = time.monotonic() + scenario.ramp + scenario.settle
+    _begin_mixed(bench, driver, start)
     service.be_like_aws()
-    driver.beat_for(max(LEAD / 3, LEAD - (time.monotonic() - handed_over)))
+    driver.beat_for(start - time.monotonic())
     driver.beats.clear()
     service.forget_calls()
     began, used = time.monotonic(), time.process_time()
@@ -136,34 +141,57 @@ def follow(bench: Bench, seen: Seen) -> None:
     driver.beat_until(lambda: len(driver.told) == scenario.tasks)
 
 
+def _begin_mixed(bench: Bench, driver: Driver, start: float) -> None:
+    """
+    Have all containers accepted, those that end among those that stay: an executor may look at them in this order.
+
+    :param start: when the ends shall begin, by the monotonic clock
+    :raises Late: they will begin before all containers run
+    """
+    scenario = bench.scenario
+    stay, end = (scenario.live - scenario.tasks) // GROUPS, scenario.tasks // GROUPS
+    for group in range(GROUPS):
+        _begin(bench, driver, f"stays{group}", stay, (FOR_EVER, FOR_EVER))
+        left = start - time.monotonic()
+        if left < scenario.settle:
+            raise Late
+        _begin(bench, driver, f"ends{group}", end, (left, left + scenario.window))
+
+
 def _begin(bench: Bench, driver: Driver, prefix: str, count: int, seconds: tuple[float, float]) -> None:
     """Have so many containers accepted, as fast as may be."""
     bench.service.adjust(pretend={"duration": list(seconds)})
     expected = driver.accepted + count
     driver.hand_over(work.workloads(driver.executor, prefix, count), 0)
-    driver.beat_until(lambda: driver.accepted >= expected)
+    driver.beat_until(lambda: driver.accepted >= expected, BUSY_HEARTBEAT)
 
 
 def memory(bench: Bench, seen: Seen) -> None:
     """Measure Python's memory with few and with many live containers, and after others have ended."""
-    scenario, service = bench.scenario, bench.service
+    scenario = bench.scenario
     driver = bench.start(UNLIMITED)
-    driver.beat_for(2)
+    driver.beat_for(WARM_UP)
     tracemalloc.start()
-    after_ended = []
-    for round_ in range(3):  # The first one fills what is filled once.
-        _begin(bench, driver, f"ends{round_}", scenario.tasks, (1.0, 1.0))
-        driver.beat_until(lambda: len(driver.told) == scenario.tasks)
-        after_ended.append(_memory(driver))
-    seen.figures["ended"] = (after_ended[2] - after_ended[1]) / scenario.tasks
+    if scenario.tasks:
+        seen.figures["ended"] = _left_over(bench, driver)
     few = scenario.live * FEW_OF_TEN // 10
     _begin(bench, driver, "few", few, (FOR_EVER, FOR_EVER))
-    driver.beat_for(10)
+    driver.beat_for(scenario.settle)
     with_few = _memory(driver)
     _begin(bench, driver, "many", scenario.live - few, (FOR_EVER, FOR_EVER))
-    driver.beat_for(10)
+    driver.beat_for(scenario.settle)
     seen.figures["live"] = (_memory(driver) - with_few) / (scenario.live - few)
-    service.be_quick()
+
+
+def _left_over(bench: Bench, driver: Driver) -> float:
+    """Return the bytes by which memory grows for each container that begins and ends."""
+    tasks = bench.scenario.tasks
+    after = []
+    for round_ in range(3):  # The first one fills what is filled once.
+        _begin(bench, driver, f"ends{round_}", tasks, (1.0, 1.0))
+        driver.beat_until(lambda: len(driver.told) == tasks)
+        after.append(_memory(driver))
+    return (after[2] - after[1]) / tasks
 
 
 def _memory(driver: Driver) -> int:
@@ -187,7 +215,7 @@ def adopt(bench: Bench, seen: Seen) -> None:
         candidates = [_candidate(task, known, queued_at) for task in tasks]
         service.be_quick()
         successor = bench.start(bench.scale.run_limit)
-        successor.beat_for(2)
+        successor.beat_for(WARM_UP)
         service.be_like_aws()
         reply: Future[Adopted] = Future()
         thread = successor.executor._fleet_thread

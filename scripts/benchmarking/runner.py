@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import multiprocessing
 import os
@@ -31,10 +32,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarking.scenarios import STOPPING_TIME, Scale, Scenario
-from benchmarking.service import Service
 from harness.environment import REPOSITORY
 from harness.fargate_process import LocalFargate
+
+from benchmarking.scenarios import STOPPING_TIME, Scale, Scenario
+from benchmarking.service import Service
 
 if TYPE_CHECKING:
     from benchmarking.procedures import Seen
@@ -78,6 +80,17 @@ def run(executor: str, scenario: Scenario, scale: Scale, folder: Path) -> Seen:
     :param folder: for logs
     :raises BenchmarkError: the executor's process failed
     """
+    seen = None
+    for factor in (1, 2, 4, 8):
+        if seen is None:
+            seen = _once(executor, dataclasses.replace(scenario, ramp=scenario.ramp * factor), scale, folder)
+    if seen is None:
+        raise BenchmarkError(f"This machine is too slow or too busy for {scenario.name}.")
+    return seen
+
+
+def _once(executor: str, scenario: Scenario, scale: Scale, folder: Path) -> Seen | None:
+    """Measure once; None where the preparation took longer than planned."""
     fargate = LocalFargate(
         Path(sys.executable),
         Path(tempfile.mkdtemp(dir=folder)),
@@ -92,7 +105,9 @@ def run(executor: str, scenario: Scenario, scale: Scale, folder: Path) -> Seen:
         fargate.stop()
 
 
-def _in_process(executor: str, scenario: Scenario, service: Service, scale: Scale, folder: Path) -> Seen:
+def _in_process(
+    executor: str, scenario: Scenario, service: Service, scale: Scale, folder: Path
+) -> Seen | None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     ours, theirs = context.Pipe(duplex=False)
@@ -119,13 +134,16 @@ def _measure(
     """Measure in this process, and send what was seen, or what went wrong."""
     _send_output_to(log)
     from benchmarking.driver import Unfinished
-    from benchmarking.procedures import PROCEDURES, Bench, Seen
+    from benchmarking.procedures import PROCEDURES, Bench, Late, Seen
 
     seen = Seen()
     try:
         PROCEDURES[scenario.kind](Bench(executor, scenario, scale, service), seen)
     except Unfinished:
         seen.finished = False
+    except Late:
+        connection.send(None)
+        return
     except Exception:
         connection.send(f"{executor}, {scenario.name}:\n{traceback.format_exc()}")
         return

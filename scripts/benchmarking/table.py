@@ -102,7 +102,7 @@ def lines(scale: Scale, medians: Medians, ceiling: float | None) -> list[Line]:
 
 
 def _line(row: Row, scenario: Scenario, scale: Scale, medians: Medians) -> Line:
-    figure, at_most = row.text, row.at_most
+    figure, at_most = row.text.format(**vars(scenario)), row.at_most
     if row.of_limit:
         limit = scale.run_limit.seconds(scenario.tasks)
         figure, at_most = f"{figure} (the limit allows {number(limit)} s)", scale.tolerance * limit
