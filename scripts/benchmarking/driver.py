@@ -21,27 +21,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from airflow.utils.state import TaskInstanceState
 from benchmarking.scenarios import BUSY_HEARTBEAT, HEARTBEAT
+from benchmarking.seen import Beat
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.workloads import ExecuteTask
 
 _ENDS = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
-
-
-class Beat(NamedTuple):
-    """One ``heartbeat()``."""
-
-    #: Seconds since the epoch.
-    at: float
-    #: Seconds that it took.
-    took: float
-    #: How many workloads were queued for it.
-    handed_over: int
 
 
 class Unfinished(Exception):

@@ -23,10 +23,9 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.service import made, refused
+from benchmarking.seen import Seen, made, refused
 
 if TYPE_CHECKING:
-    from benchmarking.procedures import Seen
     from benchmarking.scenarios import Scenario
 
 #: What never came to pass took so long.
@@ -88,7 +87,7 @@ def _ends(scenario: Scenario, seen: Seen) -> dict[str, float]:
     for task in seen.tasks:
         ended[task.task_id] = max(task.ended or NEVER, ended.get(task.task_id, 0.0))
     waits = [told - ended[task_id] for task_id, told in seen.told.items() if task_id in ended]
-    if len(waits) < scenario.tasks:
+    if len(waits) < max(1, scenario.tasks):
         return {"told_mean": NEVER, "told_p99": NEVER}
     return {"told_mean": statistics.fmean(waits), "told_p99": percentile(waits, 99)}
 

@@ -25,15 +25,16 @@ import time
 import tracemalloc
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import boto3
 
 from benchmarking import executors, work
-from benchmarking.driver import Beat, Driver
+from benchmarking.driver import Driver
 from benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, Limit, Scale, Scenario
-from benchmarking.service import OTHERS, Calls, Service, Task, made
+from benchmarking.seen import Seen, Task, made
+from benchmarking.service import OTHERS, Service
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.adoption import Adopted, Candidate
@@ -53,24 +54,6 @@ MAX_COUNT = 10
 
 class Late(Exception):
     """The live containers could not be begun in the time that was planned for it."""
-
-
-@dataclass
-class Seen:
-    """What a procedure saw. Times are seconds since the epoch, durations seconds."""
-
-    began: float = 0.0
-    beats: list[Beat] = field(default_factory=list)
-    told: dict[str, float] = field(default_factory=dict)
-    tasks: list[Task] = field(default_factory=list)
-    calls: Calls = field(default_factory=dict)
-    #: The part that is measured, where that is not all of it, and the processor time used in it.
-    window: float = 0.0
-    processor: float = 0.0
-    storm_ended: float = 0.0
-    #: Figures that need no arithmetic.
-    figures: dict[str, float] = field(default_factory=dict)
-    finished: bool = True
 
 
 @dataclass(frozen=True)

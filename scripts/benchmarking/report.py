@@ -92,7 +92,13 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 
 
 def write_into_page(page: Path, lines: Sequence[table.Line], caption: str) -> None:
-    """Put the table into the documentation, in place of the one that is there."""
-    before, _, rest = page.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
+    """
+    Put the table into the documentation, in place of the one that is there.
+
+    :raises ValueError: the page has no place for it
+    """
+    before, begin, rest = page.read_text().partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not (begin and end):
+        raise ValueError(f"{page} lacks the line {END if begin else BEGIN!r}")
     page.write_text(f"{before}{BEGIN}\n\n{table.restructured(lines, caption)}\n{END}{after}")

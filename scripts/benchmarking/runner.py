@@ -39,7 +39,7 @@ from benchmarking.scenarios import STOPPING_TIME, Scale, Scenario
 from benchmarking.service import Service
 
 if TYPE_CHECKING:
-    from benchmarking.procedures import Seen
+    from benchmarking.seen import Seen
 
 #: Seconds until a process that has told its result must have ended.
 _GRACE = 10
@@ -134,7 +134,8 @@ def _measure(
     """Measure in this process, and send what was seen, or what went wrong."""
     _send_output_to(log)
     from benchmarking.driver import Unfinished
-    from benchmarking.procedures import PROCEDURES, Bench, Late, Seen
+    from benchmarking.procedures import PROCEDURES, Bench, Late
+    from benchmarking.seen import Seen
 
     seen = Seen()
     try:

@@ -21,27 +21,13 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from benchmarking.scenarios import LATENCY, Scale
+from benchmarking.seen import Calls, Task
 
 #: Seconds; the ledger of 6,000 tasks is long.
 _TIMEOUT = 120
-_THROTTLED = "ThrottlingException"
-#: What a call that was refused or never done counts under, beside ``ok``.
-Calls = Mapping[str, Mapping[str, int]]
-
-
-@dataclass(frozen=True)
-class Task:
-    """A task that the local Fargate started; times in seconds since the epoch."""
-
-    arn: str
-    task_id: str
-    accepted: float
-    #: When its end, with the exit code, was there to be read; None while it runs.
-    ended: float | None
 
 
 class Service:
@@ -101,16 +87,6 @@ class Service:
 
 #: The command of tasks that are not the executor's.
 OTHERS = "of somebody else"
-
-
-def refused(calls: Calls, operation: str) -> int:
-    """Return how many calls of an operation were throttled."""
-    return calls.get(operation, {}).get(_THROTTLED, 0)
-
-
-def made(calls: Calls, *operations: str) -> int:
-    """Return how many calls of some operations came, whatever became of them; of all without a name."""
-    return sum(sum(calls.get(operation, {}).values()) for operation in operations or calls)
 
 
 def _task(entry: Mapping[str, Any]) -> Task:
