@@ -269,14 +269,13 @@ class FargateExecutor(BaseExecutor):
         if isinstance(event, NotFound):
             self._not_found(key)
             return
-        if isinstance(event, Accepted) and key in self._untold:
-            self._untold.discard(key)
-            if self._launches.get(key, launch) is None:
-                self._launches[key] = launch
-            else:
-                # It was told late, for a task instance that Airflow has taken back meanwhile.
-                self._revoke(launch, "Airflow has given up the launch")
         present = self._launches.get(key)
+        if (
+            isinstance(event, Accepted)
+            and key in self._untold
+            and (present is None or present.id != launch.id)
+        ):
+            present = self._told_late(key, launch)
         if present is None or present.id != launch.id:
             return  # An earlier launch of the task instance: its end is not that of the present one.
         if isinstance(event, Accepted):
@@ -286,6 +285,15 @@ class FargateExecutor(BaseExecutor):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
             self._ended(key, event)
+
+    def _told_late(self, key: TaskInstanceKey, launch: Launch) -> Launch | None:
+        """Take over a container of which AWS has told at last, or let it be stopped; return the present launch."""
+        self._untold.discard(key)
+        if self._launches.get(key, launch) is None:
+            self._launches[key] = launch
+        else:
+            self._revoke(launch, "Airflow has given up the launch")
+        return self._launches.get(key)
 
     def _ended(self, key: TaskInstanceKey, event: Ended) -> None:
         del self._launches[key]

@@ -755,6 +755,7 @@ def test_what_was_kept_and_runs_beside_its_successor_is_stopped(executor, fleet,
     slow_adoption(0)
     fleet.watch_pool.held = True
     executor.revoke_task(ti=task_instance(key_of()))
+    fleet.advance(5)
     queue(executor, key_of())
     executor.heartbeat()
     fleet.watch_pool.held = False
@@ -774,11 +775,12 @@ def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ou
     executor.get_event_buffer()
     (earlier,) = ecs.arns
     task = compat.task_instance_id(key_of())
-    later = fakes.make_launch(0, task=task, handed_over=fleet.clock.at + 100)
+    fleet.advance(100)
+    later = fakes.make_launch(0, task=task, handed_over=fleet.clock.at)
     present = ecs.put(fakes.make_request(later))
     ecs.start(present)
     orphan = orphans(0)
-    queued_at = fleet.clock.at + 99
+    queued_at = fleet.clock.at - 1
     candidates = {
         dataclasses.replace(each, queued_at=queued_at): ti for each, ti in compat.candidates([orphan]).items()
     }
@@ -1033,7 +1035,7 @@ def test_one_query_tells_of_any_number_of_task_instances(database, count):
             session,
             number,
             queued_dttm=queued + timedelta(seconds=number),
-            external_executor_id=f"id{number}",
+            external_executor_id=f"arn:aws:ecs:us-east-1:123456789012:task/c/{number}",
         )
     session.commit()
     few = (TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.run_id)
@@ -1045,7 +1047,7 @@ def test_one_query_tells_of_any_number_of_task_instances(database, count):
     for candidate, ti in candidates.items():
         number = int(candidate.task.task_id.removeprefix("task"))
         assert candidate.key == TaskInstanceKey("dag", f"task{number}", "run", 2, -1)
-        assert candidate.external_id == f"id{number}"
+        assert candidate.external_id == f"arn:aws:ecs:us-east-1:123456789012:task/c/{number}"
         assert candidate.queued_at == (queued + timedelta(seconds=number)).timestamp()
         assert ti in tis
     assert len(statements) == 1

@@ -109,9 +109,11 @@ class Adoption:
         self._cluster = cluster
         self._deployment = deployment
 
-    def look(self, candidates: Sequence[Candidate]) -> Adopted:
+    def look(self, asked_at: float, candidates: Sequence[Candidate]) -> Adopted:
         """
         Ask AWS once, and match.
+
+        :param asked_at: seconds since the epoch; what was handed over later is no scheduler's that was gone by then.
 
         Where AWS refuses a call for good, such as ListTasks without its permission, what the other calls told
         stands, and what they did not tell is neither found nor missing.
@@ -123,7 +125,7 @@ class Adoption:
             try:
                 for task in call():
                     if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
-                        _match(task, wanted, found)
+                        _match(task, wanted, found, asked_at + CLOCK_TOLERANCE)
             except Exception as error:
                 if judge_error(error).verdict is not Verdict.FAILED:
                     raise
@@ -173,7 +175,10 @@ def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 
 def _match(
-    task: Mapping[str, Any], wanted: Mapping[Any, Candidate], found: dict[Any, tuple[Any, Found]]
+    task: Mapping[str, Any],
+    wanted: Mapping[Any, Candidate],
+    found: dict[Any, tuple[Any, Found]],
+    until: float,
 ) -> None:
     """
     Keep the task if it is the container of a candidate's present launch, and the best one yet.
@@ -183,6 +188,8 @@ def _match(
     identity = Identity.of(task) if task.get("taskArn") else None
     candidate = wanted.get(identity.task) if identity else None
     if identity is None or candidate is None or not candidate.is_present(identity):
+        return
+    if identity.handed_over > until:
         return
     outcome = judge_task(task, identity.container_name)
     if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):

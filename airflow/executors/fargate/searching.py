@@ -113,7 +113,7 @@ class Searching:
         """
         look = partial(
             look_until_answered,
-            self._adoption.look,
+            partial(self._adoption.look, self._now()),
             candidates,
             now=self._now,
             wait=self._wait,
