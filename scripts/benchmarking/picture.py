@@ -91,7 +91,9 @@ def _draw_heartbeats(axes: Axes, scale: Scale, scenario: Scenario, series: Serie
     for executor, measured in _of(series, scenario):
         at, took = zip(*measured["heartbeats"])
         milliseconds = [max(seconds * 1000, 0.01) for seconds in took]
-        axes.plot(at, milliseconds, ".", markersize=3, color=COLOURS[executor], label=NAMES[executor])
+        axes.plot(at, milliseconds, ".", markersize=4, color=COLOURS[executor], label=NAMES[executor])
+        # As long as it is high: the scheduler does nothing else meanwhile.
+        axes.hlines(milliseconds, at, [sum(beat) for beat in zip(at, took)], color=COLOURS[executor])
     axes.set(title=f"{title(scenario)}: heartbeats", xlabel="seconds", ylabel="milliseconds", yscale="log")
     _finish(axes)
 

@@ -117,10 +117,10 @@ def _in_process(
     theirs.close()
     try:
         result = ours.recv()
+        process.join(_GRACE)
     except EOFError:
         result = f"{executor} ended while {scenario.name} was measured:\n{_tail(log)}"
     finally:
-        process.join(_GRACE)
         process.kill()
         process.join()
     if isinstance(result, str):

@@ -58,7 +58,7 @@ def _workload(executor: BaseExecutor, task_id: str) -> ExecuteTask:
     )
     return ExecuteTask(
         ti=ti,
-        dag_rel_path=f"{DAG_ID}.py",
+        dag_rel_path=f"pipelines/of_data_engineering/daily/{DAG_ID}.py",
         token=ExecuteTask.generate_token(str(ti.id), executor.jwt_generator),
         log_path=f"dag_id={DAG_ID}/run_id={RUN_ID}/task_id={task_id}/attempt=1.log",
         bundle_info=BundleInfo(name="dags-folder"),
