@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 
@@ -41,15 +42,24 @@ def check_everything_ran_once(result, witness):
     assert witness.runs(result.run_id) == {launch.id: 1 for launch in result.launches}
 
 
+def adopted(scheduler):
+    """Return how many containers a scheduler says that it has taken over."""
+    told = re.findall(r"Adopted (\d+) task instances", scheduler.log.read_text(errors="replace"))
+    return sum(map(int, told))
+
+
 def test_a_killed_scheduler_is_replaced(deployment, witness):
     """After a SIGKILL while tasks run, every task instance succeeds, and its code has run once."""
     run = DagRun(deployment, "witness_many", "killed")
     run.trigger()
     run.follow(until=running(2), timeout=120)
+    before = [launch for launch in run.launches() if not launch.finished]
     deployment.airflow.scheduler.kill()
     deployment.airflow.start_component("scheduler")
     run.follow(timeout=240)
     check_everything_ran_once(run.result(), witness)
+    assert len(before) >= 2
+    assert adopted(deployment.airflow.scheduler) >= len(before)
 
 
 def test_a_scheduler_that_is_told_to_go_leaves_its_containers_alone(deployment, witness):
@@ -69,4 +79,5 @@ def test_a_scheduler_that_is_told_to_go_leaves_its_containers_alone(deployment, 
     check_everything_ran_once(result, witness)
     after = {launch.container: launch for launch in result.launches}
     assert before
+    assert adopted(deployment.airflow.scheduler) >= len(before)
     assert {after[launch.container].stop_code for launch in before} == {"EssentialContainerExited"}

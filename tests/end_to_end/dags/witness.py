@@ -43,7 +43,7 @@ def witness_many():
     @task
     def work(number: int) -> int:
         testify()
-        time.sleep(8)
+        time.sleep(25)  # Longer than it takes until the scheduler that was killed counts as dead.
         return number
 
     @task
