@@ -23,15 +23,16 @@ import signal
 import sys
 import time
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 from harness.environment import REPOSITORY
+from harness.processes import HarnessError
 
 from benchmarking import figures, picture, report, table
 from benchmarking.machine import described, machine
 from benchmarking.options import parse
-from benchmarking.runner import BenchmarkError, airflow_home, ceiling, run
+from benchmarking.runner import Bed, BenchmarkError, airflow_home, ceiling, run
 from benchmarking.scenarios import FULL, QUICK, Scale, Scenario
 
 #: Seconds for which the local Fargate is asked as fast as it answers.
@@ -47,13 +48,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = QUICK if given.quick else FULL
     facts, began = machine(), time.monotonic()
-    try:
-        with airflow_home() as folder:
-            runs, series = measure(given, scale, folder)
-        limit = None if given.only else ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
-    except BenchmarkError as error:
-        print(error, file=sys.stderr)
-        return 2
+    with airflow_home() as folder, Bed(scale, folder) as bed:
+        runs, series, failures = measure(given, scale, bed)
+    limit = None if given.only else ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
     medians = {
         executor: {name: figures.medians(each) for name, each in measured.items()}
         for executor, measured in runs.items()
@@ -63,28 +60,46 @@ def main() -> int:
     say(f"All that took {time.monotonic() - began:.0f} s.")
     report.show(lines, caption)
     write(given, scale, caption, lines, report.to_json(scale, facts, lines, runs, series))
+    if failures:
+        return 2
     return 1 if any(line.met is False for line in lines) else 0
 
 
-def measure(given: argparse.Namespace, scale: Scale, folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Measure all that was asked for, the executors in turn; return the figures of each run, and the series."""
+def measure(given: argparse.Namespace, scale: Scale, bed: Bed) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """
+    Measure all that was asked for, the executors in turn.
+
+    :return: the figures of each run, the series of those in the middle, and how many runs failed
+    """
     runs: dict[str, Any] = defaultdict(lambda: defaultdict(list))
     series: dict[str, Any] = defaultdict(lambda: defaultdict(list))
-    for repetition in range(given.repetitions):
-        for scenario in scale.scenarios:
-            for executor in scenario.executors:
-                if scenario.name in (given.only or [scenario.name]) and given.executor in (None, executor):
-                    began = time.monotonic()
-                    seen = run(executor, scenario, scale, folder)
-                    found = figures.figures(scenario, seen)
-                    runs[executor][scenario.name].append(found)
-                    series[executor][scenario.name].append(figures.series(scenario, seen))
-                    _say_done(repetition, scenario, executor, found, seen.finished, time.monotonic() - began)
+    failures = 0
+    for repetition, scenario, executor in _plan(given, scale):
+        began = time.monotonic()
+        try:
+            seen = run(executor, scenario, bed)
+        except (BenchmarkError, HarnessError) as error:
+            say(f"{repetition}: {scenario.name}, {executor}: FAILED: {error}")
+            failures += 1
+            continue
+        found = figures.figures(scenario, seen)
+        runs[executor][scenario.name].append(found)
+        series[executor][scenario.name].append(figures.series(scenario, seen))
+        _say_done(repetition, scenario, executor, found, seen.finished, time.monotonic() - began)
     typical = {
         executor: {name: each[figures.typical(runs[executor][name])] for name, each in measured.items()}
         for executor, measured in series.items()
     }
-    return runs, typical
+    return runs, typical, failures
+
+
+def _plan(given: argparse.Namespace, scale: Scale) -> Iterator[tuple[int, Scenario, str]]:
+    """Yield what is to be measured, in order, with the repetition's number."""
+    for repetition in range(1, given.repetitions + 1):
+        for scenario in scale.scenarios:
+            for executor in scenario.executors:
+                if scenario.name in (given.only or [scenario.name]) and given.executor in (None, executor):
+                    yield repetition, scenario, executor
 
 
 def _say_done(
@@ -92,7 +107,7 @@ def _say_done(
 ) -> None:
     shown = ", ".join(f"{name} {table.number(value)}" for name, value in found.items())
     say(
-        f"{repetition + 1}: {scenario.name}, {executor}: {shown}{'' if finished else ' (GIVEN UP)'} [{took:.0f} s]"
+        f"{repetition}: {scenario.name}, {executor}: {shown}{'' if finished else ' (GIVEN UP)'} [{took:.0f} s]"
     )
 
 

@@ -26,6 +26,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
@@ -43,8 +44,13 @@ if TYPE_CHECKING:
 
 #: Seconds until a process that has told its result must have ended.
 _GRACE = 10
-#: What is imported once; each executor's process is a fork of the one that did.
-_PRELOADED = ["benchmarking.procedures", "airflow.executors.fargate_executor", "boto3"]
+#: What is imported once, where it is installed; each executor's process is a fork of the one that did.
+_PRELOADED = [
+    "airflow.executors.fargate.fleet_thread",
+    "airflow.executors.fargate_executor",
+    "airflow.providers.amazon.aws.executors.ecs",
+    "benchmarking.procedures",
+]
 
 
 class BenchmarkError(Exception):
@@ -73,41 +79,62 @@ def airflow_home() -> Iterator[Path]:
             os.environ.update(before)
 
 
-def run(executor: str, scenario: Scenario, scale: Scale, folder: Path) -> Seen:
+class Bed:
+    """
+    The local Fargate to measure on: a new one for each run, or always the same, emptied.
+
+    :param scale: the limits, and which of the two it is
+    :param folder: for logs
+    """
+
+    def __init__(self, scale: Scale, folder: Path) -> None:
+        self.scale = scale
+        self.folder = folder
+        self._fargate: LocalFargate | None = None
+
+    def __enter__(self) -> Bed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._fargate:
+            self._fargate.stop()
+
+    def service(self) -> Service:
+        """Return a local Fargate in which nothing runs."""
+        if self._fargate is None or self.scale.fresh:
+            self.__exit__()
+            self._fargate = LocalFargate(
+                Path(sys.executable),
+                Path(tempfile.mkdtemp(dir=self.folder)),
+                {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(self.folder)},
+                stopping_time=STOPPING_TIME,
+                pretend={"duration": 1},
+            )
+            self._fargate.start()
+        self._fargate.reset()
+        service = Service(self._fargate.told, self.scale, time.time())
+        service.end_everything()
+        return service
+
+
+def run(executor: str, scenario: Scenario, bed: Bed) -> Seen:
     """
     Measure, and return what was seen.
 
-    :param folder: for logs
     :raises BenchmarkError: the executor's process failed
     """
-    seen = None
     for factor in (1, 2, 4, 8):
-        if seen is None:
-            seen = _once(executor, dataclasses.replace(scenario, ramp=scenario.ramp * factor), scale, folder)
-    if seen is None:
-        raise BenchmarkError(f"This machine is too slow or too busy for {scenario.name}.")
-    return seen
-
-
-def _once(executor: str, scenario: Scenario, scale: Scale, folder: Path) -> Seen | None:
-    """Measure once; None where the preparation took longer than planned."""
-    fargate = LocalFargate(
-        Path(sys.executable),
-        Path(tempfile.mkdtemp(dir=folder)),
-        {"PATH": os.environ.get("PATH", os.defpath), "TMPDIR": str(folder)},
-        stopping_time=STOPPING_TIME,
-        pretend={"duration": 1},
-    )
-    try:
-        fargate.start()
-        return _in_process(executor, scenario, Service(fargate.told, scale), scale, folder)
-    finally:
-        fargate.stop()
+        patient = dataclasses.replace(scenario, ramp=scenario.ramp * factor)
+        seen = _in_process(executor, patient, bed.service(), bed.scale, bed.folder)
+        if seen is not None:
+            return seen
+    raise BenchmarkError(f"This machine is too slow or too busy for {scenario.name}.")
 
 
 def _in_process(
     executor: str, scenario: Scenario, service: Service, scale: Scale, folder: Path
 ) -> Seen | None:
+    """Measure in a process that does nothing else; None where the preparation took longer than planned."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
     ours, theirs = context.Pipe(duplex=False)

@@ -36,10 +36,12 @@ class Service:
 
     :param told: what it says of itself
     :param scale: the limits in force while something is measured
+    :param since: tasks that are older are of no interest; seconds since the epoch
     """
 
-    def __init__(self, told: Mapping[str, Any], scale: Scale) -> None:
+    def __init__(self, told: Mapping[str, Any], scale: Scale, since: float) -> None:
         self.told = told
+        self._since = since
         self._scale = scale
 
     def adjust(self, **settings: Any) -> None:
@@ -74,9 +76,13 @@ class Service:
         return self._ask("GET", "calls")
 
     def tasks(self) -> list[Task]:
-        """Return every task that was ever started for one of our task instances."""
-        entries = self._ask("GET", "tasks")["tasks"]
+        """Return every task that was started for one of our task instances."""
+        entries = [entry for entry in self._ask("GET", "tasks")["tasks"] if entry["createdAt"] >= self._since]
         return [_task(entry) for entry in entries if entry["containers"][0]["command"][-1:] != [OTHERS]]
+
+    def end_everything(self) -> None:
+        """End all containers that run."""
+        self._ask("POST", "interruptions", {"kind": "maintenance"})
 
     def _ask(self, method: str, what: str, body: object = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

@@ -23,7 +23,7 @@ import os
 import psutil
 import pytest
 from benchmarking import figures
-from benchmarking.runner import airflow_home, run
+from benchmarking.runner import Bed, airflow_home, run
 from benchmarking.scenarios import OURS, Limit, Scale, Scenario
 from harness.releases import NEWEST
 
@@ -37,7 +37,8 @@ def test_tiny_scenario():
     """All launches and ends are seen, each after the other, and the processes are gone afterwards."""
     before = dict(os.environ)
     with airflow_home() as folder:
-        seen = run(OURS, TINY, Scale("tiny", (TINY,), run_limit=Limit(rate=100, burst=5)), folder)
+        with Bed(Scale("tiny", (TINY,), run_limit=Limit(rate=100, burst=5)), folder) as bed:
+            seen = run(OURS, TINY, bed)
     assert dict(os.environ) == before
     assert not folder.exists()
     assert seen.finished
