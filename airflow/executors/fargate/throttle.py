@@ -22,7 +22,7 @@ from collections.abc import Callable
 
 #: How the rate falls when AWS throttles, and comes back: the cubic of RFC 9438 (section 4), which stays long near
 #: the rate that was too high and leaves it soon where it no longer is. Rates are calls a second.
-DECREASE = 0.5
+DECREASE = 0.3
 GROWTH = 0.4
 SLOWEST_RATE = 0.5
 
@@ -65,10 +65,13 @@ class TokenBucket:
     @property
     def rate(self) -> float:
         """Calls a second that are admitted at the moment."""
+        return self._rate_at(self._clock())
+
+    def _rate_at(self, moment: float) -> float:
         if self._slowed_at is None:
             return self._rate
         inflection = (self._too_high * (1 - DECREASE) / GROWTH) ** (1 / 3)
-        growing = GROWTH * (self._clock() - self._slowed_at - inflection) ** 3 + self._too_high
+        growing = GROWTH * (moment - self._slowed_at - inflection) ** 3 + self._too_high
         return min(self._rate, max(SLOWEST_RATE, growing))
 
     def slow_down(self, called_at: float) -> bool:
@@ -95,12 +98,15 @@ class TokenBucket:
         self._paused_until = max(self._paused_until, self._clock() + seconds)
 
     def _refill(self) -> None:
-        now, rate = self._clock(), self.rate
+        now = self._clock()
+        # The rate of the beginning, while it grows: never more than the curve allows.
+        tokens = self._tokens + (now - self._at) * self._rate_at(self._at)
+        rate = self._rate_at(now)
         if rate >= self._rate:
             self._slowed_at = None
         burst = self._burst if self._slowed_at is None else min(self._burst, max(1.0, rate))
         # A hair more than the quotient: a caller that waits until ready_at() must find its token there.
-        self._tokens = min(burst, self._tokens + (now - self._at) * rate + 1e-9)
+        self._tokens = min(burst, tokens + 1e-9)
         self._at = now
 
 

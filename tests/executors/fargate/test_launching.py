@@ -267,7 +267,7 @@ def test_a_refusal_that_all_share_holds_all_launches(fakes, make_fleet, ecs, err
 
 
 def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_fleet, ecs):
-    """Sixteen calls under way that AWS refuses together halve the rate once."""
+    """Sixteen calls under way that AWS refuses together lower the rate once."""
     fleet = make_fleet()
     ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(16)])
     fleet.launch_pool.held = True
@@ -283,9 +283,9 @@ def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_flee
     fleet.advance(600)
     again = [call.at - began for call in ecs.made("run_task")[16:]]
     assert len(again) == 16
-    # At half the rate of 20 a second, growing.
-    assert again[:4] == pytest.approx([0.1, 0.2, 0.3, 0.4], abs=0.1)
-    assert again[-1] < 1.6
+    # At three tenths of the rate of 20 a second, growing.
+    assert again[:4] == pytest.approx([0.17, 0.3, 0.4, 0.5], abs=0.1)
+    assert again[-1] < 2.7
 
 
 def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):

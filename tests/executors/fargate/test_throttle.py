@@ -126,10 +126,10 @@ class TestThrottledBucket:
         clock.at += 0.001
         return bucket.slow_down(clock.at)
 
-    def test_halves_the_rate_and_empties_the_bucket(self, bucket, clock):
-        """One refusal halves the rate, and takes the burst away."""
+    def test_lowers_the_rate_and_empties_the_bucket(self, bucket, clock):
+        """One refusal leaves three tenths of the rate, and takes the burst away."""
         assert self.slowed(bucket, clock)
-        assert bucket.rate == pytest.approx(10)
+        assert bucket.rate == pytest.approx(6)
         assert not bucket.take()
 
     def test_calls_that_were_under_way_together_count_once(self, bucket, clock):
@@ -137,7 +137,7 @@ class TestThrottledBucket:
         calls = [clock.at + number / 100 for number in range(16)]
         clock.at += 0.2
         assert [bucket.slow_down(call) for call in calls] == [True] + [False] * 15
-        assert bucket.rate == pytest.approx(10)
+        assert bucket.rate == pytest.approx(6)
 
     def test_never_slower_than_the_slowest(self, bucket, clock):
         """However long AWS throttles, a call goes out every two seconds, to find out."""
