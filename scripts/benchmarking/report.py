@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 
 #: What lies between these two lines of the documentation's page is written by :func:`write_into_page`.
 BEGIN, END = ".. begin of the figures: written by scripts/benchmark --docs", ".. end of the figures"
+#: What the page says of the files that a run writes beside it.
+FILES = """.. image:: fargate-performance.svg
+    :alt: Launches accepted over time, and the duration of heartbeats, for both executors
+
+``fargate-performance.json``, beside this page, has the figures of each repetition.
+"""
 _RIGHT = ("incumbent", "ours", "ratio", "must be")
 
 
@@ -93,7 +99,7 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
 
 def write_into_page(page: Path, lines: Sequence[table.Line], caption: str) -> None:
     """
-    Put the table into the documentation, in place of the one that is there.
+    Put table and picture into the documentation, in place of what is there.
 
     :raises ValueError: the page has no place for it
     """
@@ -101,4 +107,4 @@ def write_into_page(page: Path, lines: Sequence[table.Line], caption: str) -> No
     _, end, after = rest.partition(END)
     if not (begin and end):
         raise ValueError(f"{page} lacks the line {END if begin else BEGIN!r}")
-    page.write_text(f"{before}{BEGIN}\n\n{table.restructured(lines, caption)}\n{END}{after}")
+    page.write_text(f"{before}{BEGIN}\n\n{table.restructured(lines, caption)}\n{FILES}\n{END}{after}")
