@@ -120,7 +120,6 @@ class Fleet:
             clock=clock,
             random=random,
         )
-
         self._searching = Searching(
             adoption=Adoption(ecs, config.cluster, config.deployment),
             pool=watch_pool,

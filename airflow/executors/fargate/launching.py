@@ -131,7 +131,7 @@ class Launching:
         while run := self._waiting.take(now):
             self._ready.put(-run.launch.priority, run)
         while not self.closed and self._ready.first() is not None and len(self.calls) < self._concurrency:
-            # A request is made without asking for admission: it costs AWS nothing.
+            # Requests wait for admission as calls do, though they need none: made earlier, they would only lie about.
             if self._bucket.ready_at() > now:
                 return self._bucket.ready_at()
             run = self._ready.take(float("inf"))
