@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from fargate_simulator.aws_errors import AwsError, server_exception, throttled
+from fargate_simulator.edits import edited
 from fargate_simulator.http_server import Answer, DropConnection, HttpRequest, is_loopback
 from fargate_simulator.tasks import new_id
 
@@ -127,8 +128,10 @@ class Application:
         except DropConnection:
             self._calls.count(operation, kind)
             raise
+        if plan.lag:
+            self._sleep(plan.lag)
         self._calls.count(operation, kind or ("ok" if answer.status < 300 else str(answer.status)))
-        return _spoil(answer, kind)
+        return _spoil(answer, plan.fault)
 
     def _carry_out(self, service: str, operation: str, request: HttpRequest) -> Answer:
         if service != _ECS_TARGET:
@@ -158,14 +161,17 @@ def _fail_before(fault: Fault) -> None:
         raise AwsError(fault.code, fault.message, fault.status)
 
 
-def _spoil(answer: Answer, kind: str) -> Answer:
+def _spoil(answer: Answer, fault: Fault | None) -> Answer:
     """Do to the answer of a call that was done what the fault does."""
+    kind = fault.kind if fault else ""
     if kind == "response_lost":
         raise DropConnection
     if kind == "garbage":
         return Answer(answer.status, answer.headers, b"\x00<html>this is not JSON" + answer.body[:40])
     if kind == "empty":
         return Answer(answer.status, answer.headers, b"")
+    if fault and kind == "edit":
+        return Answer(answer.status, answer.headers, edited(answer.body, fault.edits))
     return answer
 
 

@@ -54,10 +54,11 @@ START_FAILURE_REASONS["image"] = START_FAILURE_REASONS[""]
 
 @dataclass(frozen=True)
 class CallPlan:
-    """What is to happen to one call: a wait, and a fault or none."""
+    """What is to happen to one call: a wait, a fault or none, and a wait of the answer."""
 
     delay: float
     fault: Fault | None
+    lag: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,7 @@ class TaskPlan:
     missing_for: float = 0.0
     never_seen: bool = False
     start_failure: str = ""
+    start_failure_code: str = ""
     interruption: Fault | None = None
     interruption_after: float = 0.0
     pretended_duration: float | None = None
@@ -118,7 +120,7 @@ class FaultSource:
             delay = self._draw(latency.get(operation, latency.get(ANY_OPERATION, Span())))
             admitted = self._admit(operation)
             fault = self._strike(CALL_FAULTS, operation) if admitted else Fault("throttle", operation)
-            return CallPlan(delay, fault)
+            return CallPlan(delay, fault, self._draw(fault.after) if fault and fault.kind == "slow" else 0.0)
 
     def placement_failure(self) -> str | None:
         """Decide whether a RunTask finds no capacity; returns the reason."""
@@ -138,6 +140,7 @@ class FaultSource:
                 missing_for=self._draw(settings.missing_for),
                 never_seen=kind == "missing",
                 start_failure=start_failure_reason(fault) if fault and kind == "start_failure" else "",
+                start_failure_code=fault.stop_code if fault else "",
                 interruption=fault if kind in INTERRUPTIONS else None,
                 interruption_after=self._draw(fault.after) if fault else 0.0,
                 pretended_duration=self._draw(pretend.duration) if pretend else None,

@@ -122,7 +122,7 @@ class Lifecycle:
 
     def _activate(self, task: Task) -> None:
         if task.plan.start_failure:
-            self._fail_to_start(task, task.containers[0], task.plan.start_failure)
+            self._fail_to_start(task, task.containers[0])
             return
         self._enter(task, tasks.ACTIVATING, "pullStoppedAt")
         self._next_step(task, self._start)
@@ -175,9 +175,9 @@ class Lifecycle:
                 functools.partial(self.interrupt, task, task.plan.interruption),
             )
 
-    def _fail_to_start(self, task: Task, container: Container, reason: str) -> None:
-        container.reason = reason
-        self._order_stop(task, "TaskFailedToStart", reason)
+    def _fail_to_start(self, task: Task, container: Container) -> None:
+        container.reason = task.plan.start_failure
+        self._order_stop(task, task.plan.start_failure_code, task.plan.start_failure)
         self._wind_down(task)
 
     # ---- stopping

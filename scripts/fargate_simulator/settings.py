@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fargate_simulator import json_readers, limits
+from fargate_simulator import edits, json_readers, limits
 
 DEFAULT_REGION = "us-east-1"
 ANY_OPERATION = "*"
@@ -37,6 +37,8 @@ CALL_FAULTS = {
     "response_lost": "the call is done, and the connection reset in place of its answer",
     "garbage": "the call is done, and its answer cannot be read",
     "empty": "the call is done, and its answer is empty",
+    "slow": "the call is done, and its answer comes ``after`` seconds later",
+    "edit": "the call is done, and members of its answer are changed: ``edits``",
 }
 PLACEMENT_FAULTS = {
     "capacity": "RunTask answers HTTP 200 with a failure in place of each task; ``reason``",
@@ -48,7 +50,7 @@ INTERRUPTIONS = {
 }
 #: What can go wrong with a task that RunTask accepted.
 TASK_FAULTS = {
-    "start_failure": "the task never starts; ``reason`` is image, eni, resources or the text itself",
+    "start_failure": "the task never starts; ``reason`` is image, eni, resources or the text itself; ``stop_code``",
     "missing": "the task is never seen again, and nothing runs",
     **INTERRUPTIONS,
 }
@@ -91,8 +93,10 @@ class Fault:
     ``kind`` is one of ``FAULT_KINDS``; ``operation`` (call faults only) names a call, or ``*``. It strikes
     with ``probability``, and at most ``times`` times (without it, for ever): "the next 3 calls" is ``times: 3``.
     ``status``, ``code`` and ``message`` belong to ``server_error`` and ``error``; ``reason`` to ``capacity``
-    and ``start_failure``; ``after`` (seconds from RUNNING) to interruptions, and ``warning`` (seconds from the
-    notice, which comes with SIGTERM, to SIGKILL at the latest) to ``spot_interruption``.
+    and ``start_failure``; ``stop_code`` to ``start_failure``; ``after`` to ``slow`` and (seconds from RUNNING)
+    to interruptions, and ``warning`` (seconds from the notice, which comes with SIGTERM, to SIGKILL at the
+    latest) to ``spot_interruption``; ``edits`` to ``edit``: from paths such as ``tasks[].containers[].exitCode``
+    to what stands there instead, null to take it out.
     """
 
     kind: str
@@ -103,8 +107,10 @@ class Fault:
     code: str = "ServerException"
     message: str = "Service Unavailable. Please try again later."
     reason: str = ""
+    stop_code: str = "TaskFailedToStart"
     after: Span = Span()
     warning: float = limits.SPOT_WARNING
+    edits: tuple[tuple[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -182,7 +188,8 @@ class Settings:
                 "exit_codes": {str(code): weight for code, weight in self.pretend.exit_codes},
             },
             "faults": [
-                {**dataclasses.asdict(fault), "after": fault.after.to_json()} for fault in self.faults
+                {**dataclasses.asdict(fault), "after": fault.after.to_json(), "edits": dict(fault.edits)}
+                for fault in self.faults
             ],
             "seed": self.seed,
         }
@@ -207,6 +214,14 @@ def _latency(value: Any, key: str, mistakes: list[str]) -> dict[str, Span]:
         json_readers.wrong(key, "an object of operation and seconds", value, mistakes)
         return {}
     return {operation: _span(span, f"{key}.{operation}", mistakes) for operation, span in value.items()}
+
+
+def _edits(value: Any, key: str, mistakes: list[str]) -> tuple[tuple[str, Any], ...]:
+    if not isinstance(value, Mapping) or not all(map(edits.is_path, value)):
+        wanted = "an object of paths such as tasks[].stopCode and what stands there instead"
+        json_readers.wrong(key, wanted, value, mistakes)
+        return ()
+    return tuple(value.items())
 
 
 def _rate_limits(value: Any, key: str, mistakes: list[str]) -> tuple[RateLimit, ...]:
@@ -247,8 +262,10 @@ _FAULT = json_readers.object_of(
         "code": json_readers.text,
         "message": json_readers.text,
         "reason": json_readers.text,
+        "stop_code": json_readers.text,
         "after": _span,
         "warning": json_readers.number(),
+        "edits": _edits,
     },
     required=("kind",),
 )

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import threading
 import time
 import urllib.request
 from urllib.parse import urlsplit
@@ -152,6 +153,63 @@ def test_latency(account):
     account.run()
     assert slow - began >= 0.3
     assert time.monotonic() - slow < 0.2
+
+
+def test_a_slow_answer(account):
+    """The call is done at once, and only its answer is late: whoever does not wait has started a task."""
+    lose(account, "slow", "RunTask", after=0.4)
+    before, began = count_tasks(account), time.monotonic()
+    answers = []
+    caller = threading.Thread(target=lambda: answers.append(account.ecs.run_task(**account.request())))
+    caller.start()
+    while count_tasks(account) == before:
+        assert time.monotonic() - began < 0.3
+        time.sleep(0.01)
+    assert answers == []
+    caller.join()
+    assert time.monotonic() - began >= 0.4
+    assert answers[0]["tasks"]
+
+
+@pytest.mark.parametrize(
+    ("edits", "seen"),
+    [
+        ({"tasks[].containers[].exitCode": None}, ["airflow", None, "EssentialContainerExited", "STOPPED"]),
+        ({"tasks[].containers[].exitCode": 9}, ["airflow", 9, "EssentialContainerExited", "STOPPED"]),
+        ({"tasks[].containers[].name": None}, [None, 0, "EssentialContainerExited", "STOPPED"]),
+        (
+            {"tasks[].stopCode": "Unheard", "tasks[].lastStatus": "OF"},
+            ["airflow", 0, "Unheard", "OF"],
+        ),
+        ({"tasks[].no.such": 1, "none[].name": 1}, ["airflow", 0, "EssentialContainerExited", "STOPPED"]),
+    ],
+)
+def test_an_edited_answer(account, edits, seen):
+    """Members stand there with another value or not at all; the task itself is as it was."""
+    arn = account.run("true")
+    account.wait(arn)
+    lose(account, "edit", edits=edits)
+    task = account.describe(arn)
+    (container,) = task["containers"]
+    assert [container.get("name"), container.get("exitCode"), task["stopCode"], task["lastStatus"]] == seen
+    assert account.describe(arn)["containers"][0]["exitCode"] == 0
+
+
+@pytest.mark.parametrize(
+    ("edits", "left"),
+    [
+        ({"tasks": [], "failures": []}, {"tasks": [], "failures": []}),
+        ({"tasks": None, "failures": None}, {}),
+        ({"tasks[].containers": None}, {"failures": []}),
+    ],
+)
+def test_an_answer_without_its_members(account, edits, left):
+    """Whole lists can be emptied or taken out."""
+    arn = account.run("true")
+    lose(account, "edit", edits=edits)
+    answer = account.ecs.describe_tasks(cluster=account.cluster, tasks=[arn])
+    assert {name: answer[name] for name in left} == left
+    assert all("containers" not in task for task in answer.get("tasks", []))
 
 
 def test_token_buckets(account):

@@ -70,6 +70,13 @@ MISTAKES = [
         "faults[0].status: must be a whole number",
     ),
     (
+        "no path",
+        {"faults": [{"kind": "edit", "edits": {"tasks[0]": 1}}]},
+        "faults[0].edits: must be an object",
+    ),
+    ("path to items", {"faults": [{"kind": "edit", "edits": {"tasks[]": 1}}]}, "faults[0].edits: must be an"),
+    ("edits in a list", {"faults": [{"kind": "edit", "edits": []}]}, "faults[0].edits: must be an object of"),
+    (
         "unknown exit code",
         {"pretend": {"exit_codes": 256}},
         "pretend.exit_codes: must be an exit code from 0 to 255",
@@ -129,7 +136,10 @@ class TestSettings:
                 "latency": {"*": 0.1},
                 "rate_limits": "aws",
                 "pretend": {"duration": [1, 2], "exit_codes": {"0": 1, "7": 2}},
-                "faults": [{"kind": "spot_interruption", "after": [1, 2], "times": 1}],
+                "faults": [
+                    {"kind": "spot_interruption", "after": [1, 2], "times": 1},
+                    {"kind": "edit", "edits": {"tasks[].stopCode": None}},
+                ],
                 "seed": 1,
             }
         )

@@ -90,6 +90,14 @@ class TestFailuresToStart:
         assert account.ledger(task["taskArn"])["containers"][0]["pid"] is None
         assert code(account.end_of("true")) == 0
 
+    def test_another_stop_code(self, account):
+        """Spot without capacity never starts the task, and says so with a stop code of its own."""
+        fault(
+            account, "start_failure", stop_code="SpotInterruption", reason="Your Spot Task was interrupted."
+        )
+        task = account.end_of("true")
+        assert (task["stopCode"], "startedAt" in task, code(task)) == ("SpotInterruption", False, None)
+
 
 class TestInterruptions:
     def test_spot(self, account):
