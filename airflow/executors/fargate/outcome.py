@@ -135,6 +135,9 @@ CAPACITY = (
     "limit on the number of tasks you can run concurrently",
 )
 
+#: The end of the year 9999, the last one that Python knows, in seconds since the epoch.
+END_OF_TIME = 253_402_300_800
+
 
 def judge_error(error: BaseException) -> Outcome:
     """Judge an exception that a call to ECS raised; an error that nobody knows leaves the call in doubt."""
@@ -153,7 +156,7 @@ def judge_error(error: BaseException) -> Outcome:
         w in message for w in WRAPPED_THROTTLES
     ):
         return Outcome(Verdict.THROTTLED, told)
-    started = [arn for arn in _list(response.get("resourceIds")) if isinstance(arn, str)]
+    started = [arn for arn in _list(response.get("resourceIds")) if isinstance(arn, str) and arn]
     if code == "ConflictException" and started:
         # The token is ours alone, so what it started is ours too.
         return Outcome(Verdict.ACCEPTED, told, arn=started[0])
@@ -176,7 +179,7 @@ def judge_run_task(response: Any) -> Outcome:
     """Judge the response to RunTask; one that names neither a task nor a failure leaves it in doubt."""
     for task in _list(_mapping(response).get("tasks")):
         arn = _mapping(task).get("taskArn")
-        if isinstance(arn, str):
+        if isinstance(arn, str) and arn:
             return Outcome(Verdict.ACCEPTED, arn=arn)
     for failure in _list(_mapping(response).get("failures")):
         if isinstance(failure, Mapping):
@@ -241,9 +244,12 @@ def _join(*parts: Any) -> str:
 
 def _epoch(moment: Any) -> float | None:
     """Return a moment in seconds since the epoch; AWS sends it so, and botocore may have made a datetime of it."""
-    if isinstance(moment, datetime):
-        return moment.timestamp()
-    return float(moment) if isinstance(moment, (int, float)) else None
+    try:
+        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
+    except (OverflowError, ValueError, OSError):  # The first and the last days that Python knows have none.
+        return None
+    # A number beyond that is none of seconds; nor can a metric be made of it.
+    return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < END_OF_TIME else None
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
@@ -146,6 +148,7 @@ class TestErrors:
             # What trying again would not change.
             (client_error("ConflictException"), Verdict.FAILED),
             (client_error("ConflictException", resourceIds=[]), Verdict.FAILED),
+            (client_error("ConflictException", resourceIds=[""]), Verdict.FAILED),
             (client_error("AccessDeniedException", status=403), Verdict.FAILED),
             (client_error("BlockedException"), Verdict.FAILED),
             (client_error("PlatformUnknownException"), Verdict.FAILED),
@@ -323,7 +326,7 @@ class TestRunTask:
             *GARBAGE,
             *({"tasks": odd} for odd in GARBAGE),
             *({"tasks": [odd]} for odd in GARBAGE),
-            *({"tasks": [{"taskArn": odd}]} for odd in GARBAGE if not isinstance(odd, str)),
+            *({"tasks": [{"taskArn": odd}]} for odd in GARBAGE if odd != "STOPPED"),
             *({"failures": odd} for odd in GARBAGE if odd not in ([{}], [{"x": 1}])),
             *({"failures": [odd]} for odd in GARBAGE if not isinstance(odd, dict)),
         ],
@@ -412,6 +415,15 @@ class TestStoppedTask:
     def test_has_finished_with_exit_code_0(self, status, stop_code, started):
         """Exit code 0 of the named container is finished well, however the task came to its end."""
         described = task(status, stop_code=stop_code, started=started, exitCode=0, reason="whatever")
+        assert judge_task(described, "airflow") == Outcome(Verdict.FINISHED, arn=ARN, started=True)
+
+    @pytest.mark.parametrize(
+        "moment",
+        [10**400, -(10**400), float("nan"), float("inf"), -1, "soon", datetime.min, datetime.max, None],
+    )
+    def test_has_finished_though_nobody_can_tell_when(self, moment):
+        """The time of the end serves a metric alone: one that is none loses no end."""
+        described = {**task("STOPPED", started=True, exitCode=0), "executionStoppedAt": moment}
         assert judge_task(described, "airflow") == Outcome(Verdict.FINISHED, arn=ARN, started=True)
 
     @pytest.mark.parametrize("code", [1, 2, 137, 139, 143, 255, -1])
