@@ -41,6 +41,7 @@ ListTasks and StopTask itself and runs each container as a real process, or only
 ``settings``        what can be adjusted, parsed and checked
 ``json_readers``    reads settings, and tells every mistake
 ``faults``          which call and which task goes wrong, and how
+``gates``           holds calls until a test lets them go
 ``edits``           changes members of an answer
 ``throttle``        token buckets
 ``control``         ``/_fargate``: settings, the ledger of tasks, the count of calls

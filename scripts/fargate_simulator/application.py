@@ -28,12 +28,14 @@ from urllib.parse import urlsplit
 
 from fargate_simulator.aws_errors import AwsError, server_exception, throttled
 from fargate_simulator.edits import edited
+from fargate_simulator.gates import ANSWER, CALL
 from fargate_simulator.http_server import Answer, DropConnection, HttpRequest, is_loopback
 from fargate_simulator.tasks import new_id
 
 if TYPE_CHECKING:
     from fargate_simulator.control import Control
     from fargate_simulator.faults import FaultSource
+    from fargate_simulator.gates import Gates
     from fargate_simulator.moto_side import MotoSide
     from fargate_simulator.operations import Operations
     from fargate_simulator.settings import Fault
@@ -83,6 +85,7 @@ class Application:
         faults: FaultSource,
         control: Control,
         calls: CallCounter,
+        gates: Gates,
         region: str,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -91,6 +94,7 @@ class Application:
         self._faults = faults
         self._control = control
         self._calls = calls
+        self._gates = gates
         self._region = region
         self._sleep = sleep
 
@@ -119,14 +123,16 @@ class Application:
             self._sleep(plan.delay)
         kind = plan.fault.kind if plan.fault else ""
         try:
+            self._gates.go_through(operation, CALL)
             if plan.fault:
                 _fail_before(plan.fault)
             answer = self._carry_out(service, operation, request)
+            self._gates.go_through(operation, ANSWER)
         except AwsError as error:
             self._calls.count(operation, error.code)
             return _answer(error.status, error.body())
         except DropConnection:
-            self._calls.count(operation, kind)
+            self._calls.count(operation, kind or "dropped")
             raise
         if plan.lag:
             self._sleep(plan.lag)

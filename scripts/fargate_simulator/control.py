@@ -25,6 +25,9 @@ What tests and measurements ask of the server itself, under ``/_fargate``.
 ``POST interruptions``      ``{"kind": …, "task": ARN or id, "warning": s}`` ends a task, or, without
                             ``task``, all that are RUNNING, as the outside world would
 ``GET calls``               how often each operation came, by its result; ``DELETE`` starts over
+``PUT gates``               ``{"RunTask": "call"}`` holds calls before they are carried out, ``"answer"``
+                            holds their answers; what is not named is let go; ``GET`` tells who waits,
+                            and ``DELETE`` resets the connections of whoever waits
 ==========================  =====================================================================
 """
 
@@ -41,6 +44,7 @@ from fargate_simulator.tasks import RUNNING, Task
 if TYPE_CHECKING:
     from fargate_simulator.application import CallCounter
     from fargate_simulator.faults import FaultSource
+    from fargate_simulator.gates import Gates
     from fargate_simulator.lifecycle import Lifecycle
     from fargate_simulator.task_store import TaskStore
 
@@ -49,7 +53,12 @@ class Control:
     """Answers ``/_fargate``, and the metadata that a container may ask for."""
 
     def __init__(
-        self, store: TaskStore, lifecycle: Lifecycle, faults: FaultSource, calls: CallCounter
+        self,
+        store: TaskStore,
+        lifecycle: Lifecycle,
+        faults: FaultSource,
+        calls: CallCounter,
+        gates: Gates,
     ) -> None:
         self._store = store
         self._lifecycle = lifecycle
@@ -63,6 +72,9 @@ class Control:
             ("POST", "/interruptions"): lambda body: {"taskArns": self.interrupt(_json(body))},
             ("GET", "/calls"): lambda body: self._calls.to_json(),
             ("DELETE", "/calls"): lambda body: self._calls.clear() or {},
+            ("GET", "/gates"): lambda body: gates.to_json(),
+            ("PUT", "/gates"): lambda body: gates.close(_json(body)),
+            ("DELETE", "/gates"): lambda body: gates.drop(),
         }
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:

@@ -29,6 +29,7 @@ from fargate_simulator.container_logs import open_log
 from fargate_simulator.containers import METADATA_VARIABLE, ContainerHost
 from fargate_simulator.control import Control
 from fargate_simulator.faults import FaultSource
+from fargate_simulator.gates import Gates
 from fargate_simulator.http_server import HttpServer
 from fargate_simulator.lifecycle import Lifecycle
 from fargate_simulator.moto_side import MotoSide
@@ -73,10 +74,12 @@ class LocalFargate:
         marker = f"{METADATA_VARIABLE}={self.endpoint_url}/v4/{new_id()}"
         self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto))
         lifecycle = Lifecycle(self._store, self._timers, self._host)
-        calls = CallCounter()
-        self._control = Control(self._store, lifecycle, self._faults, calls)
+        calls, gates = CallCounter(), Gates()
+        self._control = Control(self._store, lifecycle, self._faults, calls, gates)
         operations = Operations(self._store, lifecycle, self._faults, moto)
-        self._application = Application(operations, moto, self._faults, self._control, calls, self.region)
+        self._application = Application(
+            operations, moto, self._faults, self._control, calls, gates, self.region
+        )
         self._http.start()
         return self
 
