@@ -146,7 +146,6 @@ class Searching:
         """Look for the container of a launch that Airflow has given up, though RunTask had no clear answer."""
         if run.searches < len(SEARCH_DELAYS):
             self._due.put(self._clock() + SEARCH_DELAYS[run.searches], run)
-            run.searches += 1
         else:
             self._owner.ended(run, None)
 
@@ -181,4 +180,7 @@ class Searching:
             elif run.launch.id in result.value:
                 self._owner.accepted(run, result.value[run.launch.id])
             else:
+                run.searches += (
+                    1  # Not before: a search that the thread's death has kept from being made is none.
+                )
                 self.add(run)
