@@ -19,6 +19,8 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
+from datetime import datetime
 from types import SimpleNamespace
 
 import boto3
@@ -26,12 +28,15 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
 
-from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 from airflow.executors.fargate.outcome import judge_task
-from airflow.executors.fargate.reading import CONTAINER_MEMBERS, TASK_MEMBERS, read_less
+from airflow.executors.fargate.reading import Container, Task, read_less
 
 #: What botocore makes a datetime of and we leave a number.
-TIMESTAMPS = ("startedAt", "executionStoppedAt")
+#: Of these a part is read; ``assert_same`` compares that part.
+IN_PART = ("overrides", "containers")
+TASK_MEMBERS = [member for member in Task.__annotations__ if member not in IN_PART]
+CONTAINER_MEMBERS = list(Container.__annotations__)
 
 
 class Raw:
@@ -96,16 +101,20 @@ def whole_answer(service_model):
     return example(service_model.operation_model("DescribeTasks").output_shape)
 
 
+def told(task, member):
+    """A member's value; a moment in seconds, whether AWS's number or botocore's object."""
+    value = task.get(member)
+    return value.timestamp() if isinstance(value, datetime) else value
+
+
 def assert_same(ours, botocores):
     assert len(ours["tasks"]) == len(botocores["tasks"])
     for read, whole in zip(ours["tasks"], botocores["tasks"]):
         for member in TASK_MEMBERS:
-            if member in TIMESTAMPS:
-                assert read.get(member) == (whole[member].timestamp() if member in whole else None)
-            else:
-                assert read.get(member) == whole.get(member), member
+            assert told(read, member) == told(whole, member), member
         expected = [{m: c[m] for m in CONTAINER_MEMBERS if m in c} for c in whole.get("containers", [])]
-        assert read["containers"] == expected
+        found = [{m: c[m] for m in CONTAINER_MEMBERS if m in c} for c in read.get("containers", [])]
+        assert found == expected
         assert judge_task(read, "STOPPED") == judge_task(whole, "STOPPED")
         assert Identity.of(read) == Identity.of(whole)
     assert ours.get("failures", []) == botocores.get("failures", [])
@@ -117,6 +126,20 @@ class TestReadLess:
         botocores, ours = both(whole_answer)
         assert_same(ours, botocores)
         assert ours["ResponseMetadata"]["HTTPStatusCode"] == 200
+
+    def test_reads_the_identity(self, whole_answer):
+        """Whom the container is for is read from an answer with all else in it."""
+        launch = Launch(TaskInstanceId("dag", "täsk", "run", 2, 3), key="key", handed_over=1795355652.5)
+        (override,) = whole_answer["tasks"][0]["overrides"]["containerOverrides"]
+        override["environment"].append({"name": IDENTITY_VARIABLE, "value": launch.identity})
+        botocores, ours = both(whole_answer)
+        assert_same(ours, botocores)
+        found = Identity.of(ours["tasks"][0])
+        assert (found.launch_id, found.task, found.handed_over) == (
+            launch.id,
+            launch.task,
+            launch.handed_over,
+        )
 
     def test_every_member_that_is_read_exists(self, service_model):
         """What is read is in botocore's model, so a slip of the pen is found."""
@@ -152,6 +175,32 @@ class TestReadLess:
         """Empty lists are empty, and failures are told."""
         botocores, ours = both(answer)
         assert_same({"tasks": [], **ours}, {"tasks": [], **botocores})
+
+    def test_reads_no_more(self, whole_answer):
+        """Nothing is made of what is not used, the command with its token least of all."""
+        _, ours = both(whole_answer)
+        (task,) = ours["tasks"]
+        assert set(task) == {*TASK_MEMBERS, *IN_PART}
+        assert set(task["containers"][0]) == set(CONTAINER_MEMBERS)
+        assert set(task["overrides"]["containerOverrides"][0]) == {"name", "environment"}
+
+    @pytest.mark.parametrize(
+        ("member", "value"),
+        [("startedAt", "2026-01-01"), ("stoppedReason", 5), ("containers", {}), ("taskArn", [])],
+    )
+    def test_member_of_another_type_is_botocores(self, whole_answer, member, value):
+        """What is not of the type that AWS names is left to botocore, whatever that makes of it."""
+        whole_answer["tasks"][0][member] = value
+        botocores, ours = both(whole_answer)
+        assert type(ours) is type(botocores)
+        if isinstance(ours, dict):
+            assert ours["tasks"] == botocores["tasks"]
+
+    def test_without_msgspec_botocore_reads(self, whole_answer, monkeypatch):
+        """Where msgspec is missing, botocore reads everything, and the same is told."""
+        monkeypatch.setitem(sys.modules, "msgspec", None)
+        botocores, ours = both(whole_answer)
+        assert ours["tasks"] == botocores["tasks"]
 
     @pytest.mark.parametrize("status", [400, 500])
     def test_error_is_botocores(self, status):
