@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from random import random as random_number
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,7 @@ from airflow.executors.fargate.launching import Launching
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Calls, Pool, Run
 from airflow.executors.fargate.searching import Searching
+from airflow.executors.fargate.sweeping import Sweeping
 from airflow.executors.fargate.tally import Tally
 from airflow.executors.fargate.throttle import TokenBucket
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.launch import Stranger
     from airflow.executors.fargate.request import Prepared
 
 log = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ MAX_FAULTS = 2
 MIN_TOKEN_LIFE = 60.0
 #: Calls of the burst that are not used: the network may bring calls to AWS closer together than they were made.
 SPARE_LAUNCHES = 2
+#: Of ``describe_rate``: with a second's worth of calls at once before, still no minute has more than the rate says.
+DESCRIBE_SHARE = 0.98
 
 
 class Fleet:
@@ -68,6 +72,8 @@ class Fleet:
     :param clock: seconds, never going backwards.
     :param now: seconds since the epoch.
     :param random: returns a number from 0 to 1.
+    :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
+    :param leaving: tells whether the scheduler ends, so that nothing more is to be launched.
     """
 
     def __init__(
@@ -84,12 +90,15 @@ class Fleet:
         clock: Callable[[], float],
         now: Callable[[], float],
         random: Callable[[], float] = random_number,
+        sweep_interval: float | None = None,
+        leaving: Callable[[], bool] = lambda: False,
     ) -> None:
         self._watch_calls = Calls(watch_pool, post)
         self._stop_calls = Calls(watch_pool, post)
         self._emit = emit
         self._clock = clock
         self._now = now
+        self._leaving = leaving
         self.tally = Tally()
         #: Ids of the launches that have a container.
         self._live: set[str] = set()
@@ -109,12 +118,15 @@ class Fleet:
             clock=clock,
             random=random,
         )
+        describe_bucket = TokenBucket(
+            config.describe_rate * DESCRIBE_SHARE, max(1.0, config.describe_rate), clock
+        )
         self._following = Following(
             ecs=ecs,
             calls=self._watch_calls,
             stop_calls=self._stop_calls,
             poll_interval=config.poll_interval,
-            bucket=TokenBucket(config.describe_rate, max(1.0, config.describe_rate), clock),
+            bucket=describe_bucket,
             owner=self,
             tally=self.tally,
             clock=clock,
@@ -130,6 +142,18 @@ class Fleet:
             clock=clock,
             now=now,
             random=random,
+        )
+        self._sweeping = Sweeping(
+            ecs=ecs,
+            cluster=config.cluster,
+            deployment=config.deployment,
+            interval=sweep_interval,
+            pool=watch_pool,
+            post=post,
+            owner=self,
+            emit=emit,
+            bucket=describe_bucket,
+            clock=clock,
         )
 
     # What the executor asks for.
@@ -191,6 +215,11 @@ class Fleet:
     def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
         """Find the containers of task instances whose scheduler is gone; see :class:`Searching`."""
         self._searching.look_for(candidates, reply)
+        self._sweeping.hasten()  # For those that will have none, and that may come late.
+
+    def judged(self, arns: Collection[str]) -> None:
+        """Stop those strangers whose launch has been given up; see :class:`Sweeping`."""
+        self._sweeping.judged(arns)
 
     def adopt(self, found: Found) -> None:
         """Take over a container of another scheduler."""
@@ -200,6 +229,26 @@ class Fleet:
         self._runs[found.launch.id] = run
         self.accepted(run, found.arn)
         self.seen(run, found.outcome)
+
+    # What sweeping asks and tells.
+
+    def arns(self) -> Collection[str]:
+        """Return the ARNs of the containers that are followed."""
+        return [run.arn for run in self._runs.values() if run.arn]
+
+    def knows(self, launch_id: str) -> bool:
+        """Tell whether the launch is not over."""
+        return launch_id in self._runs
+
+    def discard(self, stranger: Stranger, reason: str) -> None:
+        """Stop a container that nobody wants, and follow it until it has stopped."""
+        identity = stranger.identity
+        launch = Launch(identity.task, None, id=identity.launch_id, handed_over=identity.handed_over)
+        run = Run(launch, container_name=identity.container_name, cluster=stranger.cluster, seen=True)
+        run.quiet, run.stop_reason = True, reason
+        self._runs[launch.id] = run
+        log.warning("Container %s is stopped: %s (%s)", stranger.arn, reason, launch)
+        self.accepted(run, stranger.arn)
 
     # What launching and following tell.
 
@@ -283,7 +332,15 @@ class Fleet:
 
     def work(self) -> float | None:
         """Make all calls whose turn it is; return when to look again, or None if only a message can tell."""
-        turns = (self._launching.work(), self._following.work(), self._searching.work())
+        if self._leaving():
+            self.close()  # At once, whatever else was told before.
+        # Sweeping has its say before following, which can use up all that the bucket admits.
+        turns = (
+            self._launching.work(),
+            self._sweeping.work(),
+            self._following.work(),
+            self._searching.work(),
+        )
         return min((turn for turn in turns if turn is not None), default=None)
 
     def recover(self) -> None:
@@ -300,7 +357,7 @@ class Fleet:
                     run.token or run.arn
                 )  # So that its container, if there is one, is stopped.
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
-        for agenda in (self._launching, self._following, self._searching):
+        for agenda in (self._launching, self._following, self._searching, self._sweeping):
             agenda.clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)

@@ -24,6 +24,7 @@ import pytest
 
 from airflow.executors.fargate import following
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.fleet import DESCRIBE_SHARE
 from airflow.executors.fargate.following import (
     APPEARANCE,
     DISAPPEARANCE,
@@ -171,13 +172,29 @@ def test_who_has_waited_longest_comes_first(make_fleet, run_many, ecs):
 
 @pytest.mark.parametrize("rate", [10.0, 2.0])
 def test_looks_keep_to_the_rate_that_is_set(make_fleet, run_many, ecs, rate):
-    """At no time have more looks been made than describe_rate allows, with a second's worth of them at once."""
+    """No minute has more looks than describe_rate allows; at once there is at most a second's worth of them."""
     fleet = make_fleet(poll_interval=0.1, describe_rate=rate)
-    began = fleet.clock.at
     run_many(fleet, 300)
-    fleet.advance(30)
-    for number, call in enumerate(ecs.made("describe_tasks")):
-        assert number + 1 <= rate * (1 + call.at - began) + 1e-3
+    fleet.advance(130)
+    times = [call.at for call in ecs.made("describe_tasks")]
+    for number, at in enumerate(times):
+        assert number + 1 <= rate * (1 + at - times[0]) + 1e-3
+        assert sum(at <= later < at + 60 for later in times) <= 60 * rate
+    assert len(times) == pytest.approx(rate * (fleet.clock.at - times[0]), rel=0.03)
+
+
+def test_a_sweep_takes_as_long_as_the_budget_says(make_fleet, run_many, ecs):
+    """With many more containers than the interval has calls for, all are looked at in turn, as fast as may be."""
+    fleet = make_fleet(describe_rate=1.0)
+    run_many(fleet, 4000)
+    fleet.advance(100)
+    since = fleet.clock.at
+    fleet.advance(3 * 4000 / (MAX_DESCRIBED * DESCRIBE_SHARE))
+    assert {len(call.arguments[1]) for call in ecs.made("describe_tasks") if call.at > since} == {
+        MAX_DESCRIBED
+    }
+    assert len(looks(ecs, since)) == 4000
+    assert set(looks(ecs, since).values()) <= {2, 3, 4}
 
 
 def test_clusters_are_asked_apart(fakes, fleet, ecs):
