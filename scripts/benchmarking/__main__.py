@@ -24,6 +24,7 @@ import sys
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.environment import REPOSITORY
@@ -41,65 +42,80 @@ DOCS = REPOSITORY / "docs" / "executor"
 NAME = "fargate-performance"
 
 
+@dataclass
+class Measured:
+    """What all repetitions until now have given, by executor and scenario."""
+
+    runs: dict[str, Any] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    series: dict[str, Any] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
+    failures: int = 0
+
+    @property
+    def medians(self) -> dict[str, dict[str, dict[str, float]]]:
+        """The median of each figure."""
+        return {
+            executor: {name: figures.medians(each) for name, each in found.items()}
+            for executor, found in self.runs.items()
+        }
+
+    @property
+    def typical(self) -> dict[str, dict[str, dict[str, list[Any]]]]:
+        """The series of the run in the middle."""
+        return {
+            executor: {name: each[figures.typical(self.runs[executor][name])] for name, each in found.items()}
+            for executor, found in self.series.items()
+        }
+
+
 def main() -> int:
-    """Measure, show and write; the exit code is 1 where a row is not met, 2 where something failed."""
+    """
+    Measure, show and write; the exit code is 1 where a row is not met, 2 where something failed.
+
+    Files are written after each repetition, so that an interrupted benchmark keeps what it has.
+    """
     given = parse(sys.argv[1:], None)
     # So that whatever was started ends in an orderly way.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = QUICK if given.quick else FULL
     facts, began = machine(), time.monotonic()
-    with airflow_home() as folder, Bed(scale, folder) as bed:
-        runs, series, failures = measure(given, scale, bed)
     limit = None if given.only else ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
-    medians = {
-        executor: {name: figures.medians(each) for name, each in measured.items()}
-        for executor, measured in runs.items()
-    }
-    lines = table.lines(scale, medians, limit)
-    caption = _caption(given, scale, facts)
+    measured = Measured()
+    with airflow_home() as folder, Bed(scale, folder) as bed:
+        for repetition in range(1, given.repetitions + 1):
+            measure(given, scale, bed, repetition, measured)
+            lines = table.lines(scale, measured.medians, limit)
+            caption = _caption(repetition, scale, facts)
+            content = report.to_json(scale, facts, lines, measured.runs, measured.typical)
+            write(given, scale, caption, lines, content)
     say(f"All that took {time.monotonic() - began:.0f} s.")
     report.show(lines, caption)
-    write(given, scale, caption, lines, report.to_json(scale, facts, lines, runs, series))
-    if failures:
+    if measured.failures:
         return 2
     return 1 if any(line.met is False for line in lines) else 0
 
 
-def measure(given: argparse.Namespace, scale: Scale, bed: Bed) -> tuple[dict[str, Any], dict[str, Any], int]:
-    """
-    Measure all that was asked for, the executors in turn.
-
-    :return: the figures of each run, the series of those in the middle, and how many runs failed
-    """
-    runs: dict[str, Any] = defaultdict(lambda: defaultdict(list))
-    series: dict[str, Any] = defaultdict(lambda: defaultdict(list))
-    failures = 0
-    for repetition, scenario, executor in _plan(given, scale):
+def measure(given: argparse.Namespace, scale: Scale, bed: Bed, repetition: int, measured: Measured) -> None:
+    """Measure once all that was asked for, the executors in turn."""
+    for scenario, executor in _plan(given, scale):
         began = time.monotonic()
         try:
             seen = run(executor, scenario, bed)
         except (BenchmarkError, HarnessError) as error:
             say(f"{repetition}: {scenario.name}, {executor}: FAILED: {error}")
-            failures += 1
+            measured.failures += 1
             continue
         found = figures.figures(scenario, seen)
-        runs[executor][scenario.name].append(found)
-        series[executor][scenario.name].append(figures.series(scenario, seen))
+        measured.runs[executor][scenario.name].append(found)
+        measured.series[executor][scenario.name].append(figures.series(scenario, seen))
         _say_done(repetition, scenario, executor, found, seen.finished, time.monotonic() - began)
-    typical = {
-        executor: {name: each[figures.typical(runs[executor][name])] for name, each in measured.items()}
-        for executor, measured in series.items()
-    }
-    return runs, typical, failures
 
 
-def _plan(given: argparse.Namespace, scale: Scale) -> Iterator[tuple[int, Scenario, str]]:
-    """Yield what is to be measured, in order, with the repetition's number."""
-    for repetition in range(1, given.repetitions + 1):
-        for scenario in scale.scenarios:
-            for executor in scenario.executors:
-                if scenario.name in (given.only or [scenario.name]) and given.executor in (None, executor):
-                    yield repetition, scenario, executor
+def _plan(given: argparse.Namespace, scale: Scale) -> Iterator[tuple[Scenario, str]]:
+    """Yield what is to be measured, in order."""
+    for scenario in scale.scenarios:
+        for executor in scenario.executors:
+            if scenario.name in (given.only or [scenario.name]) and given.executor in (None, executor):
+                yield scenario, executor
 
 
 def _say_done(
@@ -111,9 +127,9 @@ def _say_done(
     )
 
 
-def _caption(given: argparse.Namespace, scale: Scale, facts: dict[str, Any]) -> str:
+def _caption(repetitions: int, scale: Scale, facts: dict[str, Any]) -> str:
     size = "Smaller loads (--quick): not the figures that count. " if scale is QUICK else ""
-    return f"{size}Medians of {given.repetitions}. {described(facts)}"
+    return f"{size}Medians of {repetitions}. {described(facts)}"
 
 
 def write(
