@@ -27,14 +27,22 @@ import concurrent.futures
 import gc
 import time
 from collections.abc import Sequence
-from datetime import timedelta
-from functools import lru_cache
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.launch import Accepted, Ended, Event, Identity, Launch, Noted, NotFound
+from airflow.executors.fargate.launch import (
+    Accepted,
+    Ended,
+    Identity,
+    Launch,
+    Noted,
+    NotFound,
+    Strangers,
+)
+from airflow.executors.fargate.metrics import Metrics
 from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
@@ -43,8 +51,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow.executors.fargate.adoption import Adopted, Candidate
-    from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.ecs import Ecs
     from airflow.executors.fargate.fleet_thread import FleetThread
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -54,8 +60,8 @@ END_PATIENCE = 12.0
 #: Seconds that terminate() takes at most to stop all containers: StopTask takes one a call.
 TERMINATE_PATIENCE = 300.0
 #: Seconds that the scheduler waits for AWS when it takes over from another one. What has not been told by
-#: then is told later; until then the task instances are kept.
-ADOPTION_PATIENCE = 10.0
+#: then is told later; until then the task instances are kept. Airflow holds locks on their rows meanwhile.
+ADOPTION_PATIENCE = 5.0
 
 
 def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[str, Any]]:
@@ -68,28 +74,11 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
     :raises ConfigError: where the options have mistakes.
     """
     from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.connecting import launch_types
     from airflow.executors.fargate.request import default_request
 
-    config = FargateConfig.from_options(compat.option_reader(), _launch_types(), call_function=False)
+    config = FargateConfig.from_options(compat.option_reader(), launch_types(), call_function=False)
     return lambda command: default_request(config, command)
-
-
-@lru_cache(maxsize=1)
-def _launch_types() -> Sequence[str]:
-    """
-    Return the launch types that the installed botocore lists for RunTask.
-
-    :raises ConfigError: where boto3 is not installed.
-    """
-    try:
-        import boto3  # noqa: F401
-        import botocore.session
-    except ImportError:
-        raise ConfigError(
-            ["The package boto3 is not installed. Install it where the scheduler runs."]
-        ) from None
-    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
-    return model.input_shape.members["launchType"].enum
 
 
 class FargateExecutor(BaseExecutor):
@@ -111,12 +100,13 @@ class FargateExecutor(BaseExecutor):
         self._fleet_thread: FleetThread | None = None
         #: The present launch by its key; None where it is not known yet, as AWS has not told.
         self._launches: dict[TaskInstanceKey, Launch | None] = {}
-        #: Keys of which AWS has still to tell whether they have a container of an earlier scheduler.
-        self._untold: set[TaskInstanceKey] = set()
+        #: Task instances of which AWS has still to tell whether they have a container of an earlier scheduler.
+        self._untold: dict[TaskInstanceKey, Candidate] = {}
         #: Keys whose end the scheduler has been told of since the last heartbeat.
         self._just_ended: set[TaskInstanceKey] = set()
-        #: What the metrics have been told of the fleet's counts.
-        self._reported: dict[str, int] = {}
+        #: What tells this scheduler from all others.
+        self._scheduler: str | None = None
+        self._metrics = Metrics(lambda: compat.stats())
 
     # Beginning and end.
 
@@ -126,17 +116,22 @@ class FargateExecutor(BaseExecutor):
 
         :raises ConfigError: with every mistake in the options.
         """
+        from airflow.executors.fargate import connecting, database
         from airflow.executors.fargate.check import RequestCheck
         from airflow.executors.fargate.config import FargateConfig
         from airflow.executors.fargate.fleet_thread import FleetThread
         from airflow.executors.fargate.request import RequestBuilder
 
         config = FargateConfig.from_options(
-            compat.option_reader(self), _launch_types(), default_region=compat.default_region
+            compat.option_reader(self),
+            connecting.launch_types(),
+            default_region=compat.default_region,
+            check_connection=partial(compat.session_maker, region=None),
         )
-        ecs = _connect(config)
+        ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
-        self._fleet_thread = FleetThread(ecs, config, build)
+        self._fleet_thread = FleetThread(ecs, config, build, compat.sweep_interval())
+        self._scheduler = database.scheduler_name(self.job_id)
         # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a tenth
         # of a second, in which no thread of the process runs.
         gc.freeze()
@@ -155,9 +150,9 @@ class FargateExecutor(BaseExecutor):
     def terminate(self) -> None:
         """Stop every container, and leave."""
         if self._fleet_thread is not None:
+            self._fleet_thread.leave()
             self._fleet_thread.ensure_running()
             fleet = self._fleet_thread.fleet
-            self._fleet_thread.tell(fleet.close)
             self._fleet_thread.tell(fleet.revoke_all, "Airflow's scheduler was terminated")
             self._fleet_thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
@@ -186,7 +181,7 @@ class FargateExecutor(BaseExecutor):
             key = workload.ti.key
             del self.queued_tasks[key]
             self.running.add(key)
-            self._hand_over(compat.launch_of_workload(workload, time.time()))
+            self._hand_over(compat.launch_of_workload(workload, time.time(), self._scheduler))
 
     def execute_async(
         self,
@@ -204,6 +199,7 @@ class FargateExecutor(BaseExecutor):
                 executor_config=executor_config,
                 queue=queue,
                 handed_over=time.time(),
+                scheduler=self._scheduler,
             )
         )
 
@@ -241,34 +237,26 @@ class FargateExecutor(BaseExecutor):
 
     def sync(self) -> None:
         """Tell the scheduler what has happened since the last heartbeat; AWS is not asked here."""
+        from airflow.executors.fargate import database
+
         thread = self._require_thread()
         thread.ensure_running()
         self._just_ended.clear()
+        lost = []
         for event in thread.events():
-            self._tell(event)
-        self._report(thread)
+            if isinstance(event, Strangers):
+                thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
+            elif isinstance(event, NotFound):
+                lost += self._not_found(event.launch.key)
+            else:
+                self._tell(event)
+        if lost:
+            database.hand_back(lost, self.job_id)
+        self._metrics.report(thread)
 
-    def _report(self, thread: FleetThread) -> None:
-        """Make metrics of what the fleet has counted."""
-        stats, tally = compat.stats(), thread.fleet.tally
-        counted = {
-            "launches": tally.launches,
-            "throttles": tally.throttles,
-            "describe_calls": tally.describe_calls,
-            "fleet_restarts": thread.restarts,
-        }
-        for name, count in counted.items():
-            if count > self._reported.get(name, 0):
-                stats.incr(f"fargate_executor.{name}", count - self._reported.get(name, 0))
-        self._reported = counted
-        stats.gauge("fargate_executor.live_containers", tally.live_containers)
-
-    def _tell(self, event: Event) -> None:
+    def _tell(self, event: Accepted | Noted | Ended) -> None:
         launch = event.launch
         key: Any = launch.key
-        if isinstance(event, NotFound):
-            self._not_found(key)
-            return
         present = self._launches.get(key)
         if (
             isinstance(event, Accepted)
@@ -280,7 +268,7 @@ class FargateExecutor(BaseExecutor):
             return  # An earlier launch of the task instance: its end is not that of the present one.
         if isinstance(event, Accepted):
             self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
-            self._time("launch_duration", event.waited)
+            self._metrics.time("launch_duration", event.waited)
         elif isinstance(event, Noted):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
@@ -288,7 +276,7 @@ class FargateExecutor(BaseExecutor):
 
     def _told_late(self, key: TaskInstanceKey, launch: Launch) -> Launch | None:
         """Take over a container of which AWS has told at last, or let it be stopped; return the present launch."""
-        self._untold.discard(key)
+        self._untold.pop(key, None)
         if self._launches.get(key, launch) is None:
             self._launches[key] = launch
         else:
@@ -302,17 +290,12 @@ class FargateExecutor(BaseExecutor):
             self.running.discard(key)
             return
         self._just_ended.add(key)
-        self._time("end_to_event_duration", event.seen_after)
+        self._metrics.time("end_to_event_duration", event.seen_after)
         if event.reason is None:
             self.success(key)
             return
         self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)
         self.fail(key, event.reason)
-
-    def _time(self, name: str, seconds: float | None) -> None:
-        if seconds is not None:
-            # A clock of AWS that is ahead of ours makes no time negative.
-            compat.stats().timing(f"fargate_executor.{name}", timedelta(seconds=max(0.0, seconds)))
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """
@@ -335,11 +318,13 @@ class FargateExecutor(BaseExecutor):
         :return: those that have no container: nothing runs for them, so the scheduler may launch them anew.
             Where AWS could not be asked in time, all are kept.
         """
+        from airflow.executors.fargate import database
+
         if not tis:
             return []
         thread = self._require_thread()
         thread.ensure_running()
-        tis_by_candidate = compat.candidates(tis)
+        tis_by_candidate = database.candidates(tis)
         unknown = [candidate for candidate in tis_by_candidate if not self._has(candidate)]
         if not unknown:
             return []
@@ -357,7 +342,8 @@ class FargateExecutor(BaseExecutor):
             self._launches[found.candidate.key] = found.launch
             self.running.add(found.candidate.key)
         for candidate in answer.untold:
-            self._give_back(candidate.key)
+            text = "AWS refuses to tell whether it has a container of the scheduler before; Airflow's timeouts decide."
+            self.log_task_event(event="fargate adoption", extra=text, ti_key=candidate.key)
         self.log.info(
             "Adopted %d task instances, %d have no container", len(answer.found), len(answer.missing)
         )
@@ -368,7 +354,7 @@ class FargateExecutor(BaseExecutor):
         for candidate in candidates:
             self._supersede(candidate.key)
             self._launches[candidate.key] = None
-            self._untold.add(candidate.key)
+            self._untold[candidate.key] = candidate
             self.running.add(candidate.key)
 
     def _has(self, candidate: Candidate) -> bool:
@@ -380,52 +366,17 @@ class FargateExecutor(BaseExecutor):
             Identity(launch.id, launch.task, launch.handed_over, "")
         )
 
-    def _not_found(self, key: TaskInstanceKey) -> None:
-        """Let go of a task instance that was kept."""
-        self._untold.discard(key)
-        if self._launches.get(key, "") is None:
-            del self._launches[key]
-            self.running.discard(key)
-            self._give_back(key)
-
-    def _give_back(self, key: TaskInstanceKey) -> None:
-        """Tell that nobody knows of a container: Airflow's own timeouts decide what becomes of the task instance."""
-        text = "No container was found for it when its scheduler was replaced; Airflow's timeouts decide."
-        self.log_task_event(event="fargate adoption", extra=text, ti_key=key)
+    def _not_found(self, key: TaskInstanceKey) -> list[Candidate]:
+        """Let go of a task instance that was kept, and has no container; return it, unless it was launched meanwhile."""
+        candidate = self._untold.pop(key, None)
+        if candidate is None or self._launches.get(key, "") is not None:
+            return []
+        del self._launches[key]
+        self.running.discard(key)
+        return [candidate]
 
     def debug_dump(self) -> None:
         """Write what is here to the log, on SIGUSR2; the base class would write commands with their tokens."""
         for name in ("queued_tasks", "running", "event_buffer"):
             keys = list(getattr(self, name))
             self.log.info("executor.%s (%d)\n\t%s", name, len(keys), "\n\t".join(map(repr, keys)))
-
-
-def _connect(config: FargateConfig) -> Ecs:
-    """
-    Make the client for ECS, which calls nothing yet.
-
-    :raises ConfigError: where no client can be made, such as with a profile that is not there.
-    """
-    from botocore.exceptions import BotoCoreError, NoRegionError
-
-    from airflow.executors.fargate.ecs import Ecs, client_config
-    from airflow.executors.fargate.following import WATCH_CONCURRENCY
-    from airflow.executors.fargate.reading import read_less
-
-    make_session = compat.session_maker(config.conn_id, config.region)
-    botocore_config = client_config(config.launch_concurrency + WATCH_CONCURRENCY)
-
-    def make_client() -> Any:
-        client = make_session().client("ecs", endpoint_url=config.endpoint_url, config=botocore_config)
-        read_less(client)
-        return client
-
-    try:
-        return Ecs(make_client)
-    except NoRegionError as error:  # With a connection that names none.
-        name = f"[fargate] region = {config.region!r}"
-        raise ConfigError([f"{name}: {error} Set it, or AWS_DEFAULT_REGION, or the connection's."]) from error
-    except BotoCoreError as error:
-        raise ConfigError(
-            [f"The AWS client cannot be made: {error} Check the AWS profile and environment."]
-        ) from error

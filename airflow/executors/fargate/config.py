@@ -44,17 +44,21 @@ REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 #: What botocore takes for the host of an endpoint, which leaves out underscores; or an IPv6 address.
 HOST = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.?)+|[0-9a-f.]*:[0-9a-f:.]*")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
-CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:\d{12}:cluster/[A-Za-z0-9_-]{1,255}")
+CLUSTER = re.compile(
+    r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255}"
+)
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
 TASK_DEFINITION = re.compile(
-    r"(?:arn:aws[a-z-]*:ecs:[^:\s]+:\d{12}:task-definition/)?[A-Za-z0-9_-]{1,255}(?::\d+)?"
+    r"(?:arn:aws[a-z-]*:ecs:[^:\s]+:[0-9]{12}:task-definition/)?[A-Za-z0-9_-]{1,255}(?::[0-9]+)?"
 )
 #: ``startedBy``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
 CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
-PLATFORM_VERSION = re.compile(r"LATEST|\d+\.\d+\.\d+")
+PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
+#: What a URL holds of a user and a password, which are shown to nobody.
+WITHOUT_USER = re.compile(r"://.*@")
 
 #: The proposal, AIRFLOW-6440, wrote ECS for what AWS calls EC2.
 LAUNCH_TYPE_ALIASES = {"ECS": "EC2"}
@@ -106,6 +110,7 @@ class FargateConfig:
         launch_types: Collection[str],
         call_function: bool = True,
         default_region: Callable[[], str | None] | None = None,
+        check_connection: Callable[[str], Any] | None = None,
     ) -> FargateConfig:
         """
         Parse and check all options.
@@ -116,9 +121,10 @@ class FargateConfig:
             reads the options itself, says no.
         :param default_region: returns the Region that is taken where the option is empty; None leaves out
             whether there is one.
+        :param check_connection: raises ConfigError where there is no connection of this id.
         :raises ConfigError: with every mistake that there is.
         """
-        options = _Options({name: (get(name) or "").strip() for name in template()})
+        options = _Options(get)
         function_path = options.text("execution_config_function") or DEFAULT_FUNCTION
         own_function = function_path != DEFAULT_FUNCTION
         launch_type = options.choice(
@@ -170,6 +176,8 @@ class FargateConfig:
         )
         if default_region and not config.region and not config.conn_id:
             options.check_region(default_region)
+        if check_connection and config.conn_id:
+            options.check_connection(check_connection, config.conn_id)
         if options.mistakes:
             raise ConfigError(options.mistakes)
         return config
@@ -178,12 +186,24 @@ class FargateConfig:
 class _Options:
     """Reads options one by one, and collects what is wrong with them instead of raising at the first."""
 
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
+    def __init__(self, get: Callable[[str], str | None]) -> None:
         self.mistakes: list[str] = []
+        self._values = {name: self._read(get, name) for name in template()}
+
+    def _read(self, get: Callable[[str], str | None], name: str) -> str:
+        """Return the text of an option; where it cannot be read, that is the mistake, and its default is no other."""
+        try:
+            return (get(name) or "").strip()
+        except Exception as error:  # A lone % in airflow.cfg, a command or a secrets backend that fails.
+            # Only the type: the text can hold what a secret was to be made of.
+            self.mistakes.append(
+                f"[{SECTION}] {name} cannot be read: {type(error).__name__}. Correct it; in airflow.cfg write %% for %."
+            )
+            return str(self.default(name) or template()[name]["example"] or "")
 
     def _mistake(self, name: str, what: str, remedy: str) -> None:
-        self.mistakes.append(f"[{SECTION}] {name} = {self._values[name]!r}: {what}. {remedy}.")
+        value = WITHOUT_USER.sub("://...@", self._values[name])
+        self.mistakes.append(f"[{SECTION}] {name} = {value!r}: {what}. {remedy}.")
 
     def default(self, name: str) -> Any:
         """Return what the template says, for an option that was emptied and cannot do without a value."""
@@ -197,8 +217,18 @@ class _Options:
         except (
             Exception
         ) as error:  # botocore is not known here; it tells of a profile that is not there, and such.
-            what = f"it is not set, and the default cannot be read: {error}"
+            what = f"it is not set, and the default cannot be read: {_told(error)}"
         self._mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
+
+    def check_connection(self, check: Callable[[str], Any], conn_id: str) -> None:
+        try:
+            check(conn_id)
+        except ConfigError as error:
+            self.mistakes += error.mistakes
+        except Exception as error:  # The text of an error in a connection's URI can hold the password in it.
+            self._mistake(
+                "conn_id", f"it cannot be read: {type(error).__name__}", "Correct it, or leave conn_id empty"
+            )
 
     def text(self, name: str, required: bool = False) -> Any:
         value = self._values[name]
@@ -244,17 +274,20 @@ class _Options:
     def url(self, name: str) -> str | None:
         value = self.text(name)
         if value and not _is_url(value):
-            self._mistake(name, "it is no URL", "Write it with http:// or https://, or leave it empty")
+            remedy = "Write it with http:// or https://, without a user or a password, or leave it empty"
+            self._mistake(name, "it is no URL of a service", remedy)
         return value
 
     def function(self, name: str, path: str, call: bool) -> Any:
         # What a user's module or function raises is the user's own: any exception is the same mistake, and
-        # so is the end of the process, which would be the scheduler's.
+        # so is the end of the process, which would be the scheduler's. Only Ctrl-C is somebody else's.
         remedy = "Name a function without arguments that returns a function from a command to a request"
         try:
             function = import_dotted_path(path)
-        except (Exception, SystemExit) as error:
-            self._mistake(name, f"it cannot be imported: {type(error).__name__}: {error}", remedy)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._mistake(name, f"it cannot be imported: {_told(error)}", remedy)
             return None
         if not callable(function):
             self._mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
@@ -267,8 +300,10 @@ class _Options:
             # A user's function that calls the default one, which reads these options too.
             self.mistakes += [mistake for mistake in error.mistakes if mistake not in self.mistakes]
             return None
-        except (Exception, SystemExit) as error:
-            self._mistake(name, f"calling it raised {type(error).__name__}: {error}", remedy)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
+            self._mistake(name, f"calling it raised {_told(error)}", remedy)
             return None
         if not callable(inner):
             self._mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
@@ -281,7 +316,17 @@ def _is_url(text: str) -> bool:
         _ = parts.port  # Raises where it is no number or too large.
     except ValueError:
         return False
+    if "@" in parts.netloc:  # Nor would botocore send a user and a password.
+        return False
     return parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None
+
+
+def _told(error: BaseException) -> str:
+    """Return the type and the text of a user's error, also of one that cannot be shown."""
+    try:
+        return f"{type(error).__name__}: {error}"
+    except Exception:
+        return type(error).__name__
 
 
 def import_dotted_path(path: str) -> Any:

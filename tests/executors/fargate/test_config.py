@@ -446,6 +446,13 @@ class TestFunction:
             ("def function(command): return {}", ["TypeError", "command"]),
             ("def function(): raise ValueError('bad luck')", ["ValueError", "bad luck"]),
             ("def function(): raise SystemExit(3)", ["SystemExit"]),
+            ("def function(): raise GeneratorExit", ["GeneratorExit"]),
+            ("def function(): return function()", ["RecursionError"]),
+            ("class Stop(BaseException): pass\nraise Stop('here')", ["Stop", "here"]),
+            (
+                "class Shy(Exception):\n def __str__(self): raise ValueError\ndef function(): raise Shy",
+                ["raised Shy. "],
+            ),
             ("def function(): return None", ["NoneType", "cannot be called"]),
             ("def function(): return {}", ["dict", "cannot be called"]),
         ],
@@ -485,6 +492,72 @@ class TestFunction:
         """A path to nothing is an ImportError, as for an import statement."""
         with pytest.raises(ImportError):
             import_dotted_path(path)
+
+    def test_interrupt_of_the_user_is_no_mistake(self, read_config, user_file):
+        """Ctrl-C while the user's module is imported ends the process, as it should."""
+        with pytest.raises(KeyboardInterrupt):
+            read_config(execution_config_function=user_file("raise KeyboardInterrupt"))
+
+
+class TestWhatCannotBeRead:
+    @pytest.fixture
+    def mistakes(self, check):
+        """Return a function that returns what is wrong where reading an option raises this error."""
+
+        def read(name, error, **options):
+            def get(asked):
+                if asked == name:
+                    raise error
+                return options.get(asked, template()[asked]["example"])
+
+            with pytest.raises(ConfigError) as caught:
+                FargateConfig.from_options(get, check.launch_types, call_function=False)
+            return caught.value.mistakes
+
+        return read
+
+    @pytest.mark.parametrize("name", ["cluster", "poll_interval", "region", "conn_id"])
+    def test_option_that_cannot_be_read_is_one_mistake(self, name, mistakes):
+        """Whatever reading it raises is told by its type, among the others and once, and nothing of the text."""
+        first, second = mistakes(name, ValueError("hunter2"), deployment="a b", execution_config_function="")
+        assert first.startswith(f"[fargate] {name} cannot be read: ValueError. ")
+        assert second.startswith("[fargate] deployment = 'a b'")
+        assert "hunter2" not in first
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (
+                ConfigError(["[fargate] conn_id = 'a': there is none."]),
+                "[fargate] conn_id = 'a': there is none.",
+            ),
+            (
+                ValueError("://me:hunter2@x"),
+                "[fargate] conn_id = 'a': it cannot be read: ValueError. Correct it,",
+            ),
+        ],
+    )
+    def test_connection_is_checked_with_all_else(self, error, told, check):
+        """What is wrong with the connection is told in the same message as the other mistakes."""
+
+        def look(conn_id):
+            raise error
+
+        options = {"cluster": "two words", "deployment": "a", "conn_id": "a", "launch_type": "EC2"}
+        with pytest.raises(ConfigError) as caught:
+            FargateConfig.from_options(options.get, check.launch_types, False, check_connection=look)
+        assert [m for m in caught.value.mistakes if "cluster" in m]
+        assert caught.value.mistakes[-1].startswith(told)
+        assert "hunter2" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        "url", ["https://me:hunter2@ecs.example.com", "ftp://me:hunter2@ecs", "http://me:hunter2@x:port"]
+    )
+    def test_password_in_a_url_is_refused_and_not_told(self, url, read_config):
+        """botocore would not send it, and a message of the scheduler's is no place for it."""
+        (mistake,) = mistakes_of(read_config, endpoint_url=url)
+        assert "[fargate] endpoint_url = " in mistake
+        assert "hunter2" not in mistake
 
 
 class TestDefaultFunction:
