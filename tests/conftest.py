@@ -23,6 +23,10 @@ import shutil
 import tempfile
 
 
+def pytest_addoption(parser):
+    parser.addoption("--long", action="store_true", help="take the hours that some tests need in full")
+
+
 def pytest_configure(config):
     # Airflow reads its settings when it is first imported, which test modules do as they are collected.
     for name in list(os.environ):

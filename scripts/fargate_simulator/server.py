@@ -74,11 +74,11 @@ class LocalFargate:
         marker = f"{METADATA_VARIABLE}={self.endpoint_url}/v4/{new_id()}"
         self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto))
         lifecycle = Lifecycle(self._store, self._timers, self._host)
-        calls, gates = CallCounter(), Gates()
-        self._control = Control(self._store, lifecycle, self._faults, calls, gates)
+        self._calls, gates = CallCounter(), Gates()
+        self._control = Control(self._store, lifecycle, self._faults, self._calls, gates)
         operations = Operations(self._store, lifecycle, self._faults, moto)
         self._application = Application(
-            operations, moto, self._faults, self._control, calls, gates, self.region
+            operations, moto, self._faults, self._control, self._calls, gates, self.region
         )
         self._http.start()
         return self
@@ -104,6 +104,10 @@ class LocalFargate:
     def ledger(self) -> list[dict[str, Any]]:
         """Return every task that was ever started, as ``GET /_fargate/tasks`` does."""
         return self._control.ledger()
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """Return how often each operation came, by its result, as ``GET /_fargate/calls`` does."""
+        return self._calls.to_json()
 
     def client(self, service: str, **arguments: Any) -> Any:
         """Return a boto3 client that talks to this server; ``arguments`` are those of ``client()``."""

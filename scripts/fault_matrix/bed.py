@@ -1,0 +1,189 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What a row runs on: a local Fargate of its own, executors that know it, and the steps of its time."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from fargate_simulator.bootstrap import Created, Wanted, create
+from fargate_simulator.server import LocalFargate
+
+from airflow.executors.fargate_executor import FargateExecutor
+from fault_matrix import acts, scaling
+from fault_matrix.scheduler import Scheduler
+
+if TYPE_CHECKING:
+    from fault_matrix.row import Row, Size
+
+#: The local Fargate as it is where a row does not say otherwise; a fifth of the tasks fails by itself.
+USUAL = {
+    "provisioning_time": [2, 6],
+    "stopping_time": [1, 3],
+    "pretend": {"duration": [10, 30], "exit_codes": {"0": 4, "3": 1}},
+    "seed": 20200101,
+}
+#: Seconds that a real container works, and the seconds from its SIGTERM to SIGKILL, which AWS takes whole ones of.
+WORK = 15.0
+STOP_TIMEOUT = 2
+#: How many task instances an executor may run: more than there are.
+PARALLELISM = 10_000
+#: vCPUs of a container.
+VCPUS = 0.25
+#: Starting reads what belongs to the process, and moto's state belongs to all local Fargates in it.
+_one_at_a_time = threading.Lock()
+_created: list[Created] = []
+
+
+class Bed:
+    """
+    A running local Fargate for one row.
+
+    :param row: what goes wrong
+    :param size: how many tasks, and how fast
+    """
+
+    def __init__(self, row: Row, size: Size) -> None:
+        self.row = row
+        self.size = size
+        self.began = time.monotonic()
+        self.schedulers: list[Scheduler] = []
+        #: What acts have taken away, and a folder of theirs.
+        self.kept: dict[str, str] = {}
+        self.folder: tempfile.TemporaryDirectory[str] | None = None
+        self._steps = list(row.steps)
+        #: When the last step was made, in seconds since the epoch by a clock that nobody makes jump.
+        self.quiet_since: float | None = None
+        given = scaling.settings(USUAL | dict(row.settings), size.scale)
+        if row.sidecars:
+            given["pretend"] = None
+        if row.quota is not None:
+            given["vcpu_quota"] = VCPUS * max(1, round(size.tasks * row.quota))
+        self.fargate = LocalFargate(given | {"faults": []})
+        self._faults = given.get("faults", [])
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[Bed]:
+        """Serve, and end everything that was started."""
+        with contextlib.ExitStack() as stack:
+            with _one_at_a_time:
+                stack.enter_context(self.fargate)
+                stack.callback(acts.restore, self)
+                self.environment = self._environment(self._create())
+            stack.callback(self._end_executors)
+            self.began = time.monotonic()
+            self.fargate.configure(faults=self._faults)
+            self.tick()
+            yield self
+
+    def _create(self) -> Created:
+        if not _created:
+            _created.append(create(self.fargate, Wanted()))
+        return _created[0]
+
+    def _environment(self, created: Created) -> dict[str, str]:
+        """Return the environment of an executor for this local Fargate."""
+        options = {
+            "region": self.fargate.region,
+            "cluster": created.cluster,
+            "task_definition": self._definition() if self.row.sidecars else created.task_definition,
+            "container_name": created.container_name,
+            "subnets": ",".join(created.subnets),
+            "endpoint_url": self.fargate.endpoint_url,
+            **scaling.options(self.size.scale),
+            **self.row.options,
+        }
+        return {f"AIRFLOW__FARGATE__{name}".upper(): value for name, value in options.items()}
+
+    def _definition(self) -> str:
+        """Register a task definition with the row's sidecars first, since AWS names containers in any order."""
+        work = f"sleep {WORK * self.size.scale}; exit $(($$ % 5 == 0))"
+        sidecars = [
+            {"name": name, "essential": False, "command": ["/bin/sh", "-c", command]}
+            for name, command in self.row.sidecars.items()
+        ]
+        # The command that the executor gives becomes arguments that nobody reads.
+        main = {"name": Wanted().container, "essential": True, "entryPoint": ["/bin/sh", "-c", work]}
+        definition = self.fargate.client("ecs").register_task_definition(
+            family=self.row.name,
+            requiresCompatibilities=["FARGATE"],
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            containerDefinitions=[
+                {"image": "local", "stopTimeout": STOP_TIMEOUT, **container}
+                for container in (*sidecars, main)
+            ],
+        )["taskDefinition"]
+        return f"{definition['family']}:{definition['revision']}"
+
+    def scheduler(self) -> Scheduler:
+        """Start an executor, and return what drives it."""
+        with _one_at_a_time, _set(self.environment):
+            executor = FargateExecutor(parallelism=PARALLELISM)
+            executor.start()
+        self.schedulers.append(Scheduler(executor, self.size.scale, self.tick))
+        return self.schedulers[-1]
+
+    def tick(self) -> None:
+        """Make the steps whose time has come."""
+        while self._steps and time.monotonic() - self.began >= self._steps[0].at * self.size.scale:
+            step = self._steps.pop(0)
+            if step.settings:
+                self.fargate.configure(**scaling.settings(step.settings, self.size.scale))
+            if step.act:
+                getattr(acts, step.act)(self)
+            if not self._steps:
+                self.quiet_since = time.time()
+
+    @property
+    def steps_made(self) -> bool:
+        return not self._steps
+
+    def containers(self) -> list[dict[str, Any]]:
+        """Return the local Fargate's ledger: every task that AWS accepted."""
+        return self.fargate.ledger()
+
+    def alive(self) -> list[str]:
+        """Return the ARNs of containers that have not stopped; what nobody will ever see does not count."""
+        return [
+            entry["taskArn"]
+            for entry in self.containers()
+            if entry["lastStatus"] != "STOPPED" and not entry["neverSeen"]
+        ]
+
+    def _end_executors(self) -> None:
+        self.fargate.configure(faults=[], latency={})
+        for scheduler in self.schedulers:
+            scheduler.executor.end()
+
+
+@contextlib.contextmanager
+def _set(variables: Mapping[str, str]) -> Iterator[None]:
+    """Put variables into the process's environment; whoever does so holds the lock."""
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name in variables:
+            os.environ.pop(name, None)

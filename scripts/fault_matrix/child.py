@@ -1,0 +1,44 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""A scheduler's process, to be killed: hands over what its standard input tells of, and drives the executor."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from fault_matrix.package import take_from_elsewhere
+
+
+def main() -> None:
+    """Drive until somebody kills this process."""
+    take_from_elsewhere()
+    from airflow.executors.fargate_executor import FargateExecutor
+    from fault_matrix import bed, scaling, scheduler, work
+
+    told = json.load(sys.stdin)
+    with scaling.executor_times(told["scale"]):
+        executor = FargateExecutor(parallelism=bed.PARALLELISM)
+        executor.start()
+        driver = scheduler.Scheduler(executor, told["scale"])
+        driver.hand_over([work.Task(task_id, external_id=assigned) for task_id, assigned in told["tasks"]])
+        while True:
+            driver.beat()
+
+
+if __name__ == "__main__":
+    main()

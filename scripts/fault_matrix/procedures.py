@@ -1,0 +1,160 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""How a row is driven: each function is the ``procedure`` of a row, and returns the scheduler that saw the ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+from unittest import mock
+
+from airflow.executors.fargate import compat
+from airflow.executors.fargate.adoption import Candidate
+from fault_matrix.evidence import identity
+from fault_matrix.scheduler import Overdue
+from fault_matrix.work import Task, tasks
+
+if TYPE_CHECKING:
+    from fault_matrix.bed import Bed
+    from fault_matrix.scheduler import Scheduler
+
+#: Seconds that the machine may take for a row beside what its faults take: it does other things as well.
+SPARE = 45.0
+#: Seconds that a deferred task's container goes on after the trigger has fired.
+ENDING = 5.0
+#: When Airflow takes back what is stuck in queued, in the row about that.
+STUCK = 15.0
+
+
+def launch(bed: Bed) -> Scheduler:
+    """Hand all task instances over, once, and wait for their ends."""
+    scheduler = bed.scheduler()
+    scheduler.hand_over(_tasks(bed))
+    return _to_the_end(bed, scheduler)
+
+
+def deferred(bed: Bed) -> Scheduler:
+    """Hand each over again while its container, which has deferred it, is still ending."""
+    ending = ENDING * bed.size.scale
+    return _again(bed, lambda entry: time.time() > entry.get("startedAt", time.time()) + ending)
+
+
+def rescheduled(bed: Bed) -> Scheduler:
+    """Hand each over again as soon as its container's process has ended."""
+    return _again(bed, lambda entry: "executionStoppedAt" in entry)
+
+
+def requeued(bed: Bed) -> Scheduler:
+    """Take each back before its container has started, and hand it over again."""
+    scheduler = bed.scheduler()
+    given = _tasks(bed)
+    scheduler.hand_over(given)
+    stuck = bed.began + STUCK * bed.size.scale
+    scheduler.until(lambda: time.monotonic() > stuck, _deadline(bed))
+    for task in given:
+        scheduler.revoke(task.key)
+    scheduler.hand_over([Task(task.task_id) for task in given])
+    return _to_the_end(bed, scheduler)
+
+
+def killed(bed: Bed) -> Scheduler:
+    """Let another process launch, kill it while calls are under way, and let a successor adopt."""
+    given, queued_at = _tasks(bed), time.time()
+    child = _start_child(bed, given)
+    try:
+        enough, deadline = len(given) / 3, _deadline(bed)
+        while len(bed.containers()) < enough:
+            if child.poll() is not None or time.monotonic() > deadline:
+                raise Overdue
+            time.sleep(0.01)
+    finally:
+        child.kill()
+        child.wait()
+    scheduler = bed.scheduler()
+    tis = [_task_instance(task, queued_at) for task in given]
+    with mock.patch.object(compat, "candidates", lambda tis: {ti.candidate: ti for ti in tis}):
+        reset = {ti.key for ti in scheduler.executor.try_adopt_task_instances(tis)}
+    for task in given:
+        if task.key not in reset:
+            scheduler.tasks[task.key].append(task)
+    scheduler.hand_over([Task(task.task_id) for task in given if task.key in reset])
+    return _to_the_end(bed, scheduler)
+
+
+def _start_child(bed: Bed, given: list[Task]) -> subprocess.Popen[bytes]:
+    scripts = str(Path(__file__).resolve().parents[1])
+    child = subprocess.Popen(
+        [sys.executable, "-m", "fault_matrix.child"],
+        env=os.environ | bed.environment | {"PYTHONPATH": scripts},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    work = {"scale": bed.size.scale, "tasks": [[task.task_id, task.external_id] for task in given]}
+    if child.stdin:
+        child.stdin.write(json.dumps(work).encode())
+        child.stdin.close()
+    return child
+
+
+def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:
+    """Return a task instance as the database has it when the scheduler died before it stored any ARN."""
+    assigned = task.external_id if compat.ASSIGNS_IDS else None
+    candidate = Candidate(compat.task_instance_id(task.key), task.key, assigned, queued_at)
+    return SimpleNamespace(key=task.key, candidate=candidate)
+
+
+def _again(bed: Bed, when: Callable[[Mapping[str, Any]], bool]) -> Scheduler:
+    """Hand each task instance over twice: the second time when something holds for its first container."""
+    scheduler = bed.scheduler()
+    first = _tasks(bed)
+    scheduler.hand_over(first)
+    waiting, deadline = {task.key: task for task in first}, _deadline(bed)
+    while waiting:
+        if time.monotonic() > deadline:
+            raise Overdue
+        by_task = {identity(entry)["task_id"]: entry for entry in bed.containers()}
+        ready = [task for task in waiting.values() if when(by_task.get(task.task_id, {}))]
+        for task in ready:
+            del waiting[task.key]
+        scheduler.beat([Task(task.task_id) for task in ready])
+    return _to_the_end(bed, scheduler)
+
+
+def _tasks(bed: Bed) -> list[Task]:
+    life = bed.row.token_life
+    return tasks(bed.size.tasks, bed.row.odd_config, None if life is None else life * bed.size.scale)
+
+
+def _deadline(bed: Bed) -> float:
+    return bed.began + bed.row.seconds * bed.size.scale + SPARE
+
+
+def _to_the_end(bed: Bed, scheduler: Scheduler) -> Scheduler:
+    """Go on until every task instance has ended, every step was made, and nothing is left that runs or is followed."""
+    deadline = _deadline(bed)
+    scheduler.until(lambda: scheduler.all_ended and bed.steps_made, deadline)
+    fleet = scheduler.executor._fleet_thread.fleet
+    scheduler.until(lambda: not list(fleet.runs()) and not bed.alive(), deadline)
+    return scheduler

@@ -1,0 +1,49 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The table of results: what was expected and what was seen, a line for each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from fault_matrix.runner import Result
+
+_HEAD = ("row", "fault", "expected", "states seen", "containers (ran)", "longest heartbeat", "")
+
+
+def table(results: Iterable[Result]) -> list[str]:
+    """Return the table's lines."""
+    lines = [_HEAD, *map(_line, results)]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
+
+
+def _line(result: Result) -> tuple[str, ...]:
+    seen = result.seen
+    states = ", ".join(f"{count} {state}" for state, count in sorted(seen.states().items()))
+    containers, ran = seen.count_containers()
+    return (
+        result.row.name,
+        result.row.fault if len(result.row.fault) < 60 else f"{result.row.fault[:57]}...",
+        result.row.expected.in_words(),
+        states,
+        f"{containers} ({ran})",
+        f"{seen.longest_heartbeat * 1000:.0f} ms",
+        f"{len(result.differences)} DIFFERENCES" if result.differences else "as expected",
+    )

@@ -1,0 +1,91 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Containers that somebody ends, and sidecars."""
+
+from __future__ import annotations
+
+from fault_matrix.row import Expected, Row, Step
+
+EXIT_CODE_DECIDES = (
+    "The task has failed, with AWS's reason; it is not launched again: Airflow's retries decide."
+)
+SIDECARS = "The exit code of the task's own container decides, as soon as it has ended."
+
+ROWS = (
+    Row(
+        "spot-before-start",
+        "For a minute Spot takes back 80 % of the containers before they have started, or has no room",
+        "They are launched again when there is room, at the cost of no attempt.",
+        Expected(failed_starts=(0, None)),
+        settings={
+            "faults": [
+                {
+                    "kind": "start_failure",
+                    "stop_code": "SpotInterruption",
+                    "reason": "Your Spot Task was interrupted.",
+                    "probability": 0.8,
+                }
+            ]
+        },
+        steps=(Step(60, {"faults": []}),),
+        seconds=240,
+    ),
+    Row(
+        "spot-after-start",
+        "Spot takes back 20 % of the containers that run",
+        EXIT_CODE_DECIDES,
+        settings={
+            "faults": [{"kind": "spot_interruption", "probability": 0.2, "after": [1, 8], "warning": 120}]
+        },
+    ),
+    Row(
+        "maintenance",
+        "AWS maintains the hosts of 20 % of the containers",
+        EXIT_CODE_DECIDES,
+        settings={"faults": [{"kind": "maintenance", "probability": 0.2, "after": [1, 8]}]},
+    ),
+    Row(
+        "out-of-memory",
+        "20 % of the containers run out of memory",
+        EXIT_CODE_DECIDES,
+        settings={"faults": [{"kind": "out_of_memory", "probability": 0.2, "after": [1, 8]}]},
+    ),
+    Row(
+        "stopped-outside",
+        "Somebody stops a fifth of the containers that run",
+        EXIT_CODE_DECIDES,
+        steps=(Step(16, act="stop_some"),),
+    ),
+    Row(
+        "sidecar-early",
+        "A sidecar exits 1 while the task runs",
+        SIDECARS,
+        sidecars={"sidecar": "exit 1"},
+    ),
+    Row(
+        "sidecar-late",
+        "A sidecar exits 1 once the task has ended",
+        SIDECARS,
+        sidecars={"sidecar": "trap 'exit 1' TERM; sleep 3600 & wait"},
+    ),
+    Row(
+        "sidecar-never",
+        "A sidecar does not end by itself, and is killed",
+        SIDECARS,
+        sidecars={"sidecar": "trap '' TERM; exec sleep 3600"},
+    ),
+)

@@ -1,0 +1,92 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""No credentials, no network, clocks that jump, and a scheduler that dies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fault_matrix.row import Expected, Row, Step
+
+QUIET: dict[str, Any] = {"faults": []}
+#: The longest that a launch waits for its turn once AWS accepts credentials, or can be reached, again.
+CREDENTIALS_RESUMED = 20.0
+NETWORK_RESUMED = 45.0
+
+ROWS = (
+    Row(
+        "credentials-expired",
+        "The credentials are expired for a minute",
+        "Launches and looks wait, at most 15 s at a time, and use new credentials as soon as there are any.",
+        Expected(resumed=CREDENTIALS_RESUMED),
+        settings={
+            "faults": [
+                {
+                    "kind": "error",
+                    "code": "ExpiredTokenException",
+                    "message": "The security token included in the request is expired",
+                    "status": 400,
+                }
+            ]
+        },
+        steps=(Step(60, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "no-credentials",
+        "There are no credentials at first",
+        "Nothing fails and the scheduler goes on; launches wait until there are some.",
+        Expected(resumed=CREDENTIALS_RESUMED),
+        steps=(Step(0, act="take_credentials"), Step(60, act="give_credentials")),
+        seconds=180,
+        alone=True,
+    ),
+    Row(
+        "no-network",
+        "AWS cannot be reached for two minutes: connections are reset, then nothing answers",
+        "Calls are made again; what runs is as it was last seen.",
+        Expected(resumed=NETWORK_RESUMED),
+        settings={"faults": [{"kind": "reset"}]},
+        steps=(
+            Step(60, {"latency": {"*": 15}}),
+            Step(120, QUIET | {"latency": {}}),
+        ),
+        seconds=300,
+    ),
+    Row(
+        "clock-forward",
+        "The scheduler's clock jumps an hour ahead",
+        "Nothing: whatever waits does so by a clock that does not jump.",
+        steps=(Step(8, act="clock_forward"),),
+        alone=True,
+    ),
+    Row(
+        "clock-back",
+        "The scheduler's clock jumps an hour back",
+        "Nothing: whatever waits does so by a clock that does not jump.",
+        steps=(Step(8, act="clock_back"),),
+        alone=True,
+    ),
+    Row(
+        "killed",
+        "SIGKILL of the scheduler while it launches",
+        "The next one finds each container by what it says of its launch; only what has none is launched anew.",
+        settings={"latency": {"RunTask": [0.5, 1.5]}},
+        procedure="killed",
+        seconds=180,
+    ),
+)

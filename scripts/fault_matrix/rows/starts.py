@@ -1,0 +1,126 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Containers that cannot start, for want of room or for another reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
+
+QUIET: dict[str, Any] = {"faults": []}
+#: The longest pause between two tries.
+RESUMED = 30.0
+NEVER_LAUNCHED = Expected(ran=(0,), containers=(0,))
+WAITS = "Launches wait, at the cost of no attempt, until there is room or Airflow's queued timeout takes them back."
+
+ROWS = (
+    Row(
+        "no-capacity",
+        "Fargate has no capacity for a minute",
+        WAITS,
+        Expected(resumed=RESUMED),
+        settings={"faults": [{"kind": "capacity"}]},
+        steps=(Step(60, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "no-capacity-late",
+        "For a minute containers are accepted and then find no room",
+        WAITS,
+        Expected(failed_starts=(0, None), resumed=RESUMED),
+        settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU"}]},
+        steps=(Step(60, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "no-capacity-revoked",
+        "Fargate has no capacity until Airflow's queued timeout takes the tasks back",
+        "Nothing is launched after that, and nothing is left behind.",
+        NEVER_LAUNCHED,
+        settings={"faults": [{"kind": "capacity"}]},
+        steps=(Step(60, act="revoke"), Step(61, QUIET)),
+        seconds=180,
+    ),
+    Row(
+        "vcpu-quota",
+        "The account's quota of vCPUs is reached",
+        "As many run as there is room for; the others wait, at the cost of no attempt.",
+        quota=0.5,
+        seconds=300,
+    ),
+    Row(
+        "eni",
+        "Half of the network interfaces cannot be attached, for half a minute",
+        f"The container is launched again, at most {ATTEMPTS} times in all.",
+        Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
+        settings={"faults": [{"kind": "start_failure", "reason": "eni", "probability": 0.5}]},
+        steps=(Step(30, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "image-pull",
+        "The image cannot be pulled",
+        f"After {ATTEMPTS} containers the task has failed, with AWS's reason and what to do about it.",
+        Expected(
+            FAILED,
+            f"Attempts: {ATTEMPTS} of {ATTEMPTS}",
+            ran=(0,),
+            containers=(0,),
+            failed_starts=(ATTEMPTS,) * 2,
+        ),
+        settings={"faults": [{"kind": "start_failure", "reason": "image"}]},
+        seconds=180,
+    ),
+    Row(
+        "start-failures",
+        "20 % of the containers fail to start",
+        f"They are launched again, at most {ATTEMPTS} times in all.",
+        Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
+        settings={"faults": [{"kind": "start_failure", "reason": "resources", "probability": 0.2}]},
+        seconds=180,
+    ),
+    Row(
+        "token-expires",
+        "There is no room until the token in the command is about to expire",
+        "No attempt begins with less than 60 s of its life left; Airflow's queued timeout takes the tasks back.",
+        NEVER_LAUNCHED,
+        settings={"faults": [{"kind": "capacity"}]},
+        steps=(Step(90, QUIET), Step(150, act="revoke")),
+        token_life=120,
+        seconds=240,
+    ),
+    Row(
+        "token-expires-in-doubt",
+        "No call reaches AWS until the token in the command is about to expire",
+        "Nothing is sent again with less than 60 s of its life left; no container is found, and the task has failed.",
+        Expected(FAILED, "token", ran=(0,), containers=(0,)),
+        settings={"faults": [{"kind": "reset", "operation": "RunTask"}]},
+        steps=(Step(90, QUIET),),
+        token_life=120,
+        seconds=420,
+    ),
+    Row(
+        "token-expires-unheard",
+        "AWS starts containers, but no answer arrives until the token is about to expire",
+        "The containers are searched for, found, and followed to their ends.",
+        settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
+        steps=(Step(150, QUIET),),
+        token_life=120,
+        seconds=420,
+    ),
+)
