@@ -24,7 +24,13 @@ import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.config import CONTAINER_NAME, MAX_SECURITY_GROUPS, MAX_SUBNETS, STARTED_BY
+from airflow.executors.fargate.config import (
+    CONTAINER_NAME,
+    MAX_OVERRIDES,
+    MAX_SECURITY_GROUPS,
+    MAX_SUBNETS,
+    STARTED_BY,
+)
 from airflow.executors.fargate.errors import RequestError
 
 if TYPE_CHECKING:
@@ -32,7 +38,6 @@ if TYPE_CHECKING:
 
 # The numbers stand in the description of RunTask in botocore's service model, where its validator does not
 # see them: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-MAX_OVERRIDES = 8192  # characters, the JSON included
 MAX_STRATEGY_ITEMS = 20
 MAX_CONSTRAINTS = 10
 MAX_STRATEGIES = 5

@@ -39,6 +39,8 @@ DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargat
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
+#: Characters of ``overrides``, the JSON included: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+MAX_OVERRIDES = 8192
 #: What botocore takes for a Region: https://github.com/boto/botocore/blob/develop/botocore/utils.py
 REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 #: What botocore takes for the host of an endpoint, which leaves out underscores; or an IPv6 address.

@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.config import MAX_OVERRIDES
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
 
@@ -48,6 +49,9 @@ EXCLUSIVE = {"capacityProviderStrategy": "launchType", "launchType": "capacityPr
 WITHOUT_NETWORK = ("EXTERNAL",)
 #: The capacity providers that are Fargate's; all others are of somebody's own making.
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+#: What to do about a request that will not do, by where the mistake comes from.
+CORRECT_TASK = "Correct the executor_config of the task"
+CORRECT_FUNCTION = "Correct the function that [fargate] execution_config_function names"
 
 
 def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]:
@@ -118,6 +122,10 @@ class Prepared:
         return self.request.get("cluster") or "default"
 
 
+class _Refused(RequestError):
+    """The whole request will not do, and what to do about it is still to be told."""
+
+
 class RequestBuilder:
     """
     Makes requests, for many threads.
@@ -143,17 +151,41 @@ class RequestBuilder:
         :raises RequestError: where the function fails, or the request is one that AWS would refuse.
         """
         command = launch.make_command()
-        request = self._from_function(command)
-        name = self._container_name(request, command)
-        if launch.executor_config is not None:
-            request = merge_executor_config(request, launch.executor_config, name)
+        base = self._from_function(command)
+        name = self._container_name(base, command)
         own = {
             "startedBy": self._config.deployment,
             "overrides": {"containerOverrides": [_identity_override(name, launch)]},
         }
-        request = merge(request, own)
-        self._check(request)
-        return Prepared(request, name)
+        try:
+            request = base
+            if launch.executor_config is not None:
+                request = merge_executor_config(request, launch.executor_config, name)
+            return Prepared(self._checked(request, own), name)
+        except _Refused as error:
+            raise RequestError(f"{error}. {self._remedy(base, own, command)}") from None
+
+    def _checked(self, request: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the request with the executor's own part in it, which nobody can replace."""
+        try:
+            request = merge(request, own)
+            self._check(request)
+        except RequestError as error:
+            raise _Refused(str(error)) from None
+        return request
+
+    def _remedy(self, base: Mapping[str, Any], own: Mapping[str, Any], command: list[str]) -> str:
+        """Say what to correct: what the task asks for, unless the request is no better without it."""
+        length = sum(map(len, command))
+        if length > MAX_OVERRIDES:
+            return (
+                f"Airflow's command alone has {length} characters: shorten the paths and names that are in it"
+            )
+        try:
+            self._checked(base, own)
+        except RequestError:
+            return CORRECT_FUNCTION
+        return CORRECT_TASK
 
     def _from_function(self, command: list[str]) -> dict[str, Any]:
         function = "execution_config_function"
@@ -163,11 +195,11 @@ class RequestBuilder:
                 request = plain_copy(self._command_to_request(command), f"the request of {function}")
         except RequestError:
             raise
-        except (Exception, SystemExit) as error:
+        except BaseException as error:  # We are on a thread of the pool, where no Ctrl-C ever comes.
             # Only the type: the message of an error in the user's code can hold the command and its token.
             raise RequestError(
-                f"the function of {function} raised {type(error).__name__} {_where(error)}"
-            ) from error
+                f"the function of {function} raised {type(error).__name__} {_where(error)}. {CORRECT_FUNCTION}"
+            ) from None
         if not isinstance(request, dict):
             raise RequestError(
                 f"the function of {function} returned a {type(request).__name__}; it must return a dict"
@@ -175,10 +207,12 @@ class RequestBuilder:
         for member in RESERVED[:2]:
             if member in request:
                 raise RequestError(
-                    f"the function of {function} sets {member}, which the executor sets itself"
+                    f"the function of {function} sets {member}, which the executor sets itself; leave it out"
                 )
         if request.get("count", 1) != 1:
-            raise RequestError(f"the function of {function} sets count; one launch is one container")
+            raise RequestError(
+                f"the function of {function} sets count; one launch is one container: leave it out"
+            )
         return request
 
     def _container_name(self, request: Mapping[str, Any], command: list[str]) -> str:
@@ -221,7 +255,9 @@ def plain_copy(value: Any, what: str) -> Any:
     try:
         return _plain(value)
     except Exception as error:
-        raise RequestError(f"{what} cannot be copied: {type(error).__name__}") from error
+        raise RequestError(
+            f"{what} cannot be copied: {type(error).__name__}. Use plain dicts, lists, strings and numbers"
+        ) from None
 
 
 def _plain(value: Any) -> Any:
@@ -258,7 +294,10 @@ def merge_executor_config(
             )
     kept = {k: v for k, v in request.items() if k not in EXCLUSIVE or EXCLUSIVE[k] not in wishes}
     chosen = {k: wishes[k] for k in EXCLUSIVE if k in wishes}
-    return merge(without_unfit({**kept, **chosen}) if chosen else kept, wishes)
+    try:
+        return merge(without_unfit({**kept, **chosen}) if chosen else kept, wishes)
+    except RequestError as error:
+        raise RequestError(f"executor_config does not fit the request: {error}. {CORRECT_TASK}") from None
 
 
 def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
