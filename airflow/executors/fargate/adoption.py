@@ -135,14 +135,30 @@ class Adoption:
         matches = tuple(match for _, match in found.values())
         return Adopted(matches, () if refused else left, left if refused else ())
 
-    def find(self, cluster: str, launch_ids: Collection[str]) -> dict[str, str]:
-        """Return the ARNs of the running containers of launches, by the launches' ids."""
+    def find(self, cluster: str, launch_ids: Collection[str], ended: Collection[str] = ()) -> dict[str, str]:
+        """
+        Return the ARNs of the running containers of launches, by the launches' ids.
+
+        :param ended: ids of launches whose containers count as well where they ran and have ended.
+        """
         arns: dict[str, str] = {}
-        for task in self._described(cluster, list(self._ecs.list_running(cluster, self._deployment))):
-            identity = Identity.of(task) if isinstance(task, Mapping) else None
-            if identity and identity.launch_id in launch_ids:
+        for identity, task in self._identified(cluster, self._ecs.list_running):
+            if identity.launch_id in launch_ids:
                 arns[identity.launch_id] = task["taskArn"]
+        if not arns.keys() >= set(ended):
+            for identity, task in self._identified(cluster, self._ecs.list_stopped):
+                # One that never started may be that of an earlier attempt.
+                if identity.launch_id in ended and judge_task(task, identity.container_name).started:
+                    arns.setdefault(identity.launch_id, task["taskArn"])
         return arns
+
+    def _identified(
+        self, cluster: str, list_tasks: Callable[[str, str], Iterator[str]]
+    ) -> Iterator[tuple[Identity, Mapping[str, Any]]]:
+        for task in self._described(cluster, list(list_tasks(cluster, self._deployment))):
+            identity = Identity.of(task) if isinstance(task, Mapping) and task.get("taskArn") else None
+            if identity:
+                yield identity, task
 
     def _calls(
         self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any]

@@ -60,7 +60,7 @@ class Owner(Protocol):
         """Something that the user wants to know."""
 
     def in_doubt(self, run: Run) -> None:
-        """Airflow has given up a launch of which nobody knows whether it has a container."""
+        """Nobody knows whether a launch has a container, and RunTask is not asked any more."""
 
 
 class Launching:
@@ -185,8 +185,12 @@ class Launching:
         if run.prepared is None:
             self.calls.make([run], partial(self._build, run.launch), self._built)
             return
-        if run.deadline is not None and now > run.deadline and not run.doubtful:
-            self._wait_to_be_revoked(run, run.deadline + REVOCATION, now)
+        if run.deadline is not None and now > run.deadline:
+            if run.doubtful:
+                # To say the same again could start a container now whose token expires before it is used.
+                self._owner.in_doubt(run)
+            else:
+                self._wait_to_be_revoked(run, run.deadline + REVOCATION, now)
             return
         if run.token is None:
             run.token = uuid.uuid4().hex

@@ -76,7 +76,7 @@ class Run:
         """Be ready for a new attempt: AWS has said that there is no container of the last one."""
         self.token = self.arn = self.missing_since = None
         self.seen = self.doubtful = False
-        self.repeats = 0
+        self.repeats = self.searches = 0
 
     def __str__(self) -> str:
         return str(self.launch)
@@ -91,6 +91,9 @@ class Agenda:
 
     def __len__(self) -> int:
         return sum(not run.over for *_, run in self._heap)
+
+    def __contains__(self, run: Run) -> bool:
+        return any(entered is run for *_, entered in self._heap)
 
     def put(self, at: float, run: Run) -> None:
         """Enter a run."""

@@ -46,6 +46,11 @@ log = logging.getLogger(__name__)
 SEARCH_DELAYS = (5.0, 30.0, 120.0)
 #: Seconds until the next look where AWS could not be asked, which counts for none.
 ERROR_DELAY = 30.0
+#: Why a launch has failed that Airflow has not given up.
+NOT_FOUND = (
+    "RunTask had no clear answer until the token in the command was about to expire, and no container was found that "
+    "it could have started."
+)
 ADOPTION_BACK_OFF = 1.0, 30.0
 
 
@@ -143,11 +148,18 @@ class Searching:
         return len(self._due) + len(list(self.calls.runs()))
 
     def add(self, run: Run) -> None:
-        """Look for the container of a launch that Airflow has given up, though RunTask had no clear answer."""
+        """
+        Look for the container of a launch for which RunTask had no clear answer and is not asked any more.
+
+        Where Airflow has given up the launch, a container that is found is stopped, else it is the launch's.
+        """
+        if run in self._due or run in self.calls.runs():
+            return
         if run.searches < len(SEARCH_DELAYS):
             self._due.put(self._clock() + SEARCH_DELAYS[run.searches], run)
         else:
-            self._owner.ended(run, None)
+            run.doubtful = False
+            self._owner.ended(run, None if run.quiet else NOT_FOUND)
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
@@ -166,7 +178,9 @@ class Searching:
             for other in runs:
                 if other.cluster != first.cluster:
                     self._due.put(now, other)
-            find = partial(self._adoption.find, first.cluster, {run.launch.id for run in same})
+            ids = {run.launch.id for run in same}
+            wanted = {run.launch.id for run in same if not run.quiet}
+            find = partial(self._adoption.find, first.cluster, ids, wanted)
             self.calls.make(same, find, self._searched)
             return None
         return self._due.first()

@@ -30,6 +30,7 @@ from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE, SPARE_LAUNCHES
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
+from airflow.executors.fargate.searching import SEARCH_DELAYS
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
@@ -232,14 +233,65 @@ def test_want_of_capacity_is_told_after_doubt(fakes, fleet, ecs, launch):
     assert fleet.told_of(launch, Accepted)
 
 
-def test_an_attempt_in_doubt_is_settled_after_the_tokens_last_minute(fakes, fleet, ecs):
-    """What may have begun in time is asked for again and again, for there may be a container."""
+@pytest.mark.parametrize("code", [None, 0, 3], ids="runs on, succeeded, failed".split(", "))
+def test_an_attempt_in_doubt_is_settled_after_the_tokens_last_minute(fakes, fleet, ecs, code):
+    """What began in time is not asked for with RunTask then: it is searched for, and is the launch's, ended or not."""
     launch = fakes.make_launch(expires=fleet.clock.at + 100)
-    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 10)
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 100)
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    if code is not None:
+        ecs.exit(arn, code)
+    fleet.advance(600)
+    assert max(call.at for call in ecs.made("run_task")) <= launch.expires - MIN_TOKEN_LIFE
+    assert [event.arn for event in fleet.told_of(launch, Accepted)] == [arn]
+    assert [bool(event.reason) for event in fleet.told_of(launch, Ended)] == [bool(code)] * (code is not None)
+    assert not fleet.told_of(launch, Noted)
+    assert not ecs.made("stop_task")
+
+
+def test_nothing_is_started_with_a_token_about_to_expire(fakes, fleet, ecs):
+    """A request that AWS may never have got is not sent again then; the launch fails once nothing was found."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    ecs.next("run_task", *[ReadTimeoutError()] * 7)
     fleet.add(launch)
     fleet.advance(600)
-    assert [event.arn for event in fleet.told_of(launch, Accepted)] == ecs.arns
-    assert not fleet.told_of(launch, Noted)
+    assert max(call.at for call in ecs.made("run_task")) <= launch.expires - MIN_TOKEN_LIFE
+    assert ecs.arns == []
+    assert len(ecs.made("list_tasks")) == 2 * len(SEARCH_DELAYS)
+    assert "token" in failed(fleet, launch)
+    assert not list(fleet.fleet.runs())
+
+
+def test_an_earlier_attempts_container_is_not_taken_for_the_one_in_doubt(fakes, fleet, ecs):
+    """What failed to start before is none that the attempt in doubt could have started."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0])
+    ecs.next("run_task", *[ReadTimeoutError()] * 100)
+    fleet.advance(600)
+    assert "token" in failed(fleet, launch)
+    assert len(fleet.told_of(launch, Accepted)) == 1
+
+
+@pytest.mark.parametrize("seconds", [42, 60, 160])
+def test_a_launch_that_is_revoked_while_it_is_searched_for_leaves_no_container(fakes, fleet, ecs, seconds):
+    """The search goes on, all of it, and what it finds is stopped; nothing is told."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 100)
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    ecs.hidden.add(arn)
+    fleet.advance(seconds)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(195 - seconds)
+    assert not ecs.made("stop_task")
+    ecs.hidden.clear()
+    fleet.advance(600)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]
+    assert fleet.told == []
 
 
 def test_capacity_waits_in_between_leave_the_attempts_alone(fakes, make_fleet, ecs, launch):
