@@ -1,0 +1,194 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+The ten faults that cost the incumbent tasks, and for each the code that guards against it here.
+
+What is taken out is a piece of text that must be found exactly once: where the code has changed so that it is not
+found, that is told, and the table has to follow.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Edit:
+    """A piece of text of a file of the package (relative to ``airflow/executors``), and what stands there instead."""
+
+    file: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True)
+class Guard:
+    """
+    What guards against a fault.
+
+    :param fault: as the issue's table has it
+    :param what: what is taken out, in words
+    :param row: the row of the fault matrix that must turn red without it
+    """
+
+    fault: str
+    what: str
+    row: str
+    edits: tuple[Edit, ...]
+
+
+GUARDS = (
+    Guard(
+        "no response reaches the caller for 25 s",
+        "a request that is sent again keeps its clientToken",
+        "lost-minute",
+        (
+            Edit(
+                "fargate/launching.py",
+                "        if run.token is None:\n",
+                "        if run.token is None or run.doubtful:\n",
+            ),
+        ),
+    ),
+    Guard(
+        "a sidecar exits 1",
+        "only the named container is judged",
+        "sidecar-early",
+        (
+            Edit(
+                "fargate/outcome.py",
+                'isinstance(container, Mapping) and container.get("name") == name:',
+                "isinstance(container, Mapping):",
+            ),
+        ),
+    ),
+    Guard(
+        "DescribeTasks says MISSING for the first 2 s",
+        "MISSING is given time",
+        "missing-at-first",
+        (Edit("fargate/following.py", "        if now - since < limit:\n", "        if now < since:\n"),),
+    ),
+    Guard(
+        "no capacity for a minute",
+        "want of capacity uses up no attempt",
+        "no-capacity",
+        (
+            Edit(
+                "fargate/outcome.py",
+                "verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN",
+                "verdict = Verdict.LAUNCH_AGAIN",
+            ),
+        ),
+    ),
+    Guard(
+        "an exit code that AWS leaves out",
+        "a task that has stopped has ended, whatever is known of it",
+        "no-exit-code",
+        (
+            Edit(
+                "fargate/outcome.py",
+                "    if not stopped:\n",
+                "    if not stopped or not _is_number(exit_code):\n",
+            ),
+        ),
+    ),
+    Guard(
+        "SIGKILL of the scheduler while it launches",
+        "containers are found by what they say themselves of their launch",
+        "killed",
+        (
+            Edit(
+                "fargate/adoption.py",
+                "        for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):\n",
+                "        for list_tasks in ():\n",
+            ),
+        ),
+    ),
+    Guard(
+        "credentials expired for 30 s",
+        "refused credentials are no refusal of the launch",
+        "credentials-expired",
+        (Edit("fargate/outcome.py", "    if code in CREDENTIAL_CODES:\n", "    if not code:\n"),),
+    ),
+    Guard(
+        "interruption of Spot, 20 %: before the start",
+        "a container that Spot did not let start uses up no attempt",
+        "spot-before-start",
+        (
+            Edit(
+                "fargate/outcome.py",
+                'no_room = task.get("stopCode") == "SpotInterruption" or any(',
+                "no_room = any(",
+            ),
+        ),
+    ),
+    Guard(
+        "interruption of Spot, 20 %: after the start",
+        "what has started is never launched again",
+        "spot-after-start",
+        (
+            Edit("fargate/fleet.py", "run.started, run.prepared = True, None\n", "run.started = True\n"),
+            Edit(
+                "fargate/fleet.py",
+                "            self.ended(run, outcome.reason, outcome.ended_at)\n",
+                "            self._launching.launch_again(run, outcome.reason)\n",
+            ),
+        ),
+    ),
+    Guard(
+        "overrides over 8192 characters",
+        "requests are checked before AWS is asked",
+        "overrides-too-large",
+        (Edit("fargate/check.py", "            size <= MAX_OVERRIDES,\n", "            True,\n"),),
+    ),
+    Guard(
+        "overrides over 8192 characters",
+        "the reason stands in the task's event log",
+        "overrides-too-large",
+        (
+            Edit(
+                "fargate_executor.py",
+                '        self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)\n',
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "no credentials at all",
+        "without credentials all launches wait, and new ones are looked for",
+        "no-credentials",
+        (
+            Edit(
+                "fargate/outcome.py",
+                "Verdict.CREDENTIALS if names & CREDENTIAL_ERRORS else Verdict.IN_DOUBT",
+                "Verdict.IN_DOUBT",
+            ),
+        ),
+    ),
+    Guard(
+        "a wrong executor_config",
+        "a request that cannot be made harms its own task alone",
+        "wrong-executor-config",
+        (
+            Edit(
+                "fargate/launching.py",
+                "        elif isinstance(result.error, RequestError):\n",
+                "        elif isinstance(result.error, RequestError):\n            raise result.error\n",
+            ),
+        ),
+    ),
+)

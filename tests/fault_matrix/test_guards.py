@@ -1,0 +1,95 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""scripts/guards itself: every guard is where the table says, and with --long each row turns red without its guard."""
+
+from __future__ import annotations
+
+import ast
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from fault_matrix.package import VARIABLE
+from fault_matrix.rows import ROWS
+from guarding.mutant import NotFoundOnce, copy, take_out
+from guarding.table import GUARDS, Edit, Guard
+
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+
+
+@pytest.fixture
+def executors():
+    with copy() as folder:
+        yield folder
+
+
+def code(executors):
+    """Return what Python makes of each file, so that a comment more or less is no change."""
+    return {path.name: ast.dump(ast.parse(path.read_text())) for path in executors.rglob("*.py")}
+
+
+@pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.what)
+def test_a_guard_is_found(executors, guard):
+    """Its place is there exactly once, the code without it is Python, and no other file is touched."""
+    before = code(executors)
+    take_out(guard, executors)
+    after = code(executors)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {Path(edit.file).name for edit in guard.edits}
+    assert guard.row in {row.name for row in ROWS}
+
+
+@pytest.mark.parametrize("old", ["no such text", "\n"])
+def test_a_place_that_is_not_found_once_is_told(executors, old):
+    """A text that is not there, and one that is there more than once."""
+    with pytest.raises(NotFoundOnce, match="fleet.py has"):
+        take_out(Guard("", "", "", (Edit("fargate/fleet.py", old, ""),)), executors)
+
+
+def test_the_copy_is_what_runs(executors):
+    """A process that is told of the copy imports it, and nothing of the installed package."""
+    ask = (
+        "from fault_matrix.package import take_from_elsewhere as take; take()\n"
+        "from airflow.executors import fargate_executor; from airflow.executors.fargate import config, fleet\n"
+        "print(fargate_executor.__file__, fleet.__file__, len(config.template()) > 10)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", ask],
+        env=os.environ | {VARIABLE: str(executors), "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    expected = [f"{executors}/fargate_executor.py", f"{executors}/fargate/fleet.py", "True"]
+    assert done.stdout.splitlines()[-1].split() == expected
+
+
+def test_each_row_turns_red_without_its_guard(request):
+    """The whole script, which takes minutes."""
+    if not request.config.getoption("--long"):
+        pytest.skip("only with --long")
+    done = subprocess.run(
+        [sys.executable, "-m", "guarding"],
+        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("  yes") == len(GUARDS)
