@@ -105,8 +105,9 @@ class TokenBucket:
         if rate >= self._rate:
             self._slowed_at = None
         burst = self._burst if self._slowed_at is None else min(self._burst, max(1.0, rate))
-        # A hair more than the quotient: a caller that waits until ready_at() must find its token there.
-        self._tokens = min(burst, tokens + 1e-9)
+        # A hair more than the quotient: a caller that waits until ready_at() must find its token there. Not where no
+        # time has passed: whoever asks twice at the same moment must get the same answer.
+        self._tokens = min(burst, tokens + (1e-9 if now > self._at else 0.0))
         self._at = now
 
 

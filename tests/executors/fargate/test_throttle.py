@@ -71,6 +71,17 @@ class TestTokenBucket:
             clock.at = promised
             assert bucket.take()
 
+    @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.7, 3.0, 7.0, 20.0])
+    def test_tells_the_same_at_the_same_moment(self, rate, clock):
+        """However often it is asked, no token comes of being asked."""
+        bucket = TokenBucket(rate=rate, burst=1, clock=clock)
+        for _ in range(200):
+            assert bucket.take()
+            clock.at = bucket.ready_at() - 1e-10
+            first = bucket.ready_at()
+            assert [bucket.ready_at() for _ in range(100)] == [first] * 100
+            clock.at = max(clock.at, first)
+
     def test_promises_no_time_to_come_where_there_is_a_token(self, clock):
         """With a token there, nobody has to wait."""
         assert TokenBucket(rate=1, burst=1, clock=clock).ready_at() <= clock.at
