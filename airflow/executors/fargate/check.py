@@ -52,6 +52,8 @@ GROUP_LENGTH = 512
 MAX_INTEGER = 2**31 - 1
 #: How many mistakes of one request are told: a list can have any number of wrong items.
 MAX_TOLD = 20
+#: How many characters of one mistake are told, of its beginning and of its end: a user's key can have any length.
+SHOWN = 150, 450
 
 
 class RequestCheck:
@@ -87,8 +89,13 @@ class RequestCheck:
         mistakes = mistakes or _limit_mistakes(request)
         if mistakes:
             more = [f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else []
-            told = "; ".join([*mistakes[:MAX_TOLD], *more])
+            told = "; ".join([*map(_shortened, mistakes[:MAX_TOLD]), *more])
             raise RequestError(f"AWS would refuse the run_task request: {told}")
+
+
+def _shortened(mistake: str) -> str:
+    first, last = SHOWN
+    return mistake if len(mistake) <= first + last else f"{mistake[:first]} … {mistake[-last:]}"
 
 
 def _without_values(errors: Any) -> list[str]:

@@ -93,6 +93,11 @@ HINTS = (
         "Check [fargate] cluster and region",
     ),
     (
+        "is not a container in the TaskDefinition",
+        "an override names a container that the task definition does not have",
+        "Correct the name in the executor_config of the task, or [fargate] container_name",
+    ),
+    (
         "TaskDefinition",
         "the task definition cannot be used",
         "Check [fargate] task_definition, that it is active, and that it suits the launch type",

@@ -268,6 +268,13 @@ class TestCheck:
         assert "tags[20]" not in message
         assert message.endswith("and 980 more")
 
+    def test_tells_a_key_of_any_length_in_short(self, check):
+        """A message goes into the log and the database: its beginning and its end are told."""
+        message = refused(check, request_with({"x" * 200_000: 1}))
+        assert len(message) < 1000
+        assert 'Unknown parameter in input: "xxx' in message
+        assert "taskDefinition" in message
+
     def test_tells_what_cannot_be_shown(self, check):
         """A user's object that raises when it is shown is refused like any other."""
 
