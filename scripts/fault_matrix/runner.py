@@ -24,11 +24,13 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow.executors.base_executor import BaseExecutor
 from fault_matrix import acts, procedures, scaling
 from fault_matrix.bed import Bed
 from fault_matrix.evidence import Evidence
 from fault_matrix.judge import differences
 from fault_matrix.scheduler import Overdue
+from fault_matrix.work import Task
 
 if TYPE_CHECKING:
     from fault_matrix.row import Row, Size
@@ -59,6 +61,15 @@ def run(row: Row, size: Size) -> Result:
     return Result(row, seen, differences(row, seen, size))
 
 
+def _warm_up() -> None:
+    """Do what a scheduler has long done when it meets a task: it takes seconds, and no heartbeat is to blame."""
+    executor = BaseExecutor(parallelism=1)
+    executor.heartbeat()  # Metrics are read from a file.
+    executor.log_task_event(
+        event="none", extra="none", ti_key=Task("none").key
+    )  # The database's models are set up.
+
+
 class Matrix:
     """
     Runs rows in the background; whoever asks for one waits for it.
@@ -76,6 +87,7 @@ class Matrix:
     def running(self) -> Iterator[Matrix]:
         """Start the rows that can run together."""
         acts.install_clock()
+        _warm_up()
         with scaling.executor_times(self._size.scale), ThreadPoolExecutor(AT_ONCE, "row") as pool:
             self._together = {
                 row.name: pool.submit(run, row, self._size) for row in self._rows if not row.alone
