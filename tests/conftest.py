@@ -22,9 +22,20 @@ import os
 import shutil
 import tempfile
 
+import pytest
+
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="take the hours that some tests need in full")
+
+
+def pytest_collection_modifyitems(config, items):
+    """With ``-n 2 --dist loadgroup``: what shares an Airflow or a file's fixtures stays on one worker."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        group = "end_to_end" if "end_to_end" in item.path.parts else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def pytest_configure(config):
