@@ -380,10 +380,13 @@ class Fleet:
                 self._following.stop(run)
         elif run in self._searching.calls.runs() or run in self._launching.calls.runs():
             return
-        elif run.quiet:
-            self._launching.give_up(run)
         else:
-            self._launching.add(run)
+            # The answer that was being handled is lost: there may be a container.
+            run.doubtful = run.doubtful or run.token is not None
+            if run.quiet:
+                self._launching.give_up(run)
+            else:
+                self._launching.add(run)
 
     def runs(self) -> Iterable[Run]:
         """Return the runs that are not over."""

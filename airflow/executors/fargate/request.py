@@ -169,6 +169,9 @@ class RequestBuilder:
         """Return the request with the executor's own part in it, which nobody can replace."""
         try:
             request = merge(request, own)
+        except RequestError as error:
+            raise _Refused(f"the request does not fit together: {error}") from None
+        try:
             self._check(request)
         except RequestError as error:
             raise _Refused(str(error)) from None

@@ -652,6 +652,36 @@ def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
     assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(bad.id)
 
 
+@pytest.mark.parametrize("revoked", ["before", "after"])
+def test_a_container_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, ecs, launch, revoked):
+    """Where the thread dies of the answer to RunTask, a launch that Airflow revokes then may have a container."""
+    with mock.patch.object(Launching, "_sent", side_effect=Bug):
+        sending(fleet, ecs, fakes, launch)
+    if revoked == "before":
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.launch_pool.held = False
+    with pytest.raises(Bug):
+        fleet.settle()
+    fleet.fleet.recover()
+    if revoked == "after":
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(300)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(launch.id)
+    assert len(ecs.tasks) == 1
+    assert not fleet.told_of(launch, Ended)
+
+
+@pytest.mark.parametrize("deaths", range(1, 6))
+def test_a_search_is_made_however_often_the_thread_dies(fakes, fleet, ecs, launch, deaths):
+    """A death between two looks for a container in doubt uses up none of them."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    for _ in range(deaths):
+        fleet.fleet.recover()
+    fleet.advance(300)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+
+
 def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
     """A call that is under way when the thread dies is not made a second time by its successor."""
     sending(fleet, ecs, fakes, launch)

@@ -1,0 +1,138 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What the tests of bad input share: an executor on doubles, and how what is said is compared."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from hardening import doubles
+from hardening.scheduler import Records, Scheduler
+
+OPTIONS = {
+    "CLUSTER": "cluster",
+    "TASK_DEFINITION": "airflow:1",
+    "CONTAINER_NAME": "airflow",
+    "SUBNETS": "subnet-0123456789abcdef0",
+    "REGION": "us-east-1",
+}
+
+
+@pytest.fixture
+def options(monkeypatch):
+    """Set the options that have no default, and return a function that sets others; None unsets one."""
+
+    def put(**values):
+        for name, value in values.items():
+            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name.upper()}", value)
+
+    put(**OPTIONS)
+    return put
+
+
+@pytest.fixture
+def user_module(tmp_path, monkeypatch):
+    """Return a function that writes a user's module and returns the dotted path of its ``function``."""
+
+    def write(source):
+        (tmp_path / "users_own_bad_functions.py").write_text(source)
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.delitem(sys.modules, "users_own_bad_functions", raising=False)
+        return "users_own_bad_functions.function"
+
+    return write
+
+
+@pytest.fixture
+def records():
+    """Yield what is logged meanwhile, by whomever, from INFO on."""
+    handler, root = Records(), logging.getLogger()
+    loggers = [root, *(logging.getLogger(n) for n in ("airflow", "airflow.executors", "airflow.task"))]
+    levels = [(logger, logger.level, logger.propagate) for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.INFO)
+    root.addHandler(handler)
+    yield handler
+    root.removeHandler(handler)
+    for logger, level, propagate in levels:
+        logger.setLevel(level)
+        logger.propagate = propagate
+
+
+@pytest.fixture
+def ecs(monkeypatch):
+    """Let an executor that starts find a fake ECS, which knows the containers of its task definition."""
+    import botocore.session
+
+    from airflow.executors import fargate_executor
+    from airflow.executors.fargate import connecting
+
+    fakes = doubles.load()
+    clock = fakes.Clock()
+
+    class Ecs(fakes.FakeEcs):
+        def _new_task(self, request):
+            for override in request["overrides"]["containerOverrides"]:
+                if override["name"] not in ("airflow", "sidecar"):
+                    raise fakes.aws_error(
+                        "InvalidParameterException",
+                        f"Override for container named {override['name']} is not a container in the TaskDefinition.",
+                    )
+            return super()._new_task(request)
+
+    ecs = Ecs(clock)
+    ecs.service_model = botocore.session.get_session().get_service_model("ecs")
+    ecs.clock = clock
+    monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock), raising=False)
+    return ecs
+
+
+@pytest.fixture
+def start(monkeypatch, ecs, options):
+    """Return a function that starts an executor, whose fleet a test moves by hand, and returns its scheduler."""
+    from airflow.executors.fargate import fleet_thread
+    from airflow.executors.fargate_executor import FargateExecutor
+
+    fakes = doubles.load()
+
+    def start(**values):
+        options(**values)
+        monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=ecs.clock))
+        executor = FargateExecutor(parallelism=1000)
+        executor.start()
+        scheduler = Scheduler(executor)
+        scheduler.pass_time = executor._fleet_thread.advance
+        return scheduler
+
+    return start
+
+
+def says(expected, told):
+    """Tell whether this is what was expected, where ``…`` stands for anything."""
+    pattern = ".+".join(map(re.escape, expected.split("…")))
+    return re.fullmatch(pattern, told, re.DOTALL) is not None
+
+
+@pytest.fixture(name="says")
+def _says():
+    return says

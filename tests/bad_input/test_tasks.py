@@ -1,0 +1,205 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What reaches the executor with a task harms that task alone: it is told once in each log, and the others run on."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+import pytest
+from hardening import bad_input
+from hardening.scheduler import HAS_WORKLOADS, make_key, make_workload
+
+from airflow.utils.state import TaskInstanceState
+
+SUCCESS, FAILED = TaskInstanceState.SUCCESS, TaskInstanceState.FAILED
+OTHERS = [make_key(f"good{number}") for number in range(10)]
+BAD = make_key("the_bad_one")
+
+
+class Shy:
+    """Cannot be shown."""
+
+    def __str__(self):
+        raise RuntimeError
+
+    __repr__ = __str__
+
+
+def cyclic():
+    wish = {"overrides": {}}
+    wish["overrides"]["itself"] = wish
+    return wish
+
+
+def deep(levels):
+    wish = {}
+    for _ in range(levels):
+        wish = {"overrides": wish}
+    return wish
+
+
+def made(given):
+    """Return what a row's expression makes."""
+    return eval(
+        given, {"cyclic": cyclic, "deep": deep, "Shy": Shy, "threading": threading, "datetime": datetime}
+    )
+
+
+def run(scheduler, ecs, count):
+    """Let all containers run to their end, and beat until so many task instances have ended."""
+    for _ in range(10):
+        scheduler.beat()
+        for arn, task in ecs.tasks.items():
+            if task["lastStatus"] == "PROVISIONING":
+                ecs.exit(arn, 0)
+        scheduler.pass_time(3)
+    assert len(scheduler.ends) == count
+
+
+def one_error(scheduler, records, key, says, expected):
+    """One message, the same everywhere: in the event, in the task's event log, and in the scheduler's log."""
+    state, told = scheduler.ends[key]
+    assert state == FAILED
+    assert says(expected, told), told
+    assert [row for row in scheduler.event_log if row[1] == key.task_id] == [
+        ("fargate failure", key.task_id, told)
+    ]
+    (error,) = records.errors()
+    assert error == f"{key.dag_id}.{key.task_id} {key.run_id} try 1 has failed (container: None): {told}"
+    assert len(told) < 1000
+
+
+def harms_itself_alone(scheduler, ecs, records, says, expected):
+    """Ten others, of which half were queued before and half after the bad one, run to success."""
+    run(scheduler, ecs, 11)
+    one_error(scheduler, records, BAD, says, expected)
+    assert {key: scheduler.ends[key][0] for key in OTHERS} == dict.fromkeys(OTHERS, SUCCESS)
+    assert {row[1] for row in scheduler.event_log} == {BAD.task_id}
+    assert len(ecs.tasks) == 10
+    assert scheduler.executor.running == set()
+
+
+def queue_all(scheduler, executor_config=None, long_path=""):
+    for key in OTHERS[:5]:
+        scheduler.queue(key)
+    scheduler.queue(BAD, executor_config, long_path)
+    for key in OTHERS[5:]:
+        scheduler.queue(key)
+
+
+def whole(row):
+    if row.says.startswith("AWS refused"):
+        return row.says
+    return f"No container was launched: {row.says}"
+
+
+@pytest.mark.parametrize("row", bad_input.FUNCTIONS, ids=lambda row: row.given)
+def test_a_function_that_fails_for_one_task(row, start, ecs, records, says, user_module):
+    """Whatever the user's function raises or returns for one task, on a thread of ours, only that task fails."""
+    scheduler = start(execution_config_function=user_module(bad_input.FUNCTION.replace("{body}", row.given)))
+    queue_all(scheduler)
+    harms_itself_alone(scheduler, ecs, records, says, whole(row))
+
+
+@pytest.mark.parametrize("row", bad_input.WISHES, ids=lambda row: row.given)
+def test_an_executor_config_that_will_not_do(row, start, ecs, records, says):
+    """Whatever a task has in its executor_config."""
+    scheduler = start()
+    queue_all(scheduler, made(row.given))
+    harms_itself_alone(scheduler, ecs, records, says, whole(row))
+
+
+@pytest.mark.skipif(HAS_WORKLOADS, reason="from 3.0 on Airflow itself refuses it")
+@pytest.mark.parametrize("row", bad_input.NO_DICTS, ids=lambda row: row.given)
+def test_an_executor_config_that_is_no_dict(row, start, ecs, records, says):
+    """2.11 hands over an executor_config of any type."""
+    scheduler = start()
+    queue_all(scheduler, made(row.given))
+    harms_itself_alone(scheduler, ecs, records, says, whole(row))
+
+
+@pytest.mark.skipif(not HAS_WORKLOADS, reason="2.11 hands it over")
+@pytest.mark.parametrize("row", bad_input.NO_DICTS, ids=lambda row: row.given)
+def test_an_executor_config_that_airflow_refuses(row):
+    """From 3.0 on the scheduler makes no workload of an executor_config that is no dict."""
+    from pydantic import ValidationError
+
+    with pytest.raises(ValidationError, match="executor_config"):
+        make_workload(BAD, made(row.given))
+
+
+@pytest.mark.parametrize("row", bad_input.LONG_COMMANDS, ids=lambda row: row.given)
+def test_a_command_that_is_too_long(row, start, ecs, records, says):
+    """A command that AWS would not take fails its task, and says what makes it long."""
+    scheduler = start()
+    queue_all(scheduler, long_path=made(row.given))
+    harms_itself_alone(scheduler, ecs, records, says, whole(row))
+
+
+@pytest.mark.parametrize(
+    "row", bad_input.ODD_IDS, ids=lambda row: row.given.encode("unicode_escape").decode()
+)
+def test_ids_of_any_alphabet(row, start, ecs, records):
+    """Ids that Airflow admits are no mistake: the task runs, and its container can be told by its identity."""
+    from airflow.executors.fargate.launch import Identity
+
+    name, _, expression = row.given.partition(" = ")
+    key = make_key(**{"task_id": "odd", name: made(expression)})
+    scheduler = start()
+    scheduler.queue(key)
+    run(scheduler, ecs, 1)
+    assert scheduler.ends[key][0] == SUCCESS
+    (task,) = ecs.tasks.values()
+    assert tuple(vars(Identity.of(task).task).values()) == (*key[:3], key.try_number, key.map_index)
+    assert records.errors() == []
+
+
+def test_all_of_them_at_once(start, ecs, records, says):
+    """However many tasks of a DAG are wrong, each one is told for itself, and the others run on."""
+    scheduler = start()
+    bad = {make_key(f"bad{number}"): row for number, row in enumerate(bad_input.WISHES)}
+    for key, row in bad.items():
+        scheduler.queue(key, made(row.given))
+    for key in OTHERS:
+        scheduler.queue(key)
+    run(scheduler, ecs, len(bad) + len(OTHERS))
+    for key, row in bad.items():
+        state, told = scheduler.ends[key]
+        assert state == FAILED
+        assert says(whole(row), told)
+        assert [row for row in scheduler.event_log if row[1] == key.task_id] == [
+            ("fargate failure", key.task_id, told)
+        ]
+    assert len(records.errors()) == len(bad)
+    assert {scheduler.ends[key][0] for key in OTHERS} == {SUCCESS}
+
+
+def test_the_table_is_as_large_as_it_should_be():
+    """At least sixty bad inputs, no two the same."""
+    tables = (
+        bad_input.OPTIONS,
+        bad_input.FUNCTIONS_AT_THE_START,
+        bad_input.FUNCTIONS,
+        bad_input.WISHES,
+        bad_input.NO_DICTS,
+        bad_input.LONG_COMMANDS,
+    )
+    given = [row.given for table in tables for row in table]
+    assert len(set(given)) == len(given)
+    assert len(given) >= 60
