@@ -26,7 +26,6 @@ import threading
 import time
 import uuid
 from concurrent.futures import Future
-from datetime import datetime, timedelta, timezone
 from functools import partial
 from types import SimpleNamespace
 from unittest import mock
@@ -39,14 +38,16 @@ pytest.importorskip("botocore")
 from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate import compat, fleet_thread
+from airflow.executors.fargate import compat, connecting, database, fleet_thread
 from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.sweeping import FIRST_DELAYS
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.models.connection import Connection
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
-from airflow.utils.state import State, TaskInstanceState
+from airflow.utils.state import TaskInstanceState
 
 QUEUED, SUCCESS, FAILED, SCHEDULED, RUNNING = (
     TaskInstanceState.QUEUED,
@@ -86,7 +87,7 @@ def options(monkeypatch):
 def connected(monkeypatch, options, ecs, ecs_model):
     """Let an executor that starts find the fake ECS."""
     ecs.service_model = ecs_model
-    monkeypatch.setattr(fargate_executor, "_connect", lambda config: ecs)
+    monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
 
 
 @pytest.fixture
@@ -618,7 +619,7 @@ def test_a_revoked_key_can_be_queued_again(executor, fleet, ecs):
 
 @pytest.fixture
 def orphans(monkeypatch):
-    """Return a function that makes task instances of a dead scheduler, as compat.candidates() tells of them."""
+    """Return a function that makes task instances of a dead scheduler, as database.candidates() tells of them."""
     known = {}
 
     def make(number, external_id=None):
@@ -627,7 +628,7 @@ def orphans(monkeypatch):
         known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, 800.0)
         return ti
 
-    monkeypatch.setattr(compat, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
+    monkeypatch.setattr(database, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
     return make
 
 
@@ -635,10 +636,11 @@ def orphans(monkeypatch):
 def run(fakes, ecs):
     """Return a function that lets a container run for a task instance, launched by a scheduler that is dead."""
 
-    def run(number):
-        launch = fakes.make_launch(number, task=compat.task_instance_id(key_of(number)), handed_over=801.0)
-        arn = ecs.put(fakes.make_request(launch))
-        ecs.start(arn)
+    def run(number, started=True, **changes):
+        task = compat.task_instance_id(key_of(number))
+        arn = ecs.put(fakes.make_request(fakes.make_launch(number, task=task, handed_over=801.0, **changes)))
+        if started:
+            ecs.start(arn)
         return arn
 
     return run
@@ -700,8 +702,16 @@ def slow_adoption(executor, fleet, monkeypatch, orphans):
     return adopt
 
 
-def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, slow_adoption):
-    """Where AWS cannot be asked in time all are kept; later, containers are followed and the rest is let go."""
+@pytest.fixture
+def handed_back(monkeypatch):
+    """Return what is handed back to schedulers that are gone."""
+    candidates = []
+    monkeypatch.setattr(database, "hand_back", lambda kept, job: candidates.extend(kept))
+    return candidates
+
+
+def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, slow_adoption, handed_back):
+    """Where AWS cannot be asked in time all are kept; later, containers are followed and the rest is handed back."""
     running, ended = run(0), run(1)
     ecs.exit(ended, 1)
     slow_adoption(0, 1, 2)
@@ -712,7 +722,7 @@ def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, sl
     assert buffer[key_of(1)][0] == FAILED
     assert key_of(2) not in buffer
     assert executor.running == {key_of(0)}
-    assert ("fargate adoption", "task2") in [(event, task) for event, task, _ in noted(executor)]
+    assert [candidate.key for candidate in handed_back] == [key_of(2)]
     ecs.exit(running, 0)
     fleet.advance(5)
     executor.heartbeat()
@@ -782,9 +792,10 @@ def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ou
     orphan = orphans(0)
     queued_at = fleet.clock.at - 1
     candidates = {
-        dataclasses.replace(each, queued_at=queued_at): ti for each, ti in compat.candidates([orphan]).items()
+        dataclasses.replace(each, queued_at=queued_at): ti
+        for each, ti in database.candidates([orphan]).items()
     }
-    with mock.patch.object(compat, "candidates", autospec=True, return_value=candidates):
+    with mock.patch.object(database, "candidates", autospec=True, return_value=candidates):
         assert list(executor.try_adopt_task_instances([orphan])) == []
     executor.sync()
     executor.get_event_buffer()
@@ -831,6 +842,38 @@ def test_an_answer_at_the_last_moment_counts(executor, fleet, ecs, run, orphans,
     assert executor.running == {key_of(0)}
 
 
+# What nobody wants any more.
+
+
+def test_containers_that_airflow_has_given_up_are_stopped(unstarted, ecs, run, monkeypatch):
+    """What no launch here is for is compared with the database, and what is told to be given up gets StopTask."""
+    asked = []
+    monkeypatch.setattr(unstarted, "job_id", None)
+    monkeypatch.setattr(
+        database, "given_up", lambda containers, own: asked.append((containers, own)) or [containers[0].arn]
+    )
+    unstarted.start()
+    arns = [run(number, scheduler="1@2.0", started=False) for number in range(2)]
+    unstarted.heartbeat()
+    unstarted._fleet_thread.advance(FIRST_DELAYS[0] + 2)
+    unstarted.heartbeat()
+    ((containers, own),) = asked
+    assert ({c.arn for c in containers}, own) == (set(arns), None)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [containers[0].arn]
+    assert unstarted.get_event_buffer() == {}
+
+
+def test_a_container_says_which_scheduler_has_launched_it(unstarted, ecs, monkeypatch):
+    """The name of the scheduler's job goes into the identity, and only there."""
+    monkeypatch.setattr(unstarted, "job_id", 17)
+    monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
+    unstarted.start()
+    queue(unstarted, key_of())
+    unstarted.heartbeat()
+    (task,) = ecs.tasks.values()
+    assert Identity.of(task).scheduler == "17@1.5"
+
+
 # The end.
 
 
@@ -869,6 +912,17 @@ def test_terminate_stops_all_and_launches_nothing(executor, fleet, ecs):
     assert len(ecs.arns) == 5
     assert sorted(arn for _, arn, _ in stops) == sorted(ecs.arns)
     assert all("terminated" in reason for _, _, reason in stops)
+
+
+def test_terminate_launches_nothing_though_a_launch_is_due(executor, fleet, ecs):
+    """A launch whose turn it is as the scheduler is terminated has no container."""
+    executor.heartbeat()
+    fleet.running = False  # The thread has not come to it yet.
+    queue(executor, key_of())
+    executor.trigger_tasks(1)
+    executor.terminate()
+    fleet.settle()
+    assert ecs.arns == []
 
 
 def test_the_end_is_soon_though_calls_hang(threaded, fakes, ecs, monkeypatch):
@@ -975,100 +1029,6 @@ def test_no_secret_reaches_a_log_or_a_repr(fakes, executor, fleet, ecs):
         assert not any(token in text for token in tokens)
 
 
-# What compat asks of the database.
-
-
-@pytest.fixture
-def database():
-    """Return a session on a database in memory that has task instances alone, and the statements that it was sent."""
-    sqlalchemy = pytest.importorskip("sqlalchemy")
-    from sqlalchemy.orm import Session
-    from sqlalchemy.pool import StaticPool
-
-    engine = sqlalchemy.create_engine(
-        "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
-    )
-    TaskInstance.__table__.create(engine)
-    statements = []
-    sqlalchemy.event.listen(
-        engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2])
-    )
-    with Session(engine) as session:
-        yield session, statements
-    engine.dispose()
-
-
-def store(session, number, **values):
-    """Store a row as the scheduler would leave it."""
-    row = {
-        "dag_id": "dag",
-        "task_id": f"task{number}",
-        "run_id": "run",
-        "map_index": -1,
-        "try_number": 2,
-        "state": QUEUED,
-        "pool": "default_pool",
-        "pool_slots": 1,
-        "max_tries": 3,
-        "executor_config": {},
-        "updated_at": datetime.now(timezone.utc),
-        **values,
-    }
-    columns = TaskInstance.__table__.columns
-    if "id" in columns:
-        row.setdefault(
-            "id", uuid.uuid4() if columns["id"].type.python_type is uuid.UUID else str(uuid.uuid4())
-        )
-    session.execute(TaskInstance.__table__.insert().values({k: v for k, v in row.items() if k in columns}))
-
-
-@pytest.mark.parametrize("count", [1, 1000])
-def test_one_query_tells_of_any_number_of_task_instances(database, count):
-    """However few columns the scheduler has loaded, one statement fetches what adoption needs."""
-    from sqlalchemy import select
-    from sqlalchemy.orm import lazyload, load_only
-
-    session, statements = database
-    queued = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
-    for number in range(count):
-        store(
-            session,
-            number,
-            queued_dttm=queued + timedelta(seconds=number),
-            external_executor_id=f"arn:aws:ecs:us-east-1:123456789012:task/c/{number}",
-        )
-    session.commit()
-    few = (TaskInstance.dag_id, TaskInstance.task_id, TaskInstance.run_id)
-    tis = session.scalars(select(TaskInstance).options(lazyload("*"), load_only(*few))).all()
-    statements.clear()
-    candidates = compat.candidates(tis)
-    assert len(statements) == 1
-    assert len(candidates) == count
-    for candidate, ti in candidates.items():
-        number = int(candidate.task.task_id.removeprefix("task"))
-        assert candidate.key == TaskInstanceKey("dag", f"task{number}", "run", 2, -1)
-        assert candidate.external_id == f"arn:aws:ecs:us-east-1:123456789012:task/c/{number}"
-        assert candidate.queued_at == (queued + timedelta(seconds=number)).timestamp()
-        assert ti in tis
-    assert len(statements) == 1
-
-
-@pytest.mark.parametrize("state", [*sorted(State.adoptable_states), SUCCESS, None])
-def test_only_what_may_be_adopted_is_a_candidate(database, state):
-    """A task instance that has ended or was reset meanwhile is none; one that was not asked for is none either."""
-    from sqlalchemy import select
-    from sqlalchemy.orm import lazyload
-
-    session, _ = database
-    store(session, 0, state=state)
-    store(session, 1)
-    session.commit()
-    asked = select(TaskInstance).options(lazyload("*")).where(TaskInstance.task_id == "task0")
-    candidates = compat.candidates(session.scalars(asked).all())
-    assert [c.task.task_id for c in candidates] == ["task0"] * (state in State.adoptable_states)
-    assert [(c.external_id, c.queued_at) for c in candidates] == [(None, None)] * len(candidates)
-
-
 # What compat and the executor take from elsewhere.
 
 
@@ -1142,10 +1102,10 @@ def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch
 
 def test_without_boto3_the_message_says_what_to_install(monkeypatch):
     """boto3 is no requirement of Airflow's core: who lacks it is told."""
-    fargate_executor._launch_types.cache_clear()
+    connecting.launch_types.cache_clear()
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ConfigError, match="boto3 is not installed"):
-        fargate_executor._launch_types()
+        connecting.launch_types()
 
 
 def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
@@ -1161,7 +1121,7 @@ def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
 def test_the_client_goes_where_the_options_say(fakes):
     """Region and endpoint_url reach boto3's client, and its own retries are off."""
     config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
-    client = fargate_executor._connect(config)._client
+    client = connecting.connect(config, compat.session_maker(None, config.region))._client
     assert client.meta.region_name == "eu-central-1"
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
     assert client.meta.config.retries["total_max_attempts"] == 1
@@ -1173,7 +1133,7 @@ def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ConfigError, match=r"\[fargate\] region = None"):
-        fargate_executor._connect(fakes.make_config(region=None))
+        connecting.connect(fakes.make_config(region=None), compat.session_maker(None, None))
 
 
 def test_the_default_function_makes_the_options_request(options):

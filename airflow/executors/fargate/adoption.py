@@ -59,6 +59,8 @@ class Candidate:
     external_id: str | None
     #: ``queued_dttm`` of the present launch, seconds since the epoch.
     queued_at: float | None
+    #: ``queued_by_job_id``: the job of the scheduler that is gone.
+    queued_by: int | None = None
 
     def is_present(self, identity: Identity) -> bool:
         """Tell whether the identity is that of this task instance's present launch, not of an earlier one."""

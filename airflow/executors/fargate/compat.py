@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What differs between the releases of Airflow; the one module of this package that knows Airflow.
+What differs between the releases of Airflow; with ``database.py`` all that this package knows of Airflow.
 
 When a release is dropped, what is said of it here goes too.
 """
@@ -25,17 +25,15 @@ from __future__ import annotations
 import base64
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.adoption import ARN, Candidate
 from airflow.executors.fargate.config import SECTION, template
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
 if TYPE_CHECKING:
-    from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
 #: From 3.0 on the scheduler hands over workloads, before that commands; 3.0 has no place to queue them.
@@ -53,7 +51,7 @@ def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
 
 
-def launch_of_workload(workload: Any, now: float) -> Launch:
+def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) -> Launch:
     """
     Return the launch of an ``ExecuteTask`` workload, 3.0 and newer.
 
@@ -72,6 +70,7 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
         handed_over=now,
         expires=_expiry(workload.token),
         id=assigned if _is_uuid(assigned) else str(uuid.uuid4()),
+        scheduler=scheduler,
     )
 
 
@@ -111,6 +110,13 @@ def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str |
         return source.get(SECTION, name, fallback=template()[name]["default"])
 
     return get
+
+
+def sweep_interval() -> float:
+    """Return the seconds between two looks for containers that nobody wants: as Airflow does for task instances."""
+    from airflow.configuration import conf
+
+    return conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0)
 
 
 def stats() -> Any:
@@ -155,40 +161,3 @@ def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
             [f"{name}: there is no such connection. Make it, or leave conn_id empty."]
         ) from None
     return lambda: AwsGenericHook(aws_conn_id=conn_id, region_name=region).get_session(region_name=region)
-
-
-def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
-    """
-    Return what adoption needs to know of task instances, with one query for any number of them.
-
-    The scheduler loads few of their columns; asking an instance for another one would be a query for each.
-    The query takes all task instances that could be adopted, since a list of keys has no upper length that
-    every database admits.
-    """
-    from sqlalchemy import inspect, select
-    from sqlalchemy.orm import object_session
-
-    from airflow.models.taskinstance import TaskInstance as TI
-    from airflow.models.taskinstancekey import TaskInstanceKey
-    from airflow.utils.state import State
-
-    wanted = {inspect(ti).identity: ti for ti in tis}
-    columns = (TI.dag_id, TI.task_id, TI.run_id, TI.try_number, TI.map_index)
-    query = select(*inspect(TI).primary_key, *columns, TI.external_executor_id, TI.queued_dttm)
-    session = object_session(tis[0])
-    rows = session.execute(query.where(TI.state.in_(State.adoptable_states)))
-    found: dict[Candidate, TaskInstance] = {}
-    width = len(inspect(TI).primary_key)
-    for row in rows:
-        ti = wanted.get(tuple(row[:width]))
-        if ti is None:
-            continue
-        *ids, external_id, queued = row[width:]
-        key = TaskInstanceKey(*ids)
-        if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
-            external_id = (
-                None  # An id that another executor has left there: it tells nothing of our containers.
-            )
-        queued_at = queued.timestamp() if queued else None
-        found[Candidate(task_instance_id(key), key, external_id, queued_at)] = ti
-    return found

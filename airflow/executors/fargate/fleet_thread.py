@@ -55,9 +55,16 @@ class FleetThread:
     :param ecs: makes the calls.
     :param config: the options.
     :param build: makes the request of a launch.
+    :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
     """
 
-    def __init__(self, ecs: Ecs, config: FargateConfig, build: Callable[[Launch], Prepared]) -> None:
+    def __init__(
+        self,
+        ecs: Ecs,
+        config: FargateConfig,
+        build: Callable[[Launch], Prepared],
+        sweep_interval: float | None = None,
+    ) -> None:
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._closing = threading.Event()
@@ -76,6 +83,8 @@ class FleetThread:
             wait=self._closing.wait,
             clock=time.monotonic,
             now=time.time,
+            sweep_interval=sweep_interval,
+            leaving=self._closing.is_set,
         )
         self._thread: threading.Thread | None = None
         self._death: BaseException | None = None
@@ -114,6 +123,10 @@ class FleetThread:
             log.error("The fleet's thread has died; it is started again", exc_info=death)
             self.restarts += 1
 
+    def leave(self) -> None:
+        """Launch nothing more from now on, not even what is due."""
+        self._closing.set()
+
     def close(self, patience: float) -> None:
         """
         Begin no more launches, let the calls under way come home, and end the thread.
@@ -121,8 +134,8 @@ class FleetThread:
         :param patience: seconds after which it is given up to wait for them.
         """
         until = time.monotonic() + patience
-        self._closing.set()
-        self.tell(self._fleet.close)
+        self.leave()
+        self.tell(self._fleet.close)  # Wakes it, if nothing else does.
         idle = threading.Event()
         while self._thread is not None and self._thread.is_alive() and time.monotonic() < until:
             self.tell(self._check_idle, idle)

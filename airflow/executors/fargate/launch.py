@@ -67,6 +67,8 @@ class Launch:
     #: Seconds since the epoch when the token in the command expires; None where it has none.
     expires: float | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    #: Which scheduler has handed it over, unlike any other of any Airflow; None where that cannot be told.
+    scheduler: str | None = None
 
     def __str__(self) -> str:
         return str(self.task)
@@ -87,6 +89,7 @@ class Launch:
                 "map_index": self.task.map_index,
                 "try_number": self.task.try_number,
                 "handed_over": self.handed_over,
+                **({} if self.scheduler is None else {"scheduler": self.scheduler}),
             },
             separators=(",", ":"),
             ensure_ascii=False,
@@ -105,6 +108,8 @@ class Identity:
     task: TaskInstanceId
     handed_over: float
     container_name: str
+    #: Which scheduler has handed the launch over; None where the container does not say.
+    scheduler: str | None = None
 
     @classmethod
     def of(cls, ecs_task: Mapping[str, Any]) -> Identity | None:
@@ -130,8 +135,15 @@ class Identity:
                 int(told["try_number"]),
                 int(told["map_index"]),
             )
-            return cls(str(told["launch"]), task, float(told["handed_over"]), str(container_name))
-        except (KeyError, TypeError, ValueError, OverflowError, RecursionError):
+            scheduler = told.get("scheduler")
+            return cls(
+                str(told["launch"]),
+                task,
+                float(told["handed_over"]),
+                str(container_name),
+                scheduler if isinstance(scheduler, str) else None,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # Somebody else's variable of the same name: not a container of ours.
 
 
@@ -181,5 +193,23 @@ class NotFound:
     launch: Launch
 
 
+@dataclass(frozen=True)
+class Stranger:
+    """A container of the deployment that is not for any launch of this fleet."""
+
+    identity: Identity
+    arn: str
+    cluster: str
+    #: Whether it is known to have started.
+    started: bool
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """The containers that no launch of this fleet is for: the database knows whether they are wanted."""
+
+    containers: tuple[Stranger, ...]
+
+
 #: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Noted, NotFound]
+Event = Union[Accepted, Ended, Noted, NotFound, Strangers]

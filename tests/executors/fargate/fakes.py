@@ -35,7 +35,7 @@ from typing import Any
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, Strangers, TaskInstanceId
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
 
@@ -360,6 +360,7 @@ class SteppedFleet:
     :param ecs: the fake.
     :param config: the options.
     :param build: makes requests; without one, the real builder does, and checks nothing.
+    :param sweep_interval: seconds between two sweeps; None for none.
     :param clock: the fake.
     """
 
@@ -371,6 +372,7 @@ class SteppedFleet:
         ecs: FakeEcs,
         config: FargateConfig | None = None,
         build: Callable[[Launch], Prepared] | None = None,
+        sweep_interval: float | None = None,
         *,
         clock: Clock,
     ) -> None:
@@ -399,6 +401,8 @@ class SteppedFleet:
             clock=clock,
             now=clock,
             random=lambda: 1.0,
+            sweep_interval=sweep_interval,
+            leaving=lambda: self.closing,
         )
 
     # The interface of FleetThread.
@@ -416,8 +420,11 @@ class SteppedFleet:
         self.running = True
         self.settle()
 
-    def close(self, patience: float) -> None:
+    def leave(self) -> None:
         self.closing = True
+
+    def close(self, patience: float) -> None:
+        self.leave()
         self.tell(self.fleet.close)
         self.running = False
 
@@ -453,7 +460,8 @@ class SteppedFleet:
 
     def told_of(self, launch: Launch, kind: type | None = None) -> list[Event]:
         """Return the events of a launch, of one kind or all."""
-        return [e for e in self.told if e.launch.id == launch.id and (kind is None or isinstance(e, kind))]
+        told = [e for e in self.told if not isinstance(e, Strangers) and e.launch.id == launch.id]
+        return [event for event in told if kind is None or isinstance(event, kind)]
 
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:
         self.inbox.append((function, arguments))

@@ -30,8 +30,8 @@ import airflow.executors.fargate as package
 
 PACKAGE = package.__name__
 FOLDER = Path(package.__file__).parent
-#: The bridge to Airflow: the one module of the package that may import it.
-BRIDGE = "compat"
+#: The bridge to Airflow: the modules of the package that may import it.
+BRIDGES = ("compat", "database")
 SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
 MODULES = sorted(SOURCES.keys() - {"__init__"})
 
@@ -85,19 +85,21 @@ def own_imports(module):
 
 
 class TestWithoutAirflow:
-    @pytest.mark.parametrize("module", [m for m in MODULES if m != BRIDGE])
+    @pytest.mark.parametrize("module", [m for m in MODULES if m not in BRIDGES])
     def test_module_is_imported_first_and_alone(self, module):
         """Each module can be the first to be imported, without Airflow, and imports no AWS library."""
         imported = import_alone(module)
         assert f"{PACKAGE}.{module}" in imported
         ours = {name for name in imported if name.split(".")[0] == "airflow"}
         assert {n for n in ours if not n.startswith(PACKAGE)} == {"airflow", "airflow.executors"}
-        assert imported & {"boto3", "botocore", "aiobotocore", f"{PACKAGE}.{BRIDGE}"} == set()
+        assert imported & {"boto3", "botocore", "aiobotocore"} == set()
+        assert imported & {f"{PACKAGE}.{bridge}" for bridge in BRIDGES} == set()
 
-    def test_bridge_needs_airflow(self):
+    @pytest.mark.parametrize("bridge", BRIDGES)
+    def test_bridge_needs_airflow(self, bridge):
         """The test above can fail: the bridge is not imported without Airflow."""
         with pytest.raises(AssertionError, match="ImportError|ModuleNotFoundError"):
-            import_alone(BRIDGE)
+            import_alone(bridge)
 
 
 class TestImports:
@@ -115,12 +117,13 @@ class TestImports:
         """Messages, errors, threads and calls know nothing of the fleet."""
         assert own_imports(module) <= {"errors", "launch", "pool"} - {module}
 
-    @pytest.mark.parametrize("module", [m for m in MODULES if m != BRIDGE])
+    @pytest.mark.parametrize("module", [m for m in MODULES if m not in BRIDGES])
     def test_only_the_bridge_imports_airflow(self, module):
         """No module but the bridge imports anything of Airflow, or the bridge, not even for type checkers."""
         of_airflow = {name for name in imports(ast.parse(SOURCES[module])) if name.startswith("airflow.")}
         assert {name for name in of_airflow if not name.startswith(f"{PACKAGE}.")} == set()
-        assert {name for name in of_airflow if name.startswith(f"{PACKAGE}.{BRIDGE}")} == set()
+        bridges = tuple(f"{PACKAGE}.{bridge}" for bridge in BRIDGES)
+        assert {name for name in of_airflow if name.startswith(bridges)} == set()
 
     @pytest.mark.parametrize("module", ["__init__", *MODULES])
     def test_nothing_imports_the_executor(self, module):

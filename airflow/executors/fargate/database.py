@@ -1,0 +1,213 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+What Airflow's database is asked, on the scheduler's thread: in few queries, however many task instances there are.
+
+The scheduler would not survive an error here, so what is not part of its own transaction raises none.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.adoption import ARN, Candidate, in_batches
+from airflow.executors.fargate.compat import ASSIGNS_IDS, task_instance_id
+from airflow.executors.fargate.sweeping import is_given_up
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from airflow.executors.fargate.launch import Stranger
+    from airflow.models.taskinstance import TaskInstance
+
+log = logging.getLogger(__name__)
+
+#: Task instances that one query names: with four values each, no database finds that too much.
+MAX_NAMED = 200
+
+
+def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
+    """
+    Return what adoption needs to know of task instances, with one query for any number of them.
+
+    The scheduler loads few of their columns; asking an instance for another one would be a query for each.
+    The query takes all task instances that could be adopted, since a list of keys has no upper length that
+    every database admits.
+    """
+    from sqlalchemy import inspect, select
+    from sqlalchemy.orm import object_session
+
+    from airflow.models.taskinstance import TaskInstance as TI
+    from airflow.utils.state import State
+
+    wanted = {inspect(ti).identity: ti for ti in tis}
+    query = select(*inspect(TI).primary_key, *_columns())
+    rows = object_session(tis[0]).execute(query.where(TI.state.in_(State.adoptable_states)))
+    found: dict[Candidate, TaskInstance] = {}
+    width = len(inspect(TI).primary_key)
+    for row in rows:
+        ti = wanted.get(tuple(row[:width]))
+        if ti is not None:
+            found[_candidate(row[width:])] = ti
+    return found
+
+
+def _columns() -> tuple[Any, ...]:
+    from airflow.models.taskinstance import TaskInstance as TI
+
+    ids = (TI.dag_id, TI.task_id, TI.run_id, TI.try_number, TI.map_index)
+    return (*ids, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
+
+
+def _candidate(row: Sequence[Any]) -> Candidate:
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
+    *ids, external_id, queued, queued_by = row
+    key = TaskInstanceKey(*ids)
+    if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
+        external_id = None  # An id that another executor has left there: it tells nothing of our containers.
+    return Candidate(
+        task_instance_id(key), key, external_id, queued.timestamp() if queued else None, queued_by
+    )
+
+
+def scheduler_name(job_id: Any) -> str | None:
+    """
+    Return what tells a scheduler from any other, of this Airflow or of another one; None where it has no job.
+
+    Numbers of jobs are the same in each Airflow, but no two of them began in the same microsecond.
+    """
+    if not isinstance(job_id, int):
+        return None
+    from airflow.jobs.job import Job
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        job = session.get(Job, job_id)
+        return _name(job.id, job.start_date) if job else None
+
+
+def _name(job_id: int, began: Any) -> str | None:
+    return f"{job_id}@{began.timestamp():.6f}" if began else None
+
+
+def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
+    """
+    Return the ARNs of the containers whose launch Airflow has given up, so that they can be stopped.
+
+    Those of another scheduler that lives are its own business. So are those of which no scheduler in this database
+    says that it has launched them: another Airflow may use the same cluster under the same name.
+
+    :param own_name: the :func:`scheduler_name` of the scheduler that asks.
+    """
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from airflow.utils.session import create_session
+
+    try:
+        with create_session() as session:
+            mine = _nobodys({s.identity.scheduler or "" for s in strangers}, own_name, session)
+            left = [stranger for stranger in strangers if stranger.identity.scheduler in mine]
+            return [arn for batch in in_batches(left, MAX_NAMED) for arn in _given_up(batch, session)]
+    except SQLAlchemyError as error:
+        log.warning("Whether containers are wanted cannot be looked up, trying again later: %s", error)
+        return []
+
+
+def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> set[str]:
+    """Return the names of those schedulers that are gone, and the own one."""
+    from sqlalchemy import select
+
+    from airflow.configuration import conf
+    from airflow.jobs.job import Job, JobState
+
+    ids = {int(number) for number in (name.partition("@")[0] for name in names) if number.isdecimal()}
+    threshold = timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
+    query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
+    gone = set()
+    for job_id, began, state, heartbeat in session.execute(query):
+        lives = state == JobState.RUNNING and heartbeat and heartbeat > datetime.now(timezone.utc) - threshold
+        if not lives or _name(job_id, began) == own_name:
+            gone.add(_name(job_id, began))
+    return gone & set(names)
+
+
+def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
+    from sqlalchemy import select
+
+    from airflow.models.taskinstance import TaskInstance as TI
+
+    query = select(TI.state, *_columns()).where(_among(s.identity.task for s in strangers))
+    found = {}
+    for state, *row in session.execute(query):
+        present = _candidate(row)
+        found[_without_try(present.task)] = (state, present)
+    for stranger in strangers:
+        state, present = found.get(_without_try(stranger.identity.task), (None, None))
+        if is_given_up(stranger.identity, state, present):
+            yield stranger.arn
+
+
+def _without_try(task: Any) -> tuple[str, str, str, int]:
+    return task.dag_id, task.task_id, task.run_id, task.map_index
+
+
+def _among(tasks: Iterable[Any]) -> Any:
+    from sqlalchemy import tuple_
+
+    from airflow.models.taskinstance import TaskInstance as TI
+
+    columns = tuple_(TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+    return columns.in_([_without_try(task) for task in tasks])
+
+
+def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
+    """
+    Give task instances back to the schedulers that are gone, so that Airflow asks for their containers again.
+
+    AWS could not be asked in time when they were adopted, and has told since then that they have none.
+    """
+    from sqlalchemy import update
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from airflow.models.taskinstance import TaskInstance as TI
+    from airflow.utils.session import create_session
+    from airflow.utils.state import State
+
+    by_job = defaultdict(list)
+    for candidate in kept:
+        by_job[candidate.queued_by].append(candidate.task)
+    try:
+        with create_session() as session:
+            for former_job, tasks in by_job.items():
+                for batch in in_batches(tasks, MAX_NAMED):
+                    session.execute(
+                        update(TI)
+                        .where(
+                            _among(batch),
+                            TI.queued_by_job_id == own_job,
+                            TI.state.in_(State.adoptable_states),
+                        )
+                        .values(queued_by_job_id=former_job)
+                        .execution_options(synchronize_session=False)
+                    )
+    except SQLAlchemyError as error:
+        log.warning("Task instances without a container are left to Airflow's timeouts: %s", error)

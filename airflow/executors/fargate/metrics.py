@@ -1,0 +1,63 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Makes Airflow's metrics of what the fleet counts and tells; on the scheduler's thread."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from airflow.executors.fargate.fleet_thread import FleetThread
+
+PREFIX = "fargate_executor"
+
+
+class Metrics:
+    """
+    What is told of an executor.
+
+    :param stats: returns what takes metrics: ``incr``, ``gauge``, ``timing``.
+    """
+
+    def __init__(self, stats: Callable[[], Any]) -> None:
+        self._stats = stats
+        #: What has been told of the fleet's counts.
+        self._reported: dict[str, int] = {}
+
+    def report(self, thread: FleetThread) -> None:
+        """Tell what the fleet has counted since the last time."""
+        stats, tally = self._stats(), thread.fleet.tally
+        counted = {
+            "launches": tally.launches,
+            "throttles": tally.throttles,
+            "describe_calls": tally.describe_calls,
+            "fleet_restarts": thread.restarts,
+        }
+        for name, count in counted.items():
+            if count > self._reported.get(name, 0):
+                stats.incr(f"{PREFIX}.{name}", count - self._reported.get(name, 0))
+        self._reported = counted
+        stats.gauge(f"{PREFIX}.live_containers", tally.live_containers)
+
+    def time(self, name: str, seconds: float | None) -> None:
+        """Tell how long something took, where that is known."""
+        if seconds is not None:
+            # A clock of AWS that is ahead of ours makes no time negative.
+            self._stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)))

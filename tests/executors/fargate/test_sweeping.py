@@ -1,0 +1,319 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate import sweeping
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED
+from airflow.executors.fargate.launch import Strangers
+from airflow.executors.fargate.sweeping import ENDING, FIRST_DELAYS
+
+INTERVAL = 300.0
+SCHEDULER = "7@1000.5"
+
+
+@pytest.fixture
+def fleet(fakes, ecs, clock):
+    """Return a fleet that sweeps."""
+    return fakes.SteppedFleet(ecs, sweep_interval=INTERVAL, clock=clock)
+
+
+@pytest.fixture
+def run(fakes, ecs):
+    """Return a function that lets a container run of which the fleet knows nothing."""
+
+    def run(number=0, started=False, scheduler=SCHEDULER, **members):
+        launch = fakes.make_launch(number, id=f"stranger-{number}", scheduler=scheduler)
+        arn = ecs.put(fakes.make_request(launch, **members))
+        if started:
+            ecs.start(arn)
+        return arn
+
+    return run
+
+
+def told(fleet):
+    """Return the ARNs of each report so far, and forget them."""
+    reports = [{s.arn for s in event.containers} for event in fleet.told if isinstance(event, Strangers)]
+    fleet.told.clear()
+    return reports
+
+
+def stopped(ecs):
+    return [call.arguments[1] for call in ecs.made("stop_task")]
+
+
+def judge(fleet, *arns):
+    fleet.tell(fleet.fleet.judged, list(arns))
+    fleet.settle()
+
+
+def sweep(fleet):
+    """Let the next sweep be made, and return what it tells."""
+    told(fleet)
+    fleet.advance(INTERVAL + 10)
+    return told(fleet)[-1:]
+
+
+def first_sweep(fleet):
+    """Let the first sweep be made, and return what it tells."""
+    fleet.settle()
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    return told(fleet)
+
+
+# What is told.
+
+
+def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
+    """Own containers are none of it; of a stranger the launch, the cluster and whether it has started is told."""
+    fleet.add(fakes.make_launch())
+    new, started = run(1), run(2, started=True)
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    (report,) = [event for event in fleet.told if isinstance(event, Strangers)]
+    found = {
+        s.arn: (s.identity.launch_id, s.started, s.cluster == ecs.tasks[s.arn]["clusterArn"])
+        for s in report.containers
+    }
+    assert found == {new: ("stranger-1", False, True), started: ("stranger-2", True, True)}
+    assert {s.identity.scheduler for s in report.containers} == {SCHEDULER}
+
+
+@pytest.mark.parametrize(
+    "members, end",
+    [
+        ({"startedBy": "another"}, None),
+        ({"scheduler": None}, None),
+        ({"overrides": {}}, None),
+        ({}, 0),
+        ({}, 1),
+    ],
+    ids=["another deployment", "no scheduler's", "no launch's", "finished", "failed"],
+)
+def test_what_is_nobodys_business_is_not_told(fleet, ecs, run, members, end):
+    """Other deployments' containers, those of which no scheduler is known, and those whose work is over."""
+    arn = run(**members)
+    if end is not None:
+        ecs.start(arn)
+        ecs.tasks[arn]["containers"][0].update(lastStatus="STOPPED", exitCode=end)
+    fleet.advance(2 * INTERVAL)
+    assert told(fleet) == []
+
+
+def test_a_launch_without_an_answer_yet_is_no_stranger(fleet, fakes, ecs):
+    """While RunTask for it is under way, or repeated for want of an answer, its container is the fleet's own."""
+    ecs.next("run_task", *[fakes.Lost(ConnectionResetError())] * 100)
+    fleet.add(fakes.make_launch(scheduler=SCHEDULER))
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    assert ecs.arns
+    assert told(fleet) == []
+
+
+def test_without_an_interval_nothing_is_swept(make_fleet, ecs, run):
+    """Outside of a scheduler there is nobody to compare with."""
+    run()
+    fleet = make_fleet()
+    fleet.settle()
+    fleet.advance(10 * INTERVAL)
+    assert not ecs.made("list_tasks")
+
+
+# How often, and at what cost.
+
+
+def test_sweeps_come_soon_at_first_and_then_each_interval(fleet, ecs):
+    """A scheduler that has just begun may find what its predecessor left; later Airflow's own interval is kept."""
+    fleet.settle()
+    fleet.advance(sum(FIRST_DELAYS) + len(FIRST_DELAYS) + 1)
+    assert len(ecs.made("list_tasks")) == len(FIRST_DELAYS)
+    fleet.advance(10 * INTERVAL)
+    assert 9 <= len(ecs.made("list_tasks")) - len(FIRST_DELAYS) <= 10
+
+
+def test_after_an_adoption_sweeps_come_sooner(fleet, ecs):
+    """What was found to have no container, and was reset, may have one later."""
+    fleet.advance(INTERVAL)
+    before = len(ecs.made("list_tasks"))
+    fleet.tell(fleet.fleet.look_for, [], _Reply())
+    fleet.advance(sum(FIRST_DELAYS) + len(FIRST_DELAYS) + 1)
+    looks = [call for call in ecs.made("list_tasks")[before:] if call.arguments[2] == "RUNNING"]
+    assert len(looks) >= len(FIRST_DELAYS)
+
+
+class _Reply:
+    def set_running_or_notify_cancel(self):
+        return True
+
+    def set_result(self, result):
+        pass
+
+
+@pytest.mark.parametrize("count", [0, 99, 100, 101, 450])
+def test_a_stranger_is_described_once_and_told_each_time(fleet, ecs, run, count):
+    """A call for each hundred that are listed; one for each hundred that are new, and none for those seen before."""
+    fleet.settle()
+    arns = {run(number, started=True) for number in range(count)}
+    fleet.advance(2 * INTERVAL)
+    assert len(ecs.made("describe_tasks")) == -(-count // MAX_DESCRIBED)
+    assert all(report == arns for report in told(fleet))
+    before = len(ecs.calls)
+    assert sweep(fleet) == ([arns] if count else [])
+    pages = count // MAX_LISTED + 1
+    assert {call.name for call in ecs.calls[before:]} == {"list_tasks"}
+    assert len(ecs.calls[before:]) in (pages, 2 * pages, count // MAX_LISTED, 2 * (count // MAX_LISTED))
+
+
+def test_a_sweep_leaves_nine_tenths_of_the_calls_to_others(fleet, ecs, run):
+    """Between two calls of a sweep there is room for nine others."""
+    for number in range(1000):
+        run(number)
+    fleet.advance(INTERVAL)
+    times = [call.at for call in ecs.calls]
+    assert len(times) >= 20
+    assert all(later - earlier >= 1.0 for earlier, later in zip(times, times[1:]))
+
+
+def test_what_has_gone_is_forgotten(fleet, ecs, run):
+    """No memory of containers is kept that are listed no more."""
+    arn = run(started=True)
+    assert sweep(fleet) == [{arn}]
+    ecs.exit(arn, 0)
+    assert sweep(fleet) == []
+    assert fleet.fleet._sweeping._seen == {}
+
+
+# What is stopped.
+
+
+def test_what_is_given_up_and_has_not_started_is_stopped_at_once(fleet, ecs, run):
+    """It is followed until it has stopped, and nothing is told of it; others are left alone."""
+    arn, other = run(1), run(2)
+    assert first_sweep(fleet) == [{arn, other}]
+    judge(fleet, arn)
+    assert stopped(ecs) == [arn]
+    assert ecs.tasks[arn]["stoppedReason"] == sweeping.REASON
+    ecs.break_at_start(arn)
+    fleet.advance(5)
+    assert list(fleet.fleet.runs()) == []
+    assert fleet.told == []
+    assert sweep(fleet) == [{other}]
+    assert stopped(ecs) == [arn]
+
+
+def test_a_stop_that_fails_is_said_again(fleet, fakes, ecs, run):
+    """Throttling, for one, keeps no container alive."""
+    arn = run()
+    ecs.next("stop_task", fakes.aws_error("ThrottlingException"), ConnectionResetError())
+    first_sweep(fleet)
+    judge(fleet, arn)
+    fleet.advance(60)
+    assert stopped(ecs) == [arn] * 3
+    assert ecs.tasks[arn]["desiredStatus"] == "STOPPED"
+
+
+def test_what_has_started_may_end_by_itself(fleet, ecs, run):
+    """It may be writing its log: it is stopped only after it has been given up for a good while without a break."""
+    arn = run(started=True)
+    for _ in range(2):
+        sweep(fleet)
+        judge(fleet, arn)
+    judge(fleet)
+    waited = 0
+    while not stopped(ecs):
+        sweep(fleet)
+        judge(fleet, arn)
+        waited += INTERVAL + 10
+    assert ENDING <= waited - INTERVAL - 10 <= ENDING + INTERVAL
+    assert stopped(ecs) == [arn]
+
+
+def test_what_may_have_started_meanwhile_is_looked_at_again(fleet, ecs, run):
+    """A stranger that was seen long ago as not started is not stopped before that is known to be so still."""
+    arn = run()
+    assert sweep(fleet) == [{arn}]
+    assert sweep(fleet) == [{arn}]
+    ecs.start(arn)
+    judge(fleet, arn)
+    assert stopped(ecs) == []
+    told(fleet)
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    (report,) = [event for event in fleet.told if isinstance(event, Strangers)]
+    assert [s.started for s in report.containers] == [True]
+
+
+def test_a_stranger_seen_long_ago_that_has_still_not_started_is_stopped(fleet, ecs, run):
+    """It takes one more look."""
+    arn = run()
+    sweep(fleet)
+    sweep(fleet)
+    judge(fleet, arn)
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    judge(fleet, arn)
+    assert stopped(ecs) == [arn]
+
+
+def test_what_was_adopted_meanwhile_is_not_stopped(fleet, fakes, ecs, run):
+    """An answer that comes after the launch became the fleet's own stops nothing."""
+    arn = run()
+    first_sweep(fleet)
+    fleet.add(fakes.make_launch(9, id="stranger-0"))
+    judge(fleet, arn, "unknown")
+    assert stopped(ecs) == []
+
+
+# What may go wrong.
+
+
+@pytest.mark.parametrize("call", ["list_tasks", "describe_tasks"])
+@pytest.mark.parametrize(
+    "code", ["AccessDeniedException", "ThrottlingException", "ExpiredTokenException", "ServerException", None]
+)
+def test_a_call_that_fails_ends_the_sweep_and_no_more(fleet, fakes, ecs, run, call, code):
+    """The next sweep tells of what this one has not, and new credentials are taken where they were refused."""
+    arn = run()
+    ecs.next(call, fakes.aws_error(code) if code else ConnectionResetError())
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    assert told(fleet) == []
+    assert sweep(fleet) == [{arn}]
+    assert (ecs.renewed > 0) == (code == "ExpiredTokenException")
+
+
+@pytest.mark.parametrize(
+    "answer", [{}, {"tasks": None}, {"tasks": [None, {}, {"taskArn": 1}]}, [], "garbage"]
+)
+def test_an_answer_that_is_none_does_no_harm(fleet, ecs, run, answer):
+    """Whatever DescribeTasks answers, the fleet's thread lives, and the next sweep asks again."""
+    arn = run()
+    ecs.next("describe_tasks", answer)
+    fleet.advance(FIRST_DELAYS[0] + 2)
+    assert told(fleet) == []
+    assert sweep(fleet) == [{arn}]
+
+
+def test_after_the_thread_died_the_sweep_is_left_off(fleet, ecs, run):
+    """An answer of before counts for nothing, and the next sweep comes in its time."""
+    arn = run()
+    fleet.advance(FIRST_DELAYS[0] - 1)
+    fleet.watch_pool.held = True
+    fleet.advance(2)
+    fleet.fleet.recover()
+    fleet.watch_pool.held = False
+    fleet.settle()
+    assert told(fleet) == []
+    assert sweep(fleet) == [{arn}]
