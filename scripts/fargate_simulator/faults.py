@@ -21,6 +21,7 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
@@ -90,6 +91,8 @@ class FaultSource:
         self._lock = threading.Lock()
         self._random = random.Random(settings.seed)
         self._settings = settings
+        #: How often a fault of each kind has struck.
+        self.strikes: Counter[str] = Counter()
         self._prepare()
 
     @property
@@ -164,6 +167,7 @@ class FaultSource:
                 continue
             if left is not None:
                 self._left[index] = left - 1
+            self.strikes[fault.kind] += 1
             return fault
         return None
 

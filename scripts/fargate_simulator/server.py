@@ -109,6 +109,10 @@ class LocalFargate:
         """Return how often each operation came, by its result, as ``GET /_fargate/calls`` does."""
         return self._calls.to_json()
 
+    def strikes(self) -> dict[str, int]:
+        """Return how often a fault of each kind has struck."""
+        return dict(self._faults.strikes)
+
     def client(self, service: str, **arguments: Any) -> Any:
         """Return a boto3 client that talks to this server; ``arguments`` are those of ``client()``."""
         session = boto3.Session(

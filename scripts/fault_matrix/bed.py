@@ -142,6 +142,8 @@ class Bed:
         with _one_at_a_time, _set(self.environment):
             executor = FargateExecutor(parallelism=PARALLELISM)
             executor.start()
+        if not self.schedulers:
+            self.began = time.monotonic()  # Rows that start together wait for each other.
         self.schedulers.append(Scheduler(executor, self.size.scale, self.tick))
         return self.schedulers[-1]
 

@@ -85,6 +85,7 @@ class Evidence:
     errors: Sequence[BaseException]
     restarts: int
     calls: Mapping[str, Mapping[str, int]]
+    strikes: Mapping[str, int]
     #: Seconds from the last step to the last launch; None where there was no step.
     resumed: float | None
     #: What was still alive or followed when the row was over.
@@ -114,6 +115,7 @@ class Evidence:
             errors=scheduler.errors,
             restarts=thread.restarts,
             calls=bed.fargate.calls(),
+            strikes=bed.fargate.strikes(),
             resumed=None if bed.quiet_since is None else last - bed.quiet_since,
             left=[f"{arn} is alive" for arn in bed.alive()] + followed + queued,
             overdue=overdue,

@@ -54,6 +54,10 @@ def _of_the_whole(row: Row, seen: Evidence, size: Size) -> Iterator[str]:
     if seen.longest_heartbeat > HEARTBEAT_LIMIT:
         yield f"a heartbeat took {seen.longest_heartbeat:.2f} s"
     yield from seen.left
+    for settings in (row.settings, *(step.settings for step in row.steps)):
+        for fault in settings.get("faults", ()):
+            if not seen.strikes.get(fault["kind"]):
+                yield f"no {fault['kind']} has struck, so the row shows nothing"
     for code in row.expected.unmet:
         for call, results in seen.calls.items():
             if results.get(code):

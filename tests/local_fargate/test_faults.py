@@ -60,6 +60,7 @@ class TestCalls:
         """A fault with ``times`` strikes so often and then never."""
         faults = source(faults=[{"kind": "reset", "times": 2}])
         assert kinds(faults, "RunTask", 3) == ["reset", "reset", None]
+        assert faults.strikes == {"reset": 2}
 
     def test_faults_are_tried_in_order(self):
         """The first that strikes is the call's fault."""
