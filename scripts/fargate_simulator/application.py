@@ -123,11 +123,11 @@ class Application:
             self._sleep(plan.delay)
         kind = plan.fault.kind if plan.fault else ""
         try:
-            self._gates.go_through(operation, CALL)
+            self._gates.go_through(operation, request.body, CALL)
             if plan.fault:
                 _fail_before(plan.fault)
             answer = self._carry_out(service, operation, request)
-            self._gates.go_through(operation, ANSWER)
+            self._gates.go_through(operation, request.body, ANSWER)
         except AwsError as error:
             self._calls.count(operation, error.code)
             return _answer(error.status, error.body())

@@ -25,9 +25,8 @@ What tests and measurements ask of the server itself, under ``/_fargate``.
 ``POST interruptions``      ``{"kind": …, "task": ARN or id, "warning": s}`` ends a task, or, without
                             ``task``, all that are RUNNING, as the outside world would
 ``GET calls``               how often each operation came, by its result; ``DELETE`` starts over
-``PUT gates``               ``{"RunTask": "call"}`` holds calls before they are carried out, ``"answer"``
-                            holds their answers; what is not named is let go; ``GET`` tells who waits,
-                            and ``DELETE`` resets the connections of whoever waits
+``PUT gates``               ``{"name": {"operation": …, "holds": "call" or "answer", "containing": …}}`` holds
+                            calls, or their answers, until another ``PUT``; ``GET`` tells how many wait
 ==========================  =====================================================================
 """
 
@@ -74,7 +73,6 @@ class Control:
             ("DELETE", "/calls"): lambda body: self._calls.clear() or {},
             ("GET", "/gates"): lambda body: gates.to_json(),
             ("PUT", "/gates"): lambda body: gates.close(_json(body)),
-            ("DELETE", "/gates"): lambda body: gates.drop(),
         }
 
     def answer(self, method: str, path: str, body: bytes) -> Answer:

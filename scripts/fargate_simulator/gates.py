@@ -19,10 +19,11 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
+from fargate_simulator import json_readers
 from fargate_simulator.http_server import DropConnection
 from fargate_simulator.settings import SettingsError
 
@@ -32,56 +33,102 @@ CALL, ANSWER = "call", "answer"
 MAX_HOLD = 120.0
 
 
+@dataclass(frozen=True)
+class Gate:
+    """
+    What is held.
+
+    ``operation``'s calls whose body has the text ``containing``; ``holds`` is ``call`` or ``answer``. With ``drop``, the
+    connections of whoever waits are reset instead: a call that was held is not carried out.
+    """
+
+    operation: str
+    holds: str = CALL
+    containing: str = ""
+    drop: bool = False
+
+    def holds_up(self, operation: str, body: bytes, point: str) -> bool:
+        """Tell whether a call has to wait here."""
+        return (self.operation, self.holds) == (operation, point) and self.containing.encode() in body
+
+
 class Gates:
-    """The gates that are closed, and who waits at them. Thread-safe."""
+    """The gates that are closed, by name, and how many calls wait at each. Thread-safe."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._closed: dict[str, str] = {}
-        self._waiting: Counter[str] = Counter()
-        self._drops = 0
+        self._gates: dict[str, Gate] = {}
+        self._waiting: dict[str, int] = {}
 
     def close(self, given: Any) -> dict[str, Any]:
         """
-        Close these gates, from operation to ``call`` or ``answer``, and open all others.
+        Close these gates, from name to what is held, and open those that are not named.
 
-        :raises SettingsError: this names no gate
+        :raises SettingsError: this is no gate
         """
-        if not isinstance(given, Mapping) or not set(given.values()) <= {CALL, ANSWER}:
-            raise SettingsError([f"must be an object of operation and {CALL!r} or {ANSWER!r}, not {given!r}"])
+        gates = _read(given)
         with self._changed:
-            self._closed = dict(given)
+            self._gates = gates
             self._changed.notify_all()
         return self.to_json()
-
-    def drop(self) -> dict[str, Any]:
-        """Open all gates, and reset the connection of whoever waits: a call that is held is not carried out."""
-        with self._changed:
-            self._drops += 1
-        return self.close({})
 
     def to_json(self) -> dict[str, Any]:
         """Return the gates that are closed, each with how many wait there."""
         with self._changed:
             return {
-                operation: {"holds": point, "waiting": self._waiting[operation]}
-                for operation, point in self._closed.items()
+                name: {**asdict(gate), "waiting": self._waiting.get(name, 0)}
+                for name, gate in self._gates.items()
             }
 
-    def go_through(self, operation: str, point: str) -> None:
+    def go_through(self, operation: str, body: bytes, point: str) -> None:
         """
-        Wait as long as the gate is closed.
+        Wait at each gate that is closed for this call.
 
         :raises DropConnection: the call was dropped
         """
         with self._changed:
-            if self._closed.get(operation) != point:
-                return
-            drops = self._drops
-            self._waiting[operation] += 1
-            self._changed.wait_for(
-                lambda: self._closed.get(operation) != point or self._drops > drops, MAX_HOLD
-            )
-            self._waiting[operation] -= 1
-            if self._drops > drops:
-                raise DropConnection
+            for name, gate in list(self._gates.items()):
+                if gate.holds_up(operation, body, point):
+                    self._wait(name)
+
+    def _wait(self, name: str) -> None:
+        self._waiting[name] = self._waiting.get(name, 0) + 1
+        self._changed.wait_for(lambda: name not in self._gates or self._gates[name].drop, MAX_HOLD)
+        self._waiting[name] -= 1
+        if name in self._gates and self._gates[name].drop:
+            raise DropConnection
+
+
+def _read(given: Any) -> dict[str, Gate]:
+    mistakes: list[str] = []
+    if not isinstance(given, Mapping):
+        json_readers.wrong("gates", "an object of name and gate", given, mistakes)
+        raise SettingsError(mistakes)
+    gates = {name: _GATE(gate, name, mistakes) for name, gate in given.items()}
+    if mistakes:
+        raise SettingsError(mistakes)
+    return gates
+
+
+def _point(value: Any, key: str, mistakes: list[str]) -> Any:
+    if value not in (CALL, ANSWER):
+        json_readers.wrong(key, f"{CALL!r} or {ANSWER!r}", value, mistakes)
+    return value
+
+
+def _yes_or_no(value: Any, key: str, mistakes: list[str]) -> Any:
+    if not isinstance(value, bool):
+        json_readers.wrong(key, "true or false", value, mistakes)
+    return value
+
+
+_GATE = json_readers.object_of(
+    Gate,
+    {
+        "operation": json_readers.text,
+        "holds": _point,
+        "containing": json_readers.text,
+        "drop": _yes_or_no,
+    },
+    required=("operation",),
+)

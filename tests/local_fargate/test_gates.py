@@ -39,7 +39,7 @@ def gates(account):
             return json.load(answer)
 
     yield ask
-    ask("DELETE")
+    ask("PUT", {})
 
 
 @pytest.fixture
@@ -48,9 +48,9 @@ def caller():
         yield pool
 
 
-def held(gates, operation):
+def held(gates, name):
     deadline = time.monotonic() + 10
-    while gates()[operation]["waiting"] != 1:
+    while gates()[name]["waiting"] != 1:
         assert time.monotonic() < deadline
         threading.Event().wait(0.01)
 
@@ -63,9 +63,9 @@ def count(account):
 def test_a_call_waits_until_it_is_let_go(account, gates, caller, point, carried_out):
     """A call that is held is not carried out; where its answer is held, it is."""
     before = count(account)
-    gates("PUT", {"RunTask": point})
+    gates("PUT", {"it": {"operation": "RunTask", "holds": point}})
     call = caller.submit(account.run)
-    held(gates, "RunTask")
+    held(gates, "it")
     assert count(account) == before + carried_out
     assert not call.done()
     assert gates("PUT", {}) == {}
@@ -77,27 +77,53 @@ def test_a_call_waits_until_it_is_let_go(account, gates, caller, point, carried_
 def test_a_call_that_is_dropped_is_not_carried_out_any_more(account, gates, caller, point, carried_out):
     """Its caller gets no answer, and the call after it goes through."""
     before = count(account)
-    gates("PUT", {"RunTask": point})
+    gates("PUT", {"it": {"operation": "RunTask", "holds": point}})
     call = caller.submit(account.run)
-    held(gates, "RunTask")
-    gates("DELETE")
+    held(gates, "it")
+    gates("PUT", {"it": {"operation": "RunTask", "holds": point, "drop": True}})
     with pytest.raises(ConnectionClosedError):
         call.result(10)
     assert count(account) == before + carried_out
+    gates("PUT", {})
     assert account.run()
 
 
 def test_other_calls_go_through(account, gates):
-    """A gate holds its own operation alone."""
-    gates("PUT", {"RunTask": "call"})
+    """A gate holds its own operation alone, and of that what contains its text."""
+    gates("PUT", {"it": {"operation": "RunTask", "containing": "sesame"}})
     assert isinstance(account.list(), list)
-    assert gates() == {"RunTask": {"holds": "call", "waiting": 0}}
+    assert account.run()
+    assert gates()["it"]["waiting"] == 0
 
 
-@pytest.mark.parametrize("wrong", [[], {"RunTask": "never"}])
-def test_what_names_no_gate_is_refused(gates, wrong):
+def test_gates_are_opened_one_by_one(account, gates, caller):
+    """One gate goes, and who waits at the other stays."""
+    both = {name: {"operation": "RunTask", "containing": name} for name in ("first", "second")}
+    gates("PUT", both)
+    calls = {name: caller.submit(account.run, "true", environment={"NAME": name}) for name in both}
+    for name in both:
+        held(gates, name)
+    gates("PUT", {"second": both["second"]})
+    assert calls["first"].result(10)
+    assert not calls["second"].done()
+    gates("PUT", {})
+    assert calls["second"].result(10)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ([], "gates"),
+        ({"it": "RunTask"}, "it"),
+        ({"it": {}}, "operation"),
+        ({"it": {"operation": "RunTask", "holds": "never"}}, "'answer'"),
+        ({"it": {"operation": "RunTask", "drop": 1}}, "true or false"),
+        ({"it": {"operation": "RunTask", "more": 1}}, "more"),
+    ],
+)
+def test_what_is_no_gate_is_refused(gates, wrong, told):
     """The answer says what is wrong."""
     with pytest.raises(urllib.error.HTTPError) as caught:
         gates("PUT", wrong)
     assert caught.value.code == 400
-    assert "'answer'" in caught.value.read().decode()
+    assert told in caught.value.read().decode()
