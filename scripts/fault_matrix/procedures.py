@@ -29,7 +29,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow.executors.fargate import compat
+from airflow.executors.fargate import compat, database
 from airflow.executors.fargate.adoption import Candidate
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue
@@ -93,7 +93,7 @@ def killed(bed: Bed) -> Scheduler:
         child.wait()
     scheduler = bed.scheduler()
     tis = [_task_instance(task, queued_at) for task in given]
-    with mock.patch.object(compat, "candidates", lambda tis: {ti.candidate: ti for ti in tis}):
+    with mock.patch.object(database, "candidates", lambda tis: {ti.candidate: ti for ti in tis}):
         reset = {ti.key for ti in scheduler.executor.try_adopt_task_instances(tis)}
     for task in given:
         if task.key not in reset:
