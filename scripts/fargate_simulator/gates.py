@@ -59,6 +59,8 @@ class Gates:
         self._changed = threading.Condition()
         self._gates: dict[str, Gate] = {}
         self._waiting: dict[str, int] = {}
+        #: How often those who waited at a gate were dropped: it counts even if the gate is opened right afterwards.
+        self._drops: dict[str, int] = {}
 
     def close(self, given: Any) -> dict[str, Any]:
         """
@@ -69,6 +71,8 @@ class Gates:
         gates = _read(given)
         with self._changed:
             self._gates = gates
+            for name in (name for name, gate in gates.items() if gate.drop):
+                self._drops[name] = self._drops.get(name, 0) + 1
             self._changed.notify_all()
         return self.to_json()
 
@@ -92,10 +96,13 @@ class Gates:
                     self._wait(name)
 
     def _wait(self, name: str) -> None:
+        if self._gates[name].drop:
+            raise DropConnection
+        drops = self._drops.get(name, 0)
         self._waiting[name] = self._waiting.get(name, 0) + 1
-        self._changed.wait_for(lambda: name not in self._gates or self._gates[name].drop, MAX_HOLD)
+        self._changed.wait_for(lambda: name not in self._gates or self._drops.get(name, 0) > drops, MAX_HOLD)
         self._waiting[name] -= 1
-        if name in self._gates and self._gates[name].drop:
+        if self._drops.get(name, 0) > drops:
             raise DropConnection
 
 

@@ -76,15 +76,35 @@ class Airflow:
         wait_until(self._is_well, timeout=180, what="Airflow's components to be well")
 
     def start_component(
-        self, name: str, *, env: Mapping[str, str] | None = None, bin: Path | None = None
+        self,
+        name: str,
+        *,
+        env: Mapping[str, str] | None = None,
+        bin: Path | None = None,
+        called: str | None = None,
     ) -> Process:
-        """Start one component, with some settings of its own or from another environment where so told."""
+        """
+        Start one component, with some settings of its own or from another environment where so told.
+
+        :param called: what a further one of its kind is called, beside the first
+        """
         program = (bin or self.settings.environment / "bin") / "airflow"
         command = [program, *COMPONENTS[self.settings.release.major][name]]
-        log = self.logs / f"{name}.log"
-        process = Process(name, command, env=self.env | dict(env or {}), log=log, cwd=self.settings.home)
-        self.processes[name] = process
+        called = called or name
+        log = self.logs / f"{called}.log"
+        process = Process(called, command, env=self.env | dict(env or {}), log=log, cwd=self.settings.home)
+        self.processes[called] = process
         return process
+
+    def revive(self) -> None:
+        """Start again the components that have ended."""
+        for name in self.components:
+            if name not in self.processes or self.processes[name].exit_code is not None:
+                self.start_component(name)
+
+    def remove(self, called: str) -> None:
+        """Stop a component that is not needed any more."""
+        self.processes.pop(called).stop()
 
     @property
     def components(self) -> list[str]:

@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -25,7 +27,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.pool import NullPool
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class TaskInstance:
     """A task instance as it stands now."""
 
@@ -35,6 +37,8 @@ class TaskInstance:
     try_number: int
     queued: datetime | None
     """When it was last handed to the executor."""
+    external_id: str | None = None
+    """What is stored of its container."""
 
     @property
     def name(self) -> str:
@@ -65,15 +69,34 @@ class Database:
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the task instances of a DAG run, in order of their names."""
         rows = self._rows(
-            "SELECT task_id, map_index, state, try_number, queued_dttm FROM task_instance"
+            "SELECT task_id, map_index, state, try_number, queued_dttm, external_executor_id FROM task_instance"
             " WHERE dag_id = :dag_id AND run_id = :run_id",
             dag_id=dag_id,
             run_id=run_id,
         )
-        return sorted(
-            TaskInstance(row.task_id, row.map_index, row.state or "none", row.try_number, row.queued_dttm)
+        task_instances = [
+            TaskInstance(
+                row.task_id,
+                row.map_index,
+                row.state or "none",
+                row.try_number,
+                row.queued_dttm,
+                row.external_executor_id,
+            )
             for row in rows
+        ]
+        return sorted(task_instances, key=lambda ti: (ti.task_id, ti.map_index))
+
+    @contextmanager
+    def locked(self, dag_id: str, run_id: str, task_id: str) -> Iterator[None]:
+        """Hold the lock on a task instance's row, as another transaction would."""
+        lock = text(
+            "SELECT 1 FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id AND task_id = :task_id"
+            " FOR UPDATE"
         )
+        with self._engine.connect() as connection:
+            connection.execute(lock, {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}).one()
+            yield
 
     def _rows(self, select: str, **values: object) -> list:
         with self._engine.connect() as connection:

@@ -62,8 +62,21 @@ class LocalFargate:
         self._call("PATCH", "settings", settings)
 
     def reset(self) -> None:
-        """Go back to the settings that it was started with."""
+        """Go back to the settings that it was started with, and let go what is held."""
         self._call("PUT", "settings", self._settings)
+        self.hold()
+
+    def hold(self, **gates: Mapping[str, Any]) -> None:
+        """Hold the calls that these gates are for, by the gates' names, and let go what no gate holds any more."""
+        self._call("PUT", "gates", gates)
+
+    def held(self) -> dict[str, int]:
+        """Return how many calls wait at each gate."""
+        return {name: gate["waiting"] for name, gate in self._call("GET", "gates").items()}
+
+    def calls(self) -> dict[str, dict[str, int]]:
+        """Return how often each operation came, by its result."""
+        return self._call("GET", "calls")
 
     def stop(self) -> None:
         """Stop it and every container that runs."""

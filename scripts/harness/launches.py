@@ -50,6 +50,9 @@ class Launch:
     """When the container ended."""
     stopped: float | None
     """When ECS had taken the task down, and everything about its end is known."""
+    stopped_reason: str | None = None
+    scheduler: str | None = None
+    """The scheduler that has launched it."""
 
     @property
     def name(self) -> str:
@@ -88,6 +91,8 @@ def _read_launch(ecs_task: Mapping[str, Any]) -> Launch:
         started=ecs_task.get("startedAt"),
         finished=ecs_task.get("executionStoppedAt"),
         stopped=ecs_task.get("stoppedAt"),
+        stopped_reason=ecs_task.get("stoppedReason"),
+        scheduler=identity.get("scheduler"),
     )
 
 
