@@ -51,7 +51,7 @@ NOT_FOUND = (
     "RunTask had no clear answer until the token in the command was about to expire, and no container was found that "
     "it could have started."
 )
-ADOPTION_BACK_OFF = 1.0, 30.0
+ADOPTION_BACK_OFF = 1.0, 10.0
 
 
 class Owner(Protocol):
