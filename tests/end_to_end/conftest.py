@@ -35,6 +35,13 @@ QUICK_TO_ADOPT = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
 }
 
+# So is a task that is queued for too long. No launch begins with less than a minute of its token's life left, which
+# from 3.2 on lasts as long as this.
+SOON_REVOKED = {
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "90",
+    "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
+}
+
 
 class Witness:
     """Knows which launches' own code has run."""
@@ -67,12 +74,18 @@ def witness(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def shared_deployment(release, environment, witness):
+def scale(request):
+    """Return how many tasks run while schedulers die at random, and how many of these do."""
+    return (40, 10) if request.config.getoption("--long") else (12, 3)
+
+
+@pytest.fixture(scope="session")
+def shared_deployment(release, environment, witness, scale):
     dags = [DAG_FILE, Path(__file__).parent / "dags" / "witness.py"]
-    container_env = {"WITNESS_FILE": str(witness.path)}
-    with Deployment(
-        release, environment, dags=dags, extra=QUICK_TO_ADOPT, container_env=container_env
-    ) as deployment:
+    tasks = {"WITNESS_TASKS": str(scale[0])}
+    container_env = {"WITNESS_FILE": str(witness.path), **tasks}
+    extra = QUICK_TO_ADOPT | SOON_REVOKED | tasks
+    with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment
 
 
@@ -80,8 +93,7 @@ def shared_deployment(release, environment, witness):
 def deployment(shared_deployment):
     """The deployment that the tests share, as it was at its start whatever the test before has done to it."""
     shared_deployment.fargate.reset()
-    if shared_deployment.airflow.scheduler.exit_code is not None:
-        shared_deployment.airflow.start_component("scheduler")
+    shared_deployment.airflow.revive()
     return shared_deployment
 
 

@@ -14,18 +14,26 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""A scheduler that dies or is told to go, and its successor."""
 
 from __future__ import annotations
 
+import random
 import re
+import signal
 import time
 from collections import Counter
 
-from harness.dag_run import DagRun
+import pytest
+from harness.dag_run import FINISHED, DagRun
+from harness.processes import wait_until
 
 # As long as Kubernetes, systemd or ECS would wait at least before they kill it.
 SECONDS_TO_GO = 20
+# The moments of the kills; the message of a test that fails says it, too.
+SEED = 20261122
+SECOND = "second scheduler"
+# Longer than it takes until a container that nobody wants is found and stopped.
+SLOW_START = 20
 
 
 def running(count):
@@ -33,51 +41,311 @@ def running(count):
     return lambda task_instances: sum(ti.state == "running" for ti in task_instances) >= count
 
 
-def check_everything_ran_once(result, witness):
-    """Every task instance succeeded in one launch, with one container, in which its code ran once."""
-    assert [ti for ti in result.task_instances if ti.state != "success"] == []
-    assert result.state == "success"
-    launches = Counter(launch.name for launch in result.launches)
-    assert launches == dict.fromkeys((ti.name for ti in result.task_instances), 1)
-    assert witness.runs(result.run_id) == {launch.id: 1 for launch in result.launches}
+def log_of(scheduler):
+    return scheduler.log.read_text(errors="replace")
 
 
 def adopted(scheduler):
-    """Return how many containers a scheduler says that it has taken over."""
-    told = re.findall(r"Adopted (\d+) task instances", scheduler.log.read_text(errors="replace"))
-    return sum(map(int, told))
+    """Return how many containers a scheduler, and those before it that wrote to the same log, say they took over."""
+    return sum(map(int, re.findall(r"Adopted (\d+) task instances", log_of(scheduler))))
 
 
-def test_a_killed_scheduler_is_replaced(deployment, witness):
-    """After a SIGKILL while tasks run, every task instance succeeds, and its code has run once."""
-    run = DagRun(deployment, "witness_many", "killed")
+def starts(scheduler):
+    """Return how many schedulers that wrote to the same log have started the executor."""
+    return len(re.findall(r"FargateExecutor: cluster", log_of(scheduler)))
+
+
+def replace(deployment):
+    """Start the next scheduler, and wait until its executor has started."""
+    before = starts(deployment.airflow.scheduler)
+    scheduler = deployment.airflow.start_component("scheduler")
+    wait_until(lambda: starts(scheduler) > before, timeout=60, what="the next scheduler to start", every=0.1)
+    return scheduler
+
+
+def live(run):
+    return [launch for launch in run.launches() if not launch.finished and not launch.stopped]
+
+
+def check_every_task_succeeded(result):
+    assert [ti for ti in result.task_instances if ti.state != "success"] == []
+    assert result.state == "success"
+
+
+def check_each_launch_ran_once(result, witness, *, never=()):
+    """No launch has two containers, and user code has run once in each, but for the launches that were given up."""
+    assert Counter(launch.id for launch in result.launches).most_common(1)[0][1] == 1
+    assert witness.runs(result.run_id) == {
+        launch.id: 1 for launch in result.launches if launch.id not in never
+    }
+
+
+def check_everything_ran_once(result, witness):
+    """Every task instance succeeded in one launch, with one container, in which its code ran once."""
+    check_every_task_succeeded(result)
+    check_each_launch_ran_once(result, witness)
+    launches = Counter(launch.name for launch in result.launches)
+    assert launches == dict.fromkeys((ti.name for ti in result.task_instances), 1)
+
+
+# A task whose container cannot start is queued for too long while all the other tests run.
+
+
+@pytest.fixture(scope="module", autouse=True)
+def stuck(shared_deployment):
+    """A run of one task whose first container does not start; the next one does."""
+    shared_deployment.airflow.revive()
+    shared_deployment.fargate.adjust(provisioning_time=1000)
+    run = DagRun(shared_deployment, "witness_one", "stuck")
     run.trigger()
-    run.follow(until=running(2), timeout=120)
-    before = [launch for launch in run.launches() if not launch.finished]
-    deployment.airflow.scheduler.kill()
-    deployment.airflow.start_component("scheduler")
-    run.follow(timeout=240)
-    check_everything_ran_once(run.result(), witness)
-    assert len(before) >= 2
-    assert adopted(deployment.airflow.scheduler) >= len(before)
+    wait_until(run.launches, timeout=60, what="the container that does not start")
+    shared_deployment.fargate.reset()
+    return run
+
+
+# Killed at random.
+
+
+@pytest.mark.parametrize("seed", [SEED])
+def test_schedulers_killed_at_random_moments_lose_nothing(deployment, witness, scale, seed):
+    """Whatever state their tasks are in, every one succeeds, its code has run once, and no launch had two containers."""
+    draw = random.Random(seed)
+    run = DagRun(deployment, "witness_random", f"killed-at-random-{seed}")
+    run.trigger()
+    for _ in range(scale[1]):
+        moment = time.monotonic() + draw.uniform(0, 8)
+        run.follow(until=lambda _, moment=moment: time.monotonic() >= moment)
+        assert run.state not in FINISHED, "it was over before the last kill"
+        deployment.airflow.scheduler.kill()
+        replace(deployment)
+    run.follow(timeout=600)
+    result = run.result()
+    check_every_task_succeeded(result)
+    given_up = {launch.id for launch in result.launches if launch.stop_code == "UserInitiated"}
+    check_each_launch_ran_once(result, witness, never=given_up)
+    ran = Counter(launch.name for launch in result.launches if launch.id not in given_up)
+    assert ran == dict.fromkeys((ti.name for ti in result.task_instances), 1)
+    assert len(result.task_instances) == scale[0]
+    assert adopted(deployment.airflow.scheduler) > 0
+
+
+# Killed at one moment.
+
+# What a gate of the local Fargate holds, so that the scheduler dies at exactly that moment in a launch.
+HELD = {
+    "never_sent": "call",
+    "sent_late": "call",
+    "unanswered": "answer",
+    "answered": "answer",
+    "skipped": "answer",
+    "resumes": "answer",
+}
+
+
+def gate(name, **members):
+    """Return a gate that RunTask for a task of this name has to go through."""
+    identity = f'\\"task_id\\":\\"{name}\\"'
+    return {"operation": "RunTask", "holds": HELD[name], "containing": identity, **members}
+
+
+class Moments:
+    """A run whose tasks are each held at the moment that they are for."""
+
+    def __init__(self, deployment, run_id):
+        self.deployment = deployment
+        self.fargate = deployment.fargate
+        self.run = DagRun(deployment, "witness_moments", run_id)
+        self.gates = {name: gate(name) for name in HELD if name != "resumes"}
+
+    def reach(self):
+        """Let every task come to its moment."""
+        self.fargate.hold(**self.gates)
+        self.run.trigger()
+        wait_until(
+            lambda: self.launches("resumes"), timeout=90, what="the launch that is to defer", every=0.1
+        )
+        self.gates["resumes"] = gate("resumes")
+        self.fargate.hold(**self.gates)
+        wait_until(lambda: all(self.fargate.held().values()), timeout=90, what="all gates to hold a call")
+        wait_until(lambda: self.row("runs").state == "running", timeout=30, what="a task that runs")
+
+    def open(self, name):
+        """Let go what is held for a task, and wait until it has gone."""
+        del self.gates[name]
+        self.fargate.hold(**self.gates)
+
+    def drop(self, *names):
+        """Let nobody have an answer who waits for one."""
+        self.fargate.hold(**self.gates | {name: gate(name, drop=True) for name in names})
+        for name in names:
+            del self.gates[name]
+        self.fargate.hold(**self.gates)
+
+    def row(self, name):
+        rows = self.deployment.airflow.database.task_instances(self.run.dag_id, self.run.run_id)
+        return next(row for row in rows if row.task_id == name)
+
+    def launches(self, name):
+        return [launch for launch in self.run.launches() if launch.name == name]
+
+    def stores(self, name):
+        """Say whether the database knows the container of a task's latest launch."""
+        return self.launches(name)[-1].container in (self.row(name).external_id or "")
+
+
+def wait_until_skipped(moments, scheduler):
+    """Wait until Airflow has read the ARN of a container and has left it, since another transaction has the row."""
+    told = rf"Container \S+{moments.launches('skipped')[-1].container} is for .*skipped[\s\S]*event with state running"
+    wait_until(
+        lambda: re.search(told, log_of(scheduler)), timeout=30, what="the event that is skipped", every=0.1
+    )
+
+
+def answered(moments):
+    """Return how many calls of RunTask have had an answer."""
+    return moments.fargate.calls()["RunTask"].get("ok", 0)
+
+
+def die_at_all_moments(moments):
+    """Kill the scheduler while one launch each is at each of the moments."""
+    airflow = moments.deployment.airflow
+    with airflow.database.locked(moments.run.dag_id, moments.run.run_id, "skipped"):
+        moments.open("skipped")
+        wait_until_skipped(moments, airflow.scheduler)
+        airflow.scheduler.ask_to_end(signal.SIGSTOP)
+        before = answered(moments)
+        moments.open("answered")  # The answer reaches a process that does nothing with it any more.
+        wait_until(lambda: answered(moments) > before, timeout=10, what="an answer", every=0.05)
+        airflow.scheduler.kill()
+    assert not any(moments.stores(name) for name in ("unanswered", "answered", "skipped", "resumes"))
+    assert len(moments.launches("resumes")) == 2
+    assert moments.launches("never_sent") == moments.launches("sent_late") == []
+    moments.drop("never_sent", "unanswered", "resumes")
+
+
+@pytest.mark.parametrize("aws", ["answers", "cannot be asked"])
+def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, witness, release, aws):
+    """What AWS has started is adopted; what it has not is launched anew, and what it starts after all is stopped."""
+    moments = Moments(deployment, f"moments-aws-{aws.replace(' ', '-')}")
+    moments.reach()
+    if release.line in ("2.11", "3.0", "3.1"):  # Later ones store an id of the launch when they queue it.
+        assert moments.launches("resumes")[0].container in moments.row("resumes").external_id
+    die_at_all_moments(moments)
+    before = adopted(deployment.airflow.scheduler)
+    if aws == "cannot be asked":
+        check_that_nothing_is_reset_while_aws_cannot_be_asked(moments)
+    else:
+        replace(deployment)
+    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=60, what="a launch to be reset")
+    deployment.fargate.adjust(provisioning_time=SLOW_START)
+    moments.open("sent_late")
+    late = wait_until(lambda: of_try(moments, "sent_late", 1), timeout=10, what="the container that is late")
+    deployment.fargate.reset()
+    moments.run.follow(timeout=240)
+    result = moments.run.result()
+    check_every_task_succeeded(result)
+    check_each_launch_ran_once(result, witness, never={launch.id for launch in late})
+    assert Counter((launch.name, launch.try_number) for launch in result.launches) == {
+        ("never_sent", 2): 1,
+        ("sent_late", 1): 1,
+        ("sent_late", 2): 1,
+        ("unanswered", 1): 1,
+        ("answered", 1): 1,
+        ("skipped", 1): 1,
+        ("resumes", 1): 2,
+        ("runs", 1): 1,
+    }
+    (late,) = of_try(moments, "sent_late", 1)
+    assert (late.started, late.stop_code) == (None, "UserInitiated")
+    assert "given up" in late.stopped_reason
+    if aws == "answers":
+        assert adopted(deployment.airflow.scheduler) - before >= 5
+
+
+def of_try(moments, name, try_number):
+    return [launch for launch in moments.launches(name) if launch.try_number == try_number]
+
+
+def check_that_nothing_is_reset_while_aws_cannot_be_asked(moments):
+    """Let the successor take over while every call fails; nothing changes until that is over."""
+    moments.fargate.adjust(faults=[{"kind": "server_error", "operation": "*", "status": 503}])
+    scheduler = replace(moments.deployment)
+    kept = "AWS has not told yet which of"
+    wait_until(lambda: kept in log_of(scheduler), timeout=60, what="the successor to give up waiting for AWS")
+    wait_until(lambda: moments.row("runs").state == "success", timeout=90, what="a task to end meanwhile")
+    for name in HELD:
+        row = moments.row(name)
+        assert row.try_number == 1, f"{name} was reset"
+        assert row.state in ("queued", "running", "success"), f"{name} is {row.state}"
+    moments.fargate.adjust(faults=[])
+
+
+# Two schedulers.
+
+
+def test_one_of_two_schedulers_is_killed(deployment, witness):
+    """The other one adopts what it has left, and neither has stopped a container of the other's."""
+    airflow = deployment.airflow
+    second = airflow.start_component("scheduler", called=SECOND)
+    try:
+        wait_until(lambda: starts(second), timeout=60, what="the second scheduler to start")
+        run = DagRun(deployment, "witness_waves", "two-schedulers")
+        run.trigger()
+        run.follow(until=lambda _: len({launch.scheduler for launch in live(run)}) == 2, timeout=120)
+        assert run.state not in FINISHED, "only one of them has launched anything"
+        first = airflow.processes.pop("scheduler")
+        first.kill()
+        left = live(run)
+        run.follow(timeout=240)
+        result = run.result()
+        check_everything_ran_once(result, witness)
+        assert len({launch.scheduler for launch in result.launches}) == 2
+        assert len({launch.scheduler for launch in left}) == 2
+        assert adopted(second) > 0
+        assert {launch.stop_code for launch in result.launches} == {"EssentialContainerExited"}
+    finally:
+        airflow.remove(SECOND)
+        airflow.revive()
+
+
+# A deployment.
 
 
 def test_a_scheduler_that_is_told_to_go_leaves_its_containers_alone(deployment, witness):
-    """It is gone within 20 s of SIGTERM, no running container stops, and the next scheduler adopts them."""
+    """It is gone within 20 s of SIGTERM though AWS owes it an answer, no running container stops, and the next one adopts all."""
+    third = {"operation": "RunTask", "holds": "answer", "containing": '\\"map_index\\":2'}
+    deployment.fargate.hold(third=third)
     run = DagRun(deployment, "witness_many", "terminated")
     run.trigger()
     run.follow(until=running(2), timeout=120)
+    wait_until(lambda: deployment.fargate.held()["third"], timeout=30, what="a launch that waits")
     scheduler = deployment.airflow.scheduler
-    before = [launch for launch in run.launches() if not launch.finished]
+    before, taken = live(run), adopted(scheduler)
     began = time.monotonic()
     scheduler.ask_to_end()
     assert scheduler.wait(SECONDS_TO_GO), f"it still runs after {time.monotonic() - began:.0f} s"
     scheduler.kill()
-    deployment.airflow.start_component("scheduler")
+    deployment.fargate.hold()
+    replace(deployment)
     run.follow(timeout=240)
     result = run.result()
     check_everything_ran_once(result, witness)
     after = {launch.container: launch for launch in result.launches}
-    assert before
-    assert adopted(deployment.airflow.scheduler) >= len(before)
+    assert len(before) == 3
+    assert adopted(deployment.airflow.scheduler) - taken >= len(before)
     assert {after[launch.container].stop_code for launch in before} == {"EssentialContainerExited"}
+
+
+# The queued timeout.
+
+
+def test_a_task_that_is_queued_for_too_long_is_revoked_and_nothing_is_left(deployment, witness, stuck):
+    """Its container, adopted again and again meanwhile, is stopped before it runs anything; its next launch succeeds."""
+    stuck.follow(timeout=150)
+    result = stuck.result()
+    check_every_task_succeeded(result)
+    first, *_, last = result.launches
+    check_each_launch_ran_once(result, witness, never={launch.id for launch in result.launches[:-1]})
+    assert (first.started, first.stop_code) == (None, "UserInitiated")
+    assert last.stop_code == "EssentialContainerExited"
+    assert [task for task in deployment.fargate.tasks() if task["lastStatus"] != "STOPPED"] == []

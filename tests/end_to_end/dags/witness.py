@@ -19,13 +19,17 @@
 from __future__ import annotations
 
 import os
+import random
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 try:
-    from airflow.sdk import dag, task
+    from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
+    from airflow.sdk import BaseOperator, dag, task
 except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
+    from airflow.models.baseoperator import BaseOperator
+    from airflow.triggers.temporal import TimeDeltaTrigger
 
 
 def testify() -> None:
@@ -38,21 +42,21 @@ def testify() -> None:
         os.close(file)
 
 
-@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
-def witness_many():
-    @task
-    def work(number: int) -> int:
-        testify()
-        time.sleep(25)  # Longer than it takes until the scheduler that was killed counts as dead.
-        return number
+def work_for(seconds: float) -> None:
+    """Be user code that takes its time."""
+    testify()
+    time.sleep(seconds)
 
-    @task
-    def after(numbers) -> None:
-        testify()
-        if sorted(numbers) != list(range(5)):
-            raise ValueError(f"Not what the tasks returned: {numbers}")
 
-    after(work.expand(number=list(range(5))))
+class DefersOperator(BaseOperator):
+    """Testifies in both of its launches."""
+
+    def execute(self, context):
+        testify()
+        self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=2)), method_name="come_back")
+
+    def come_back(self, context, event=None):
+        work_for(1)
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
@@ -64,5 +68,52 @@ def witness_one():
     work()
 
 
-witness_many()
-witness_one()
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_many():
+    @task
+    def work(number: int) -> int:
+        work_for(25)  # Longer than it takes until the next scheduler is there.
+        return number
+
+    @task
+    def after(numbers) -> None:
+        testify()
+        if sorted(numbers) != list(range(3)):
+            raise ValueError(f"Not what the tasks returned: {numbers}")
+
+    after(work.expand(number=list(range(3))))
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, max_active_tasks=8)
+def witness_random():
+    """As many as the tests want, of any length, so that a scheduler that dies leaves some in each state."""
+
+    @task
+    def work(number: int) -> None:
+        work_for(random.Random(number).uniform(2, 20))
+
+    work.expand(number=list(range(int(os.environ["WITNESS_TASKS"]))))
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, max_active_tasks=4)
+def witness_waves():
+    """Few at a time, so that two schedulers take turns."""
+
+    @task
+    def work(number: int) -> None:
+        work_for(8)
+
+    work.expand(number=list(range(12)))
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_moments():
+    """Each task is for one moment at which its scheduler can die."""
+    for name in ("never_sent", "sent_late", "unanswered", "answered", "skipped"):
+        task(task_id=name)(work_for)(1)
+    task(task_id="runs")(work_for)(25)
+    DefersOperator(task_id="resumes")
+
+
+for make in (witness_one, witness_many, witness_random, witness_waves, witness_moments):
+    make()
