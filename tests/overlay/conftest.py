@@ -24,7 +24,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from overlay_parts import plan
+from overlay_parts import rules
 from overlay_parts.installation import Installation
 from overlay_parts.layout import Tree, find_tree
 from overlay_parts.plan import Overlay
@@ -72,7 +72,7 @@ def edits_once():
     """Work out the same edit of the same bytes once for all tests; nothing but the bytes goes into it."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("register_name", "register_class", "add_section"):
-            patch.setattr(plan, name, lru_cache(getattr(plan, name)))
+            patch.setattr(rules, name, lru_cache(getattr(rules, name)))
         yield
 
 
@@ -105,9 +105,11 @@ def clone(installed: Path, package: Path, only: tuple[str, ...] = ()) -> None:
     for name in names:
         source = installed / name
         if source.is_dir():
-            shutil.copytree(
-                source, package / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__", "*.map")
+            # Through a link a test would write into the working tree.
+            assert not any(path.is_symlink() for path in source.rglob("*")), (
+                f"{source} holds links; run these tests in an environment that has its own files (scripts/test)"
             )
+            shutil.copytree(source, package / name, ignore=shutil.ignore_patterns("__pycache__", "*.map"))
         elif source.exists():
             shutil.copy2(source, package / name)
     Installation(Overlay(REPOSITORY / "airflow"), Tree(package, "")).revert(force=True)
