@@ -18,23 +18,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from fault_matrix.runner import Result
 
+#: The property of a test's report that holds its row of the table.
+PROPERTY = "fault_row"
 _HEAD = ("row", "fault", "expected", "states seen", "containers (ran)", "longest heartbeat", "")
 
 
-def table(results: Iterable[Result]) -> list[str]:
-    """Return the table's lines."""
-    lines = [_HEAD, *map(_line, results)]
+def table(rows: Iterable[Sequence[str]]) -> list[str]:
+    """Return the table's lines, of what :func:`cells` has made of results."""
+    lines = [_HEAD, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_HEAD))]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip() for line in lines]
 
 
-def _line(result: Result) -> tuple[str, ...]:
+def cells(result: Result) -> tuple[str, ...]:
+    """Return what the table tells of a result."""
     seen = result.seen
     states = ", ".join(f"{count} {state}" for state, count in sorted(seen.states().items()))
     containers, ran = seen.count_containers()

@@ -22,10 +22,9 @@ import logging
 
 import pytest
 from fault_matrix.package import take_from_elsewhere
+from fault_matrix.results import PROPERTY, table
 
 take_from_elsewhere()
-
-_RESULTS = pytest.StashKey()
 
 
 class _Eavesdropper(logging.Handler):
@@ -63,7 +62,6 @@ def matrix(request, eavesdropper):
     asked = [getattr(item, "callspec", None) for item in request.session.items]
     rows = {spec.params["row"].name: spec.params["row"] for spec in asked if spec and "row" in spec.params}
     with Matrix(rows.values(), LONG if request.config.getoption("--long") else CI).running() as running:
-        request.config.stash[_RESULTS] = running.results
         yield running
 
 
@@ -72,11 +70,13 @@ def pytest_configure(config):
     config.option.showcapture = "no"
 
 
-def pytest_terminal_summary(terminalreporter, config):
-    results = config.stash.get(_RESULTS, {})
-    if results:
-        from fault_matrix.results import table
-
+def pytest_terminal_summary(terminalreporter):
+    # From the reports, since the tests may have run in another process.
+    reports = [
+        report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())
+    ]
+    rows = [row for report in reports for name, row in report.user_properties if name == PROPERTY]
+    if rows:
         terminalreporter.section("faults")
-        for line in table(results.values()):
+        for line in table(rows):
             terminalreporter.write_line(line)

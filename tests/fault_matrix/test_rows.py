@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import pytest
+from fault_matrix.results import PROPERTY, cells
 from fault_matrix.rows import ROWS
 from fault_matrix.work import MARKERS
 
@@ -35,14 +36,16 @@ def _parameter(row):
 
 
 @pytest.mark.parametrize("row", map(_parameter, sorted(ROWS, key=lambda row: row.alone)))
-def test_row(matrix, row):
+def test_row(matrix, row, record_property):
     """Nothing is lost, nothing runs twice, every state is right, and no heartbeat waits or raises."""
-    differences = matrix.result(row).differences
+    result = matrix.result(row)
+    record_property(PROPERTY, cells(result))
+    differences = result.differences
     assert differences[:SHOWN] == [], f"{len(differences)} differences"
 
 
 def test_no_secret_was_written(matrix, eavesdropper):
-    """Whatever went wrong above, no log shows a token, a command's argument, or an override's value."""
+    """Whatever went wrong above, no log shows a token or an override's value."""
     assert eavesdropper.lines or not matrix.results
     assert eavesdropper.heard == []
     for result in matrix.results.values():
