@@ -1,0 +1,225 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The judge itself: each thing that can be wrong is told, and what is right is not."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+from fault_matrix import judge, scaling
+from fault_matrix.evidence import Containers, Evidence
+from fault_matrix.row import FAILED, Expected, Row, Size, Step
+from fault_matrix.scheduler import Told
+from fault_matrix.work import Task
+
+KEY = Task("task-000").key
+SIZE = Size(1, 0.1)
+REASON = "Container airflow exited with code 3."
+
+
+def container(code=0, arn="arn", name="airflow", **members):
+    """Return a ledger's entry: a container that ran, or one whose ``code`` is None and that never started."""
+    started = {} if code is None else {"startedAt": 1.0}
+    containers = [{"name": name, "actualExitCode": code}]
+    return {"taskArn": arn, "containers": containers, "lastStatus": "STOPPED", **started, **members}
+
+
+NEVER_STARTED = container(None, stopCode="TaskFailedToStart")
+
+
+def told(*states, info=None, hand_overs=1):
+    return [Told(state, "arn" if state == "running" else info, hand_overs) for state in states]
+
+
+def seen(*launches, events=None, **changes):
+    """Return what was seen of one task instance with these containers, by launch."""
+    launches = launches or ([container()],)
+    values = {
+        "launches": {KEY: [Containers.of(entries) for entries in launches]},
+        "hand_overs": {KEY: max(1, len(launches))},
+        "odd": set(),
+        "revoked": set(),
+        "told": {KEY: told("running", "success", hand_overs=len(launches)) if events is None else events},
+        "notes": {KEY.task_id: [f"fargate failure: {REASON}"]},
+        "longest_heartbeat": 0.01,
+        "errors": [],
+        "restarts": 0,
+        "calls": {},
+        "strikes": {},
+        "resumed": None,
+    }
+    return Evidence(**values | changes)
+
+
+def row(expected=None, **members):
+    return Row("row", "fault", "happens", expected or Expected(), **members)
+
+
+RIGHT = {
+    "success": (row(), seen()),
+    "failure with its reason": (row(), seen([container(3)], events=told("running", "failed", info=REASON))),
+    "started at the second attempt": (
+        row(Expected(failed_starts=(0, 3))),
+        seen([NEVER_STARTED, container()]),
+    ),
+    "two launches, of which the earlier one failed": (row(), seen([container(3)], [container()])),
+    "earlier launch without a container": (
+        row(),
+        seen([container()], events=told("running", "success")),
+    ),
+    "taken back": (row(Expected(ran=(0,), containers=(0,))), seen([], events=[], revoked={KEY})),
+    "resumed in time": (row(Expected(resumed=20.0)), seen(resumed=4.0)),
+    "fault that has struck": (row(settings={"faults": [{"kind": "reset"}]}), seen(strikes={"reset": 1})),
+}
+WRONG = {
+    "lost": (row(), seen(events=told("running")), "it is lost"),
+    "told twice": (row(), seen(events=told("running", "success", "success")), "more than once"),
+    "reported failed while its container ran well": (
+        row(),
+        seen(events=told("running", "failed", info=REASON)),
+        "it is told as failed and should be success",
+    ),
+    "reported as success though its container failed": (row(), seen([container(3)]), "should be failed"),
+    "two containers ran": (row(), seen([container(), container()]), "2 containers ran"),
+    "second container beside it": (row(), seen([container(), container(None)]), "2 containers, not counting"),
+    "container that failed to start": (
+        row(),
+        seen([NEVER_STARTED, container()]),
+        "1 containers failed to start",
+    ),
+    "earlier launch with two containers": (
+        row(),
+        seen([container(), container()], [container()]),
+        "2 containers ran",
+    ),
+    "end of the earlier launch for that of the later one": (
+        row(),
+        seen([container(0)], [container(3)]),
+        "it is told as success and should be failed",
+    ),
+    "gave up too early": (
+        row(Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, 3))),
+        seen([NEVER_STARTED], events=told("failed", info=REASON)),
+        "ended after 1 failed starts",
+    ),
+    "launched after it was taken back": (
+        row(Expected(ran=(0,), containers=(0,))),
+        seen(events=[], revoked={KEY}),
+        "1 containers ran",
+    ),
+    "failure without a reason": (
+        row(),
+        seen([container(3)], events=told("running", "failed", info="")),
+        "its reason is ''",
+    ),
+    "other reason": (
+        row(Expected(FAILED, "MISSING")),
+        seen([container(3)], events=told("running", "failed", info=REASON)),
+        "its reason is",
+    ),
+    "reason that the event log does not have": (
+        row(),
+        seen([container(3)], events=told("running", "failed", info=REASON), notes={}),
+        "its event log does not say",
+    ),
+    "other ARN": (row(), seen([container(arn="other")]), "the ARN that was told"),
+    "exception in a heartbeat": (row(), seen(errors=[KeyError("x")]), "an exception left heartbeat()"),
+    "thread that died": (row(), seen(restarts=1), "the fleet's thread died"),
+    "heartbeat that waited": (row(), seen(longest_heartbeat=5.0), "a heartbeat took 5.00 s"),
+    "left behind": (row(), seen(left=["arn is alive"]), "arn is alive"),
+    "not over": (row(), seen(overdue=True), "it was not over in time"),
+    "late": (row(Expected(resumed=20.0)), seen(resumed=9.0), "the last launch came 9.0 s"),
+    "asked though it is known that AWS refuses": (
+        row(Expected(unmet=("InvalidParameterException",))),
+        seen(calls={"RunTask": {"InvalidParameterException": 3}}),
+        "RunTask met InvalidParameterException 3 times",
+    ),
+    "fault that never struck": (
+        row(steps=(Step(1, {"faults": [{"kind": "reset"}]}),)),
+        seen(),
+        "no reset has struck",
+    ),
+    "odd one that was launched": (
+        row(odd_reason="8192"),
+        seen(events=told("failed", info="8192"), odd={KEY}, notes={KEY.task_id: ["8192"]}),
+        "it has a container",
+    ),
+    "odd one without its reason": (
+        row(odd_reason="8192"),
+        seen([], events=told("failed", info="no"), odd={KEY}, notes={KEY.task_id: ["8192"]}),
+        "its reason is 'no'",
+    ),
+}
+
+
+@pytest.mark.parametrize("given", RIGHT.values(), ids=RIGHT)
+def test_what_is_right_makes_no_difference(given):
+    """Nothing is told."""
+    assert judge.differences(*given, SIZE) == []
+
+
+@pytest.mark.parametrize("given", WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_told(given):
+    """It is the one thing that is told, or one of them where one mistake makes more."""
+    expected, found, words = given
+    assert any(words in difference for difference in judge.differences(expected, found, SIZE))
+
+
+def test_a_task_that_was_never_handed_over_is_missed():
+    """All of them must be there."""
+    assert judge.differences(row(), seen(), dataclasses.replace(SIZE, tasks=2)) == [
+        "1 task instances were handed over, not 2"
+    ]
+
+
+def test_every_time_is_scaled_and_comes_back():
+    """Wherever a module has a time of the executor, and only until the end of the block."""
+    from airflow.executors.fargate import following, launching, throttle
+
+    names = ("RESEND_BACK_OFF", "CREDENTIALS_BACK_OFF", "DISAPPEARANCE")
+    before = [getattr(following, name) for name in names]
+    with scaling.executor_times(0.5):
+        assert before[2] / 2 == following.DISAPPEARANCE
+        assert following.RESEND_BACK_OFF == launching.RESEND_BACK_OFF == tuple(time / 2 for time in before[0])
+        assert throttle.SLOWEST_RATE == 1.0
+    assert [getattr(following, name) for name in names] == before
+
+
+def test_a_time_that_is_gone_is_told(monkeypatch):
+    """A constant that has another name now must not be forgotten."""
+    monkeypatch.setitem(scaling.SECONDS, "fargate.fleet", ("NO_SUCH_TIME",))
+    with pytest.raises(AttributeError, match="NO_SUCH_TIME"), scaling.executor_times(0.5):
+        pass
+
+
+def test_times_in_settings_are_scaled():
+    """At any depth, and nothing else is."""
+    given = {
+        "missing_for": 10,
+        "pretend": {"duration": [1, 2], "exit_codes": {"0": 1}},
+        "faults": [{"kind": "slow", "probability": 0.5, "after": 15}],
+        "latency": {"*": [1, 2]},
+        "vcpu_quota": 5,
+    }
+    assert scaling.settings(given, 0.5) == {
+        "missing_for": 5,
+        "pretend": {"duration": [0.5, 1], "exit_codes": {"0": 1}},
+        "faults": [{"kind": "slow", "probability": 0.5, "after": 7.5}],
+        "latency": {"*": [0.5, 1]},
+        "vcpu_quota": 5,
+    }
