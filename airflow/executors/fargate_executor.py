@@ -61,7 +61,7 @@ END_PATIENCE = 12.0
 TERMINATE_PATIENCE = 300.0
 #: Seconds that the scheduler waits for AWS when it takes over from another one. What has not been told by
 #: then is told later; until then the task instances are kept. Airflow holds locks on their rows meanwhile.
-ADOPTION_PATIENCE = 5.0
+ADOPTION_PATIENCE = 8.0
 
 
 def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[str, Any]]:

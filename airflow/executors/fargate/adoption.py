@@ -111,11 +111,12 @@ class Adoption:
         self._cluster = cluster
         self._deployment = deployment
 
-    def look(self, asked_at: float, candidates: Sequence[Candidate]) -> Adopted:
+    def look(self, asked_at: float, candidates: Sequence[Candidate], seen: set[str]) -> Adopted:
         """
         Ask AWS once, and match.
 
         :param asked_at: seconds since the epoch; what was handed over later is no scheduler's that was gone by then.
+        :param seen: ARNs of containers that are not described again; those that are described are added.
 
         Where AWS refuses a call for good, such as ListTasks without its permission, what the other calls told
         stands, and what they did not tell is neither found nor missing.
@@ -123,9 +124,11 @@ class Adoption:
         found: dict[Any, tuple[Any, Found]] = {}
         wanted = {candidate.task: candidate for candidate in candidates}
         refused = False
-        for call, tells_all in self._calls(wanted, found):
+        for call, tells_all in self._calls(wanted, found, seen):
             try:
                 for task in call():
+                    if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
+                        seen.add(task["taskArn"])
                     if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
                         _match(task, wanted, found, asked_at + CLOCK_TOLERANCE)
             except Exception as error:
@@ -163,7 +166,7 @@ class Adoption:
                 yield identity, task
 
     def _calls(
-        self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any]
+        self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any], seen: Collection[str]
     ) -> Iterator[tuple[Callable[[], Iterable[Any]], bool]]:
         """Yield the calls, the fewest first, and whether without one of them a container can be overlooked."""
         by_cluster: dict[str, list[str]] = {}
@@ -176,10 +179,13 @@ class Adoption:
             yield partial(self._described, cluster, arns), False
         for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):
             if len(found) < len(wanted):
-                yield partial(self._listed, list_tasks), True
+                yield partial(self._listed, list_tasks, seen), True
 
-    def _listed(self, list_tasks: Callable[[str, str], Iterator[str]]) -> Iterator[Any]:
-        return self._described(self._cluster, list(list_tasks(self._cluster, self._deployment)))
+    def _listed(
+        self, list_tasks: Callable[[str, str], Iterator[str]], seen: Collection[str]
+    ) -> Iterator[Any]:
+        listed = list_tasks(self._cluster, self._deployment)
+        return self._described(self._cluster, [arn for arn in listed if arn not in seen])
 
     def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Any]:
         for batch in in_batches(arns, MAX_DESCRIBED):
@@ -227,7 +233,7 @@ def _match(
 
 
 def look_until_answered(
-    look: Callable[[Sequence[Candidate]], Adopted],
+    look: Callable[[Sequence[Candidate], set[str]], Adopted],
     candidates: Sequence[Candidate],
     *,
     now: Callable[[], float],
@@ -238,6 +244,7 @@ def look_until_answered(
     """
     Look for containers until AWS can be asked, and a second time where some may be too young to be seen.
 
+    :param look: looks once; gets the ARNs that need not be described again.
     :param now: seconds since the epoch.
     :param wait: waits for so many seconds; True means to give up.
     :param back_off: seconds to wait before a repetition.
@@ -247,10 +254,12 @@ def look_until_answered(
     repetition = 0
     while True:
         try:
-            answer = look(candidates)
+            seen: set[str] = set()
+            answer = look(candidates, seen)
             young = any(c.queued_at is None or now() - c.queued_at < CONSISTENCY for c in answer.missing)
             if young and not wait(SECOND_LOOK):
-                answer = look(candidates)
+                again = look(answer.missing, seen)
+                answer = Adopted(answer.found + again.found, again.missing, answer.untold + again.untold)
             return answer
         except Exception as error:
             repetition += 1

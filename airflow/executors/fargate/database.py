@@ -193,7 +193,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
     from airflow.utils.state import State
 
     by_job = defaultdict(list)
-    for candidate in kept:
+    for candidate in (candidate for candidate in kept if candidate.queued_by is not None):
         by_job[candidate.queued_by].append(candidate.task)
     try:
         with create_session() as session:

@@ -405,6 +405,18 @@ def test_young_ones_get_a_second_look(look, fleet, ecs, run, candidate):
     assert fleet.waits == [SECOND_LOOK]
 
 
+def test_a_second_look_describes_only_what_is_new(look, fleet, ecs, run, candidate):
+    """While Airflow waits with its rows locked, what is known is not asked for again."""
+    arns = [run(n, handed_over=995.0) for n in range(250)]
+    late = run(250, handed_over=995.0)
+    ecs.hidden.add(late)
+    ecs.next("list_tasks", *[None] * 3, lambda *_: ecs.hidden.clear() or [])
+    answer = look(*[candidate(n, queued_at=994.0) for n in range(251)])
+    assert found(answer) == {f"key of {n}": arn for n, arn in enumerate([*arns, late])}
+    described = [call.arguments[1] for call in ecs.made("describe_tasks")]
+    assert [len(arns) for arns in described[:4]] == [100, 100, 50, 1]
+
+
 @pytest.mark.parametrize(
     "age, looks", [(0, 2), (CONSISTENCY - 1, 2), (CONSISTENCY, 1), (1000 - QUEUED, 1), (None, 2)]
 )

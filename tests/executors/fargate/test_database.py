@@ -28,6 +28,7 @@ from sqlalchemy.pool import StaticPool
 from airflow.executors.fargate import database
 from airflow.executors.fargate.launch import Identity, Stranger, TaskInstanceId
 from airflow.jobs.job import Job
+from airflow.models import import_all_models
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils import session as airflow_session
@@ -47,6 +48,7 @@ class Metadata:
         self.engine = create_engine(
             "sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False}
         )
+        import_all_models()  # Which these two refer to.
         for model in (TaskInstance, Job):
             model.__table__.create(self.engine)
         self.statements = []
