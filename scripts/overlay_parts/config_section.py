@@ -28,12 +28,11 @@ import re
 import yaml
 
 from overlay_parts.errors import OverlayError
+from overlay_parts.yaml_text import compose, load
 
 SECTION = "fargate"
 # What Airflow's config.yml.schema.json asks of each option.
 OPTION_KEYS = {"description", "version_added", "type", "example", "default"}
-
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def dated_section(template: bytes, airflow_version: str) -> bytes:
@@ -67,15 +66,15 @@ def add_section(config: bytes, section: bytes) -> bytes:
 
 def _is_sum(result: bytes, *parts: bytes) -> bool:
     try:
-        read = _load(result)
+        read = load(result)
     except OverlayError:
         return False
-    return read == {name: value for part in parts for name, value in _load(part).items()}
+    return read == {name: value for part in parts for name, value in load(part).items()}
 
 
 def _sections(config: bytes) -> list[str]:
     """Names of the sections, which have to be a mapping of mappings (a list before 2.6), each name once."""
-    root = _compose(config)
+    root = compose(config)
     if not isinstance(root, yaml.MappingNode):
         raise OverlayError("its sections are no mapping")
     names = [key.value for key, _ in root.value]
@@ -86,7 +85,7 @@ def _sections(config: bytes) -> list[str]:
 
 def _section_text(template: bytes) -> str:
     """Return the template from the section's own line on: without its licence header."""
-    root = _compose(template)
+    root = compose(template)
     if not isinstance(root, yaml.MappingNode) or [key.value for key, _ in root.value] != [SECTION]:
         raise OverlayError(f"fargate.yml does not consist of the one section {SECTION}")
     text = template.decode()[root.value[0][0].start_mark.index :]
@@ -95,7 +94,7 @@ def _section_text(template: bytes) -> str:
 
 def _dated(section: str, version: str) -> str:
     """Write ``version`` as each option's ``version_added``."""
-    [(_, body)] = _compose(section.encode()).value
+    [(_, body)] = compose(section.encode()).value
     spans = []
     for name, option in _members(_members(body).get("options")).items():
         fields = _members(option)
@@ -120,17 +119,3 @@ def _base_version(version: str) -> str:
     if base is None:
         raise OverlayError(f"Airflow's version {version} has no three numbers")
     return base.group()
-
-
-def _compose(text: bytes) -> yaml.Node | None:
-    try:
-        return yaml.compose(text.decode(), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise OverlayError(f"not YAML that can be read: {error}") from error
-
-
-def _load(text: bytes) -> dict:
-    try:
-        return yaml.load(text, Loader=_Loader)
-    except yaml.YAMLError as error:
-        raise OverlayError(f"not YAML that can be read: {error}") from error

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""``apply``, ``revert`` and ``status``: each reads like the list of what it does."""
+"""``apply``, ``revert``, ``status`` and ``diff``: each reads like the list of what it does."""
 
 from __future__ import annotations
 
@@ -27,6 +27,8 @@ from typing import TYPE_CHECKING
 
 from overlay_parts.errors import OverlayError
 from overlay_parts.journal import Entry, Journal, State, fingerprint
+from overlay_parts.papers import PROPOSAL, number_of
+from overlay_parts.patch import make_patch
 from overlay_parts.survey import Survey, is_cache, module_of
 from overlay_parts.transaction import Transaction
 
@@ -57,7 +59,7 @@ class Installation:
     def __init__(self, overlay: Overlay, tree: Tree):
         self._overlay = overlay
         self._tree = tree
-        self._journal = Journal(tree.package)
+        self._journal = Journal(tree.root)
 
     def apply(self, link: bool = False, force: bool = False) -> Report:
         """
@@ -67,6 +69,8 @@ class Installation:
         :param force: overwrite what others changed since the last ``apply``
         :raises OverlayError: nothing was changed, and why
         """
+        if link and self._tree.checkout:
+            raise OverlayError("A source tree takes copies: links to this repository are no part of a patch.")
         recovered = self._recover()
         known = self._journal.read()
         survey = self._survey(known)
@@ -103,9 +107,19 @@ class Installation:
             return self._report("interrupted: the next apply or revert puts it right", settled=False)
         differing = self._survey(state).differences(state)
         if differing:
-            differing.append(f"  apply brings the tree up to overlay {self._overlay.version()}")
+            differing.append(f"  apply brings the tree up to overlay {self._overlay.version(self._tree)}")
         how = f"{'linked' if state.linked else 'copied'}, overlay {state.overlay}, Airflow {state.airflow}"
         return self._report(f"applied: {how}", *differing, settled=not differing)
+
+    def diff(self, mail: bool = False) -> bytes:
+        """
+        Return what ``apply`` changes of the tree as it came, as a patch; nothing is written.
+
+        :param mail: as a commit for ``git am``, by the author whom git in the tree would take
+        :raises OverlayError: the tree is unknown, or git cannot make the patch
+        """
+        plan, _ = self._survey(self._journal.read()).plan()
+        return make_patch(plan, self._tree.root, mail)
 
     def _survey(self, state: State | None) -> Survey:
         return Survey(self._overlay, self._tree, self._journal, state)
@@ -120,7 +134,9 @@ class Installation:
         parents = {parent.as_posix() for path in wanted for parent in PurePosixPath(path).parents}
         missing = sorted(folder for folder in parents if not survey.path(folder).exists())
         folders = missing if known is None else sorted({*known.folders, *missing})
-        return State(self._tree.version, self._overlay.version(), link, True, wanted | caches, folders)
+        return State(
+            self._tree.version, self._overlay.version(self._tree), link, True, wanted | caches, folders
+        )
 
     def _bring_about(
         self, survey: Survey, plan: Plan, known: State | None, state: State, own: list[str]
@@ -204,7 +220,7 @@ class Installation:
         :param keep: files of Airflow's to remember as they are
         """
         try:
-            self._journal.folder.mkdir(exist_ok=True)
+            self._journal.begin()
             try:
                 for path in keep:
                     self._journal.keep(path)
@@ -221,10 +237,17 @@ class Installation:
             raise OverlayError(f"{error}. Everything is as it was before.") from error
 
     def _how(self, link: bool) -> str:
-        return f"{'linked' if link else 'copied'}, overlay {self._overlay.version()}"
+        return f"{'linked' if link else 'copied'}, overlay {self._overlay.version(self._tree)}"
 
     def _report(self, *lines: str, settled: bool = True) -> Report:
-        return Report((f"Airflow {self._tree.version} in {self._tree.package}", *lines), settled)
+        return Report((f"Airflow {self._tree.version} in {self._tree.root}", *lines), settled)
+
+
+def applied_number(tree: Tree) -> int:
+    """Return the number of the newsfragment that is applied to a checkout; without one, the proposal's."""
+    state = Journal(tree.root).read()
+    numbers = (number_of(path) for path in (state.entries if state else ()))
+    return next((number for number in numbers if number is not None), PROPOSAL)
 
 
 def _contents(plan: Plan, wanted: dict[str, Entry]) -> list[str]:

@@ -58,7 +58,7 @@ class State:
     :param overlay: fingerprint of the repository's files then
     :param linked: whether our files are links to the repository
     :param complete: False while files are being changed; what is found so was interrupted
-    :param entries: every path taken over, relative to the package
+    :param entries: every path taken over, relative to the tree's root
     :param folders: folders that were made, outermost first
     """
 
@@ -73,9 +73,9 @@ class State:
 class Journal:
     """The folder, which is there exactly while something is applied."""
 
-    def __init__(self, package: Path):
-        self._package = package
-        self.folder = package / FOLDER
+    def __init__(self, root: Path):
+        self._root = root
+        self.folder = root / FOLDER
         self._state = self.folder / "state.json"
 
     def read(self) -> State | None:
@@ -92,6 +92,13 @@ class Journal:
             )
         entries = {path: Entry(**entry) for path, entry in known.pop("entries").items()}
         return State(entries=entries, **known)
+
+    def begin(self) -> None:
+        """Make the folder, which git is not to see in a source tree."""
+        self.folder.mkdir(exist_ok=True)
+        ignored = self.folder / ".gitignore"
+        if not ignored.exists():
+            ignored.write_text("*\n", encoding="utf-8")
 
     def write(self, state: State) -> None:
         successor = self.folder / "state.json.new"
@@ -112,7 +119,7 @@ class Journal:
         original = self.original(path)
         original.parent.mkdir(parents=True, exist_ok=True)
         original.unlink(missing_ok=True)
-        duplicate(self._package / path, original)
+        duplicate(self._root / path, original)
 
 
 def fingerprint(path: Path) -> str | None:

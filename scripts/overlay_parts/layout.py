@@ -23,6 +23,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from overlay_parts.checkout import PACKAGES, Checkout, find_checkout
 from overlay_parts.errors import OverlayError
 
 OLDEST_SUPPORTED = (2, 11)
@@ -31,8 +32,8 @@ OLDEST_SUPPORTED = (2, 11)
 LANDMARKS = ("__init__.py", "executors/executor_loader.py", "config_templates/config.yml")
 
 # Where a package lies below the folder that a person names, where that is not the package itself: site-packages, an
-# environment.
-PLACES = ("airflow", "lib/python3.*/site-packages/airflow", "Lib/site-packages/airflow")
+# environment, a source checkout.
+PLACES = (*PACKAGES, "lib/python3.*/site-packages/airflow", "Lib/site-packages/airflow")
 
 _VERSION = re.compile(r"^__version__ = \"(?P<version>(?P<major>\d+)\.(?P<minor>\d+)[^\"]*)\"$", re.MULTILINE)
 
@@ -44,26 +45,32 @@ class Tree:
 
     :param package: the ``airflow`` package's folder
     :param version: the release as the tree itself states it, such as ``3.3.2``
+    :param checkout: the source checkout that the package belongs to, None for an installed one
     """
 
     package: Path
     version: str
+    checkout: Checkout | None = None
+
+    @property
+    def root(self) -> Path:
+        """The folder that every path of a plan is relative to."""
+        return self.checkout.root if self.checkout else self.package
+
+    def place(self, path: str) -> str:
+        """Return where a file of the package lies below the root."""
+        return f"{self.checkout.package}/{path}" if self.checkout else path
 
 
 def find_tree(target: Path | None = None) -> Tree:
     """
-    Find the tree in a virtual environment, a site-packages folder or an ``airflow`` package folder.
+    Find the tree in a virtual environment, a site-packages folder, an ``airflow`` package folder or a source checkout.
 
     :param target: the folder; None means the Airflow of the running interpreter
     :raises OverlayError: there is none, there are several, or it is not one that the overlay knows
     """
     package = _package_of_interpreter() if target is None else _package_below(target)
-    if _is_source_tree(package):
-        raise OverlayError(
-            f"{package} is a source checkout. Name an installed Airflow: its virtual environment, its "
-            "site-packages folder or its airflow folder."
-        )
-    return Tree(package, _version(package))
+    return Tree(package, _version(package), find_checkout(package))
 
 
 def _package_of_interpreter() -> Path:
@@ -85,7 +92,7 @@ def _package_below(target: Path) -> Path:
     if not found:
         raise OverlayError(
             f"{target} holds no Airflow that the overlay knows: one has {', '.join(LANDMARKS)}. Name its virtual "
-            "environment, its site-packages folder or its airflow folder."
+            "environment, its site-packages folder, its airflow folder or a source checkout."
         )
     if len(found) > 1:
         raise OverlayError(
@@ -96,11 +103,6 @@ def _package_below(target: Path) -> Path:
 
 def _is_package(folder: Path) -> bool:
     return all((folder / landmark).is_file() for landmark in LANDMARKS)
-
-
-def _is_source_tree(package: Path) -> bool:
-    beside = (package.parent, package.parent.parent)
-    return any((folder / "pyproject.toml").is_file() for folder in beside)
 
 
 def _version(package: Path) -> str:

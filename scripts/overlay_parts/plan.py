@@ -14,35 +14,43 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What is to be in the tree: the repository's files, and Airflow's files with our lines in them. Writes nothing."""
+"""What ``apply`` is about to bring about, worked out before anything is written."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
-from overlay_parts.config_section import add_section, dated_section
+from overlay_parts.config_section import dated_section
 from overlay_parts.errors import OverlayError
-from overlay_parts.registration import register_class, register_name
+from overlay_parts.metrics import read_metrics
+from overlay_parts.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
+from overlay_parts.rules import EditRule, Material, rules_for
 
 if TYPE_CHECKING:
     from overlay_parts.layout import Tree
 
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
+# The page that the others hang on; it has the table of metrics.
+MAIN_PAGE = "fargate.rst"
+LICENCE_LINES = 16
 
 
 @dataclass(frozen=True)
-class Material:
-    """
-    What edits put in, beyond what is the same for every tree.
+class Text:
+    """A file that is written for the tree, and lies nowhere in the repository."""
 
-    :param section: the section ``[fargate]`` as text of ``config.yml``
-    """
+    content: bytes
 
-    section: bytes
+    def read_bytes(self) -> bytes:
+        return self.content
+
+
+# What has the content of a file to lay.
+Source = Union[Path, Text]
 
 
 @dataclass(frozen=True)
@@ -51,69 +59,64 @@ class Overlay:
     The repository's side.
 
     :param root: its ``airflow`` folder; each file below has the path that it takes in Airflow's package
+    :param pull_request: the number that the newsfragment of a source tree is named by
     """
 
     root: Path
+    pull_request: int = field(default=PROPOSAL)
 
-    def files(self) -> dict[str, Path]:
-        """Return every file to lay, by its path in the package, without what Python and editors leave behind."""
-        found = {path.relative_to(self.root).as_posix(): path for path in sorted(self.root.rglob("*"))}
-        files = {name: path for name, path in found.items() if path.is_file() and not _is_litter(Path(name))}
-        if CONFIG_TEMPLATE not in files:
+    def files(self, tree: Tree | None = None) -> dict[str, Source]:
+        """
+        Return every file to lay, by its path in the tree, without what Python and editors leave behind.
+
+        :param tree: a source tree takes tests, documentation and a newsfragment, too; None: an installed one
+        """
+        package = _below(self.root)
+        if CONFIG_TEMPLATE not in package:
             raise OverlayError(
                 f"{self.root} is not the airflow folder of this repository: no {CONFIG_TEMPLATE}"
             )
-        return files
+        if tree is None or tree.checkout is None:
+            return package
+        return {tree.place(name): path for name, path in package.items()} | dict(self._papers(tree))
+
+    def _papers(self, tree: Tree) -> Iterator[tuple[str, Source]]:
+        """Yield what a pull request has beside the package."""
+        checkout = tree.checkout
+        tests = _below(self.root.parent / "tests" / "executors")
+        for name, path in tests.items():
+            yield f"{checkout.tests}/{name}", path
+        if (checkout.root / checkout.tests / "__init__.py").is_file():
+            # Airflow's tests are packages; here they are not.
+            for folder in sorted({Path(name).parent.as_posix() for name in tests} - {"."}):
+                yield f"{checkout.tests}/{folder}/__init__.py", Text(_licence(next(iter(tests.values()))))
+        for name, path in self._pages().items():
+            yield f"{checkout.docs}/{name}", path
+        yield newsfragment(checkout.newsfragments, self.pull_request), Text(NEWSFRAGMENT.encode())
+
+    def _pages(self) -> dict[str, Path]:
+        pages = _below(self.root.parent / "docs" / "executor")
+        if MAIN_PAGE not in pages:
+            raise OverlayError(f"{self.root.parent} is not this repository: no docs/executor/{MAIN_PAGE}")
+        return pages
 
     def material(self, tree: Tree) -> Material:
         """Return what the edits of a tree put in; raises OverlayError where our own files are in no state for it."""
-        return Material(dated_section(self.files()[CONFIG_TEMPLATE].read_bytes(), tree.version))
+        section = dated_section((self.root / CONFIG_TEMPLATE).read_bytes(), tree.version)
+        if tree.checkout is None:
+            return Material(section)
+        pages = self._pages()
+        names = [name for name in pages if name.endswith(".rst")]
+        names.sort(key=lambda name: (name != MAIN_PAGE, name))
+        metrics = read_metrics(pages[MAIN_PAGE].read_text(encoding="utf-8"))
+        return Material(section, tuple(name.removesuffix(".rst") for name in names), metrics)
 
-    def version(self) -> str:
+    def version(self, tree: Tree | None = None) -> str:
         """Return twelve hexadecimal digits that stand for the content of all files."""
         digest = hashlib.sha256()
-        for name, path in self.files().items():
-            digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+        for name, source in self.files(tree).items():
+            digest.update(f"{name}\0{hashlib.sha256(source.read_bytes()).hexdigest()}\n".encode())
         return digest.hexdigest()[:12]
-
-
-@dataclass(frozen=True)
-class EditRule:
-    """
-    One of Airflow's files that needs lines of ours.
-
-    :param path: where it lies in the package
-    :param does: what the edit puts in, in a few words
-    :param mark: what stands in the file only after the edit
-    :param edit: Airflow's bytes to the edited bytes; raises OverlayError where the place is not beyond doubt
-    """
-
-    path: str
-    does: str
-    mark: bytes
-    edit: Callable[[bytes, Material], bytes]
-
-
-RULES = (
-    EditRule(
-        "executors/executor_constants.py",
-        "constant FARGATE_EXECUTOR, member of CORE_EXECUTOR_NAMES",
-        b"FARGATE_EXECUTOR",
-        lambda content, material: register_name(content),
-    ),
-    EditRule(
-        "executors/executor_loader.py",
-        "import, entry of ExecutorLoader.executors",
-        b"FARGATE_EXECUTOR",
-        lambda content, material: register_class(content),
-    ),
-    EditRule(
-        "config_templates/config.yml",
-        "section [fargate]",
-        b"\nfargate:",
-        lambda content, material: add_section(content, material.section),
-    ),
-)
 
 
 @dataclass(frozen=True)
@@ -127,10 +130,10 @@ class Edit:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that ``apply`` brings about: edits of Airflow's files, and files of ours by their path in the package."""
+    """All that ``apply`` brings about: edits of Airflow's files, and files of ours by their path in the tree."""
 
     edits: tuple[Edit, ...]
-    files: dict[str, Path]
+    files: dict[str, Source]
 
 
 def make_plan(overlay: Overlay, tree: Tree, originals: dict[str, bytes]) -> Plan:
@@ -140,9 +143,9 @@ def make_plan(overlay: Overlay, tree: Tree, originals: dict[str, bytes]) -> Plan
     :param originals: Airflow's own bytes of each file that has a rule
     :raises OverlayError: an edit does not find its place, so that the tree is unknown; or a file of ours is at fault
     """
-    material = overlay.material(tree)
+    files, material = overlay.files(tree), overlay.material(tree)
     edits = []
-    for rule in RULES:
+    for rule in rules_for(tree):
         before = originals[rule.path]
         try:
             after = rule.edit(before, material)
@@ -150,11 +153,21 @@ def make_plan(overlay: Overlay, tree: Tree, originals: dict[str, bytes]) -> Plan
                 compile(after, rule.path, "exec")
         except (OverlayError, SyntaxError) as error:
             raise OverlayError(
-                f"The overlay does not know this tree, Airflow {tree.version} in {tree.package}, and has left it as "
+                f"The overlay does not know this tree, Airflow {tree.version} in {tree.root}, and has left it as "
                 f"it is. {rule.path}: {error}."
             ) from error
         edits.append(Edit(rule, before, after))
-    return Plan(tuple(edits), overlay.files())
+    return Plan(tuple(edits), files)
+
+
+def _below(folder: Path) -> dict[str, Path]:
+    found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
+    return {name: path for name, path in found.items() if path.is_file() and not _is_litter(Path(name))}
+
+
+def _licence(path: Path) -> bytes:
+    """Return the licence header that a file of ours begins with."""
+    return b"".join(path.read_bytes().splitlines(keepends=True)[:LICENCE_LINES])
 
 
 def _is_litter(path: Path) -> bool:

@@ -25,23 +25,17 @@ all four places of every release, is the neighbour that tells where ours belongs
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
-
 import libcst as cst
 import libcst.matchers as m
 from libcst.helpers import get_full_name_for_node
 
 from overlay_parts.errors import OverlayError
+from overlay_parts.python_source import NAME, only, parse, put_beside
 
 CONSTANT = "FARGATE_EXECUTOR"
-NAME = "FargateExecutor"
 CLASS_PATH = "airflow.executors.fargate_executor.FargateExecutor"
 NEIGHBOUR = "KUBERNETES_EXECUTOR"
 CONSTANTS_MODULE = "airflow.executors.executor_constants"
-
-Found = TypeVar("Found")
-Item = TypeVar("Item", cst.Element, cst.DictElement, cst.ImportAlias)
 
 
 def register_name(source: bytes) -> bytes:
@@ -50,10 +44,12 @@ def register_name(source: bytes) -> bytes:
 
     :raises OverlayError: the file is not of the form that the edit needs
     """
-    module = _parse(source)
-    names = _only(_values(module, "CORE_EXECUTOR_NAMES", m.Set()), "set CORE_EXECUTOR_NAMES")
+    module = parse(source)
+    names = only(_values(module, "CORE_EXECUTOR_NAMES", m.Set()), "set CORE_EXECUTOR_NAMES")
     entry = cst.Element(cst.Name(CONSTANT))
-    module = module.with_deep_changes(names, elements=_beside(names.elements, _index_by_value(names), entry))
+    module = module.with_deep_changes(
+        names, elements=put_beside(names.elements, _index_by_value(names), entry)
+    )
     return _with_constant(module).bytes
 
 
@@ -63,11 +59,11 @@ def register_class(source: bytes) -> bytes:
 
     :raises OverlayError: the file is not of the form that the edit needs
     """
-    module = _parse(source)
-    loader = _only(m.findall(module, m.ClassDef(name=m.Name("ExecutorLoader"))), "class ExecutorLoader")
-    executors = _only(_values(loader, "executors", m.Dict()), "dict ExecutorLoader.executors")
+    module = parse(source)
+    loader = only(m.findall(module, m.ClassDef(name=m.Name("ExecutorLoader"))), "class ExecutorLoader")
+    executors = only(_values(loader, "executors", m.Dict()), "dict ExecutorLoader.executors")
     entry = cst.DictElement(cst.Name(CONSTANT), cst.SimpleString(f'"{CLASS_PATH}"'))
-    index = _only(
+    index = only(
         [
             i
             for i, e in enumerate(executors.elements)
@@ -75,29 +71,19 @@ def register_class(source: bytes) -> bytes:
         ],
         f"entry {NEIGHBOUR} in ExecutorLoader.executors",
     )
-    module = module.with_deep_changes(executors, elements=_beside(executors.elements, index, entry))
+    module = module.with_deep_changes(executors, elements=put_beside(executors.elements, index, entry))
     return _with_import(module).bytes
-
-
-def _parse(source: bytes) -> cst.Module:
-    try:
-        module = cst.parse_module(source)
-    except cst.ParserSyntaxError as error:
-        raise OverlayError(f"not Python that can be read: {error.message}") from error
-    if m.findall(module, m.Name(CONSTANT)) or NAME.encode() in source:
-        raise OverlayError(f"{NAME} stands there already, and not by this overlay")
-    return module
 
 
 def _with_constant(module: cst.Module) -> cst.Module:
     line = m.SimpleStatementLine(body=[m.Assign(targets=[m.AssignTarget(m.Name(NEIGHBOUR))])])
-    index = _only([i for i, node in enumerate(module.body) if m.matches(node, line)], f"constant {NEIGHBOUR}")
+    index = only([i for i, node in enumerate(module.body) if m.matches(node, line)], f"constant {NEIGHBOUR}")
     ours = cst.parse_statement(f'{CONSTANT} = "{NAME}"\n', config=module.config_for_parsing)
     return module.with_changes(body=[*module.body[: index + 1], ours, *module.body[index + 1 :]])
 
 
 def _with_import(module: cst.Module) -> cst.Module:
-    imports = _only(
+    imports = only(
         [
             node
             for node in m.findall(module, m.ImportFrom(module=m.Attribute()))
@@ -112,7 +98,7 @@ def _with_import(module: cst.Module) -> cst.Module:
     before = [i for i in constants if imports.names[i].evaluated_name < CONSTANT]
     if not before or not any(_is_neighbour(alias.name) for alias in imports.names):
         raise OverlayError(f"the import from {CONSTANTS_MODULE} does not name {NEIGHBOUR}")
-    names = _beside(imports.names, before[-1], cst.ImportAlias(cst.Name(CONSTANT)))
+    names = put_beside(imports.names, before[-1], cst.ImportAlias(cst.Name(CONSTANT)))
     return module.with_deep_changes(imports, names=names)
 
 
@@ -129,27 +115,8 @@ def _values(scope: cst.CSTNode, name: str, kind: m.BaseMatcherNode) -> list:
 
 def _index_by_value(names: cst.Set) -> int:
     found = [i for i, element in enumerate(names.elements) if _is_neighbour(element.value)]
-    return _only(found, f"member {NEIGHBOUR} of CORE_EXECUTOR_NAMES")
-
-
-def _beside(items: Sequence[Item], index: int, new: Item) -> list[Item]:
-    """Put ``new`` after the item at ``index``, with commas and line breaks as its neighbours have them."""
-    between = items[0].comma
-    if len(items) < 2 or not isinstance(between, cst.Comma):
-        raise OverlayError(f"{NEIGHBOUR} stands alone; there is no form to follow")
-    here = items[index]
-    if index == len(items) - 1:
-        here, new = here.with_changes(comma=between), new.with_changes(comma=here.comma)
-    else:
-        new = new.with_changes(comma=between)
-    return [*items[:index], here, new, *items[index + 1 :]]
+    return only(found, f"member {NEIGHBOUR} of CORE_EXECUTOR_NAMES")
 
 
 def _is_neighbour(node: cst.CSTNode | None) -> bool:
     return m.matches(node, m.Name(NEIGHBOUR)) if node is not None else False
-
-
-def _only(found: Sequence[Found], what: str) -> Found:
-    if len(found) != 1:
-        raise OverlayError(f"{'no' if not found else 'more than one'} {what}")
-    return found[0]

@@ -23,11 +23,13 @@ from typing import TYPE_CHECKING
 
 from overlay_parts.errors import OverlayError
 from overlay_parts.journal import Entry, Journal, State, content_fingerprint, fingerprint, link_fingerprint
-from overlay_parts.plan import RULES, make_plan
+from overlay_parts.plan import Text, make_plan
+from overlay_parts.rules import rules_for
 
 if TYPE_CHECKING:
     from overlay_parts.layout import Tree
-    from overlay_parts.plan import EditRule, Overlay, Plan
+    from overlay_parts.plan import Overlay, Plan, Source
+    from overlay_parts.rules import EditRule
 
 
 class Survey:
@@ -38,9 +40,10 @@ class Survey:
         self._tree = tree
         self._journal = journal
         self._entries = {} if state is None else state.entries
+        self._rules = rules_for(tree)
 
     def path(self, path: str | PurePosixPath) -> Path:
-        return self._tree.package / path
+        return self._tree.root / path
 
     def present(self, path: str) -> str | None:
         """Return the fingerprint of what is at ``path`` now, None for nothing."""
@@ -53,7 +56,7 @@ class Survey:
         :raises OverlayError: the tree is unknown
         """
         originals, own = {}, []
-        for rule in RULES:
+        for rule in self._rules:
             path = self.path(rule.path)
             if not path.is_file():
                 raise OverlayError(
@@ -81,7 +84,7 @@ class Survey:
             content = content_fingerprint(source.read_bytes())
             present = self.present(path)
             if present is None or path in self._entries:
-                wanted[path] = Entry(link_fingerprint(source) if link else content)
+                wanted[path] = Entry(_fingerprint(source, content, link))
             elif present != content:
                 raise OverlayError(
                     f"{self.path(path)} is there and was not laid by this overlay. Remove it first (a wheel of "
@@ -123,7 +126,7 @@ class Survey:
 
     def was_replaced(self, path: str) -> bool:
         """Whether a file that was edited is without our lines now, as an upgrade of Airflow leaves it."""
-        return any(rule.path == path and self._is_unedited(rule) for rule in RULES)
+        return any(rule.path == path and self._is_unedited(rule) for rule in self._rules)
 
     def differences(self, state: State) -> list[str]:
         """Tell, in a line each, what ``apply`` would change."""
@@ -151,6 +154,10 @@ class Survey:
     def _is_unedited(self, rule: EditRule) -> bool:
         path = self.path(rule.path)
         return path.is_file() and rule.mark not in path.read_bytes()
+
+
+def _fingerprint(source: Source, content: str, link: bool) -> str:
+    return link_fingerprint(source) if link and not isinstance(source, Text) else content
 
 
 def is_cache(path: str) -> bool:

@@ -60,6 +60,28 @@ FILES = {
     "executors/fargate/fleet.py": "FLEET = 1\n",
     "example_dags/example_fargate_executor.py": "DAG = 1\n",
 }
+HEADER = "".join(f"# Line {number} of a licence.\n" for number in range(1, 17))
+PAGE = """\
+Fargate Executor
+================
+
+=========================  =======  ==========================
+Name                       Kind     What it tells
+=========================  =======  ==========================
+``fargate_executor.ends``  counter  what has "ended"
+``fargate_executor.lives`` gauge    what lives
+``fargate_executor.lasts`` timer    how long it lasts
+=========================  =======  ==========================
+"""
+# What only a source tree takes.
+PAPERS = {
+    "tests/executors/conftest.py": HEADER + "CLOCK = 1\n",
+    "tests/executors/test_fargate_executor.py": HEADER + "TEST = 1\n",
+    "tests/executors/fargate/test_fleet.py": HEADER + "TEST = 2\n",
+    "docs/executor/fargate.rst": PAGE,
+    "docs/executor/fargate-faults.rst": "Faults\n======\n",
+    "docs/executor/picture.svg": "<svg/>\n",
+}
 LITTER = (
     "executors/fargate/__pycache__/fleet.cpython-312.pyc",
     "executors/.fleet.py.swp",
@@ -82,6 +104,8 @@ def overlay(tmp_path):
     root = tmp_path / "repository" / "airflow"
     for name, content in {**FILES, **dict.fromkeys(LITTER, "litter")}.items():
         put(root / name, content)
+    for name, content in PAPERS.items():
+        put(root.parent / name, content)
     return Overlay(root)
 
 

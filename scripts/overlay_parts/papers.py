@@ -1,0 +1,63 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What a pull request says of itself: the newsfragment and the commit message."""
+
+from __future__ import annotations
+
+import re
+
+# What stands for the number of the pull request until there is one: the proposal's issue, AIRFLOW-6440.
+PROPOSAL = 6440
+
+# One line, as Airflow's newsfragments of the type "feature" are.
+NEWSFRAGMENT = (
+    "Add ``FargateExecutor``, which runs each task instance in a container of its own on Amazon ECS with AWS "
+    "Fargate. It is configured in the new section ``[fargate]``.\n"
+)
+
+# A subject of at most 50 characters in the imperative, a body of at most 72 a line that says what and why: the form
+# that Airflow's guide for pull requests asks for (https://cbea.ms/git-commit/).
+SUBJECT = "Add FargateExecutor to run tasks on AWS Fargate"
+BODY = """\
+Run each task instance in a container of its own on Amazon ECS with
+AWS Fargate: no workers to keep, no queue to run, and the CPU and
+memory that each task asks for.
+
+The scheduler hands launches to a thread that owns them and makes all
+calls, so that its loop never waits for AWS. Every RunTask carries a
+client token and is sent again unchanged after a lost response, so
+that no launch gets two containers. A container that never started is
+launched again; one that ran decides the task instance, and Airflow's
+own retries come after that. A new scheduler adopts the containers of
+its predecessor.
+
+The executor is registered as "FargateExecutor" and configured in the
+section [fargate].
+
+AIP-29, AIRFLOW-6440
+"""
+
+
+def newsfragment(folder: str, number: int) -> str:
+    """Return the newsfragment's path."""
+    return f"{folder}/{number}.feature.rst"
+
+
+def number_of(path: str) -> int | None:
+    """Return the number of the pull request that a path is the newsfragment of, if it is one."""
+    found = re.search(r"/(\d+)\.feature\.rst$", path)
+    return int(found[1]) if found else None

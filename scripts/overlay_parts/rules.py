@@ -1,0 +1,146 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Which of Airflow's files need lines of ours, in an installed Airflow and in a source checkout."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from overlay_parts.chart import add_to_schema, add_to_values
+from overlay_parts.config_section import add_section
+from overlay_parts.help_text import name_in_help
+from overlay_parts.loader_test import add_parameters
+from overlay_parts.metrics import add_metrics
+from overlay_parts.python_source import NAME
+from overlay_parts.registration import register_class, register_name
+from overlay_parts.toctree import add_pages
+
+if TYPE_CHECKING:
+    from overlay_parts.layout import Tree
+    from overlay_parts.metrics import Metric
+
+
+@dataclass(frozen=True)
+class Material:
+    """
+    What edits put in, beyond what is the same for every tree.
+
+    :param section: the section ``[fargate]`` as text of ``config.yml``
+    :param pages: the names of our pages of documentation, the main one first
+    :param metrics: what the executor tells
+    """
+
+    section: bytes
+    pages: tuple[str, ...] = ()
+    metrics: tuple[Metric, ...] = ()
+
+
+@dataclass(frozen=True)
+class EditRule:
+    """
+    One of Airflow's files that needs lines of ours.
+
+    :param path: where it lies in the tree
+    :param does: what the edit puts in, in a few words
+    :param mark: what stands in the file only after the edit
+    :param edit: Airflow's bytes to the edited bytes; raises OverlayError where the place is not beyond doubt
+    """
+
+    path: str
+    does: str
+    mark: bytes
+    edit: Callable[[bytes, Material], bytes]
+
+
+def rules_for(tree: Tree) -> tuple[EditRule, ...]:
+    """Return the edits that a tree needs: registration and configuration; in a checkout the papers, too."""
+    registration = (
+        EditRule(
+            tree.place("executors/executor_constants.py"),
+            "constant FARGATE_EXECUTOR, member of CORE_EXECUTOR_NAMES",
+            b"FARGATE_EXECUTOR",
+            lambda content, material: register_name(content),
+        ),
+        EditRule(
+            tree.place("executors/executor_loader.py"),
+            "import, entry of ExecutorLoader.executors",
+            b"FARGATE_EXECUTOR",
+            lambda content, material: register_class(content),
+        ),
+    )
+    return (*registration, *(_checkout_rules(tree) if tree.checkout else (_section(tree),)))
+
+
+def _section(tree: Tree) -> EditRule:
+    return EditRule(
+        tree.place("config_templates/config.yml"),
+        "section [fargate]",
+        b"\nfargate:",
+        lambda content, material: add_section(content, material.section),
+    )
+
+
+def _checkout_rules(tree: Tree) -> list[EditRule]:
+    checkout = tree.checkout
+    mark = NAME.encode()
+    rules = [
+        EditRule(
+            tree.place("config_templates/config.yml"),
+            "section [fargate], name in the help of [core] executor",
+            b"\nfargate:",
+            lambda content, material: add_section(name_in_help(content), material.section),
+        ),
+        EditRule(
+            f"{checkout.tests}/test_executor_loader.py",
+            "name among the parameters of the loader's tests",
+            mark,
+            lambda content, material: add_parameters(content),
+        ),
+        EditRule(
+            f"{checkout.docs}/index.rst",
+            "example of a containerized executor, toctree",
+            mark,
+            lambda content, material: add_pages(content, material.pages),
+        ),
+    ]
+    if checkout.chart:
+        rules += [
+            EditRule(
+                f"{checkout.chart}/values.schema.json",
+                "name among the chart's executors",
+                mark,
+                lambda content, material: add_to_schema(content),
+            ),
+            EditRule(
+                f"{checkout.chart}/values.yaml",
+                "name among the chart's executors",
+                mark,
+                lambda content, material: add_to_values(content),
+            ),
+        ]
+    if checkout.metrics:
+        rules.append(
+            EditRule(
+                f"{checkout.metrics}/metrics_template.yaml",
+                "the executor's metrics",
+                b"fargate_executor.",
+                lambda content, material: add_metrics(content, material.metrics),
+            )
+        )
+    return rules

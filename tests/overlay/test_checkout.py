@@ -1,0 +1,346 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""A source checkout takes all that a pull request needs, as one patch that git accepts."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+from overlay_parts.errors import OverlayError
+from overlay_parts.installation import Installation, applied_number
+from overlay_parts.layout import find_tree
+from overlay_parts.papers import BODY, SUBJECT
+from overlay_parts.plan import Overlay
+
+from tests.overlay.checkouts import EXECUTORS, INDEX, LAYOUTS, LOADER_TEST, METRICS, REGISTRY, make_checkout
+from tests.overlay.conftest import FILES, HEADER, PAPERS, put, snapshot
+
+
+@pytest.fixture(params=sorted(LAYOUTS))
+def layout(request):
+    return LAYOUTS[request.param]
+
+
+@pytest.fixture
+def checkout(tmp_path, layout):
+    """Return a checkout with everything that one can have, as a clean git repository."""
+    root = make_checkout(tmp_path / "checkout", layout, "3.9.0.dev0", "pattern", metrics=True)
+    git(root, "init", "--quiet")
+    git(root, "add", "--all")
+    git(root, "commit", "--quiet", "--message=Airflow")
+    return root
+
+
+def git(root, *arguments, given=None):
+    who = ["-c", "user.name=Zoë Tester", "-c", "user.email=zoe@example.org"]
+    command = ["git", "-C", root, *who, *arguments]
+    return subprocess.run(command, input=given, check=True, capture_output=True, timeout=60).stdout.decode()
+
+
+def installation_of(overlay, checkout):
+    return Installation(overlay, find_tree(checkout))
+
+
+def test_everything_lies_at_its_place(overlay, checkout, layout):
+    """The layout that is found decides where each file goes; tests get the packages that such a tree has."""
+    installation_of(overlay, checkout).apply()
+    laid = {f"{layout.package}/{name}": content for name, content in FILES.items()}
+    for name, content in PAPERS.items():
+        name = name.replace("tests/executors/", f"{layout.tests}/")
+        laid[name.replace("docs/executor/", f"{layout.docs}/")] = content
+    laid[f"{layout.tests}/fargate/__init__.py"] = HEADER
+    new = git(checkout, "ls-files", "--others", "--exclude-standard").splitlines()
+    assert set(new) - laid.keys() == {f"{layout.newsfragments}/6440.feature.rst"}
+    assert {name: (checkout / name).read_text(encoding="utf-8") for name in laid} == laid
+
+
+def test_airflows_files_get_their_lines(overlay, checkout, layout):
+    """What was edited is what has a rule, and no line of Airflow's is lost but those that became longer."""
+    installation_of(overlay, checkout).apply()
+    changed = git(checkout, "diff", "--numstat").splitlines()
+    assert {line.split("\t")[2]: int(line.split("\t")[1]) for line in changed} == {
+        f"{layout.package}/executors/executor_constants.py": 0,
+        f"{layout.package}/executors/executor_loader.py": 0,
+        f"{layout.package}/config_templates/config.yml": 1,
+        f"{layout.tests}/test_executor_loader.py": 0,
+        f"{layout.docs}/index.rst": 0,
+        "chart/values.schema.json": 1,
+        "chart/values.yaml": 1,
+        f"{METRICS}/metrics_template.yaml": 0,
+    }
+
+
+def test_the_configuration_is_dated_and_named(overlay, checkout, layout):
+    """Options are new in the release that the tree becomes; the help of [core] executor names the executor."""
+    path = checkout / layout.package / "config_templates/config.yml"
+    before = yaml.safe_load(path.read_bytes())["core"]["options"]["executor"]
+    installation_of(overlay, checkout).apply()
+    after = yaml.safe_load(path.read_bytes())
+    assert {o["version_added"] for o in after["fargate"]["options"].values()} == {"3.9.0"}
+    words = after["core"]["options"]["executor"].pop("description").split()
+    assert words.pop(words.index("``CeleryExecutor``,") + 1) == "``FargateExecutor``,"
+    assert words == before.pop("description").split()
+    assert after["core"]["options"]["executor"] == before
+
+
+def test_the_loaders_tests_take_the_name(overlay, checkout, layout):
+    """In both tables, before KubernetesExecutor, where the order of the alphabet has it."""
+    installation_of(overlay, checkout).apply()
+    text = (checkout / layout.tests / "test_executor_loader.py").read_text()
+    assert (
+        '"CeleryExecutor",\n            "FargateExecutor",\n            "KubernetesExecutor",  # of' in text
+    )
+    assert '("FargateExecutor", "FargateExecutor"),\n            ("KubernetesExecutor", "Kub' in text
+    assert "".join(line for line in text.splitlines(True) if "Fargate" not in line) == LOADER_TEST
+
+
+def test_the_pages_are_in_the_toctree(overlay, checkout, layout):
+    """The main page stands among the examples of its group; all pages are in a toctree, so that Sphinx finds them."""
+    installation_of(overlay, checkout).apply()
+    text = (checkout / layout.docs / "index.rst").read_text()
+    ours = "* :doc:`FargateExecutor <fargate>`\n\n.. toctree::\n    :hidden:\n\n    fargate\n    fargate-faults\n"
+    assert text == INDEX.replace("other>`\n", f"other>`\n{ours}")
+
+
+@pytest.mark.parametrize("kind", ["enum", "pattern"])
+def test_the_chart_admits_the_executor(overlay, tmp_path, layout, kind):
+    """By itself and, where the chart takes several, beside others; what was admitted still is."""
+    root = make_checkout(tmp_path / "checkout", layout, chart=kind)
+    before = json.loads((root / "chart/values.schema.json").read_text())
+    installation_of(overlay, root).apply()
+    after = json.loads((root / "chart/values.schema.json").read_text())
+    old, new = (s["properties"]["executor"].pop(kind) for s in (before, after))
+    assert before == after
+    if kind == "enum":
+        assert sorted(new) == sorted([*old, "FargateExecutor"])
+    else:
+        admitted = [
+            *EXECUTORS,
+            "FargateExecutor",
+            "FargateExecutor,CeleryExecutor",
+            "LocalExecutor,FargateExecutor",
+        ]
+        assert all(re.match(new, name) for name in admitted)
+        assert not any(re.match(new, name) for name in ("Fargate", "FargateExecutor,", "XFargateExecutor"))
+    assert "CeleryKubernetesExecutor, FargateExecutor\n" in (root / "chart/values.yaml").read_text()
+
+
+def test_the_registry_takes_the_metrics(overlay, checkout):
+    """Each after the last of its kind, with what the documentation's table says."""
+    installation_of(overlay, checkout).apply()
+    text = (checkout / METRICS / "metrics_template.yaml").read_text()
+    assert [entry["name"] for entry in yaml.safe_load(text)["metrics"]] == [
+        "a",
+        "fargate_executor.ends",
+        "b",
+        "fargate_executor.lives",
+        "c",
+        "fargate_executor.lasts",
+    ]
+    assert yaml.safe_load(text)["metrics"][1] == {
+        "name": "fargate_executor.ends",
+        "description": 'What has "ended"',
+        "type": "counter",
+        "legacy_name": "-",
+        "name_variables": [],
+    }
+    assert text.index("fargate_executor.ends") < text.index("# Gauges")
+
+
+def test_the_newsfragment_is_named_by_the_pull_request(overlay, checkout, layout):
+    """One line, as Airflow's own; another number takes the earlier one's place, and is remembered."""
+    folder = checkout / layout.newsfragments
+    installation_of(overlay, checkout).apply()
+    assert (folder / "6440.feature.rst").read_text().count("\n") == 1
+    installation_of(Overlay(overlay.root, 51234), checkout).apply()
+    assert [path.name for path in folder.glob("*.rst")] == ["51234.feature.rst"]
+    assert applied_number(find_tree(checkout)) == 51234
+
+
+def test_revert_gives_back_every_file(overlay, checkout):
+    """Nothing is left; git sees nothing but our change while it is applied, and applying twice changes nothing."""
+    before = snapshot(checkout)
+    installation = installation_of(overlay, checkout)
+    installation.apply()
+    once = snapshot(checkout)
+    assert "nothing to do: applied already" in installation.apply().lines
+    assert snapshot(checkout) == once
+    assert installation.status().settled
+    installation.revert()
+    assert snapshot(checkout) == before
+
+
+@pytest.mark.parametrize("applied", [False, True])
+def test_git_applies_the_patch(overlay, checkout, tmp_path, applied):
+    """To a clean tree, with the result that apply has; the tree that it is made from may have the overlay or not."""
+    installation = installation_of(overlay, checkout)
+    if applied:
+        installation.apply()
+    patch = installation.diff()
+    clean = tmp_path / "clean"
+    git(checkout, "clone", "--quiet", checkout, clean)
+    git(clean, "apply", "--check", "-", given=patch)
+    git(clean, "apply", "-", given=patch)
+    if not applied:
+        assert not git(checkout, "status", "--porcelain")
+        installation.apply()
+    for root in (checkout, clean):
+        git(root, "add", "--all")
+    assert git(clean, "write-tree") == git(checkout, "write-tree")
+
+
+def test_git_takes_the_patch_as_a_commit(overlay, checkout):
+    """With the author whom git in the tree takes, and with the message as it was written."""
+    git(checkout, "config", "user.name", "Jürgen Author")
+    git(checkout, "config", "user.email", "author@example.org")
+    patch = installation_of(overlay, checkout).diff(mail=True)
+    git(checkout, "am", "--quiet", given=patch)
+    assert git(checkout, "log", "-1", "--format=%an <%ae>%n%s%n%n%b").strip().splitlines() == [
+        "Jürgen Author <author@example.org>",
+        SUBJECT,
+        "",
+        *BODY.splitlines(),
+    ]
+    assert not git(checkout, "status", "--porcelain")
+
+
+def test_the_message_has_the_form_that_the_guide_asks_for():
+    """Subject of at most 50 characters, capitalised, without a full stop; body of at most 72 a line."""
+    assert len(SUBJECT) <= 50
+    assert SUBJECT[0].isupper()
+    assert not SUBJECT.endswith(".")
+    assert max(map(len, BODY.splitlines())) <= 72
+
+
+def test_links_are_refused(overlay, checkout):
+    """A link to this repository is no part of a patch."""
+    before = snapshot(checkout)
+    with pytest.raises(OverlayError, match="takes copies"):
+        installation_of(overlay, checkout).apply(link=True)
+    assert snapshot(checkout) == before
+
+
+UNKNOWN = [
+    (
+        "{tests}/test_executor_loader.py",
+        "test_should_support_executor",
+        "test_other",
+        "no function test_should",
+    ),
+    (
+        "{tests}/test_executor_loader.py",
+        '"KubernetesExecutor",  # of a',
+        "# ",
+        "no parameter KubernetesExecutor",
+    ),
+    ("{tests}/test_executor_loader.py", '            "CeleryExecutor",\n', "", "is the first parameter"),
+    ("{tests}/test_executor_loader.py", '"name"', '"FargateExecutor"', "stands there already"),
+    ("{docs}/index.rst", "*Containerized Executors*", "*Others*", r"no group \*Containerized Executors\*"),
+    ("{docs}/index.rst", "Each task", "*Containerized Executors*\n\nEach", r"more than one group"),
+    ("{docs}/index.rst", "container.\n\n**Examples**:", "container.", r"no \*\*Examples\*\*"),
+    ("{docs}/index.rst", "KubernetesExecutor", "K8sExecutor", "not a list with KubernetesExecutor"),
+    ("{docs}/index.rst", "kubernetes>`\n", "kubernetes>`\n  for all\n", "no list of one line each"),
+    ("{docs}/index.rst", "OtherExecutor", "FargateExecutor", "stands there already"),
+    (
+        "{package}/config_templates/config.yml",
+        "``CeleryExecutor``,",
+        "Celery,",
+        "does not name ``CeleryExecutor``",
+    ),
+    ("{package}/config_templates/config.yml", "    executor:\n", "    runner:\n", "there is no one executor"),
+    ("chart/values.schema.json", '"executor": {', '"runner": {', "no schema of the chart"),
+    ("chart/values.schema.json", "CeleryKubernetesExecutor|", "", "neither one of a list nor a pattern"),
+    ("chart/values.schema.json", '{\n    "prop', '\n    "prop', "no schema of the chart"),
+    ("chart/values.yaml", "# One of:", "# Any of:", "no comment with CeleryKubernetesExecutor"),
+    ("chart/values.yaml", "# Which executor", "# One of: CeleryKubernetesExecutor", "more than one comment"),
+    ("{metrics}/metrics_template.yaml", "metrics:\n", "numbers:\n", "there is no one metrics"),
+    ("{metrics}/metrics_template.yaml", 'type: "gauge"', 'type: "counter"', "there is no gauge to follow"),
+    ("{metrics}/metrics_template.yaml", '"c"', '"fargate_executor.lasts"', "stand there already"),
+    (
+        "{metrics}/metrics_template.yaml",
+        'legacy_name: "-"\n',
+        'legacy: "-"\n',
+        "not of the form that ours have",
+    ),
+]
+
+
+@pytest.mark.parametrize("name, old, new, message", UNKNOWN)
+def test_an_unknown_checkout_is_refused(overlay, tmp_path, name, old, new, message):
+    """One message says which place was not found beyond doubt, and nothing in the tree is other than before."""
+    layout = LAYOUTS["new"]
+    root = make_checkout(tmp_path / "checkout", layout, chart="pattern", metrics=True)
+    path = root / name.format(**vars(layout), metrics=METRICS)
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    before = snapshot(root)
+    for act in (Installation.apply, Installation.diff):
+        with pytest.raises(OverlayError, match=message):
+            act(installation_of(overlay, root))
+    assert snapshot(root) == before
+
+
+@pytest.mark.parametrize("part", ["tests", "docs", "newsfragments"])
+def test_a_part_that_is_missing_is_named(tmp_path, layout, part):
+    """A checkout without its tests, or whose documentation has moved on, is not guessed at."""
+    root = make_checkout(tmp_path / "checkout", layout)
+    folder = root / getattr(layout, part)
+    folder.rename(folder.with_name("elsewhere"))
+    with pytest.raises(OverlayError, match=f"no .*{getattr(layout, part)}"):
+        find_tree(root)
+
+
+def test_parts_may_have_moved_at_different_times(overlay, tmp_path):
+    """Each is looked for by itself, as it was while Airflow's repository was being turned about."""
+    old, new = LAYOUTS["old"], LAYOUTS["new"]
+    root = make_checkout(tmp_path / "checkout", new)
+    (root / old.docs).parent.mkdir(parents=True)
+    (root / new.docs).rename(root / old.docs)
+    installation_of(overlay, root).apply()
+    assert (root / old.docs / "fargate.rst").is_file()
+    assert (root / new.tests / "test_fargate_executor.py").is_file()
+
+
+def test_a_part_at_two_places_is_refused(tmp_path):
+    """The overlay does not choose."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["new"])
+    put(root / LAYOUTS["old"].tests / "test_executor_loader.py", LOADER_TEST)
+    with pytest.raises(
+        OverlayError, match="at more than one place: tests/executors, airflow-core/tests/unit"
+    ):
+        find_tree(root)
+
+
+def test_a_page_without_metrics_is_told(overlay, checkout):
+    """A mistake in our own file is not called the tree's."""
+    put(overlay.root.parent / "docs/executor/fargate.rst", "Fargate Executor\n")
+    with pytest.raises(OverlayError, match="no table of metrics") as refused:
+        installation_of(overlay, checkout).apply()
+    assert "does not know this tree" not in str(refused.value)
+
+
+def test_a_registry_that_ends_without_a_line_end(overlay, tmp_path):
+    """It is refused, not glued together."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["old"], metrics=True)
+    put(root / METRICS / "metrics_template.yaml", REGISTRY.rstrip("\n"))
+    with pytest.raises(OverlayError, match="does not end with its line"):
+        installation_of(overlay, root).apply()
