@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
+    from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.adoption import Adopted, Candidate
     from airflow.executors.fargate.fleet_thread import FleetThread
     from airflow.models.taskinstance import TaskInstance
@@ -156,6 +157,13 @@ class FargateExecutor(BaseExecutor):
             self._fleet_thread.tell(fleet.revoke_all, "Airflow's scheduler was terminated")
             self._fleet_thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
+
+    @staticmethod
+    def get_cli_commands() -> list[GroupCommand]:
+        """Return ``airflow fargate``: 2.11, 3.0 and 3.1 ask the executors that are configured."""
+        from airflow.executors.fargate.cli.definition import fargate_commands
+
+        return fargate_commands()
 
     # What the scheduler hands over.
 

@@ -1,0 +1,197 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The checks of ``airflow fargate check``: what is known goes in, rows of a table come out. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from airflow.executors.fargate.request import FARGATE_PROVIDERS
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.cli.account import Answer
+    from airflow.executors.fargate.cli.facts import Facts
+
+OK = "ok"
+FAILED = "failed"
+#: It works, but not as well as it might.
+ADVICE = "advice"
+#: It was not tested, and why is told.
+UNKNOWN = "not tested"
+#: How a result is shown in a table.
+MARKS = {OK: "✓", FAILED: "✗", ADVICE: "!", UNKNOWN: "?"}
+
+#: The codes with which AWS says that a permission is missing.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
+REFUSED = ("AccessDeniedException", "AccessDenied", "NotAuthorized", "UnauthorizedOperation")
+#: Errors of the way to AWS, by botocore's types.
+UNREACHED = (
+    "EndpointConnectionError",
+    "ConnectTimeoutError",
+    "ReadTimeoutError",
+    "ConnectionClosedError",
+    "ProxyConnectionError",
+    "SSLError",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One check: what it is about, how it went, what was found, and what to do about it."""
+
+    check: str
+    result: str
+    found: str
+    remedy: str = ""
+
+
+def told(answer: Answer) -> str:
+    """Return an error in a line."""
+    return f"{answer.error}: {answer.message}" if answer.message else str(answer.error)
+
+
+def failed_call(check: str, answer: Answer, refused: Row, otherwise: str) -> Row:
+    """
+    Return the row of a check whose call brought an error.
+
+    :param refused: the row where the permission for the call is missing.
+    :param otherwise: what to do about any error that is neither that nor one of the way to AWS.
+    """
+    if answer.error in REFUSED:
+        return refused
+    if answer.error in UNREACHED:
+        return Row(check, FAILED, told(answer), "Check the Region, [fargate] endpoint_url and the way to AWS")
+    return Row(check, FAILED, told(answer), otherwise)
+
+
+def check_region(facts: Facts) -> Iterable[Row]:
+    """Tell the Region that all calls go to."""
+    yield Row("region", OK, facts.region)
+
+
+def check_credentials(facts: Facts) -> Iterable[Row]:
+    """Whose credentials they are; of themselves nothing is shown."""
+    caller = facts.caller
+    if caller.error is None:
+        yield Row("credentials", OK, str(caller.response.get("Arn")))
+    elif caller.error in UNREACHED:
+        # The executor itself does not need STS, which has an endpoint of its own.
+        yield Row("credentials", UNKNOWN, told(caller), "Nothing, if the calls to ECS below are well")
+    else:
+        remedy = "Give the scheduler valid credentials: a role, a profile, or [fargate] conn_id"
+        yield Row("credentials", FAILED, told(caller), remedy)
+
+
+def check_cluster(facts: Facts) -> Iterable[Row]:
+    """Whether there is the cluster, and whether it has the capacity providers that the request names."""
+    if facts.cluster.error is not None:
+        remedy = "Allow ecs:DescribeClusters to whoever runs this check; the executor does not need it"
+        refused = Row("cluster", UNKNOWN, told(facts.cluster), remedy)
+        yield failed_call("cluster", facts.cluster, refused, "Check [fargate] cluster and region")
+        return
+    clusters = facts.cluster.response.get("clusters") or []
+    if not clusters:
+        reasons = [str(one.get("reason")) for one in facts.cluster.response.get("failures") or ()]
+        remedy = "Create it, or correct [fargate] cluster and region"
+        yield Row(
+            "cluster",
+            FAILED,
+            f"there is no such cluster: {', '.join(reasons) or 'AWS gave no reason'}",
+            remedy,
+        )
+        return
+    [cluster] = clusters[:1]
+    name, status = cluster.get("clusterName"), cluster.get("status")
+    if status == "ACTIVE":
+        yield Row("cluster", OK, f"{name}, {status}")
+    else:
+        yield Row("cluster", FAILED, f"{name}, {status}", "Use a cluster that is ACTIVE")
+    strategy = (facts.request or {}).get("capacityProviderStrategy") or ()
+    wanted = [item.get("capacityProvider") for item in strategy]
+    missing = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
+    if missing:
+        remedy = f"Add to the cluster: aws ecs put-cluster-capacity-providers --cluster {name} …"
+        yield Row("capacity providers", FAILED, f"the cluster lacks {', '.join(missing)}", remedy)
+    elif wanted:
+        yield Row("capacity providers", OK, ", ".join(wanted))
+
+
+def check_request(facts: Facts) -> Iterable[Row]:
+    """Whether the options, or the user's function, make a request that AWS would take."""
+    if facts.request is None:
+        yield Row("request", FAILED, facts.refusal or "", "Correct what is named")
+    else:
+        members = [name for name in facts.request if name not in ("overrides", "count", "startedBy")]
+        yield Row("request", OK, f"valid for an example; it sets {', '.join(members)}")
+
+
+def check_network(facts: Facts) -> Iterable[Row]:
+    """Whether subnets and security groups are given; that they are well-formed, the options' check has seen."""
+    if facts.request is None:
+        return
+    network = (facts.request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if not network:
+        if facts.definition.get("networkMode") == "awsvpc":
+            yield Row("subnets", FAILED, "none, and the task definition needs them", "Set [fargate] subnets")
+        return
+    yield Row("subnets", *_ids(network.get("subnets"), "subnet-", "Set [fargate] subnets"))
+    if network.get("securityGroups"):
+        yield Row(
+            "security groups", *_ids(network["securityGroups"], "sg-", "Correct [fargate] security_groups")
+        )
+    else:
+        remedy = "Set [fargate] security_groups to choose what the containers can reach"
+        yield Row("security groups", ADVICE, "none: AWS uses the default one of the VPC", remedy)
+    public = network.get("assignPublicIp", "DISABLED")
+    if public == "ENABLED":
+        yield Row("public IP", OK, "ENABLED: the subnets must be public ones")
+    else:
+        yield Row("public IP", OK, f"{public}: the subnets must have a NAT gateway or VPC endpoints")
+
+
+def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str]:
+    wrong = [one for one in ids or () if not one.startswith(prefix)]
+    if wrong or not ids:
+        return FAILED, f"no id of the form {prefix}…: {', '.join(wrong) or 'none at all'}", remedy
+    return OK, ", ".join(ids), ""
+
+
+def on_fargate(facts: Facts) -> bool:
+    """Tell whether the example runs on Fargate; where the cluster's default decides, it is assumed."""
+    request = facts.request or {}
+    strategy = request.get("capacityProviderStrategy")
+    if strategy:
+        return all(item.get("capacityProvider") in FARGATE_PROVIDERS for item in strategy)
+    return request.get("launchType", "FARGATE") == "FARGATE"
+
+
+def check_options(mistakes: Iterable[str]) -> list[Row]:
+    """Return a row for each mistake in the options, which come before all else."""
+    rows = []
+    for mistake in mistakes:
+        name, _, rest = mistake.partition(": ")
+        what, _, remedy = rest.rstrip(".").rpartition(". ")
+        rows.append(Row("options", FAILED, f"{name}: {what or rest}" if rest else name, remedy))
+    rows.append(Row("everything else", UNKNOWN, "the options come first", "Correct them, and check again"))
+    return rows
+
+
+def rows_of(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> list[Row]:
+    """Return the rows of all checks, in their order."""
+    return [row for check in checks for row in check(facts)]

@@ -1,0 +1,232 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+The functions behind ``airflow fargate …``: each reads the options, asks, and prints; one of those that know Airflow.
+
+Whatever goes wrong is told in a sentence, and the exit code is 1.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.cli.simple_table import AirflowConsole
+from airflow.executors.fargate import compat
+from airflow.executors.fargate.errors import ConfigError, FargateError, RequestError
+from airflow.utils import cli as cli_utils
+from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from airflow.executors.fargate.cli.account import Account
+    from airflow.executors.fargate.cli.checks import Row
+    from airflow.executors.fargate.cli.containers import Container
+    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.request import Prepared, RequestBuilder
+
+#: What AWS shows of a container that was stopped here.
+STOP_REASON = "Stopped with airflow fargate stop"
+#: The command of the example for which a request is made; 3.x makes it some 1,100 characters long.
+EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
+#: Outputs that a person reads.
+FOR_PEOPLE = ("table", "plain")
+
+
+@cli_utils.suppress_logs_and_warning
+@providers_configuration_loaded
+def fargate_check(args: Namespace) -> None:
+    """Print a row for each check; exit with 1 where one has failed."""
+    from airflow.executors.fargate.cli.checks import FAILED, MARKS
+
+    rows = _check()
+    people = args.output in FOR_PEOPLE
+    _print(
+        [
+            {
+                "result": MARKS[row.result] if people else row.result,
+                "check": row.check,
+                "found": row.found,
+                "remedy": row.remedy,
+            }
+            for row in rows
+        ],
+        args.output,
+    )
+    if any(row.result == FAILED for row in rows):
+        sys.exit(1)
+
+
+def _check() -> list[Row]:
+    from airflow.executors.fargate.cli import checks, definition_checks, permissions
+    from airflow.executors.fargate.cli.facts import gather
+
+    try:
+        config = read_config()
+        account = _account(config)
+    except ConfigError as error:
+        return checks.check_options(error.mistakes)
+    facts = gather(account, config, _prepare_example(config, account))
+    all_checks = (
+        checks.check_region,
+        checks.check_credentials,
+        checks.check_cluster,
+        checks.check_request,
+        definition_checks.check_task_definition,
+        checks.check_network,
+        permissions.check_permissions,
+    )
+    return [checks.Row("options", checks.OK, "all can be read"), *checks.rows_of(facts, all_checks)]
+
+
+def _prepare_example(config: FargateConfig, account: Account) -> Prepared | str:
+    """Return the request for an example, or why there is none."""
+    from airflow.executors.fargate.launch import Launch, TaskInstanceId
+
+    task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
+    try:
+        return _builder(config, account)(Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND))
+    except RequestError as error:
+        return str(error)
+
+
+@cli_utils.suppress_logs_and_warning
+@providers_configuration_loaded
+def fargate_render(args: Namespace) -> None:
+    """Print the request for a task, and where each member comes from."""
+    from airflow.executors.fargate.cli.rendering import TOKEN, render
+    from airflow.executors.fargate.cli.workload import launch_of
+    from airflow.executors.fargate.config import DEFAULT_FUNCTION
+
+    with _told():
+        config = read_config()
+        launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
+        path = compat.option_reader()("execution_config_function") or DEFAULT_FUNCTION
+        build = _builder(config, _account(config))
+        rendered = render(launch, build, config.command_to_request, path == DEFAULT_FUNCTION)
+    if args.output in FOR_PEOPLE:
+        _print(rendered.rows(), args.output)
+    else:
+        _print_document({"request": rendered.request, "from": rendered.origins}, args.output)
+
+
+@cli_utils.suppress_logs_and_warning
+@providers_configuration_loaded
+def fargate_tasks(args: Namespace) -> None:
+    """Print this deployment's live containers."""
+    with _told():
+        _, containers = _live()
+    _print([container.row() for container in containers], args.output)
+
+
+@cli_utils.action_cli(check_db=False)
+@providers_configuration_loaded
+def fargate_stop(args: Namespace) -> None:
+    """Stop what matches, after asking; exit with 1 where one could not be stopped."""
+    from airflow.executors.fargate.cli.account import ask
+
+    with _told():
+        account, containers = _live()
+    meant = [one for one in containers if one.is_of(args.dag_id, args.task_id, args.run_id)]
+    if not meant:
+        print("No live container matches.")
+        return
+    _print([container.row() for container in meant], "table")
+    if not args.yes and input(f"Stop {len(meant)} of them? [y/N] ").strip().lower() not in ("y", "yes"):
+        sys.exit("Nothing was stopped.")
+    failed = 0
+    for one in meant:
+        answer = ask(account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOP_REASON)
+        failed += answer.error is not None
+        print(f"{one.id}: {'asked to stop' if answer.error is None else f'{answer.error}: {answer.message}'}")
+    if failed:
+        sys.exit(1)
+
+
+def read_config() -> FargateConfig:
+    """
+    Read the options as the executor does.
+
+    :raises ConfigError: with every mistake in them.
+    """
+    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.connecting import launch_types
+
+    return FargateConfig.from_options(
+        compat.option_reader(),
+        launch_types(),
+        default_region=compat.default_region,
+        check_connection=partial(compat.session_maker, region=None),
+    )
+
+
+def _account(config: FargateConfig) -> Account:
+    from botocore.exceptions import BotoCoreError
+
+    from airflow.executors.fargate.cli.account import Account
+
+    try:
+        return Account(config, compat.session_maker(config.conn_id, config.region))
+    except BotoCoreError as error:
+        raise ConfigError(
+            [f"The AWS client cannot be made: {error} Check the AWS profile and Region."]
+        ) from error
+
+
+def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
+    from airflow.executors.fargate.check import RequestCheck
+    from airflow.executors.fargate.request import RequestBuilder
+
+    return RequestBuilder(config, config.command_to_request, RequestCheck(account.service_model))
+
+
+def _live() -> tuple[Account, list[Container]]:
+    from airflow.executors.fargate.cli.containers import live_containers
+
+    config = read_config()
+    account = _account(config)
+    return account, live_containers(account.ecs, config.cluster, config.deployment)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """End the command with a sentence where it cannot go on."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from airflow.executors.fargate.hints import explain
+
+    try:
+        yield
+    except ClientError as error:
+        told = error.response.get("Error", {})
+        sys.exit(explain(f"{told.get('Code')}: {told.get('Message')}"))
+    except (FargateError, BotoCoreError) as error:
+        sys.exit(str(error))
+
+
+def _print(rows: list[dict[str, Any]], output: str) -> None:
+    # As they stand: [fargate] is no style, and the colons of an ARN are no emoji.
+    AirflowConsole(markup=False, emoji=False, highlight=False).print_as(data=rows, output=output)
+
+
+def _print_document(document: dict[str, Any], output: str) -> None:
+    console = AirflowConsole(markup=False, emoji=False)
+    (console.print_as_json if output == "json" else console.print_as_yaml)(document)

@@ -1,0 +1,128 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""This deployment's live containers, as AWS tells of them, and which of them somebody means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED
+from airflow.executors.fargate.launch import Identity
+
+#: The moment at which a task has come into its state, the first that AWS names.
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
+SINCE = {
+    "RUNNING": ("startedAt", "createdAt"),
+    "DEACTIVATING": ("stoppingAt", "createdAt"),
+    "STOPPING": ("stoppingAt", "createdAt"),
+    "DEPROVISIONING": ("executionStoppedAt", "stoppingAt", "createdAt"),
+}
+
+
+@dataclass(frozen=True)
+class Container:
+    """One ECS task that runs a task instance."""
+
+    arn: str
+    cluster: str
+    identity: Identity
+    state: str
+    #: Since when it is in this state; None where AWS does not say.
+    since: datetime | None
+    #: CPU units and MiB, as AWS writes them; empty where it does not say.
+    cpu: str
+    memory: str
+    #: The capacity provider, or the launch type where there is none.
+    capacity: str
+
+    @property
+    def id(self) -> str:
+        """The last part of the ARN, which AWS's console shows."""
+        return self.arn.rsplit("/", 1)[-1]
+
+    def is_of(self, dag_id: str, task_id: str | None = None, run_id: str | None = None) -> bool:
+        """Tell whether it runs a task instance of this Dag, and of this task and run where they are given."""
+        task = self.identity.task
+        return task.dag_id == dag_id and task_id in (None, task.task_id) and run_id in (None, task.run_id)
+
+    def row(self) -> dict[str, Any]:
+        """Return what is shown of it."""
+        task = self.identity.task
+        return {
+            "dag_id": task.dag_id,
+            "task_id": task.task_id,
+            "run_id": task.run_id,
+            "map_index": task.map_index,
+            "try_number": task.try_number,
+            "container": self.id,
+            "state": self.state,
+            "since": self.since.isoformat(timespec="seconds") if self.since else "",
+            "cpu": self.cpu,
+            "memory": self.memory,
+            "capacity": self.capacity,
+        }
+
+
+def live_containers(ecs: Any, cluster: str, deployment: str) -> list[Container]:
+    """
+    Ask AWS for the deployment's containers that are to run; the longest in their state first.
+
+    One ListTasks and one DescribeTasks call for each hundred of them.
+
+    :param ecs: a boto3 client.
+    :param deployment: what the executor gives as ``startedBy``.
+    """
+    pages = ecs.get_paginator("list_tasks").paginate(
+        cluster=cluster, startedBy=deployment, PaginationConfig={"PageSize": MAX_LISTED}
+    )
+    arns = [arn for page in pages for arn in page.get("taskArns") or ()]
+    found = []
+    for some in _parts(arns):
+        answer = ecs.describe_tasks(cluster=cluster, tasks=some)
+        found += filter(None, map(container_of, answer.get("tasks") or ()))
+    return sorted(found, key=lambda one: (one.since is None, one.since, one.identity.task.task_id))
+
+
+def _parts(arns: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(arns), MAX_DESCRIBED):
+        yield arns[start : start + MAX_DESCRIBED]
+
+
+def container_of(task: Mapping[str, Any]) -> Container | None:
+    """Read a task of a DescribeTasks response; None for one that has stopped, or that is not Airflow's."""
+    identity = Identity.of(task)
+    state = task.get("lastStatus") or ""
+    if identity is None or state in ("STOPPED", "DELETED"):
+        return None
+    return Container(
+        arn=task.get("taskArn") or "",
+        cluster=task.get("clusterArn") or "",
+        identity=identity,
+        state=state,
+        since=_moment(task.get(name) for name in SINCE.get(state, ("createdAt",))),
+        cpu=task.get("cpu") or "",
+        memory=task.get("memory") or "",
+        capacity=task.get("capacityProviderName") or task.get("launchType") or "",
+    )
+
+
+def _moment(told: Iterable[Any]) -> datetime | None:
+    moment = next(filter(None, told), None)
+    return moment.astimezone(timezone.utc) if isinstance(moment, datetime) else None

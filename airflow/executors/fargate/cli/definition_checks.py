@@ -1,0 +1,151 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The checks of the task definition. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.cli.checks import (
+    ADVICE,
+    FAILED,
+    OK,
+    UNKNOWN,
+    Row,
+    failed_call,
+    on_fargate,
+    told,
+)
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.cli.facts import Facts
+
+CHECK = "task definition"
+
+
+def check_task_definition(facts: Facts) -> Iterable[Row]:
+    """Whether there is the task definition, whether it suits the request, and whether it is a good one."""
+    answer = facts.task_definition
+    if answer is None:
+        yield Row(CHECK, UNKNOWN, "nothing names one", "See the request above")
+        return
+    if answer.error is not None:
+        remedy = "Allow ecs:DescribeTaskDefinition to whoever runs this check; the executor does not need it"
+        refused = Row(CHECK, UNKNOWN, told(answer), remedy)
+        yield failed_call(
+            CHECK, answer, refused, "Register it, or correct [fargate] task_definition and region"
+        )
+        return
+    definition = facts.definition
+    name = f"{definition.get('family')}:{definition.get('revision')}, {definition.get('status')}"
+    active = definition.get("status") == "ACTIVE"
+    yield Row(CHECK, OK if active else FAILED, name, "" if active else "Use a revision that is ACTIVE")
+    yield from _container(facts)
+    yield from _launch_type(facts)
+    yield from _network_mode(facts)
+    yield from _size(facts)
+    yield from _log(facts)
+    yield from _execution_role(facts)
+
+
+def _container(facts: Facts) -> Iterable[Row]:
+    container = facts.container_definition
+    if container is None:
+        names = [str(one.get("name")) for one in facts.definition.get("containerDefinitions") or ()]
+        found = f"there is no container {facts.container!r}, but {', '.join(names)}"
+        yield Row("container", FAILED, found, "Correct [fargate] container_name")
+    elif container.get("essential") is False:
+        found = f"{facts.container}, not essential: AWS lets its sidecars run on once it has ended"
+        yield Row("container", ADVICE, found, "Make it essential in the task definition")
+    else:
+        yield Row("container", OK, f"{facts.container}, essential")
+
+
+def _launch_type(facts: Facts) -> Iterable[Row]:
+    wanted = "FARGATE" if on_fargate(facts) else (facts.request or {}).get("launchType")
+    offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
+    if wanted in offered:
+        yield Row("launch type", OK, f"{wanted}, which the task definition offers")
+    elif wanted:
+        found = f"{wanted} is asked for, the task definition offers {', '.join(offered) or 'none'}"
+        yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
+
+
+def _network_mode(facts: Facts) -> Iterable[Row]:
+    mode = facts.definition.get("networkMode") or "none given"
+    if mode == "awsvpc" or not on_fargate(facts):
+        yield Row("network mode", OK, mode)
+    else:
+        yield Row("network mode", FAILED, f"{mode}; Fargate needs awsvpc", "Set its networkMode to awsvpc")
+
+
+def _size(facts: Facts) -> Iterable[Row]:
+    if not on_fargate(facts):
+        return
+    overrides = (facts.request or {}).get("overrides") or {}
+    cpu = overrides.get("cpu") or facts.definition.get("cpu")
+    memory = overrides.get("memory") or facts.definition.get("memory")
+    if cpu and memory:
+        yield Row("size", OK, f"{cpu} CPU units, {memory} MiB")
+    else:
+        found = f"cpu {cpu or 'not given'}, memory {memory or 'not given'}; Fargate needs both"
+        yield Row(
+            "size", FAILED, found, "Set cpu and memory of the task definition, not of its containers alone"
+        )
+
+
+def _log(facts: Facts) -> Iterable[Row]:
+    log = (facts.container_definition or {}).get("logConfiguration")
+    if facts.container_definition is None:
+        return
+    if not log:
+        found = "none: a container that dies before Airflow's own logging begins leaves no word"
+        yield Row("log", ADVICE, found, "Give the container a logConfiguration with the driver awslogs")
+        return
+    if facts.awslogs is None:
+        yield Row("log", OK, str(log.get("logDriver")))
+        return
+    yield _cloudwatch(facts, facts.awslogs)
+
+
+def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
+    group = options.get("awslogs-group")
+    missing = facts.log_group is not None and facts.log_group.error == "ResourceNotFoundException"
+    if not group:
+        return Row("log", FAILED, "awslogs without a group", "Set awslogs-group in its logConfiguration")
+    if missing and options.get("awslogs-create-group") != "true":
+        remedy = f"Create it: aws logs create-log-group --log-group-name {group}"
+        return Row("log", FAILED, f"awslogs, and there is no log group {group}", remedy)
+    if on_fargate(facts) and not options.get("awslogs-stream-prefix"):
+        remedy = "Set awslogs-stream-prefix in its logConfiguration"
+        return Row("log", FAILED, f"awslogs, {group}, without the prefix that Fargate needs", remedy)
+    return Row("log", OK, f"awslogs, {group}")
+
+
+def _execution_role(facts: Facts) -> Iterable[Row]:
+    # Where Fargate needs one, for awslogs or a private image, AWS does not register a task definition without.
+    role = facts.definition.get("executionRoleArn")
+    if role:
+        yield Row("execution role", OK, role)
+
+
+def roles(facts: Facts) -> list[str]:
+    """Return the roles that RunTask passes on."""
+    overrides = (facts.request or {}).get("overrides") or {}
+    told = [overrides.get(name) or facts.definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
+    return list(dict.fromkeys(filter(None, told)))

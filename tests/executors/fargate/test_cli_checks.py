@@ -1,0 +1,244 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The checks of ``airflow fargate check``: facts in, rows out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from airflow.executors.fargate.cli.account import Answer
+from airflow.executors.fargate.cli.checks import (
+    ADVICE,
+    FAILED,
+    MARKS,
+    OK,
+    UNKNOWN,
+    check_cluster,
+    check_credentials,
+    check_network,
+    check_options,
+    check_region,
+    check_request,
+    rows_of,
+)
+from airflow.executors.fargate.cli.definition_checks import check_task_definition
+from airflow.executors.fargate.cli.facts import Facts
+from airflow.executors.fargate.cli.permissions import check_permissions
+
+CHECKS = (
+    check_region,
+    check_credentials,
+    check_cluster,
+    check_request,
+    check_task_definition,
+    check_network,
+    check_permissions,
+)
+DENIED = Answer(error="AccessDeniedException", message="User: me is not authorized to perform: that")
+UNREACHED = Answer(error="EndpointConnectionError", message="Could not connect")
+NOT_FOUND = Answer(error="ResourceNotFoundException", message="The specified log stream does not exist.")
+
+CONTAINER = {
+    "name": "airflow",
+    "essential": True,
+    "logConfiguration": {
+        "logDriver": "awslogs",
+        "options": {"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs"},
+    },
+}
+DEFINITION = {
+    "family": "airflow-task",
+    "revision": 3,
+    "status": "ACTIVE",
+    "compatibilities": ["EC2", "FARGATE"],
+    "networkMode": "awsvpc",
+    "cpu": "256",
+    "memory": "512",
+    "taskRoleArn": "arn:aws:iam::123456789012:role/task",
+    "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+    "containerDefinitions": [CONTAINER, {"name": "proxy", "essential": False}],
+}
+CLUSTER = {"clusterName": "fleet", "status": "ACTIVE", "capacityProviders": ["FARGATE"]}
+NETWORK = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
+REQUEST = {
+    "cluster": "fleet",
+    "taskDefinition": "airflow-task:3",
+    "launchType": "FARGATE",
+    "networkConfiguration": {"awsvpcConfiguration": NETWORK},
+    "overrides": {"containerOverrides": [{"name": "airflow", "command": ["x"]}]},
+}
+GOOD = Facts(
+    region="us-east-1",
+    deployment="airflow",
+    request=REQUEST,
+    container="airflow",
+    refusal=None,
+    caller=Answer({"Arn": "arn:aws:sts::123456789012:assumed-role/scheduler/me", "Account": "123456789012"}),
+    cluster=Answer({"clusters": [CLUSTER]}),
+    list_tasks=Answer({"taskArns": []}),
+    describe_tasks=Answer({"tasks": [], "failures": [{"reason": "MISSING"}]}),
+    task_definition=Answer({"taskDefinition": DEFINITION}),
+    log_events=NOT_FOUND,
+    log_group=Answer({"logStreams": []}),
+)
+
+
+def request(**members):
+    """Return facts whose request has these members; None takes one out."""
+    changed = {name: value for name, value in {**REQUEST, **members}.items() if value is not None}
+    return replace(GOOD, request=changed)
+
+
+def network(**members):
+    """Return facts whose request has this network configuration."""
+    return request(networkConfiguration={"awsvpcConfiguration": {**NETWORK, **members}})
+
+
+def definition(**members):
+    """Return facts whose task definition has these members."""
+    return replace(GOOD, task_definition=Answer({"taskDefinition": {**DEFINITION, **members}}))
+
+
+def container(**members):
+    """Return facts whose container in the task definition has these members."""
+    return definition(containerDefinitions=[{**CONTAINER, **members}])
+
+
+def log_options(**options):
+    """Return facts whose container has these options of its log driver."""
+    return container(logConfiguration={"logDriver": "awslogs", "options": options})
+
+
+def by_check(facts):
+    """Return the rows by what they are about."""
+    return {row.check: row for row in rows_of(facts, CHECKS)}
+
+
+def test_all_is_well():
+    """Nothing fails, and what cannot be tested says so."""
+    rows = by_check(GOOD)
+    assert {name for name, row in rows.items() if row.result == UNKNOWN} == {
+        "ecs:RunTask",
+        "ecs:StopTask",
+        "iam:PassRole",
+    }
+    assert {row.result for row in rows.values()} == {OK, UNKNOWN}
+    assert rows["size"].found == "256 CPU units, 512 MiB"
+    assert "role/task" in rows["iam:PassRole"].found
+
+
+@pytest.mark.parametrize(
+    "facts, check, result, found, remedy",
+    [
+        (replace(GOOD, caller=Answer(error="ExpiredToken", message="It is old")), "credentials", FAILED, "It is old", "valid credentials"),
+        (replace(GOOD, caller=Answer(error="NoCredentialsError", message="Unable to locate credentials")), "credentials", FAILED, "Unable to locate", "conn_id"),
+        (replace(GOOD, caller=UNREACHED), "credentials", UNKNOWN, "Could not connect", "ECS below"),
+        (replace(GOOD, cluster=Answer({"clusters": [], "failures": [{"reason": "MISSING"}]})), "cluster", FAILED, "MISSING", "[fargate] cluster"),
+        (replace(GOOD, cluster=Answer({"clusters": [{**CLUSTER, "status": "INACTIVE"}]})), "cluster", FAILED, "INACTIVE", "ACTIVE"),
+        (replace(GOOD, cluster=DENIED), "cluster", UNKNOWN, "not authorized", "ecs:DescribeClusters"),
+        (replace(GOOD, cluster=UNREACHED), "cluster", FAILED, "Could not connect", "endpoint_url"),
+        (replace(GOOD, cluster=Answer(error="ServerException")), "cluster", FAILED, "ServerException", "region"),
+        (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE"}]), "capacity providers", OK, "FARGATE", ""),
+        (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", FAILED, "lacks FARGATE_SPOT", "put-cluster-capacity-providers"),
+        (replace(GOOD, request=None, refusal="the function raised"), "request", FAILED, "the function raised", "Correct"),
+        (request(networkConfiguration=None), "subnets", FAILED, "none", "[fargate] subnets"),
+        (network(subnets=[]), "subnets", FAILED, "none at all", "[fargate] subnets"),
+        (network(subnets=["sg-1"]), "subnets", FAILED, "sg-1", "[fargate] subnets"),
+        (network(securityGroups=["subnet-1"]), "security groups", FAILED, "subnet-1", "[fargate] security_groups"),
+        (network(securityGroups=[]), "security groups", ADVICE, "default one of the VPC", "[fargate] security_groups"),
+        (network(assignPublicIp="ENABLED"), "public IP", OK, "public ones", ""),
+        (replace(GOOD, task_definition=None), "task definition", UNKNOWN, "nothing names one", "request"),
+        (replace(GOOD, task_definition=DENIED), "task definition", UNKNOWN, "not authorized", "ecs:DescribeTaskDefinition"),
+        (replace(GOOD, task_definition=Answer(error="ClientException", message="Unable to describe")), "task definition", FAILED, "Unable to describe", "[fargate] task_definition"),
+        (definition(status="INACTIVE"), "task definition", FAILED, "airflow-task:3, INACTIVE", "ACTIVE"),
+        (replace(GOOD, container="worker"), "container", FAILED, "no container 'worker', but airflow, proxy", "container_name"),
+        (replace(GOOD, container="proxy"), "container", ADVICE, "proxy, not essential", "essential"),
+        (definition(compatibilities=["EC2"]), "launch type", FAILED, "offers EC2", "requiresCompatibilities"),
+        (request(launchType="EC2"), "launch type", OK, "EC2", ""),
+        (request(launchType="EXTERNAL"), "launch type", FAILED, "EXTERNAL", "requiresCompatibilities"),
+        (definition(networkMode="bridge"), "network mode", FAILED, "bridge", "awsvpc"),
+        (definition(networkMode=None), "network mode", FAILED, "none given", "awsvpc"),
+        (definition(cpu=None), "size", FAILED, "cpu not given", "Set cpu and memory"),
+        (request(overrides={"cpu": "1024", "memory": "2048"}), "size", OK, "1024 CPU units, 2048 MiB", ""),
+        (container(logConfiguration=None), "log", ADVICE, "no word", "awslogs"),
+        (container(logConfiguration={"logDriver": "awsfirelens"}), "log", OK, "awsfirelens", ""),
+        (log_options(**{"awslogs-stream-prefix": "ecs"}), "log", FAILED, "without a group", "awslogs-group"),
+        (log_options(**{"awslogs-group": "/ecs/airflow"}), "log", FAILED, "prefix", "awslogs-stream-prefix"),
+        (replace(GOOD, log_group=NOT_FOUND), "log", FAILED, "no log group /ecs/airflow", "create-log-group"),
+        (replace(GOOD, log_group=DENIED), "log", OK, "/ecs/airflow", ""),
+        (replace(GOOD, list_tasks=DENIED), "ecs:ListTasks", FAILED, "refused", "Allow ecs:ListTasks"),
+        (replace(GOOD, describe_tasks=DENIED), "ecs:DescribeTasks", FAILED, "refused", "Allow ecs:DescribeTasks"),
+        (replace(GOOD, describe_tasks=UNREACHED), "ecs:DescribeTasks", UNKNOWN, "Could not connect", "above"),
+        (replace(GOOD, log_events=DENIED), "logs:GetLogEvents", FAILED, "refused", "Allow logs:GetLogEvents"),
+        (replace(GOOD, log_events=Answer({"events": []})), "logs:GetLogEvents", OK, "allowed", ""),
+        (request(tags=[{"key": "team", "value": "data"}]), "ecs:TagResource", UNKNOWN, "tags", "ecs:TagResource"),
+    ],
+)  # fmt: skip
+def test_row(facts, check, result, found, remedy):
+    """Each fault has its row, with what was found and what to do."""
+    row = by_check(facts)[check]
+    assert row.result == result
+    assert found in row.found
+    assert remedy in row.remedy
+    assert bool(row.remedy) == (result != OK), "a remedy where there is something to do, and nowhere else"
+
+
+@pytest.mark.parametrize(
+    "facts, absent",
+    [
+        (GOOD, "ecs:TagResource"),
+        (GOOD, "capacity providers"),
+        (definition(taskRoleArn=None, executionRoleArn=None), "iam:PassRole"),
+        (definition(executionRoleArn=None), "execution role"),
+        (replace(GOOD, log_events=None), "logs:GetLogEvents"),
+        (request(launchType="EC2"), "size"),
+        (replace(GOOD, request=None, refusal="no"), "subnets"),
+        (definition(containerDefinitions=[]), "log"),
+    ],
+)
+def test_no_row_for_what_does_not_matter(facts, absent):
+    """What the request does not need is not asked for."""
+    assert absent not in by_check(facts)
+
+
+def test_the_default_strategy_of_the_cluster_is_taken_for_fargate():
+    """Without launch type and strategy the checks are those for Fargate."""
+    assert by_check(request(launchType=None))["launch type"].found.startswith("FARGATE")
+
+
+def test_mistakes_in_options():
+    """Each mistake is a row with its remedy, and the rest waits."""
+    rows = check_options(
+        [
+            "[fargate] cluster = '': it is required and not set. Set it, for example to airflow.",
+            "[fargate] launch_type = 'MOON': no such choice. Choose one of EC2, FARGATE.",
+            "boto3 is missing",
+        ]
+    )
+    assert [(row.check, row.result, row.found, row.remedy) for row in rows] == [
+        ("options", FAILED, "[fargate] cluster = '': it is required and not set", "Set it, for example to airflow"),
+        ("options", FAILED, "[fargate] launch_type = 'MOON': no such choice", "Choose one of EC2, FARGATE"),
+        ("options", FAILED, "boto3 is missing", ""),
+        ("everything else", UNKNOWN, "the options come first", "Correct them, and check again"),
+    ]  # fmt: skip
+
+
+def test_each_result_has_a_mark():
+    """What a table shows is told apart at a glance."""
+    assert len({MARKS[result] for result in (OK, FAILED, ADVICE, UNKNOWN)}) == 4

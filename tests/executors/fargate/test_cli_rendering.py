@@ -1,0 +1,162 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What ``airflow fargate render`` shows: the executor's own request, and where its members come from."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow.executors.fargate.cli.rendering import BLANK, TOKEN, members, render
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.request import RequestBuilder, default_request
+
+WORKLOAD = json.dumps({"token": TOKEN, "ti": {"task_id": "extract"}})
+COMMAND = ("python", "-m", "run", WORKLOAD)
+TASK = TaskInstanceId("etl", "extract", "run", 1)
+CONTAINER = "overrides.containerOverrides[airflow]"
+
+
+@pytest.fixture
+def rendered(read_config, check):
+    """Return a function that renders a launch with this executor_config, by this function."""
+    config = read_config()
+
+    def _render(executor_config=None, function=None, command=COMMAND):
+        launch = Launch(TASK, "key", command, executor_config, queue="default")
+        made = function or (lambda command: default_request(config, command))
+        return render(launch, RequestBuilder(config, made, check), made, function is None)
+
+    return _render
+
+
+def test_it_is_the_request_that_the_executor_makes(rendered, read_config, check):
+    """Member for member what the builder makes, but for the token and the clientToken of an attempt."""
+    config = read_config()
+    launch = Launch(TASK, "key", COMMAND, {"overrides": {"cpu": "512"}})
+    build = RequestBuilder(config, lambda command: default_request(config, command), check)
+    shown = render(launch, build, lambda command: default_request(config, command), True).request
+    made = build(launch).request
+    assert shown == {**json.loads(json.dumps(made).replace(TOKEN, BLANK)), "clientToken": BLANK}
+
+
+def test_the_token_is_blanked_wherever_it_is(rendered):
+    """Not even a function that moves the command elsewhere lets it be shown."""
+
+    def function(command):
+        environment = [{"name": "WORKLOAD", "value": command[-1]}]
+        override = {"name": "airflow", "command": command, "environment": environment}
+        return {"taskDefinition": "t", "overrides": {"containerOverrides": [override]}}
+
+    shown = json.dumps([rendered(function=function).request, rendered(function=function).rows()])
+    assert TOKEN not in shown
+    assert shown.count(BLANK) >= 4
+
+
+@pytest.mark.parametrize(
+    "path, origin",
+    [
+        ("cluster", "default: [fargate] cluster"),
+        ("taskDefinition", "default: [fargate] task_definition"),
+        ("launchType", "default: [fargate] launch_type"),
+        ("networkConfiguration.awsvpcConfiguration.subnets", "default: [fargate] subnets"),
+        ("networkConfiguration.awsvpcConfiguration.assignPublicIp", "default: [fargate] assign_public_ip"),
+        (f"{CONTAINER}.name", "default: [fargate] container_name"),
+        (f"{CONTAINER}.command", "Airflow"),
+        ("startedBy", "executor: [fargate] deployment"),
+        (f"{CONTAINER}.environment[{IDENTITY_VARIABLE}].value", "executor: the identity of the launch"),
+        ("clientToken", "executor"),
+    ],
+)
+def test_origin_by_default(rendered, path, origin):
+    """The default function's members name their options, the executor's what they are for."""
+    assert rendered().origins[path] == origin
+
+
+def test_origin_of_what_the_task_asks_for(rendered):
+    """What executor_config adds or changes is its own; what it says as it was said before is not."""
+    wishes = {
+        "platformVersion": "1.4.0",
+        "launchType": "FARGATE",
+        "overrides": {"cpu": "1024", "containerOverrides": [{"environment": [{"name": "STAGE", "value": "n"}]}]},
+    }  # fmt: skip
+    origins = rendered(wishes).origins
+    assert origins["platformVersion"] == "executor_config"
+    assert origins["overrides.cpu"] == "executor_config"
+    assert origins[f"{CONTAINER}.environment[STAGE].value"] == "executor_config"
+    assert origins["launchType"] == "default: [fargate] launch_type"
+    assert origins["cluster"] == "default: [fargate] cluster"
+
+
+def test_origin_of_a_users_function(rendered):
+    """A function of one's own is named as such, and the command in it is still Airflow's."""
+
+    def function(command):
+        overrides = {"containerOverrides": [{"name": "airflow", "command": command}]}
+        return {"taskDefinition": "own:1", "group": "nightly", "overrides": overrides}
+
+    origins = rendered(function=function).origins
+    assert origins["group"] == "function"
+    assert origins["taskDefinition"] == "function"
+    assert origins[f"{CONTAINER}.command"] == "Airflow"
+    assert origins["startedBy"] == "executor: [fargate] deployment"
+
+
+def test_a_request_that_only_executor_config_completes(rendered):
+    """Where less than all makes no request, what is there is still told apart."""
+
+    def function(command):
+        return {"overrides": {"containerOverrides": [{"name": "airflow", "command": command}]}}
+
+    origins = rendered({"taskDefinition": "own:1"}, function).origins
+    assert origins["taskDefinition"] == "executor_config"
+    assert origins[f"{CONTAINER}.command"] == "Airflow"
+
+
+def test_every_member_has_its_row(rendered):
+    """The rows hold each member once, with value and origin as text."""
+    shown = rendered({"tags": [{"key": "team", "value": "data"}]})
+    rows = shown.rows()
+    assert [row["member"] for row in rows] == [path for path, _ in members(shown.request)]
+    assert {"member": "tags[team].value", "value": "data", "from": "executor_config"} in rows
+    assert {"member": "count", "value": "1", "from": "default"} in rows
+    assert all(isinstance(value, str) for row in rows for value in row.values())
+
+
+def test_a_request_that_cannot_be_made(rendered):
+    """The executor's own refusal is the answer."""
+    with pytest.raises(RequestError, match="executor_config sets startedBy"):
+        rendered({"startedBy": "me"})
+
+
+@pytest.mark.parametrize(
+    "value, expected",
+    [
+        ({}, [("", {})]),
+        ({"a": {"b": 1}}, [("a.b", 1)]),
+        ({"a": {}}, [("a", {})]),
+        ({"subnets": ["x", "y"]}, [("subnets", ["x", "y"])]),
+        ({"tags": [{"key": "k", "value": "v"}]}, [("tags[k].key", "k"), ("tags[k].value", "v")]),
+        ({"placementConstraints": [{"type": "t"}]}, [("placementConstraints[0].type", "t")]),
+        ({"environment": [{"value": "v"}]}, [("environment[0].value", "v")]),
+    ],
+)
+def test_members(value, expected):
+    """Each member has a path of its own; items of named lists are called by their names."""
+    assert list(members(value)) == expected
