@@ -325,7 +325,7 @@ class Fleet:
             self.ended(run, None)
 
     def in_doubt(self, run: Run) -> None:
-        """Look for the container of a launch that Airflow has given up while RunTask had no clear answer."""
+        """Look for the container of a launch for which RunTask had no clear answer and is not asked any more."""
         self._searching.add(run)
 
     # The thread's part.

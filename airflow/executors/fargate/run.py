@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -89,11 +89,11 @@ class Agenda:
         self._heap: list[tuple[float, int, int, Run]] = []
         self._count = itertools.count()
 
-    def __len__(self) -> int:
-        return sum(not run.over for *_, run in self._heap)
+    def __iter__(self) -> Iterator[Run]:
+        return (run for *_, run in self._heap if not run.over)
 
-    def __contains__(self, run: Run) -> bool:
-        return any(entered is run for *_, entered in self._heap)
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
     def put(self, at: float, run: Run) -> None:
         """Enter a run."""

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -144,8 +145,8 @@ class Searching:
 
     @property
     def open(self) -> int:
-        """How many launches are looked for."""
-        return len(self._due) + len(list(self.calls.runs()))
+        """How many launches that Airflow has given up are looked for: what is found of them is to be stopped."""
+        return sum(run.quiet for run in itertools.chain(self._due, self.calls.runs()))
 
     def add(self, run: Run) -> None:
         """
