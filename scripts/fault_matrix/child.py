@@ -19,9 +19,13 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 
 from fault_matrix.package import take_from_elsewhere
+
+#: The line that says that task instances are about to be queued.
+READY = "ready to queue"
 
 
 def main() -> None:
@@ -35,9 +39,16 @@ def main() -> None:
         executor = FargateExecutor(parallelism=bed.PARALLELISM)
         executor.start()
         driver = scheduler.Scheduler(executor, told["scale"])
+        _say_ready()
         driver.hand_over([work.Task(task_id, external_id=assigned) for task_id, assigned in told["tasks"]])
         while True:
             driver.beat()
+
+
+def _say_ready() -> None:
+    """Write the one line that is waited for; what is written after that is read by nobody, and must not block."""
+    print(READY, flush=True)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

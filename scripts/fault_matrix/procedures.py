@@ -31,6 +31,7 @@ from unittest import mock
 
 from airflow.executors.fargate import compat, database
 from airflow.executors.fargate.adoption import Candidate
+from fault_matrix.child import READY
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue
 from fault_matrix.work import Task, tasks
@@ -45,6 +46,10 @@ SPARE = 45.0
 ENDING = 5.0
 #: When Airflow takes back what is stuck in queued, in the row about that.
 STUCK = 15.0
+
+
+class ChildError(Exception):
+    """The process that is to be killed is of no use."""
 
 
 def launch(bed: Bed) -> Scheduler:
@@ -80,17 +85,21 @@ def requeued(bed: Bed) -> Scheduler:
 
 def killed(bed: Bed) -> Scheduler:
     """Let another process launch, kill it while calls are under way, and let a successor adopt."""
-    given, queued_at = _tasks(bed), time.time()
+    given = _tasks(bed)
     child = _start_child(bed, given)
     try:
+        _wait_until_ready(child)
+        queued_at = time.time()
         enough, deadline = len(given) / 3, _deadline(bed)
         while len(bed.containers()) < enough:
             if child.poll() is not None or time.monotonic() > deadline:
-                raise Overdue
+                raise ChildError("the process that is to be killed does not launch")
             time.sleep(0.01)
     finally:
         child.kill()
         child.wait()
+        if child.stdout:
+            child.stdout.close()
     scheduler = bed.scheduler()
     tis = [_task_instance(task, queued_at) for task in given]
     with mock.patch.object(database, "candidates", lambda tis: {ti.candidate: ti for ti in tis}):
@@ -108,7 +117,7 @@ def _start_child(bed: Bed, given: list[Task]) -> subprocess.Popen[bytes]:
         [sys.executable, "-m", "fault_matrix.child"],
         env=os.environ | bed.environment | {"PYTHONPATH": scripts},
         stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
     )
     work = {"scale": bed.size.scale, "tasks": [[task.task_id, task.external_id] for task in given]}
@@ -116,6 +125,13 @@ def _start_child(bed: Bed, given: list[Task]) -> subprocess.Popen[bytes]:
         child.stdin.write(json.dumps(work).encode())
         child.stdin.close()
     return child
+
+
+def _wait_until_ready(child: subprocess.Popen[bytes]) -> None:
+    for line in child.stdout or ():
+        if line.strip() == READY.encode():
+            return
+    raise ChildError("the process that is to be killed did not start")
 
 
 def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:

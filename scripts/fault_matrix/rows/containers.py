@@ -68,7 +68,7 @@ ROWS = (
         "stopped-outside",
         "Somebody stops a fifth of the containers that run",
         EXIT_CODE_DECIDES,
-        steps=(Step(16, act="stop_some"),),
+        steps=(Step(20, act="stop_some"),),
     ),
     Row(
         "sidecar-early",
