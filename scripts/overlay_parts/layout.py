@@ -53,6 +53,11 @@ class Tree:
     checkout: Checkout | None = None
 
     @property
+    def release(self) -> tuple[int, ...]:
+        """The first two numbers of the version; none where it is not known."""
+        return tuple(int(number) for number in re.findall(r"\d+", self.version)[:2])
+
+    @property
     def root(self) -> Path:
         """The folder that every path of a plan is relative to."""
         return self.checkout.root if self.checkout else self.package

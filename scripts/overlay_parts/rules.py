@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from overlay_parts.chart import add_to_schema, add_to_values
+from overlay_parts.cli_parser import SINCE, bring_commands
 from overlay_parts.config_section import add_section
 from overlay_parts.help_text import name_in_help
 from overlay_parts.loader_test import add_parameters
@@ -69,7 +70,7 @@ class EditRule:
 
 
 def rules_for(tree: Tree) -> tuple[EditRule, ...]:
-    """Return the edits that a tree needs: registration and configuration; in a checkout the papers, too."""
+    """Return the edits that a tree needs: registration, commands, configuration; in a checkout the papers, too."""
     registration = (
         EditRule(
             tree.place("executors/executor_constants.py"),
@@ -84,7 +85,17 @@ def rules_for(tree: Tree) -> tuple[EditRule, ...]:
             lambda content, material: register_class(content),
         ),
     )
-    return (*registration, *(_checkout_rules(tree) if tree.checkout else (_section(tree),)))
+    commands = (_commands(tree),) if tree.release >= SINCE else ()
+    return (*registration, *commands, *(_checkout_rules(tree) if tree.checkout else (_section(tree),)))
+
+
+def _commands(tree: Tree) -> EditRule:
+    return EditRule(
+        tree.place("cli/cli_parser.py"),
+        "commands airflow fargate",
+        b"fargate_commands",
+        lambda content, material: bring_commands(content),
+    )
 
 
 def _section(tree: Tree) -> EditRule:

@@ -31,7 +31,7 @@ from overlay_parts.plan import Overlay
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What the overlay reads or writes of Airflow's package.
-TOUCHED = ("__init__.py", "executors", "config_templates", "example_dags")
+TOUCHED = ("__init__.py", "cli", "executors", "config_templates", "example_dags")
 
 SECTION = """\
 # A header that stays in the repository.
@@ -93,7 +93,7 @@ LITTER = (
 def edits_once():
     """Work out the same edit of the same bytes once for all tests; nothing but the bytes goes into it."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("register_name", "register_class", "add_section"):
+        for name in ("register_name", "register_class", "bring_commands", "add_section"):
             patch.setattr(rules, name, lru_cache(getattr(rules, name)))
         yield
 

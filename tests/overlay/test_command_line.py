@@ -67,6 +67,7 @@ def test_apply_tells_what_it_does(overlay, tree):
         f"Airflow {tree.version} in {tree.package}",
         "  ~ executors/executor_constants.py: constant FARGATE_EXECUTOR, member of CORE_EXECUTOR_NAMES",
         "  ~ executors/executor_loader.py: import, entry of ExecutorLoader.executors",
+        *(["  ~ cli/cli_parser.py: commands airflow fargate"] if tree.release >= (3, 2) else []),
         "  ~ config_templates/config.yml: section [fargate]",
         *(f"  + {name}" for name in overlay.files()),
         f"applied: copied, overlay {overlay.version()}",

@@ -20,7 +20,9 @@ from __future__ import annotations
 
 import pytest
 import yaml
+from overlay_parts.cli_parser import bring_commands
 from overlay_parts.config_section import add_section, dated_section
+from overlay_parts.errors import OverlayError
 from overlay_parts.registration import register_class, register_name
 
 CONSTANTS = """\
@@ -47,6 +49,19 @@ class ExecutorLoader:
         "KubernetesExecutor",
     }
 """
+PARSER = """\
+import argparse
+
+from airflow.cli.cli_config import (
+    core_commands,
+)
+from airflow.exceptions import AirflowException
+from airflow.providers_manager import ProvidersManager
+
+airflow_commands = core_commands.copy()  # make a copy
+
+log = 1
+"""
 
 
 def lines_added(before, after):
@@ -72,6 +87,14 @@ def lines_added(before, after):
             [
                 "    FARGATE_EXECUTOR,",
                 '        FARGATE_EXECUTOR: "airflow.executors.fargate_executor.FargateExecutor",',
+            ],
+        ),
+        (
+            bring_commands,
+            PARSER,
+            [
+                "from airflow.executors.fargate.cli.definition import fargate_commands",
+                "airflow_commands.extend(fargate_commands())",
             ],
         ),
     ],
@@ -111,6 +134,35 @@ def test_the_import_keeps_its_order():
         "KUBERNETES_EXECUTOR",
         "ConnectorSource",
     ]
+
+
+def test_the_commands_come_where_they_belong():
+    """The import keeps its order, and the commands follow Airflow's own at once."""
+    lines = bring_commands(PARSER.encode()).decode().splitlines()
+    assert lines[5:11] == [
+        "from airflow.exceptions import AirflowException",
+        "from airflow.executors.fargate.cli.definition import fargate_commands",
+        "from airflow.providers_manager import ProvidersManager",
+        "",
+        "airflow_commands = core_commands.copy()  # make a copy",
+        "airflow_commands.extend(fargate_commands())",
+    ]
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("airflow_commands = ", "commands = ", "no list airflow_commands"),
+        ("log = 1", "airflow_commands = []", "more than one list airflow_commands"),
+        ("from airflow.", "from other.", "no import from Airflow"),
+        ("log = 1", "log = fargate_commands", "stands there already"),
+        ("log = 1", "log = (", "not Python that can be read"),
+    ],
+)
+def test_a_parser_of_another_form_is_refused(old, new, message):
+    """Where the place is not beyond doubt, nothing is put in."""
+    with pytest.raises(OverlayError, match=message):
+        bring_commands(PARSER.replace(old, new).encode())
 
 
 OPTION = """\

@@ -120,6 +120,7 @@ class TestRelease:
         before = snapshot(tree.package)
         installation.apply()
         self.check_registration(tree.package)
+        self.check_commands(tree)
         self.check_section(tree.package, release)
         self.check_style(tree.package)
         applied = snapshot(tree.package)
@@ -141,6 +142,13 @@ class TestRelease:
         assert entries["FARGATE_EXECUTOR"] == "airflow.executors.fargate_executor.FargateExecutor"
         assert "    FARGATE_EXECUTOR,\n" in loader.read_text()
 
+    def check_commands(self, tree):
+        """Airflow 3.2 and newer do not ask an executor of the core for its commands; older releases do."""
+        source = (tree.package / "cli" / "cli_parser.py").read_text()
+        asked = "executor.get_cli_commands()" in source and "providers_manager" not in source
+        assert asked == (tree.release < (3, 2))
+        assert source.count("\nairflow_commands.extend(fargate_commands())\n") == (0 if asked else 1)
+
     def check_section(self, package, release):
         templates = package / "config_templates"
         config = yaml.safe_load((templates / "config.yml").read_bytes())
@@ -155,6 +163,7 @@ class TestRelease:
         """Airflow's formatter and import order, which all these files keep before, they keep after."""
         ruff = tools_environment() / "bin" / "ruff"
         files = [package / "executors" / f"executor_{name}.py" for name in ("constants", "loader")]
+        files.append(package / "cli" / "cli_parser.py")
         common = ["--isolated", "--target-version=py39", "--line-length=110", "--no-cache"]
         isort = ["lint.isort.combine-as-imports=true", "lint.isort.known-first-party=['airflow']"]
         for command in (
