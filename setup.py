@@ -69,5 +69,9 @@ setup(
         "local-fargate": requirements("local-fargate"),
     },
     packages=find_namespace_packages(include=["airflow", "airflow.*"]),
+    # From 3.2 on Airflow asks providers alone for commands: it is how they find ``airflow fargate``.
+    entry_points={
+        "apache_airflow_provider": ["provider_info=airflow.executors.fargate.cli.provider:provider_info"]
+    },
     package_data={"airflow.config_templates": ["*.yml"]},
 )

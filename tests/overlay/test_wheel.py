@@ -34,6 +34,7 @@ from overlay_parts.plan import Overlay
 from tests.overlay.conftest import REPOSITORY, clone
 
 BUILDING = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
+MODULE = "airflow.executors.fargate_executor"
 LOADING = """\
 import json
 from airflow.executors.executor_loader import ExecutorLoader
@@ -76,7 +77,8 @@ def test_it_carries_our_files_and_none_of_airflows(wheel):
     names = [name for name in wheel.namelist() if ".dist-info/" not in name]
     assert sorted(names) == sorted(f"airflow/{name}" for name in Overlay(REPOSITORY / "airflow").files())
     assert [name for name in names if name.endswith("__init__.py")] == [
-        "airflow/executors/fargate/__init__.py"
+        "airflow/executors/fargate/__init__.py",
+        "airflow/executors/fargate/cli/__init__.py",
     ]
 
 
@@ -91,35 +93,46 @@ def test_it_says_what_it_needs(wheel):
     assert sorted(metadata.get_all("License-File")) == ["LICENSE", "NOTICE"]
 
 
-def test_the_executor_works_by_its_module_path(beside, tmp_path):
-    """Without any registration, with the options' defaults from the file that the wheel carries."""
-    module = "airflow.executors.fargate_executor"
-    done = subprocess.run(
-        [sys.executable, "-c", LOADING],
+def run(beside, home, *arguments):
+    """Run Python with the copy of Airflow before the environment's, and our executor by its module path."""
+    return subprocess.run(
+        [sys.executable, *arguments],
         capture_output=True,
         text=True,
         check=False,
-        cwd=tmp_path,
+        cwd=home,
         env={
             **os.environ,
             "PYTHONPATH": str(beside),
-            "AIRFLOW_HOME": str(tmp_path),
-            "AIRFLOW__CORE__EXECUTOR": f"{module}.FargateExecutor",
+            "AIRFLOW_HOME": str(home),
+            "AIRFLOW__CORE__EXECUTOR": f"{MODULE}.FargateExecutor",
             # 2.11 refuses SQLite for an executor that runs tasks in parallel, whichever it is.
             "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
         },
     )
+
+
+def test_the_executor_works_by_its_module_path(beside, tmp_path):
+    """Without any registration, with the options' defaults from the file that the wheel carries."""
+    done = run(beside, tmp_path, "-c", LOADING)
     assert done.returncode == 0, done.stderr
     name, found, source, options = json.loads(done.stdout.splitlines()[-1])
-    assert (name, found, source) == ("FargateExecutor", module, "CUSTOM_PATH")
+    assert (name, found, source) == ("FargateExecutor", MODULE, "CUSTOM_PATH")
     assert {"cluster", "task_definition", "container_name"} <= set(options)
 
 
-def test_the_overlay_comes_and_goes_beside_it(beside):
-    """The overlay adds the registration and leaves the wheel's files to pip."""
+def test_the_overlay_comes_and_goes_beside_it(beside, tmp_path):
+    """The overlay adds the registration and leaves the wheel's files to pip; the commands are there, and once."""
     tree = find_tree(beside)
     installation = Installation(Overlay(REPOSITORY / "airflow"), tree)
+    found = []
     assert "  = executors/fargate_executor.py: there already" in installation.apply().lines
     assert installation.status().settled
+    found.append(run(beside, tmp_path, "-m", "airflow", "fargate", "--help"))
     installation.revert()
+    found.append(run(beside, tmp_path, "-m", "airflow", "fargate", "--help"))
+    for done in found:
+        assert done.returncode == 0, done.stderr
+        assert "render" in done.stdout
+        assert "defined more than once" not in done.stderr
     assert (tree.package / "executors" / "fargate_executor.py").exists()
