@@ -129,7 +129,8 @@ def _say_done(
 
 def _caption(repetitions: int, scale: Scale, facts: dict[str, Any]) -> str:
     size = "Smaller loads (--quick): not the figures that count. " if scale is QUICK else ""
-    return f"{size}Medians of {repetitions}. {described(facts)}"
+    times = "One repetition" if repetitions == 1 else f"Medians of {repetitions} repetitions"
+    return f"{size}{times}. {described(facts)}"
 
 
 def write(

@@ -84,7 +84,7 @@ def _draw_accepted(axes: Axes, scale: Scale, scenario: Scenario, series: Series)
         label="AWS's limit",
     )
     axes.set(title=f"{title(scenario)}: launches accepted", xlabel="seconds", ylabel="tasks")
-    _finish(axes)
+    _finish(axes, "lower right")
 
 
 def _draw_heartbeats(axes: Axes, scale: Scale, scenario: Scenario, series: Series) -> None:
@@ -95,14 +95,15 @@ def _draw_heartbeats(axes: Axes, scale: Scale, scenario: Scenario, series: Serie
         # As long as it is high: the scheduler does nothing else meanwhile.
         axes.hlines(milliseconds, at, [sum(beat) for beat in zip(at, took)], color=COLOURS[executor])
     axes.set(title=f"{title(scenario)}: heartbeats", xlabel="seconds", ylabel="milliseconds", yscale="log")
-    _finish(axes)
+    # Between the two, which are far apart.
+    _finish(axes, "center")
 
 
 def _of(series: Series, scenario: Scenario) -> list[tuple[str, Mapping[str, Sequence[Any]]]]:
     return [(name, measured[scenario.name]) for name, measured in series.items() if scenario.name in measured]
 
 
-def _finish(axes: Axes) -> None:
+def _finish(axes: Axes, legend: str) -> None:
     axes.grid(alpha=0.3)
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc=legend)
     axes.spines[["top", "right"]].set_visible(False)
