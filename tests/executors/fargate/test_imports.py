@@ -31,9 +31,13 @@ import airflow.executors.fargate as package
 PACKAGE = package.__name__
 FOLDER = Path(package.__file__).parent
 #: The bridge to Airflow: the modules of the package that may import it.
-BRIDGES = ("compat", "database")
-SOURCES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.py")}
-MODULES = sorted(SOURCES.keys() - {"__init__"})
+BRIDGES = ("compat", "database", "cli.commands", "cli.definition", "cli.workload")
+#: By the module's name below the package's.
+SOURCES = {
+    ".".join(path.relative_to(FOLDER).with_suffix("").parts): path.read_text(encoding="utf-8")
+    for path in FOLDER.rglob("*.py")
+}
+MODULES = sorted(name for name in SOURCES if not name.endswith("__init__"))
 
 #: Imports modules where Airflow is two empty packages, and tells what there is afterwards.
 IMPORT = """
@@ -81,7 +85,8 @@ def own_imports(module):
     """Return the modules of the package that a module imports when it runs."""
     prefix = f"{PACKAGE}."
     names = imports(without_type_checking(ast.parse(SOURCES[module])))
-    return {name[len(prefix) :].split(".")[0] for name in names if name.startswith(prefix)}
+    ours = {name[len(prefix) :] for name in names if name.startswith(prefix)}
+    return {other for other in MODULES if any(f"{name}.".startswith(f"{other}.") for name in ours)}
 
 
 class TestWithoutAirflow:
@@ -122,8 +127,8 @@ class TestImports:
         """No module but the bridge imports anything of Airflow, or the bridge, not even for type checkers."""
         of_airflow = {name for name in imports(ast.parse(SOURCES[module])) if name.startswith("airflow.")}
         assert {name for name in of_airflow if not name.startswith(f"{PACKAGE}.")} == set()
-        bridges = tuple(f"{PACKAGE}.{bridge}" for bridge in BRIDGES)
-        assert {name for name in of_airflow if name.startswith(bridges)} == set()
+        bridges = tuple(f"{PACKAGE}.{bridge}." for bridge in BRIDGES)
+        assert {name for name in of_airflow if f"{name}.".startswith(bridges)} == set()
 
     @pytest.mark.parametrize("module", ["__init__", *MODULES])
     def test_nothing_imports_the_executor(self, module):
@@ -134,6 +139,20 @@ class TestImports:
     def test_imports_are_absolute(self, module):
         """Airflow's own rules ask for absolute imports."""
         assert [n for n in imports(ast.parse(SOURCES[module])) if n.startswith(".")] == []
+
+    @pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("cli.")])
+    def test_only_commands_import_the_commands(self, module):
+        """What the scheduler runs knows nothing of the command line."""
+        assert [other for other in own_imports(module) if other.startswith("cli.")] == []
+
+    @pytest.mark.parametrize("module", ["cli.checks", "cli.definition_checks", "cli.permissions"])
+    def test_checks_are_pure(self, module):
+        """A check is told everything: it asks nobody."""
+        assert own_imports(module) <= {"cli.checks", "cli.definition_checks", "outcome", "request"}
+
+    def test_commands_are_defined_with_nothing_heavy(self):
+        """Airflow makes its parser for each command: the definition imports no other module of ours."""
+        assert own_imports("cli.definition") == own_imports("cli.provider") == set()
 
     def test_no_module_imports_itself_by_way_of_others(self):
         """The modules can be put in an order in which each imports only those before it."""

@@ -22,6 +22,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow.executors.fargate.outcome import (
+    CREDENTIAL_CODES,
+    CREDENTIAL_ERRORS,
+    SERVER_CODES,
+    THROTTLE_CODES,
+)
 from airflow.executors.fargate.request import FARGATE_PROVIDERS
 
 if TYPE_CHECKING:
@@ -77,6 +83,10 @@ def failed_call(check: str, answer: Answer, refused: Row, otherwise: str) -> Row
         return refused
     if answer.error in UNREACHED:
         return Row(check, FAILED, told(answer), "Check the Region, [fargate] endpoint_url and the way to AWS")
+    if answer.error in CREDENTIAL_CODES | CREDENTIAL_ERRORS:
+        return Row(check, FAILED, told(answer), "Give valid credentials first")
+    if answer.error in THROTTLE_CODES | SERVER_CODES:
+        return Row(check, UNKNOWN, told(answer), "Check again later")
     return Row(check, FAILED, told(answer), otherwise)
 
 
