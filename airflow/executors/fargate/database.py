@@ -147,7 +147,7 @@ def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> 
         lives = state == JobState.RUNNING and heartbeat and heartbeat > datetime.now(timezone.utc) - threshold
         if not lives or _name(job_id, began) == own_name:
             gone.add(_name(job_id, began))
-    return gone & set(names)
+    return gone
 
 
 def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:

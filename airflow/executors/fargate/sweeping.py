@@ -248,11 +248,10 @@ class Sweeping:
 
     def _end(self) -> None:
         """Tell of the strangers; those of launches that have an answer by now are none."""
-        mine = set(self._owner.arns())
         strangers = tuple(
             stranger
-            for arn, stranger in self._seen.items()
-            if stranger is not None and arn not in mine and not self._owner.knows(stranger.identity.launch_id)
+            for stranger in self._seen.values()
+            if stranger is not None and not self._owner.knows(stranger.identity.launch_id)
         )
         self._pages, self._listed, self._unseen = None, set(), None
         self._plan()

@@ -107,8 +107,9 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
     ids=["another deployment", "no scheduler's", "no launch's", "finished", "failed"],
 )
 def test_what_is_nobodys_business_is_not_told(fleet, ecs, run, members, end):
-    """Other deployments' containers, those of which no scheduler is known, and those whose work is over."""
+    """Other deployments' containers, though AWS lists them, those of no known scheduler, and those whose work is over."""
     arn = run(**members)
+    ecs.next("list_tasks", *[lambda *_: [arn]] * 10)
     if end is not None:
         ecs.start(arn)
         ecs.tasks[arn]["containers"][0].update(lastStatus="STOPPED", exitCode=end)
@@ -177,6 +178,16 @@ def test_a_stranger_is_described_once_and_told_each_time(fleet, ecs, run, count)
     pages = count // MAX_LISTED + 1
     assert {call.name for call in ecs.calls[before:]} == {"list_tasks"}
     assert len(ecs.calls[before:]) in (pages, 2 * pages, count // MAX_LISTED, 2 * (count // MAX_LISTED))
+
+
+def test_the_fleet_s_own_containers_are_not_described_for_it(fleet, fakes, ecs, run):
+    """They are followed anyway."""
+    fleet.add(*[fakes.make_launch(number) for number in range(50)])
+    fleet.advance(1)
+    own, stranger = set(ecs.arns), run(1000)
+    fleet.advance(FIRST_DELAYS[0])
+    described = [set(call.arguments[1]) for call in ecs.made("describe_tasks")]
+    assert [arns for arns in described if arns - own] == [{stranger}]
 
 
 def test_a_sweep_leaves_nine_tenths_of_the_calls_to_others(fleet, ecs, run):
@@ -294,6 +305,17 @@ def test_a_call_that_fails_ends_the_sweep_and_no_more(fleet, fakes, ecs, run, ca
     assert (ecs.renewed > 0) == (code == "ExpiredTokenException")
 
 
+def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
+    """The bucket is that of the looks at containers: where a sweep is throttled they are, too."""
+    run()
+    ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
+    bucket = fleet.fleet._sweeping._bucket
+    before = bucket.rate
+    fleet.advance(FIRST_DELAYS[0])
+    assert bucket.rate < before
+    assert fleet.fleet._following._bucket is bucket
+
+
 @pytest.mark.parametrize(
     "answer", [{}, {"tasks": None}, {"tasks": [None, {}, {"taskArn": 1}]}, [], "garbage"]
 )
@@ -315,5 +337,19 @@ def test_after_the_thread_died_the_sweep_is_left_off(fleet, ecs, run):
     fleet.fleet.recover()
     fleet.watch_pool.held = False
     fleet.settle()
+    fleet.advance(3)
+    assert told(fleet) == []
+    assert sweep(fleet) == [{arn}]
+
+
+def test_a_bug_ends_one_sweep_and_comes_no_sooner_than_the_next(fleet, ecs, run, monkeypatch):
+    """What it dies of does not end the thread again and again."""
+    arn = run()
+    with monkeypatch.context() as patch:
+        patch.setattr(sweeping, "judge_task", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            fleet.advance(FIRST_DELAYS[0] + 2)
+        fleet.fleet.recover()
+        assert fleet.settle() >= fleet.clock.at + FIRST_DELAYS[1]
     assert told(fleet) == []
     assert sweep(fleet) == [{arn}]
