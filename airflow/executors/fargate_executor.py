@@ -134,7 +134,8 @@ class FargateExecutor(BaseExecutor):
         self._fleet_thread = FleetThread(ecs, config, build, compat.sweep_interval())
         self._scheduler = database.scheduler_name(self.job_id)
         # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a tenth
-        # of a second, in which no thread of the process runs.
+        # of a second, in which no thread of the process runs. First of all what is garbage goes, or it would stay, too.
+        gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
 

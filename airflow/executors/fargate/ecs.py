@@ -97,6 +97,15 @@ class Ecs:
         """Let the next call make a new client, with the credentials that there are then."""
         self._stale = True
 
+    def close(self) -> None:
+        """Close the connections, of which each thread that made calls has kept one."""
+        # Else they would stay open: what was there when the executor started is kept from the garbage collector.
+        close = getattr(
+            self._client, "close", None
+        )  # Which the oldest botocore that we support does not have.
+        if close is not None:
+            close()
+
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Mapping[str, Any]:
         """Call RunTask; with the token of an earlier call it returns what that one started."""
         return self._fresh_client().run_task(**request, clientToken=client_token)

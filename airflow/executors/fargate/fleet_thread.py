@@ -68,6 +68,7 @@ class FleetThread:
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._closing = threading.Event()
+        self._ecs = ecs
         self._pools = (
             DaemonPool("launch", config.launch_concurrency),
             DaemonPool("watch", WATCH_CONCURRENCY + SEARCHERS),
@@ -146,6 +147,7 @@ class FleetThread:
             self._thread.join(max(FAREWELL, until - time.monotonic()))
         for pool in self._pools:  # Last, or the fleet would start threads that nobody ends.
             pool.close()
+        self._ecs.close()
 
     def _check_idle(self, idle: threading.Event) -> None:
         """Tell, on the fleet's thread, whether no call is under way or due that changes anything at AWS."""

@@ -158,9 +158,10 @@ class FakeEcs(Ecs):
         self._lock = threading.Lock()
         self.calls: list[Call] = []
         self.tasks: dict[str, dict[str, Any]] = {}
-        #: ARNs that exist and that DescribeTasks does not know.
+        #: ARNs that exist and that no call knows, as AWS is eventually consistent.
         self.hidden: set[str] = set()
         self.renewed = 0
+        self.closed = False
 
     # For tests.
 
@@ -226,6 +227,9 @@ class FakeEcs(Ecs):
 
     def renew(self) -> None:
         self.renewed += 1
+
+    def close(self) -> None:
+        self.closed = True
 
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Any:
         return self._call("run_task", self._run_task, request, client_token)
@@ -315,7 +319,7 @@ class FakeEcs(Ecs):
         return {"tasks": [self.tasks[arn] for arn in known], "failures": missing}
 
     def _stop_task(self, cluster: str, arn: str, reason: str) -> None:
-        if arn not in self.tasks:
+        if arn not in self.tasks or arn in self.hidden:
             raise aws_error("InvalidParameterException", "The referenced task was not found.")
         self.tasks[arn]["desiredStatus"] = "STOPPED"
         self.tasks[arn]["stoppedReason"] = reason

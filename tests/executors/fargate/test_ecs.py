@@ -197,6 +197,15 @@ class TestRenew:
         assert [ecs.describe_tasks("fleet", [ARN]) for _ in range(3)] == [0, 0, 0]
         assert make_client.call_count == 1
 
+    def test_close_closes_the_connections(self, clients, make_client):
+        """They would stay open as long as the client is in memory."""
+        Ecs(make_client).close()
+        assert clients[0].method_calls == [mock.call.close()]
+
+    def test_an_old_botocore_closes_nothing(self):
+        """What has no way to be closed is left as it is."""
+        Ecs(mock.Mock(spec=lambda: None, return_value=mock.Mock(spec=["describe_tasks"]))).close()
+
     def test_new_client_is_made_at_the_next_call_after_renew(self, make_client):
         """Credentials are looked for anew when the next call needs them, not before; then that client stays."""
         ecs = Ecs(make_client)

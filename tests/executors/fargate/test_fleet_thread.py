@@ -335,8 +335,8 @@ def test_close_ends_an_adoption_that_waits_for_aws(fakes, ecs, owner):
 
 
 @pytest.mark.parametrize("before", ["never started", "closed before", "died"])
-def test_close_is_safe_at_any_time(fakes, owner, before):
-    """It may be called without a thread, twice, and after the thread has died."""
+def test_close_is_safe_at_any_time(fakes, ecs, owner, before):
+    """It may be called without a thread, twice, and after the thread has died; no connection stays open."""
     if before != "never started":
         owner.ensure_running()
     if before == "died":
@@ -345,6 +345,7 @@ def test_close_is_safe_at_any_time(fakes, owner, before):
         owner.close(20)
     owner.close(20)
     fakes.until(lambda: not our_threads())
+    assert ecs.closed
 
 
 HANGING = """
@@ -364,6 +365,9 @@ from airflow.executors.fargate.request import Prepared
 called = threading.Event()
 
 class Ecs:
+    def close(self):
+        pass
+
     def run_task(self, request, token):
         called.set()
         threading.Event().wait()

@@ -1,0 +1,119 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""No thread, socket or file is left over, over real HTTP and with real threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from hardening.scheduler import Scheduler, make_key
+from harness.fargate_process import LocalFargate
+
+from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate_executor import FargateExecutor
+from airflow.utils.state import TaskInstanceState
+
+PATIENCE = 60
+#: How often an executor begins and ends, with how many tasks each time.
+LIVES, TASKS = 5, 20
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+@pytest.fixture
+def fargate(tmp_path, monkeypatch):
+    """Yield a local Fargate beside us that only pretends to run anything, and whose calls fail now and then."""
+    server = LocalFargate(
+        Path(sys.executable),
+        tmp_path,
+        {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
+        provisioning_time=0.03,
+        stopping_time=0.03,
+        pretend={"duration": 0.2},
+        faults=[{"kind": kind, "operation": "*", "probability": 0.05} for kind in ("reset", "server_error")],
+    )
+    try:
+        server.start()
+        options = {
+            "REGION": server.told["region"],
+            "CLUSTER": server.told["cluster"],
+            "TASK_DEFINITION": server.told["task_definition"],
+            "CONTAINER_NAME": server.told["container_name"],
+            "SUBNETS": ",".join(server.told["subnets"]),
+            "ENDPOINT_URL": server.told["endpoint_url"],
+            "POLL_INTERVAL": "0.2",
+        }
+        for name, value in options.items():
+            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+        yield server
+    finally:
+        server.stop()
+
+
+def lead_a_life(number):
+    """Start an executor, run tasks through it to their ends, and end it."""
+    executor = FargateExecutor()
+    executor.start()
+    scheduler = Scheduler(executor)
+    keys = [make_key(f"task{number}-{task}") for task in range(TASKS)]
+    for key in keys:
+        scheduler.queue(key)
+    deadline = time.monotonic() + PATIENCE
+    while len(scheduler.ends) < TASKS:
+        assert time.monotonic() < deadline, scheduler.ends
+        scheduler.beat()
+        time.sleep(0.02)
+    assert {scheduler.ends[key][0] for key in keys} == {TaskInstanceState.SUCCESS}
+    executor.end()
+
+
+def left():
+    """Return the threads and what the file descriptors of this process lead to, once garbage is gone."""
+    gc.collect()
+    threads = sorted(thread.name for thread in threading.enumerate())
+    return threads, sorted(_target(descriptor).split(":")[0] for descriptor in os.listdir(DESCRIPTORS))
+
+
+def _target(descriptor):
+    try:
+        return os.readlink(DESCRIPTORS / descriptor)
+    except FileNotFoundError:  # That of the listing itself.
+        return ""
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="file descriptors are listed on Linux alone")
+def test_lives_leave_nothing_behind(fargate):
+    """After five executors one after the other, there are the threads, sockets and files of before."""
+    lead_a_life(0)  # What the first one imports and opens for good is not the executor's own.
+    settled(lambda: not [name for name in left()[0] if name.startswith(THREAD_NAMES)])
+    before = left()
+    for number in range(1, LIVES + 1):
+        lead_a_life(number)
+    settled(lambda: left() == before)
+    assert left() == before
+
+
+def settled(condition):
+    """Wait for a moment, which threads that were told to end may take."""
+    deadline = time.monotonic() + 5
+    while not condition() and time.monotonic() < deadline:
+        time.sleep(0.1)

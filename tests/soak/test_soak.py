@@ -1,0 +1,158 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+A long life in a short time: 200,000 tasks through the executor under a fake clock leave nothing behind.
+
+The executor, its base class, the fleet, the requests and their checks are the real ones; the threads are the test's own,
+AWS is a double that forgets, and a day passes in a minute.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging
+import time
+import tracemalloc
+from functools import partial
+from types import SimpleNamespace
+
+import pytest
+from hardening import doubles
+from hardening.forgetful_ecs import RETENTION, ForgetfulEcs
+from hardening.scheduler import Scheduler, make_key
+
+OPTIONS = {
+    "CLUSTER": "cluster",
+    "TASK_DEFINITION": "airflow:1",
+    "CONTAINER_NAME": "airflow",
+    "SUBNETS": "subnet-0123456789abcdef0",
+    "REGION": "us-east-1",
+    "POLL_INTERVAL": "10",
+    "LAUNCH_RATE": "1000",
+    "LAUNCH_BURST": "1000",
+}
+#: Tasks after which the memory is looked at first, and at the end.
+SHORT, LONG = (3_000, 9_000), (20_000, 200_000)
+#: Tasks that are queued between two beats.
+WAVE = 250
+#: Every so many tasks Airflow takes one back, and launches one again while it runs.
+REVOKED, AGAIN = 61, 67
+#: What memory may grow by, as a share of what it was; and what is the interpreter's own in any case.
+GROWTH, NOISE = 0.05, 32 * 1024
+
+
+@pytest.fixture
+def scheduler(monkeypatch):
+    """Return the scheduler of an executor whose fleet is moved by hand and remembers nothing for tests."""
+    import botocore.session
+
+    from airflow.executors import fargate_executor
+    from airflow.executors.fargate import connecting, fleet_thread
+
+    fakes = doubles.load()
+    clock = fakes.Clock()
+    ecs = ForgetfulEcs(clock, botocore.session.get_session().get_service_model("ecs"))
+
+    class Fleet(fakes.SteppedFleet):
+        def _emit(self, event):
+            self.outbox.append(event)
+
+    for name, value in OPTIONS.items():
+        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
+    monkeypatch.setattr(fleet_thread, "FleetThread", partial(Fleet, clock=clock))
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock))
+    executor = fargate_executor.FargateExecutor(parallelism=10_000)
+    executor.start()
+    logging.disable(logging.CRITICAL)
+    scheduler = Scheduler(executor)
+    scheduler.ecs, scheduler.clock = ecs, clock
+    yield scheduler
+    logging.disable(logging.NOTSET)
+
+
+def wave(scheduler, first, count):
+    """Queue so many tasks, revoke and launch again some of them, and let half a minute pass."""
+    keys = [make_key(f"task{number}") for number in range(first, first + count)]
+    for key in keys:
+        scheduler.queue(key)
+    scheduler.beat()
+    for number, key in enumerate(keys, first):
+        if number % REVOKED == 0:
+            scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+        elif number % AGAIN == 0 and key not in scheduler.ends:
+            scheduler.queue(key)
+    for _ in range(3):
+        scheduler.executor._fleet_thread.advance(10)
+        scheduler.beat()
+    ends = len(scheduler.ends)
+    scheduler.ends.clear()
+    scheduler.event_log.clear()
+    return ends
+
+
+def drain(scheduler):
+    """Let everything come to its end, and be forgotten by AWS."""
+    ends = 0
+    for _ in range(100):
+        ends += wave(scheduler, 0, 0)
+        if not scheduler.executor.running:
+            break
+    scheduler.executor._fleet_thread.advance(RETENTION + 600)
+    scheduler.ecs.forget()
+    return ends + wave(scheduler, 0, 0)
+
+
+def memory():
+    """Return the bytes that are in use once all that ran has ended."""
+    for _ in range(3):
+        gc.collect()
+    return tracemalloc.get_traced_memory()[0]
+
+
+def test_memory_stays_what_it_was(scheduler, request):
+    """After ten times as many tasks, of which some are lost, throttled, revoked, superseded: no more than before."""
+    few, many = LONG if request.config.getoption("--long", default=False) else SHORT
+    gc.unfreeze()
+    # What the first task makes Airflow and botocore import stays for good, and is nothing of the executor's.
+    wave(scheduler, 10**6, WAVE)
+    drain(scheduler)
+    began, ends, used = time.monotonic(), 0, {}
+    tracemalloc.start()
+    try:
+        for first in range(0, many, WAVE):
+            ends += wave(scheduler, first, WAVE)
+            if first + WAVE in (few, many):
+                ends += drain(scheduler)
+                used[first + WAVE] = memory()
+    finally:
+        tracemalloc.stop()
+    print(
+        f"\n{many} tasks, {ends} ends, {time.monotonic() - began:.0f} s, {scheduler.ecs.calls} looks; bytes in use: {used}"
+    )
+    revoked = len(range(0, many, REVOKED))
+    assert many - revoked <= ends <= many
+    assert used[many] <= used[few] * (1 + GROWTH) + NOISE
+    nothing_is_left(scheduler)
+
+
+def nothing_is_left(scheduler):
+    executor, fleet = scheduler.executor, scheduler.executor._fleet_thread.fleet
+    for name in ("running", "queued_tasks", "event_buffer", "_launches", "_untold"):
+        assert not getattr(executor, name), name
+    assert not list(fleet.runs())
+    assert not scheduler.ecs.containers
