@@ -18,8 +18,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from hypothesis import HealthCheck, settings
 
 # A machine that is busy with other tests may be slow: that is no failure of the executor.
@@ -28,8 +26,6 @@ settings.register_profile(
     "ci", max_examples=500, stateful_step_count=40, derandomize=True, database=None, **COMMON
 )
 settings.register_profile("long", max_examples=10_000, stateful_step_count=80, print_blob=True, **COMMON)
-#: What an example may take by itself: one that hangs is a failure.
-HANGS = timedelta(seconds=30)
 
 
 def pytest_configure(config):
