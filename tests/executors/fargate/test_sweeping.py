@@ -185,7 +185,7 @@ def test_the_fleet_s_own_containers_are_not_described_for_it(fleet, fakes, ecs, 
     fleet.add(*[fakes.make_launch(number) for number in range(50)])
     fleet.advance(1)
     own, stranger = set(ecs.arns), run(1000)
-    fleet.advance(FIRST_DELAYS[0])
+    fleet.advance(FIRST_DELAYS[0] + 2)
     described = [set(call.arguments[1]) for call in ecs.made("describe_tasks")]
     assert [arns for arns in described if arns - own] == [{stranger}]
 
