@@ -83,6 +83,14 @@ class TestIdentity:
             "launch-1", task, 1795356000.123456, "airflow"
         )
 
+    @pytest.mark.parametrize(
+        "told, read", [("17@1795356000.123456", "17@1795356000.123456"), (None, None), (17, None), ([], None)]
+    )
+    def test_names_the_scheduler_where_it_is_known(self, told, read):
+        """Whatever else stands there names none, and spoils nothing."""
+        assert Identity.of(described(make_launch(id="launch", scheduler=read).identity)).scheduler == read
+        assert Identity.of(described(identity_with(scheduler=told))).scheduler == read
+
     def test_holds_no_secret(self):
         """The identity stands in the clear, in AWS's console too: it tells nothing of command and wishes."""
         assert TOKEN not in make_launch().identity
