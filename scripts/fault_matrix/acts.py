@@ -75,6 +75,11 @@ def clock_back(bed: Bed) -> None:
     _jump(-JUMP)
 
 
+def clock_right(bed: Bed) -> None:
+    """Set the scheduler's clock right."""
+    _jump(0.0)
+
+
 def _jump(seconds: float) -> None:
     _clock.ahead = seconds
 

@@ -165,12 +165,13 @@ class Following:
             self._not_described(called_at, runs, result)
             return
         self._failures = 0
+        missing = _arns_missing(result.value)
         for run in runs:
             if run.over:
                 continue
             task = tasks.get(run.arn)
             if task is None:
-                self._not_known(run)
+                self._not_told_of(run, run.arn in missing)
                 continue
             run.seen, run.missing_since = True, None
             self._owner.seen(run, judge_task(task, run.container_name))
@@ -200,18 +201,24 @@ class Following:
         for run in runs:
             self.add(run, delay)
 
-    def _not_known(self, run: Run) -> None:
-        """MISSING soon after RunTask is AWS's eventual consistency, and only for ever is it the end."""
+    def _not_told_of(self, run: Run, missing: bool) -> None:
+        """
+        Look again, later: MISSING soon after RunTask is AWS's eventual consistency, and only for ever is it the end.
+
+        :param missing: whether AWS said so; an answer without a word about the container is given more time.
+        """
         now = self._clock()
         if run.missing_since is None:
             run.missing_since = now
-        since, limit = (run.missing_since, DISAPPEARANCE) if run.seen else (run.accepted_at, APPEARANCE)
+        since = run.missing_since if run.seen else run.accepted_at
+        limit = DISAPPEARANCE if run.seen and missing else APPEARANCE
         if now - since < limit:
             looks = 1 + int((now - run.missing_since) / self._poll_interval)
             self.add(run, self._missing(looks))
             return
         been = "no longer knows" if run.seen else "has never come to know"
-        reason = f"AWS {been} the container {run.arn} (DescribeTasks: MISSING), so its end cannot be told."
+        said = "MISSING" if missing else "not a word of it"
+        reason = f"AWS {been} the container {run.arn} (DescribeTasks: {said}), so its end cannot be told."
         self._owner.seen(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
 
     def _stop_answered(self, runs: Sequence[Run], result: Result) -> None:
@@ -219,8 +226,12 @@ class Following:
         if result.error is None:
             return
         outcome = judge_error(result.error)
+        run.stop_failures += 1
         if outcome.verdict is Verdict.FAILED and "not found" in outcome.reason:
-            self._owner.stopped(run)
+            if run.seen or self._clock() - run.accepted_at >= APPEARANCE:
+                self._owner.stopped(run)
+            else:  # It has been accepted, and is on its way up.
+                self.stop(run, self._missing(run.stop_failures))
             return
         if outcome.verdict is Verdict.FAILED:
             # It runs on until somebody allows us to stop it.
@@ -230,8 +241,15 @@ class Following:
         if outcome.verdict is Verdict.CREDENTIALS:
             self._ecs.renew()
         self._tally.throttles += outcome.verdict is Verdict.THROTTLED
-        run.stop_failures += 1
         self.stop(run, self._again(run.stop_failures))
+
+
+def _arns_missing(response: Mapping[str, Any]) -> set[str]:
+    """Return the ARNs that DescribeTasks says it does not know."""
+    failures = response.get("failures")
+    listed = failures if isinstance(failures, list) else []
+    arns = [failure.get("arn") for failure in listed if isinstance(failure, Mapping)]
+    return {arn for arn in arns if isinstance(arn, str)}
 
 
 def _tasks_by_arn(response: Any) -> dict[str, Mapping[str, Any]] | None:

@@ -185,6 +185,14 @@ ROWS = (
         settings={"missing_for": 10},
     ),
     Row(
+        "missing-revoked",
+        "Airflow takes tasks back while AWS does not know their containers yet: MISSING, and not found by StopTask",
+        "They are stopped as soon as AWS knows them.",
+        Expected(ran=(0, 1)),
+        settings={"missing_for": 30, "pretend": {"duration": 400}},
+        steps=(Step(12, act="revoke"),),
+    ),
+    Row(
         "missing-for-ever",
         "DescribeTasks never knows the container",
         "After five minutes the task has failed, with its reason.",

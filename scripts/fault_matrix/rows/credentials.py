@@ -27,6 +27,13 @@ QUIET: dict[str, Any] = {"faults": []}
 CREDENTIALS_RESUMED = 20.0
 NETWORK_RESUMED = 45.0
 
+SIGNATURE = {
+    "kind": "error",
+    "code": "InvalidSignatureException",
+    "message": "Signature expired: 20260101T000000Z is now earlier than 20260101T005500Z",
+    "status": 400,
+}
+
 ROWS = (
     Row(
         "credentials-expired",
@@ -67,19 +74,20 @@ ROWS = (
         ),
         seconds=300,
     ),
-    Row(
-        "clock-forward",
-        "The scheduler's clock jumps an hour ahead",
-        "Nothing: whatever waits does so by a clock that does not jump.",
-        steps=(Step(8, act="clock_forward"),),
-        alone=True,
-    ),
-    Row(
-        "clock-back",
-        "The scheduler's clock jumps an hour back",
-        "Nothing: whatever waits does so by a clock that does not jump.",
-        steps=(Step(8, act="clock_back"),),
-        alone=True,
+    *(
+        Row(
+            f"clock-{direction}",
+            f"The scheduler's clock jumps an hour {words}, and AWS refuses its signatures until it is set right",
+            "Launches and looks wait, at most 15 s at a time; nothing else goes by that clock.",
+            settings={"pretend": {"duration": [10, 60], "exit_codes": {"0": 4, "3": 1}}},
+            steps=(
+                Step(5, {"faults": [SIGNATURE]}, f"clock_{direction}"),
+                Step(35, QUIET, "clock_right"),
+            ),
+            seconds=180,
+            alone=True,
+        )
+        for direction, words in (("forward", "ahead"), ("back", "back"))
     ),
     Row(
         "killed",

@@ -271,6 +271,21 @@ def test_missing_for_ever_fails_the_launch(fleet, ecs, launch, seen, limit):
     assert len(ecs.tokens) == 1
 
 
+@pytest.mark.parametrize(
+    "answer", [{"tasks": [], "failures": []}, {"tasks": [{}]}, {"failures": None}, {"failures": "x"}]
+)
+def test_an_answer_without_a_word_of_a_container_is_not_missing(fleet, ecs, launch, answer):
+    """A container that was seen has not vanished while AWS only leaves it out; for ever is an end here, too."""
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(10)
+    ecs.next("describe_tasks", *[answer] * 100)
+    fleet.advance(APPEARANCE - 20)
+    assert not fleet.told_of(launch, Ended)
+    fleet.advance(80)
+    assert "not a word" in end_of(fleet, launch).reason
+
+
 def test_a_gap_between_two_looks_is_forgotten(fleet, ecs, launch):
     """A container that is missing now and then, for less than a minute each time, lives."""
     fleet.add(launch)
@@ -438,9 +453,38 @@ def test_a_stop_is_repeated_until_aws_has_taken_it(fakes, fleet, ecs, launch, an
     assert fleet.fleet.containers_to_stop == 0
 
 
-def test_a_stop_of_what_is_gone_is_not_repeated(fakes, fleet, ecs, launch):
-    """Where AWS knows no such task there is nothing to stop, and the launch is let go."""
+@pytest.mark.parametrize("seconds", [1, 20, 200])
+def test_a_stop_that_comes_before_aws_knows_the_container_is_repeated(fleet, ecs, launch, seconds):
+    """What AWS has accepted and does not find yet is stopped as soon as it is found."""
     fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.hidden.add(arn)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(seconds)
+    ecs.hidden.clear()
+    ecs.start(arn)
+    fleet.advance(60)
+    assert ecs.tasks[arn]["desiredStatus"] == "STOPPED"
+    ecs.exit(arn, 143)
+    fleet.advance(60)
+    assert not list(fleet.fleet.runs())
+    assert not fleet.told_of(launch, Ended)
+
+
+def test_a_container_that_aws_never_comes_to_know_is_let_go(fleet, ecs, launch):
+    """After the time in which it must become known nobody asks to stop it any more."""
+    fleet.add(launch)
+    ecs.hidden.update(ecs.arns)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(APPEARANCE + 60)
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+
+
+def test_a_stop_of_what_is_gone_is_not_repeated(fakes, fleet, ecs, launch):
+    """Where AWS no longer knows a task there is nothing to stop, and the launch is let go."""
+    fleet.add(launch)
+    fleet.advance(5)
     words = "The referenced task was not found."
     ecs.next("stop_task", fakes.aws_error("InvalidParameterException", words))
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
