@@ -37,7 +37,7 @@ from airflow.executors.fargate.launch import (
 
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
 TASK = TaskInstanceId("dag", "task", "run", 2)
-GARBAGE = [None, True, 0, 7, 1.5, "", "x", [], {}, (), [None], [[]], ["x"], {"x": 1}, object(), b"x"]
+GARBAGE = [None, True, 0, 7, 1.5, "", "x", [], {}, (), [None], [[]], ["x"], {"x": 1}, object, b"x"]
 
 
 def make_launch(task=TASK, **changes):
