@@ -47,6 +47,7 @@ log = logging.getLogger(__name__)
 #: Seconds before each of the first sweeps, and of those after launches were given up: AWS may still carry out the
 #: RunTask of a scheduler that is gone. Then a sweep comes each interval.
 FIRST_DELAYS = (5.0, 10.0, 15.0, 30.0)
+SHORTEST_DELAY = 1.0
 #: A sweep makes one call at a time, and not more than this share of what the bucket admits.
 SHARE = 0.1
 #: Seconds that a container which has started is left to end by itself. It may have done its work and be writing its log,
@@ -191,7 +192,8 @@ class Sweeping:
     def _plan(self) -> None:
         self._due: float | None = None
         if self._interval is not None:
-            self._due = self._clock() + min(self._interval, next(self._delays, self._interval))
+            delay = min(self._interval, next(self._delays, self._interval))
+            self._due = self._clock() + max(SHORTEST_DELAY, delay)
 
     def _step(self) -> None:
         """Make one call: for a page of the list, or for a hundred containers that were not seen before."""

@@ -147,6 +147,13 @@ def test_sweeps_come_soon_at_first_and_then_each_interval(fleet, ecs):
     assert 9 <= len(ecs.made("list_tasks")) - len(FIRST_DELAYS) <= 10
 
 
+def test_an_interval_of_nothing_is_no_busy_loop(fakes, ecs, clock):
+    """[scheduler] orphaned_tasks_check_interval may be 0."""
+    fleet = fakes.SteppedFleet(ecs, sweep_interval=0.0, clock=clock)
+    fleet.advance(60)
+    assert 30 <= len(ecs.made("list_tasks")) <= 60
+
+
 def test_after_an_adoption_sweeps_come_sooner(fleet, ecs):
     """What was found to have no container, and was reset, may have one later."""
     fleet.advance(INTERVAL)
