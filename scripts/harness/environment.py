@@ -51,12 +51,23 @@ class InstallError(Exception):
 def airflow_environment(release: Release) -> Path:
     """Make or reuse the environment of an Airflow release, with the overlay laid on it, and return its path."""
     with _exclusive():
-        uv = tools_environment() / "bin" / "uv"
-        lock = REQUIREMENTS / f"airflow-{release.line}.lock"
-        environment = VENVS / f"airflow-{release.line}"
-        if not _is_current(environment, lock):
-            _install(uv, environment, find_python(release), lock)
+        environment = _locked(f"airflow-{release.line}", release)
         lay_overlay(environment)
+    return environment
+
+
+def locked_environment(name: str, release: Release) -> Path:
+    """Make or reuse the environment that ``requirements/<name>.lock`` pins, for a release's Python; return its path."""
+    with _exclusive():
+        return _locked(name, release)
+
+
+def _locked(name: str, release: Release) -> Path:
+    uv = tools_environment() / "bin" / "uv"
+    lock = REQUIREMENTS / f"{name}.lock"
+    environment = VENVS / name
+    if not _is_current(environment, lock):
+        _install(uv, environment, find_python(release), lock)
     return environment
 
 

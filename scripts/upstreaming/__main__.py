@@ -1,0 +1,87 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The checks, in the environment that ``scripts/upstream`` has made for them."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from overlay_parts.errors import OverlayError
+
+from upstreaming.bed import Bed, UpstreamError
+from upstreaming.forms import check_forms
+from upstreaming.hooks import Hooks
+from upstreaming.options import GROUPS, parse
+from upstreaming.patch import changed_files, check_patch, commit_patch
+from upstreaming.table import Row, lines
+from upstreaming.tests import Tests
+
+
+def main() -> int:
+    """Check a clone before and after the patch; 0 where nothing failed that had passed."""
+    options = parse(sys.argv[1:], None)
+    with tempfile.TemporaryDirectory(prefix="upstream-") as room:
+        logs = options.logs or Path(room)
+        logs.mkdir(parents=True, exist_ok=True)
+        try:
+            bed = Bed(options.tree.resolve(), Path(room), logs)
+            print(f"Airflow {bed.tree.version}, {bed.git('rev-parse', 'HEAD')}", flush=True)
+            rows = _check(bed, options.only or GROUPS)
+        except (UpstreamError, OverlayError) as error:
+            print(f"upstream: {error}", file=sys.stderr)
+            return 2
+    print("\n".join(lines(rows)))
+    return int(any(row.passed is False for row in rows))
+
+
+def _check(bed: Bed, groups: tuple[str, ...]) -> list[Row]:
+    tests, hooks = Tests(bed), Hooks(bed)
+    rows = []
+    if "tests" in groups:
+        _say("Airflow's tests, without the patch")
+        tests.before()
+    if "patch" in groups:
+        _say("the patch")
+        rows += check_patch(bed)
+    else:
+        commit_patch(bed)
+    if "forms" in groups:
+        _say("forms")
+        rows += check_forms(bed)
+    if "hooks" in groups:
+        _say("hooks of Airflow's repository")
+        hooks.prepare()
+        modified, all_files = changed_files(bed, "M"), changed_files(bed, "AM")
+        bed.git("checkout", "--quiet", "before")
+        hooks.before(modified)
+        bed.git("checkout", "--quiet", "-")
+        rows += hooks.after(all_files)
+    if "tests" in groups:
+        _say("our tests and Airflow's, with the patch")
+        rows += tests.after()
+    return rows
+
+
+def _say(what: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {what}", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

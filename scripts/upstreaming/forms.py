@@ -1,0 +1,97 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Forms that Airflow's repository asks for, which need no hook to be checked: licence, configuration, commit."""
+
+from __future__ import annotations
+
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from upstreaming.patch import changed_files
+from upstreaming.table import Row
+
+if TYPE_CHECKING:
+    from upstreaming.bed import Bed
+
+# What has a licence header in Airflow's repository.
+LICENSED = {".py", ".rst", ".yml", ".yaml", ".toml", ".sh", ".md"}
+# The longest header begins after a shebang, and a comment mark of its own.
+HEADER_LENGTH = 2000
+
+LOADED = """
+from airflow.configuration import conf
+from airflow.executors.executor_loader import ExecutorLoader
+cls, _ = ExecutorLoader.import_default_executor_cls()
+print(cls.__module__, cls.__name__, conf.get("fargate", "container_name", fallback="?"))
+"""
+
+
+def check_forms(bed: Bed) -> list[Row]:
+    """Check the clone, which has the patch."""
+    return [_licences(bed), _loads(bed), _config_listed(bed), _config_lint(bed)]
+
+
+def _licences(bed: Bed) -> Row:
+    """Each new file must begin with the tree's own licence template, whatever its comments look like."""
+    template = bed.root / "scripts/ci/license-templates/LICENSE.txt"
+    if not template.is_file():
+        return Row("licence headers", "-", f"the tree has no {template.name}", None)
+    wanted = _words(template.read_text(encoding="utf-8"))
+    files = [
+        path
+        for path in changed_files(bed, "A")
+        if path.suffix in LICENSED and path.parent.name != "newsfragments"
+    ]
+    bad = [
+        p for p in files if wanted not in _words((bed.root / p).read_text(encoding="utf-8")[:HEADER_LENGTH])
+    ]
+    return Row(
+        "licence headers", "-", f"{len(files) - len(bad)} of {len(files)}", not bad, tuple(map(str, bad))
+    )
+
+
+def _words(text: str) -> str:
+    return " ".join(re.sub(r"(?m)^\s*(#|\.\.)", " ", text).split())
+
+
+def _loads(bed: Bed) -> Row:
+    done = bed.run("loads", sys.executable, "-c", LOADED, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
+    last = (done.output.splitlines() or [""])[-1]
+    wanted = "airflow.executors.fargate_executor FargateExecutor"
+    return Row(
+        "the executor loads by its name", "-", last or "nothing", done.code == 0 and last.startswith(wanted)
+    )
+
+
+def _config_listed(bed: Bed) -> Row:
+    listed = ["config", "list", "--section", "fargate", "--include-descriptions", "--defaults"]
+    done = bed.run("config-list", sys.executable, "-m", "airflow", *listed)
+    found = re.findall(r"(?m)^#? ?([a-z_]+) = ", done.output)
+    described = done.output.count("# Variable: AIRFLOW__FARGATE__") or len(found)
+    after = f"{len(found)} options"
+    return Row(
+        "airflow config list --section fargate", "-", after, done.code == 0 and 0 < len(found) <= described
+    )
+
+
+def _config_lint(bed: Bed) -> Row:
+    check = "airflow config lint"
+    done = bed.run("config-lint", sys.executable, "-m", "airflow", "config", "lint", "--section", "fargate")
+    if "invalid choice" in done.output:
+        return Row(check, "-", "this Airflow has no such command", None)
+    return Row(check, "-", "no issues" if "No issues" in done.output else "issues", done.code == 0)

@@ -1,0 +1,37 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The command line of ``scripts/upstream``."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+GROUPS = ("patch", "forms", "hooks", "tests")
+
+
+def parse(arguments: list[str], description: str | None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("tree", type=Path, help="a checkout of Airflow's repository, committed")
+    parser.add_argument(
+        "--only", choices=GROUPS, action="append", help="this group of checks (again for more; default: all)"
+    )
+    parser.add_argument("--logs", type=Path, help="keep what the checks said in this folder")
+    return parser.parse_args(arguments)

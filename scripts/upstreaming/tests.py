@@ -1,0 +1,112 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Our tests inside the tree, and Airflow's own before and after; both under the tree's conftest and plugins."""
+
+from __future__ import annotations
+
+import sys
+import xml.etree.ElementTree
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from upstreaming.bed import Bed, UpstreamError
+from upstreaming.table import Row
+
+OURS = ("fargate", "test_fargate_executor.py")
+# Beside the tests of executors: what reads config.yml, and what loads an executor by its name.
+OTHERS = ("config_templates", "core/test_configuration.py", "cli/commands/test_config_command.py")
+PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
+
+
+@dataclass(frozen=True)
+class Results:
+    """What became of each test, by its class and name."""
+
+    outcomes: dict[str, str]
+
+    def __str__(self) -> str:
+        counts = Counter(self.outcomes.values())
+        return ", ".join(f"{counts[o]} {o}" for o in (PASSED, FAILED, SKIPPED) if counts[o]) or "no tests"
+
+    def failed(self) -> set[str]:
+        """Return the tests that failed."""
+        return {name for name, outcome in self.outcomes.items() if outcome == FAILED}
+
+
+class Tests:
+    """The tests that concern the patch, in one clone."""
+
+    def __init__(self, bed: Bed):
+        self._bed = bed
+        self._executors = Path(bed.tree.checkout.tests)
+        self._before: Results | None = None
+
+    def before(self) -> None:
+        """Run Airflow's own tests, without the patch."""
+        self._before = self._run("airflows-tests-before", *self._airflows())
+
+    def after(self) -> list[Row]:
+        """Run ours and Airflow's own tests, with the patch."""
+        ours = self._run("our-tests", *(str(self._executors / name) for name in OURS))
+        left_out = [f"--ignore={self._executors / name}" for name in OURS]
+        after = self._run("airflows-tests-after", *self._airflows(), *left_out)
+        example = self._run(
+            "example-dag", str(self._executors.parent / "always/test_example_dags.py"), "-k", "fargate"
+        )
+        return [
+            Row("our tests, in the tree", "-", str(ours), _good(ours), tuple(sorted(ours.failed()))),
+            self._compared(after),
+            Row("Airflow's tests of example DAGs, ours", "-", str(example), _good(example)),
+        ]
+
+    def _compared(self, after: Results) -> Row:
+        before = self._before or Results({})
+        fresh = after.failed() - before.failed()
+        lost = {n for n, o in before.outcomes.items() if o == PASSED and after.outcomes.get(n) != PASSED}
+        named = [name for name in after.outcomes if "FargateExecutor" in name]
+        details = [f"failed with the patch only: {name}" for name in sorted(fresh | lost)]
+        details += [
+            f"failed without the patch, too: {name}" for name in sorted(after.failed() & before.failed())
+        ]
+        details += [f"of the executor's name: {name}: {after.outcomes[name]}" for name in named]
+        passed = not fresh and not lost and bool(named) and all(after.outcomes[n] == PASSED for n in named)
+        check = "Airflow's tests of executors, loader, configuration"
+        return Row(check, str(before), str(after), passed, tuple(details))
+
+    def _airflows(self) -> list[str]:
+        names = [str(self._executors), *(str(self._executors.parent / name) for name in OTHERS)]
+        return [name for name in names if (self._bed.root / name).exists()]
+
+    def _run(self, log: str, *arguments: str) -> Results:
+        report = self._bed.home / f"{log}.xml"
+        options = ["-q", "-p", "no:cacheprovider", "--with-db-init", f"--junitxml={report}"]
+        done = self._bed.run(log, sys.executable, "-m", "pytest", *options, *arguments)
+        if not report.exists():
+            raise UpstreamError(f"pytest broke off:\n{done.output[-3000:]}")
+        return Results(dict(_outcomes(report)))
+
+
+def _outcomes(report: Path):
+    for case in xml.etree.ElementTree.parse(report).iter("testcase"):
+        kinds = {child.tag for child in case}
+        outcome = FAILED if kinds & {"failure", "error"} else SKIPPED if "skipped" in kinds else PASSED
+        yield f"{case.get('classname')}::{case.get('name')}", outcome
+
+
+def _good(results: Results) -> bool:
+    return PASSED in results.outcomes.values() and not results.failed()
