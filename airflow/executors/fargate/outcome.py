@@ -147,6 +147,9 @@ def judge_error(error: BaseException) -> Outcome:
     code = _text(_mapping(response.get("Error")).get("Code"))
     message = _text(_mapping(response.get("Error")).get("Message"))
     status = _mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
+    if not code or code.isdigit():
+        # No error of AWS's: for message botocore takes the body, such as a proxy's page, which may repeat the request.
+        return Outcome(Verdict.IN_DOUBT, f"HTTP status {code or status}, and no error that AWS has named")
     told = f"{code}: {message}"
     if code in THROTTLE_CODES:
         return Outcome(Verdict.THROTTLED, told)
@@ -160,7 +163,7 @@ def judge_error(error: BaseException) -> Outcome:
     if code == "ConflictException" and started:
         # The token is ours alone, so what it started is ours too.
         return Outcome(Verdict.ACCEPTED, told, arn=started[0])
-    if code in SERVER_CODES or _is_number(status) and status >= 500 or not code or code.isdigit():
+    if code in SERVER_CODES or _is_number(status) and status >= 500:
         return Outcome(Verdict.IN_DOUBT, told)
     return Outcome(Verdict.FAILED, explain(told))
 

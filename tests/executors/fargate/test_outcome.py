@@ -224,6 +224,14 @@ class TestErrors:
         """The names by which this module, which does not import botocore, knows its errors are botocore's."""
         assert [name for name in CREDENTIAL_ERRORS if not hasattr(exceptions, name)] == []
 
+    @pytest.mark.parametrize("code", ["502", "413", ""])
+    def test_page_that_is_no_error_of_aws_is_not_told(self, code):
+        """Whatever stands in the body of such an answer, also the request itself, is nothing for a log."""
+        outcome = judge_error(client_error(code, "<html>You sent: bearer-token", status=502))
+        assert outcome.verdict is Verdict.IN_DOUBT
+        assert "bearer-token" not in outcome.reason
+        assert "502" in outcome.reason or code == "413"
+
     def test_refused_parameters_do_not_tell_their_values(self):
         """The message of botocore's error repeats what was passed, and that can be a password."""
         error = exceptions.ParamValidationError(report="Invalid type for parameter x, value: hunter2")
