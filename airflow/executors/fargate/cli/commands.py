@@ -150,7 +150,7 @@ def fargate_stop(args: Namespace) -> None:
         print("No live container matches.")
         return
     _print([container.row() for container in meant], "table")
-    if not args.yes and input(f"Stop {len(meant)} of them? [y/N] ").strip().lower() not in ("y", "yes"):
+    if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
         sys.exit("Nothing was stopped.")
     failed = 0
     for one in meant:
@@ -159,6 +159,13 @@ def fargate_stop(args: Namespace) -> None:
         print(f"{one.id}: {'asked to stop' if answer.error is None else f'{answer.error}: {answer.message}'}")
     if failed:
         sys.exit(1)
+
+
+def _agrees(question: str) -> bool:
+    try:
+        return input(question).strip().lower() in ("y", "yes")
+    except EOFError:  # Nobody is there to answer.
+        return False
 
 
 def read_config() -> FargateConfig:

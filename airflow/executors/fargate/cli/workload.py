@@ -72,14 +72,23 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
 
 
 def _executor_config(task: Any) -> Any:
-    """Return what a task asks for; a mapped task has it among what all of its instances share."""
-    return getattr(task, "executor_config", None) or {}
+    """
+    Return what a task asks for.
+
+    :raises RequestError: where it is no dict, which 3.x refuses when it queues the task.
+    """
+    wishes = task.executor_config or {}
+    if not isinstance(wishes, dict):
+        raise RequestError(
+            f"executor_config is a {type(wishes).__name__}; it must be a dict of run_task members"
+        )
+    return wishes
 
 
 def _queue(task: Any) -> str:
     from airflow.configuration import conf
 
-    return getattr(task, "queue", None) or conf.get("operators", "default_queue")
+    return task.queue or conf.get("operators", "default_queue")
 
 
 def _command(task: Any, map_index: int) -> list[str]:

@@ -1,0 +1,295 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What ``airflow fargate …`` prints, and the code that it exits with."""
+
+from __future__ import annotations
+
+import json
+from argparse import Namespace
+from datetime import datetime, timezone
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+from moto import mock_aws
+
+from airflow.executors.fargate.cli import commands, containers, workload
+from airflow.executors.fargate.cli.containers import Container
+from airflow.executors.fargate.cli.rendering import TOKEN
+from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+
+CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch):
+    """Set the options, and let moto be AWS."""
+    options = {
+        "CLUSTER": "fleet",
+        "TASK_DEFINITION": "task",
+        "CONTAINER_NAME": "airflow",
+        "SUBNETS": "subnet-0a",
+    }
+    for name, value in {**options, "REGION": "us-east-1", "SECURITY_GROUPS": "sg-0a"}.items():
+        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def ready():
+    """Create what a deployment needs, so that every check is well."""
+    ecs = boto3.client("ecs", region_name="us-east-1")
+    ecs.create_cluster(clusterName="fleet")
+    ecs.register_task_definition(
+        family="task",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "airflow", "image": "x"}],
+    )
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Let these containers be live, and return a stub of the calls that are made."""
+    found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
+    monkeypatch.setattr(containers, "live_containers", lambda ecs, cluster, deployment: found)
+    account = commands._account(commands.read_config())
+    monkeypatch.setattr(commands, "_account", lambda config: account)
+    with Stubber(account.ecs) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+def container(number, task_id, dag_id="etl"):
+    identity = Identity("launch", TaskInstanceId(dag_id, task_id, "run[1]", 1), 0.0, "airflow")
+    since = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    arn = f"arn:aws:ecs:us-east-1:123456789012:task/fleet/{number:032}"
+    return Container(arn, CLUSTER, identity, "RUNNING", since, "256", "512", "FARGATE")
+
+
+def arguments(**given):
+    """Return what Airflow's parser makes of a line, with what it adds itself."""
+    return Namespace(**given, verbose=False, subcommand="fargate")
+
+
+def expect_stop(stub, number, error=None):
+    if error:
+        stub.add_client_error("stop_task", error, "why")
+        return
+    arn = container(number, "").arn
+    stub.add_response("stop_task", {}, {"cluster": CLUSTER, "task": arn, "reason": commands.STOP_REASON})
+
+
+def stop(yes=True, **filters):
+    commands.fargate_stop(arguments(**{"dag_id": "etl", "task_id": None, "run_id": None, **filters}, yes=yes))
+
+
+class TestCheck:
+    def test_all_is_well(self, ready, capsys):
+        """No failure, no exit code; as JSON each row has its result as a word."""
+        commands.fargate_check(arguments(output="json"))
+        rows = json.loads(capsys.readouterr().out)
+        assert {row["result"] for row in rows} == {"ok", "advice", "not tested"}
+        assert rows[0] == {"result": "ok", "check": "options", "found": "all can be read", "remedy": ""}
+        assert "task:1, ACTIVE" in [row["found"] for row in rows]
+
+    def test_a_failure(self, capsys):
+        """What is not there is a row with its mark and its remedy, and the exit code is 1."""
+        with pytest.raises(SystemExit) as left:
+            commands.fargate_check(arguments(output="plain"))
+        assert left.value.code == 1
+        [line] = [line for line in capsys.readouterr().out.splitlines() if " cluster " in line]
+        assert line.startswith("✗")
+        assert "[fargate] cluster" in line
+
+    def test_a_table_shows_brackets_as_they_are(self, capsys):
+        """A remedy that names [fargate] is no markup."""
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="table"))
+        assert "[fargate] cluster and region" in capsys.readouterr().out
+
+    def test_mistakes_in_options(self, monkeypatch, capsys):
+        """All of them are told at once, and AWS is not asked."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_TYPE", "MOON")
+        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "")
+        with pytest.raises(SystemExit) as left:
+            commands.fargate_check(arguments(output="json"))
+        assert left.value.code == 1
+        rows = json.loads(capsys.readouterr().out)
+        assert [row["result"] for row in rows] == ["failed", "failed", "not tested"]
+        assert {row["found"].split(" = ")[0] for row in rows[:2]} == {
+            "[fargate] launch_type",
+            "[fargate] cluster",
+        }
+
+    def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
+        """A callback is called for an example, and its failure is a row."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", f"{__name__}.bad_function")
+        monkeypatch.setattr("airflow.executors.fargate.config.import_dotted_path", lambda path: bad_function)
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert rows["request"]["result"] == "failed"
+        assert "raised ZeroDivisionError" in rows["request"]["found"]
+
+
+def bad_function():
+    return lambda command: 1 / 0
+
+
+class TestRender:
+    @pytest.fixture(autouse=True)
+    def _launch(self, monkeypatch):
+        def launch_of(dag_id, task_id, map_index, token):
+            return Launch(TaskInstanceId(dag_id, task_id, "run", 1, map_index), "key", ("run", token))
+
+        monkeypatch.setattr(workload, "launch_of", launch_of)
+
+    def render(self, output):
+        commands.fargate_render(arguments(dag_id="etl", task_id="load", map_index=-1, output=output))
+
+    @pytest.mark.parametrize("output, read", [("json", json.loads), ("yaml", yaml.safe_load)])
+    def test_a_document_is_the_request_as_it_is(self, output, read, capsys):
+        """Numbers stay numbers, so that it can be given to RunTask."""
+        self.render(output)
+        document = read(capsys.readouterr().out)
+        assert document["request"]["count"] == 1
+        [override] = document["request"]["overrides"]["containerOverrides"]
+        assert override["command"] == ["run", "***"]
+        assert document["from"]["cluster"] == "default: [fargate] cluster"
+
+    @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
+    def test_the_token_is_not_shown(self, output, capsys):
+        """Whatever the form."""
+        self.render(output)
+        shown = capsys.readouterr().out
+        assert "subnet-0a" in shown
+        assert TOKEN not in shown
+
+    def test_a_function_of_ones_own(self, monkeypatch, capsys):
+        """Its members are called its own."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
+        monkeypatch.setattr("airflow.executors.fargate.config.import_dotted_path", lambda path: own_function)
+        self.render("json")
+        assert json.loads(capsys.readouterr().out)["from"]["group"] == "function"
+
+    def test_a_mistake_is_told_in_a_sentence(self, monkeypatch):
+        """No traceback."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "a b")
+        with pytest.raises(SystemExit, match=r"\[fargate\] cluster = 'a b'"):
+            self.render("json")
+
+
+def own_function():
+    overrides = {"name": "airflow"}
+    return lambda command: {
+        "taskDefinition": "own",
+        "group": "nightly",
+        "overrides": {"containerOverrides": [{**overrides, "command": command}]},
+    }
+
+
+class TestTasks:
+    @pytest.mark.parametrize("output, read", [("json", json.loads), ("yaml", yaml.safe_load)])
+    def test_the_containers(self, live, output, read, capsys):
+        """Each is a row, in Airflow's own forms."""
+        commands.fargate_tasks(arguments(output=output))
+        rows = read(capsys.readouterr().out)
+        assert [row["task_id"] for row in rows] == ["extract", "load", "load"]
+        assert rows[0]["since"] == "2026-03-01T00:00:00+00:00"
+
+    def test_a_table_shows_brackets_as_they_are(self, live, capsys):
+        """An id may have any characters."""
+        commands.fargate_tasks(arguments(output="table"))
+        assert "run[1]" in capsys.readouterr().out
+
+    def test_no_such_cluster(self):
+        """What AWS says is told, explained, without a traceback."""
+        with pytest.raises(SystemExit, match="There is no such cluster"):
+            commands.fargate_tasks(arguments(output="table"))
+
+    def test_no_way_to_aws(self, monkeypatch):
+        """An error of the way is told as well."""
+
+        def unreached(*args):
+            raise EndpointConnectionError(endpoint_url="https://ecs.test")
+
+        monkeypatch.setattr(containers, "live_containers", unreached)
+        with pytest.raises(SystemExit, match="https://ecs.test"):
+            commands.fargate_tasks(arguments(output="table"))
+
+
+class TestStop:
+    def test_what_matches_is_stopped(self, live, capsys):
+        """All of the Dag's containers, and no other Dag's; each is told of."""
+        expect_stop(live, 1)
+        expect_stop(live, 2)
+        stop()
+        assert capsys.readouterr().out.count("asked to stop") == 2
+
+    def test_a_task_alone(self, live):
+        """What is given narrows it down."""
+        expect_stop(live, 2)
+        stop(task_id="load", run_id="run[1]")
+
+    @pytest.mark.parametrize("answer", ["", "n", "no", "maybe"])
+    def test_without_a_yes_nothing_is_stopped(self, live, monkeypatch, answer):
+        """It asks, and only a yes is one."""
+        asked = []
+        monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or answer)
+        with pytest.raises(SystemExit, match="Nothing was stopped"):
+            stop(yes=False)
+        assert asked == ["Stop these 2 containers? [y/N] "]
+
+    def test_nobody_to_answer(self, live, monkeypatch):
+        """Where the input has ended, it is no yes, and no traceback either."""
+
+        def ended(text):
+            raise EOFError
+
+        monkeypatch.setattr("builtins.input", ended)
+        with pytest.raises(SystemExit, match="Nothing was stopped"):
+            stop(yes=False)
+
+    @pytest.mark.parametrize("answer", ["y", "Y", "yes "])
+    def test_with_a_yes_they_are(self, live, monkeypatch, answer):
+        """However it is written."""
+        expect_stop(live, 1)
+        expect_stop(live, 2)
+        monkeypatch.setattr("builtins.input", lambda text: answer)
+        stop(yes=False)
+
+    def test_nothing_matches(self, live, capsys):
+        """It says so, and does not ask."""
+        stop(yes=False, dag_id="nobody's")
+        assert "No live container matches" in capsys.readouterr().out
+
+    def test_one_cannot_be_stopped(self, live, capsys):
+        """The others are, and the exit code is 1."""
+        expect_stop(live, 1, "AccessDeniedException")
+        expect_stop(live, 2)
+        with pytest.raises(SystemExit) as left:
+            stop()
+        assert left.value.code == 1
+        assert "AccessDeniedException: why" in capsys.readouterr().out

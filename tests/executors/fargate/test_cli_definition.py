@@ -1,0 +1,129 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""How Airflow finds ``airflow fargate …``: by the executor, its own parser, or the wheel's entry point."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import airflow
+from airflow.cli.cli_config import ActionCommand
+from airflow.executors import executor_constants
+from airflow.executors.fargate.cli import commands
+from airflow.executors.fargate.cli.definition import commands_of_wheel, fargate_commands
+from airflow.executors.fargate.cli.provider import provider_info
+from airflow.executors.fargate.config import import_dotted_path
+from airflow.executors.fargate_executor import FargateExecutor
+
+LOADED = """
+import json, sys
+import airflow.cli.cli_config
+before = set(sys.modules)
+from airflow.executors.fargate.cli.definition import fargate_commands
+fargate_commands()
+print(json.dumps(sorted(set(sys.modules) - before)))
+"""
+
+
+@pytest.fixture
+def parse():
+    """Return the parser of the executor's commands, as Airflow makes it of them."""
+    return FargateExecutor._get_parser().parse_args
+
+
+@pytest.fixture
+def called(monkeypatch):
+    """Return what the commands' functions are called with, by their names."""
+    found = {}
+    for name in ("check", "render", "tasks", "stop"):
+        monkeypatch.setattr(commands, f"fargate_{name}", lambda args, name=name: found.update({name: args}))
+    return found
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        (["check"], {"output": "table"}),
+        (["check", "--output", "json"], {"output": "json"}),
+        (["tasks", "-o", "yaml"], {"output": "yaml"}),
+        (["render", "etl", "load"], {"dag_id": "etl", "task_id": "load", "map_index": -1, "output": "table"}),
+        (["render", "etl", "load", "--map-index", "3"], {"map_index": 3}),
+        (["stop", "--dag-id", "etl"], {"dag_id": "etl", "task_id": None, "run_id": None, "yes": False}),
+        (["stop", "--dag-id", "etl", "--task-id", "load", "--run-id", "r", "--yes"], {"task_id": "load", "run_id": "r", "yes": True}),
+    ],
+)  # fmt: skip
+def test_a_line_calls_its_function(parse, called, line, expected):
+    """Each command has its function, which gets what was given."""
+    args = parse(["fargate", *line])
+    args.func(args)
+    assert list(called) == line[:1]
+    assert {name: getattr(args, name) for name in expected} == expected
+
+
+@pytest.mark.parametrize("line", [[], ["stop"], ["render", "etl"], ["check", "--output", "xml"], ["start"]])
+def test_a_line_that_makes_no_sense_is_refused(parse, line, capsys):
+    """What is required is required: nothing is stopped by default."""
+    with pytest.raises(SystemExit):
+        parse(["fargate", *line])
+    assert "error" in capsys.readouterr().err
+
+
+def test_every_command_has_help():
+    """Whoever asks is told, and whoever asks for more is told more."""
+    [group] = fargate_commands()
+    assert [command.name for command in group.subcommands] == ["check", "render", "tasks", "stop"]
+    assert all(isinstance(command, ActionCommand) for command in group.subcommands)
+    assert all(command.help and command.description for command in group.subcommands)
+
+
+def test_the_executor_brings_them():
+    """To 3.1 Airflow asks the class; it makes no instance, so that nothing is started."""
+    assert [command.name for command in FargateExecutor.get_cli_commands()] == ["fargate"]
+
+
+@pytest.mark.parametrize("registered, expected", [(True, []), (False, ["fargate"])])
+def test_never_twice(monkeypatch, registered, expected):
+    """Where the core brings the commands, the wheel's entry point does not: Airflow would refuse to start."""
+    if registered:
+        monkeypatch.setattr(executor_constants, "FARGATE_EXECUTOR", "FargateExecutor", raising=False)
+    else:
+        monkeypatch.delattr(executor_constants, "FARGATE_EXECUTOR", raising=False)
+    assert [command.name for command in commands_of_wheel()] == expected
+
+
+def test_the_entry_point_says_what_airflow_reads():
+    """It fits Airflow's schema of a provider, and the function that it names is there."""
+    info = provider_info()
+    schema = json.loads(Path(airflow.__file__).with_name("provider_info.schema.json").read_text())
+    jsonschema.validate(info, schema)
+    [path] = info["cli"]
+    assert import_dotted_path(path) is commands_of_wheel
+
+
+def test_nothing_heavy_is_loaded():
+    """Each call of airflow makes the commands: it must not pay for boto3, or for the executor."""
+    done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
+    loaded = set(json.loads(done.stdout.splitlines()[-1]))
+    package = "airflow.executors.fargate"
+    assert f"{package}.cli.definition" in loaded
+    assert loaded <= {package, f"{package}.cli", f"{package}.cli.definition"}
