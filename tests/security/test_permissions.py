@@ -1,0 +1,134 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The permissions that the documentation asks for are the least that work: those of the calls that are made."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from concurrent.futures import Future
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from botocore.session import Session
+from hardening.scheduler import make_key
+
+from airflow.executors.fargate import compat
+from airflow.executors.fargate.adoption import Candidate
+
+REPOSITORY = Path(__file__).parents[2]
+SECURITY = REPOSITORY / "docs" / "executor" / "fargate-security.rst"
+README = REPOSITORY / "README.md"
+#: What AWS asks for beside the action of the call's own name.
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/security-iam-roles.html
+PASS_ROLE = "iam:PassRole"
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
+TAG = "ecs:TagResource"
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """Return the calls that any client makes from now on: service, operation, parameters; as botocore tells of them."""
+    made = []
+    create_client = Session.create_client
+
+    def note(params, model, **_):
+        made.append((model.service_model.service_name, model.name, json.loads(params["body"] or "{}")))
+
+    def create(self, *arguments, **options):
+        client = create_client(self, *arguments, **options)
+        client.meta.events.register("before-call", note)
+        return client
+
+    monkeypatch.setattr(Session, "create_client", create)
+    return made
+
+
+def blocks(path, language):
+    """Return the JSON in a document: blocks of a language that begin with a brace."""
+    text = path.read_text()
+    if language == "md":
+        found = re.findall(r"```json\n(.*?)```", text, re.DOTALL)
+    else:
+        found = re.findall(r"\.\. code-block:: json\n\n(.*?)(?=\n\S|\Z)", text, re.DOTALL)
+    return [json.loads(block) for block in found]
+
+
+def actions(statements):
+    """Return the actions of a policy's statements."""
+    found = [statement["Action"] for statement in statements]
+    return {action for one in found for action in ([one] if isinstance(one, str) else one)}
+
+
+def derived(calls):
+    """Return the actions that AWS asks for with these calls."""
+    asked = {f"{service}:{operation}" for service, operation, _ in calls}
+    if "ecs:RunTask" in asked:
+        asked.add(PASS_ROLE)  # Of the roles that the task definition names.
+    if any(params.get("tags") for _, _, params in calls):
+        asked.add(TAG)
+    return asked
+
+
+def lead_a_life(fargate, start, until, executor_config=None):
+    """Run, stop, search and adopt: everything for which the executor calls AWS."""
+    fargate.adjust(pretend={"duration": 2})
+    first = start()
+    keys = [make_key("ends"), make_key("is_revoked"), make_key("is_adopted")]
+    for key in keys:
+        first.queue(key, executor_config)
+    until(first, lambda: len(fargate.tasks()) == len(keys))
+    until(first, lambda: all(first.executor._launches[key] for key in keys))
+    first.executor.revoke_task(ti=SimpleNamespace(key=keys[1]))
+    until(first, lambda: any(task["desiredStatus"] == "STOPPED" for task in fargate.tasks()))
+    first.executor.end()
+    second, reply = start(), Future()
+    second.executor.sync()
+    thread = second.executor._fleet_thread
+    candidates = [Candidate(compat.task_instance_id(key), key, None, time.time() - 60) for key in keys]
+    thread.tell(thread.fleet.look_for, candidates, reply)
+    assert len(reply.result(timeout=30).found) >= 2
+
+
+@pytest.mark.parametrize("tags", [None, {"tags": [{"key": "team", "value": "data"}]}], ids=["", "tags"])
+def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, until, tags):
+    """Each action of the policy is asked for by a call of the executor, and each call is allowed."""
+    lead_a_life(fargate, start, until, tags)
+    policy, for_tags = blocks(SECURITY, "rst")
+    documented = actions(policy["Statement"]) | (actions([for_tags]) if tags else set())
+    assert derived(calls) == documented
+    assert {params["cluster"] for _, _, params in calls} == {fargate.told["cluster"]}
+
+
+def test_the_readme_says_the_same():
+    """The policy for the first steps has the actions of the full one."""
+    (short,) = (block for block in blocks(README, "md") if "Statement" in block)
+    policy, for_tags = blocks(SECURITY, "rst")
+    assert actions(short["Statement"]) == actions(policy["Statement"])
+    assert actions([for_tags]) == {TAG}
+    assert TAG in README.read_text()
+
+
+def test_nothing_is_allowed_everywhere():
+    """Each statement is for the cluster, the task definition, or the roles; where AWS takes no resource, a condition is."""
+    policy, for_tags = blocks(SECURITY, "rst")
+    for statement in [*policy["Statement"], for_tags]:
+        assert "*" not in str(statement["Action"])
+        if statement["Resource"] == "*":
+            assert "ecs:cluster" in str(statement["Condition"])
