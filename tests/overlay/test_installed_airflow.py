@@ -120,6 +120,15 @@ def test_the_executor_loads_by_its_name(plain, overlaid):
     assert log == plain.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="LocalExecutor")[1]
 
 
+def test_the_commands_are_there_once(overlaid):
+    """``airflow fargate`` is found on every release, and by no two ways, which Airflow would refuse."""
+    output, log = overlaid.run(
+        "-m", "airflow", "fargate", "--help", AIRFLOW__CORE__EXECUTOR="FargateExecutor"
+    )
+    assert all(f"\n    {name} " in output for name in ("check", "render", "tasks", "stop"))
+    assert "more than once" not in "\n".join(log)
+
+
 def test_every_option_is_listed_with_its_help(overlaid, options):
     """``airflow config list --defaults`` shows the section, each option's help, its variable and its default."""
     output = overlaid.list_defaults()[0]

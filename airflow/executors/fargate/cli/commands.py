@@ -137,7 +137,8 @@ def fargate_tasks(args: Namespace) -> None:
     _print([container.row() for container in containers], args.output)
 
 
-@cli_utils.action_cli(check_db=False)
+@cli_utils.action_cli(check_db=False)  # It is in Airflow's audit log who has stopped what.
+@cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_stop(args: Namespace) -> None:
     """Stop what matches, after asking; exit with 1 where one could not be stopped."""
