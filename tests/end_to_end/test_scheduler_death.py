@@ -32,6 +32,8 @@ SECONDS_TO_GO = 20
 # The moments of the kills; the message of a test that fails says it, too.
 SEED = 20261122
 SECOND = "second scheduler"
+# What a scheduler says of each.
+LOOK_FOR_ORPHANS = "Adopting or resetting orphaned tasks"
 # Longer than it takes until a container that nobody wants is found and stopped.
 SLOW_START = 20
 
@@ -149,28 +151,29 @@ def gate(name, **members):
 
 
 class Moments:
-    """A run whose tasks are each held at the moment that they are for."""
+    """Two runs of the same id whose tasks are each held at the moment that they are for."""
 
     def __init__(self, deployment, run_id):
-        self.deployment = deployment
+        self.airflow = deployment.airflow
         self.fargate = deployment.fargate
-        self.run = DagRun(deployment, "witness_moments", run_id)
-        self.gates = {name: gate(name) for name in HELD if name != "resumes"}
+        self.runs = [DagRun(deployment, dag_id, run_id) for dag_id in ("witness_resumes", "witness_moments")]
+        self.gates = {}
 
     def reach(self):
         """Let every task come to its moment."""
-        self.fargate.hold(**self.gates)
-        self.run.trigger()
+        self.runs[0].trigger()
         wait_until(
             lambda: self.launches("resumes"), timeout=90, what="the launch that is to defer", every=0.1
         )
-        self.gates["resumes"] = gate("resumes")
+        self.gates = {name: gate(name) for name in HELD}
         self.fargate.hold(**self.gates)
+        wait_until(lambda: self.fargate.held()["resumes"], timeout=90, what="the launch after a defer")
+        self.runs[1].trigger()
         wait_until(lambda: all(self.fargate.held().values()), timeout=90, what="all gates to hold a call")
-        wait_until(lambda: self.row("runs").state == "running", timeout=30, what="a task that runs")
+        wait_until(lambda: self.row("runs").state == "running", timeout=60, what="a task that runs")
 
     def open(self, name):
-        """Let go what is held for a task, and wait until it has gone."""
+        """Let go what is held for a task."""
         del self.gates[name]
         self.fargate.hold(**self.gates)
 
@@ -178,19 +181,28 @@ class Moments:
         """Let nobody have an answer who waits for one."""
         self.fargate.hold(**self.gates | {name: gate(name, drop=True) for name in names})
         for name in names:
-            del self.gates[name]
-        self.fargate.hold(**self.gates)
+            self.open(name)
+
+    def rows(self):
+        runs = [self.airflow.database.task_instances(run.dag_id, run.run_id) for run in self.runs]
+        return {row.task_id: row for rows in runs for row in rows}
 
     def row(self, name):
-        rows = self.deployment.airflow.database.task_instances(self.run.dag_id, self.run.run_id)
-        return next(row for row in rows if row.task_id == name)
+        return self.rows().get(name)
 
-    def launches(self, name):
-        return [launch for launch in self.run.launches() if launch.name == name]
+    def launches(self, name, try_number=None):
+        of_both = self.runs[0].launches()  # Of any run with this id.
+        return [each for each in of_both if each.name == name and try_number in (None, each.try_number)]
 
     def stores(self, name):
         """Say whether the database knows the container of a task's latest launch."""
         return self.launches(name)[-1].container in (self.row(name).external_id or "")
+
+    def results(self):
+        """Return how both runs ended."""
+        for run in self.runs:
+            run.follow(timeout=240)
+        return [run.result() for run in self.runs]
 
 
 def wait_until_skipped(moments, scheduler):
@@ -208,8 +220,8 @@ def answered(moments):
 
 def die_at_all_moments(moments):
     """Kill the scheduler while one launch each is at each of the moments."""
-    airflow = moments.deployment.airflow
-    with airflow.database.locked(moments.run.dag_id, moments.run.run_id, "skipped"):
+    airflow, run = moments.airflow, moments.runs[1]
+    with airflow.database.locked(run.dag_id, run.run_id, "skipped"):
         moments.open("skipped")
         wait_until_skipped(moments, airflow.scheduler)
         airflow.scheduler.ask_to_end(signal.SIGSTOP)
@@ -236,16 +248,17 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, wi
         check_that_nothing_is_reset_while_aws_cannot_be_asked(moments)
     else:
         replace(deployment)
-    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=60, what="a launch to be reset")
+    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=90, what="a launch to be reset")
     deployment.fargate.adjust(provisioning_time=SLOW_START)
     moments.open("sent_late")
-    late = wait_until(lambda: of_try(moments, "sent_late", 1), timeout=10, what="the container that is late")
+    wait_until(lambda: moments.launches("sent_late", 1), timeout=10, what="the container that is late")
     deployment.fargate.reset()
-    moments.run.follow(timeout=240)
-    result = moments.run.result()
-    check_every_task_succeeded(result)
-    check_each_launch_ran_once(result, witness, never={launch.id for launch in late})
-    assert Counter((launch.name, launch.try_number) for launch in result.launches) == {
+    results = moments.results()
+    for result in results:
+        check_every_task_succeeded(result)
+    (late,) = moments.launches("sent_late", 1)
+    check_each_launch_ran_once(results[0], witness, never={late.id})
+    assert Counter((launch.name, launch.try_number) for launch in results[0].launches) == {
         ("never_sent", 2): 1,
         ("sent_late", 1): 1,
         ("sent_late", 2): 1,
@@ -255,26 +268,23 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, wi
         ("resumes", 1): 2,
         ("runs", 1): 1,
     }
-    (late,) = of_try(moments, "sent_late", 1)
     assert (late.started, late.stop_code) == (None, "UserInitiated")
     assert "given up" in late.stopped_reason
     if aws == "answers":
         assert adopted(deployment.airflow.scheduler) - before >= 5
 
 
-def of_try(moments, name, try_number):
-    return [launch for launch in moments.launches(name) if launch.try_number == try_number]
-
-
 def check_that_nothing_is_reset_while_aws_cannot_be_asked(moments):
-    """Let the successor take over while every call fails; nothing changes until that is over."""
+    """Let the successor take over while every call fails, for some of Airflow's looks for orphans."""
     moments.fargate.adjust(faults=[{"kind": "server_error", "operation": "*", "status": 503}])
-    scheduler = replace(moments.deployment)
+    scheduler = moments.airflow.start_component("scheduler")
     kept = "AWS has not told yet which of"
-    wait_until(lambda: kept in log_of(scheduler), timeout=60, what="the successor to give up waiting for AWS")
-    wait_until(lambda: moments.row("runs").state == "success", timeout=90, what="a task to end meanwhile")
-    for name in HELD:
-        row = moments.row(name)
+    wait_until(lambda: kept in log_of(scheduler), timeout=90, what="the successor to give up waiting for AWS")
+    looks = log_of(scheduler).count(LOOK_FOR_ORPHANS)
+    wait_until(
+        lambda: log_of(scheduler).count(LOOK_FOR_ORPHANS) >= looks + 3, timeout=60, what="further looks"
+    )
+    for name, row in moments.rows().items():
         assert row.try_number == 1, f"{name} was reset"
         assert row.state in ("queued", "running", "success"), f"{name} is {row.state}"
     moments.fargate.adjust(faults=[])
@@ -293,19 +303,27 @@ def test_one_of_two_schedulers_is_killed(deployment, witness):
         run.trigger()
         run.follow(until=lambda _: len({launch.scheduler for launch in live(run)}) == 2, timeout=120)
         assert run.state not in FINISHED, "only one of them has launched anything"
-        first = airflow.processes.pop("scheduler")
-        first.kill()
-        left = live(run)
+        # The one that has launched last has containers that run on for longer than it takes to miss it. Its name
+        # begins with the number of its job: the second scheduler began later.
+        last = max(live(run), key=lambda launch: launch.queued).scheduler
+        first_dies = last == min({launch.scheduler for launch in live(run)}, key=job_number)
+        survivor = second if first_dies else airflow.scheduler
+        before = adopted(survivor)
+        airflow.processes.pop("scheduler" if first_dies else SECOND).kill()
         run.follow(timeout=240)
         result = run.result()
         check_everything_ran_once(result, witness)
         assert len({launch.scheduler for launch in result.launches}) == 2
-        assert len({launch.scheduler for launch in left}) == 2
-        assert adopted(second) > 0
         assert {launch.stop_code for launch in result.launches} == {"EssentialContainerExited"}
+        assert adopted(survivor) > before
     finally:
-        airflow.remove(SECOND)
+        if SECOND in airflow.processes:
+            airflow.remove(SECOND)
         airflow.revive()
+
+
+def job_number(scheduler):
+    return int(scheduler.partition("@")[0])
 
 
 # A deployment.

@@ -56,7 +56,7 @@ class DefersOperator(BaseOperator):
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=2)), method_name="come_back")
 
     def come_back(self, context, event=None):
-        work_for(1)
+        work_for(20)
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
@@ -101,19 +101,23 @@ def witness_waves():
 
     @task
     def work(number: int) -> None:
-        work_for(8)
+        work_for(20)
 
-    work.expand(number=list(range(12)))
+    work.expand(number=list(range(8)))
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
 def witness_moments():
     """Each task is for one moment at which its scheduler can die."""
-    for name in ("never_sent", "sent_late", "unanswered", "answered", "skipped"):
-        task(task_id=name)(work_for)(1)
-    task(task_id="runs")(work_for)(25)
+    for name in ("never_sent", "sent_late", "unanswered", "answered", "skipped", "runs"):
+        task(task_id=name)(work_for)(20)
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_resumes():
+    """So is the second launch of this one."""
     DefersOperator(task_id="resumes")
 
 
-for make in (witness_one, witness_many, witness_random, witness_waves, witness_moments):
+for make in (witness_one, witness_many, witness_random, witness_waves, witness_moments, witness_resumes):
     make()
