@@ -23,7 +23,7 @@ from hypothesis import HealthCheck, settings
 # A machine that is busy with other tests may be slow: that is no failure of the executor.
 COMMON = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow, HealthCheck.data_too_large]}
 settings.register_profile(
-    "ci", max_examples=500, stateful_step_count=40, derandomize=True, database=None, **COMMON
+    "ci", max_examples=300, stateful_step_count=40, derandomize=True, database=None, **COMMON
 )
 settings.register_profile("long", max_examples=10_000, stateful_step_count=80, print_blob=True, **COMMON)
 
