@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from guarding.mutant import copy, take_out
 from guarding.table import GUARDS, Guard
-from guarding.trial import is_red
+from guarding.trial import run
 
 #: How many mutants are tried at the same time; a row mostly waits.
 AT_ONCE = 3
@@ -33,8 +33,9 @@ def main() -> int:
     """Return 1 where a row is red with all guards in place, or green without its guard."""
     with copy() as executors:
         print("With all guards in place ...", flush=True)
-        if is_red((guard.row for guard in GUARDS), executors):
-            print("a row is red: nothing can be shown. See scripts/test tests/fault_matrix")
+        trial = run((guard.row for guard in GUARDS), executors)
+        if trial.red:
+            print(f"a row is red, so that nothing can be shown:\n{trial.output}")
             return 1
         print("every row is green.\n", flush=True)
     width = max(len(guard.fault) for guard in GUARDS), max(len(guard.what) for guard in GUARDS)
@@ -51,7 +52,7 @@ def main() -> int:
 def _turns_red(guard: Guard) -> bool:
     with copy() as executors:
         take_out(guard, executors)
-        return is_red([guard.row], executors)
+        return run([guard.row], executors).red
 
 
 if __name__ == "__main__":

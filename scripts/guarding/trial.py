@@ -22,6 +22,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from fault_matrix.package import VARIABLE
@@ -35,9 +36,17 @@ class TrialError(Exception):
     """The tests neither passed nor failed; the message has what they wrote."""
 
 
-def is_red(rows: Iterable[str], executors: Path) -> bool:
+@dataclass(frozen=True)
+class Trial:
+    """Whether any row failed, and what the tests wrote."""
+
+    red: bool
+    output: str
+
+
+def run(rows: Iterable[str], executors: Path) -> Trial:
     """
-    Tell whether any of these rows fails with the package of this folder.
+    Run rows with the package of this folder.
 
     :raises TrialError: they could not be run
     """
@@ -57,4 +66,4 @@ def is_red(rows: Iterable[str], executors: Path) -> bool:
         and " differences" not in done.stdout
     ):
         raise TrialError(f"{done.stdout}\n{done.stderr}"[-4000:])
-    return done.returncode == _FAILED
+    return Trial(done.returncode == _FAILED, done.stdout)
