@@ -26,6 +26,8 @@ from overlay_parts.python_source import NAME, only
 from overlay_parts.yaml_text import load
 
 NEIGHBOUR = "CeleryKubernetesExecutor"
+# What Airflow's yamllint allows.
+LINE_LENGTH = 110
 
 
 def add_to_schema(schema: bytes) -> bytes:
@@ -54,8 +56,10 @@ def add_to_values(values: bytes) -> bytes:
     """
     text = values.decode()
     comments = list(re.finditer(rf"^# One of: .*{NEIGHBOUR}.*$", text, re.MULTILINE))
-    end = only(comments, f"comment with {NEIGHBOUR} that begins with '# One of:'").end()
-    result = f"{text[:end]}, {NAME}{text[end:]}".encode()
+    comment = only(comments, f"comment with {NEIGHBOUR} that begins with '# One of:'")
+    end = comment.end()
+    joint = ", " if len(comment.group()) + len(f", {NAME}") <= LINE_LENGTH else ",\n# "
+    result = f"{text[:end]}{joint}{NAME}{text[end:]}".encode()
     if load(result) != load(values):
         raise OverlayError("the list of executors is more than a comment")
     return result

@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Union
 from overlay_parts.config_section import dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.metrics import read_metrics
+from overlay_parts.own_imports import resolve
 from overlay_parts.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
 from overlay_parts.rules import EditRule, Material, rules_for
 
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
 # The page that the others hang on; it has the table of metrics.
 MAIN_PAGE = "fargate.rst"
+# Data that a page was made from stays here.
+PAGE_SUFFIXES = {".rst", ".svg", ".png"}
+# Where Airflow's own checks ask for imports of the one release, which users read.
+EXAMPLES = "example_dags/"
 LICENCE_LINES = 16
 
 
@@ -78,7 +83,12 @@ class Overlay:
             )
         if tree is None or tree.checkout is None:
             return package
-        return {tree.place(name): path for name, path in package.items()} | dict(self._papers(tree))
+        major = int(tree.version.split(".")[0])
+        laid: dict[str, Source] = {tree.place(name): path for name, path in package.items()}
+        for name in package:
+            if name.startswith(EXAMPLES):
+                laid[tree.place(name)] = Text(resolve(package[name].read_bytes(), major))
+        return laid | dict(self._papers(tree))
 
     def _papers(self, tree: Tree) -> Iterator[tuple[str, Source]]:
         """Yield what a pull request has beside the package."""
@@ -95,7 +105,8 @@ class Overlay:
         yield newsfragment(checkout.newsfragments, self.pull_request), Text(NEWSFRAGMENT.encode())
 
     def _pages(self) -> dict[str, Path]:
-        pages = _below(self.root.parent / "docs" / "executor")
+        found = _below(self.root.parent / "docs" / "executor")
+        pages = {name: path for name, path in found.items() if path.suffix in PAGE_SUFFIXES}
         if MAIN_PAGE not in pages:
             raise OverlayError(f"{self.root.parent} is not this repository: no docs/executor/{MAIN_PAGE}")
         return pages

@@ -67,8 +67,8 @@ def _check(bed: Bed, groups: tuple[str, ...]) -> list[Row]:
         rows += check_forms(bed)
     if "hooks" in groups:
         _say("hooks of Airflow's repository")
-        hooks.prepare()
         modified, all_files = changed_files(bed, "M"), changed_files(bed, "AM")
+        hooks.prepare(all_files)
         bed.git("checkout", "--quiet", "before")
         hooks.before(modified)
         bed.git("checkout", "--quiet", "-")

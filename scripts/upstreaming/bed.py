@@ -19,12 +19,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.environment import REPOSITORY
+from harness.environment import REPOSITORY, VENVS
 from overlay_parts.layout import Tree, find_tree
 
 # Seconds for the longest of the commands, Airflow's tests.
@@ -58,6 +59,10 @@ class Bed:
         self.home = room / "home"
         self.home.mkdir()
         self._logs = logs
+        self.repository = room / "repository"
+        for name in ("airflow", "tests/executors", "docs/executor"):
+            # A copy, so that all checks see the same, whatever is edited meanwhile.
+            shutil.copytree(REPOSITORY / name, self.repository / name)
         self._clone(source)
         self.tree: Tree = find_tree(self.root)
 
@@ -83,11 +88,14 @@ class Bed:
         """Run git in the clone and return what it says; raises UpstreamError where it fails."""
         return self._ask("git", "-C", self.root, *WHO, *arguments)
 
-    def overlay(self, *arguments: str | Path) -> Done:
+    def overlay(self, *arguments: str) -> Done:
         """Run the overlay's command line on the clone."""
-        command, *options = arguments
-        script = REPOSITORY / "scripts" / "overlay.py"
-        return self.run("overlay", sys.executable, script, command, self.root, *options)
+        return self.run("overlay", *self.overlay_command(*arguments))
+
+    def overlay_command(self, command: str, *options: str) -> list[str]:
+        """Return a command of the overlay on the clone."""
+        script = [sys.executable, str(REPOSITORY / "scripts" / "overlay.py"), command, str(self.root)]
+        return [*script, f"--repository={self.repository}", *options]
 
     def run(self, log: str, *command: str | Path, **settings: str) -> Done:
         """Run a command in the clone; what it says goes to the log of that name, too."""
@@ -122,5 +130,7 @@ class Bed:
             "PATH": os.pathsep.join(programs),
             "PYTHONPATH": os.pathsep.join(str(path) for path in sources if path.is_dir()),
             "PYTHONDONTWRITEBYTECODE": "1",
+            # Environments of hooks take minutes to make.
+            "PRE_COMMIT_HOME": str(VENVS / "pre-commit"),
             "BACKEND": "sqlite",
         }

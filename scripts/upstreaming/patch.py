@@ -19,10 +19,7 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
-
-from harness.environment import REPOSITORY
 
 from upstreaming.bed import Bed, UpstreamError
 from upstreaming.table import Row
@@ -73,8 +70,7 @@ def _git_am(bed: Bed) -> Row:
 
 
 def _patch(bed: Bed, *options: str) -> bytes:
-    command = [sys.executable, str(REPOSITORY / "scripts" / "overlay.py"), "diff", str(bed.root), *options]
-    done = subprocess.run(command, check=False, capture_output=True)
+    done = subprocess.run(bed.overlay_command("diff", *options), check=False, capture_output=True)
     if done.returncode:
         raise UpstreamError(done.stderr.decode(errors="replace").strip())
     return done.stdout

@@ -43,14 +43,21 @@ def lines(rows: list[Row]) -> list[str]:
     """Return the table, and below it what is to be read about a row."""
     titles = Row("check", "before", "after", None)
     widths = [max(len(text) for text in column) for column in zip(*(_cells(row) for row in (titles, *rows)))]
-    marks = {True: "ok", False: "FAILED", None: "skipped"}
     table = [_line(titles, widths, "")]
     table.append("-" * len(table[0]))
-    table += [_line(row, widths, marks[row.passed]) for row in rows]
+    table += [_line(row, widths, _mark(row)) for row in rows]
     for row in rows:
         if row.details:
             table += ["", f"{row.check}:", *(f"  {detail}" for detail in row.details)]
     return table
+
+
+def _mark(row: Row) -> str:
+    if row.passed is None:
+        return "skipped"
+    if row.passed:
+        return "ok" if row.after != "failed" else "as before"
+    return "FAILED"
 
 
 def _cells(row: Row) -> tuple[str, ...]:

@@ -32,9 +32,6 @@ from unittest import mock
 
 import pytest
 
-pytest.importorskip("boto3")
-pytest.importorskip("botocore")
-
 from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor

@@ -53,12 +53,24 @@ fargate:
       example: "1.0"
       default: "2.0"
 """
+EXAMPLE = """\
+import os
+
+# Why.
+try:
+    from airflow.sdk import dag
+    from airflow.standard import trigger
+except ImportError:  # Airflow 2
+    from airflow.decorators import dag
+
+DAG = dag
+"""
 FILES = {
     "config_templates/fargate.yml": SECTION,
     "executors/fargate_executor.py": "class FargateExecutor:\n    pass\n",
     "executors/fargate/__init__.py": "",
     "executors/fargate/fleet.py": "FLEET = 1\n",
-    "example_dags/example_fargate_executor.py": "DAG = 1\n",
+    "example_dags/example_fargate_executor.py": EXAMPLE,
 }
 HEADER = "".join(f"# Line {number} of a licence.\n" for number in range(1, 17))
 PAGE = """\
@@ -81,6 +93,7 @@ PAPERS = {
     "docs/executor/fargate.rst": PAGE,
     "docs/executor/fargate-faults.rst": "Faults\n======\n",
     "docs/executor/picture.svg": "<svg/>\n",
+    "docs/executor/figures.json": "{}\n",
 }
 LITTER = (
     "executors/fargate/__pycache__/fleet.cpython-312.pyc",

@@ -63,7 +63,13 @@ def test_everything_lies_at_its_place(overlay, checkout, layout):
     """The layout that is found decides where each file goes; tests get the packages that such a tree has."""
     installation_of(overlay, checkout).apply()
     laid = {f"{layout.package}/{name}": content for name, content in FILES.items()}
+    example = f"{layout.package}/example_dags/example_fargate_executor.py"
+    laid[example] = (
+        "import os\n\n# Why.\nfrom airflow.sdk import dag\nfrom airflow.standard import trigger\n\nDAG = dag\n"
+    )
     for name, content in PAPERS.items():
+        if name.endswith(".json"):
+            continue
         name = name.replace("tests/executors/", f"{layout.tests}/")
         laid[name.replace("docs/executor/", f"{layout.docs}/")] = content
     laid[f"{layout.tests}/fargate/__init__.py"] = HEADER
@@ -142,6 +148,37 @@ def test_the_chart_admits_the_executor(overlay, tmp_path, layout, kind):
         assert all(re.match(new, name) for name in admitted)
         assert not any(re.match(new, name) for name in ("Fargate", "FargateExecutor,", "XFargateExecutor"))
     assert "CeleryKubernetesExecutor, FargateExecutor\n" in (root / "chart/values.yaml").read_text()
+
+
+def test_the_charts_comment_stays_as_short_as_its_linter_asks(overlay, tmp_path):
+    """Where our name would make the line too long it has one of its own."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["new"], chart="enum")
+    path = root / "chart/values.yaml"
+    path.write_text(path.read_text().replace("# One of: Local", "# One of: LocalExecutor, OtherLocal"))
+    installation_of(overlay, root).apply()
+    assert "CeleryKubernetesExecutor,\n# FargateExecutor\n" in path.read_text()
+
+
+@pytest.mark.parametrize(
+    "version, line",
+    [
+        ("2.11.5", "from airflow.decorators import dag"),
+        ("3.1.0", "from airflow.sdk import dag\nfrom airflow.standard import trigger"),
+    ],
+)
+def test_an_example_imports_from_where_its_release_has_a_name(overlay, tmp_path, version, line):
+    """A source tree is of one release, and its checks refuse what only others have."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["old"], version)
+    installation_of(overlay, root).apply()
+    text = (root / "airflow/example_dags/example_fargate_executor.py").read_text()
+    assert text == f"import os\n\n# Why.\n{line}\n\nDAG = dag\n"
+
+
+def test_an_example_whose_fallback_is_elsewhere_is_told(overlay, checkout):
+    """A mistake in our own file is not laid."""
+    put(overlay.root / "example_dags/other.py", "import os  # Airflow 2\n")
+    with pytest.raises(OverlayError, match="our own # Airflow 2 is not behind"):
+        installation_of(overlay, checkout).apply()
 
 
 def test_the_registry_takes_the_metrics(overlay, checkout):

@@ -292,7 +292,7 @@ class TestRunTask:
                 Verdict.NO_CAPACITY,
             ),
             (
-                "You’ve reached the limit on the number of tasks you can run concurrently",
+                "You\u2019ve reached the limit on the number of tasks you can run concurrently",
                 None,
                 Verdict.NO_CAPACITY,
             ),
