@@ -19,14 +19,11 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 import time
-from pathlib import Path
 
 import pytest
 from hardening.scheduler import Records, Scheduler
-from harness.fargate_process import LocalFargate
+from hardening.service import local_fargate
 
 from airflow.executors.fargate_executor import FargateExecutor
 
@@ -36,30 +33,8 @@ PATIENCE = 90
 @pytest.fixture
 def fargate(tmp_path, monkeypatch):
     """Yield a local Fargate that only pretends to run anything; the options lead to it."""
-    server = LocalFargate(
-        Path(sys.executable),
-        tmp_path,
-        {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
-        provisioning_time=0.05,
-        stopping_time=0.05,
-        pretend={"duration": 0.2},
-    )
-    try:
-        server.start()
-        options = {
-            "REGION": server.told["region"],
-            "CLUSTER": server.told["cluster"],
-            "TASK_DEFINITION": server.told["task_definition"],
-            "CONTAINER_NAME": server.told["container_name"],
-            "SUBNETS": ",".join(server.told["subnets"]),
-            "ENDPOINT_URL": server.told["endpoint_url"],
-            "POLL_INTERVAL": "0.2",
-        }
-        for name, value in options.items():
-            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    with local_fargate(tmp_path, monkeypatch) as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture

@@ -20,14 +20,13 @@ from __future__ import annotations
 
 import gc
 import os
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 from hardening.scheduler import Scheduler, make_key
-from harness.fargate_process import LocalFargate
+from hardening.service import local_fargate
 
 from airflow.executors.fargate.pool import THREAD_NAMES
 from airflow.executors.fargate_executor import FargateExecutor
@@ -42,31 +41,9 @@ DESCRIPTORS = Path("/proc/self/fd")
 @pytest.fixture
 def fargate(tmp_path, monkeypatch):
     """Yield a local Fargate beside us that only pretends to run anything, and whose calls fail now and then."""
-    server = LocalFargate(
-        Path(sys.executable),
-        tmp_path,
-        {"PATH": os.environ["PATH"], "TMPDIR": str(tmp_path)},
-        provisioning_time=0.03,
-        stopping_time=0.03,
-        pretend={"duration": 0.2},
-        faults=[{"kind": kind, "operation": "*", "probability": 0.05} for kind in ("reset", "server_error")],
-    )
-    try:
-        server.start()
-        options = {
-            "REGION": server.told["region"],
-            "CLUSTER": server.told["cluster"],
-            "TASK_DEFINITION": server.told["task_definition"],
-            "CONTAINER_NAME": server.told["container_name"],
-            "SUBNETS": ",".join(server.told["subnets"]),
-            "ENDPOINT_URL": server.told["endpoint_url"],
-            "POLL_INTERVAL": "0.2",
-        }
-        for name, value in options.items():
-            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    faults = [{"kind": kind, "operation": "*", "probability": 0.05} for kind in ("reset", "server_error")]
+    with local_fargate(tmp_path, monkeypatch, faults=faults) as server:
         yield server
-    finally:
-        server.stop()
 
 
 def lead_a_life(number):
