@@ -31,7 +31,7 @@ from upstreaming.hooks import Hooks
 from upstreaming.options import GROUPS, parse
 from upstreaming.patch import changed_files, check_patch, commit_patch
 from upstreaming.table import Row, lines
-from upstreaming.tests import Tests
+from upstreaming.tests import RunsOfTests
 
 
 def main() -> int:
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def _check(bed: Bed, groups: tuple[str, ...]) -> list[Row]:
-    tests, hooks = Tests(bed), Hooks(bed)
+    tests, hooks = RunsOfTests(bed), Hooks(bed)
     rows = []
     if "tests" in groups:
         _say("Airflow's tests, without the patch")

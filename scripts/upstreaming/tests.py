@@ -48,7 +48,7 @@ class Results:
         return {name for name, outcome in self.outcomes.items() if outcome == FAILED}
 
 
-class Tests:
+class RunsOfTests:
     """The tests that concern the patch, in one clone."""
 
     def __init__(self, bed: Bed):

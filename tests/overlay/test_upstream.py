@@ -1,0 +1,250 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What ``scripts/upstream`` makes of what it saw; the run itself needs a whole checkout."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+from upstreaming.bed import Bed, Done, UpstreamError
+from upstreaming.hooks import Hooks
+from upstreaming.table import Row, lines
+from upstreaming.tests import RunsOfTests
+
+from tests.overlay.checkouts import LAYOUTS, make_checkout
+from tests.overlay.conftest import put
+
+
+def test_the_table_tells_each_check():
+    """What passed, what failed as before, what failed, and what was skipped with its reason; details below."""
+    rows = [
+        Row("a", "-", "3 passed", True),
+        Row("bb", "failed", "failed", True, ("why",)),
+        Row("c", "passed", "failed", False, ("line 1", "line 2")),
+        Row("d", "-", "needs Docker, and much else", None),
+    ]
+    assert lines(rows) == [
+        "check  before  after",
+        "--------------------",
+        "a      -       3 passed  ok",
+        "bb     failed  failed    as before",
+        "c      passed  failed    FAILED",
+        "d      -                 skipped: needs Docker, and much else",
+        "",
+        "bb:",
+        "  why",
+        "",
+        "c:",
+        "  line 1",
+        "  line 2",
+    ]
+
+
+REPORT = """<testsuites><testsuite>{cases}</testsuite></testsuites>"""
+CASES = {
+    "passed": "",
+    "failed": "<failure/>",
+    "broken": "<error/>",
+    "skipped": "<skipped/>",
+}
+
+
+def bed_of(tmp_path, runs):
+    """Return a bed whose test runs come to what is given: for each, a dict of test to outcome; None: pytest broke off."""
+    pending = iter(runs)
+
+    def run(log, *command, **settings):
+        outcomes = next(pending)
+        if outcomes is not None:
+            cases = "".join(
+                f'<testcase classname="t" name="{n}">{CASES[o]}</testcase>' for n, o in outcomes.items()
+            )
+            report = next(word for word in command if str(word).startswith("--junitxml="))
+            Path(report.partition("=")[2]).write_text(REPORT.format(cases=cases))
+        return Done(1, "the end of what it said")
+
+    (tmp_path / "tests/executors").mkdir(parents=True)
+    tree = SimpleNamespace(checkout=SimpleNamespace(tests="tests/executors"))
+    return SimpleNamespace(root=tmp_path, home=tmp_path, tree=tree, run=run)
+
+
+NAMED = {"core[FargateExecutor]": "passed"}
+
+
+@pytest.mark.parametrize(
+    "before, after, passed",
+    [
+        ({"a": "passed"}, {"a": "passed", **NAMED}, True),
+        ({"a": "failed"}, {"a": "failed", **NAMED}, True),
+        ({"a": "failed"}, {"a": "passed", **NAMED}, True),
+        ({"a": "passed"}, {"a": "failed", **NAMED}, False),
+        ({"a": "passed"}, {"a": "broken", **NAMED}, False),
+        ({"a": "passed"}, {"a": "skipped", **NAMED}, False),
+        ({"a": "passed"}, NAMED, False),
+        ({"a": "passed"}, {"a": "passed", "b": "failed", **NAMED}, False),
+        ({"a": "passed"}, {"a": "passed"}, False),
+        ({"a": "passed"}, {"a": "passed", "core[FargateExecutor]": "failed"}, False),
+        ({"a": "passed"}, {"a": "passed", "core[FargateExecutor]": "skipped"}, False),
+    ],
+)
+def test_airflows_tests_must_pass_as_before(tmp_path, before, after, passed):
+    """A test that failed already may fail; one that passed must pass, and those of the executor's name must."""
+    tests = RunsOfTests(bed_of(tmp_path, [before, {"ours": "passed"}, after, {"example": "passed"}]))
+    tests.before()
+    ours, airflows, example = tests.after()
+    assert (ours.passed, airflows.passed, example.passed) == (True, passed, True)
+
+
+@pytest.mark.parametrize("outcomes", [{}, {"a": "skipped"}, {"a": "passed", "b": "failed"}])
+def test_our_tests_must_run_and_pass(tmp_path, outcomes):
+    """No tests at all is no pass."""
+    tests = RunsOfTests(bed_of(tmp_path, [{}, outcomes, NAMED, {"example": "passed"}]))
+    tests.before()
+    assert tests.after()[0].passed is False
+
+
+def test_a_run_that_broke_off_is_told(tmp_path):
+    """Such as a conftest that cannot be imported: with what pytest said."""
+    with pytest.raises(UpstreamError, match="the end of what it said"):
+        RunsOfTests(bed_of(tmp_path, [None])).before()
+
+
+CONFIG = """\
+exclude: ^vendored/
+repos:
+  - repo: meta
+    hooks:
+      - id: identity
+  - repo: https://github.com/codespell-project/codespell
+    rev: 63c8f8312b  # frozen: v2.4.1
+    hooks:
+      - id: codespell
+        args: [--ignore=x]
+  - repo: https://github.com/someone/elses
+    rev: v1
+    hooks:
+      - id: elses
+      - id: others
+        files: ^other/
+  - repo: local
+    hooks:
+      - id: plain
+        language: pygrep
+        entry: TODO
+        files: \\.py$
+      - id: containers
+        language: python
+        entry: ./starts_docker.py
+      - id: by-hand
+        language: python
+        entry: x
+        stages: [manual]
+      - id: styles
+        language: node
+        entry: x
+      - id: ruff-format
+        language: python
+        entry: ./everything.py
+        pass_filenames: false
+"""
+OUTPUT = """\
+A plain thing................................................................Failed
+- hook id: plain
+- duration: 0.1s
+- exit code: 1
+
+a.py:1: TODO
+
+codespell....................................................................Passed
+- hook id: codespell
+- duration: 0.1s
+ruff.....................................................(no files to check)Skipped
+- hook id: ruff-format
+"""
+
+
+@pytest.fixture
+def hooks(tmp_path):
+    """Return hooks of a small repository, prepared, and what they ran."""
+    put(tmp_path / ".pre-commit-config.yaml", CONFIG)
+    put(tmp_path / "starts_docker.py", "run('docker')\n")
+    put(tmp_path / "everything.py", "")
+    bed = SimpleNamespace(
+        root=tmp_path, home=tmp_path, git=lambda *_: "", run=lambda *_, **__: Done(1, OUTPUT)
+    )
+    hooks = Hooks(bed)
+    hooks.prepare([Path("a.py")])
+    return hooks
+
+
+def test_hooks_run_as_they_are_configured(hooks, tmp_path):
+    """Those of the repository, and those whose package is on the registry, pinned."""
+    [local] = yaml.safe_load((tmp_path / "pre-commit-config.yaml").read_text())["repos"]
+    by_name = {hook["id"]: hook for hook in local["hooks"]}
+    assert by_name.keys() == {"codespell", "plain", "ruff-format"}
+    assert by_name["codespell"]["additional_dependencies"] == ["codespell==2.4.1"]
+    assert by_name["codespell"]["args"] == ["--ignore=x"]
+    assert by_name["ruff-format"]["pass_filenames"] is True
+
+
+def test_hooks_are_told_with_what_they_said(hooks):
+    """What was not asked has no row; what was skipped has its reason, if it concerns a file of the patch."""
+    hooks.before([Path("a.py")])
+    rows = {row.check.removeprefix("hook "): row for row in hooks.after([Path("a.py")])}
+    assert rows.keys() == {"plain", "codespell", "identity", "elses", "containers", "styles"}
+    assert rows["plain"].details == ("a.py:1: TODO",)
+    assert (rows["plain"].before, rows["plain"].after, rows["codespell"].after) == (
+        "failed",
+        "failed",
+        "passed",
+    )
+    reasons = {name: row.after for name, row in rows.items() if row.passed is None}
+    assert reasons == {
+        "identity": "checks the list of hooks, not the patch",
+        "elses": "comes from someone/elses, which is on no package registry",
+        "containers": "runs in Breeze, which needs Docker",
+        "styles": "needs node",
+    }
+
+
+def test_a_hook_that_fails_with_the_patch_only_is_a_failure(hooks):
+    """One that failed before on the same files is not."""
+    after = {row.check: row.passed for row in hooks.after([Path("a.py")])}
+    assert after["hook plain"] is False
+    hooks.before([Path("a.py")])
+    after = {row.check: row.passed for row in hooks.after([Path("a.py")])}
+    assert after["hook plain"] is True
+
+
+@pytest.mark.parametrize("state, message", [("no repository", "git"), ("changed", "not committed")])
+def test_a_checkout_that_cannot_be_cloned_as_it_is_is_refused(tmp_path, state, message):
+    """Changes that are not committed would not be in the clone."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["old"])
+    room = tmp_path / "room"
+    room.mkdir()
+    if state == "changed":
+        for command in (["init", "-q"], ["add", "-A"]):
+            subprocess.run(["git", "-C", root, *command], check=True)
+        who = ["-c", "user.name=x", "-c", "user.email=x@localhost"]
+        subprocess.run(["git", "-C", root, *who, "commit", "-q", "-m", "x"], check=True)
+        put(root / "pyproject.toml", "changed = 1\n")
+    with pytest.raises(UpstreamError, match=message):
+        Bed(root, room, tmp_path)
