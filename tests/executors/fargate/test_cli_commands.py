@@ -27,12 +27,13 @@ import pytest
 import yaml
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from airflow.executors.fargate.cli import commands, containers, workload
 from airflow.executors.fargate.cli.containers import Container
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+
+mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
 
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
 

@@ -24,7 +24,6 @@ import boto3
 import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
-from moto import mock_aws
 
 from airflow.executors.fargate.cli.account import Account, Answer, ask
 from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_region, rows_of
@@ -32,6 +31,8 @@ from airflow.executors.fargate.cli.definition_checks import check_task_definitio
 from airflow.executors.fargate.cli.facts import gather
 from airflow.executors.fargate.cli.permissions import check_permissions
 from airflow.executors.fargate.request import Prepared
+
+mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
 
 CHECKS = (check_region, check_cluster, check_task_definition, check_permissions)
 LOG = {
