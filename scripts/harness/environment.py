@@ -189,13 +189,13 @@ def _run(*command: str | Path) -> None:
         stderr=subprocess.STDOUT,
         text=True,
         cwd=REPOSITORY,
-        env=_registry_settings() | os.environ,
+        env=registry_settings() | os.environ,
     )
     if done.returncode:
         raise InstallError(f"{' '.join(map(str, command))} failed:\n{done.stdout.strip()[-4000:]}")
 
 
-def _registry_settings() -> dict[str, str]:
+def registry_settings() -> dict[str, str]:
     """Tell uv of the registry and certificates that pip's environment variables name; it reads only its own."""
     names = {"PIP_INDEX_URL": "UV_DEFAULT_INDEX", "PIP_CERT": "SSL_CERT_FILE"}
     return {ours: os.environ[theirs] for theirs, ours in names.items() if theirs in os.environ}

@@ -25,7 +25,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.environment import REPOSITORY, VENVS
+from harness.environment import REPOSITORY, VENVS, registry_settings
 from overlay_parts.layout import Tree, find_tree
 
 # Seconds for the longest of the commands, Airflow's tests.
@@ -123,14 +123,19 @@ class Bed:
             if not name.startswith(("AIRFLOW", "AWS_", "GIT_", "PYTEST", "PYTHON"))
         }
         sources = (self.tree.package.parent, *(self.root / p for p in ("task-sdk/src", "devel-common/src")))
-        programs = (str(Path(sys.executable).parent), kept.get("PATH", os.defpath))
-        return kept | {
-            # Airflow's tests of its configuration expect its folder where it is by default.
-            "HOME": str(self.home),
-            "PATH": os.pathsep.join(programs),
-            "PYTHONPATH": os.pathsep.join(str(path) for path in sources if path.is_dir()),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            # Environments of hooks take minutes to make.
-            "PRE_COMMIT_HOME": str(VENVS / "pre-commit"),
-            "BACKEND": "sqlite",
-        }
+        # Airflow's test plugin of 3.0 calls uv.
+        programs = (str(Path(sys.executable).parent), str(VENVS / "tools/bin"), kept.get("PATH", os.defpath))
+        return (
+            registry_settings()
+            | kept
+            | {
+                # Airflow's tests of its configuration expect its folder where it is by default.
+                "HOME": str(self.home),
+                "PATH": os.pathsep.join(programs),
+                "PYTHONPATH": os.pathsep.join(str(path) for path in sources if path.is_dir()),
+                "PYTHONDONTWRITEBYTECODE": "1",
+                # Environments of hooks take minutes to make.
+                "PRE_COMMIT_HOME": str(VENVS / "pre-commit"),
+                "BACKEND": "sqlite",
+            }
+        )
