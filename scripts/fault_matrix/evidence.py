@@ -154,7 +154,7 @@ def _launches(scheduler: Scheduler, entries: Sequence[Mapping[str, Any]]) -> dic
         by_task[told["task_id"]][told["launch"]].append(entry)
     sorted_launches = {}
     for key, tasks in scheduler.tasks.items():
-        launches = list(by_task[key.task_id].values())
+        launches = list(by_task[key.task_id].values()) or [[]]
         if len(tasks) == 1:
             launches = [[entry for launch in launches for entry in launch]]
         sorted_launches[key] = [Containers.of(launch) for launch in launches]

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from fault_matrix.scheduler import Scheduler
 
 #: Seconds that the machine may take for a row beside what its faults take: it does other things as well.
-SPARE = 45.0
+SPARE = 60.0
 #: Seconds that a deferred task's container goes on after the trigger has fired.
 ENDING = 5.0
 #: When Airflow takes back what is stuck in queued, in the row about that.

@@ -37,7 +37,6 @@ SECONDS = {
     "fargate.adoption": ("CONSISTENCY", "SECOND_LOOK"),
     "fargate.fleet": ("MIN_TOKEN_LIFE",),
     "fargate.ecs": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
-    "fargate_executor": ("ADOPTION_PATIENCE",),
 }
 #: Constants that are something a second, or a second cubed, with that power.
 RATES = {"fargate.throttle": {"SLOWEST_RATE": 1, "GROWTH": 3}}

@@ -53,7 +53,7 @@ ROWS = (
         "Nothing is launched after that, and nothing is left behind.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(60, act="revoke"), Step(61, QUIET)),
+        steps=(Step(60, act="revoke"), Step(80, QUIET)),
         seconds=180,
     ),
     Row(
