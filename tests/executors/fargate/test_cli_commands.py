@@ -25,7 +25,7 @@ from datetime import datetime, timezone
 import boto3
 import pytest
 import yaml
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli import commands, containers, workload
@@ -143,6 +143,28 @@ class TestCheck:
             "[fargate] launch_type",
             "[fargate] cluster",
         }
+
+    @pytest.mark.parametrize(
+        "error, told",
+        [
+            (ProfileNotFound(profile="mine"), "The config profile (mine) could not be found"),
+            (ClientError({"Error": {"Code": "AccessDenied", "Message": "no role"}}, "AssumeRole"), "no role"),
+            (ValueError("a-password"), "ValueError"),
+        ],
+    )
+    def test_no_session_can_be_made(self, error, told, monkeypatch, capsys):
+        """It is a row like any other; what is secret in a connection is not told."""
+
+        def make_session():
+            raise error
+
+        monkeypatch.setattr(commands.compat, "session_maker", lambda conn_id, region: make_session)
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json"))
+        shown = capsys.readouterr().out
+        assert [row["result"] for row in json.loads(shown)] == ["failed", "not tested"]
+        assert told in shown
+        assert "a-password" not in shown
 
     def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
         """A callback is called for an example, and its failure is a row."""

@@ -187,16 +187,28 @@ def read_config() -> FargateConfig:
 
 
 def _account(config: FargateConfig) -> Account:
-    from botocore.exceptions import BotoCoreError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     from airflow.executors.fargate.cli.account import Account
 
     try:
         return Account(config, compat.session_maker(config.conn_id, config.region))
-    except BotoCoreError as error:
-        raise ConfigError(
-            [f"The AWS client cannot be made: {error} Check the AWS profile and Region."]
-        ) from error
+    except (
+        BotoCoreError,
+        ClientError,
+    ) as error:  # A profile that is not there, a role that cannot be assumed.
+        told = str(error)
+    except FargateError:
+        raise
+    except (
+        Exception
+    ) as error:  # Of the connection's hook: its text can hold what is secret in the connection.
+        told = type(error).__name__
+    raise ConfigError(
+        [
+            f"The AWS client cannot be made: {told.rstrip('.')}. Check the AWS profile, the connection and the Region."
+        ]
+    )
 
 
 def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
