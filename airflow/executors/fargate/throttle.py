@@ -26,6 +26,10 @@ DECREASE = 0.3
 GROWTH = 0.4
 SLOWEST_RATE = 0.5
 
+#: What counts as a token: a caller that waits until ready_at() must find its own there, though a clock that has run for
+#: months and a high rate leave the quotient of both inexact. What is taken is 1, so that nothing is given away.
+WHOLE = 1 - 1e-5
+
 
 class TokenBucket:
     """
@@ -50,7 +54,7 @@ class TokenBucket:
     def take(self) -> bool:
         """Take a token, if there is one now."""
         self._refill()
-        if self.paused or self._tokens < 1:
+        if self.paused or self._tokens < WHOLE:
             return False
         self._tokens -= 1
         return True
@@ -58,7 +62,7 @@ class TokenBucket:
     def ready_at(self) -> float:
         """Return the time from which on there is a token: in the past, where there is one now."""
         self._refill()
-        if self._tokens >= 1:
+        if self._tokens >= WHOLE:
             return self._paused_until
         return max(self._at + (1 - self._tokens) / self.rate, self._paused_until)
 
@@ -105,9 +109,7 @@ class TokenBucket:
         if rate >= self._rate:
             self._slowed_at = None
         burst = self._burst if self._slowed_at is None else min(self._burst, max(1.0, rate))
-        # A hair more than the quotient: a caller that waits until ready_at() must find its token there. Not where no
-        # time has passed: whoever asks twice at the same moment must get the same answer.
-        self._tokens = min(burst, tokens + (1e-9 if now > self._at else 0.0))
+        self._tokens = min(burst, tokens)
         self._at = now
 
 

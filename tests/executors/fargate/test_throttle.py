@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import itertools
+from random import Random
 
 import pytest
 
@@ -71,16 +72,22 @@ class TestTokenBucket:
             clock.at = promised
             assert bucket.take()
 
-    @pytest.mark.parametrize("rate", [0.1, 0.3, 0.5, 0.7, 3.0, 7.0, 20.0])
-    def test_tells_the_same_at_the_same_moment(self, rate, clock):
-        """However often it is asked, no token comes of being asked."""
+    @pytest.mark.parametrize("rate", [0.1, 0.3, 0.7, 7.0, 20.0, 1000.0])
+    @pytest.mark.parametrize("began", [0.0, 1000.0, 32654.7, 3e6, 1e7])
+    def test_says_the_same_in_both_ways_at_any_moment(self, rate, began, clock):
+        """A token is there or it is promised for later: nobody is told to come back now, and finds none."""
+        clock.at = began
         bucket = TokenBucket(rate=rate, burst=1, clock=clock)
-        for _ in range(200):
-            assert bucket.take()
-            clock.at = bucket.ready_at() - 1e-10
-            first = bucket.ready_at()
-            assert [bucket.ready_at() for _ in range(100)] == [first] * 100
-            clock.at = max(clock.at, first)
+        admitted = 0
+        random = Random(1)
+        for _ in range(3000):
+            promised = bucket.ready_at()
+            assert [bucket.ready_at() for _ in range(3)] == [promised] * 3
+            taken = bucket.take()
+            assert taken == (promised <= clock.at)
+            admitted += taken
+            clock.at = max(clock.at, bucket.ready_at() - random.choice([0.0, 0.0, 1e-12, 1e-9, 1e-7, 1e-3]))
+        assert admitted <= 1 + (clock.at - began) * rate + 0.01
 
     def test_promises_no_time_to_come_where_there_is_a_token(self, clock):
         """With a token there, nobody has to wait."""
