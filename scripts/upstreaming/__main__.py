@@ -32,6 +32,7 @@ from upstreaming.options import GROUPS, parse
 from upstreaming.patch import changed_files, check_patch, commit_patch
 from upstreaming.table import Row, lines
 from upstreaming.tests import RunsOfTests
+from upstreaming.types_check import check_types
 
 
 def main() -> int:
@@ -73,6 +74,9 @@ def _check(bed: Bed, groups: tuple[str, ...]) -> list[Row]:
         hooks.before(modified)
         bed.git("checkout", "--quiet", "-")
         rows += hooks.after(all_files)
+    if "types" in groups:
+        _say("types")
+        rows.append(check_types(bed))
     if "tests" in groups:
         _say("our tests and Airflow's, with the patch")
         rows += tests.after()

@@ -27,14 +27,12 @@ from __future__ import annotations
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import yaml
 
+from upstreaming.bed import Bed, UpstreamError
 from upstreaming.table import Row
-
-if TYPE_CHECKING:
-    from upstreaming.bed import Bed
 
 # Repositories of hooks whose package is on the registry: its name there, and the program and files of each hook.
 PACKAGES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
@@ -117,6 +115,8 @@ class Hooks:
         done = self._bed.run(log, sys.executable, "-m", "pre_commit", *command, *map(str, files))
         self._output = done.output
         found = re.findall(r"(?m)^.*?\.*(?:\(.*\))?(Passed|Failed|Skipped)\n- hook id: (\S+)", done.output)
+        if not found:
+            raise UpstreamError(f"pre-commit broke off:\n{done.output[-3000:]}")
         # What a hook has put right is not to reach the next run.
         self._bed.git("checkout", "--quiet", "--", ".")
         outcomes: dict[str, str] = {}

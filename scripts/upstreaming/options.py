@@ -21,7 +21,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-GROUPS = ("patch", "forms", "hooks", "tests")
+GROUPS = ("patch", "forms", "hooks", "types", "tests")
 
 
 def parse(arguments: list[str], description: str | None) -> argparse.Namespace:

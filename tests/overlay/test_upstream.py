@@ -234,6 +234,13 @@ def test_a_hook_that_fails_with_the_patch_only_is_a_failure(hooks):
     assert after["hook plain"] is True
 
 
+def test_hooks_that_broke_off_are_told(hooks, monkeypatch):
+    """No hook at all has passed then."""
+    monkeypatch.setattr(hooks._bed, "run", lambda *_, **__: Done(3, "An unexpected error"))
+    with pytest.raises(UpstreamError, match="An unexpected error"):
+        hooks.after([Path("a.py")])
+
+
 @pytest.mark.parametrize("state, message", [("no repository", "git"), ("changed", "not committed")])
 def test_a_checkout_that_cannot_be_cloned_as_it_is_is_refused(tmp_path, state, message):
     """Changes that are not committed would not be in the clone."""
