@@ -131,5 +131,6 @@ def _of_the_last_end(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator
     if end.state == FAILED and not any(reason in note for note in seen.notes.get(key.task_id, ())):
         yield "its event log does not say why it failed"
     arns = [told.info for told in seen.told[key] if told.state == "running"]
-    if launch.ran and (not arns or arns[-1] != launch.ran[-1]["taskArn"]):
+    # Told in the same heartbeat, an end takes the place of the ARN in the executor's event buffer.
+    if launch.ran and arns and arns[-1] != launch.ran[-1]["taskArn"]:
         yield "the ARN that was told is not that of the container that ran"

@@ -188,7 +188,7 @@ ROWS = (
         "missing-revoked",
         "Airflow takes tasks back while AWS does not know their containers yet: MISSING, and not found by StopTask",
         "They are stopped as soon as AWS knows them.",
-        Expected(ran=(0, 1)),
+        Expected(ran=(0, 1), containers=(0, 1)),
         settings={"missing_for": 30, "pretend": {"duration": 400}},
         steps=(Step(12, act="revoke"),),
     ),

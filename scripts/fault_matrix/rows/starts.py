@@ -23,8 +23,9 @@ from typing import Any
 from fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
 
 QUIET: dict[str, Any] = {"faults": []}
-#: The longest pause between two tries.
+#: The longest pause between two tries; and with it the time until a container that was accepted is seen to have failed.
 RESUMED = 30.0
+RESUMED_LATE = 45.0
 NEVER_LAUNCHED = Expected(ran=(0,), containers=(0,))
 WAITS = "Launches wait, at the cost of no attempt, until there is room or Airflow's queued timeout takes them back."
 
@@ -42,7 +43,7 @@ ROWS = (
         "no-capacity-late",
         "For a minute containers are accepted and then find no room",
         WAITS,
-        Expected(failed_starts=(0, None), resumed=RESUMED),
+        Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
         settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU"}]},
         steps=(Step(60, QUIET),),
         seconds=180,
