@@ -96,6 +96,17 @@ def test_every_command_has_help():
     assert all(command.help and command.description for command in group.subcommands)
 
 
+def test_help_is_told_in_full():
+    """Airflow's help takes brackets for markup, and leaves out what is in them."""
+    [group] = fargate_commands()
+    words = [
+        group.help,
+        *(text for command in group.subcommands for text in (command.help, command.description)),
+    ]
+    words += [arg.kwargs["help"] for command in group.subcommands for arg in command.args]
+    assert [text for text in words if "[" in text] == []
+
+
 def test_the_executor_brings_them():
     """To 3.1 Airflow asks the class; it makes no instance, so that nothing is started."""
     assert [command.name for command in FargateExecutor.get_cli_commands()] == ["fargate"]

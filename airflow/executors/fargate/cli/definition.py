@@ -47,6 +47,49 @@ ARG_OF_TASK = Arg(("--task-id",), help="Only containers of this task")
 ARG_OF_RUN = Arg(("--run-id",), help="Only containers of this Dag run")
 ARG_MAP_INDEX = Arg(("--map-index",), type=int, default=-1, help="The index of a mapped task instance")
 
+#: No brackets in what is told here: Airflow's help takes them for markup, and leaves out what is in them.
+SUBCOMMANDS = (
+    ActionCommand(
+        name="check",
+        help="Check whether the FargateExecutor can work as it is configured",
+        description=(
+            "Check the options of the section fargate, the credentials, the cluster, the task definition, the request "
+            "that a task would make, and the permissions. Nothing is started, changed or stopped. "
+            "Exits with 1 where a check has failed."
+        ),
+        func=lazy_load_command(f"{FUNCTIONS}.fargate_check"),
+        args=(ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="render",
+        help="Show the RunTask request that the FargateExecutor would make for a task",
+        description=(
+            "Show each member of the request, and where it comes from: the options of the section fargate, the function "
+            "that execution_config_function names, the task's executor_config, the executor itself. AWS "
+            "is not asked. The token that Airflow gives to the container is left out."
+        ),
+        func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
+        args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="tasks",
+        help="List this deployment's live containers",
+        description="List the containers that AWS runs, or is to run, for this deployment.",
+        func=lazy_load_command(f"{FUNCTIONS}.fargate_tasks"),
+        args=(ARG_OUTPUT, ARG_VERBOSE),
+    ),
+    ActionCommand(
+        name="stop",
+        help="Stop live containers of a Dag",
+        description=(
+            "Stop the containers of this deployment that match, after asking. To Airflow their task "
+            "instances have failed: it retries them where they have retries left."
+        ),
+        func=lazy_load_command(f"{FUNCTIONS}.fargate_stop"),
+        args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, ARG_YES, ARG_VERBOSE),
+    ),
+)
+
 
 def fargate_commands() -> list[GroupCommand]:
     """Return the group ``fargate``, for ``airflow.cli.cli_parser`` to take."""
@@ -54,47 +97,7 @@ def fargate_commands() -> list[GroupCommand]:
         GroupCommand(
             name="fargate",
             help="Check and look at the FargateExecutor",
-            subcommands=(
-                ActionCommand(
-                    name="check",
-                    help="Check whether the FargateExecutor can work as it is configured",
-                    description=(
-                        "Check the options of [fargate], the credentials, the cluster, the task definition, the request "
-                        "that a task would make, and the permissions. Nothing is started, changed or stopped. "
-                        "Exits with 1 where a check has failed."
-                    ),
-                    func=lazy_load_command(f"{FUNCTIONS}.fargate_check"),
-                    args=(ARG_OUTPUT, ARG_VERBOSE),
-                ),
-                ActionCommand(
-                    name="render",
-                    help="Show the RunTask request that the FargateExecutor would make for a task",
-                    description=(
-                        "Show each member of the request, and where it comes from: the options of [fargate], the function "
-                        "that execution_config_function names, the task's executor_config, the executor itself. AWS "
-                        "is not asked. The token that Airflow gives to the container is left out."
-                    ),
-                    func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
-                    args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, ARG_OUTPUT, ARG_VERBOSE),
-                ),
-                ActionCommand(
-                    name="tasks",
-                    help="List this deployment's live containers",
-                    description="List the containers that AWS runs, or is to run, for [fargate] deployment.",
-                    func=lazy_load_command(f"{FUNCTIONS}.fargate_tasks"),
-                    args=(ARG_OUTPUT, ARG_VERBOSE),
-                ),
-                ActionCommand(
-                    name="stop",
-                    help="Stop live containers of a Dag",
-                    description=(
-                        "Stop the containers of this deployment that match, after asking. To Airflow their task "
-                        "instances have failed: it retries them where they have retries left."
-                    ),
-                    func=lazy_load_command(f"{FUNCTIONS}.fargate_stop"),
-                    args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, ARG_YES, ARG_VERBOSE),
-                ),
-            ),
+            subcommands=SUBCOMMANDS,
         )
     ]
 
