@@ -131,9 +131,16 @@ def answers(ecs):
 
         return carry_out
 
+    def unless_done(answer):
+        def carry_out(request, token):
+            # A token that has started a container is answered with it, however often it comes.
+            return ecs._run_task(request, token) if token in ecs._tokens else answer
+
+        return carry_out
+
     run_task = {
-        "no capacity": {"tasks": [], "failures": [CAPACITY]},
-        "failure": {"tasks": [], "failures": [{"reason": "AGENT"}]},
+        "no capacity": unless_done({"tasks": [], "failures": [CAPACITY]}),
+        "failure": unless_done({"tasks": [], "failures": [{"reason": "AGENT"}]}),
         "wrapped throttle": error("InvalidParameterException", "ENI: (ErrorCode: RequestLimitExceeded)"),
         **{f"done, but {name}": done_but(answer) for name, answer in odd.items()},
         "done, but without an ARN": done_but({"tasks": [{"taskArn": ""}]}),
@@ -292,11 +299,18 @@ class World(RuleBasedStateMachine):
 
     # AWS.
 
-    @rule(call=st.sampled_from(sorted(NAMES)), data=st.data())
-    def answer_next(self, call, data):
-        name = data.draw(st.sampled_from(NAMES[call]))
-        self.died = self.died or name in KILLS
-        self.ecs.next(call, self.answers[call][name])
+    # Several at once, and those to RunTask by a rule of their own: what comes after what is what matters.
+    @rule(names=st.lists(st.sampled_from(NAMES["run_task"]), min_size=1, max_size=4))
+    def answer_launches(self, names):
+        self.answer("run_task", names)
+
+    @rule(call=st.sampled_from(sorted(set(NAMES) - {"run_task"})), data=st.data())
+    def answer_others(self, call, data):
+        self.answer(call, data.draw(st.lists(st.sampled_from(NAMES[call]), min_size=1, max_size=3)))
+
+    def answer(self, call, names):
+        self.died = self.died or not KILLS.isdisjoint(names)
+        self.ecs.next(call, *[self.answers[call][name] for name in names])
 
     @rule(call=st.sampled_from(sorted(NAMES)), name=st.sampled_from(["throttled", "server error", "reset"]))
     def answer_many(self, call, name):
