@@ -83,7 +83,8 @@ class Ecs:
     def __init__(self, make_client: Callable[[], Any]) -> None:
         self._make_client = make_client
         self._client = make_client()
-        self._stale = False
+        #: How many clients were made, and how many are wanted.
+        self._made = self._wanted = 1
         self._lock = threading.Lock()
         for name in LOGGERS_OF_BODIES:
             logging.getLogger(name).addFilter(_without_bodies)  # Once, however often it is added.
@@ -95,7 +96,7 @@ class Ecs:
 
     def renew(self) -> None:
         """Let the next call make a new client, with the credentials that there are then."""
-        self._stale = True
+        self._wanted += 1
 
     def close(self) -> None:
         """Close the connections, of which each thread that made calls has kept one."""
@@ -143,10 +144,13 @@ class Ecs:
             yield from page.get("taskArns") or ()
 
     def _fresh_client(self) -> Any:
-        if self._stale:
-            client = self._make_client()
+        if self._made != self._wanted:
+            # One thread makes it, which takes a tenth of a second of processor time; the others wait for that.
             with self._lock:
-                self._client, self._stale = client, False
+                wanted = self._wanted
+                if self._made != wanted:
+                    self._client = self._make_client()
+                    self._made = wanted
         return self._client
 
 

@@ -217,6 +217,33 @@ class TestRenew:
         ecs.renew()
         assert ecs.describe_tasks("fleet", [ARN]) == 2
 
+    def test_threads_that_need_a_new_client_share_one(self, clients, make_client):
+        """Sixteen calls that come after a renewal, while its client is being made, wait for that one."""
+        ecs = Ecs(make_client)
+        ecs.renew()
+        gate, answers = threading.Event(), []
+        make_client.side_effect = lambda: gate.wait(10) and clients[1]
+        threads = [
+            threading.Thread(target=lambda: answers.append(ecs.describe_tasks("fleet", [ARN])))
+            for _ in range(16)
+        ]
+        for thread in threads:
+            thread.start()
+        gate.set()
+        for thread in threads:
+            thread.join()
+        assert answers == [1] * 16
+        assert make_client.call_count == 2
+
+    def test_renewal_while_a_client_is_made_is_not_forgotten(self, clients, make_client):
+        """The credentials that it has read may be the old ones."""
+        ecs = Ecs(make_client)
+        ecs.renew()
+        make_client.side_effect = lambda: ecs.renew() or clients[make_client.call_count - 1]
+        assert ecs.describe_tasks("fleet", [ARN]) == 1
+        make_client.side_effect = [clients[2]]
+        assert ecs.describe_tasks("fleet", [ARN]) == 2
+
     def test_new_client_is_tried_for_again_where_it_could_not_be_made(self, clients, make_client):
         """While there are no credentials each call says so, and the first call after that works."""
         make_client.side_effect = [clients[0], NoCredentialsError(), NoCredentialsError(), clients[1]]
