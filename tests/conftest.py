@@ -29,6 +29,7 @@ def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="take the hours that some tests need in full")
 
 
+@pytest.hookimpl(tryfirst=True)  # Before the plugin reads the marks.
 def pytest_collection_modifyitems(config, items):
     """With ``-n 2 --dist loadgroup``: what shares an Airflow or a file's fixtures stays on one worker."""
     if not config.pluginmanager.hasplugin("xdist"):
