@@ -21,6 +21,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -31,7 +32,7 @@ from overlay_parts.papers import BODY, SUBJECT
 from overlay_parts.plan import Overlay
 
 from tests.overlay.checkouts import EXECUTORS, INDEX, LAYOUTS, LOADER_TEST, METRICS, REGISTRY, make_checkout
-from tests.overlay.conftest import FILES, HEADER, PAPERS, put, snapshot
+from tests.overlay.conftest import FILES, HEADER, PAPERS, REPOSITORY, put, snapshot
 
 
 @pytest.fixture(params=sorted(LAYOUTS))
@@ -258,6 +259,30 @@ def test_git_takes_the_patch_as_a_commit(overlay, checkout):
         *BODY.splitlines(),
     ]
     assert not git(checkout, "status", "--porcelain")
+
+
+@pytest.mark.parametrize(
+    "options, begins", [([], b"diff --git "), (["--format-patch", "--pull-request=7"], b"From ")]
+)
+def test_the_command_prints_the_patch_and_nothing_else(overlay, checkout, options, begins):
+    """As bytes that git takes from a pipe; the number reaches the newsfragment."""
+    script = [sys.executable, REPOSITORY / "scripts/overlay.py", "diff", checkout, *options]
+    git(checkout, "config", "user.name", "Author")
+    git(checkout, "config", "user.email", "author@example.org")
+    done = subprocess.run([*script, f"--repository={overlay.root.parent}"], capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(begins)
+    assert (b"newsfragments/7.feature.rst" in done.stdout) is bool(options)
+    git(checkout, "apply", "--check", "-", given=done.stdout)
+
+
+def test_the_command_refuses_what_it_does_not_know(overlay, checkout, layout):
+    """With the message on the error stream, and nothing that git could take for a patch."""
+    put(checkout / layout.docs / "index.rst", "Executors\n")
+    script = [sys.executable, REPOSITORY / "scripts/overlay.py", "diff", checkout]
+    done = subprocess.run([*script, f"--repository={overlay.root.parent}"], capture_output=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"does not know this tree" in done.stderr
 
 
 def test_the_message_has_the_form_that_the_guide_asks_for():
