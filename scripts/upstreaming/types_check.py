@@ -48,7 +48,6 @@ def check_types(bed: Bed) -> Row:
         "tool",
         "run",
         f"--from=mypy=={version}",
-        "--with=types-PyYAML",
         "mypy",
     ]
     options = ["--no-pretty", f"--python-executable={sys.executable}", f"--cache-dir={bed.home}/mypy"]
