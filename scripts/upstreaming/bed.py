@@ -57,7 +57,8 @@ class Bed:
     def __init__(self, source: Path, room: Path, logs: Path):
         self.root = room / "airflow"
         self.home = room / "home"
-        self.home.mkdir()
+        # Airflow's tests put their database there, and those of 3.0 do not make the folder.
+        (self.home / "airflow").mkdir(parents=True)
         self._logs = logs
         self.repository = room / "repository"
         for name in ("airflow", "tests/executors", "docs/executor"):
