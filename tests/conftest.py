@@ -22,21 +22,9 @@ import os
 import shutil
 import tempfile
 
-import pytest
-
 
 def pytest_addoption(parser):
     parser.addoption("--long", action="store_true", help="take the hours that some tests need in full")
-
-
-@pytest.hookimpl(wrapper=True)  # So that the marks are there before the plugin reads them.
-def pytest_collection_modifyitems(config, items):
-    """With ``-n 2 --dist loadgroup``: what shares an Airflow or a file's fixtures stays on one worker."""
-    if config.pluginmanager.hasplugin("xdist"):
-        for item in items:
-            group = "end_to_end" if "end_to_end" in item.path.parts else item.path.stem
-            item.add_marker(pytest.mark.xdist_group(group))
-    return (yield)
 
 
 def pytest_configure(config):
