@@ -207,19 +207,22 @@ class Following:
 
         :param missing: whether AWS said so; an answer without a word about the container is given more time.
         """
-        now = self._clock()
-        if run.missing_since is None:
-            run.missing_since = now
-        since = run.missing_since if run.seen else run.accepted_at
-        limit = DISAPPEARANCE if run.seen and missing else APPEARANCE
-        if now - since < limit:
-            looks = 1 + int((now - run.missing_since) / self._poll_interval)
+        if not self._is_gone(run, missing):
+            looks = 1 + int((self._clock() - (run.missing_since or 0.0)) / self._poll_interval)
             self.add(run, self._missing(looks))
             return
         been = "no longer knows" if run.seen else "has never come to know"
         said = "MISSING" if missing else "not a word of it"
         reason = f"AWS {been} the container {run.arn} (DescribeTasks: {said}), so its end cannot be told."
         self._owner.seen(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
+
+    def _is_gone(self, run: Run, missing: bool) -> bool:
+        """Tell whether AWS has not known the container for so long that it counts as gone."""
+        now = self._clock()
+        if run.missing_since is None:
+            run.missing_since = now
+        since = run.missing_since if run.seen else run.accepted_at
+        return now - since >= (DISAPPEARANCE if run.seen and missing else APPEARANCE)
 
     def _stop_answered(self, runs: Sequence[Run], result: Result) -> None:
         (run,) = runs
@@ -228,9 +231,9 @@ class Following:
         outcome = judge_error(result.error)
         run.stop_failures += 1
         if outcome.verdict is Verdict.FAILED and "not found" in outcome.reason:
-            if run.seen or self._clock() - run.accepted_at >= APPEARANCE:
+            if self._is_gone(run, missing=True):
                 self._owner.stopped(run)
-            else:  # It has been accepted, and is on its way up.
+            else:  # It has been accepted or seen, so AWS may know it again soon.
                 self.stop(run, self._missing(run.stop_failures))
             return
         if outcome.verdict is Verdict.FAILED:

@@ -481,17 +481,29 @@ def test_a_container_that_aws_never_comes_to_know_is_let_go(fleet, ecs, launch):
     assert fleet.settle() is None
 
 
-def test_a_stop_of_what_is_gone_is_not_repeated(fakes, fleet, ecs, launch):
-    """Where AWS no longer knows a task there is nothing to stop, and the launch is let go."""
+def test_a_stop_of_what_is_gone_is_not_repeated_for_ever(fleet, ecs, launch):
+    """Where AWS has not known a task for a while there is nothing to stop, and the launch is let go."""
     fleet.add(launch)
     fleet.advance(5)
-    words = "The referenced task was not found."
-    ecs.next("stop_task", fakes.aws_error("InvalidParameterException", words))
+    ecs.hidden.update(ecs.arns)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
-    fleet.advance(600)
-    assert len(ecs.made("stop_task")) == 1
+    fleet.advance(DISAPPEARANCE + 60)
+    assert 1 < len(ecs.made("stop_task")) < 12
     assert not list(fleet.fleet.runs())
     assert not fleet.told_of(launch, Ended)
+    assert fleet.settle() is None
+
+
+def test_a_container_that_is_hidden_for_a_moment_is_stopped(fleet, ecs, launch):
+    """AWS is eventually consistent: what it has known and does not find now is asked to stop again."""
+    fleet.add(launch)
+    fleet.advance(5)
+    ecs.hidden.update(ecs.arns)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(DISAPPEARANCE / 2)
+    ecs.hidden.clear()
+    fleet.advance(60)
+    assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
 
 
 def test_a_stop_that_is_refused_is_told_and_repeated(fakes, fleet, ecs, launch):
