@@ -155,6 +155,9 @@ class Calls:
         return itertools.chain.from_iterable(self._under_way.values())
 
     def _done(self, number: int, then: Callable[[Sequence[Run], Result], None], result: Result) -> None:
-        self.handling = self._under_way.pop(number)
+        runs = self._under_way.pop(number, None)
+        if runs is None:
+            return  # The thread died before it could note the call: the runs have had their turns anew.
+        self.handling = runs
         then(self.handling, result)
         self.handling = ()

@@ -29,6 +29,7 @@ from airflow.executors.fargate.fleet import MAX_FAULTS, Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.run import Calls
 from airflow.executors.fargate.searching import ERROR_DELAY, SEARCH_DELAYS, Searching
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
@@ -714,3 +715,18 @@ def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, unde
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
     assert not list(fleet.fleet.runs())
+
+
+def test_a_call_that_was_not_noted_is_made_anew(fakes):
+    """Where the thread dies between a call and its note, the result is dropped: the runs have their turns anew."""
+    pool, told = fakes.SteppedPool(), []
+    calls = Calls(pool, lambda function, *arguments: function(*arguments))
+    with mock.patch.object(calls, "_under_way", spec=dict) as notes:
+        notes.__setitem__.side_effect = MemoryError
+        with pytest.raises(MemoryError):
+            calls.make(["run"], lambda: "result", lambda *result: told.append(result))
+    assert pool.step()
+    assert told == []
+    calls.make(["run"], lambda: "result", lambda *result: told.append(result))
+    assert pool.step()
+    assert len(told) == 1
