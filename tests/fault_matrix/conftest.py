@@ -56,11 +56,13 @@ def eavesdropper():
 @pytest.fixture(scope="session")
 def matrix(request, eavesdropper):
     """Yield what runs the rows that this session's tests ask for."""
-    from fault_matrix.row import CI, LONG
+    from fault_matrix.row import CI, LONG, Row
     from fault_matrix.runner import Matrix
 
-    asked = [getattr(item, "callspec", None) for item in request.session.items]
-    rows = {spec.params["row"].name: spec.params["row"] for spec in asked if spec and "row" in spec.params}
+    specs = [getattr(item, "callspec", None) for item in request.session.items]
+    asked = [spec.params.get("row") for spec in specs if spec]
+    # Other tables have rows of their own.
+    rows = {row.name: row for row in asked if isinstance(row, Row)}
     with Matrix(rows.values(), LONG if request.config.getoption("--long") else CI).running() as running:
         yield running
 

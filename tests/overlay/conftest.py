@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -109,6 +110,13 @@ def edits_once():
         for name in ("register_name", "register_class", "bring_commands", "add_section"):
             patch.setattr(rules, name, lru_cache(getattr(rules, name)))
         yield
+
+
+@pytest.fixture(autouse=True)
+def compiled_beside_the_source(monkeypatch):
+    """Have compiled modules where an Airflow has them, wherever the test run keeps its own."""
+    monkeypatch.setattr(sys, "pycache_prefix", None)
+    monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ from overlay_parts.errors import OverlayError
 from tests.overlay.conftest import put, snapshot
 
 # An apply of the small repository renames 10 files, a revert fewer: every one of them fails once.
-STEPS = range(1, 13)
+STEPS = range(1, 25)
 
 
 class Step:

@@ -271,6 +271,17 @@ class TestErrors:
 
         assert judge_error(Shy()) == Outcome(Verdict.IN_DOUBT, "Shy: (Shy)")
 
+    def test_status_that_cannot_be_shown_gets_a_verdict(self):
+        """A response whose status raises where its text is asked for is in doubt like any other."""
+
+        class Shy:
+            def __str__(self):
+                raise RuntimeError
+
+        error = AnyError("message")
+        error.response = {"ResponseMetadata": {"HTTPStatusCode": Shy()}}
+        assert judge_error(error).verdict is Verdict.IN_DOUBT
+
 
 class TestRunTask:
     @pytest.mark.parametrize(
