@@ -146,10 +146,12 @@ def judge_error(error: BaseException) -> Outcome:
         return _judge_own_error(error)
     code = _text(_mapping(response.get("Error")).get("Code"))
     message = _text(_mapping(response.get("Error")).get("Message"))
-    status = _text(_mapping(response.get("ResponseMetadata")).get("HTTPStatusCode"))
+    status = _mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
     if not code or code.isdigit():
         # No error of AWS's: for message botocore takes the body, such as a proxy's page, which may repeat the request.
-        return Outcome(Verdict.IN_DOUBT, f"HTTP status {code or status}, and no error that AWS has named")
+        return Outcome(
+            Verdict.IN_DOUBT, f"HTTP status {code or _text(status)}, and no error that AWS has named"
+        )
     told = f"{code}: {message}"
     if code in THROTTLE_CODES:
         return Outcome(Verdict.THROTTLED, told)

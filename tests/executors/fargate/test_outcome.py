@@ -278,8 +278,8 @@ class TestErrors:
             def __str__(self):
                 raise RuntimeError
 
-        error = AnyError("message")
-        error.response = {"ResponseMetadata": {"HTTPStatusCode": Shy()}}
+        error = client_error("")
+        error.response["ResponseMetadata"] = {"HTTPStatusCode": Shy()}
         assert judge_error(error).verdict is Verdict.IN_DOUBT
 
 
