@@ -255,8 +255,9 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, wi
         check_that_nothing_is_reset_while_aws_cannot_be_asked(moments)
     else:
         replace(deployment)
-    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=90, what="a launch to be reset")
+    # The one that comes late, and its successor, too: so it is queued still when the late one is found.
     deployment.fargate.adjust(provisioning_time=SLOW_START)
+    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=90, what="a launch to be reset")
     moments.open("sent_late")
     wait_until(lambda: moments.launches("sent_late", 1), timeout=10, what="the container that is late")
     deployment.fargate.reset()
