@@ -80,7 +80,11 @@ GUARDS = (
         "DescribeTasks says MISSING for the first 2 s",
         "MISSING is given time",
         "missing-at-first",
-        (Edit("fargate/following.py", "        if not self._is_gone(run, missing):\n", "        if False:\n"),),
+        (
+            Edit(
+                "fargate/following.py", "        if not self._is_gone(run, missing):\n", "        if False:\n"
+            ),
+        ),
     ),
     Guard(
         "no capacity for a minute",

@@ -259,7 +259,8 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, wi
     deployment.fargate.adjust(provisioning_time=SLOW_START)
     wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=90, what="a launch to be reset")
     moments.open("sent_late")
-    wait_until(lambda: moments.launches("sent_late", 1), timeout=10, what="the container that is late")
+    for number, what in ((1, "the container that is late"), (2, "that of its successor")):
+        wait_until(lambda number=number: moments.launches("sent_late", number), timeout=10, what=what)
     deployment.fargate.reset()
     results = moments.results()
     for result in results:
