@@ -65,9 +65,8 @@ def _warm_up() -> None:
     """Do what a scheduler has long done when it meets a task: it takes seconds, and no heartbeat is to blame."""
     executor = BaseExecutor(parallelism=1)
     executor.heartbeat()  # Metrics are read from a file.
-    executor.log_task_event(
-        event="none", extra="none", ti_key=Task("none").key
-    )  # The database's models are set up.
+    # The database's models are set up.
+    executor.log_task_event(event="none", extra="none", ti_key=Task("none").key)
 
 
 class Matrix:

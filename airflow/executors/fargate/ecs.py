@@ -101,9 +101,8 @@ class Ecs:
     def close(self) -> None:
         """Close the connections, of which each thread that made calls has kept one."""
         # Else they would stay open: what was there when the executor started is kept from the garbage collector.
-        close = getattr(
-            self._client, "close", None
-        )  # Which the oldest botocore that we support does not have.
+        # The oldest botocore that we support cannot close a client.
+        close = getattr(self._client, "close", None)
         if close is not None:
             close()
 

@@ -353,9 +353,8 @@ class Fleet:
         for run in self._suspects(all_calls):
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
-                run.doubtful = bool(
-                    run.token or run.arn
-                )  # So that its container, if there is one, is stopped.
+                # So that its container, if there is one, is stopped.
+                run.doubtful = bool(run.token or run.arn)
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         for agenda in (self._launching, self._following, self._searching, self._sweeping):
             agenda.clear()

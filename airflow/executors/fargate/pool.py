@@ -58,9 +58,8 @@ class DaemonPool:
 
     def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
         """Make the call on one of the threads and hand its result to ``then``, on that thread too."""
-        while (
-            self._threads < self._size
-        ):  # At the first call; and at later ones, where a thread could not start.
+        # At the first call; and at later ones, where a thread could not start.
+        while self._threads < self._size:
             name = f"{THREAD_NAMES}{self._name}-{self._threads}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
             self._threads += 1

@@ -91,9 +91,8 @@ def read_less(client: Any) -> None:
             return
         try:
             answer = decode(response_dict["body"])
-        except (
-            DecodeError
-        ):  # Also where a type is another than AWS's: botocore is lenient, and its result is judged.
+        except DecodeError:
+            # Also where a type is another than AWS's: botocore is lenient, and its result is judged.
             return
         if answer:
             customized_response_dict.update({"tasks": [], "failures": [], **answer})

@@ -195,7 +195,6 @@ class Searching:
             elif run.launch.id in result.value:
                 self._owner.accepted(run, result.value[run.launch.id])
             else:
-                run.searches += (
-                    1  # Not before: a search that the thread's death has kept from being made is none.
-                )
+                # Not before: a search that the thread's death has kept from being made is none.
+                run.searches += 1
                 self.add(run)

@@ -174,9 +174,8 @@ class Sweeping:
             if stranger.started and now - self._given_up[arn] < ENDING:
                 continue
             if not stranger.started and arn not in self._fresh:
-                del self._seen[
-                    arn
-                ]  # It may have started since then: the next sweep sees, and that comes soon.
+                # It may have started since then: the next sweep sees, and that comes soon.
+                del self._seen[arn]
                 self.hasten()
                 continue
             self._owner.discard(stranger, REASON)

@@ -193,16 +193,13 @@ def _account(config: FargateConfig) -> Account:
 
     try:
         return Account(config, compat.session_maker(config.conn_id, config.region))
-    except (
-        BotoCoreError,
-        ClientError,
-    ) as error:  # A profile that is not there, a role that cannot be assumed.
+    except (BotoCoreError, ClientError) as error:
+        # A profile that is not there, a role that cannot be assumed.
         told = str(error)
     except FargateError:
         raise
-    except (
-        Exception
-    ) as error:  # Of the connection's hook: its text can hold what is secret in the connection.
+    except Exception as error:
+        # Of the connection's hook: its text can hold what is secret in the connection.
         told = type(error).__name__
     raise ConfigError(
         [
