@@ -1,0 +1,70 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What the tests of the documentation share: options from a snippet, and requests made with them."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import botocore.session
+import pytest
+
+from airflow.executors.fargate.check import RequestCheck
+from airflow.executors.fargate.config import FargateConfig, template
+from airflow.executors.fargate.request import RequestBuilder, default_request
+
+#: What a snippet that shows a few options leaves out.
+LEFT_OUT = {
+    "cluster": "airflow",
+    "task_definition": "airflow-task",
+    "container_name": "airflow",
+    "subnets": "subnet-0123456789abcdef0",
+}
+
+
+@pytest.fixture(scope="session")
+def service_model():
+    """Return the model of ECS that the installed botocore ships."""
+    return botocore.session.get_session().get_service_model("ecs")
+
+
+@pytest.fixture(scope="session")
+def check(service_model):
+    """Return the check of requests against that model."""
+    return RequestCheck(service_model)
+
+
+@pytest.fixture(scope="session")
+def read_config(check):
+    """Return a function that makes the executor's options of those that a snippet shows."""
+
+    def read(options=()):
+        defaults = {name: option["default"] for name, option in template().items()}
+        texts = {**defaults, **LEFT_OUT, **dict(options)}
+        return FargateConfig.from_options(texts.get, check.launch_types, call_function=False)
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def make_builder(check):
+    """Return a function that makes what makes the requests of launches, for options."""
+
+    def make(config):
+        return RequestBuilder(config, partial(default_request, config), check)
+
+    return make
