@@ -73,7 +73,9 @@ CommandToRequest = Callable[[list[str]], dict[str, Any]]
 @lru_cache(maxsize=1)
 def template() -> Mapping[str, Mapping[str, Any]]:
     """Return the options of ``[fargate]`` by name, each with ``description``, ``default`` and so on."""
-    return yaml.safe_load(CONFIG_TEMPLATE.read_text(encoding="utf-8"))[SECTION]["options"]
+    section = yaml.safe_load(CONFIG_TEMPLATE.read_text(encoding="utf-8"))[SECTION]
+    options: Mapping[str, Mapping[str, Any]] = section["options"]
+    return options
 
 
 @dataclass(frozen=True)
@@ -274,7 +276,7 @@ class _Options:
         return number
 
     def url(self, name: str) -> str | None:
-        value = self.text(name)
+        value: str | None = self.text(name)
         if value and not _is_url(value):
             remedy = "Write it with http:// or https://, without a user or a password, or leave it empty"
             self._mistake(name, "it is no URL of a service", remedy)

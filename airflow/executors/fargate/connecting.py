@@ -46,7 +46,8 @@ def launch_types() -> Sequence[str]:
             ["The package boto3 is not installed. Install it where the scheduler runs."]
         ) from None
     model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
-    return model.input_shape.members["launchType"].enum
+    names: Sequence[str] = model.input_shape.members["launchType"].enum
+    return names
 
 
 def connect(config: FargateConfig, make_session: Callable[[], Any]) -> Ecs:

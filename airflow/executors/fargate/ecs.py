@@ -108,11 +108,13 @@ class Ecs:
 
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Mapping[str, Any]:
         """Call RunTask; with the token of an earlier call it returns what that one started."""
-        return self._fresh_client().run_task(**request, clientToken=client_token)
+        response: Mapping[str, Any] = self._fresh_client().run_task(**request, clientToken=client_token)
+        return response
 
     def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Mapping[str, Any]:
         """Call DescribeTasks for at most :data:`MAX_DESCRIBED` containers of one cluster."""
-        return self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns))
+        response: Mapping[str, Any] = self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns))
+        return response
 
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
         """Call StopTask; the reason is shown by AWS."""

@@ -169,7 +169,7 @@ class Following:
         for run in runs:
             if run.over:
                 continue
-            task = tasks.get(run.arn)
+            task = tasks.get(run.arn or "")
             if task is None:
                 self._not_told_of(run, run.arn in missing)
                 continue

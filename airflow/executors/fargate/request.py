@@ -91,10 +91,11 @@ def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
     if request.get("launchType") in WITHOUT_NETWORK:
         fit.pop("networkConfiguration", None)
     network = fit.get("networkConfiguration")
-    awsvpc = network.get("awsvpcConfiguration") if isinstance(network, Mapping) else None
-    if on_fargate is False and isinstance(awsvpc, Mapping):
-        kept = {key: value for key, value in awsvpc.items() if key != "assignPublicIp"}
-        fit["networkConfiguration"] = {**network, "awsvpcConfiguration": kept}
+    if on_fargate is False and isinstance(network, Mapping):
+        awsvpc = network.get("awsvpcConfiguration")
+        if isinstance(awsvpc, Mapping):
+            kept = {key: value for key, value in awsvpc.items() if key != "assignPublicIp"}
+            fit["networkConfiguration"] = {**network, "awsvpcConfiguration": kept}
     return fit
 
 

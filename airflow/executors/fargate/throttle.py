@@ -74,8 +74,8 @@ class TokenBucket:
     def _rate_at(self, moment: float) -> float:
         if self._slowed_at is None:
             return self._rate
-        inflection = (self._too_high * (1 - DECREASE) / GROWTH) ** (1 / 3)
-        growing = GROWTH * (moment - self._slowed_at - inflection) ** 3 + self._too_high
+        inflection: float = (self._too_high * (1 - DECREASE) / GROWTH) ** (1 / 3)
+        growing: float = GROWTH * (moment - self._slowed_at - inflection) ** 3 + self._too_high
         return min(self._rate, max(SLOWEST_RATE, growing))
 
     def slow_down(self, called_at: float) -> bool:
@@ -130,5 +130,5 @@ class BackOff:
     def __call__(self, repetition: int) -> float:
         """Return the seconds to wait before a repetition, the first of which is 1; half of it is random."""
         # The exponent is bounded so that a thousandth repetition does not overflow.
-        full = min(self._limit, self._first * 2 ** min(repetition - 1, 30))
+        full = min(self._limit, self._first * 2.0 ** min(repetition - 1, 30))
         return full * (0.5 + 0.5 * self._random())

@@ -71,7 +71,8 @@ class Account:
     @property
     def region(self) -> str:
         """The Region that the calls go to."""
-        return self.ecs.meta.region_name
+        name: str = self.ecs.meta.region_name
+        return name
 
     @property
     def service_model(self) -> Any:

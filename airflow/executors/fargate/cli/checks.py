@@ -188,7 +188,7 @@ def on_fargate(facts: Facts) -> bool:
     strategy = request.get("capacityProviderStrategy")
     if strategy:
         return all(item.get("capacityProvider") in FARGATE_PROVIDERS for item in strategy)
-    return request.get("launchType", "FARGATE") == "FARGATE"
+    return bool(request.get("launchType", "FARGATE") == "FARGATE")
 
 
 def check_options(mistakes: Iterable[str]) -> list[Row]:

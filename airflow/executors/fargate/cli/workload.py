@@ -88,7 +88,7 @@ def _executor_config(task: Any) -> Any:
 def _queue(task: Any) -> str:
     from airflow.configuration import conf
 
-    return task.queue or conf.get("operators", "default_queue")
+    return str(task.queue or conf.get("operators", "default_queue"))
 
 
 def _command(task: Any, map_index: int) -> list[str]:
