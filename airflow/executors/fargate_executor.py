@@ -42,6 +42,7 @@ from airflow.executors.fargate.launch import (
     NotFound,
     Strangers,
 )
+from airflow.executors.fargate.links import launched
 from airflow.executors.fargate.metrics import Metrics
 from airflow.utils.state import TaskInstanceState
 
@@ -95,6 +96,10 @@ class FargateExecutor(BaseExecutor):
     supports_ad_hoc_ti_run: bool = False
     # 3.2 and newer: the scheduler stores an id of the launch in the transaction that queues the task instance.
     pre_assigns_external_executor_id = True
+    # 3.2 and newer: each team has an executor of its own, with options of its own.
+    supports_multi_team: bool = True
+    # An executor that refused them would end 3.2's scheduler; what it cannot execute fails.
+    supports_callbacks: bool = compat.HANDS_OVER_CALLBACKS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -187,10 +192,14 @@ class FargateExecutor(BaseExecutor):
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Hand workloads to the fleet, 3.0 and newer."""
         for workload in workload_items:
-            key = workload.ti.key
-            del self.queued_tasks[key]
+            key = compat.workload_key(workload)
+            is_task = hasattr(workload, "ti")
+            del (self.queued_tasks if is_task else self.queued_callbacks)[key]
             self.running.add(key)
-            self._hand_over(compat.launch_of_workload(workload, time.time(), self._scheduler))
+            if is_task or compat.RUNS_CALLBACKS:
+                self._hand_over(compat.launch_of_workload(workload, time.time(), self._scheduler))
+            else:
+                self.fail(key, "Airflow executes callbacks in containers from 3.3 on. Name another executor.")
 
     def execute_async(
         self,
@@ -278,6 +287,9 @@ class FargateExecutor(BaseExecutor):
         if isinstance(event, Accepted):
             self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
             self._metrics.time("launch_duration", event.waited)
+            if event.attempt:
+                text = launched(event.arn, event.cluster, event.attempt)
+                self.log_task_event(event="fargate launch", extra=text, ti_key=key)
         elif isinstance(event, Noted):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
@@ -386,6 +398,6 @@ class FargateExecutor(BaseExecutor):
 
     def debug_dump(self) -> None:
         """Write what is here to the log, on SIGUSR2; the base class would write commands with their tokens."""
-        for name in ("queued_tasks", "running", "event_buffer"):
-            keys = list(getattr(self, name))
+        for name in ("queued_tasks", "queued_callbacks", "running", "event_buffer"):
+            keys = list(getattr(self, name, ()))
             self.log.info("executor.%s (%d)\n\t%s", name, len(keys), "\n\t".join(map(repr, keys)))

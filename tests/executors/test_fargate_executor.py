@@ -468,6 +468,79 @@ class TestWorkloads:
         assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [1, 2, 0]
 
 
+@pytest.mark.skipif(not compat.HANDS_OVER_CALLBACKS, reason="from 3.2 on")
+class TestCallbacks:
+    """Callbacks of Dags, such as those of deadlines, that are to be executed as tasks are."""
+
+    @pytest.fixture
+    def callback(self):
+        """Return a workload as the scheduler makes it."""
+        from airflow.executors import workloads
+
+        data = {"path": "module.notify", "kwargs": {"password": SECRET}, "dag_id": "dag", "dag_run_id": 1}
+        return workloads.ExecuteCallback(
+            callback={"id": str(uuid.uuid4()), "fetch_method": "import_path", "data": data},
+            dag_rel_path="dag.py",
+            token=SECRET,
+            bundle_info={"name": "bundle", "version": None},
+            log_path="a.log",
+        )
+
+    @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
+    @pytest.mark.parametrize("code, state", [(0, "success"), (1, "failed")])
+    def test_a_callback_is_executed_in_a_container_of_its_own(
+        self, callback, executor, fleet, ecs, code, state
+    ):
+        """The container gets the workload, and its exit code is the callback's end."""
+        executor.queue_workload(callback, None)
+        executor.heartbeat()
+        (arn,) = ecs.arns
+        (override,) = ecs.tasks[arn]["overrides"]["containerOverrides"]
+        assert override["command"] == [*compat.EXECUTE_WORKLOAD, callback.model_dump_json()]
+        assert executor.get_event_buffer() == {callback.key: ("running", arn)}
+        ecs.exit(arn, code)
+        fleet.advance(5)
+        executor.heartbeat()
+        ((key, (told, reason)),) = executor.get_event_buffer().items()
+        assert (key, told, reason is None) == (callback.key, state, code == 0)
+        assert (executor.running, executor.queued_callbacks) == (set(), {})
+
+    @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
+    def test_callbacks_go_before_tasks(self, callback, unstarted, ecs, monkeypatch):
+        """As in Airflow itself, also where they wait for their turn at AWS."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_CONCURRENCY", "1")
+        unstarted.start()
+        fleet = unstarted._fleet_thread
+        fleet.launch_pool.held = True
+        for number in range(2):
+            queue(unstarted, key_of(number), priority=1000)
+        unstarted.heartbeat()
+        unstarted.queue_workload(callback, None)
+        unstarted.heartbeat()
+        fleet.launch_pool.held = False
+        unstarted.heartbeat()
+        told = [str(task["overrides"]) for task in ecs.tasks.values()]
+        assert [callback.callback.id in text for text in told] == [True, False, False]
+
+    @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
+    def test_its_container_says_what_it_is_for_and_nothing_secret(self, callback):
+        """The identity has the callback's id, and no launch shows arguments or token."""
+        launch = compat.launch_of_workload(callback, 5.0, "1@2")
+        told = json.loads(launch.identity)
+        assert (told["callback_id"], told["dag_id"]) == (callback.callback.id, "dag")
+        assert SECRET not in f"{launch!r} {launch} {launch.identity}"
+
+    @pytest.mark.skipif(compat.RUNS_CALLBACKS, reason="3.2 alone")
+    def test_what_no_container_can_execute_fails(self, callback, executor, ecs):
+        """The scheduler would not survive a refusal; so the callback fails, with what to do."""
+        executor.queue_workload(callback, None)
+        executor.heartbeat()
+        ((state, reason),) = executor.get_event_buffer().values()
+        assert (state, "Name another executor" in reason) == ("failed", True)
+        assert not ecs.tokens
+        assert executor.running == set()
+
+
 def test_open_slots_are_kept(executor, ecs):
     """No more task instances run than the parallelism allows."""
     executor.parallelism = 3

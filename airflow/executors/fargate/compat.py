@@ -24,14 +24,16 @@ from __future__ import annotations
 
 import base64
 import json
+import sys
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.config import SECTION, template
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -40,8 +42,13 @@ if TYPE_CHECKING:
 QUEUES_WORKLOADS_ITSELF = hasattr(BaseExecutor, "queue_workload") and not hasattr(
     BaseExecutor, "_process_workloads"
 )
+#: From 3.2 on the scheduler hands over callbacks, and from 3.3 on a container can execute them.
+HANDS_OVER_CALLBACKS = hasattr(BaseExecutor, "supports_callbacks")
+RUNS_CALLBACKS = hasattr(BaseExecutor, "run_workload")
 #: From 3.2 on Airflow assigns ``external_executor_id`` itself when it queues a task instance.
 ASSIGNS_IDS = hasattr(BaseExecutor, "pre_assigns_external_executor_id")
+#: As Airflow's own rule is: callbacks before tasks, since they complete what has begun.
+CALLBACK_PRIORITY = sys.maxsize
 #: What a container runs from 3.0 on; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
 
@@ -51,19 +58,30 @@ def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
 
 
+def workload_key(workload: Any) -> Any:
+    """Return the key by which Airflow knows a workload, 3.0 and newer."""
+    ti = getattr(workload, "ti", None)
+    if ti is not None:
+        return ti.key
+    # 3.2 has no class for the keys of callbacks.
+    return workload.key if RUNS_CALLBACKS else workload.callback.id
+
+
 def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) -> Launch:
     """
-    Return the launch of an ``ExecuteTask`` workload, 3.0 and newer.
+    Return the launch of an ``ExecuteTask`` workload, 3.0 and newer, or of an ``ExecuteCallback``, 3.3 and newer.
 
-    Its id is the one that Airflow assigned when it queued the task instance, 3.2 and newer, so that the
+    The id of a task's is the one that Airflow assigned when it queued the task instance, 3.2 and newer, so that the
     database knows the launch before AWS does.
     """
-    ti = workload.ti
+    ti = getattr(workload, "ti", None)
+    if ti is None:
+        return _launch_of_callback(workload, now, scheduler)
     assigned = getattr(ti, "external_executor_id", None)
     return Launch(
         task=task_instance_id(ti.key),
         key=ti.key,
-        command=lambda: (*EXECUTE_WORKLOAD, workload.model_dump_json()),
+        command=partial(_command, workload),
         executor_config=ti.executor_config,
         queue=ti.queue,
         priority=ti.priority_weight,
@@ -72,6 +90,22 @@ def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) 
         id=assigned if _is_uuid(assigned) else str(uuid.uuid4()),
         scheduler=scheduler,
     )
+
+
+def _launch_of_callback(workload: Any, now: float, scheduler: str | None) -> Launch:
+    return Launch(
+        task=CallbackId(workload.callback.id, workload.callback.data.get("dag_id")),
+        key=workload.key,
+        command=partial(_command, workload),
+        priority=CALLBACK_PRIORITY,
+        handed_over=now,
+        expires=_expiry(workload.token),
+        scheduler=scheduler,
+    )
+
+
+def _command(workload: Any) -> tuple[str, ...]:
+    return (*EXECUTE_WORKLOAD, workload.model_dump_json())
 
 
 def _is_uuid(text: str | None) -> bool:

@@ -30,6 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.adoption import ARN, Candidate, in_batches
 from airflow.executors.fargate.compat import ASSIGNS_IDS, task_instance_id
+from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.sweeping import is_given_up
 
 if TYPE_CHECKING:
@@ -125,11 +126,16 @@ def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
     try:
         with create_session() as session:
             mine = _nobodys({s.identity.scheduler or "" for s in strangers}, own_name, session)
-            left = [stranger for stranger in strangers if stranger.identity.scheduler in mine]
+            # Nothing in the database tells that a callback was given up: it runs on.
+            left = [s for s in strangers if s.identity.scheduler in mine and _is_task(s.identity.task)]
             return [arn for batch in in_batches(left, MAX_NAMED) for arn in _given_up(batch, session)]
     except SQLAlchemyError as error:
         log.warning("Whether containers are wanted cannot be looked up, trying again later: %s", error)
         return []
+
+
+def _is_task(task: Any) -> bool:
+    return isinstance(task, TaskInstanceId)
 
 
 def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> set[str]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Callable, Hashable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Union
 
 #: The environment variable of the container that holds the identity of its launch. DescribeTasks returns
@@ -43,17 +43,37 @@ class TaskInstanceId:
         mapped = "" if self.map_index < 0 else f"[{self.map_index}]"
         return f"{self.dag_id}.{self.task_id}{mapped} {self.run_id} try {self.try_number}"
 
+    def as_dict(self) -> dict[str, str | int]:
+        """Return its members by their names."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class CallbackId:
+    """A callback that Airflow has executed in a container of its own, like a task: 3.3 and newer."""
+
+    callback_id: str
+    dag_id: str | None
+
+    def __str__(self) -> str:
+        return f"callback {self.callback_id} of {self.dag_id}"
+
+    def as_dict(self) -> dict[str, str | int]:
+        """Return its members by their names, but for what is not known."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
 
 @dataclass(frozen=True)
 class Launch:
     """
     One hand-over of a task instance by the scheduler: a first run, a retry, a resume, a reschedule, a requeue.
 
-    Defers and reschedules keep the try number, so a launch has an ``id`` of its own.
+    Defers and reschedules keep the try number, so a launch has an ``id`` of its own. A callback that is handed over
+    is launched in the same way.
     """
 
-    task: TaskInstanceId
-    #: Airflow's key of the task instance; only the executor looks into it.
+    task: TaskInstanceId | CallbackId
+    #: Airflow's key of the task instance or callback; only the executor looks into it.
     key: Hashable
     #: What the container shall run. It can hold a bearer token: it is never logged.
     #: Where making it takes time, it is a function, and is called on a thread that holds up nobody.
@@ -83,11 +103,7 @@ class Launch:
         return json.dumps(
             {
                 "launch": self.id,
-                "dag_id": self.task.dag_id,
-                "task_id": self.task.task_id,
-                "run_id": self.task.run_id,
-                "map_index": self.task.map_index,
-                "try_number": self.task.try_number,
+                **self.task.as_dict(),
                 "handed_over": self.handed_over,
                 **({} if self.scheduler is None else {"scheduler": self.scheduler}),
             },
@@ -105,7 +121,7 @@ class Identity:
     """What a container says of the launch that it is for."""
 
     launch_id: str
-    task: TaskInstanceId
+    task: TaskInstanceId | CallbackId
     handed_over: float
     container_name: str
     #: Which scheduler has handed the launch over; None where the container does not say.
@@ -128,23 +144,29 @@ class Identity:
     def _parse(cls, text: Any, container_name: Any) -> Identity | None:
         try:
             told = json.loads(text)
-            task = TaskInstanceId(
-                str(told["dag_id"]),
-                str(told["task_id"]),
-                str(told["run_id"]),
-                int(told["try_number"]),
-                int(told["map_index"]),
-            )
             scheduler = told.get("scheduler")
             return cls(
                 str(told["launch"]),
-                task,
+                _task(told),
                 float(told["handed_over"]),
                 str(container_name),
                 scheduler if isinstance(scheduler, str) else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # Somebody else's variable of the same name: not a container of ours.
+
+
+def _task(told: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
+    """Return what a container is for; raises whatever a missing or a wrong member makes."""
+    if "callback_id" in told:
+        return CallbackId(str(told["callback_id"]), told.get("dag_id"))
+    return TaskInstanceId(
+        str(told["dag_id"]),
+        str(told["task_id"]),
+        str(told["run_id"]),
+        int(told["try_number"]),
+        int(told["map_index"]),
+    )
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
@@ -165,6 +187,10 @@ class Accepted:
     arn: str
     #: Seconds since the scheduler handed the launch over; None for an adopted container.
     waited: float | None = None
+    #: Which attempt of the launch it is, from 1 on; 0 for an adopted container.
+    attempt: int = 0
+    #: Name or ARN of its cluster.
+    cluster: str = ""
 
 
 @dataclass(frozen=True)

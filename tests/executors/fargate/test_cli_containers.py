@@ -25,7 +25,7 @@ import pytest
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli.containers import container_of, live_containers
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, CallbackId, Launch, TaskInstanceId
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
@@ -68,6 +68,16 @@ def test_row():
         "memory": "512",
         "capacity": "FARGATE",
     }
+
+
+def test_a_callback():
+    """What is of no task is called by the callback's id, and is its Dag's."""
+    identity = Launch(CallbackId("0199", "etl"), "key").identity
+    override = {"name": "airflow", "environment": [{"name": IDENTITY_VARIABLE, "value": identity}]}
+    container = container_of(ecs_task(overrides={"containerOverrides": [override]}))
+    told = container.row()
+    assert (told["dag_id"], told["task_id"], told["run_id"]) == ("etl", "callback 0199", "")
+    assert (container.is_of("etl"), container.is_of("etl", "extract")) == (True, False)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import uuid
 from datetime import datetime, timedelta, timezone
 
@@ -26,7 +27,7 @@ from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
 from airflow.executors.fargate import database
-from airflow.executors.fargate.launch import Identity, Stranger, TaskInstanceId
+from airflow.executors.fargate.launch import CallbackId, Identity, Stranger, TaskInstanceId
 from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.taskinstance import TaskInstance
@@ -237,6 +238,13 @@ def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_u
     metadata.store(0, external_executor_id=ASSIGNED)
     told = database.given_up([stranger(metadata.name(GONE), launch_id=launch_id)], None)
     assert told == ([ARN.format(0)] if is_given_up else [])
+
+
+def test_a_callback_is_never_given_up(metadata):
+    """Nothing in the database tells that, and no task instance is mistaken for it."""
+    identity = dataclasses.replace(stranger(metadata.name(GONE)).identity, task=CallbackId("id", "dag"))
+    callback = dataclasses.replace(stranger(metadata.name(GONE)), identity=identity)
+    assert database.given_up([callback], None) == []
 
 
 def test_few_queries_tell_of_many_containers(metadata):

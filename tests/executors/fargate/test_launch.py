@@ -27,6 +27,7 @@ import pytest
 from airflow.executors.fargate.launch import (
     IDENTITY_VARIABLE,
     Accepted,
+    CallbackId,
     Ended,
     Identity,
     Launch,
@@ -73,6 +74,8 @@ class TestIdentity:
             TaskInstanceId("a.b", "group.task", "scheduled__2026-11-22T00:00:00+00:00", 3),
             TaskInstanceId("dag 'with' \"quotes\" and \\", "täsk 数据 \N{ROCKET}", "line\nbreak\ttab", 1),
             TaskInstanceId("", "", "", 0),
+            CallbackId("0199-callback", "dag"),
+            CallbackId("0199-callback", None),
         ],
         ids=str,
     )
@@ -202,7 +205,11 @@ class TestLaunch:
 
     @pytest.mark.parametrize(
         ("task", "text"),
-        [(TASK, "dag.task run try 2"), (TaskInstanceId("d", "t", "r", 1, 5), "d.t[5] r try 1")],
+        [
+            (TASK, "dag.task run try 2"),
+            (TaskInstanceId("d", "t", "r", 1, 5), "d.t[5] r try 1"),
+            (CallbackId("id", "d"), "callback id of d"),
+        ],
     )
     def test_is_called_by_its_task_instance(self, task, text):
         """A launch is shown as the task instance and the try that it is for."""

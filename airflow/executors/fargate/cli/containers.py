@@ -59,18 +59,20 @@ class Container:
 
     def is_of(self, dag_id: str, task_id: str | None = None, run_id: str | None = None) -> bool:
         """Tell whether it runs a task instance of this Dag, and of this task and run where they are given."""
-        task = self.identity.task
-        return task.dag_id == dag_id and task_id in (None, task.task_id) and run_id in (None, task.run_id)
+        told = self.identity.task.as_dict()
+        wanted = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
+        return all(told.get(name) == value for name, value in wanted.items() if value is not None)
 
     def row(self) -> dict[str, Any]:
         """Return what is shown of it."""
-        task = self.identity.task
+        told = self.identity.task.as_dict()
         return {
-            "dag_id": task.dag_id,
-            "task_id": task.task_id,
-            "run_id": task.run_id,
-            "map_index": task.map_index,
-            "try_number": task.try_number,
+            "dag_id": told.get("dag_id", ""),
+            # A callback is not of a task.
+            "task_id": told.get("task_id", f"callback {told.get('callback_id')}"),
+            "run_id": told.get("run_id", ""),
+            "map_index": told.get("map_index", ""),
+            "try_number": told.get("try_number", ""),
             "container": self.id,
             "state": self.state,
             "since": self.since.isoformat(timespec="seconds") if self.since else "",
@@ -97,7 +99,7 @@ def live_containers(ecs: Any, cluster: str, deployment: str) -> list[Container]:
     for some in _parts(arns):
         answer = ecs.describe_tasks(cluster=cluster, tasks=some)
         found += filter(None, map(container_of, answer.get("tasks") or ()))
-    return sorted(found, key=lambda one: (one.since is None, one.since, one.identity.task.task_id))
+    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
 
 
 def _parts(arns: list[str]) -> Iterator[list[str]]:
