@@ -39,6 +39,7 @@ from airflow.executors.fargate import compat, connecting, database, fleet_thread
 from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.links import launched, whereabouts
 from airflow.executors.fargate.sweeping import FIRST_DELAYS
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.models.connection import Connection
@@ -278,7 +279,11 @@ def test_a_failure_is_told_with_its_reason(executor, fleet, ecs):
     executor.heartbeat()
     ((state, info),) = executor.get_event_buffer().values()
     assert (state, "OutOfMemoryError" in info) == (FAILED, True)
-    assert noted(executor) == [("fargate failure", "task0", info)]
+    assert noted(executor) == [
+        ("fargate launch", "task0", launched(ecs.arns[0], "", 1)),
+        ("fargate failure", "task0", info),
+    ]
+    assert info.endswith(whereabouts(ecs.arns[0]))
 
 
 def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
@@ -289,7 +294,12 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     ecs.break_at_start(ecs.arns[0], "AGENT")
     fleet.advance(10)
     executor.heartbeat()
-    assert [(event, task) for event, task, _ in noted(executor)] == [("fargate launch", "task0")]
+    first, second = ecs.arns
+    told = [text for event, task, text in noted(executor) if (event, task) == ("fargate launch", "task0")]
+    assert told[0] == launched(first, "", 1)
+    assert told[1].startswith("Container airflow never started.")
+    assert told[1].endswith(f"Attempt 1 of 3; launching again. {whereabouts(first)}")
+    assert told[2:] == [launched(second, "", 2)]
     assert events(executor).keys() == {key_of()}
     assert executor.running == {key_of()}
     assert len(ecs.arns) == 2
@@ -1134,18 +1144,32 @@ def test_a_connection_without_its_package_is_a_mistake(monkeypatch):
 def amazon_hook(monkeypatch):
     """Put a stand-in for the provider's hook in its place, and a connection where Airflow looks for it."""
     module = mock.Mock(spec=["AwsGenericHook"])
-    module.AwsGenericHook.return_value = mock.Mock(spec=["get_session"])
+    hook = mock.Mock(spec=["get_session", "config", "conn_config", "verify"])
+    hook.conn_config = mock.Mock(spec=["get_service_endpoint_url"])
+    module.AwsGenericHook.return_value = hook
     monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", module)
     monkeypatch.setenv("AIRFLOW_CONN_AWS_OURS", "aws://")
     return module.AwsGenericHook
 
 
-def test_a_connection_makes_the_session(amazon_hook):
-    """With the provider, the session is the connection's, asked for anew each time."""
+@pytest.mark.parametrize("endpoint", [None, "http://127.0.0.1:9"])
+def test_a_connection_makes_the_clients(amazon_hook, endpoint):
+    """With the provider, session, endpoint and certificates are the connection's, but for what the options name."""
+    hook = amazon_hook.return_value
     make_session = compat.session_maker("aws_ours", "us-east-1")
-    amazon_hook.return_value.get_session.assert_not_called()
-    assert make_session() is amazon_hook.return_value.get_session.return_value
+    hook.get_session.assert_not_called()
+    client = make_session().client("ecs", endpoint_url=endpoint, config="ours")
     amazon_hook.assert_called_once_with(aws_conn_id="aws_ours", region_name="us-east-1")
+    hook.config.merge.assert_called_once_with("ours")
+    make_client = hook.get_session.return_value.client
+    assert client is make_client.return_value
+    make_client.assert_called_once_with(
+        "ecs",
+        region_name=None,
+        endpoint_url=endpoint or hook.conn_config.get_service_endpoint_url.return_value,
+        config=hook.config.merge.return_value,
+        verify=hook.verify,
+    )
 
 
 def test_a_connection_that_is_not_there_is_a_mistake_in_the_options(amazon_hook, monkeypatch):

@@ -87,7 +87,7 @@ def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) 
         priority=ti.priority_weight,
         handed_over=now,
         expires=_expiry(workload.token),
-        id=assigned if _is_uuid(assigned) else str(uuid.uuid4()),
+        id=_uuid(assigned) or str(uuid.uuid4()),
         scheduler=scheduler,
     )
 
@@ -108,11 +108,12 @@ def _command(workload: Any) -> tuple[str, ...]:
     return (*EXECUTE_WORKLOAD, workload.model_dump_json())
 
 
-def _is_uuid(text: str | None) -> bool:
+def _uuid(text: str | None) -> str | None:
+    """Return the text, if it is a UUID in the form that Python writes it in."""
     try:
-        return str(uuid.UUID(text)) == text
+        return text if str(uuid.UUID(text)) == text else None
     except (TypeError, ValueError):
-        return False
+        return None
 
 
 def _expiry(token: str) -> float | None:
@@ -124,7 +125,8 @@ def _expiry(token: str) -> float | None:
     """
     try:
         claims = token.split(".")[1]
-        return json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))).get("exp")
+        told: dict[str, Any] = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return told.get("exp")
     except (AttributeError, IndexError, ValueError):
         return None
 
@@ -141,7 +143,8 @@ def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str |
     source = getattr(executor, "conf", None) or conf
 
     def get(name: str) -> str | None:
-        return source.get(SECTION, name, fallback=template()[name]["default"])
+        text: str | None = source.get(SECTION, name, fallback=template()[name]["default"])
+        return text
 
     return get
 
@@ -150,26 +153,28 @@ def sweep_interval() -> float:
     """Return the seconds between two looks for containers that nobody wants: as Airflow does for task instances."""
     from airflow.configuration import conf
 
-    return conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0)
+    interval: float = conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0)
+    return interval
 
 
 def stats() -> Any:
     """Return what takes metrics: ``incr``, ``gauge``, ``timing``; each line of releases has it elsewhere."""
     from airflow.executors import base_executor
 
-    return getattr(base_executor, "stats", None) or base_executor.Stats
+    return getattr(base_executor, "stats", None) or getattr(base_executor, "Stats", None)
 
 
 def default_region() -> str | None:
     """Return the Region that boto3 takes where nobody names one."""
     import boto3
 
-    return boto3.session.Session().region_name
+    region: str | None = boto3.session.Session().region_name
+    return region
 
 
 def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
     """
-    Return a function that makes a boto3 session, with the connection's credentials where one is named.
+    Return a function that makes a boto3 session, or what makes clients as the named connection says.
 
     :raises ConfigError: where a package that it needs is not there, or the connection is not.
     """
@@ -194,4 +199,29 @@ def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
         raise ConfigError(
             [f"{name}: there is no such connection. Make it, or leave conn_id empty."]
         ) from None
-    return lambda: AwsGenericHook(aws_conn_id=conn_id, region_name=region).get_session(region_name=region)
+    return lambda: _OfConnection(AwsGenericHook(aws_conn_id=conn_id, region_name=region), region)
+
+
+class _OfConnection:
+    """A session with a connection's credentials, an assumed role's too, whose clients are made as it says."""
+
+    def __init__(self, hook: Any, region: str | None) -> None:
+        self._hook = hook
+        self._session = hook.get_session(region_name=region)
+
+    def client(
+        self,
+        service: str,
+        region_name: str | None = None,
+        endpoint_url: str | None = None,
+        config: Any = None,
+    ) -> Any:
+        """Return a client; what is named here wins over the connection: its endpoint, its botocore configuration."""
+        own = self._hook.config
+        return self._session.client(
+            service,
+            region_name=region_name,
+            endpoint_url=endpoint_url or self._hook.conn_config.get_service_endpoint_url(service),
+            config=own.merge(config) if config else own,
+            verify=self._hook.verify,
+        )

@@ -1,0 +1,129 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""``[fargate] conn_id`` with the real hook of the amazon provider, and a real STS that assumes roles: moto's."""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.metadata
+import json
+import os
+import subprocess
+
+import pytest
+from harness.environment import airflow_environment
+from harness.releases import NEWEST, RELEASES
+from moto.server import ThreadedMotoServer
+
+# One release tells: the hook is the provider's, not Airflow's. It stands in the lock of the benchmark, which has the
+# provider for the incumbent.
+pytestmark = pytest.mark.skipif(
+    not importlib.metadata.version("apache-airflow").startswith(f"{NEWEST}."), reason=f"with {NEWEST}"
+)
+
+ROLE = "arn:aws:iam::123456789012:role/fargate-launcher"
+ASK = """
+import json
+from airflow.executors.fargate import compat, connecting
+from airflow.executors.fargate.config import FargateConfig
+
+config = FargateConfig.from_options(compat.option_reader(), connecting.launch_types())
+make_session = compat.session_maker(config.conn_id, config.region)
+client = connecting.connect(config, make_session)._client
+told = {
+    "region": client.meta.region_name,
+    "endpoint": client.meta.endpoint_url,
+    "attempts": client.meta.config.retries["total_max_attempts"],
+    "proxies": client.meta.config.proxies,
+    "caller": make_session().client("sts").get_caller_identity()["Arn"],
+}
+print("told", json.dumps(told))
+"""
+
+
+@pytest.fixture(scope="module")
+def python():
+    """A Python that has Airflow, the overlay and the amazon provider."""
+    release = dataclasses.replace(RELEASES[NEWEST], line=f"{NEWEST}-benchmark")
+    return airflow_environment(release) / "bin" / "python"
+
+
+@pytest.fixture(scope="module")
+def aws():
+    """The address of an AWS that knows users and roles."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def ask(python, aws, tmp_path):
+    """Return a function that tells how the executor's client was made with a connection and options."""
+
+    def ask(extra, **options):
+        connection = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra}
+        env = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("AWS_", "AIRFLOW__", "AIRFLOW_CONN_"))
+        }
+        env |= {
+            "AIRFLOW_HOME": str(tmp_path),
+            "AIRFLOW_CONN_AWS_OURS": json.dumps(connection),
+            "AIRFLOW__FARGATE__CONN_ID": "aws_ours",
+            "AIRFLOW__FARGATE__CLUSTER": "airflow",
+            "AIRFLOW__FARGATE__TASK_DEFINITION": "airflow-task",
+            "AIRFLOW__FARGATE__CONTAINER_NAME": "airflow",
+            "AIRFLOW__FARGATE__SUBNETS": "subnet-0123456789abcdef0",
+            "AWS_ENDPOINT_URL_STS": aws,
+            **{f"AIRFLOW__FARGATE__{name.upper()}": value for name, value in options.items()},
+        }
+        done = subprocess.run(
+            [python, "-c", ASK], env=env, check=False, capture_output=True, text=True, timeout=120
+        )
+        lines = [line for line in done.stdout.splitlines() if line.startswith("told ")]
+        assert lines, done.stdout + done.stderr
+        return json.loads(lines[-1].removeprefix("told "))
+
+    return ask
+
+
+def test_what_the_connection_says_holds(ask):
+    """Its Region, its endpoint for ECS, its proxies and the role that it assumes; the executor's own retries stay off."""
+    told = ask(
+        {
+            "region_name": "eu-west-3",
+            "role_arn": ROLE,
+            "service_config": {"ecs": {"endpoint_url": "http://127.0.0.1:9"}},
+            "config_kwargs": {"proxies": {"https": "http://127.0.0.1:8"}},
+        }
+    )
+    assert (told["region"], told["endpoint"]) == ("eu-west-3", "http://127.0.0.1:9")
+    assert ":assumed-role/fargate-launcher/" in told["caller"]
+    assert (told["attempts"], told["proxies"]) == (1, {"https": "http://127.0.0.1:8"})
+
+
+def test_the_options_win_over_the_connection(ask):
+    """``region`` and ``endpoint_url`` are this executor's, where they are given."""
+    told = ask(
+        {"region_name": "eu-west-3", "service_config": {"ecs": {"endpoint_url": "http://127.0.0.1:9"}}},
+        region="us-west-2",
+        endpoint_url="http://127.0.0.1:7",
+    )
+    assert (told["region"], told["endpoint"]) == ("us-west-2", "http://127.0.0.1:7")
