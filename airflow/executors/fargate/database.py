@@ -59,9 +59,10 @@ def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
     from airflow.models.taskinstance import TaskInstance as TI
     from airflow.utils.state import State
 
-    wanted = {inspect(ti).identity: ti for ti in tis}
+    wanted: dict[Any, TaskInstance] = {inspect(ti).identity: ti for ti in tis}
     query = select(*inspect(TI).primary_key, *_columns())
-    rows = object_session(tis[0]).execute(query.where(TI.state.in_(State.adoptable_states)))
+    session: Any = object_session(tis[0])
+    rows = session.execute(query.where(TI.state.in_(State.adoptable_states)))
     found: dict[Candidate, TaskInstance] = {}
     width = len(inspect(TI).primary_key)
     for row in rows:
@@ -148,11 +149,12 @@ def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> 
     ids = {int(number) for number in (name.partition("@")[0] for name in names) if number.isdecimal()}
     threshold = timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
     query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
-    gone = set()
+    gone: set[str] = set()
     for job_id, began, state, heartbeat in session.execute(query):
         lives = state == JobState.RUNNING and heartbeat and heartbeat > datetime.now(timezone.utc) - threshold
-        if not lives or _name(job_id, began) == own_name:
-            gone.add(_name(job_id, began))
+        name = _name(job_id, began)
+        if name and (not lives or name == own_name):
+            gone.add(name)
     return gone
 
 
@@ -164,8 +166,8 @@ def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
     query = select(TI.state, *_columns()).where(_among(s.identity.task for s in strangers))
     found = {}
     for state, *row in session.execute(query):
-        present = _candidate(row)
-        found[_without_try(present.task)] = (state, present)
+        candidate = _candidate(row)
+        found[_without_try(candidate.task)] = (state, candidate)
     for stranger in strangers:
         state, present = found.get(_without_try(stranger.identity.task), (None, None))
         if is_given_up(stranger.identity, state, present):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Union
 
@@ -74,7 +74,7 @@ class Launch:
 
     task: TaskInstanceId | CallbackId
     #: Airflow's key of the task instance or callback; only the executor looks into it.
-    key: Hashable
+    key: Any
     #: What the container shall run. It can hold a bearer token: it is never logged.
     #: Where making it takes time, it is a function, and is called on a thread that holds up nobody.
     command: tuple[str, ...] | Callable[[], tuple[str, ...]] = field(default=(), repr=False)

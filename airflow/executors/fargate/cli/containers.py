@@ -95,7 +95,7 @@ def live_containers(ecs: Any, cluster: str, deployment: str) -> list[Container]:
         cluster=cluster, startedBy=deployment, PaginationConfig={"PageSize": MAX_LISTED}
     )
     arns = [arn for page in pages for arn in page.get("taskArns") or ()]
-    found = []
+    found: list[Container] = []
     for some in _parts(arns):
         answer = ecs.describe_tasks(cluster=cluster, tasks=some)
         found += filter(None, map(container_of, answer.get("tasks") or ()))
