@@ -28,6 +28,7 @@ from airflow.executors.fargate.adoption import Adopted, Adoption, Candidate, Fou
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Calls, Pool, Run
 from airflow.executors.fargate.searching import Searching
@@ -265,7 +266,7 @@ class Fleet:
             self.tally.launches += 1
             log.info("Container %s is for %s", arn, run)
             waited = self._now() - run.launch.handed_over if run.attempt else None
-            self._emit(Accepted(run.launch.without_workload(), arn, waited))
+            self._emit(Accepted(run.launch.without_workload(), arn, waited, run.attempt, run.cluster))
         self._handling = None
 
     def seen(self, run: Run, outcome: Outcome) -> None:
@@ -299,7 +300,8 @@ class Fleet:
         if tell:
             # First of all: whatever fails after that, the end has been told, and is not told twice.
             seen_after = None if ended_at is None else self._now() - ended_at
-            self._emit(Ended(run.launch.without_workload(), reason, run.arn, seen_after))
+            told = reason and _with_whereabouts(reason, run)
+            self._emit(Ended(run.launch.without_workload(), told, run.arn, seen_after))
         if tell and run.doubtful:
             run.quiet, run.stop_reason = True, "Airflow's launch has failed"
             self.in_doubt(run)
@@ -317,7 +319,7 @@ class Fleet:
         """Tell the user something that does not end the launch."""
         log.warning("%s: %s", run, text)
         if not run.quiet:
-            self._emit(Noted(run.launch.without_workload(), text))
+            self._emit(Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
 
     def stopped(self, run: Run) -> None:
         """End a launch that has no container to stop."""
@@ -390,3 +392,8 @@ class Fleet:
     def runs(self) -> Iterable[Run]:
         """Return the runs that are not over."""
         return self._runs.values()
+
+
+def _with_whereabouts(text: str, run: Run) -> str:
+    """Let a sentence end with the container that it is about, if there is one, and where to see it."""
+    return f"{text} {whereabouts(run.arn, run.cluster)}" if run.arn else text

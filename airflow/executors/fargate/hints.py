@@ -78,9 +78,29 @@ HINTS = (
         "Give the Airflow task retries, or use on-demand capacity",
     ),
     (
+        "TerminationNotice",
+        "AWS took back the host of the container",
+        "Give the Airflow task retries",
+    ),
+    (
+        "ServiceSchedulerInitiated",
+        "AWS stopped the container by itself",
+        "Give the Airflow task retries",
+    ),
+    (
         "UserInitiated",
         "somebody stopped the container",
         "See AWS CloudTrail for who called StopTask",
+    ),
+    (
+        "ContainerRuntimeError",
+        "the container's runtime failed",
+        "Give the Airflow task retries; if it comes again, ask AWS Support about the container",
+    ),
+    (
+        "InternalError",
+        "AWS had an error of its own",
+        "Give the Airflow task retries; if it comes again, ask AWS Support about the container",
     ),
     (
         "AccessDenied",
@@ -98,17 +118,84 @@ HINTS = (
         "Correct the name in the executor_config of the task, or [fargate] container_name",
     ),
     (
+        "BlockedException",
+        "AWS has blocked the account",
+        "Ask AWS Support",
+    ),
+    (
+        "PlatformUnknown",
+        "there is no such platform version",
+        "Check [fargate] platform_version",
+    ),
+    (
+        "PlatformTaskDefinitionIncompatibility",
+        "the platform version does not offer what the task definition asks for",
+        "Check [fargate] platform_version",
+    ),
+    (
+        "UnsupportedFeature",
+        "this Region does not offer what the request asks for",
+        "See the request with airflow fargate render",
+    ),
+    (
         "TaskDefinition",
         "the task definition cannot be used",
         "Check [fargate] task_definition, that it is active, and that it suits the launch type",
     ),
+    (
+        "ATTRIBUTE",
+        "no container instance of the cluster has what the task definition asks for",
+        "Check the attributes that the task definition requires",
+    ),
+    (
+        "LOCATION",
+        "no container instance of the cluster is in the right Availability Zone",
+        "Add capacity to the cluster",
+    ),
+    (
+        "AGENT",
+        "the agent of the cluster's container instance is not connected",
+        "Check the ECS agent on the container instances",
+    ),
+    (
+        "TaskFailedToStart",
+        "AWS could not start the container",
+        "See the container's page in the AWS console",
+    ),
 )
+#: What an exit code says of a command, as shells and container runtimes have it: above 128 a signal's number.
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+EXIT_CODES = {
+    126: ("the command could not be executed", "Check that the image's entry point may be executed"),
+    127: (
+        "the command was not found",
+        "Check that the image has Airflow and Python on its PATH, and its entry point",
+    ),
+    137: (
+        "it was killed (SIGKILL)",
+        "Look whether it needs more memory, or longer to end after SIGTERM than stopTimeout gives it",
+    ),
+    139: ("it crashed (SIGSEGV)", "Look for a native library that does not suit the image"),
+    143: ("it was told to end (SIGTERM)", "See AWS CloudTrail for who called StopTask"),
+}
+ANY_EXIT = "its command failed", "Read the container's last lines in the task's event log, or all of its log"
 
 
-def explain(told: str) -> str:
-    """Put AWS's words into a sentence: what happened, what AWS said, what to do."""
+def explain(told: str, exit_code: int | None = None) -> str:
+    """
+    Put AWS's words into a sentence: what happened, what AWS said, what to do.
+
+    :param exit_code: of the container, where it has one: it counts where AWS's words say no more than that it ended.
+    """
     told = told.strip().rstrip(".") or "AWS gave no reason"
     for sign, meaning, remedy in HINTS:
         if sign in told:
-            return f"{meaning[0].upper()}{meaning[1:]} (AWS: {told}). {remedy}."
-    return f"{told}."
+            return _sentence(meaning, told, remedy)
+    if exit_code is None:
+        return f"{told}."
+    meaning, remedy = EXIT_CODES.get(exit_code, ANY_EXIT)
+    return _sentence(meaning, told, remedy)
+
+
+def _sentence(meaning: str, told: str, remedy: str) -> str:
+    return f"{meaning[0].upper()}{meaning[1:]} (AWS: {told}). {remedy}."

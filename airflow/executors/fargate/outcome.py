@@ -72,6 +72,8 @@ class Outcome:
     started: bool = False
     #: When the container ended, seconds since the epoch by AWS's clock; None where AWS does not say.
     ended_at: float | None = None
+    #: The ARN of the task definition of a container that started and failed, which tells where its log is.
+    task_definition: str | None = None
 
 
 THROTTLE_CODES = frozenset(
@@ -165,7 +167,7 @@ def judge_error(error: BaseException) -> Outcome:
     if code == "ConflictException" and started:
         # The token is ours alone, so what it started is ours too.
         return Outcome(Verdict.ACCEPTED, told, arn=started[0])
-    if code in SERVER_CODES or _is_number(status) and status >= 500:
+    if code in SERVER_CODES or isinstance(status, int) and status >= 500:
         return Outcome(Verdict.IN_DOUBT, told)
     return Outcome(Verdict.FAILED, explain(told))
 
@@ -214,10 +216,11 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
         told = _join(container.get("reason"), task.get("stopCode"), task.get("stoppedReason"))
         return Outcome(
             Verdict.FAILED,
-            f"Container {container_name} exited with code {exit_code}. {explain(told)}",
+            f"Container {container_name} exited with code {exit_code}. {explain(told, exit_code)}{_others(task, container_name)}",
             arn,
             True,
             ended_at,
+            _definition(task),
         )
     if not stopped:
         return Outcome(Verdict.LIVE, arn=arn, started=started)
@@ -225,13 +228,18 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
     if started:
         return Outcome(
             Verdict.FAILED,
-            f"Container {container_name} ended without an exit code. {explain(told)}",
+            f"Container {container_name} ended without an exit code. {explain(told)}{_others(task, container_name)}",
             arn,
             True,
+            task_definition=_definition(task),
         )
     no_room = task.get("stopCode") == "SpotInterruption" or any(sign in told for sign in CAPACITY)
     verdict = Verdict.NO_CAPACITY if no_room else Verdict.LAUNCH_AGAIN
-    return Outcome(verdict, f"Container {container_name} never started. {explain(told)}", arn)
+    return Outcome(
+        verdict,
+        f"Container {container_name} never started. {explain(told)}{_others(task, container_name)}",
+        arn,
+    )
 
 
 def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -240,6 +248,19 @@ def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
         if isinstance(container, Mapping) and container.get("name") == name:
             return container
     return {}
+
+
+def _definition(task: Mapping[str, Any]) -> str | None:
+    arn = task.get("taskDefinitionArn")
+    return arn if isinstance(arn, str) else None
+
+
+def _others(task: Mapping[str, Any], name: str) -> str:
+    """Tell the exit codes of the containers beside the one of that name; nothing where there are none."""
+    containers = [one for one in _list(task.get("containers")) if isinstance(one, Mapping)]
+    codes = [(one.get("name"), one.get("exitCode")) for one in containers if one.get("name") != name]
+    told = [f"{_text(other)} {code if _is_number(code) else 'none'}" for other, code in codes]
+    return f" Exit codes of the other containers: {', '.join(told)}." if told else ""
 
 
 def _join(*parts: Any) -> str:

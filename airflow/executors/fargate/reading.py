@@ -55,6 +55,7 @@ class Task(TypedDict, total=False):
 
     taskArn: str
     clusterArn: str
+    taskDefinitionArn: str
     lastStatus: str
     startedAt: float
     startedBy: str

@@ -24,7 +24,7 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
-from airflow.executors.fargate.hints import HINTS, explain
+from airflow.executors.fargate.hints import ANY_EXIT, EXIT_CODES, HINTS, explain
 from airflow.executors.fargate.outcome import (
     CREDENTIAL_CODES,
     CREDENTIAL_ERRORS,
@@ -388,6 +388,99 @@ REASONS = [
     "ContainerRuntimeError: failed",
     "InternalError: unexpected",
 ]
+#: What AWS says of a task that has stopped, each with what it means and what to do:
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+MEANINGS = [
+    *(
+        pytest.param(
+            reason, {"stop_code": code, **end, "reason": reason}, meaning, remedy, id=f"{name} {how}"
+        )
+        for name, reason, meaning, remedy in [
+            ("memory", REASONS[0], "The container ran out of memory", "more memory"),
+            ("image", REASONS[1], "The image could not be pulled", "Check the image's name and tag"),
+            ("start", REASONS[2], "Fargate could not prepare the task", "Check the execution role"),
+            ("secrets", REASONS[3], "Fargate could not prepare the task", "Check the execution role"),
+            ("runtime", REASONS[4], "The container's runtime failed", "retries"),
+            ("internal", REASONS[5], "AWS had an error of its own", "retries"),
+            (
+                "entry point",
+                'CannotStartContainerError: exec: "x": executable file not found',
+                "The container could not be started",
+                "Check the entry point and the command",
+            ),
+        ]
+        for how, code, end in [
+            ("before the start", "TaskFailedToStart", {}),
+            ("with an exit code", "EssentialContainerExited", {"started": True, "exitCode": 137}),
+            ("without one", "EssentialContainerExited", {"started": True}),
+        ]
+    ),
+    *(
+        pytest.param(
+            code, {"stop_code": code, "stopped_reason": words, **end}, meaning, remedy, id=f"{name} {how}"
+        )
+        for name, code, words, meaning, remedy in [
+            ("user", "UserInitiated", "Task stopped by user", "Somebody stopped the container", "CloudTrail"),
+            (
+                "service",
+                "ServiceSchedulerInitiated",
+                "by AWS",
+                "AWS stopped the container by itself",
+                "retries",
+            ),
+            (
+                "maintenance",
+                "ServiceSchedulerInitiated",
+                "ECS is performing maintenance on the underlying infrastructure hosting the task",
+                "AWS maintained the host of the container",
+                "retries",
+            ),
+            (
+                "spot",
+                "SpotInterruption",
+                "Your Spot Task was interrupted.",
+                "The Spot capacity was taken back, or there was none",
+                "on-demand capacity",
+            ),
+            ("notice", "TerminationNotice", None, "AWS took back the host of the container", "retries"),
+        ]
+        for how, end in [
+            ("before the start", {}),
+            ("with an exit code", {"started": True, "exitCode": 143}),
+            ("without one", {"started": True}),
+        ]
+    ),
+    *(
+        pytest.param(
+            words, {"stop_code": "TaskFailedToStart", "stopped_reason": words}, meaning, remedy, id=words
+        )
+        for words, meaning, remedy in [
+            ("RESOURCE:MEMORY", "The cluster has no room for the task", "Add capacity"),
+            ("EMPTY CAPACITY PROVIDER", "The capacity provider has no instances", "Auto Scaling"),
+            (
+                "Capacity is unavailable at this time",
+                "AWS has no capacity at the moment",
+                "Availability Zones",
+            ),
+            (
+                "Timeout waiting for network interface provisioning to complete",
+                "The network interface could not be made or attached",
+                "free addresses",
+            ),
+            ("unexpected words", "AWS could not start the container", "AWS console"),
+        ]
+    ),
+    *(
+        pytest.param(
+            f"exited with code {code}.",
+            {"stop_code": "EssentialContainerExited", "started": True, "exitCode": code},
+            f"{meaning[0].upper()}{meaning[1:]}",
+            remedy,
+            id=f"exit code {code}",
+        )
+        for code, (meaning, remedy) in {**EXIT_CODES, 1: ANY_EXIT, 255: ANY_EXIT}.items()
+    ),
+]
 
 
 class TestLivingTask:
@@ -496,6 +589,40 @@ class TestStoppedTask:
         for members in ({"exitCode": 137, "started": True}, {"started": True}, {}):
             outcome = judge_task(task("STOPPED", reason=reason, **members), "airflow")
             assert reason in outcome.reason
+
+    @pytest.mark.parametrize(("words", "members", "meaning", "remedy"), MEANINGS)
+    def test_tells_what_happened_and_what_to_do(self, words, members, meaning, remedy):
+        """Each stop code and each reason of a container that AWS documents has a meaning and a remedy."""
+        told = judge_task(task("STOPPED", **members), "airflow").reason
+        assert words in told
+        assert f"{meaning} (AWS: " in told
+        assert remedy in told
+        assert told.endswith(".")
+        assert "\n" not in told
+
+    def test_tells_exit_codes_by_container(self):
+        """What the other containers of the task ended with stands after the reason, as a word of none."""
+        others = [{"name": "proxy", "exitCode": 1}, {"name": "aws-guardduty-agent-x"}]
+        ends = [{"exitCode": 137, "started": True}, {"started": True}, {}]
+        for members in ends:
+            described = task("STOPPED", stop_code="EssentialContainerExited", containers=others, **members)
+            told = judge_task(described, "airflow").reason
+            assert told.endswith(" Exit codes of the other containers: proxy 1, aws-guardduty-agent-x none.")
+        assert "Exit codes" not in judge_task(task("STOPPED", exitCode=1), "airflow").reason
+
+    @pytest.mark.parametrize(
+        ("members", "definition"),
+        [
+            ({"exitCode": 1, "started": True}, "arn:x:task-definition/a:1"),
+            ({"started": True}, "arn:x:task-definition/a:1"),
+            ({"exitCode": 0, "started": True}, None),
+            ({}, None),
+        ],
+    )
+    def test_tells_its_task_definition_where_it_may_have_a_log(self, members, definition):
+        """What has started and failed has written a log, perhaps, and the task definition tells where."""
+        described = {**task("STOPPED", **members), "taskDefinitionArn": "arn:x:task-definition/a:1"}
+        assert judge_task(described, "airflow").task_definition == definition
 
     def test_tells_a_reason_once(self):
         """AWS gives the same words for the task and its container; the user reads them once."""
