@@ -60,7 +60,3 @@ def _section(name: str, option: Mapping[str, Any]) -> Iterator[str]:
 def _shown(value: Any) -> str:
     """Return a value as literal text; none and the empty text in words."""
     return f"``{value}``" if value not in (None, "") else "none"
-
-
-if __name__ == "__main__":
-    FILE.write_text(made(), encoding="utf-8")

@@ -1,0 +1,67 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The tables of AWS's words and of exit codes in the page about troubleshooting, made from what the executor says."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Iterable
+
+from airflow.executors.fargate.hints import EXIT_CODES, HINTS
+from documentation.options import REPOSITORY
+
+FILE = REPOSITORY / "docs" / "executor" / "fargate-troubleshooting.rst"
+WIDTH = 120
+
+
+def made() -> str:
+    """Return the whole file as it ought to be."""
+    words = _table("AWS says", ((f"``{sign}``", meaning, remedy) for sign, meaning, remedy in HINTS))
+    codes = _table("Exit code", ((str(code), *told) for code, told in EXIT_CODES.items()))
+    text = _put(FILE.read_text(encoding="utf-8"), "words of AWS", words)
+    return _put(text, "exit codes", codes)
+
+
+def _put(text: str, name: str, table: str) -> str:
+    """Return the text with a table between its marks."""
+    begin, end = f".. {name}: made by scripts/options_reference\n", f".. end of the {name}\n"
+    before, found, rest = text.partition(begin)
+    _, ended, after = rest.partition(end)
+    if not (found and ended):
+        raise ValueError(f"{FILE} has no marks for the {name}")
+    return f"{before}{begin}\n{table}\n{end}{after}"
+
+
+def _table(head: str, rows: Iterable[tuple[str, str, str]]) -> str:
+    lines = [".. list-table::", "    :header-rows: 1", "    :widths: 3 4 6", ""]
+    for row in ((head, "What it means", "What to do"), *rows):
+        for first, cell in enumerate(row):
+            lines += _wrapped("    * - " if not first else "      - ", cell)
+    return "\n".join(lines) + "\n"
+
+
+def _wrapped(mark: str, cell: str) -> list[str]:
+    text = cell if cell.startswith("``") else re.sub(r"([\\*`|_<>])", r"\\\1", cell[0].upper() + cell[1:])
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=mark,
+        subsequent_indent=" " * len(mark),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -1,0 +1,57 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Whoever moves over from AwsEcsExecutor finds each option, and where it goes."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from documentation.incumbent import OPTIONS, PACKAGE, VERSION
+from documentation.options import REPOSITORY
+
+from airflow.executors.fargate.options import template
+
+PAGE = (REPOSITORY / "docs" / "executor" / "fargate-recipes.rst").read_text(encoding="utf-8")
+SECTION = PAGE.partition("\nMoving over from AwsEcsExecutor\n")[2]
+#: Their option, and what is said of it.
+ROWS = dict(
+    re.findall(
+        r"^    \* - ``(\w+)``\n      - (.*?)(?=^    \* - |^\S)", SECTION, flags=re.MULTILINE | re.DOTALL
+    )
+)
+#: What they have and nothing here is needed for.
+WITHOUT = {"check_health_on_startup"}
+
+
+def test_every_option_of_theirs_has_a_row():
+    """None is missing, and none is told of that they do not have."""
+    assert ROWS.keys() == set(OPTIONS)
+
+
+@pytest.mark.parametrize("option", sorted(set(OPTIONS) - WITHOUT))
+def test_a_row_names_an_option_of_ours(option):
+    """The first thing that a row says is the option that takes the place of theirs."""
+    ours = re.match(r"``(\w+)``", ROWS[option])
+    assert ours
+    assert ours[1] in template()
+
+
+def test_it_is_the_version_that_we_are_measured_against():
+    """The list is that of the provider that the benchmark installs: who changes one, looks at the other."""
+    pinned = (REPOSITORY / "requirements" / "airflow-3.3-benchmark.in").read_text(encoding="utf-8")
+    assert f"{PACKAGE}=={VERSION}" in pinned

@@ -1,0 +1,103 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What the documentation quotes of the executor, is what the executor says."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+from documentation.hints import FILE, made
+from documentation.snippets import read
+
+import airflow.executors.fargate
+from airflow.executors.fargate.hints import EXIT_CODES, HINTS, explain
+from airflow.executors.fargate.outcome import CREDENTIAL_CODES, CREDENTIAL_ERRORS, THROTTLE_CODES
+
+PACKAGE = Path(airflow.executors.fargate.__file__).parent
+SOURCES = [*PACKAGE.rglob("*.py"), PACKAGE.parent / "fargate_executor.py"]
+#: A text that is quoted: one line, in which … stands for what differs.
+MESSAGES = [
+    line for block in read(FILE) if block.language == "text" for line in block.text.splitlines() if line
+]
+#: No word of fewer letters says whose it is.
+TELLING = 8
+
+
+def said():
+    """Return the texts in the executor's source; of those with values in them, with … in the places of the values."""
+    texts = []
+    for source in SOURCES:
+        for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                # A logger's text has its values later.
+                texts.append(re.sub(r"%[sd]", "…", node.value))
+            elif isinstance(node, ast.JoinedStr):
+                texts.append("".join(p.value if isinstance(p, ast.Constant) else "…" for p in node.values))
+    return texts
+
+
+SAID = said()
+
+
+def test_the_page_is_current():
+    """scripts/options_reference would write nothing else; where this fails, run it."""
+    assert FILE.read_text(encoding="utf-8") == made()
+
+
+def test_messages_are_quoted():
+    """There are messages to compare, and each says enough to be found."""
+    assert len(MESSAGES) > 20
+    assert all(len(max(message.split("…"), key=len)) >= TELLING for message in MESSAGES)
+
+
+@pytest.mark.parametrize("message", MESSAGES)
+def test_the_executor_says_it(message):
+    """A text in the source says what is quoted, with values where the quotation has …."""
+    quoted = ".*".join(re.escape(part.strip(" ")) for part in message.split("…"))
+    assert any(re.search(quoted, text, re.DOTALL) for text in SAID)
+
+
+def test_a_message_that_nobody_says_is_noticed():
+    """The comparison above is one that can fail."""
+    assert not any(re.search("Container .* never stopped", text) for text in SAID)
+    assert any(re.search("Container .* never started", text) for text in SAID)
+
+
+@pytest.mark.parametrize(("sign", "meaning", "remedy"), HINTS)
+def test_the_remedy_in_the_table_is_the_one_that_is_told(sign, meaning, remedy):
+    """Whatever AWS says with this sign in it, the executor's words for it are those of the first sign that fits."""
+    first = next(hint for hint in HINTS if hint[0] in sign)
+    told = explain(f"{sign}: and more")
+    assert told == f"{first[1][0].upper()}{first[1][1:]} (AWS: {sign}: and more). {first[2]}."
+
+
+def test_errors_that_are_named_are_judged_as_told():
+    """What the page says of errors of credentials and of throttling is what becomes of them."""
+    named = set(re.findall(r"``(\w+(?:Exception|Error|Skewed|NotMatch))``", FILE.read_text(encoding="utf-8")))
+    assert {"ThrottlingException"} == named & THROTTLE_CODES
+    assert {"ExpiredTokenException", "NoCredentialsError", "RequestTimeTooSkewed"} <= named & (
+        CREDENTIAL_CODES | CREDENTIAL_ERRORS
+    )
+
+
+def test_every_exit_code_that_is_explained_is_told():
+    """The page has a row for each."""
+    rows = re.findall(r"^    \* - (\d+)$", FILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    assert list(map(int, rows)) == list(EXIT_CODES)
