@@ -57,9 +57,12 @@ def add_to_values(values: bytes) -> bytes:
     text = values.decode()
     comments = list(re.finditer(rf"^# One of: .*{NEIGHBOUR}.*$", text, re.MULTILINE))
     comment = only(comments, f"comment with {NEIGHBOUR} that begins with '# One of:'")
-    end = comment.end()
-    joint = ", " if len(comment.group()) + len(f", {NAME}") <= LINE_LENGTH else ",\n# "
-    result = f"{text[:end]}{joint}{NAME}{text[end:]}".encode()
+    head, separator, last = comment.group().rpartition(", ")
+    tail = f"{last}, {NAME}"
+    if len(head + separator + tail) > LINE_LENGTH:
+        tail = f"\n# {tail}"
+        separator = separator.rstrip()
+    result = (text[: comment.start()] + head + separator + tail + text[comment.end() :]).encode()
     if load(result) != load(values):
         raise OverlayError("the list of executors is more than a comment")
     return result

@@ -68,12 +68,12 @@ def _check(bed: Bed, groups: tuple[str, ...]) -> list[Row]:
         rows += check_forms(bed)
     if "hooks" in groups:
         _say("hooks of Airflow's repository")
-        modified, all_files = changed_files(bed, "M"), changed_files(bed, "AM")
-        hooks.prepare(all_files)
+        modified, added = changed_files(bed, "M"), changed_files(bed, "A")
+        hooks.prepare(modified + added)
         bed.git("checkout", "--quiet", "before")
         hooks.before(modified)
         bed.git("checkout", "--quiet", "-")
-        rows += hooks.after(all_files)
+        rows += hooks.after(modified, added)
     if "types" in groups:
         _say("types")
         rows.append(check_types(bed))

@@ -37,7 +37,7 @@ LOADED = """
 from airflow.configuration import conf
 from airflow.executors.executor_loader import ExecutorLoader
 cls, _ = ExecutorLoader.import_default_executor_cls()
-print(cls.__module__, cls.__name__, conf.get("fargate", "container_name", fallback="?"))
+print(cls.__module__, cls.__name__, conf.get("fargate", "deployment"))
 """
 
 LOADING = {
@@ -49,7 +49,7 @@ LOADING = {
 
 def check_forms(bed: Bed) -> list[Row]:
     """Check the clone, which has the patch."""
-    return [_licences(bed), _loads(bed), _config_listed(bed), _config_lint(bed)]
+    return [_licences(bed), _loads(bed), _config_listed(bed), _config_lint(bed), _default_configuration(bed)]
 
 
 def _licences(bed: Bed) -> Row:
@@ -78,10 +78,9 @@ def _words(text: str) -> str:
 def _loads(bed: Bed) -> Row:
     done = bed.run("loads", sys.executable, "-c", LOADED, **LOADING)
     last = (done.output.splitlines() or [""])[-1]
-    wanted = "airflow.executors.fargate_executor FargateExecutor"
-    return Row(
-        "the executor loads by its name", "-", last or "nothing", done.code == 0 and last.startswith(wanted)
-    )
+    # The default of an option shows that Airflow knows the section.
+    wanted = "airflow.executors.fargate_executor FargateExecutor airflow"
+    return Row("the executor loads by its name", "-", last or "nothing", done.code == 0 and last == wanted)
 
 
 def _config_listed(bed: Bed) -> Row:
@@ -101,3 +100,14 @@ def _config_lint(bed: Bed) -> Row:
     if "invalid choice" in done.output:
         return Row(check, "-", "this Airflow has no such command", None)
     return Row(check, "-", "no issues" if "No issues" in done.output else "issues", done.code == 0)
+
+
+def _default_configuration(bed: Bed) -> Row:
+    """Run what the hook check-default-configuration runs in a container."""
+    check = "the tree's check of the default configuration"
+    script = bed.root / "scripts/in_container/run_check_default_configuration.py"
+    if not script.is_file():
+        return Row(check, "-", "the tree has none", None)
+    done = bed.run("default-configuration", sys.executable, script)
+    said = tuple(done.output.splitlines()[-6:])
+    return Row(check, "-", "issues" if done.code else "no issues", done.code == 0, said if done.code else ())

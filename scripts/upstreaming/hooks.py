@@ -26,6 +26,8 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,9 +51,16 @@ PACKAGES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
             "check-merge-conflict": {"entry": "check-merge-conflict", "types": ["text"]},
             "debug-statements": {"entry": "debug-statement-hook", "types": ["python"]},
             "check-builtin-literals": {"entry": "check-builtin-literals", "types": ["python"]},
+            "check-executables-have-shebangs": {
+                "entry": "check-executables-have-shebangs",
+                "types": ["text", "executable"],
+            },
+            "check-xml": {"entry": "check-xml", "types": ["xml"]},
             "detect-private-key": {"entry": "detect-private-key", "types": ["text"]},
             "end-of-file-fixer": {"entry": "end-of-file-fixer", "types": ["text"]},
+            "fix-encoding-pragma": {"entry": "fix-encoding-pragma", "types": ["python"]},
             "mixed-line-ending": {"entry": "mixed-line-ending", "types": ["text"]},
+            "pretty-format-json": {"entry": "pretty-format-json", "types": ["json"]},
             "trailing-whitespace": {"entry": "trailing-whitespace-fixer", "types": ["text"]},
         },
     ),
@@ -60,12 +69,46 @@ PACKAGES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
 EXCUSED = {
     "check-usage-of-re2-over-re": "RE2 has no look-ahead, which our patterns use; Airflow 3 has dropped this rule",
     "check-hooks-apply": "checks the list of hooks, not the patch",
+    "update-vendored-in-k8s-json-schema": "fetches the schema of Kubernetes from GitHub, of which the patch has nothing",
+}
+# What another row of the table says.
+ELSEWHERE = {
+    "insert-license": "see the row of licence headers",
+    "check-default-configuration": "see the row of the default configuration",
+    "mypy-airflow": "see the row of mypy",
+    "mypy-airflow-core": "see the row of mypy",
 }
 # Hooks that see all of the repository, made to see the files of the patch.
 NARROWED = {"ruff-format": {"entry": "ruff format --force-exclude --check", "pass_filenames": True}}
-# What a hook's script has in it where it starts containers.
 SHOWN_LINES = 12
+# What pre-commit writes over each hook.
+HEADER = re.compile(r"(?m)^.*?\.*(?:\(.*\))?(Passed|Failed|Skipped)\n- hook id: (\S+)\n")
+# What a hook's script has in it where it starts containers.
 BREEZE = re.compile(r"breeze|run_command_via_breeze_shell|docker", re.IGNORECASE)
+
+
+@dataclass
+class Ran:
+    """What became of a hook, and the lines in which it complained."""
+
+    outcome: str = "Skipped"
+    said: list[str] = field(default_factory=list)
+
+    def add(self, outcome: str, said: list[str]) -> None:
+        """Take in another run: one id can stand several times, for different files."""
+        self.outcome = max(outcome, self.outcome, key=("Skipped", "Passed", "Failed").index)
+        self.said += said if outcome == "Failed" else []
+
+    def beyond(self, before: Ran) -> list[str]:
+        """Return what was not said before, wherever in a file it stood then."""
+        known = Counter(map(_without_numbers, before.said))
+        new = []
+        for line in self.said:
+            if known[_without_numbers(line)] > 0:
+                known[_without_numbers(line)] -= 1
+            else:
+                new.append(line)
+        return new
 
 
 class Hooks:
@@ -73,8 +116,7 @@ class Hooks:
 
     def __init__(self, bed: Bed):
         self._bed = bed
-        self._before: dict[str, str] = {}
-        self._output = ""
+        self._before: dict[str, Ran] = {}
         self._skipped: list[Row] = []
         self._config = bed.home / "pre-commit-config.yaml"
 
@@ -94,45 +136,44 @@ class Hooks:
         ours = {"exclude": config.get("exclude", "^$"), "repos": [{"repo": "local", "hooks": hooks}]}
         self._config.write_text(yaml.safe_dump(ours, sort_keys=False), encoding="utf-8")
 
-    def before(self, files: list[Path]) -> None:
+    def before(self, modified: list[Path]) -> None:
         """Run them on the files that the patch modifies, as they are without it."""
-        self._before = self._run("hooks-before", files)
+        self._before = self._run("hooks-before", modified)
 
-    def after(self, files: list[Path]) -> list[Row]:
+    def after(self, modified: list[Path], added: list[Path]) -> list[Row]:
         """Run them on every file of the patch; those that concern none of these are left out."""
-        after = self._run("hooks-after", files)
-        rows = []
-        for name, outcome in after.items():
-            before = self._before.get(name, "-")
-            if outcome != "Skipped":
-                good = outcome == "Passed" or (before, outcome) == ("Failed", "Failed")
-                shown = before.lower().replace("skipped", "-")
-                rows.append(Row(f"hook {name}", shown, outcome.lower(), good, self._said(name, outcome)))
-        return rows + self._skipped
+        on_modified = self._run("hooks-after", modified)
+        on_added = self._run("hooks-added", added)
+        rows = [self._row(name, on_modified.get(name, Ran()), ran) for name, ran in on_added.items()]
+        return [row for row in rows if row.after != "skipped"] + self._skipped
 
-    def _run(self, log: str, files: list[Path]) -> dict[str, str]:
+    def _row(self, name: str, modified: Ran, added: Ran) -> Row:
+        before = self._before.get(name, Ran())
+        both = Ran(modified.outcome, [*modified.said])
+        both.add(added.outcome, added.said)
+        # Where it failed already, it fails for what the patch has brought.
+        failed_already = before.outcome == modified.outcome == "Failed"
+        new = modified.beyond(before) if failed_already else modified.said
+        good = added.outcome != "Failed" and (modified.outcome != "Failed" or failed_already and not new)
+        shown = (new + added.said if not good else both.said)[:SHOWN_LINES]
+        told = before.outcome.lower().replace("skipped", "-")
+        return Row(f"hook {name}", told, both.outcome.lower(), good, tuple(shown))
+
+    def _run(self, log: str, files: list[Path]) -> dict[str, Ran]:
         command = ["run", "--config", str(self._config), "--verbose", "--color=never", "--files"]
         done = self._bed.run(log, sys.executable, "-m", "pre_commit", *command, *map(str, files))
-        self._output = done.output
-        found = re.findall(r"(?m)^.*?\.*(?:\(.*\))?(Passed|Failed|Skipped)\n- hook id: (\S+)", done.output)
-        if not found:
+        headers = list(HEADER.finditer(done.output))
+        if not headers:
             raise UpstreamError(f"pre-commit broke off:\n{done.output[-3000:]}")
         # What a hook has put right is not to reach the next run.
         self._bed.git("checkout", "--quiet", "--", ".")
-        outcomes: dict[str, str] = {}
-        for outcome, name in found:
-            # One id can stand several times, for different files.
-            ranks = ("Skipped", "Passed", "Failed")
-            outcomes[name] = max(outcome, outcomes.get(name, "Skipped"), key=ranks.index)
-        return outcomes
-
-    def _said(self, name: str, outcome: str) -> tuple[str, ...]:
-        """Return the beginning of what a hook complained of."""
-        if outcome != "Failed":
-            return ()
-        said = self._output.partition(f"Failed\n- hook id: {name}\n")[2]
-        body = re.split(r"(?m)^.*\.{3,}.*(?:Passed|Failed|Skipped)$", said)[0]
-        return tuple(line for line in body.splitlines() if line and not line.startswith("- "))[:SHOWN_LINES]
+        ran: dict[str, Ran] = {}
+        ends = [header.start() for header in headers[1:]] + [len(done.output)]
+        for header, end in zip(headers, ends):
+            lines = done.output[header.end() : end].splitlines()
+            said = [line for line in lines if line.strip() and not line.startswith("- ")]
+            ran.setdefault(header[2], Ran()).add(header[1], said)
+        return ran
 
     def _runnable(self, repository: dict, hook: dict, text: str) -> tuple[dict | None, str]:
         """Return the hook in a form that pre-commit can run here, or why there is none; both empty: leave it out."""
@@ -143,7 +184,7 @@ class Hooks:
         owner = "/".join(repository["repo"].removesuffix(".git").split("/")[-2:])
         package, hooks = PACKAGES.get(owner, ("", {}))
         if hook["id"] not in hooks:
-            return None, _covered(hook["id"]) or f"comes from {owner}, which is on no package registry"
+            return None, ELSEWHERE.get(hook["id"]) or f"comes from {owner}, which is on no package registry"
         version = _frozen(text, repository["rev"])
         return {
             "name": hook["id"],
@@ -156,8 +197,8 @@ class Hooks:
     def _local(self, hook: dict) -> tuple[dict | None, str]:
         if "manual" in hook.get("stages", ()):
             return None, ""
-        if hook["id"] in EXCUSED:
-            return None, EXCUSED[hook["id"]]
+        if reason := EXCUSED.get(hook["id"]) or ELSEWHERE.get(hook["id"]):
+            return None, reason
         if hook["language"] not in ("python", "pygrep", "system"):
             return None, f"needs {hook['language']}"
         script = self._bed.root / hook["entry"].split()[0]
@@ -180,5 +221,5 @@ def _concerns(hook: dict, files: list[Path]) -> bool:
     return any(wanted(path.as_posix()) and not unwanted(path.as_posix()) for path in files)
 
 
-def _covered(name: str) -> str:
-    return "see the row of licence headers" if name == "insert-license" else ""
+def _without_numbers(line: str) -> str:
+    return re.sub(r"\x1b\[[\d;]*m|\d+|[~^]", "", line).strip()

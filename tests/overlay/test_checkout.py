@@ -151,13 +151,26 @@ def test_the_chart_admits_the_executor(overlay, tmp_path, layout, kind):
     assert "CeleryKubernetesExecutor, FargateExecutor\n" in (root / "chart/values.yaml").read_text()
 
 
-def test_the_charts_comment_stays_as_short_as_its_linter_asks(overlay, tmp_path):
-    """Where our name would make the line too long it has one of its own."""
+@pytest.mark.parametrize(
+    "length, ours",
+    [
+        (93, ", CeleryKubernetesExecutor, FargateExecutor\n"),
+        (94, ",\n# CeleryKubernetesExecutor, FargateExecutor\n"),
+        # That of 3.0, which has no room for a comma.
+        (110, ",\n# CeleryKubernetesExecutor, FargateExecutor\n"),
+    ],
+)
+def test_the_charts_comment_stays_as_short_as_its_linter_asks(overlay, tmp_path, length, ours):
+    """Where our name would make the line too long it goes on in another one."""
     root = make_checkout(tmp_path / "checkout", LAYOUTS["new"], chart="enum")
     path = root / "chart/values.yaml"
-    path.write_text(path.read_text().replace("# One of: Local", "# One of: LocalExecutor, OtherLocal"))
+    [comment] = [line for line in path.read_text().splitlines() if line.startswith("# One of: ")]
+    longer = comment.replace("# One of: ", "# One of: " + "X" * (length - len(comment) - 2) + ", ")
+    path.write_text(path.read_text().replace(comment, longer))
     installation_of(overlay, root).apply()
-    assert "CeleryKubernetesExecutor,\n# FargateExecutor\n" in path.read_text()
+    edited = path.read_text()
+    assert ours in edited
+    assert max(map(len, edited.splitlines())) <= 110
 
 
 @pytest.mark.parametrize(

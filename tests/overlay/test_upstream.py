@@ -191,7 +191,7 @@ def hooks(tmp_path):
         root=tmp_path, home=tmp_path, git=lambda *_: "", run=lambda *_, **__: Done(1, OUTPUT)
     )
     hooks = Hooks(bed)
-    hooks.prepare([Path("a.py")])
+    hooks.prepare([Path("a.py"), Path("b.py")])
     return hooks
 
 
@@ -208,14 +208,11 @@ def test_hooks_run_as_they_are_configured(hooks, tmp_path):
 def test_hooks_are_told_with_what_they_said(hooks):
     """What was not asked has no row; what was skipped has its reason, if it concerns a file of the patch."""
     hooks.before([Path("a.py")])
-    rows = {row.check.removeprefix("hook "): row for row in hooks.after([Path("a.py")])}
+    rows = {row.check.removeprefix("hook "): row for row in hooks.after([Path("a.py")], [Path("b.py")])}
     assert rows.keys() == {"plain", "codespell", "identity", "elses", "containers", "styles"}
     assert rows["plain"].details == ("a.py:1: TODO",)
-    assert (rows["plain"].before, rows["plain"].after, rows["codespell"].after) == (
-        "failed",
-        "failed",
-        "passed",
-    )
+    plain = rows["plain"]
+    assert (plain.before, plain.after, rows["codespell"].after) == ("failed", "failed", "passed")
     reasons = {name: row.after for name, row in rows.items() if row.passed is None}
     assert reasons == {
         "identity": "checks the list of hooks, not the patch",
@@ -225,20 +222,50 @@ def test_hooks_are_told_with_what_they_said(hooks):
     }
 
 
-def test_a_hook_that_fails_with_the_patch_only_is_a_failure(hooks):
-    """One that failed before on the same files is not."""
-    after = {row.check: row.passed for row in hooks.after([Path("a.py")])}
-    assert after["hook plain"] is False
+TODO = "a.py:1: TODO"
+MOVED = "a.py:17: TODO"
+OTHER = "a.py:2: TODO later"
+
+
+@pytest.mark.parametrize(
+    "before, modified, added, passed, shown",
+    [
+        ([TODO], [TODO], None, True, (TODO,)),
+        ([TODO], [MOVED], None, True, (MOVED,)),
+        ([TODO, OTHER], [TODO], None, True, (TODO,)),
+        ([TODO], None, None, True, ()),
+        (None, None, None, True, ()),
+        # What it said before hides nothing that is new.
+        (None, [TODO], None, False, (TODO,)),
+        ([TODO], [TODO, OTHER], None, False, (OTHER,)),
+        ([TODO], [TODO, MOVED], None, False, (MOVED,)),
+        ([TODO], [TODO], ["b.py:1: TODO"], False, ("b.py:1: TODO",)),
+        (None, None, [TODO], False, (TODO,)),
+        ([TODO], None, [TODO], False, (TODO,)),
+    ],
+)
+def test_a_hook_fails_for_what_the_patch_has_brought(
+    hooks, monkeypatch, before, modified, added, passed, shown
+):
+    """For files that are new nothing is excused; for others what it complained of already, wherever that stood."""
+    pending = iter([before, modified, added])
+
+    def run(*command, **settings):
+        complaints = next(pending)
+        outcome = "Passed" if complaints is None else "Failed"
+        return Done(0, "\n".join([f"A thing....{outcome}", "- hook id: plain", *(complaints or ())]) + "\n")
+
+    monkeypatch.setattr(hooks._bed, "run", run)
     hooks.before([Path("a.py")])
-    after = {row.check: row.passed for row in hooks.after([Path("a.py")])}
-    assert after["hook plain"] is True
+    row = hooks.after([Path("a.py")], [Path("b.py")])[0]
+    assert (row.check, row.passed, row.details) == ("hook plain", passed, shown)
 
 
 def test_hooks_that_broke_off_are_told(hooks, monkeypatch):
     """No hook at all has passed then."""
     monkeypatch.setattr(hooks._bed, "run", lambda *_, **__: Done(3, "An unexpected error"))
     with pytest.raises(UpstreamError, match="An unexpected error"):
-        hooks.after([Path("a.py")])
+        hooks.after([Path("a.py")], [Path("b.py")])
 
 
 @pytest.mark.parametrize("state, message", [("no repository", "git"), ("changed", "not committed")])

@@ -358,8 +358,13 @@ class Fleet:
                 # So that its container, if there is one, is stopped.
                 run.doubtful = bool(run.token or run.arn)
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
-        for agenda in (self._launching, self._following, self._searching, self._sweeping):
-            agenda.clear()
+        for clear in (
+            self._launching.clear,
+            self._following.clear,
+            self._searching.clear,
+            self._sweeping.clear,
+        ):
+            clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)
 

@@ -126,5 +126,5 @@ def container_of(task: Mapping[str, Any]) -> Container | None:
 
 
 def _moment(told: Iterable[Any]) -> datetime | None:
-    moment = next(filter(None, told), None)
+    moment: Any = next(filter(None, told), None)
     return moment.astimezone(timezone.utc) if isinstance(moment, datetime) else None
