@@ -38,6 +38,7 @@ from airflow.executors.fargate.launch import (
     Ended,
     Identity,
     Launch,
+    LogLines,
     Noted,
     NotFound,
     Strangers,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.adoption import Adopted, Candidate
     from airflow.executors.fargate.fleet_thread import FleetThread
+    from airflow.executors.fargate.running_log import RunningLog
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -110,8 +112,11 @@ class FargateExecutor(BaseExecutor):
         self._untold: dict[TaskInstanceKey, Candidate] = {}
         #: Keys whose end the scheduler has been told of since the last heartbeat.
         self._just_ended: set[TaskInstanceKey] = set()
+        #: Events that the scheduler has still to save, or is saving: see :meth:`log_task_event`.
+        self._unsaved_events: list[Any] = []
         #: What tells this scheduler from all others.
         self._scheduler: str | None = None
+        self._running_log: RunningLog | None = None
         self._metrics = Metrics(lambda: compat.stats())
 
     # Beginning and end.
@@ -260,10 +265,16 @@ class FargateExecutor(BaseExecutor):
         thread = self._require_thread()
         thread.ensure_running()
         self._just_ended.clear()
+        self._unsaved_events = list(self._task_event_logs)
         lost = []
         for event in thread.events():
             if isinstance(event, Strangers):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
+            elif isinstance(event, LogLines):
+                # The launch has ended by now; the event is of the try that it was for.
+                self.log_task_event(
+                    event="fargate log", extra=event.text, ti_key=cast("Any", event.launch.key)
+                )
             elif isinstance(event, NotFound):
                 lost += self._not_found(event.launch.key)
             else:
@@ -294,6 +305,18 @@ class FargateExecutor(BaseExecutor):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
             self._ended(key, event)
+
+    def log_task_event(self, *, event: str, extra: str, ti_key: Any) -> None:
+        """
+        Add an event to the log of a task instance, which the UI shows.
+
+        The scheduler takes the events out of the queue one by one to save them all together. SQLAlchemy refers to
+        them weakly by then, so what nobody else holds would be gone, and with it everything that was to be saved.
+        """
+        super().log_task_event(event=event, extra=extra, ti_key=ti_key)
+        # Airflow keeps no events of callbacks.
+        if self._task_event_logs:
+            self._unsaved_events.append(self._task_event_logs[-1])
 
     def _told_late(self, key: TaskInstanceKey, launch: Launch) -> Launch | None:
         """Take over a container of which AWS has told at last, or let it be stopped; return the present launch."""
@@ -395,6 +418,26 @@ class FargateExecutor(BaseExecutor):
         del self._launches[key]
         self.running.discard(key)
         return [candidate]
+
+    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
+        """
+        Return what the container of a try that runs has written to CloudWatch: the sources, and the lines.
+
+        The API server asks, where this executor was never started. It gets an answer within 5 seconds: where there are
+        no lines, the reason in words.
+        """
+        from airflow.executors.fargate import connecting
+
+        if try_number != ti.try_number:
+            return [], []  # 2.11 asks for any try while the last one runs.
+        if self._running_log is None:
+            self._running_log = connecting.running_log(
+                compat.option_reader(self),
+                compat.session_maker,
+                compat.mask_secrets,
+                compat.READS_LINES_AS_JSON,
+            )
+        return self._running_log.read(ti.external_executor_id)
 
     def debug_dump(self) -> None:
         """Write what is here to the log, on SIGUSR2; the base class would write commands with their tokens."""

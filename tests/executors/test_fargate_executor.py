@@ -31,6 +31,9 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from sqlalchemy import create_engine, select
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
@@ -42,7 +45,9 @@ from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import launched, whereabouts
 from airflow.executors.fargate.sweeping import FIRST_DELAYS
 from airflow.executors.fargate_executor import FargateExecutor
+from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.connection import Connection
+from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
@@ -303,6 +308,27 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     assert events(executor).keys() == {key_of()}
     assert executor.running == {key_of()}
     assert len(ecs.arns) == 2
+
+
+def test_the_scheduler_can_save_what_is_noted(executor, fleet, ecs):
+    """Every event reaches the database with all that it says, also where Airflow itself drops them as it saves them."""
+    for number in range(3):
+        queue(executor, key_of(number))
+    executor.heartbeat()
+    for arn in ecs.arns:
+        ecs.exit(arn, 1, "why")
+    fleet.advance(5)
+    executor.heartbeat()
+    engine = create_engine("sqlite://", poolclass=StaticPool)
+    Log.__table__.create(engine)
+    with Session(engine) as session:
+        SchedulerJobRunner._process_task_event_logs(executor._task_event_logs, session)
+        failures = select(Log.task_id, Log.extra).where(Log.event == "fargate failure")
+        saved = session.execute(failures.order_by(Log.id)).all()
+    assert [task_id for task_id, _ in saved] == ["task0", "task1", "task2"]
+    assert all("exited with code 1" in extra for _, extra in saved)
+    executor.heartbeat()
+    assert executor._unsaved_events == []
 
 
 @pytest.fixture
@@ -1196,7 +1222,7 @@ def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch
 
 def test_without_boto3_the_message_says_what_to_install(monkeypatch):
     """boto3 is no requirement of Airflow's core: who lacks it is told."""
-    connecting.launch_types.cache_clear()
+    connecting.service_model.cache_clear()
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ConfigError, match="boto3 is not installed"):
         connecting.launch_types()
