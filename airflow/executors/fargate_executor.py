@@ -138,6 +138,7 @@ class FargateExecutor(BaseExecutor):
             connecting.launch_types(),
             default_region=compat.default_region,
             check_connection=partial(compat.session_maker, region=None),
+            check_requests=connecting.check_requests,
         )
         ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))

@@ -59,8 +59,14 @@ def rows(table: dict[str, str]) -> list[Row]:
 _NUMBER = "it is not {} from {} to {}. Choose one in that range."
 _FUNCTION = "Name a function without arguments that returns a function from a command to a request."
 _SERVICE = "it is no URL of a service. Write it with http:// or https://, without a user or a password, or leave it empty."
+_BOOLEAN = "it is neither yes nor no. Write True or False, or ENABLED or DISABLED."
+_STRATEGY = (
+    "it is no list of capacity providers. Write names with their weights, such as FARGATE_SPOT:4,FARGATE:1."
+)
+_NO_JSON = "it is no JSON"
 
-#: A wrong option: the scheduler does not start. What is said follows ``[fargate] name = 'value': ``.
+#: A wrong option: the scheduler does not start. What is said follows ``[fargate] name = 'value': ``; of what can hold a
+#: password, ``[fargate] name = …: ``.
 OPTIONS = rows(
     {
         "region = eu_west_1": "it is not the code of an AWS Region. Set it to the code of an AWS Region.",
@@ -81,7 +87,54 @@ OPTIONS = rows(
         "platform_version = newest": "it is not LATEST or a number such as 1.4.0. "
         "Set it to LATEST or a number such as 1.4.0.",
         "launch_type = LAMBDA": "no such choice. Choose one of …, ECS.",
-        "assign_public_ip = maybe": "no such choice. Choose one of ENABLED, DISABLED, TRUE, FALSE.",
+        "assign_public_ip = maybe": _BOOLEAN,
+        "capacity_provider_strategy = FARGATE SPOT": _STRATEGY,
+        "capacity_provider_strategy = FARGATE:1,my-instances:1": "capacityProviderStrategy has others beside FARGATE and "
+        "FARGATE_SPOT, which AWS does not mix. Correct it.",
+        "capacity_provider_strategy = FARGATE:0,FARGATE_SPOT:0": "capacityProviderStrategy has several capacity providers, "
+        "and none has a weight. Correct it.",
+        'capacity_provider_strategy = [{"capacityProvider": "FARGATE", "weight": 1001}]': "capacityProviderStrategy[0].weight "
+        "is over the limit of 1000. Correct it.",
+        "capacity_provider_fallback = FARGATE;FARGATE_SPOT": _STRATEGY,
+        "capacity_provider_fallback = FARGATE:1:1,FARGATE_SPOT:1:1": "capacityProviderStrategy has more than one base. "
+        "Correct it.",
+        "ephemeral_storage = 20": _NUMBER.format("a whole number", 21, 200),
+        "enable_execute_command = maybe": _BOOLEAN,
+        "tag_tasks = perhaps": _BOOLEAN,
+        "tags = team=data": f"{_NO_JSON}: …. Correct it, or leave it empty.",
+        "tags = data": f"{_NO_JSON}: …. Correct it, or leave it empty.",
+        'tags = "data"': 'it is a str, not a JSON object. Write names with values, such as {"team": "data"}.',
+        'tags = {"team": 1}': "Invalid type for parameter tags[0].value, valid types: <class 'str'>. Correct it.",
+        'tags = {"aws:team": "data"}': "tags has a key or a value that starts with aws:, which AWS keeps for itself. "
+        "Correct it.",
+        "propagate_tags = SERVICE": "no such choice. Choose one of TASK_DEFINITION, NONE.",
+        "run_task_kwargs = {'group': 'a'}": f"{_NO_JSON}: …. Correct it, or leave it empty.",
+        'run_task_kwargs = ["group"]': "it is a list, not a JSON object. Write it within braces.",
+        'run_task_kwargs = {"group": "a", "group": "b"}': f"{_NO_JSON}: 'group' stands there twice. "
+        "Correct it, or leave it empty.",
+        'run_task_kwargs = {"startedBy": "me"}': "it sets startedBy, which the executor sets itself. Leave it out.",
+        'run_task_kwargs = {"launchType": "FARGATE", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}': (
+            "launchType and capacityProviderStrategy exclude each other. Correct it."
+        ),
+        'run_task_kwargs = {"overrides": {"memory": "1000"}}': "overrides: Fargate has no memory of '1000'; the nearest are "
+        "512 and 1024 MiB. Correct it.",
+        'run_task_kwargs = {"cpu": "1024"}': 'Unknown parameter in input: "cpu", must be one of: …. Correct it.',
+        "queues = large": f"{_NO_JSON}: …. Correct it, or leave it empty.",
+        'queues = {"large": {}, "large": {"group": "a"}}': f"{_NO_JSON}: 'large' stands there twice. "
+        "Correct it, or leave it empty.",
+        'queues = {"large": ["4096"]}': "queue 'large': it is a list, not a JSON object. Correct it.",
+        'queues = {"large": {"overrides": {"cpu": 4096}}}': "queue 'large': Invalid type for parameter overrides.cpu, "
+        "valid types: <class 'str'>. Correct it.",
+        'queues = {"large": {"overrides": {"cpus": "4"}}}': "queue 'large': Unknown parameter in overrides: \"cpus\", "
+        "must be one of: …. Correct it.",
+        'queues = {"large": {"overrides": {"cpu": "4096", "memory": "65536"}}}': "queue 'large': overrides: Fargate has no cpu "
+        "of '4096' with a memory of '65536'; the nearest are …. Correct it.",
+        'queues = {"large": {"clientToken": "mine"}}': "queue 'large': it sets clientToken, which the executor sets itself. "
+        "Leave it out.",
+        'queues = {"large": {"count": 2}}': "queue 'large': it sets count, which the executor sets itself. Leave it out.",
+        'queues = {"large": {"overrides": {"containerOverrides": [{"command": ["rm"]}]}}}': "queue 'large': it sets the "
+        "command of container 'airflow', which is Airflow's. Leave it out.",
+        'queues = {"spot": {"launchType": "FARGATE_SPOT"}}': "queue 'spot': launchType is none of …. Correct it.",
         "deployment = team a": "it is not at most 128 letters, digits, hyphens, slashes and underscores. "
         "Set it to at most 128 letters, digits, hyphens, slashes and underscores.",
         "endpoint_url = localhost:5000": _SERVICE,
@@ -169,6 +222,9 @@ WISHES = rows(
         "{'overrides': [{'cpu': '256'}]}": f"executor_config does not fit the request: overrides is once a dict and once a list. {_CORRECT_TASK}",
         "{'overrides': {'cpu': 256}}": f"{_AWS}Invalid type for parameter overrides.cpu, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'overrides': {'memory': '2 GB', 'cpus': '1'}}": f'{_AWS}Unknown parameter in overrides: "cpus", must be one of: …. {_CORRECT_TASK}',
+        "{'overrides': {'cpu': '1 vCPU', 'memory': '16 GB'}}": f"{_AWS}overrides: Fargate has no cpu of '1 vCPU' with a memory of '16 GB'; the nearest are 1024 CPU units with 8192 MiB and 2048 CPU units with 16384 MiB. {_CORRECT_TASK}",
+        "{'overrides': {'cpu': '1000'}}": f"{_AWS}overrides: Fargate has no cpu of '1000'; the nearest are 512 and 1024 CPU units. {_CORRECT_TASK}",
+        "{'overrides': {'memory': 'much'}}": f"{_AWS}overrides: memory is no size: write MiB such as 2048, or 2 GB. {_CORRECT_TASK}",
         "{'overrides': {'ephemeralStorage': {'sizeInGiB': 20}}}": f"{_AWS}overrides.ephemeralStorage.sizeInGiB is not in 21 to 200. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': {'name': 'airflow'}}}": f"executor_config does not fit the request: containerOverrides is once a list and once a dict. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': ['airflow']}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[1], valid types: <class 'dict'>. {_CORRECT_TASK}",

@@ -42,7 +42,7 @@ MARK = ".. bad input: made by scripts/bad_input_table\n"
 #: The tables: their titles, what is said above, the head of the first and of the second column, their rows.
 TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
     "A wrong option": (
-        "The scheduler does not start. Of each option stands first: ``[fargate] name = 'value':``.",
+        "The scheduler does not start. Of each option stands first: ``[fargate] name = 'value':``; … where it may be secret.",
         "Option",
         "What is said",
         OPTIONS,

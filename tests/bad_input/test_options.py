@@ -21,8 +21,8 @@ from __future__ import annotations
 import pytest
 from hardening.bad_input import FUNCTIONS_AT_THE_START, OPTIONS
 
-from airflow.executors.fargate.config import template
 from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.options import NOT_SHOWN, template
 from airflow.executors.fargate_executor import FargateExecutor
 
 HEAD = "The FargateExecutor cannot start. Please correct in airflow.cfg or in the environment:\n  * "
@@ -36,6 +36,11 @@ def value(row):
     return row.given.partition("=")[2].strip()
 
 
+def shown(row):
+    """Return the option and what is shown of its value."""
+    return f"{names(row)} = {'…' if names(row) in NOT_SHOWN else repr(value(row))}"
+
+
 def refusal(**ignored):
     """Return the message with which the executor refuses to start; nothing but ConfigError will do."""
     with pytest.raises(ConfigError) as caught:
@@ -47,7 +52,7 @@ def refusal(**ignored):
 def test_a_wrong_option_is_told_with_its_value_and_a_remedy(row, options, says):
     """The whole message is this one mistake."""
     options(**{names(row): value(row)})
-    assert says(f"{HEAD}[fargate] {names(row)} = {value(row)!r}: {row.says}", refusal())
+    assert says(f"{HEAD}[fargate] {shown(row)}: {row.says}", refusal())
 
 
 @pytest.mark.parametrize("row", FUNCTIONS_AT_THE_START, ids=lambda row: row.given)
@@ -73,7 +78,7 @@ def test_all_wrong_options_are_told_at_once(options, says):
     assert len(lines) == len(wrong) + 1
     for name, row in wrong.items():
         (line,) = (line for line in lines if line.startswith(f"  * [fargate] {name} = "))
-        assert says(f"  * [fargate] {name} = {value(row)!r}: {row.says}", line)
+        assert says(f"  * [fargate] {shown(row)}: {row.says}", line)
 
 
 def test_a_wrong_connection_is_told_with_the_others(options, monkeypatch):

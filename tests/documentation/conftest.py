@@ -24,7 +24,8 @@ import botocore.session
 import pytest
 
 from airflow.executors.fargate.check import RequestCheck
-from airflow.executors.fargate.config import FargateConfig, template
+from airflow.executors.fargate.config import FargateConfig
+from airflow.executors.fargate.options import template
 from airflow.executors.fargate.request import RequestBuilder, default_request
 
 #: What a snippet that shows a few options leaves out.

@@ -25,8 +25,8 @@ from botocore.validate import ParamValidator
 from documentation.snippets import executor_configs, options_of, snippets
 
 from airflow.configuration import retrieve_configuration_description
-from airflow.executors.fargate.config import template
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.options import template
 
 TASK = TaskInstanceId("dag", "task", "run", 1)
 COMMAND = ("python", "-m", "airflow", "x" * 1100)

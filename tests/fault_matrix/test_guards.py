@@ -66,8 +66,8 @@ def test_the_copy_is_what_runs(executors):
     """A process that is told of the copy imports it, and nothing of the installed package."""
     ask = (
         "from fault_matrix.package import take_from_elsewhere as take; take()\n"
-        "from airflow.executors import fargate_executor; from airflow.executors.fargate import config, fleet\n"
-        "print(fargate_executor.__file__, fleet.__file__, len(config.template()) > 10)"
+        "from airflow.executors import fargate_executor; from airflow.executors.fargate import fleet, options\n"
+        "print(fargate_executor.__file__, fleet.__file__, len(options.template()) > 10)"
     )
     done = subprocess.run(
         [sys.executable, "-c", ask],

@@ -39,7 +39,7 @@ LOADING = """\
 import json
 from airflow.executors.executor_loader import ExecutorLoader
 executor, source = ExecutorLoader.import_default_executor_cls()
-from airflow.executors.fargate.config import template
+from airflow.executors.fargate.options import template
 print(json.dumps([executor.__name__, executor.__module__, source.name, sorted(template())]))
 """
 

@@ -20,18 +20,21 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate import sizes
 from airflow.executors.fargate.config import (
     CONTAINER_NAME,
+    EPHEMERAL_STORAGE_GIB,
     MAX_OVERRIDES,
     MAX_SECURITY_GROUPS,
     MAX_SUBNETS,
     STARTED_BY,
 )
 from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.fitting import FARGATE_PROVIDERS, on_fargate, providers
+from airflow.executors.fargate.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
     from botocore.model import ServiceModel, Shape
@@ -41,10 +44,6 @@ if TYPE_CHECKING:
 MAX_STRATEGY_ITEMS = 20
 MAX_CONSTRAINTS = 10
 MAX_STRATEGIES = 5
-EPHEMERAL_STORAGE_GIB = range(21, 201)
-#: What a tag may have besides letters, numbers and spaces of any script.
-#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
-TAG_CHARACTERS = "_.:/=+-@"
 #: ``clientToken``: 64 characters of ASCII 33 to 126.
 CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 GROUP_LENGTH = 512
@@ -83,14 +82,18 @@ class RequestCheck:
 
         :raises RequestError: with the mistakes, each with its member.
         """
+        mistakes = self.mistakes(request)
+        if mistakes:
+            raise RequestError(f"AWS would refuse the run_task request: {'; '.join(mistakes)}")
+
+    def mistakes(self, request: Mapping[str, Any]) -> list[str]:
+        """Return what is wrong with a request, each with its member; not more than can be read."""
         mistakes = _without_values(self._validator.validate(request, self._shape))
         # Each step relies on what the one before it has found to be right.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
         mistakes = mistakes or _limit_mistakes(request)
-        if mistakes:
-            more = [f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else []
-            told = "; ".join([*map(_shortened, mistakes[:MAX_TOLD]), *more])
-            raise RequestError(f"AWS would refuse the run_task request: {told}")
+        more = [f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else []
+        return [*map(_shortened, mistakes[:MAX_TOLD]), *more]
 
 
 def _shortened(mistake: str) -> str:
@@ -166,6 +169,14 @@ def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
             "capacityProviderStrategy has more than one base",
         ),
         (
+            len(strategy) < 2 or any(item.get("weight") for item in strategy),
+            "capacityProviderStrategy has several capacity providers, and none has a weight",
+        ),
+        (
+            len({name in FARGATE_PROVIDERS for name in providers(request)}) <= 1,
+            f"capacityProviderStrategy has others beside {' and '.join(FARGATE_PROVIDERS)}, which AWS does not mix",
+        ),
+        (
             len(request.get("placementConstraints") or ()) <= MAX_CONSTRAINTS,
             f"placementConstraints has more than {MAX_CONSTRAINTS} items",
         ),
@@ -175,6 +186,7 @@ def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
         ),
         *_network_rules(request),
         *_override_rules(overrides),
+        *_size_rules(request, overrides),
         *_tag_rules(request.get("tags") or []),
     ]
     return [mistake for holds, mistake in rules if not holds]
@@ -211,6 +223,11 @@ def _override_rules(overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
     ]
 
 
+def _size_rules(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
+    wrong = sizes.mistake(overrides.get("cpu"), overrides.get("memory")) if on_fargate(request) else None
+    return [(wrong is None, f"overrides: {wrong}")]
+
+
 def _tag_rules(tags: list[dict[str, str]]) -> list[tuple[Any, str]]:
     keys = [tag.get("key", "") for tag in tags]
     words = [*keys, *(tag.get("value", "") for tag in tags)]
@@ -218,15 +235,11 @@ def _tag_rules(tags: list[dict[str, str]]) -> list[tuple[Any, str]]:
         (len(set(keys)) == len(keys), "tags has a key twice"),
         (all(keys), "tags has an item without a key"),
         (
-            not any(word.lower().startswith("aws:") for word in words),
+            not any(map(is_reserved, words)),
             "tags has a key or a value that starts with aws:, which AWS keeps for itself",
         ),
         (
-            all(map(_is_tag_character, "".join(words))),
+            all(map(is_tag_character, "".join(words))),
             f"tags has a key or a value with characters other than letters, numbers, spaces and {TAG_CHARACTERS}",
         ),
     ]
-
-
-def _is_tag_character(character: str) -> bool:
-    return character in TAG_CHARACTERS or unicodedata.category(character)[0] in "LNZ"

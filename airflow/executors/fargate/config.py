@@ -18,23 +18,14 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
-
-import yaml
 
 from airflow.executors.fargate.errors import ConfigError
-
-#: The ``[fargate]`` section in the schema of Airflow's config.yml.
-CONFIG_TEMPLATE = Path(__file__).parents[2] / "config_templates" / "fargate.yml"
-SECTION = "fargate"
-DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargate_options_function"
+from airflow.executors.fargate.fitting import on_fargate
+from airflow.executors.fargate.options import DEFAULT_FUNCTION, Options, told
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 MAX_SUBNETS = 16
@@ -43,8 +34,6 @@ MAX_SECURITY_GROUPS = 5
 MAX_OVERRIDES = 8192
 #: What botocore takes for a Region: https://github.com/boto/botocore/blob/develop/botocore/utils.py
 REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-#: What botocore takes for the host of an endpoint, which leaves out underscores; or an IPv6 address.
-HOST = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.?)+|[0-9a-f.]*:[0-9a-f:.]*")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
 CLUSTER = re.compile(
     r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255}"
@@ -59,23 +48,15 @@ STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
 PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
-#: What a URL holds of a user and a password, which are shown to nobody.
-WITHOUT_USER = re.compile(r"://.*@")
-
 #: The proposal, AIRFLOW-6440, wrote ECS for what AWS calls EC2.
 LAUNCH_TYPE_ALIASES = {"ECS": "EC2"}
-ASSIGN_PUBLIC_IP = {"ENABLED": "ENABLED", "DISABLED": "DISABLED", "TRUE": "ENABLED", "FALSE": "DISABLED"}
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
+EPHEMERAL_STORAGE_GIB = range(21, 201)
+#: RunTask takes no tags of a service.
+PROPAGATE_TAGS = {"TASK_DEFINITION": "TASK_DEFINITION", "NONE": "NONE"}
 
 #: A function from an Airflow command to a ``run_task`` request.
 CommandToRequest = Callable[[list[str]], dict[str, Any]]
-
-
-@lru_cache(maxsize=1)
-def template() -> Mapping[str, Mapping[str, Any]]:
-    """Return the options of ``[fargate]`` by name, each with ``description``, ``default`` and so on."""
-    section = yaml.safe_load(CONFIG_TEMPLATE.read_text(encoding="utf-8"))[SECTION]
-    options: Mapping[str, Mapping[str, Any]] = section["options"]
-    return options
 
 
 @dataclass(frozen=True)
@@ -106,6 +87,22 @@ class FargateConfig:
     launch_rate: float
     launch_burst: int
     describe_rate: float
+    #: Whether ``execution_config_function`` is not the executor's own, which the options describe.
+    own_function: bool = False
+    #: As AWS writes them; without any ``launch_type`` decides, and there is no fallback.
+    capacity_provider_strategy: tuple[Mapping[str, Any], ...] = ()
+    capacity_provider_fallback: tuple[Mapping[str, Any], ...] = ()
+    #: GiB; None leaves it to the task definition.
+    ephemeral_storage: int | None = None
+    enable_execute_command: bool = False
+    #: As AWS writes them.
+    tags: tuple[Mapping[str, Any], ...] = ()
+    tag_tasks: bool = True
+    propagate_tags: str | None = None
+    #: Parts of requests, which can hold passwords.
+    run_task_kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    #: By Airflow's queue.
+    queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     @classmethod
     def from_options(
@@ -115,6 +112,7 @@ class FargateConfig:
         call_function: bool = True,
         default_region: Callable[[], str | None] | None = None,
         check_connection: Callable[[str], Any] | None = None,
+        check_requests: Callable[[FargateConfig, bool], list[tuple[str, str, str]]] | None = None,
     ) -> FargateConfig:
         """
         Parse and check all options.
@@ -126,223 +124,139 @@ class FargateConfig:
         :param default_region: returns the Region that is taken where the option is empty; None leaves out
             whether there is one.
         :param check_connection: raises ConfigError where there is no connection of this id.
+        :param check_requests: returns what AWS would refuse of the requests that the options make: the option, what is
+            wrong, the remedy; see :func:`~airflow.executors.fargate.fragments.mistakes`.
         :raises ConfigError: with every mistake that there is.
         """
-        options = _Options(get)
+        options = Options(get)
         function_path = options.text("execution_config_function") or DEFAULT_FUNCTION
         own_function = function_path != DEFAULT_FUNCTION
-        launch_type = options.choice(
-            "launch_type", {**{t: t for t in launch_types}, **LAUNCH_TYPE_ALIASES}, None
-        )
-        needs_subnets = launch_type == "FARGATE" and not own_function
+        capacity = _capacity(options, launch_types)
         config = cls(
-            region=options.matching("region", REGION, "the code of an AWS Region"),
-            cluster=options.matching(
-                "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
-            ),
-            task_definition=options.matching(
-                "task_definition",
-                TASK_DEFINITION,
-                "a family, family:revision or the ARN of a task definition",
-                required=not own_function,
-            ),
-            container_name=options.matching(
-                "container_name",
-                CONTAINER_NAME,
-                "the name of a container in the task definition",
-                required=not own_function,
-            ),
-            security_groups=options.ids("security_groups", "sg-", MAX_SECURITY_GROUPS, required=False),
-            subnets=options.ids("subnets", "subnet-", MAX_SUBNETS, required=needs_subnets),
-            platform_version=options.matching(
-                "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
-            )
-            or options.default("platform_version"),
-            launch_type=launch_type,
-            assign_public_ip=options.choice(
-                "assign_public_ip", ASSIGN_PUBLIC_IP, options.default("assign_public_ip")
-            ),
-            deployment=options.matching(
-                "deployment",
-                STARTED_BY,
-                "at most 128 letters, digits, hyphens, slashes and underscores",
-                required=True,
-            ),
-            conn_id=options.text("conn_id"),
-            endpoint_url=options.url("endpoint_url"),
-            max_launch_attempts=int(options.number("max_launch_attempts", int, 1, 10)),
-            launch_concurrency=int(options.number("launch_concurrency", int, 1, 128)),
-            poll_interval=options.number("poll_interval", float, 0.1, 300.0),
-            launch_rate=options.number("launch_rate", float, 0.1, 1000.0),
-            launch_burst=int(options.number("launch_burst", int, 1, 10_000)),
-            describe_rate=options.number("describe_rate", float, 0.1, 1000.0),
+            own_function=own_function,
+            **_place(options, own_function),
+            **capacity,
+            **_network(options, needs_subnets=not own_function and _on_fargate(**capacity)),
+            **_extras(options),
+            **_pace(options),
             command_to_request=options.function("execution_config_function", function_path, call_function),
         )
         if default_region and not config.region and not config.conn_id:
-            options.check_region(default_region)
+            _check_region(options, default_region)
         if check_connection and config.conn_id:
-            options.check_connection(check_connection, config.conn_id)
+            _check_connection(options, check_connection, config.conn_id)
+        for mistake in check_requests(config, not options.mistakes) if check_requests else ():
+            options.mistake(*mistake)
         if options.mistakes:
             raise ConfigError(options.mistakes)
         return config
 
 
-class _Options:
-    """Reads options one by one, and collects what is wrong with them instead of raising at the first."""
-
-    def __init__(self, get: Callable[[str], str | None]) -> None:
-        self.mistakes: list[str] = []
-        self._values = {name: self._read(get, name) for name in template()}
-
-    def _read(self, get: Callable[[str], str | None], name: str) -> str:
-        """Return the text of an option; where it cannot be read, that is the mistake, and its default is no other."""
-        try:
-            return (get(name) or "").strip()
-        except Exception as error:  # A lone % in airflow.cfg, a command or a secrets backend that fails.
-            # Only the type: the text can hold what a secret was to be made of.
-            self.mistakes.append(
-                f"[{SECTION}] {name} cannot be read: {type(error).__name__}. Correct it; in airflow.cfg write %% for %."
-            )
-            return str(self.default(name) or template()[name]["example"] or "")
-
-    def _mistake(self, name: str, what: str, remedy: str) -> None:
-        value = WITHOUT_USER.sub("://...@", self._values[name])
-        self.mistakes.append(f"[{SECTION}] {name} = {value!r}: {what}. {remedy}.")
-
-    def default(self, name: str) -> Any:
-        """Return what the template says, for an option that was emptied and cannot do without a value."""
-        return template()[name]["default"]
-
-    def check_region(self, default_region: Callable[[], str | None]) -> None:
-        try:
-            if default_region():
-                return
-            what = "it is not set, nor is there a default"
-        except (
-            Exception
-        ) as error:  # botocore is not known here; it tells of a profile that is not there, and such.
-            what = f"it is not set, and the default cannot be read: {_told(error)}"
-        self._mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
-
-    def check_connection(self, check: Callable[[str], Any], conn_id: str) -> None:
-        try:
-            check(conn_id)
-        except ConfigError as error:
-            self.mistakes += error.mistakes
-        except Exception as error:  # The text of an error in a connection's URI can hold the password in it.
-            self._mistake(
-                "conn_id", f"it cannot be read: {type(error).__name__}", "Correct it, or leave conn_id empty"
-            )
-
-    def text(self, name: str, required: bool = False) -> Any:
-        value = self._values[name]
-        if not value and required:
-            example = template()[name]["example"]
-            self._mistake(name, "it is required and not set", f"Set it, for example to {example}")
-        return value or None
-
-    def matching(self, name: str, pattern: re.Pattern[str], meaning: str, required: bool = False) -> Any:
-        value = self.text(name, required)
-        if value and not pattern.fullmatch(value):
-            self._mistake(name, f"it is not {meaning}", f"Set it to {meaning}")
-        return value
-
-    def choice(self, name: str, choices: Mapping[str, str], default: str | None) -> Any:
-        value = self._values[name]
-        if value and value.upper() not in choices:
-            self._mistake(name, "no such choice", f"Choose one of {', '.join(choices)}")
-        return choices.get(value.upper(), default)
-
-    def ids(self, name: str, prefix: str, at_most: int, required: bool) -> tuple[str, ...]:
-        values = tuple(part.strip() for part in (self.text(name, required) or "").split(",") if part.strip())
-        wrong = [value for value in values if not re.fullmatch(rf"{prefix}[0-9a-f]+", value)]
-        if wrong:
-            self._mistake(
-                name, f"{', '.join(wrong)} is no id", f"Write ids such as {prefix}0123456789abcdef0"
-            )
-        if len(values) > at_most:
-            self._mistake(name, f"{len(values)} ids", f"AWS takes at most {at_most}")
-        return values
-
-    def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float:
-        value = self._values[name] or self.default(name)
-        word = "a whole number" if kind is int else "a number"
-        try:
-            number = kind(value)
-        except ValueError:
-            number = kind(low - 1)
-        if not low <= number <= high:
-            self._mistake(name, f"it is not {word} from {low:g} to {high:g}", "Choose one in that range")
-        return number
-
-    def url(self, name: str) -> str | None:
-        value: str | None = self.text(name)
-        if value and not _is_url(value):
-            remedy = "Write it with http:// or https://, without a user or a password, or leave it empty"
-            self._mistake(name, "it is no URL of a service", remedy)
-        return value
-
-    def function(self, name: str, path: str, call: bool) -> Any:
-        # What a user's module or function raises is the user's own: any exception is the same mistake, and
-        # so is the end of the process, which would be the scheduler's. Only Ctrl-C is somebody else's.
-        remedy = "Name a function without arguments that returns a function from a command to a request"
-        try:
-            function = import_dotted_path(path)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            self._mistake(name, f"it cannot be imported: {_told(error)}", remedy)
-            return None
-        if not callable(function):
-            self._mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
-            return None
-        if not call or (path == DEFAULT_FUNCTION and self.mistakes):
-            return None  # The default function reads these options too, and would tell the mistakes twice.
-        try:
-            inner = function()
-        except ConfigError as error:
-            # A user's function that calls the default one, which reads these options too.
-            self.mistakes += [mistake for mistake in error.mistakes if mistake not in self.mistakes]
-            return None
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            self._mistake(name, f"calling it raised {_told(error)}", remedy)
-            return None
-        if not callable(inner):
-            self._mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
-        return inner
+def _place(options: Options, own_function: bool) -> dict[str, Any]:
+    """Read where tasks run, and what."""
+    return {
+        "region": options.matching("region", REGION, "the code of an AWS Region"),
+        "cluster": options.matching(
+            "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
+        ),
+        "task_definition": options.matching(
+            "task_definition",
+            TASK_DEFINITION,
+            "a family, family:revision or the ARN of a task definition",
+            required=not own_function,
+        ),
+        "container_name": options.matching(
+            "container_name",
+            CONTAINER_NAME,
+            "the name of a container in the task definition",
+            required=not own_function,
+        ),
+        "deployment": options.matching(
+            "deployment",
+            STARTED_BY,
+            "at most 128 letters, digits, hyphens, slashes and underscores",
+            required=True,
+        ),
+        "conn_id": options.text("conn_id"),
+        "endpoint_url": options.url("endpoint_url"),
+    }
 
 
-def _is_url(text: str) -> bool:
+def _capacity(options: Options, launch_types: Collection[str]) -> dict[str, Any]:
+    """Read on what tasks run."""
+    choices = {**{name: name for name in launch_types}, **LAUNCH_TYPE_ALIASES}
+    return {
+        "launch_type": options.choice("launch_type", choices, None),
+        "capacity_provider_strategy": options.strategy("capacity_provider_strategy"),
+        "capacity_provider_fallback": options.strategy("capacity_provider_fallback"),
+    }
+
+
+def _on_fargate(
+    launch_type: str | None, capacity_provider_strategy: tuple[Mapping[str, Any], ...], **_: Any
+) -> bool:
+    """Tell whether tasks run on Fargate, as far as the options say."""
+    if capacity_provider_strategy:
+        return on_fargate({"capacityProviderStrategy": capacity_provider_strategy}) is True
+    return launch_type == "FARGATE"
+
+
+def _network(options: Options, needs_subnets: bool) -> dict[str, Any]:
+    return {
+        "security_groups": options.ids("security_groups", "sg-", MAX_SECURITY_GROUPS, required=False),
+        "subnets": options.ids("subnets", "subnet-", MAX_SUBNETS, required=needs_subnets),
+        "platform_version": options.matching(
+            "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
+        )
+        or options.default("platform_version"),
+        "assign_public_ip": "ENABLED" if options.boolean("assign_public_ip") else "DISABLED",
+    }
+
+
+def _extras(options: Options) -> dict[str, Any]:
+    """Read what requests have beyond what is needed."""
+    return {
+        "ephemeral_storage": options.number_or_none(
+            "ephemeral_storage", EPHEMERAL_STORAGE_GIB[0], EPHEMERAL_STORAGE_GIB[-1]
+        ),
+        "enable_execute_command": options.boolean("enable_execute_command"),
+        "tags": options.tags("tags"),
+        "tag_tasks": options.boolean("tag_tasks"),
+        "propagate_tags": options.choice("propagate_tags", PROPAGATE_TAGS, None),
+        "run_task_kwargs": options.members("run_task_kwargs"),
+        "queues": options.members("queues"),
+    }
+
+
+def _pace(options: Options) -> dict[str, Any]:
+    """Read how often and how fast calls are made."""
+    return {
+        "max_launch_attempts": int(options.number("max_launch_attempts", int, 1, 10)),
+        "launch_concurrency": int(options.number("launch_concurrency", int, 1, 128)),
+        "poll_interval": options.number("poll_interval", float, 0.1, 300.0),
+        "launch_rate": options.number("launch_rate", float, 0.1, 1000.0),
+        "launch_burst": int(options.number("launch_burst", int, 1, 10_000)),
+        "describe_rate": options.number("describe_rate", float, 0.1, 1000.0),
+    }
+
+
+def _check_region(options: Options, default_region: Callable[[], str | None]) -> None:
     try:
-        parts = urlsplit(text)
-        _ = parts.port  # Raises where it is no number or too large.
-    except ValueError:
-        return False
-    if "@" in parts.netloc:  # Nor would botocore send a user and a password.
-        return False
-    return parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None
+        if default_region():
+            return
+        what = "it is not set, nor is there a default"
+    except (
+        Exception
+    ) as error:  # botocore is not known here; it tells of a profile that is not there, and such.
+        what = f"it is not set, and the default cannot be read: {told(error)}"
+    options.mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
 
 
-def _told(error: BaseException) -> str:
-    """Return the type and the text of a user's error, also of one that cannot be shown."""
+def _check_connection(options: Options, check: Callable[[str], Any], conn_id: str) -> None:
     try:
-        return f"{type(error).__name__}: {error}"
-    except Exception:
-        return type(error).__name__
-
-
-def import_dotted_path(path: str) -> Any:
-    """
-    Return the object at a dotted path such as ``package.module.function``.
-
-    :raises ImportError: where there is none; importing the module can raise anything else.
-    """
-    module, _, attribute = path.rpartition(".")
-    if not module:
-        raise ImportError(f"{path!r} has no module")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except AttributeError:
-        raise ImportError(f"module {module!r} has no attribute {attribute!r}") from None
+        check(conn_id)
+    except ConfigError as error:
+        options.mistakes += error.mistakes
+    except Exception as error:  # The text of an error in a connection's URI can hold the password in it.
+        what = f"it cannot be read: {type(error).__name__}"
+        options.mistake("conn_id", what, "Correct it, or leave conn_id empty")

@@ -22,19 +22,23 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate import fragments
+from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.ecs import Ecs, client_config
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.following import WATCH_CONCURRENCY
 from airflow.executors.fargate.reading import read_less
 
 if TYPE_CHECKING:
+    from botocore.model import ServiceModel
+
     from airflow.executors.fargate.config import FargateConfig
 
 
 @lru_cache(maxsize=1)
-def launch_types() -> Sequence[str]:
+def service_model() -> ServiceModel:
     """
-    Return the launch types that the installed botocore lists for RunTask.
+    Return the model of ECS that the installed botocore has.
 
     :raises ConfigError: where boto3 is not installed.
     """
@@ -45,9 +49,21 @@ def launch_types() -> Sequence[str]:
         raise ConfigError(
             ["The package boto3 is not installed. Install it where the scheduler runs."]
         ) from None
-    model = botocore.session.get_session().get_service_model("ecs").operation_model("RunTask")
-    names: Sequence[str] = model.input_shape.members["launchType"].enum
-    return names
+    return botocore.session.get_session().get_service_model("ecs")
+
+
+def launch_types() -> Sequence[str]:
+    """
+    Return the launch types that the installed botocore lists for RunTask.
+
+    :raises ConfigError: where boto3 is not installed.
+    """
+    return RequestCheck(service_model()).launch_types
+
+
+def check_requests(config: FargateConfig, all_is_read: bool) -> list[tuple[str, str, str]]:
+    """Return what AWS would refuse of the requests that the options make; see :func:`fragments.mistakes`."""
+    return fragments.mistakes(config, RequestCheck(service_model()), all_is_read)
 
 
 def connect(config: FargateConfig, make_session: Callable[[], Any]) -> Ecs:

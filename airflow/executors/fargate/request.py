@@ -14,41 +14,27 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""From a launch to the ``run_task`` request: made, merged with the task's own wishes, checked."""
+"""From a launch to the ``run_task`` request: made, merged with what queue and task ask for, checked."""
 
 from __future__ import annotations
 
-import copy
 import threading
 import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.config import MAX_OVERRIDES
 from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.fitting import capacity, without_unfit
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
+from airflow.executors.fargate.merging import RESERVED, Fragment, container_overrides, merge, plain_copy
+from airflow.executors.fargate.tags import own_tags, with_own_tags
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.check import RequestCheck
     from airflow.executors.fargate.config import CommandToRequest, FargateConfig
 
-#: Lists of named things are merged by name; any other list is replaced.
-NAMED_LISTS = {
-    "containerOverrides": "name",
-    "environment": "name",
-    "resourceRequirements": "type",
-    "inferenceAcceleratorOverrides": "deviceName",
-    "tags": "key",
-}
-#: What is the executor's own business: exactly-once launches and adoption rest on it.
-RESERVED = ("clientToken", "startedBy", "count")
-#: RunTask takes one of them; who names one means to be rid of the other.
-EXCLUSIVE = {"capacityProviderStrategy": "launchType", "launchType": "capacityProviderStrategy"}
-#: Launch types whose tasks cannot have a network interface of their own, or need none.
-WITHOUT_NETWORK = ("EXTERNAL",)
-#: The capacity providers that are Fargate's; all others are of somebody's own making.
-FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 #: What to do about a request that will not do, by where the mistake comes from.
 CORRECT_TASK = "Correct the executor_config of the task"
 CORRECT_FUNCTION = "Correct the function that [fargate] execution_config_function names"
@@ -58,8 +44,8 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     """
     Return the ``run_task`` request that the options of ``[fargate]`` describe.
 
-    ``platformVersion`` and ``assignPublicIp`` go to Fargate alone, and the network configuration where
-    subnets are given and the launch type can use them.
+    What is for Fargate alone goes to no other, and the network configuration where subnets are given and the launch
+    type can use them.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     """
     request: dict[str, Any] = {
@@ -68,9 +54,27 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
         "count": 1,
         "overrides": {"containerOverrides": [{"name": config.container_name, "command": command}]},
     }
-    if config.launch_type:
+    if config.capacity_provider_strategy:
+        request["capacityProviderStrategy"] = [dict(item) for item in config.capacity_provider_strategy]
+    elif config.launch_type:
         request["launchType"] = config.launch_type
-        request["platformVersion"] = config.platform_version
+    if config.tags:
+        request["tags"] = [dict(tag) for tag in config.tags]
+    if config.enable_execute_command:
+        request["enableExecuteCommand"] = True
+    if config.propagate_tags:
+        request["propagateTags"] = config.propagate_tags
+    request = merge(request, for_fargate(config))
+    if "launchType" not in request and "capacityProviderStrategy" not in request:
+        del request[
+            "platformVersion"
+        ]  # The cluster's default strategy may be for instances, which have none.
+    return without_unfit(request)
+
+
+def for_fargate(config: FargateConfig) -> dict[str, Any]:
+    """Return what the options give to a task on Fargate, whatever names the launch type."""
+    members: dict[str, Any] = {"platformVersion": config.platform_version}
     if config.subnets:
         network: dict[str, Any] = {
             "subnets": list(config.subnets),
@@ -78,35 +82,18 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
         }
         if config.security_groups:
             network["securityGroups"] = list(config.security_groups)
-        request["networkConfiguration"] = {"awsvpcConfiguration": network}
-    return without_unfit(request)
+        members["networkConfiguration"] = {"awsvpcConfiguration": network}
+    if config.ephemeral_storage is not None:
+        members["overrides"] = {"ephemeralStorage": {"sizeInGiB": config.ephemeral_storage}}
+    return members
 
 
-def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request without what its launch type or its capacity providers cannot use."""
-    fit = dict(request)
-    on_fargate = _on_fargate(request)
-    if on_fargate is False:
-        fit.pop("platformVersion", None)
-    if request.get("launchType") in WITHOUT_NETWORK:
-        fit.pop("networkConfiguration", None)
-    network = fit.get("networkConfiguration")
-    if on_fargate is False and isinstance(network, Mapping):
-        awsvpc = network.get("awsvpcConfiguration")
-        if isinstance(awsvpc, Mapping):
-            kept = {key: value for key, value in awsvpc.items() if key != "assignPublicIp"}
-            fit["networkConfiguration"] = {**network, "awsvpcConfiguration": kept}
-    return fit
-
-
-def _on_fargate(request: Mapping[str, Any]) -> bool | None:
-    """Tell whether the task runs on Fargate; None where the cluster's default strategy decides."""
-    strategy = request.get("capacityProviderStrategy")
-    if isinstance(strategy, list) and strategy:
-        providers = [item.get("capacityProvider") for item in strategy if isinstance(item, Mapping)]
-        return all(provider in FARGATE_PROVIDERS for provider in providers)
-    launch_type = request.get("launchType")
-    return None if launch_type is None else launch_type == "FARGATE"
+def option_fragments(config: FargateConfig, queue: str | None) -> Iterator[Fragment]:
+    """Yield the parts of requests that the options have for a task of this queue, in their order."""
+    yield Fragment("run_task_kwargs", config.run_task_kwargs, "Correct [fargate] run_task_kwargs")
+    if queue is not None:
+        wishes = config.queues.get(queue, {})
+        yield Fragment(f"queue {queue!r}", wishes, f"Correct queue {queue!r} in [fargate] queues")
 
 
 @dataclass(frozen=True)
@@ -116,11 +103,25 @@ class Prepared:
     #: It holds the container's command, and with it a token: it is never logged.
     request: Mapping[str, Any] = field(repr=False)
     container_name: str
+    #: What takes the request's place after a capacity failure; None where nothing does, or it has already.
+    fallback: Mapping[str, Any] | None = field(default=None, repr=False)
+    #: Why there is no fallback though one is configured.
+    no_fallback: str = ""
+    #: The request whose place was taken.
+    first: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def cluster(self) -> str:
         """The cluster that the request names; AWS calls the one that it means without a name ``default``."""
         return self.request.get("cluster") or "default"
+
+    def fallen_back(self) -> Prepared:
+        """Return this with the fallback in the place of the request."""
+        return replace(self, request=self.fallback or self.request, fallback=None, first=self.request)
+
+    def as_first(self) -> Prepared:
+        """Return this as it was before it fell back, and without a fallback."""
+        return replace(self, request=self.first or self.request, fallback=None, first=None)
 
 
 class _Refused(RequestError):
@@ -142,6 +143,8 @@ class RequestBuilder:
         self._config = config
         self._command_to_request = command_to_request
         self._check = check
+        # A function of the user's own may know better what is for Fargate.
+        self._for_fargate = {} if config.own_function else for_fargate(config)
         # The function is the user's own: it may use what is not made for several threads.
         self._one_at_a_time = threading.Lock()
 
@@ -151,45 +154,89 @@ class RequestBuilder:
 
         :raises RequestError: where the function fails, or the request is one that AWS would refuse.
         """
+        return self.partly(launch, None)
+
+    def partly(self, launch: Launch, steps: int | None) -> Prepared:
+        """
+        Return the request that only some steps make of what the function returns.
+
+        :param steps: how many of ``run_task_kwargs``, queue and ``executor_config``, in this order; None for all.
+        :raises RequestError: as for all of them.
+        """
         command = launch.make_command()
-        base = self._from_function(command)
-        name = self._container_name(base, command)
+        request: Mapping[str, Any] = self._from_function(command)
+        name = self._container_name(request, command)
+        stages = [(request, CORRECT_FUNCTION)]
+        for fragment in [*self._fragments(launch)][:steps]:
+            request = fragment.merged_into(request, name, self._for_fargate)
+            stages.append((request, fragment.remedy))
+        try:
+            checked = self._checked(request, launch, name)
+        except _Refused as error:
+            raise RequestError(f"{error}. {self._remedy(stages, launch, name, command)}") from None
+        fallback, no_fallback = self._fallback(request, launch, name)
+        return Prepared(checked, name, fallback, no_fallback)
+
+    def _fragments(self, launch: Launch) -> Iterator[Fragment]:
+        """Yield what is merged into the function's request, in this order: what comes later wins."""
+        yield from option_fragments(self._config, launch.queue or "")
+        wishes = {} if launch.executor_config is None else launch.executor_config
+        yield Fragment("executor_config", wishes, CORRECT_TASK)
+
+    def _checked(self, request: Mapping[str, Any], launch: Launch, name: str) -> dict[str, Any]:
+        """Return the request with the executor's own part in it, which nobody can replace but for tags."""
         own = {
             "startedBy": self._config.deployment,
             "overrides": {"containerOverrides": [_identity_override(name, launch)]},
         }
         try:
-            request = base
-            if launch.executor_config is not None:
-                request = merge_executor_config(request, launch.executor_config, name)
-            return Prepared(self._checked(request, own), name)
-        except _Refused as error:
-            raise RequestError(f"{error}. {self._remedy(base, own, command)}") from None
-
-    def _checked(self, request: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the request with the executor's own part in it, which nobody can replace."""
-        try:
-            request = merge(request, own)
+            whole = merge(request, own)
         except RequestError as error:
             raise _Refused(f"the request does not fit together: {error}") from None
+        if self._config.tag_tasks:
+            whole = with_own_tags(whole, own_tags(launch, self._config.deployment))
         try:
-            self._check(request)
+            self._check(whole)
         except RequestError as error:
             raise _Refused(str(error)) from None
-        return request
+        return whole
 
-    def _remedy(self, base: Mapping[str, Any], own: Mapping[str, Any], command: list[str]) -> str:
-        """Say what to correct: what the task asks for, unless the request is no better without it."""
+    def _fallback(
+        self, request: Mapping[str, Any], launch: Launch, name: str
+    ) -> tuple[Mapping[str, Any] | None, str]:
+        """Return what takes the request's place after a capacity failure, or why it cannot."""
+        strategy = self._config.capacity_provider_fallback
+        wishes = {"capacityProviderStrategy": [dict(item) for item in strategy]}
+        if not strategy or capacity(wishes) == capacity(request):
+            return None, ""
+        fragment = Fragment(
+            "capacity_provider_fallback", wishes, "Correct [fargate] capacity_provider_fallback"
+        )
+        try:
+            return self._checked(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
+        except RequestError as error:
+            # Such as more CPU than Fargate has: the first request may well find room later.
+            return None, f"[fargate] capacity_provider_fallback cannot be used: {error}."
+
+    def _remedy(
+        self,
+        stages: list[tuple[Mapping[str, Any], str]],
+        launch: Launch,
+        name: str,
+        command: list[str],
+    ) -> str:
+        """Say what to correct: the first of what was merged that makes a request that will not do."""
         length = sum(map(len, command))
         if length > MAX_OVERRIDES:
             return (
                 f"Airflow's command alone has {length} characters: shorten the paths and names that are in it"
             )
-        try:
-            self._checked(base, own)
-        except RequestError:
-            return CORRECT_FUNCTION
-        return CORRECT_TASK
+        for request, remedy in stages:
+            try:
+                self._checked(request, launch, name)
+            except RequestError:
+                return remedy
+        return stages[-1][1]
 
     def _from_function(self, command: list[str]) -> dict[str, Any]:
         function = "execution_config_function"
@@ -223,8 +270,8 @@ class RequestBuilder:
         """Return the configured name, or else that of the one container to which the function gave the command."""
         if self._config.container_name:
             return self._config.container_name
-        named = [o.get("name") for o in _container_overrides(request) if o.get("command") == command]
-        named = named or [o.get("name") for o in _container_overrides(request)]
+        named = [o.get("name") for o in container_overrides(request) if o.get("command") == command]
+        named = named or [o.get("name") for o in container_overrides(request)]
         if len(named) != 1 or not isinstance(named[0], str):
             raise RequestError(
                 "no telling which container runs the task: set [fargate] container_name, or let the function "
@@ -241,105 +288,3 @@ def _where(error: BaseException) -> str:
 
 def _identity_override(name: str, launch: Launch) -> dict[str, Any]:
     return {"name": name, "environment": [{"name": IDENTITY_VARIABLE, "value": launch.identity}]}
-
-
-def _container_overrides(request: Any) -> list[dict[str, Any]]:
-    """Return the container overrides that have the right type; the check tells of the others."""
-    overrides = request.get("overrides") if isinstance(request, Mapping) else None
-    containers = overrides.get("containerOverrides") if isinstance(overrides, Mapping) else None
-    return [c for c in containers if isinstance(c, dict)] if isinstance(containers, (list, tuple)) else []
-
-
-def plain_copy(value: Any, what: str) -> Any:
-    """
-    Copy what a user gave, so that nobody's object is ever changed; mappings become dicts, tuples lists.
-
-    :raises RequestError: where it cannot be copied, such as what contains itself.
-    """
-    try:
-        return _plain(value)
-    except Exception as error:
-        raise RequestError(
-            f"{what} cannot be copied: {type(error).__name__}. Use plain dicts, lists, strings and numbers"
-        ) from None
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return copy.deepcopy(value)
-
-
-def merge_executor_config(
-    request: Mapping[str, Any], executor_config: Any, container_name: str
-) -> dict[str, Any]:
-    """
-    Merge what a task asks for into its request; what the task says wins.
-
-    A container override without a name is for the container that runs the task.
-
-    :raises RequestError: where it is no dict, or touches what is the executor's own business.
-    """
-    if not isinstance(executor_config, Mapping):
-        raise RequestError(
-            f"executor_config is a {type(executor_config).__name__}; it must be a dict of run_task members"
-        )
-    wishes = plain_copy(executor_config, "executor_config")
-    for member in RESERVED:
-        if member in wishes:
-            raise RequestError(f"executor_config sets {member}, which the executor sets itself; leave it out")
-    for override in _container_overrides(wishes):
-        override.setdefault("name", container_name)
-        if override["name"] == container_name and "command" in override:
-            raise RequestError(
-                f"executor_config sets the command of container {container_name!r}, which is Airflow's; leave it out"
-            )
-    kept = {k: v for k, v in request.items() if k not in EXCLUSIVE or EXCLUSIVE[k] not in wishes}
-    chosen = {k: wishes[k] for k in EXCLUSIVE if k in wishes}
-    try:
-        return merge(without_unfit({**kept, **chosen}) if chosen else kept, wishes)
-    except RequestError as error:
-        raise RequestError(f"executor_config does not fit the request: {error}. {CORRECT_TASK}") from None
-
-
-def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
-    """
-    Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, all else replaced.
-
-    :raises RequestError: where one of them has a dict or a list and the other one something else, which
-        would otherwise vanish without a word: Airflow's command, or the task's own wish.
-    """
-    merged = dict(base)
-    for key, value in extra.items():
-        old = merged.get(key)
-        if isinstance(old, Mapping) and isinstance(value, Mapping):
-            merged[key] = merge(old, value)
-        elif key in NAMED_LISTS and isinstance(old, list) and isinstance(value, list):
-            merged[key] = _merge_named(old, value, NAMED_LISTS[key])
-        elif key in merged and any(isinstance(old, kind) != isinstance(value, kind) for kind in (dict, list)):
-            raise RequestError(f"{key} is once a {type(old).__name__} and once a {type(value).__name__}")
-        else:
-            merged[key] = value
-    return merged
-
-
-def _merge_named(base: list[Any], extra: list[Any], name: str) -> list[Any]:
-    merged = list(base)
-    # By a table, since a list can be as long as a user makes it, and the size is checked only later.
-    places = {_name_of(item, name): place for place, item in reversed(list(enumerate(merged)))}
-    for item in extra:
-        key = _name_of(item, name)
-        place = places.setdefault(key, len(merged))
-        if key is None or place == len(merged):
-            merged.append(item)
-        else:
-            merged[place] = merge(merged[place], item)
-    return merged
-
-
-def _name_of(item: Any, name: str) -> str | None:
-    """Return an item's name, or None where it has none, which the check tells of."""
-    key = item.get(name) if isinstance(item, Mapping) else None
-    return key if isinstance(key, str) else None

@@ -22,7 +22,8 @@ import botocore.session
 import pytest
 
 from airflow.executors.fargate.check import RequestCheck
-from airflow.executors.fargate.config import FargateConfig, template
+from airflow.executors.fargate.config import FargateConfig
+from airflow.executors.fargate.options import template
 
 #: The options that have no default and that the default function needs.
 REQUIRED = {

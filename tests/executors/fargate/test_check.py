@@ -212,7 +212,7 @@ TAKEN = {
     "empty value": tags(("key", "")),
     "tag without a value": {"tags": [{"key": "key"}]},
     "tag of any script": tags(("Tëam 数据 :/=+-@_.", "v")),
-    "20 providers": strategy(*({"capacityProvider": f"p{n}"} for n in range(20))),
+    "20 providers": strategy(*({"capacityProvider": f"p{n}", "weight": n} for n in range(20))),
     "heaviest provider": strategy(
         {"capacityProvider": "FARGATE", "weight": 0, "base": 0}, weight=1000, base=100_000
     ),

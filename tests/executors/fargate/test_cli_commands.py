@@ -169,7 +169,7 @@ class TestCheck:
     def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
         """A callback is called for an example, and its failure is a row."""
         monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", f"{__name__}.bad_function")
-        monkeypatch.setattr("airflow.executors.fargate.config.import_dotted_path", lambda path: bad_function)
+        monkeypatch.setattr("airflow.executors.fargate.options.import_dotted_path", lambda path: bad_function)
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json"))
         rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
@@ -213,7 +213,7 @@ class TestRender:
     def test_a_function_of_ones_own(self, monkeypatch, capsys):
         """Its members are called its own."""
         monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
-        monkeypatch.setattr("airflow.executors.fargate.config.import_dotted_path", lambda path: own_function)
+        monkeypatch.setattr("airflow.executors.fargate.options.import_dotted_path", lambda path: own_function)
         self.render("json")
         assert json.loads(capsys.readouterr().out)["from"]["group"] == "function"
 

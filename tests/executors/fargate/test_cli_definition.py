@@ -32,7 +32,7 @@ from airflow.executors import executor_constants
 from airflow.executors.fargate.cli import commands
 from airflow.executors.fargate.cli.definition import commands_of_wheel, fargate_commands
 from airflow.executors.fargate.cli.provider import provider_info
-from airflow.executors.fargate.config import import_dotted_path
+from airflow.executors.fargate.options import import_dotted_path
 from airflow.executors.fargate_executor import FargateExecutor
 
 LOADED = """
@@ -115,10 +115,9 @@ def test_the_executor_brings_them():
 @pytest.mark.parametrize("registered, expected", [(True, []), (False, ["fargate"])])
 def test_never_twice(monkeypatch, registered, expected):
     """Where the core brings the commands, the wheel's entry point does not: Airflow would refuse to start."""
-    if registered:
-        monkeypatch.setattr(executor_constants, "FARGATE_EXECUTOR", "FargateExecutor", raising=False)
-    else:
-        monkeypatch.delattr(executor_constants, "FARGATE_EXECUTOR", raising=False)
+    names = {*executor_constants.CORE_EXECUTOR_NAMES} - {"FargateExecutor"}
+    names |= {"FargateExecutor"} if registered else set()
+    monkeypatch.setattr(executor_constants, "CORE_EXECUTOR_NAMES", names)
     assert [command.name for command in commands_of_wheel()] == expected
 
 

@@ -24,14 +24,10 @@ import types
 
 import pytest
 
-from airflow.executors.fargate import config as config_module
-from airflow.executors.fargate.config import (
-    DEFAULT_FUNCTION,
-    FargateConfig,
-    import_dotted_path,
-    template,
-)
+from airflow.executors.fargate import options as options_module
+from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.errors import ConfigError, FargateError
+from airflow.executors.fargate.options import DEFAULT_FUNCTION, NOT_SHOWN, import_dotted_path, template
 
 USER_MODULE = "users_own_fargate_functions"
 
@@ -73,7 +69,7 @@ def user_file(monkeypatch, tmp_path):
 
 class TestTemplate:
     def test_options_are_those_of_the_proposal_and_ours(self):
-        """The template holds the ten options of AIRFLOW-6440, under its names, and the executor's own six."""
+        """The template holds the ten options of AIRFLOW-6440, under its names, and the executor's own."""
         assert set(template()) == {
             "region",
             "cluster",
@@ -94,6 +90,15 @@ class TestTemplate:
             "launch_rate",
             "launch_burst",
             "describe_rate",
+            "capacity_provider_strategy",
+            "capacity_provider_fallback",
+            "ephemeral_storage",
+            "enable_execute_command",
+            "tags",
+            "tag_tasks",
+            "propagate_tags",
+            "run_task_kwargs",
+            "queues",
         }
 
     @pytest.mark.parametrize("name", sorted(template()))
@@ -102,7 +107,7 @@ class TestTemplate:
         option = template()[name]
         assert set(option) == {"description", "version_added", "type", "example", "default"}
         assert option["description"].strip().endswith(".")
-        assert option["type"] in {"string", "integer", "float"}
+        assert option["type"] in {"string", "integer", "float", "boolean"}
         assert option["default"] is None or isinstance(option["default"], str)
 
     @pytest.mark.parametrize(
@@ -140,6 +145,16 @@ class TestValues:
             launch_rate=20.0,
             launch_burst=100,
             describe_rate=10.0,
+            own_function=False,
+            capacity_provider_strategy=(),
+            capacity_provider_fallback=(),
+            ephemeral_storage=None,
+            enable_execute_command=False,
+            tags=(),
+            tag_tasks=True,
+            propagate_tags=None,
+            run_task_kwargs={},
+            queues={},
         )
 
     @pytest.mark.parametrize(
@@ -161,7 +176,7 @@ class TestValues:
     ):
         """An option that needs a value and is left empty gets what the template says, whatever that is."""
         changed = {**template(), name: {**template()[name], "default": default}}
-        monkeypatch.setattr(config_module, "template", lambda: changed)
+        monkeypatch.setattr(options_module, "template", lambda: changed)
         assert getattr(read_config(**{name: empty}), name) == expected
 
     @pytest.mark.parametrize(
@@ -214,12 +229,74 @@ class TestValues:
             ("launch_burst", "1", 1),
             ("describe_rate", "1000", 1000.0),
             ("poll_interval", "300", 300.0),
+            ("capacity_provider_strategy", "", ()),
+            ("capacity_provider_strategy", "FARGATE", ({"capacityProvider": "FARGATE", "weight": 1},)),
+            (
+                "capacity_provider_strategy",
+                " FARGATE_SPOT:4, FARGATE:1:2 ,",
+                (
+                    {"capacityProvider": "FARGATE_SPOT", "weight": 4},
+                    {"capacityProvider": "FARGATE", "weight": 1, "base": 2},
+                ),
+            ),
+            (
+                "capacity_provider_strategy",
+                '[{"capacityProvider": "FARGATE_SPOT", "weight": 4}, {"capacityProvider": "mine"}]',
+                ({"capacityProvider": "FARGATE_SPOT", "weight": 4}, {"capacityProvider": "mine"}),
+            ),
+            ("capacity_provider_fallback", "my-own:0", ({"capacityProvider": "my-own", "weight": 0},)),
+            ("ephemeral_storage", "", None),
+            ("ephemeral_storage", "21", 21),
+            ("ephemeral_storage", "200", 200),
+            ("tags", "", ()),
+            (
+                "tags",
+                '{"team": "data", "cost-center": "42"}',
+                ({"key": "team", "value": "data"}, {"key": "cost-center", "value": "42"}),
+            ),
+            ("tags", '[{"key": "team"}]', ({"key": "team"},)),
+            ("propagate_tags", "", None),
+            ("propagate_tags", "task_definition", "TASK_DEFINITION"),
+            ("propagate_tags", "NONE", "NONE"),
+            ("run_task_kwargs", "", {}),
+            ("run_task_kwargs", '{"group": "a"}', {"group": "a"}),
+            ("queues", '{"big": {"group": "a"}, "": {}}', {"big": {"group": "a"}, "": {}}),
         ],
     )
     def test_value_is_read(self, name, text, expected, read_config):
         """A right value comes out in its own type; None in the table says: as it was written."""
         expected = text if expected is None and text else expected
         assert getattr(read_config(**{name: text}), name) == expected
+
+    @pytest.mark.parametrize("name", ["enable_execute_command", "tag_tasks", "assign_public_ip"])
+    @pytest.mark.parametrize(
+        ("text", "expected"),
+        [(word, True) for word in ("True", "true", "t", "1", "yes", "Y", "on", "ENABLED", " True ")]
+        + [(word, False) for word in ("False", "FALSE", "f", "0", "no", "n", "Off", "disabled")],
+    )
+    def test_boolean_is_read_in_the_words_of_airflow_and_of_aws(self, name, text, expected, read_config):
+        """What Airflow's ``getboolean`` takes, the usual words beside it, and AWS's."""
+        value = getattr(read_config(**{name: text}), name)
+        assert value == {"assign_public_ip": {True: "ENABLED", False: "DISABLED"}}.get(name, {}).get(
+            expected, expected
+        )
+
+    @pytest.mark.parametrize(
+        ("name", "default"),
+        [("enable_execute_command", False), ("tag_tasks", True), ("assign_public_ip", "ENABLED")],
+    )
+    def test_boolean_that_is_emptied_has_its_default(self, name, default, read_config):
+        """An empty option is not a no."""
+        assert getattr(read_config(**{name: ""}), name) == default
+
+    def test_parts_of_requests_are_not_shown(self, read_config):
+        """A fragment can hold a password in an environment variable."""
+        secret = (
+            '{"overrides": {"containerOverrides": [{"environment": [{"name": "P", "value": "hunter2"}]}]}}'
+        )
+        config = read_config(run_task_kwargs=secret, queues=f'{{"a": {secret}}}')
+        assert config.queues["a"] == config.run_task_kwargs
+        assert "hunter2" not in repr(config)
 
     def test_every_launch_type_of_botocore_is_accepted(self, check, read_config):
         """``launch_type`` takes whatever the installed botocore lists."""
@@ -266,7 +343,31 @@ WRONG = [
     ("launch_type", "LAMBDA"),
     ("launch_type", "FARGATE,EC2"),
     ("assign_public_ip", "yes, please"),
-    ("assign_public_ip", "1"),
+    ("assign_public_ip", "2"),
+    ("enable_execute_command", "maybe"),
+    ("tag_tasks", "None"),
+    ("capacity_provider_strategy", "FARGATE SPOT"),
+    ("capacity_provider_strategy", "FARGATE:x"),
+    ("capacity_provider_strategy", "FARGATE:1:2:3"),
+    ("capacity_provider_strategy", ":1"),
+    ("capacity_provider_strategy", '[{"capacityProvider": "FARGATE"}'),
+    ("capacity_provider_fallback", "FARGATE;1"),
+    ("capacity_provider_fallback", "FARGATE:-1"),
+    ("ephemeral_storage", "20"),
+    ("ephemeral_storage", "201"),
+    ("ephemeral_storage", "100 GiB"),
+    ("tags", "team=data"),
+    ("tags", '"team"'),
+    ("tags", "5"),
+    ("tags", '{"team": "data", "team": "ops"}'),
+    ("propagate_tags", "SERVICE"),
+    ("propagate_tags", "True"),
+    ("run_task_kwargs", "{'group': 'a'}"),
+    ("run_task_kwargs", '["group"]'),
+    ("run_task_kwargs", "[" * 100_000),
+    ("queues", "large"),
+    ("queues", "[]"),
+    ("queues", '{"large": {}, "large": {"group": "a"}}'),
     ("deployment", "a b"),
     ("deployment", "d" * 129),
     ("deployment", "prod!"),
@@ -307,7 +408,7 @@ class TestMistakes:
     def test_wrong_value_is_told_with_its_option_and_a_remedy(self, name, value, read_config):
         """A wrong value is one mistake that names the option and the value, says what is wrong and what to do."""
         (mistake,) = mistakes_of(read_config, **{name: value})
-        told = f"[fargate] {name} = {value!r}: "
+        told = f"[fargate] {name} = {'…' if name in NOT_SHOWN else repr(value)}: "
         assert mistake.startswith(told)
         what, _, remedy = mistake[len(told) :].rpartition(". ")
         assert what

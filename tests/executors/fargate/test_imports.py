@@ -108,14 +108,18 @@ class TestWithoutAirflow:
 
 
 class TestImports:
-    @pytest.mark.parametrize("module", ["config", "outcome", "throttle"])
+    @pytest.mark.parametrize("module", ["options", "outcome", "throttle", "sizes", "fitting", "tags"])
     def test_policy_imports_nothing_of_ours(self, module):
         """A policy stands for itself: it imports no other module of the package but errors and words."""
         assert own_imports(module) <= {"errors", "hints"}
 
+    def test_config_imports_what_reads_single_options(self):
+        """The options know nothing of launches, or of what is made of them."""
+        assert own_imports("config") <= {"errors", "options", "fitting"}
+
     def test_request_imports_no_more_than_it_needs(self):
         """Making a request takes the launch and the errors; the check and the options come in from outside."""
-        assert own_imports("request") <= {"errors", "launch", "config"}
+        assert own_imports("request") <= {"errors", "launch", "config", "fitting", "merging", "tags"}
 
     @pytest.mark.parametrize("module", ["errors", "launch", "pool", "ecs"])
     def test_foundation_imports_nothing_that_is_built_on_it(self, module):
@@ -148,7 +152,7 @@ class TestImports:
     @pytest.mark.parametrize("module", ["cli.checks", "cli.definition_checks", "cli.permissions"])
     def test_checks_are_pure(self, module):
         """A check is told everything: it asks nobody."""
-        assert own_imports(module) <= {"cli.checks", "cli.definition_checks", "outcome", "request"}
+        assert own_imports(module) <= {"cli.checks", "cli.definition_checks", "outcome", "fitting", "sizes"}
 
     def test_commands_are_defined_with_nothing_heavy(self):
         """Airflow makes its parser for each command: the definition imports no other module of ours."""

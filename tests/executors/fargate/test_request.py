@@ -31,7 +31,9 @@ from botocore.validate import ParamValidator
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
-from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request, merge
+from airflow.executors.fargate.merging import merge
+from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
+from airflow.executors.fargate.tags import own_tags
 
 TASK = TaskInstanceId("dag", "task", "run", 1)
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
@@ -128,7 +130,13 @@ def own_builder(read_config, check):
     """Return a function that makes a builder with a user's own function, and without what that one replaces."""
 
     def make(function, **changes):
-        replaced = {"task_definition": None, "container_name": None, "subnets": (), **changes}
+        replaced = {
+            "task_definition": None,
+            "container_name": None,
+            "subnets": (),
+            "own_function": True,
+            **changes,
+        }
         return RequestBuilder(dataclasses.replace(read_config(), **replaced), function, check)
 
     return make
@@ -316,7 +324,7 @@ class TestExecutorConfig:
     )
     def test_members_are_merged_as_their_kind_asks(self, member, base, wish, expected, own_builder):
         """Dicts are merged by key and named things by name; of anything else the task's own word counts."""
-        build = own_builder(lambda command: {**own_request(command), member: base})
+        build = own_builder(lambda command: {**own_request(command), member: base}, tag_tasks=False)
         assert build(make_launch({member: wish})).request[member] == expected
 
     @pytest.mark.parametrize(
@@ -340,7 +348,10 @@ class TestExecutorConfig:
                 True,
             ),
             ({}, {"launchType": "EC2", "platformVersion": "1.4.0"}, True, False, True),
-            ({"launch_type": "EC2"}, {"launchType": "FARGATE"}, False, False, True),
+            ({"launch_type": "EC2"}, {"launchType": "FARGATE"}, True, True, True),
+            ({"launch_type": "EXTERNAL"}, {"launchType": "FARGATE"}, True, True, True),
+            ({"launch_type": ""}, {"launchType": "FARGATE"}, True, True, True),
+            ({"launch_type": ""}, {"launchType": "EC2"}, False, False, True),
         ],
     )
     def test_launch_type_of_a_task_takes_what_it_can_use(
@@ -541,12 +552,14 @@ class TestUsersFunction:
         assert override_of(prepared)["command"] == list(COMMAND)
 
     def test_adds_nothing_but_what_is_the_executors_own(self, own_builder):
-        """Of the options nothing is added to a user's own request; only startedBy and the identity are."""
+        """Of the options nothing is added to a user's own request; only startedBy, the identity and tags are."""
         launch = make_launch()
         expected = own_request(list(COMMAND))
         (override,) = expected["overrides"]["containerOverrides"]
         override["environment"] = [{"name": IDENTITY_VARIABLE, "value": launch.identity}]
         expected["startedBy"] = "airflow"
+        assert own_builder(own_request, tag_tasks=False)(launch).request == expected
+        expected["tags"] = own_tags(launch, "airflow")
         assert own_builder(own_request)(launch).request == expected
 
     @pytest.mark.parametrize(

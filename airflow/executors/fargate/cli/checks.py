@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from airflow.executors.fargate.fitting import FARGATE_PROVIDERS
 from airflow.executors.fargate.outcome import (
     CREDENTIAL_CODES,
     CREDENTIAL_ERRORS,
     SERVER_CODES,
     THROTTLE_CODES,
 )
-from airflow.executors.fargate.request import FARGATE_PROVIDERS
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.account import Answer

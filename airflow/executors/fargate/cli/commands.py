@@ -114,7 +114,7 @@ def fargate_render(args: Namespace) -> None:
     """Print the request for a task, and where each member comes from."""
     from airflow.executors.fargate.cli.rendering import TOKEN, render
     from airflow.executors.fargate.cli.workload import launch_of
-    from airflow.executors.fargate.config import DEFAULT_FUNCTION
+    from airflow.executors.fargate.options import DEFAULT_FUNCTION
 
     with _told():
         config = read_config()
@@ -176,13 +176,14 @@ def read_config() -> FargateConfig:
     :raises ConfigError: with every mistake in them.
     """
     from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.connecting import launch_types
+    from airflow.executors.fargate.connecting import check_requests, launch_types
 
     return FargateConfig.from_options(
         compat.option_reader(),
         launch_types(),
         default_region=compat.default_region,
         check_connection=partial(compat.session_maker, region=None),
+        check_requests=check_requests,
     )
 
 

@@ -28,10 +28,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.config import SECTION
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
-from airflow.executors.fargate.request import NAMED_LISTS
+from airflow.executors.fargate.merging import NAMED_LISTS
+from airflow.executors.fargate.options import SECTION
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import CommandToRequest

@@ -1,0 +1,116 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Checks, when the scheduler starts, the requests that the options make: what AWS would refuse is an option's mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.merging import container_overrides, own_business, plain_copy
+from airflow.executors.fargate.request import default_request, for_fargate, option_fragments
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.check import RequestCheck
+    from airflow.executors.fargate.config import FargateConfig
+
+CORRECT = "Correct it"
+#: What stands in a request where the options do not say, so that the rest of it can be checked.
+ANY_DEFINITION, ANY_CONTAINER = "any", "any"
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """What is wrong with an option."""
+
+    option: str
+    what: str
+    remedy: str = CORRECT
+
+
+def mistakes(config: FargateConfig, check: RequestCheck, all_is_read: bool) -> list[tuple[str, str, str]]:
+    """
+    Return what AWS would refuse of the requests that the options make: the option, what is wrong, the remedy.
+
+    :param all_is_read: whether all options are right for themselves, so that a request can be made of them.
+    """
+    found = [*_of_members(config, check), *_of_fragments(config, check)]
+    if all_is_read and not found:
+        found = [*_of_sums(config, check)]
+    return [(one.option, one.what, one.remedy) for one in found]
+
+
+def _of_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+    """Look at what becomes a member of the request as it stands."""
+    for option, member, value in (
+        ("capacity_provider_strategy", "capacityProviderStrategy", config.capacity_provider_strategy),
+        ("capacity_provider_fallback", "capacityProviderStrategy", config.capacity_provider_fallback),
+        ("tags", "tags", config.tags),
+    ):
+        wrong = check.mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)})
+        if wrong:
+            yield Mistake(option, "; ".join(wrong))
+
+
+def _of_fragments(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+    """Look at each part of a request for itself."""
+    yield from _of_fragment("run_task_kwargs", "", config.run_task_kwargs, config, check)
+    for queue, members in config.queues.items():
+        yield from _of_fragment("queues", f"queue {queue!r}: ", members, config, check)
+
+
+def _of_fragment(
+    option: str, where: str, members: Any, config: FargateConfig, check: RequestCheck
+) -> Iterator[Mistake]:
+    if not isinstance(members, Mapping):
+        yield Mistake(option, f"{where}it is a {type(members).__name__}, not a JSON object")
+        return
+    own = own_business(members, config.container_name)
+    if own:
+        yield Mistake(option, f"{where}it {own}", "Leave it out")
+        return
+    whole = {"taskDefinition": ANY_DEFINITION, **plain_copy(members, option)}
+    for override in container_overrides(whole):
+        override.setdefault("name", config.container_name or ANY_CONTAINER)
+    wrong = check.mistakes(whole)
+    if wrong:
+        yield Mistake(option, where + "; ".join(wrong))
+
+
+def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+    """Look at the requests of a task without a queue, and of one of each queue, as far as the options make them."""
+    name = config.container_name or ANY_CONTAINER
+    base: dict[str, Any] = {"taskDefinition": ANY_DEFINITION}
+    if not config.own_function:
+        base = {**default_request(config, []), **base}
+        base["overrides"]["containerOverrides"][0]["name"] = name
+    extra = {} if config.own_function else for_fargate(config)
+    for queue in (None, *config.queues):
+        request: Mapping[str, Any] = base
+        option, where = ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
+        try:
+            for fragment in option_fragments(config, queue):
+                request = fragment.merged_into(request, name, extra)
+            wrong = check.mistakes(request)
+        except RequestError as error:
+            wrong = [str(error)]
+        if wrong:
+            yield Mistake(option, where + "; ".join(wrong))
+        if wrong and queue is None:
+            return  # Each queue would have the same.

@@ -1,0 +1,97 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The CPU and memory that Fargate offers, as one table, and what is nearest to what it does not."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+#: MiB of memory by CPU units, the pairs that Fargate offers to Linux containers. Those from 8192 units on need platform
+#: version 1.4.0 or newer, which is what LATEST means. Windows containers have those of 1024, 2048 and 4096 units alone.
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
+SIZES: Mapping[int, Sequence[int]] = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4096 + 1, 1024),
+    1024: range(2048, 8192 + 1, 1024),
+    2048: range(4096, 16384 + 1, 1024),
+    4096: range(8192, 30720 + 1, 1024),
+    8192: range(16384, 61440 + 1, 4096),
+    16384: range(32768, 122880 + 1, 8192),
+    32768: (61440, 122880, 249856),
+}
+#: A vCPU has so many CPU units, and a GB so many MiB; AWS's words for the larger unit of each.
+UNITS_PER_VCPU = MIB_PER_GB = 1024
+_CPU = re.compile(r"([0-9]{1,9})|([0-9]{0,9}\.?[0-9]{1,9}) ?vCPU", re.IGNORECASE)
+_MEMORY = re.compile(r"([0-9]{1,9})|([0-9]{0,9}\.?[0-9]{1,9}) ?GB", re.IGNORECASE)
+#: How many of the nearest are told.
+NEAREST = 2
+
+
+def mistake(cpu: str | None, memory: str | None) -> str | None:
+    """
+    Say what is wrong with the size of a task on Fargate; None where it can be had, or nobody can tell.
+
+    :param cpu: CPU units, or vCPUs as in ``1 vCPU``; None where only the task definition has it.
+    :param memory: MiB, or GB as in ``2 GB``; None likewise.
+    """
+    for name, text, pattern, example in (
+        ("cpu", cpu, _CPU, "CPU units such as 1024, or 1 vCPU"),
+        ("memory", memory, _MEMORY, "MiB such as 2048, or 2 GB"),
+    ):
+        if text is not None and pattern.fullmatch(text.strip()) is None:
+            # It may be a password that went to the wrong place.
+            return f"{name} is no size: write {example}"
+    units, mib = _parsed(cpu, _CPU, UNITS_PER_VCPU), _parsed(memory, _MEMORY, MIB_PER_GB)
+    amounts = {amount for amounts in SIZES.values() for amount in amounts}
+    if units is not None and mib is not None:
+        if mib in SIZES.get(units, ()):
+            return None
+        near = _nearest_pairs(units, mib)
+        return f"Fargate has no cpu of {cpu!r} with a memory of {memory!r}; the nearest are {near}"
+    if units is not None and units not in SIZES:
+        return f"Fargate has no cpu of {cpu!r}; the nearest are {_nearest(SIZES, units)} CPU units"
+    if mib is not None and mib not in amounts:
+        return f"Fargate has no memory of {memory!r}; the nearest are {_nearest(amounts, mib)} MiB"
+    return None
+
+
+def _parsed(text: str | None, pattern: re.Pattern[str], factor: int) -> float | None:
+    """Return a size in the smaller unit; None for nothing."""
+    found = None if text is None else pattern.fullmatch(text.strip())
+    if found is None:
+        return None
+    small, large = found.groups()
+    return float(small) if small else float(large) * factor
+
+
+def _distance(first: float, second: float) -> float:
+    """Return how far two sizes are from each other, by their ratio: 8 from 4 as 4 from 2."""
+    return abs(math.log2(max(first, 1)) - math.log2(max(second, 1)))
+
+
+def _nearest(sizes: Iterable[int], wanted: float) -> str:
+    near = sorted(sizes, key=lambda size: (_distance(size, wanted), size))
+    return " and ".join(map(str, sorted(near[:NEAREST])))
+
+
+def _nearest_pairs(units: float, mib: float) -> str:
+    """Name the nearest pairs: those with as much CPU or as much memory are mostly the ones."""
+    pairs = [(cpu, memory) for cpu, amounts in SIZES.items() for memory in amounts]
+    near = sorted(pairs, key=lambda pair: (_distance(pair[0], units) + _distance(pair[1], mib), pair))
+    return " and ".join(f"{cpu} CPU units with {memory} MiB" for cpu, memory in near[:NEAREST])
