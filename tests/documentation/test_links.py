@@ -1,0 +1,47 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Links from one file of the repository to another lead somewhere; those among pages are seen by scripts/docs."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from documentation.options import REPOSITORY
+
+LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
+LINKS = [
+    (name, path or name, anchor)
+    for name in ("README.md", "UPDATING.md", "CONTRIBUTING.md")
+    for path, anchor in LINK.findall((REPOSITORY / name).read_text(encoding="utf-8"))
+]
+
+
+def anchors(text):
+    """Return the anchors of the headings, of Markdown and of reStructuredText, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.+)$|^(\S.*)\n(?:=+|-+|~+)$", text, flags=re.MULTILINE)
+    words = ("".join(heading).lower() for heading in headings)
+    return {re.sub(r"[^\w -]", "", heading).replace(" ", "-") for heading in words}
+
+
+@pytest.mark.parametrize(("page", "path", "anchor"), LINKS)
+def test_a_link_leads_somewhere(page, path, anchor):
+    """The file is there, and the heading in it."""
+    target = REPOSITORY / path
+    assert target.exists(), f"{page} links to {path}"
+    if anchor:
+        assert anchor in anchors(target.read_text(encoding="utf-8")), f"{page} links to {path}#{anchor}"
