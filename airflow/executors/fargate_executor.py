@@ -127,7 +127,7 @@ class FargateExecutor(BaseExecutor):
 
         :raises ConfigError: with every mistake in the options.
         """
-        from airflow.executors.fargate import connecting, database
+        from airflow.executors.fargate import connecting, database, log_clients
         from airflow.executors.fargate.check import RequestCheck
         from airflow.executors.fargate.config import FargateConfig
         from airflow.executors.fargate.fleet_thread import FleetThread
@@ -142,7 +142,10 @@ class FargateExecutor(BaseExecutor):
         )
         ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
-        self._fleet_thread = FleetThread(ecs, config, build, compat.sweep_interval())
+        logs = log_clients.log_reader(ecs, compat.session_maker(config.conn_id, config.region))
+        self._fleet_thread = FleetThread(
+            ecs, config, build, compat.sweep_interval(), logs, compat.mask_secrets
+        )
         self._scheduler = database.scheduler_name(self.job_id)
         # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a tenth
         # of a second, in which no thread of the process runs. First of all what is garbage goes, or it would stay, too.
@@ -273,9 +276,7 @@ class FargateExecutor(BaseExecutor):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
             elif isinstance(event, LogLines):
                 # The launch has ended by now; the event is of the try that it was for.
-                self.log_task_event(
-                    event="fargate log", extra=event.text, ti_key=cast("Any", event.launch.key)
-                )
+                self.log_task_event(event="fargate log", extra=event.text, ti_key=event.launch.key)
             elif isinstance(event, NotFound):
                 lost += self._not_found(event.launch.key)
             else:
@@ -427,12 +428,12 @@ class FargateExecutor(BaseExecutor):
         The API server asks, where this executor was never started. It gets an answer within 5 seconds: where there are
         no lines, the reason in words.
         """
-        from airflow.executors.fargate import connecting
+        from airflow.executors.fargate import log_clients
 
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.
         if self._running_log is None:
-            self._running_log = connecting.running_log(
+            self._running_log = log_clients.running_log(
                 compat.option_reader(self),
                 compat.session_maker,
                 compat.mask_secrets,

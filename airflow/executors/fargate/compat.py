@@ -23,6 +23,7 @@ When a release is dropped, what is said of it here goes too.
 from __future__ import annotations
 
 import base64
+import importlib
 import json
 import sys
 import uuid
@@ -49,6 +50,14 @@ RUNS_CALLBACKS = hasattr(BaseExecutor, "run_workload")
 ASSIGNS_IDS = hasattr(BaseExecutor, "pre_assigns_external_executor_id")
 #: As Airflow's own rule is: callbacks before tasks, since they complete what has begun.
 CALLBACK_PRIORITY = sys.maxsize
+#: From 3.0 on a line of a log is JSON with a time of its own; before that it begins with its time.
+READS_LINES_AS_JSON = hasattr(BaseExecutor, "queue_workload")
+#: Where the function that masks secrets is: from 3.1 on, in 3.0, and before.
+SECRETS_MASKERS = (
+    "airflow._shared.secrets_masker",
+    "airflow.sdk.execution_time.secrets_masker",
+    "airflow.utils.log.secrets_masker",
+)
 #: What a container runs from 3.0 on; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
 
@@ -129,6 +138,17 @@ def _expiry(token: str) -> float | None:
         return told.get("exp")
     except (AttributeError, IndexError, ValueError):
         return None
+
+
+def mask_secrets(text: str) -> str:
+    """Return a text without the secrets that Airflow knows."""
+    for name in SECRETS_MASKERS:
+        try:
+            masker = importlib.import_module(name)
+        except ImportError:
+            continue
+        return str(masker.redact(text))
+    raise ImportError(f"none of {', '.join(SECRETS_MASKERS)}")
 
 
 def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str | None]:

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The four calls to Amazon ECS, for many threads; retries are not made here but by the fleet."""
+"""The calls to Amazon ECS, for many threads; retries are not made here but by the fleet."""
 
 from __future__ import annotations
 
@@ -119,6 +119,11 @@ class Ecs:
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
         """Call StopTask; the reason is shown by AWS."""
         self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
+
+    def describe_task_definition(self, arn: str) -> Mapping[str, Any]:
+        """Call DescribeTaskDefinition."""
+        response: Mapping[str, Any] = self._fresh_client().describe_task_definition(taskDefinition=arn)
+        return response
 
     def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
         """Yield the ARNs of a deployment's containers that are to run, page by page."""

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.adoption import Adopted, Adoption, Candidate, Found
 from airflow.executors.fargate.following import Following
+from airflow.executors.fargate.last_lines import Failed
 from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted
 from airflow.executors.fargate.launching import Launching
 from airflow.executors.fargate.links import whereabouts
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.last_lines import LastLines
     from airflow.executors.fargate.launch import Stranger
     from airflow.executors.fargate.request import Prepared
 
@@ -75,6 +77,7 @@ class Fleet:
     :param random: returns a number from 0 to 1.
     :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
     :param leaving: tells whether the scheduler ends, so that nothing more is to be launched.
+    :param last_lines: looks for what containers that failed have said last; None where nobody is to.
     """
 
     def __init__(
@@ -93,6 +96,7 @@ class Fleet:
         random: Callable[[], float] = random_number,
         sweep_interval: float | None = None,
         leaving: Callable[[], bool] = lambda: False,
+        last_lines: LastLines | None = None,
     ) -> None:
         self._watch_calls = Calls(watch_pool, post)
         self._stop_calls = Calls(watch_pool, post)
@@ -100,6 +104,7 @@ class Fleet:
         self._clock = clock
         self._now = now
         self._leaving = leaving
+        self._last_lines = last_lines
         self.tally = Tally()
         #: Ids of the launches that have a container.
         self._live: set[str] = set()
@@ -279,6 +284,7 @@ class Fleet:
             self.ended(run, None, outcome.ended_at)
         elif outcome.verdict is not Verdict.LIVE and run.started:
             self.ended(run, outcome.reason, outcome.ended_at)
+            self._want_last_lines(run, outcome)
         elif outcome.verdict is Verdict.NO_CAPACITY:
             self._launching.wait_for_capacity(run, outcome.reason)
         elif outcome.verdict is Verdict.LAUNCH_AGAIN:
@@ -315,6 +321,11 @@ class Fleet:
         elif tell:
             log.error("%s has failed (container: %s): %s", run, run.arn, reason)
 
+    def _want_last_lines(self, run: Run, outcome: Outcome) -> None:
+        if self._last_lines and run.arn and outcome.task_definition and not run.quiet:
+            launch = run.launch.without_workload()
+            self._last_lines.add(Failed(launch, run.arn, run.container_name, outcome.task_definition))
+
     def noted(self, run: Run, text: str) -> None:
         """Tell the user something that does not end the launch."""
         log.warning("%s: %s", run, text)
@@ -342,6 +353,7 @@ class Fleet:
             self._sweeping.work(),
             self._following.work(),
             self._searching.work(),
+            self._last_lines.work() if self._last_lines else None,
         )
         return min((turn for turn in turns if turn is not None), default=None)
 
@@ -365,6 +377,8 @@ class Fleet:
             self._sweeping.clear,
         ):
             clear()
+        if self._last_lines:
+            self._last_lines.clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)
 

@@ -23,16 +23,19 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.following import WATCH_CONCURRENCY
+from airflow.executors.fargate.last_lines import CONCURRENCY as LOG_CONCURRENCY, LastLines, last_words
 from airflow.executors.fargate.pool import THREAD_NAMES, DaemonPool
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
     from airflow.executors.fargate.launch import Event, Launch
+    from airflow.executors.fargate.logs import LogReader
     from airflow.executors.fargate.request import Prepared
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,8 @@ class FleetThread:
     :param config: the options.
     :param build: makes the request of a launch.
     :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
+    :param logs: reads the last lines of containers that failed; None where they are not wanted.
+    :param mask: takes secrets out of these.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class FleetThread:
         config: FargateConfig,
         build: Callable[[Launch], Prepared],
         sweep_interval: float | None = None,
+        logs: LogReader | None = None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -72,7 +79,9 @@ class FleetThread:
         self._pools = (
             DaemonPool("launch", config.launch_concurrency),
             DaemonPool("watch", WATCH_CONCURRENCY + SEARCHERS),
+            DaemonPool("logs", LOG_CONCURRENCY),
         )
+        last_lines = None if logs is None else self._last_lines(logs, mask)
         self._fleet = Fleet(
             ecs=ecs,
             config=config,
@@ -86,6 +95,7 @@ class FleetThread:
             now=time.time,
             sweep_interval=sweep_interval,
             leaving=self._closing.is_set,
+            last_lines=last_lines,
         )
         self._thread: threading.Thread | None = None
         self._death: BaseException | None = None
@@ -93,6 +103,16 @@ class FleetThread:
         self._in_hand: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self._repeated: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self.restarts = 0
+
+    def _last_lines(self, logs: LogReader, mask: Callable[[str], str]) -> LastLines:
+        return LastLines(
+            read=partial(last_words, logs, mask),
+            renew=logs.renew,
+            pool=self._pools[2],
+            post=self._post,
+            emit=self._outbox.put,
+            clock=time.monotonic,
+        )
 
     @property
     def fleet(self) -> Fleet:

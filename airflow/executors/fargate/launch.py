@@ -213,6 +213,14 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class LogLines:
+    """What the container of a launch that failed has said last; it comes after the launch's end."""
+
+    launch: Launch
+    text: str
+
+
+@dataclass(frozen=True)
 class NotFound:
     """An adopted task instance for which AWS, when it could be asked at last, knew no container."""
 
@@ -238,4 +246,4 @@ class Strangers:
 
 
 #: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Noted, NotFound, Strangers]
+Event = Union[Accepted, Ended, Noted, LogLines, NotFound, Strangers]

@@ -35,6 +35,7 @@ from typing import Any
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
+from airflow.executors.fargate.last_lines import LastLines, last_words
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, Strangers, TaskInstanceId
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
@@ -329,6 +330,57 @@ def _name(cluster: str) -> str:
     return cluster.rpartition("/")[2]
 
 
+class FakeLogs:
+    """
+    CloudWatch Logs as a boto3 client shows it: streams of lines, in pages, with tokens as AWS has them.
+
+    :param page_size: lines of a page at most.
+    :param empty_pages: pages without a line before each one with lines, as AWS documents that there may be.
+    """
+
+    def __init__(self, page_size: int = 10_000, empty_pages: int = 0) -> None:
+        self._page_size = page_size
+        self._empty_pages = empty_pages
+        #: Lines by log group and stream.
+        self.streams: dict[tuple[str, str], list[str]] = {}
+        self.calls: list[dict[str, Any]] = []
+        #: Errors that the next calls raise, one each; None lets a call be.
+        self.errors: deque[Exception | None] = deque()
+
+    def write(self, group: str, stream: str, *lines: str) -> None:
+        """Add lines to a stream."""
+        self.streams.setdefault((group, stream), []).extend(lines)
+
+    def get_log_events(self, **arguments: Any) -> dict[str, Any]:
+        """Answer GetLogEvents."""
+        self.calls.append(arguments)
+        error = self.errors.popleft() if self.errors else None
+        if error is not None:
+            raise error
+        where = arguments["logGroupName"], arguments["logStreamName"]
+        if where not in self.streams:
+            raise aws_error("ResourceNotFoundException", "The specified log stream does not exist.")
+        lines = self.streams[where]
+        size = min(arguments.get("limit", self._page_size), self._page_size)
+        start, empty = 0 if arguments["startFromHead"] else len(lines), 0
+        forward = arguments["startFromHead"]
+        if "nextToken" in arguments:
+            direction, start, empty = arguments["nextToken"].split("/")
+            forward, start, empty = direction == "f", int(start), int(empty)
+        end = min(start + size, len(lines)) if forward else max(start - size, 0)
+        if empty < self._empty_pages and start != end:
+            end, empty = start, empty + 1
+        elif start != end:
+            empty = 0
+        first, last = sorted((start, end))
+        ends = (end, start) if forward else (start, end)
+        return {
+            "events": [{"timestamp": 1_700_000_000_000 + n, "message": lines[n]} for n in range(first, last)],
+            "nextForwardToken": f"f/{ends[0]}/{empty}",
+            "nextBackwardToken": f"b/{ends[1]}/{empty}",
+        }
+
+
 class SteppedPool:
     """Makes calls when it is told to, on the thread that tells it; ``held`` keeps them under way."""
 
@@ -365,6 +417,8 @@ class SteppedFleet:
     :param config: the options.
     :param build: makes requests; without one, the real builder does, and checks nothing.
     :param sweep_interval: seconds between two sweeps; None for none.
+    :param logs: reads logs; None where nobody is to.
+    :param mask: takes secrets out of what was read.
     :param clock: the fake.
     """
 
@@ -377,6 +431,8 @@ class SteppedFleet:
         config: FargateConfig | None = None,
         build: Callable[[Launch], Prepared] | None = None,
         sweep_interval: float | None = None,
+        logs: Any = None,
+        mask: Callable[[str], str] = str,
         *,
         clock: Clock,
     ) -> None:
@@ -388,6 +444,7 @@ class SteppedFleet:
         self.told: list[Event] = []
         self.launch_pool = SteppedPool()
         self.watch_pool = SteppedPool()
+        self.log_pool = SteppedPool()
         self.waits: list[float] = []
         self.closing = False
         self.running = False
@@ -407,6 +464,15 @@ class SteppedFleet:
             random=lambda: 1.0,
             sweep_interval=sweep_interval,
             leaving=lambda: self.closing,
+            last_lines=logs
+            and LastLines(
+                read=partial(last_words, logs, mask),
+                renew=logs.renew,
+                pool=self.log_pool,
+                post=self._post,
+                emit=self._emit,
+                clock=clock,
+            ),
         )
 
     # The interface of FleetThread.
@@ -447,7 +513,7 @@ class SteppedFleet:
             if self.inbox:
                 function, arguments = self.inbox.popleft()
                 function(*arguments)
-            elif not self.launch_pool.step() and not self.watch_pool.step():
+            elif not any(pool.step() for pool in (self.launch_pool, self.watch_pool, self.log_pool)):
                 if at is not None and at <= self.clock.at:
                     raise AssertionError(f"a busy loop: to be woken at {at}, and it is {self.clock.at}")
                 return at
