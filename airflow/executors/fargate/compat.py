@@ -27,7 +27,9 @@ import importlib
 import json
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +62,10 @@ SECRETS_MASKERS = (
 )
 #: What a container runs from 3.0 on; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
+
+
+#: Whose options are read by a function that is given none, such as ``execution_config_function``.
+_starting: ContextVar[BaseExecutor | None] = ContextVar("starting", default=None)
 
 
 def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
@@ -151,16 +157,36 @@ def mask_secrets(text: str) -> str:
     raise ImportError(f"none of {', '.join(SECRETS_MASKERS)}")
 
 
+@contextmanager
+def starting(executor: BaseExecutor) -> Iterator[None]:
+    """
+    Let the options that are read meanwhile be those of the executor's team.
+
+    :raises ConfigError: with the mistakes in them, and whose they are.
+    """
+    team = getattr(executor, "team_name", None)
+    token = _starting.set(executor)
+    try:
+        yield
+    except ConfigError as error:
+        if team is None:
+            raise
+        raise ConfigError([f"Team {team}: {mistake}" for mistake in error.mistakes]) from error
+    finally:
+        _starting.reset(token)
+
+
 def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str | None]:
     """
     Return a function from the name of an option of ``[fargate]`` to its text.
 
     The default comes from the template where this Airflow does not know the section: the executor works by
-    its module path alone. From 3.1 on an executor has its own view of the configuration, for its team.
+    its module path alone. From 3.1 on an executor has its own view of the configuration, for its team; without an
+    executor it is that of the one that is starting.
     """
     from airflow.configuration import conf
 
-    source = getattr(executor, "conf", None) or conf
+    source = getattr(executor or _starting.get(), "conf", None) or conf
 
     def get(name: str) -> str | None:
         text: str | None = source.get(SECTION, name, fallback=template()[name]["default"])
