@@ -133,14 +133,15 @@ class FargateExecutor(BaseExecutor):
         from airflow.executors.fargate.fleet_thread import FleetThread
         from airflow.executors.fargate.request import RequestBuilder
 
-        config = FargateConfig.from_options(
-            compat.option_reader(self),
-            connecting.launch_types(),
-            default_region=compat.default_region,
-            check_connection=partial(compat.session_maker, region=None),
-            check_requests=connecting.check_requests,
-        )
-        ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
+        with compat.starting(self):
+            config = FargateConfig.from_options(
+                compat.option_reader(self),
+                connecting.launch_types(),
+                default_region=compat.default_region,
+                check_connection=partial(compat.session_maker, region=None),
+                check_requests=connecting.check_requests,
+            )
+            ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
         build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
         logs = log_clients.log_reader(ecs, compat.session_maker(config.conn_id, config.region))
         self._fleet_thread = FleetThread(

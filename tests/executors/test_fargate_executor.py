@@ -1154,6 +1154,43 @@ def test_an_executor_s_own_view_of_the_configuration_is_read():
     assert own.get.call_args.args == ("fargate", "cluster")
 
 
+@pytest.mark.skipif(not hasattr(BaseExecutor, "supports_multi_team"), reason="from 3.2 on")
+class TestTeams:
+    """An executor of a team's own, whose options are its own."""
+
+    @pytest.fixture
+    def of_team(self, monkeypatch, connected, fakes, clock):
+        """Return the executor of a team, whose options alone are set."""
+        for name, value in OPTIONS.items():
+            monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
+            monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
+        monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
+        return FargateExecutor(parallelism=100, team_name="planets")
+
+    def test_a_team_s_options_make_its_requests(self, of_team, ecs, monkeypatch):
+        """Also those that the default function reads, and whatever the other executors' are."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "of-nobody")
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "of-the-team")
+        of_team.start()
+        queue(of_team, key_of())
+        of_team.heartbeat()
+        assert of_team._fleet_thread.fleet.tally.launches == 1
+        (task,) = ecs.tasks.values()
+        assert task["clusterArn"].endswith("of-the-team")
+
+    def test_a_mistake_names_the_team(self, of_team, monkeypatch):
+        """There may be several executors; whose option is wrong is told."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__LAUNCH_TYPE", "MOON")
+        with pytest.raises(ConfigError, match="Team planets: ") as raised:
+            of_team.start()
+        assert ["Team planets: [fargate] " in mistake for mistake in raised.value.mistakes] == [True, True]
+
+    def test_the_scheduler_knows_that_it_takes_teams(self):
+        """Airflow asks the class."""
+        assert FargateExecutor.supports_multi_team is True
+
+
 def test_without_a_connection_the_session_is_boto3_s_own():
     """boto3's chain of credentials decides, in the Region of the options."""
     assert compat.session_maker(None, "eu-central-1")().region_name == "eu-central-1"
