@@ -37,6 +37,7 @@ ListTasks and StopTask itself and runs each container as a real process, or only
 ``reaper``          ends what a killed server left behind
 ``output``          containers' output, line by line
 ``container_logs``  which log group and stream it goes to
+``log_reading``     GetLogEvents
 ``moto_side``       the part that moto plays
 ``settings``        what can be adjusted, parsed and checked
 ``json_readers``    reads settings, and tells every mistake

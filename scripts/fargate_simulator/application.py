@@ -30,18 +30,21 @@ from fargate_simulator.aws_errors import AwsError, server_exception, throttled
 from fargate_simulator.edits import edited
 from fargate_simulator.gates import ANSWER, CALL
 from fargate_simulator.http_server import Answer, DropConnection, HttpRequest, is_loopback
+from fargate_simulator.log_reading import OPERATION
 from fargate_simulator.tasks import new_id
 
 if TYPE_CHECKING:
     from fargate_simulator.control import Control
     from fargate_simulator.faults import FaultSource
     from fargate_simulator.gates import Gates
+    from fargate_simulator.log_reading import LogReading
     from fargate_simulator.moto_side import MotoSide
     from fargate_simulator.operations import Operations
     from fargate_simulator.settings import Fault
 
 CONTROL_PREFIX = "/_fargate"
 METADATA_PREFIX = "/v4/"
+_LOGS_TARGET = "Logs_20140328"
 _ECS_TARGET = "AmazonEC2ContainerServiceV20141113"
 _JSON_TYPE = "application/x-amz-json-1.1"
 #: Calls of this API version that would start tasks behind our back.
@@ -81,6 +84,7 @@ class Application:
     def __init__(
         self,
         operations: Operations,
+        log_reading: LogReading,
         moto: MotoSide,
         faults: FaultSource,
         control: Control,
@@ -90,6 +94,7 @@ class Application:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._operations = operations
+        self._log_reading = log_reading
         self._moto = moto
         self._faults = faults
         self._control = control
@@ -140,14 +145,16 @@ class Application:
         return _spoil(answer, plan.fault)
 
     def _carry_out(self, service: str, operation: str, request: HttpRequest) -> Answer:
+        found = _REGION.search(request.header("authorization"))
+        region = found[1] if found else self._region
+        if (service, operation) == (_LOGS_TARGET, OPERATION):
+            return _answer(200, self._log_reading.answer(request.body, region))
         if service != _ECS_TARGET:
             return self._ask_moto(request)
         if operation in _REFUSED:
             raise AwsError("UnsupportedFeatureException", f"{operation} is not to be had here.")
         if operation not in self._operations:
             return self._ask_moto(request)
-        found = _REGION.search(request.header("authorization"))
-        region = found[1] if found else self._region
         return _answer(200, self._operations.answer(operation, request.body, region))
 
     def _ask_moto(self, request: HttpRequest) -> Answer:

@@ -64,6 +64,12 @@ SPOT_WARNING = 120.0
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html: an event's size.
 MAX_LOG_EVENT_CHARACTERS = 256 * 1024
 
+# https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html: a page has at most 1 MB or
+# 10,000 events, of which each counts 26 bytes more than its text, as in PutLogEvents.
+MAX_LOG_PAGE_BYTES = 1024 * 1024
+MAX_LOG_PAGE_EVENTS = 10_000
+LOG_EVENT_OVERHEAD_BYTES = 26
+
 # A CPU unit is a 1024th of a vCPU; a Fargate task that names none has a quarter of one.
 CPU_UNITS_PER_VCPU = 1024
 DEFAULT_CPU_UNITS = 256

@@ -70,6 +70,15 @@ class TaskDefinition:
     tags: Sequence[dict[str, str]]
 
 
+@dataclass(frozen=True)
+class LogLine:
+    """A line of a log stream; times in milliseconds since the epoch."""
+
+    timestamp: int
+    ingested: int
+    message: str
+
+
 class MotoSide:
     """Asks moto, in moto's process and under its lock."""
 
@@ -174,6 +183,15 @@ class MotoSide:
                 backend.create_log_group(group, {})
             backend.ensure_log_stream(group, stream)
             return True
+
+    def log_lines(self, region: str, group: str, stream: str) -> list[LogLine] | None:
+        """Return the lines of a log stream, the oldest first; None where there is no such stream."""
+        with _LOCK:
+            found = logs_backends[ACCOUNT_ID][region].groups.get(group)
+            if not found or stream not in found.streams:
+                return None
+            lines = [LogLine(e.timestamp, e.ingestion_time, e.message) for e in found.streams[stream].events]
+        return sorted(lines, key=lambda line: line.timestamp)
 
     def append_log(self, region: str, group: str, stream: str, lines: list[str]) -> None:
         """Add lines to a log stream; they are lost, as at AWS, where somebody deleted it meanwhile."""

@@ -32,6 +32,7 @@ from fargate_simulator.faults import FaultSource
 from fargate_simulator.gates import Gates
 from fargate_simulator.http_server import HttpServer
 from fargate_simulator.lifecycle import Lifecycle
+from fargate_simulator.log_reading import LogReading
 from fargate_simulator.moto_side import MotoSide
 from fargate_simulator.operations import Operations
 from fargate_simulator.settings import DEFAULT_REGION, Settings
@@ -78,7 +79,14 @@ class LocalFargate:
         self._control = Control(self._store, lifecycle, self._faults, self._calls, gates)
         operations = Operations(self._store, lifecycle, self._faults, moto)
         self._application = Application(
-            operations, moto, self._faults, self._control, self._calls, gates, self.region
+            operations,
+            LogReading(moto, self._faults),
+            moto,
+            self._faults,
+            self._control,
+            self._calls,
+            gates,
+            self.region,
         )
         self._http.start()
         return self

@@ -125,10 +125,12 @@ class Pretend:
     exit_codes: tuple[tuple[int, float], ...] = ((0, 1.0),)
 
 
-#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html, and of CloudWatch Logs
 AWS_RATE_LIMITS = (
     RateLimit(("RunTask", "StartTask", "StopTask"), rate=40.0, burst=100.0),
     RateLimit(("DescribeTasks", "ListTasks"), rate=20.0, burst=100.0),
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+    RateLimit(("GetLogEvents",), rate=25.0, burst=25.0),
 )
 
 
@@ -141,10 +143,12 @@ class Settings:
     - ``stopped_retention``: how long a stopped task can be described
     - ``missing_for``: for so long after RunTask the task is not seen by DescribeTasks, ListTasks, StopTask
     - ``latency``: operation (or ``*``) to the time that it takes before it is done
-    - ``rate_limits``: token buckets; in JSON ``"aws"`` stands for ECS's documented ones
+    - ``rate_limits``: token buckets; in JSON ``"aws"`` stands for AWS's documented ones
     - ``vcpu_quota``: vCPUs that may run at once; more is a failure in RunTask's answer
     - ``pretend``: tasks without a process
     - ``faults``: what goes wrong
+    - ``log_lag``: how long after it was written a line of a log can be read
+    - ``log_empty_pages``: pages of a log without a line before each one with lines
     - ``seed``: makes what is drawn at random the same in each run
     """
 
@@ -157,6 +161,8 @@ class Settings:
     vcpu_quota: float | None = None
     pretend: Pretend | None = None
     faults: tuple[Fault, ...] = ()
+    log_lag: float = 0.0
+    log_empty_pages: int = 0
     seed: int | None = None
 
     @classmethod
@@ -191,6 +197,8 @@ class Settings:
                 {**dataclasses.asdict(fault), "after": fault.after.to_json(), "edits": dict(fault.edits)}
                 for fault in self.faults
             ],
+            "log_lag": self.log_lag,
+            "log_empty_pages": self.log_empty_pages,
             "seed": self.seed,
         }
 
@@ -281,5 +289,7 @@ _SETTINGS: dict[str, json_readers.Reader] = {
         json_readers.object_of(Pretend, {"duration": _span, "exit_codes": _exit_codes})
     ),
     "faults": json_readers.list_of(_FAULT),
+    "log_lag": json_readers.number(),
+    "log_empty_pages": json_readers.whole_number(0),
     "seed": json_readers.or_null(json_readers.whole_number(None)),
 }

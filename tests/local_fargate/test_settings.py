@@ -121,6 +121,8 @@ class TestSettings:
                 "pretend",
                 Pretend(exit_codes=((0, 3.0), (1, 1.0))),
             ),
+            ("log that is late", {"log_lag": 2.5}, "log_lag", 2.5),
+            ("log with empty pages", {"log_empty_pages": 2}, "log_empty_pages", 2),
             ("no pretence", {"pretend": None}, "pretend", None),
         ]
     )
@@ -140,6 +142,8 @@ class TestSettings:
                     {"kind": "spot_interruption", "after": [1, 2], "times": 1},
                     {"kind": "edit", "edits": {"tasks[].stopCode": None}},
                 ],
+                "log_lag": 1.5,
+                "log_empty_pages": 1,
                 "seed": 1,
             }
         )
@@ -154,6 +158,7 @@ class TestSettings:
         [
             ("first bucket", AWS_RATE_LIMITS[0], ("RunTask", "StartTask", "StopTask"), 40, 100),
             ("second bucket", AWS_RATE_LIMITS[1], ("DescribeTasks", "ListTasks"), 20, 100),
+            ("third bucket", AWS_RATE_LIMITS[2], ("GetLogEvents",), 25, 25),
         ]
     )
     def test_awss_limits(self, _, limit, operations, rate, burst):
