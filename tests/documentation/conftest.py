@@ -25,6 +25,7 @@ import pytest
 
 from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
+from airflow.executors.fargate.fragments import mistakes
 from airflow.executors.fargate.options import template
 from airflow.executors.fargate.request import RequestBuilder, default_request
 
@@ -56,7 +57,12 @@ def read_config(check):
     def read(options=()):
         defaults = {name: option["default"] for name, option in template().items()}
         texts = {**defaults, **LEFT_OUT, **dict(options)}
-        return FargateConfig.from_options(texts.get, check.launch_types, call_function=False)
+        return FargateConfig.from_options(
+            texts.get,
+            check.launch_types,
+            call_function=False,
+            check_requests=lambda config, all_is_read: mistakes(config, check, all_is_read),
+        )
 
     return read
 
