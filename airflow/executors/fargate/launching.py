@@ -25,6 +25,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.fitting import providers
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_run_task
 from airflow.executors.fargate.run import Agenda, Calls, Run
 from airflow.executors.fargate.throttle import BackOff, TokenBucket
@@ -71,7 +72,7 @@ class Launching:
     holds up nobody. ``clientToken`` makes RunTask idempotent
     (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html): while an attempt is in
     doubt the same request goes out with the same token, and a new token is drawn only after AWS said that
-    nothing was started.
+    nothing was started. A launch that has met no room goes on with its fallback, where it has one.
 
     :param ecs: makes RunTask calls.
     :param build: makes the request of a launch, on a thread of the pool.
@@ -157,16 +158,34 @@ class Launching:
             self.add(run, self._attempt(run.attempt))
 
     def wait_for_capacity(self, run: Run, reason: str) -> None:
-        """Try later, at the cost of no attempt, as long as Airflow leaves the task instance queued."""
+        """
+        Try elsewhere at once, or else here later, at the cost of no attempt.
+
+        It goes on as long as Airflow leaves the task instance queued.
+        """
         run.attempt -= 1
         if run.quiet or run.prepared is None:
             self.launch_again(run, reason)
             return
+        run.forget_container()
+        if run.prepared.fallback is not None:
+            run.prepared = run.prepared.fallen_back()
+            where = ", ".join(map(str, providers(run.prepared.request)))
+            self._owner.noted(
+                run, f"{reason} Launching with [fargate] capacity_provider_fallback instead: {where}."
+            )
+            self.add(run)
+            return
         run.waits += 1
         if run.waits == 1:
-            self._owner.noted(run, f"{reason} Trying again until there is room.")
-        run.forget_container()
+            told = f" {run.prepared.no_fallback}" if run.prepared.no_fallback else ""
+            self._owner.noted(run, f"{reason}{told} Trying again until there is room.")
         self.add(run, self._attempt(run.waits))
+
+    def _leave_fallback(self, run: Run, prepared: Prepared, reason: str) -> None:
+        """Go back to the first request, after AWS has refused the fallback and started nothing."""
+        run.prepared = prepared.as_first()
+        self.wait_for_capacity(run, f"AWS refused [fargate] capacity_provider_fallback. {reason}")
 
     def give_up(self, run: Run) -> None:
         """Launch no container for a run; where a call is under way, its answer is awaited."""
@@ -248,6 +267,8 @@ class Launching:
             self.wait_for_capacity(run, outcome.reason)
         elif outcome.verdict is Verdict.LAUNCH_AGAIN:
             self.launch_again(run, outcome.reason)
+        elif run.prepared is not None and run.prepared.first is not None and not run.doubtful:
+            self._leave_fallback(run, run.prepared, outcome.reason)
         else:
             self._owner.ended(run, f"AWS refused to launch a container. {outcome.reason}")
 
