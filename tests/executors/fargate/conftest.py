@@ -50,9 +50,11 @@ def check(service_model):
 def read_config(check):
     """Return a function that reads options, the required ones set, from keywords; None unsets one."""
 
-    def read(call_function=False, **options):
+    def read(call_function=False, check_requests=None, **options):
         texts = {**REQUIRED, **options}
         defaults = {name: option["default"] for name, option in template().items()}
-        return FargateConfig.from_options({**defaults, **texts}.get, check.launch_types, call_function)
+        return FargateConfig.from_options(
+            {**defaults, **texts}.get, check.launch_types, call_function, check_requests=check_requests
+        )
 
     return read
