@@ -87,6 +87,18 @@ class Database:
         ]
         return sorted(task_instances, key=lambda ti: (ti.task_id, ti.map_index))
 
+    def events(self, dag_id: str, run_id: str, event: str) -> dict[str, list[str]]:
+        """Return what the event logs of a DAG run's tasks say under this name, by task."""
+        found: dict[str, list[str]] = {}
+        select = "SELECT task_id, extra FROM log WHERE dag_id = :dag_id AND run_id = :run_id AND event = :event ORDER BY id"
+        for row in self._rows(select, dag_id=dag_id, run_id=run_id, event=event):
+            found.setdefault(row.task_id, []).append(row.extra)
+        return found
+
+    def callbacks(self) -> dict[str, str]:
+        """Return the states of the callbacks that executors execute, by their ids; 3.3 and newer."""
+        return {str(row.id): row.state for row in self._rows("SELECT id, state FROM callback")}
+
     @contextmanager
     def locked(self, dag_id: str, run_id: str, task_id: str) -> Iterator[None]:
         """Hold the lock on a task instance's row, as another transaction would."""

@@ -67,17 +67,18 @@ def read_launches(ecs_tasks: Iterable[Mapping[str, Any]], run_id: str) -> list[L
     :param ecs_tasks: everything that the local Fargate ever started
     :raises ValueError: where a container does not say what launch it is for
     """
-    launches = [_read_launch(ecs_task) for ecs_task in ecs_tasks]
-    return sorted(
-        (launch for launch in launches if launch.run_id == run_id), key=lambda launch: launch.queued
-    )
+    launches = [launch for launch in map(_read_launch, ecs_tasks) if launch and launch.run_id == run_id]
+    return sorted(launches, key=lambda launch: launch.queued)
 
 
-def _read_launch(ecs_task: Mapping[str, Any]) -> Launch:
+def _read_launch(ecs_task: Mapping[str, Any]) -> Launch | None:
+    """Return the launch of a task instance; None of a callback, which is of no task."""
     container = next((c for c in ecs_task["containers"] if IDENTITY_VARIABLE in c["environment"]), None)
     if container is None:
         raise ValueError(f"Container {ecs_task['taskArn']} does not say what launch it is for")
     identity = json.loads(container["environment"][IDENTITY_VARIABLE])
+    if "callback_id" in identity:
+        return None
     return Launch(
         id=identity["launch"],
         task_id=identity["task_id"],

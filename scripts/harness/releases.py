@@ -36,6 +36,11 @@ class Release:
         """2 or 3."""
         return int(self.line.split(".")[0])
 
+    @property
+    def executes_callbacks(self) -> bool:
+        """Whether a container can execute a Dag's callback: from 3.3 on."""
+        return tuple(map(int, self.line.split(".")[:2])) >= (3, 3)
+
 
 RELEASES = {
     release.line: release

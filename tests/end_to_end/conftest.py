@@ -43,6 +43,9 @@ SOON_REVOKED = {
 }
 
 
+DAGS = ("witness", "bad_input", "two_executors")
+
+
 class Witness:
     """Knows which launches' own code has run."""
 
@@ -75,15 +78,24 @@ def witness(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def scale(request):
-    """Return how many tasks run while schedulers die at random, and how many of these do."""
-    return (40, 10) if request.config.getoption("--long") else (12, 3)
+    """Return how many tasks run while schedulers die at random, how many of these do, and the longest task's seconds."""
+    # Long enough that the last scheduler dies before the last task has ended, also where each takes its time to start.
+    return (40, 10, 60) if request.config.getoption("--long") else (12, 3, 20)
 
 
 @pytest.fixture(scope="session")
 def shared_deployment(release, environment, witness, scale):
-    dags = [DAG_FILE, Path(__file__).parent / "dags" / "witness.py"]
-    tasks = {"WITNESS_TASKS": str(scale[0])}
-    container_env = {"WITNESS_FILE": str(witness.path), **tasks}
+    folder = Path(__file__).parent / "dags"
+    dags = [DAG_FILE, *(folder / f"{name}.py" for name in DAGS)]
+    if release.executes_callbacks:
+        dags += [folder / "misses_deadlines.py", folder / "callbacks.py"]
+    tasks = {"WITNESS_TASKS": str(scale[0]), "WITNESS_SECONDS": str(scale[2])}
+    # Without the executor's name a container could not read the file of a Dag whose tasks name it.
+    container_env = {
+        "WITNESS_FILE": str(witness.path),
+        "AIRFLOW__CORE__EXECUTOR": "FargateExecutor",
+        **tasks,
+    }
     extra = QUICK_TO_ADOPT | SOON_REVOKED | tasks
     with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment

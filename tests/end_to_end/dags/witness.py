@@ -90,7 +90,7 @@ def witness_random():
 
     @task
     def work(number: int) -> None:
-        work_for(random.Random(number).uniform(2, 20))
+        work_for(random.Random(number).uniform(2, float(os.environ["WITNESS_SECONDS"])))
 
     work.expand(number=list(range(int(os.environ["WITNESS_TASKS"]))))
 

@@ -1,0 +1,68 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""FargateExecutor beside another executor of Airflow's, and what comes to an executor beside tasks."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from harness.dag_run import DagRun
+from harness.processes import wait_until
+
+
+def test_each_of_two_executors_has_its_own_tasks(deployment):
+    """A task that names this executor runs in a container, and one that names none where the first executor runs it."""
+    deployment.airflow.scheduler.stop()
+    scheduler = deployment.airflow.start_component(
+        "scheduler", env={"AIRFLOW__CORE__EXECUTOR": "LocalExecutor,FargateExecutor"}
+    )
+    try:
+        run = DagRun(deployment, "two_executors", "two-executors")
+        run.trigger()
+        run.follow(timeout=120)
+        result = run.result()
+        assert {ti.task_id: ti.state for ti in result.task_instances} == {
+            "in_a_container": "success",
+            "here": "success",
+        }
+        assert [launch.task_id for launch in result.launches] == ["in_a_container"]
+    finally:
+        scheduler.stop()
+
+
+def test_callbacks_are_executed_in_containers(deployment, witness, release):
+    """What a Dag that misses its deadline has to be told by is a container each, whose exit code is the callback's end."""
+    if not release.executes_callbacks:
+        pytest.skip("from 3.3 on")
+    run = DagRun(deployment, "misses_deadlines", "late")
+    run.trigger()
+    database = deployment.airflow.database
+    wait_until(
+        lambda: set(database.callbacks().values()) == {"success", "failed"},
+        timeout=120,
+        what="the callbacks to end",
+    )
+    run.follow(timeout=120)
+    (line,) = Path(f"{witness.path}-callbacks").read_text().splitlines()
+    text, _, identity = line.partition(" {")
+    assert text == "too late"
+    told = json.loads("{" + identity)
+    assert told["dag_id"] == "misses_deadlines"
+    assert database.callbacks()[told["callback_id"]] == "success"
+    assert run.result().problems() == []
