@@ -125,16 +125,16 @@ class FaultSource:
             fault = self._strike(CALL_FAULTS, operation) if admitted else Fault("throttle", operation)
             return CallPlan(delay, fault, self._draw(fault.after) if fault and fault.kind == "slow" else 0.0)
 
-    def placement_failure(self) -> str | None:
-        """Decide whether a RunTask finds no capacity; returns the reason."""
+    def placement_failure(self, provider: str | None = None) -> str | None:
+        """Decide whether a RunTask finds no capacity at a capacity provider; returns the reason."""
         with self._lock:
-            fault = self._strike(PLACEMENT_FAULTS)
+            fault = self._strike(PLACEMENT_FAULTS, provider=provider)
             return fault and (fault.reason or CAPACITY_REASON)
 
-    def task(self) -> TaskPlan:
-        """Decide what becomes of a new task."""
+    def task(self, provider: str | None = None) -> TaskPlan:
+        """Decide what becomes of a new task of a capacity provider."""
         with self._lock:
-            settings, fault = self._settings, self._strike(TASK_FAULTS)
+            settings, fault = self._settings, self._strike(TASK_FAULTS, provider=provider)
             kind = fault.kind if fault else ""
             pretend = settings.pretend
             return TaskPlan(
@@ -156,11 +156,14 @@ class FaultSource:
             [bucket.take() for limit, bucket in self._buckets.items() if operation in limit.operations]
         )
 
-    def _strike(self, kinds: Container[str], operation: str = "") -> Fault | None:
+    def _strike(
+        self, kinds: Container[str], operation: str = "", provider: str | None = None
+    ) -> Fault | None:
         """Return the first fault of these kinds that strikes now, and count it."""
         for index, fault in enumerate(self._settings.faults):
             left = self._left[index]
             concerned = not operation or fault.operation in (ANY_OPERATION, operation)
+            concerned &= fault.capacity_provider in ("", provider)
             if fault.kind not in kinds or not concerned or left == 0:
                 continue
             if fault.probability < 1 and self._random.random() >= fault.probability:

@@ -73,3 +73,26 @@ LOG_EVENT_OVERHEAD_BYTES = 26
 # A CPU unit is a 1024th of a vCPU; a Fargate task that names none has a quarter of one.
 CPU_UNITS_PER_VCPU = 1024
 DEFAULT_CPU_UNITS = 256
+
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html: GB of memory by CPU units.
+# Written down here once more, and in another way, so that the executor is not tested against its own table.
+FARGATE_GB = {
+    256: (0.5, 1, 2),
+    512: tuple(range(1, 5)),
+    1024: tuple(range(2, 9)),
+    2048: tuple(range(4, 17)),
+    4096: tuple(range(8, 31)),
+    8192: tuple(range(16, 61, 4)),
+    16384: tuple(range(32, 121, 8)),
+    32768: (60, 120, 244),
+}
+MIB_PER_GB = 1024
+
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CapacityProviderStrategyItem.html
+MAX_WEIGHT = 1000
+MAX_BASE = 100_000
+
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
+EPHEMERAL_STORAGE_GIB = range(21, 201)
+# What a task has that asks for none.
+DEFAULT_STORAGE_GIB = 20

@@ -23,7 +23,7 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator.limits import CPU_UNITS_PER_VCPU, DEFAULT_CPU_UNITS
+from fargate_simulator.limits import CPU_UNITS_PER_VCPU, DEFAULT_CPU_UNITS, DEFAULT_STORAGE_GIB
 from fargate_simulator.run_request import LATEST_PLATFORM, RunRequest
 from fargate_simulator.tasks import Container, NetworkInterface, Task, new_id
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def vcpus(run: RunRequest) -> float:
     """Return the vCPUs that one task of this request takes from the quota."""
-    return int(_size(run, "cpu") or DEFAULT_CPU_UNITS) / CPU_UNITS_PER_VCPU
+    return int(run.cpu or DEFAULT_CPU_UNITS) / CPU_UNITS_PER_VCPU
 
 
 def make(run: RunRequest, number: int, plan: TaskPlan, now: float) -> Task:
@@ -75,8 +75,8 @@ def _facts(run: RunRequest) -> dict[str, Any]:
         "capacityProviderName": placement.capacity_provider,
         "containerInstanceArn": placement.container_instance,
         "availabilityZone": placement.zone,
-        "cpu": _size(run, "cpu"),
-        "memory": _size(run, "memory"),
+        "cpu": run.cpu,
+        "memory": run.memory,
         "enableExecuteCommand": request.get("enableExecuteCommand", False),
         "group": request.get("group", f"family:{run.definition.family}"),
         "healthStatus": "UNKNOWN",
@@ -84,6 +84,9 @@ def _facts(run: RunRequest) -> dict[str, Any]:
         "startedBy": request.get("startedBy"),
     }
     if placement.launch_type == "FARGATE":
+        facts["ephemeralStorage"] = request.get("overrides", {}).get(
+            "ephemeralStorage", {"sizeInGiB": DEFAULT_STORAGE_GIB}
+        )
         version = request.get("platformVersion", "LATEST")
         facts["platformVersion"] = LATEST_PLATFORM if version == "LATEST" else version
         facts["platformFamily"] = "Linux"
@@ -101,12 +104,6 @@ def _overrides(run: RunRequest) -> dict[str, Any]:
         if container["name"] not in named
     )
     return overrides
-
-
-def _size(run: RunRequest, member: str) -> str | None:
-    """Return the task's cpu or memory: the override's, or the definition's."""
-    definition = run.definition.cpu if member == "cpu" else run.definition.memory
-    return run.request.get("overrides", {}).get(member, definition)
 
 
 def _tags(run: RunRequest) -> list[dict[str, str]]:

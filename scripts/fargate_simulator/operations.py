@@ -110,13 +110,14 @@ class Operations:
     def _place(self, run: RunRequest) -> bytes:
         placed: list[Task] = []
         failures: list[dict[str, str]] = []
-        no_capacity = self._faults.placement_failure()
+        provider = run.placement.capacity_provider or run.placement.launch_type
+        no_capacity = self._faults.placement_failure(provider)
         for _ in range(run.count):
             reason = no_capacity or self._over_quota(run)
             if reason:
                 failures.append({"arn": run.definition.arn, "reason": reason})
                 continue
-            task = new_task.make(run, next(self._numbers), self._faults.task(), self._store.clock())
+            task = new_task.make(run, next(self._numbers), self._faults.task(provider), self._store.clock())
             self._store.add(task)
             self._lifecycle.begin(task)
             placed.append(task)

@@ -27,7 +27,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator import limits
+from fargate_simulator import limits, task_size
 from fargate_simulator.aws_errors import AwsError, invalid_parameter
 
 if TYPE_CHECKING:
@@ -61,6 +61,18 @@ class RunRequest:
     placement: Placement
 
     @property
+    def cpu(self) -> str | None:
+        """The task's CPU units: the override's, or the definition's."""
+        given = self.request.get("overrides", {}).get("cpu", self.definition.cpu)
+        return given and str(task_size.cpu_units(given))
+
+    @property
+    def memory(self) -> str | None:
+        """The task's MiB of memory, likewise."""
+        given = self.request.get("overrides", {}).get("memory", self.definition.memory)
+        return given and str(task_size.mebibytes(given))
+
+    @property
     def count(self) -> int:
         return self.request.get("count", 1)
 
@@ -91,9 +103,11 @@ def check(request: dict[str, Any], region: str, cluster: Cluster, moto: MotoSide
         raise invalid_parameter("No Container Instances were found in your cluster.")
     subnet, zone = _network(request, region, definition, moto)
     instance = None if on_fargate else cluster.container_instances[0]
-    return RunRequest(
+    run = RunRequest(
         request, region, cluster, definition, Placement(launch_type, provider, instance, subnet, zone)
     )
+    _check_size(run)
+    return run
 
 
 def _check_members(request: dict[str, Any]) -> None:
@@ -158,6 +172,18 @@ def _check_overrides(overrides: dict[str, Any], definition: TaskDefinition) -> N
             )
 
 
+def _check_size(run: RunRequest) -> None:
+    on_fargate = run.placement.launch_type == "FARGATE"
+    if on_fargate:
+        task_size.check_on_fargate(run.cpu, run.memory)
+    storage = run.request.get("overrides", {}).get("ephemeralStorage")
+    if storage and not on_fargate:
+        raise invalid_parameter("Ephemeral storage is only supported for tasks that run on Fargate.")
+    least, most = limits.EPHEMERAL_STORAGE_GIB[0], limits.EPHEMERAL_STORAGE_GIB[-1]
+    if storage and storage["sizeInGiB"] not in limits.EPHEMERAL_STORAGE_GIB:
+        raise invalid_parameter(f"ephemeralStorage should be between {least} and {most} GiB.")
+
+
 def _check_task_role(request: dict[str, Any], definition: TaskDefinition) -> None:
     role = request.get("overrides", {}).get("taskRoleArn") or definition.task_role
     if request.get("enableExecuteCommand") and not role:
@@ -187,6 +213,12 @@ def _launch_type(
 
 def _provider(strategy: Sequence[dict[str, Any]], cluster: Cluster) -> str | None:
     """Return the provider of a strategy with the most weight; a base comes first."""
+    _check_strategy(strategy, cluster)
+    ranked = sorted(strategy, key=lambda item: (item.get("base", 0) > 0, item.get("weight", 0)), reverse=True)
+    return ranked[0]["capacityProvider"] if ranked else None
+
+
+def _check_strategy(strategy: Sequence[dict[str, Any]], cluster: Cluster) -> None:
     if len(strategy) > limits.MAX_STRATEGY_ITEMS:
         raise invalid_parameter(
             f"capacityProviderStrategy can have at most {limits.MAX_STRATEGY_ITEMS} items."
@@ -198,8 +230,18 @@ def _provider(strategy: Sequence[dict[str, Any]], cluster: Cluster) -> str | Non
             "The specified capacity provider strategy cannot contain a capacity provider that is not "
             "associated with the cluster. Associate the capacity provider with the cluster and try again."
         )
-    ranked = sorted(strategy, key=lambda item: (item.get("base", 0) > 0, item.get("weight", 0)), reverse=True)
-    return ranked[0]["capacityProvider"] if ranked else None
+    for name, most in (("weight", limits.MAX_WEIGHT), ("base", limits.MAX_BASE)):
+        if not all(0 <= item.get(name, 0) <= most for item in strategy):
+            raise invalid_parameter(f"{name} should be between 0 and {most}.")
+    if len({item["capacityProvider"] in FARGATE_PROVIDERS for item in strategy}) > 1:
+        raise invalid_parameter(
+            "A capacity provider strategy cannot contain a mix of capacity providers using Auto Scaling groups "
+            "and Fargate providers. Specify one or the other and try again."
+        )
+    if len(strategy) > 1 and not any(item.get("weight", 0) for item in strategy):
+        raise invalid_parameter(
+            "The specified capacity provider strategy must contain a capacity provider with a weight greater than 0."
+        )
 
 
 def _network(

@@ -96,7 +96,8 @@ class Fault:
     and ``start_failure``; ``stop_code`` to ``start_failure``; ``after`` to ``slow`` and (seconds from RUNNING)
     to interruptions, and ``warning`` (seconds from the notice, which comes with SIGTERM, to SIGKILL at the
     latest) to ``spot_interruption``; ``edits`` to ``edit``: from paths such as ``tasks[].containers[].exitCode``
-    to what stands there instead, null to take it out.
+    to what stands there instead, null to take it out. ``capacity_provider`` (not for call faults) names the one whose
+    tasks alone are struck; those of launch type FARGATE are FARGATE's.
     """
 
     kind: str
@@ -111,6 +112,7 @@ class Fault:
     after: Span = Span()
     warning: float = limits.SPOT_WARNING
     edits: tuple[tuple[str, Any], ...] = ()
+    capacity_provider: str = ""
 
 
 @dataclass(frozen=True)
@@ -274,6 +276,7 @@ _FAULT = json_readers.object_of(
         "after": _span,
         "warning": json_readers.number(),
         "edits": _edits,
+        "capacity_provider": json_readers.text,
     },
     required=("kind",),
 )

@@ -143,6 +143,51 @@ REFUSED = {
         "InvalidParameterException",
         "Only one capacity provider in a capacity provider strategy can have a base.",
     ),
+    "no weight among several": (
+        {
+            "launchType": None,
+            "capacityProviderStrategy": [
+                {"capacityProvider": "FARGATE", "weight": 0},
+                {"capacityProvider": "FARGATE_SPOT"},
+            ],
+        },
+        "InvalidParameterException",
+        "The specified capacity provider strategy must contain a capacity provider with a weight greater than 0.",
+    ),
+    "weight too large": (
+        {
+            "launchType": None,
+            "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1001}],
+        },
+        "InvalidParameterException",
+        "weight should be between 0 and 1000.",
+    ),
+    "a size that Fargate has not": (
+        {"overrides": {"cpu": "1024", "memory": "16 GB"}},
+        "InvalidParameterException",
+        (
+            "No Fargate configuration exists for given values: 1024 CPU, 16384 memory. "
+            "See the Amazon ECS documentation for the valid values."
+        ),
+    ),
+    "more memory than goes with the definition's CPU": (
+        {"overrides": {"memory": "4096"}},
+        "InvalidParameterException",
+        (
+            "No Fargate configuration exists for given values: 256 CPU, 4096 memory. "
+            "See the Amazon ECS documentation for the valid values."
+        ),
+    ),
+    "CPU that is none": (
+        {"overrides": {"cpu": "many"}},
+        "InvalidParameterException",
+        "Invalid 'cpu' setting for task.",
+    ),
+    "too much storage": (
+        {"overrides": {"ephemeralStorage": {"sizeInGiB": 201}}},
+        "InvalidParameterException",
+        "ephemeralStorage should be between 21 and 200 GiB.",
+    ),
     "EC2 without instances": (
         {"launchType": "EC2"},
         "InvalidParameterException",
@@ -211,6 +256,9 @@ ACCEPTED = {
     "token of 64": {"clientToken": "~" * 64},
     "50 tags": {"tags": [{"key": str(number), "value": "x" * 256} for number in range(50)]},
     "a strategy": {"launchType": None, "capacityProviderStrategy": SPOT},
+    "one provider without a weight": {"launchType": None, "capacityProviderStrategy": [{"capacityProvider": "FARGATE"}]},
+    "the largest size": {"overrides": {"cpu": "32 vCPU", "memory": "244 GB", "ephemeralStorage": {"sizeInGiB": 200}}},
+    "half a vCPU": {"overrides": {"cpu": ".5 vCPU", "memory": "1GB"}},
     "unnamed security groups": {},
 }  # fmt: skip
 
@@ -256,6 +304,27 @@ def test_a_strategy_names_its_provider(account):
     ]
     task = account.end_of("true", launchType=None, capacityProviderStrategy=strategy)
     assert (task["capacityProviderName"], task["launchType"]) == ("FARGATE_SPOT", "FARGATE")
+
+
+def test_a_size_is_told_in_the_smaller_units(account):
+    """However it was written."""
+    task = account.end_of(
+        overrides={"cpu": "1 vCPU", "memory": "2 GB", "ephemeralStorage": {"sizeInGiB": 50}}
+        | override(text="true")
+    )
+    assert (task["cpu"], task["memory"], task["ephemeralStorage"]) == ("1024", "2048", {"sizeInGiB": 50})
+
+
+def test_a_capacity_provider_can_have_no_room_while_others_have(account):
+    """Spot's capacity is not that of on-demand tasks, nor are their failures."""
+    spot = {"launchType": None, "capacityProviderStrategy": SPOT}
+    account.fargate.configure(faults=[{"kind": "capacity", "capacity_provider": "FARGATE_SPOT"}])
+    assert account.ecs.run_task(**account.request("true", **spot))["failures"]
+    assert account.ecs.run_task(**account.request("true"))["tasks"]
+    on_demand = [{"kind": "start_failure", "capacity_provider": "FARGATE"}]
+    account.fargate.configure(faults=on_demand)
+    assert account.end_of("true", **spot)["stopCode"] == "EssentialContainerExited"
+    assert account.end_of("true")["stopCode"] == "TaskFailedToStart"
 
 
 def test_ec2_needs_an_instance_in_the_cluster(account):
