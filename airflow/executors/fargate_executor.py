@@ -142,7 +142,7 @@ class FargateExecutor(BaseExecutor):
                 check_requests=connecting.check_requests,
             )
             ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
-        build = RequestBuilder(config, config.command_to_request, RequestCheck(ecs.service_model))
+        build = RequestBuilder(config, config.called_function, RequestCheck(ecs.service_model))
         logs = log_clients.log_reader(ecs, compat.session_maker(config.conn_id, config.region))
         self._fleet_thread = FleetThread(
             ecs, config, build, compat.sweep_interval(), logs, compat.mask_secrets

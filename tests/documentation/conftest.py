@@ -26,8 +26,8 @@ import pytest
 from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.fragments import mistakes
-from airflow.executors.fargate.options import template
 from airflow.executors.fargate.request import RequestBuilder, default_request
+from airflow.executors.fargate.template import template
 
 #: What a snippet that shows a few options leaves out.
 LEFT_OUT = {

@@ -26,7 +26,7 @@ from documentation.snippets import executor_configs, options_of, snippets
 
 from airflow.configuration import retrieve_configuration_description
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.options import template
+from airflow.executors.fargate.template import template
 
 TASK = TaskInstanceId("dag", "task", "run", 1)
 COMMAND = ("python", "-m", "airflow", "x" * 1100)

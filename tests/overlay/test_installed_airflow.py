@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -29,6 +28,7 @@ import yaml
 from overlay_parts.layout import find_tree
 
 from tests.overlay.conftest import REPOSITORY, clone
+from tests.overlay.installed import Airflow, assert_listed
 
 LOADING = """\
 import json, sys
@@ -38,51 +38,6 @@ executor, source = ExecutorLoader.import_default_executor_cls()
 print(json.dumps([name.module_path, executor.__module__, executor.__name__, source.name]))
 print(json.dumps(sorted(m for m in ("boto3", "botocore") if m in sys.modules)))
 """
-
-
-class Airflow:
-    """An ``airflow`` package in a folder of its own, before the environment's on the path."""
-
-    def __init__(self, package, home):
-        self.package = package
-        self.home = home
-        self.listed = None
-
-    def run(self, *command, **settings):
-        """Run the environment's Python; return the output and what was logged, with places and times made alike."""
-        done = subprocess.run(
-            [sys.executable, *command],
-            capture_output=True,
-            text=True,
-            check=False,
-            cwd=self.home,
-            env={
-                **os.environ,
-                "PYTHONPATH": str(self.package.parent),
-                "AIRFLOW_HOME": str(self.home),
-                "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{self.home}/airflow.db",
-                # 2.11 refuses SQLite for an executor that runs tasks in parallel, whichever it is.
-                "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
-                "COLUMNS": "200",
-                **settings,
-            },
-        )
-        assert done.returncode == 0, done.stderr
-        alike = re.compile(
-            rf"{re.escape(str(self.package.parent))}|{re.escape(str(self.home))}|\d{{4}}-\d\d-\d\d[T ][\d:.+]+Z?"
-        )
-        return alike.sub("…", done.stdout), sorted(alike.sub("…", done.stderr).splitlines())
-
-    def list_defaults(self):
-        if self.listed is None:
-            cli = (self.package / "cli" / "cli_config.py").read_text(encoding="utf-8")
-            # From 3.2 on the values, though defaults, are hidden unless asked for.
-            shown = ["--show-values"] if "--show-values" in cli else []
-            self.listed = self.run("-m", "airflow", "config", "list", "--defaults", *shown)
-        return self.listed
-
-    def lint(self, **settings):
-        return self.run("-m", "airflow", "config", "lint", **settings)
 
 
 @pytest.fixture(scope="module")
@@ -131,15 +86,7 @@ def test_the_commands_are_there_once(overlaid):
 
 def test_every_option_is_listed_with_its_help(overlaid, options):
     """``airflow config list --defaults`` shows the section, each option's help, its variable and its default."""
-    output = overlaid.list_defaults()[0]
-    [section] = re.findall(r"^\[fargate\]\n(.*?)(?=^\[|\Z)", output, re.MULTILINE | re.DOTALL)
-    assert options
-    for name, option in options.items():
-        for line in option["description"].splitlines():
-            assert f"# {line}".rstrip() in [written.rstrip() for written in section.splitlines()]
-        assert f"# Variable: AIRFLOW__FARGATE__{name.upper()}\n" in section
-        default = "" if option["default"] is None else option["default"]
-        assert f"# {name} = {default}\n" in section
+    assert_listed(overlaid.list_defaults()[0], options)
 
 
 def test_the_other_sections_are_as_before(plain, overlaid):

@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -27,11 +26,13 @@ import zipfile
 from email import message_from_bytes
 
 import pytest
+import yaml
 from overlay_parts.installation import Installation
 from overlay_parts.layout import find_tree
 from overlay_parts.plan import Overlay
 
 from tests.overlay.conftest import REPOSITORY, clone
+from tests.overlay.installed import Airflow, assert_listed
 
 BUILDING = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 MODULE = "airflow.executors.fargate_executor"
@@ -39,7 +40,7 @@ LOADING = """\
 import json
 from airflow.executors.executor_loader import ExecutorLoader
 executor, source = ExecutorLoader.import_default_executor_cls()
-from airflow.executors.fargate.options import template
+from airflow.executors.fargate.template import template
 print(json.dumps([executor.__name__, executor.__module__, source.name, sorted(template())]))
 """
 
@@ -65,11 +66,23 @@ def wheel(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def beside(wheel, tmp_path_factory):
-    """Return a copy of the installed Airflow, without the overlay, with the wheel unpacked over it."""
-    site_packages = tmp_path_factory.mktemp("site-packages")
-    clone(find_tree().package, site_packages / "airflow")
-    wheel.extractall(site_packages)
-    return site_packages
+    """
+    Return the installed Airflow, without the overlay, with the wheel unpacked over it.
+
+    What the wheel says of itself lies in another folder on the path, so that an Airflow without it is at hand.
+    """
+    folder = tmp_path_factory.mktemp("site-packages")
+    metadata = tmp_path_factory.mktemp("metadata")
+    clone(find_tree().package, folder / "airflow")
+    for name in wheel.namelist():
+        wheel.extract(name, metadata if ".dist-info/" in name else folder)
+    return Airflow(folder / "airflow", tmp_path_factory.mktemp("home"), metadata)
+
+
+@pytest.fixture(scope="module")
+def options():
+    section = yaml.safe_load((REPOSITORY / "airflow/config_templates/fargate.yml").read_bytes())["fargate"]
+    return section["options"]
 
 
 def test_it_carries_our_files_and_none_of_airflows(wheel):
@@ -93,46 +106,55 @@ def test_it_says_what_it_needs(wheel):
     assert sorted(metadata.get_all("License-File")) == ["LICENSE", "NOTICE"]
 
 
-def run(beside, home, *arguments):
-    """Run Python with the copy of Airflow before the environment's, and our executor by its module path."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=home,
-        env={
-            **os.environ,
-            "PYTHONPATH": str(beside),
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__EXECUTOR": f"{MODULE}.FargateExecutor",
-            # 2.11 refuses SQLite for an executor that runs tasks in parallel, whichever it is.
-            "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
-        },
-    )
+SETTINGS = {"AIRFLOW__CORE__EXECUTOR": f"{MODULE}.FargateExecutor"}
+PROVIDERS = ["providers", "list", "--output", "json"]
 
 
-def test_the_executor_works_by_its_module_path(beside, tmp_path):
+def ours(providers):
+    """Return what ``airflow providers list`` tells of the wheel."""
+    return [told for told in json.loads(providers) if told["package_name"] == "airflow-fargate-executor"]
+
+
+def test_the_executor_works_by_its_module_path(beside):
     """Without any registration, with the options' defaults from the file that the wheel carries."""
-    done = run(beside, tmp_path, "-c", LOADING)
-    assert done.returncode == 0, done.stderr
-    name, found, source, options = json.loads(done.stdout.splitlines()[-1])
+    output, _ = beside.run("-c", LOADING, **SETTINGS)
+    name, found, source, options = json.loads(output.splitlines()[-1])
     assert (name, found, source) == ("FargateExecutor", MODULE, "CUSTOM_PATH")
     assert {"cluster", "task_definition", "container_name"} <= set(options)
 
 
-def test_the_overlay_comes_and_goes_beside_it(beside, tmp_path):
-    """The overlay adds the registration and leaves the wheel's files to pip; the commands are there, and once."""
-    tree = find_tree(beside)
-    installation = Installation(Overlay(REPOSITORY / "airflow"), tree)
-    found = []
+def test_airflow_knows_the_wheel(beside, options, tmp_path):
+    """Its options with their help and defaults, and itself; and Airflow logs no more than without it."""
+    (listing, value, providers), log = beside.commands(
+        beside.listing, ["config", "get-value", "fargate", "deployment"], PROVIDERS, **SETTINGS
+    )
+    assert_listed(listing, options)
+    assert value.splitlines()[-1] == options["deployment"]["default"] != ""
+    assert len(ours(providers)) == 1
+    without = Airflow(beside.package, tmp_path)
+    (listing, providers), log_without = without.commands(beside.listing, PROVIDERS, **SETTINGS)
+    assert "[fargate]" not in listing
+    assert ours(providers) == []
+    assert set(log) <= set(log_without)
+
+
+def test_lint_finds_nothing_in_its_options(beside, options):
+    """``airflow config lint`` takes them for options that are there, whatever they are set to."""
+    settings = {f"AIRFLOW__FARGATE__{name.upper()}": "x" for name in options}
+    assert "fargate" not in beside.lint(**settings)[0].lower()
+
+
+def test_the_overlay_comes_and_goes_beside_it(beside, options):
+    """The overlay adds registration and options, and leaves the wheel's files to pip; nothing is there twice."""
+    installation = Installation(Overlay(REPOSITORY / "airflow"), find_tree(beside.package))
+    commands = [["fargate", "--help"], beside.listing, PROVIDERS]
     assert "  = executors/fargate_executor.py: there already" in installation.apply().lines
     assert installation.status().settled
-    found.append(run(beside, tmp_path, "-m", "airflow", "fargate", "--help"))
+    overlaid = beside.commands(*commands, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
     installation.revert()
-    found.append(run(beside, tmp_path, "-m", "airflow", "fargate", "--help"))
-    for done in found:
-        assert done.returncode == 0, done.stderr
-        assert "render" in done.stdout
-        assert "defined more than once" not in done.stderr
-    assert (tree.package / "executors" / "fargate_executor.py").exists()
+    for (usage, listing, providers), log in (overlaid, beside.commands(*commands, **SETTINGS)):
+        assert "render" in usage
+        assert_listed(listing, options)
+        assert len(ours(providers)) == 1
+        assert not [line for line in log if "more than once" in line or "fargate" in line.lower()]
+    assert (beside.package / "executors" / "fargate_executor.py").exists()

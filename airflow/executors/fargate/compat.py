@@ -36,7 +36,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
-from airflow.executors.fargate.options import SECTION, template
+from airflow.executors.fargate.template import SECTION, template
 
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey

@@ -104,6 +104,13 @@ class FargateConfig:
     #: By Airflow's queue.
     queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
+    @property
+    def called_function(self) -> CommandToRequest:
+        """``command_to_request``, of options that were read with ``call_function``."""
+        if self.command_to_request is None:
+            raise ConfigError(["[fargate] execution_config_function was not called."])
+        return self.command_to_request
+
     @classmethod
     def from_options(
         cls,

@@ -22,18 +22,12 @@ import importlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.template import SECTION, template
 
-#: The ``[fargate]`` section in the schema of Airflow's config.yml.
-CONFIG_TEMPLATE = Path(__file__).parents[2] / "config_templates" / "fargate.yml"
-SECTION = "fargate"
 DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargate_options_function"
 
 #: What botocore takes for the host of an endpoint, which leaves out underscores; or an IPv6 address.
@@ -50,14 +44,6 @@ NO = ("false", "f", "0", "no", "n", "off", "disabled")
 STRATEGY_ITEM = re.compile(r"([A-Za-z0-9_-]{1,255})(?: *: *([0-9]{1,9}))?(?: *: *([0-9]{1,9}))?")
 #: The weight of a provider that is written without one. AWS's own default is 0, which uses it not at all.
 DEFAULT_WEIGHT = 1
-
-
-@lru_cache(maxsize=1)
-def template() -> Mapping[str, Mapping[str, Any]]:
-    """Return the options of ``[fargate]`` by name, each with ``description``, ``default`` and so on."""
-    section = yaml.safe_load(CONFIG_TEMPLATE.read_text(encoding="utf-8"))[SECTION]
-    options: Mapping[str, Mapping[str, Any]] = section["options"]
-    return options
 
 
 class Options:

@@ -183,14 +183,14 @@ class RequestBuilder:
         wishes = {} if launch.executor_config is None else launch.executor_config
         yield Fragment("executor_config", wishes, CORRECT_TASK)
 
-    def _checked(self, request: Mapping[str, Any], launch: Launch, name: str) -> dict[str, Any]:
+    def _checked(self, request: Mapping[str, Any], launch: Launch, name: str) -> Mapping[str, Any]:
         """Return the request with the executor's own part in it, which nobody can replace but for tags."""
         own = {
             "startedBy": self._config.deployment,
             "overrides": {"containerOverrides": [_identity_override(name, launch)]},
         }
         try:
-            whole = merge(request, own)
+            whole: Mapping[str, Any] = merge(request, own)
         except RequestError as error:
             raise _Refused(f"the request does not fit together: {error}") from None
         if self._config.tag_tasks:

@@ -25,7 +25,7 @@ from collections.abc import Iterable, Mapping, Sequence
 #: MiB of memory by CPU units, the pairs that Fargate offers to Linux containers. Those from 8192 units on need platform
 #: version 1.4.0 or newer, which is what LATEST means. Windows containers have those of 1024, 2048 and 4096 units alone.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-tasks-services.html#fargate-tasks-size
-SIZES: Mapping[int, Sequence[int]] = {
+SIZES: Mapping[float, Sequence[int]] = {
     256: (512, 1024, 2048),
     512: range(1024, 4096 + 1, 1024),
     1024: range(2048, 8192 + 1, 1024),
@@ -85,7 +85,7 @@ def _distance(first: float, second: float) -> float:
     return abs(math.log2(max(first, 1)) - math.log2(max(second, 1)))
 
 
-def _nearest(sizes: Iterable[int], wanted: float) -> str:
+def _nearest(sizes: Iterable[float], wanted: float) -> str:
     near = sorted(sizes, key=lambda size: (_distance(size, wanted), size))
     return " and ".join(map(str, sorted(near[:NEAREST])))
 

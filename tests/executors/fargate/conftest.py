@@ -23,7 +23,7 @@ import pytest
 
 from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
-from airflow.executors.fargate.options import template
+from airflow.executors.fargate.template import template
 
 #: The options that have no default and that the default function needs.
 REQUIRED = {

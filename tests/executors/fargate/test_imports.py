@@ -110,8 +110,8 @@ class TestWithoutAirflow:
 class TestImports:
     @pytest.mark.parametrize("module", ["options", "outcome", "throttle", "sizes", "fitting", "tags"])
     def test_policy_imports_nothing_of_ours(self, module):
-        """A policy stands for itself: it imports no other module of the package but errors and words."""
-        assert own_imports(module) <= {"errors", "hints"}
+        """A policy stands for itself: it imports no other module of the package but errors, words and defaults."""
+        assert own_imports(module) <= {"errors", "hints", "template"}
 
     def test_config_imports_what_reads_single_options(self):
         """The options know nothing of launches, or of what is made of them."""
@@ -155,8 +155,9 @@ class TestImports:
         assert own_imports(module) <= {"cli.checks", "cli.definition_checks", "outcome", "fitting", "sizes"}
 
     def test_commands_are_defined_with_nothing_heavy(self):
-        """Airflow makes its parser for each command: the definition imports no other module of ours."""
-        assert own_imports("cli.definition") == own_imports("cli.provider") == set()
+        """Airflow makes its parser for each command: it takes the definition, and of the wheel the options."""
+        assert own_imports("cli.definition") == own_imports("template") == set()
+        assert own_imports("cli.provider") == {"template"}
 
     def test_no_module_imports_itself_by_way_of_others(self):
         """The modules can be put in an order in which each imports only those before it."""

@@ -121,7 +121,7 @@ def fargate_render(args: Namespace) -> None:
         launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
         path = compat.option_reader()("execution_config_function") or DEFAULT_FUNCTION
         build = _builder(config, _account(config))
-        rendered = render(launch, build, config.command_to_request, path == DEFAULT_FUNCTION)
+        rendered = render(launch, build, config.called_function, path == DEFAULT_FUNCTION)
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
@@ -213,7 +213,7 @@ def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
     from airflow.executors.fargate.check import RequestCheck
     from airflow.executors.fargate.request import RequestBuilder
 
-    return RequestBuilder(config, config.command_to_request, RequestCheck(account.service_model))
+    return RequestBuilder(config, config.called_function, RequestCheck(account.service_model))
 
 
 def _live() -> tuple[Account, list[Container]]:

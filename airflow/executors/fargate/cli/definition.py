@@ -104,6 +104,6 @@ def fargate_commands() -> list[GroupCommand]:
 
 def commands_of_wheel() -> list[GroupCommand]:
     """Return the commands where Airflow's core does not bring them: what the wheel's entry point names."""
-    from airflow.executors import executor_constants
+    from airflow.executors.executor_constants import CORE_EXECUTOR_NAMES
 
-    return [] if hasattr(executor_constants, "FARGATE_EXECUTOR") else fargate_commands()
+    return [] if "FargateExecutor" in CORE_EXECUTOR_NAMES else fargate_commands()

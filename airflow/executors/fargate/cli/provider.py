@@ -15,21 +15,38 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What the wheel's entry point ``apache_airflow_provider`` tells Airflow: where its commands are.
+What the wheel's entry point ``apache_airflow_provider`` tells Airflow: where its commands and its options are.
 
 Airflow reads it while it reads its configuration, so that nothing of Airflow can be imported here.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+from airflow.executors.fargate.template import CONFIG_TEMPLATE, SECTION, section
+
+#: Where Airflow's own package has its options, and ours where it is patched.
+CORE_OPTIONS = CONFIG_TEMPLATE.with_name("config.yml")
 
 
 def provider_info() -> dict[str, Any]:
-    """Return the commands, which 3.2 and newer know; older releases pass over them."""
-    return {
+    """
+    Return the commands, which 3.2 and newer know, older releases passing over them, and the options.
+
+    To 3.1 Airflow does not start where a provider brings a section that is there already, so the options are left out
+    where Airflow's core has them.
+    """
+    info: dict[str, Any] = {
         "package-name": "airflow-fargate-executor",
         "name": "FargateExecutor",
         "description": "Runs each task instance in a container of its own on AWS Fargate.",
         "cli": ["airflow.executors.fargate.cli.definition.commands_of_wheel"],
     }
+    return info if _core_has_section() else {**info, "config": {SECTION: section()}}
+
+
+def _core_has_section() -> bool:
+    # As text, since each airflow command asks: the whole file takes a tenth of a second to parse.
+    return re.search(rf"(?m)^{SECTION}:".encode(), CORE_OPTIONS.read_bytes()) is not None

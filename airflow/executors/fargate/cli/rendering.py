@@ -24,26 +24,30 @@ step that has last given it its value.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
 from airflow.executors.fargate.merging import NAMED_LISTS
-from airflow.executors.fargate.options import SECTION
+from airflow.executors.fargate.template import SECTION
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import CommandToRequest
     from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.request import Prepared
+    from airflow.executors.fargate.request import RequestBuilder
 
 #: Stands in the request in place of the token; as long as Airflow's own, so that the request has its true size.
 TOKEN = "token-" * 67 + "end"
 #: What is shown in its place.
 BLANK = "***"
 #: Where members come from.
-DEFAULT, FUNCTION, QUEUE, EXECUTOR_CONFIG = "default", "function", "queue", "executor_config"
+DEFAULT, FUNCTION, EXECUTOR_CONFIG = "default", "function", "executor_config"
+RUN_TASK_KWARGS, QUEUES, FALLBACK, TAG_TASKS = (
+    f"[{SECTION}] {option}"
+    for option in ("run_task_kwargs", "queues", "capacity_provider_fallback", "tag_tasks")
+)
 AIRFLOW, EXECUTOR = "Airflow", "executor"
 
 #: The options from which the default function takes members; the first that fits.
@@ -51,6 +55,11 @@ OPTIONS = (
     ("cluster", "cluster"),
     ("taskDefinition", "task_definition"),
     ("launchType", "launch_type"),
+    ("capacityProviderStrategy", "capacity_provider_strategy"),
+    ("tags", "tags"),
+    ("enableExecuteCommand", "enable_execute_command"),
+    ("propagateTags", "propagate_tags"),
+    ("overrides.ephemeralStorage", "ephemeral_storage"),
     ("platformVersion", "platform_version"),
     ("networkConfiguration.awsvpcConfiguration.subnets", "subnets"),
     ("networkConfiguration.awsvpcConfiguration.securityGroups", "security_groups"),
@@ -64,22 +73,33 @@ class Rendered:
 
     request: Mapping[str, Any]
     origins: Mapping[str, str]
+    #: The capacity providers that take the place of the request's after a capacity failure; None where nothing does.
+    fallback: list[Mapping[str, Any]] | None = None
 
     def rows(self) -> list[dict[str, str]]:
-        """Return a row for each member."""
-        return [
-            {
-                "member": path,
-                "value": value if isinstance(value, str) else json.dumps(value),
-                "from": self.origins[path],
-            }
-            for path, value in members(self.request)
-        ]
+        """Return a row for each member, and one for the fallback."""
+        rows = [_row(path, value, self.origins[path]) for path, value in members(self.request)]
+        if self.fallback:
+            rows.append(_row("after a capacity failure: capacityProviderStrategy", self.fallback, FALLBACK))
+        return rows
+
+    def document(self) -> dict[str, Any]:
+        """Return the same as one document."""
+        fallback = {"fallback": self.fallback} if self.fallback else {}
+        return {"request": self.request, "from": self.origins, **fallback}
+
+
+def _row(path: str, value: Any, origin: str) -> dict[str, str]:
+    return {
+        "member": path,
+        "value": value if isinstance(value, str) else json.dumps(value),
+        "from": origin,
+    }
 
 
 def render(
     launch: Launch,
-    build: Callable[[Launch], Prepared],
+    build: RequestBuilder,
     function: CommandToRequest,
     function_is_default: bool,
 ) -> Rendered:
@@ -94,8 +114,9 @@ def render(
     command = launch.make_command()
     steps = [
         (DEFAULT if function_is_default else FUNCTION, dict(function(list(command)))),
-        (EXECUTOR, _partly(build, replace(launch, queue=None, executor_config=None))),
-        (QUEUE, _partly(build, replace(launch, executor_config=None))),
+        (EXECUTOR, _partly(build, launch, 0)),
+        (RUN_TASK_KWARGS, _partly(build, launch, 1)),
+        (f"{QUEUES}: {launch.queue}", _partly(build, launch, 2)),
         (EXECUTOR_CONFIG, prepared.request),
     ]
     origins = {
@@ -104,13 +125,14 @@ def render(
     }
     # A new one is drawn for each attempt, so there is none to show.
     request = {**prepared.request, "clientToken": BLANK}
-    return Rendered(_blanked(request), {**origins, "clientToken": EXECUTOR})
+    fallback = (prepared.fallback or {}).get("capacityProviderStrategy")
+    return Rendered(_blanked(request), {**origins, "clientToken": EXECUTOR}, fallback)
 
 
-def _partly(build: Callable[[Launch], Prepared], launch: Launch) -> Mapping[str, Any]:
+def _partly(build: RequestBuilder, launch: Launch, steps: int) -> Mapping[str, Any]:
     """Return the request of less than all; nothing where that alone makes none."""
     try:
-        return build(launch).request
+        return build.partly(launch, steps).request
     except RequestError:
         return {}
 
@@ -150,6 +172,8 @@ def _named(path: str, origin: str, is_command: bool) -> str:
         if path.endswith("].name") and path.startswith("overrides.containerOverrides"):
             option = "container_name"
         return f"{DEFAULT}: [{SECTION}] {option}" if option else DEFAULT
+    if origin == EXECUTOR and path.startswith(f"tags[{PREFIX}"):
+        return f"{EXECUTOR}: {TAG_TASKS}"
     if origin == EXECUTOR and path == "startedBy":
         return f"{EXECUTOR}: [{SECTION}] deployment"
     if origin == EXECUTOR and IDENTITY_VARIABLE in path:

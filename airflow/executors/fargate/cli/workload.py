@@ -104,7 +104,7 @@ def _command(task: Any, map_index: int) -> list[str]:
 def _workload(task: Any, model: DagModel, map_index: int, token: str, executor_config: Any) -> Any:
     """Return the workload as 3.0 and newer make it."""
     from airflow.executors.workloads import BundleInfo, ExecuteTask
-    from airflow.utils.helpers import log_filename_template_renderer
+    from airflow.utils import helpers
 
     instance = {
         "id": uuid.UUID(int=0),
@@ -119,6 +119,9 @@ def _workload(task: Any, model: DagModel, map_index: int, token: str, executor_c
         "priority_weight": task.priority_weight,
         "executor_config": executor_config,
     }
+    # 2.11, which does not come here, has no such helper.
+    known_helpers: Any = helpers
+    log_path = known_helpers.log_filename_template_renderer()
     kind: Any = ExecuteTask.model_fields["ti"].annotation
     known = {name: value for name, value in instance.items() if name in kind.model_fields}
     members: dict[str, Any] = {
@@ -126,6 +129,6 @@ def _workload(task: Any, model: DagModel, map_index: int, token: str, executor_c
         "dag_rel_path": model.relative_fileloc or "",
         "bundle_info": BundleInfo(name=model.bundle_name, version=getattr(model, "bundle_version", None)),
         "token": token,
-        "log_path": log_filename_template_renderer()(ti=SimpleNamespace(**instance)),
+        "log_path": log_path(ti=SimpleNamespace(**instance)),
     }
     return ExecuteTask(**members)
