@@ -99,6 +99,8 @@ class Bed:
     def _create(self) -> Created:
         if not _created:
             _created.append(create(self.fargate, Wanted()))
+            # For whenever an executor asks first: logs, too, are the process's, so any server has those of all.
+            os.environ["AWS_ENDPOINT_URL_CLOUDWATCH_LOGS"] = self.fargate.endpoint_url
         return _created[0]
 
     def _environment(self, created: Created) -> dict[str, str]:

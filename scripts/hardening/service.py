@@ -56,6 +56,7 @@ def local_fargate(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
         }
         for name, value in options.items():
             monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", server.told["endpoint_url"])
         yield server
     finally:
         server.stop()

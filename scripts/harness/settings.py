@@ -132,4 +132,6 @@ def fargate_settings(fargate: Mapping[str, object]) -> dict[str, str]:
         "AWS_ACCESS_KEY_ID": "nobody",
         "AWS_SECRET_ACCESS_KEY": "nothing",
         "AWS_EC2_METADATA_DISABLED": "true",
+        # The executor's own option is for ECS alone.
+        "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": str(fargate["endpoint_url"]),
     }

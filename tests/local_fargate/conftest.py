@@ -167,6 +167,8 @@ def account(_shared_account):
         vcpu_quota=None,
         pretend=None,
         faults=[],
+        log_lag=0,
+        log_empty_pages=0,
         seed=None,
     )
     _shared_account.stop_everything()

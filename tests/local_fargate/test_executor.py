@@ -76,6 +76,7 @@ def fargate_options(account, monkeypatch):
     }
     for name, value in options.items():
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", account.fargate.endpoint_url)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
 
@@ -234,3 +235,48 @@ def test_threads_are_gone_after_end(start):
     while [t for t in threading.enumerate() if t.name.startswith(THREAD_NAMES)]:
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def test_last_words_of_a_container_stand_in_the_event_log(account, start):
+    """Of one that exits before Airflow's code runs, what it wrote, late as CloudWatch is; of one that ends well nothing."""
+    account.fargate.configure(log_lag=1.0, log_empty_pages=1)
+    scheduler = start()
+    bad = scheduler.hand_over(
+        "bad", "sh", "-c", "seq 1 40; echo token=\\'eyJhbGciOiJIUzUxMiJ9.e30.x\\' >&2; exit 7"
+    )
+    good = scheduler.hand_over("good", "sh", "-c", "echo all is well")
+    told = scheduler.executor._task_event_logs
+    scheduler.until(lambda: any(entry.event == "fargate log" for entry in told))
+    assert scheduler.ends() == {good: SUCCESS, bad: FAILED}
+    (entry,) = (entry for entry in told if entry.event == "fargate log")
+    assert (entry.dag_id, entry.task_id, entry.run_id, entry.try_number) == (bad.dag_id, "bad", bad.run_id, 1)
+    assert entry.extra.split("\n")[1:] == [*map(str, range(22, 41)), "token='***'"]
+
+
+def test_a_log_is_shown_while_its_container_runs(account, start, fargate_options):
+    """By an executor that was never started, as the API server's is, from CloudWatch."""
+    scheduler = start()
+    key = scheduler.hand_over("task", "sh", "-c", "echo first; echo second; sleep 60")
+    scheduler.until(lambda: containers(account).get("task"))
+    arn = containers(account)["task"][0]["taskArn"]
+    account.wait_for_output(arn)
+    ti = SimpleNamespace(external_executor_id=arn, try_number=1)
+    reader = FargateExecutor()
+    sources, lines = reader.get_task_log(ti, 1)
+    assert [line.count(word) for line, word in zip(lines, ("first", "second"))] == [1, 1]
+    assert any("/ecs/airflow" in source for source in sources)
+    assert reader.get_task_log(ti, 2) == ([], [])
+    scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+
+
+def test_no_token_in_debug_logs_of_the_log_reader(account, start, fargate_options, caplog):
+    """What DescribeTasks answers, with the container's command, is kept out of the API server's log."""
+    caplog.set_level(logging.DEBUG)
+    scheduler = start()
+    scheduler.hand_over("task", "sh", "-c", "sleep 60", "s3cr3t-command")
+    scheduler.until(lambda: containers(account).get("task"))
+    caplog.clear()
+    arn = containers(account)["task"][0]["taskArn"]
+    FargateExecutor().get_task_log(SimpleNamespace(external_executor_id=arn, try_number=1), 1)
+    assert any("DescribeTasks" in record.getMessage() for record in caplog.records)
+    assert not any("s3cr3t-command" in record.getMessage() for record in caplog.records)

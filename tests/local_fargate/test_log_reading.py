@@ -59,9 +59,7 @@ class Log:
 
 @pytest.fixture
 def log(account, request):
-    log = Log(account, f"log/{request.node.name}")
-    yield log
-    account.fargate.configure(log_lag=0.0, log_empty_pages=0)
+    return Log(account, f"log/{request.node.name}")
 
 
 FORWARD, BACKWARD = "nextForwardToken", "nextBackwardToken"

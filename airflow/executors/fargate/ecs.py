@@ -73,6 +73,12 @@ class _WithoutBodies(logging.Filter):
 _without_bodies = _WithoutBodies()
 
 
+def hide_bodies() -> None:
+    """Keep bodies out of the log from now on; said twice, it is done once."""
+    for name in LOGGERS_OF_BODIES:
+        logging.getLogger(name).addFilter(_without_bodies)
+
+
 class Ecs:
     """
     Makes the calls. Each returns botocore's response, or raises botocore's error.
@@ -86,8 +92,7 @@ class Ecs:
         #: How many clients were made, and how many are wanted.
         self._made = self._wanted = 1
         self._lock = threading.Lock()
-        for name in LOGGERS_OF_BODIES:
-            logging.getLogger(name).addFilter(_without_bodies)  # Once, however often it is added.
+        hide_bodies()
 
     @property
     def service_model(self) -> Any:

@@ -62,6 +62,7 @@ MAX_WAITING = 100
 MAX_TOLD = 100
 #: Seconds for which nothing is asked after AWS has refused.
 REFUSED_PAUSE = 600.0
+NOT_READ = "The last lines of containers that fail cannot be read"
 
 
 @dataclass(frozen=True)
@@ -163,20 +164,22 @@ class LastLines:
             return
         if failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
             self._put(failed)
+        elif isinstance(error, LogLater):
+            # Such as of a subnet from which CloudWatch is not reached.
+            self._say_once(error.verdict.name, f"{NOT_READ}: {error}")
 
     def _give_up(self, error: BaseException) -> None:
         """Say why in the scheduler's log: no task's event log has to hold it, and it would be the same in each."""
-        text = "The last lines of containers that fail cannot be read"
         if isinstance(error, LogRefused):
             # AWS's words name the very log, so they are not what is compared.
-            self._say_once("refused", f"{text}: {error}")
+            self._say_once("refused", f"{NOT_READ}: {error}")
             # Permissions change seldom: the containers that fail meanwhile go without.
             self._refused_until = self._clock() + REFUSED_PAUSE
             self._due.clear()
         elif isinstance(error, LogError):
-            self._say_once(str(error), f"{text}: {error}")
+            self._say_once(str(error), f"{NOT_READ}: {error}")
         else:
-            self._say_once(type(error).__name__, text, error)
+            self._say_once(type(error).__name__, NOT_READ, error)
 
     def _say_once(self, what: str, text: str, error: BaseException | None = None) -> None:
         if what not in self._told and len(self._told) < MAX_TOLD:

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.ecs import client_config
+from airflow.executors.fargate.ecs import client_config, hide_bodies
 from airflow.executors.fargate.last_lines import CONCURRENCY
 from airflow.executors.fargate.logs import LogReader
 from airflow.executors.fargate.running_log import CONNECT_TIMEOUT, READ_TIMEOUT, RunningLog
@@ -58,6 +58,7 @@ def running_log(
     :param option: returns the text of an option.
     :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
     """
+    hide_bodies()  # DescribeTasks tells of a container's command, and its token.
 
     def make_client(service: str, region: str) -> Any:
         from botocore.config import Config

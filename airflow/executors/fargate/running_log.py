@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import TASK_ARN, log_link, region, whereabouts
 from airflow.executors.fargate.logs import LogError, LogLater, told, without_tokens
+from airflow.executors.fargate.pool import THREAD_NAMES
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs import Line, LogReader, Stream
@@ -205,6 +206,6 @@ def _moment(timestamp: int) -> datetime:
 
 def _attend(function: Callable[[], None], patience: float) -> None:
     """Run a function on a thread of its own, and wait for it as long as that: it may hang in a call."""
-    thread = threading.Thread(target=function, name="fargate-log", daemon=True)
+    thread = threading.Thread(target=function, name=f"{THREAD_NAMES}running-log", daemon=True)
     thread.start()
     thread.join(patience)
