@@ -51,6 +51,8 @@ ROWS = (
         settings={
             "faults": [{"kind": "spot_interruption", "probability": 0.2, "after": [1, 8], "warning": 120}]
         },
+        # A fallback is for what has not started.
+        options={"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"},
     ),
     Row(
         "maintenance",

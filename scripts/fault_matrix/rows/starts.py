@@ -29,6 +29,10 @@ RESUMED_LATE = 45.0
 NEVER_LAUNCHED = Expected(ran=(0,), containers=(0,))
 WAITS = "Launches wait, at the cost of no attempt, until there is room or Airflow's queued timeout takes them back."
 
+#: Spot, with on-demand capacity to fall back on.
+WITH_FALLBACK = {"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"}
+SPOT: dict[str, Any] = {"capacity_provider": "FARGATE_SPOT"}
+
 ROWS = (
     Row(
         "no-capacity",
@@ -55,6 +59,43 @@ ROWS = (
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
         steps=(Step(60, act="revoke"), Step(80, QUIET)),
+        seconds=180,
+    ),
+    Row(
+        "spot-no-capacity",
+        "Spot has no capacity, and there is a fallback",
+        "Launches go on with the fallback at once, at the cost of no attempt.",
+        settings={"faults": [{"kind": "capacity", **SPOT}]},
+        options=WITH_FALLBACK,
+        seconds=120,
+    ),
+    Row(
+        "spot-taken-back",
+        "Spot takes containers back before they have started, and there is a fallback",
+        "One container of Spot, and then one of the fallback, at the cost of no attempt.",
+        Expected(failed_starts=(1, 1)),
+        settings={"faults": [{"kind": "start_failure", "stop_code": "SpotInterruption", **SPOT}]},
+        options=WITH_FALLBACK | {"max_launch_attempts": "1"},
+        seconds=120,
+    ),
+    Row(
+        "fallback-no-capacity",
+        "Neither Spot nor the fallback has capacity for a minute",
+        WAITS,
+        Expected(resumed=RESUMED),
+        settings={"faults": [{"kind": "capacity"}]},
+        steps=(Step(60, QUIET),),
+        options=WITH_FALLBACK,
+        seconds=180,
+    ),
+    Row(
+        "fallback-refused",
+        "Spot has no capacity for a minute, and the cluster lacks the fallback's capacity provider",
+        "AWS refuses the fallback, which the event log says; launches wait for Spot.",
+        Expected(resumed=RESUMED),
+        settings={"faults": [{"kind": "capacity", **SPOT}]},
+        steps=(Step(60, QUIET),),
+        options=WITH_FALLBACK | {"capacity_provider_fallback": "no-such-provider"},
         seconds=180,
     ),
     Row(

@@ -34,6 +34,14 @@ ROWS = (
         odd_reason="8192",
     ),
     Row(
+        "no-such-size",
+        "A task asks for CPU and memory that Fargate does not have",
+        "That task fails at once, AWS is not asked, and the nearest sizes stand in its event log.",
+        NOT_ASKED,
+        odd_config={"overrides": {"cpu": "1024", "memory": "16384"}},
+        odd_reason="the nearest are 1024 CPU units with 8192 MiB",
+    ),
+    Row(
         "wrong-executor-config",
         "A task's executor_config is none",
         "That task fails at once, AWS is not asked, and the reason stands in its event log.",

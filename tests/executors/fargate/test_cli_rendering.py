@@ -35,10 +35,10 @@ CONTAINER = "overrides.containerOverrides[airflow]"
 
 @pytest.fixture
 def rendered(read_config, check):
-    """Return a function that renders a launch with this executor_config, by this function."""
-    config = read_config()
+    """Return a function that renders a launch with this executor_config, by this function, with these options."""
 
-    def _render(executor_config=None, function=None, command=COMMAND):
+    def _render(executor_config=None, function=None, command=COMMAND, **options):
+        config = read_config(**options)
         launch = Launch(TASK, "key", command, executor_config, queue="default")
         made = function or (lambda command: default_request(config, command))
         return render(launch, RequestBuilder(config, made, check), made, function is None)
@@ -82,11 +82,75 @@ def test_the_token_is_blanked_wherever_it_is(rendered):
         ("startedBy", "executor: [fargate] deployment"),
         (f"{CONTAINER}.environment[{IDENTITY_VARIABLE}].value", "executor: the identity of the launch"),
         ("clientToken", "executor"),
+        ("tags[airflow:dag_id].value", "executor: [fargate] tag_tasks"),
     ],
 )
 def test_origin_by_default(rendered, path, origin):
     """The default function's members name their options, the executor's what they are for."""
     assert rendered().origins[path] == origin
+
+
+@pytest.mark.parametrize(
+    "options, path, origin",
+    [
+        (
+            {"capacity_provider_strategy": "FARGATE_SPOT"},
+            "capacityProviderStrategy[0].weight",
+            "default: [fargate] capacity_provider_strategy",
+        ),
+        ({"tags": '{"team": "data"}'}, "tags[team].value", "default: [fargate] tags"),
+        (
+            {"enable_execute_command": "yes"},
+            "enableExecuteCommand",
+            "default: [fargate] enable_execute_command",
+        ),
+        ({"propagate_tags": "NONE"}, "propagateTags", "default: [fargate] propagate_tags"),
+        (
+            {"ephemeral_storage": "21"},
+            "overrides.ephemeralStorage.sizeInGiB",
+            "default: [fargate] ephemeral_storage",
+        ),
+        ({"run_task_kwargs": '{"group": "g"}'}, "group", "[fargate] run_task_kwargs"),
+        ({"queues": '{"default": {"group": "g"}}'}, "group", "[fargate] queues: default"),
+        (
+            {"run_task_kwargs": '{"group": "a"}', "queues": '{"default": {"group": "b"}}'},
+            "group",
+            "[fargate] queues: default",
+        ),
+        (
+            {"run_task_kwargs": '{"group": "a"}', "queues": '{"default": {"group": "a"}}'},
+            "group",
+            "[fargate] run_task_kwargs",
+        ),
+        (
+            {"run_task_kwargs": '{"tags": [{"key": "airflow:dag_id", "value": "mine"}]}'},
+            "tags[airflow:dag_id].value",
+            "[fargate] run_task_kwargs",
+        ),
+    ],
+)
+def test_origin_of_what_the_options_ask_for(rendered, options, path, origin):
+    """An option of the request names itself, and so do those whose parts are merged into it."""
+    assert rendered(**options).origins[path] == origin
+
+
+def test_the_task_has_the_last_word(rendered):
+    """What executor_config says is its own, whoever has said something before."""
+    shown = rendered({"group": "c"}, run_task_kwargs='{"group": "a"}', queues='{"default": {"group": "b"}}')
+    assert (shown.request["group"], shown.origins["group"]) == ("c", "executor_config")
+
+
+def test_the_fallback_is_shown(rendered):
+    """What takes the place of the capacity providers is told, and nothing where nothing does."""
+    shown = rendered(capacity_provider_strategy="FARGATE_SPOT", capacity_provider_fallback="FARGATE")
+    assert shown.rows()[-1] == {
+        "member": "after a capacity failure: capacityProviderStrategy",
+        "value": '[{"capacityProvider": "FARGATE", "weight": 1}]',
+        "from": "[fargate] capacity_provider_fallback",
+    }
+    assert shown.document()["fallback"] == [{"capacityProvider": "FARGATE", "weight": 1}]
+    assert "fallback" not in rendered().document()
+    assert not [row for row in rendered().rows() if "fallback" in row["from"]]
 
 
 def test_origin_of_what_the_task_asks_for(rendered):

@@ -125,7 +125,7 @@ def fargate_render(args: Namespace) -> None:
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
-        _print_document({"request": rendered.request, "from": rendered.origins}, args.output)
+        _print_document(rendered.document(), args.output)
 
 
 @cli_utils.suppress_logs_and_warning

@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
 from airflow.executors.fargate.merging import NAMED_LISTS
+from airflow.executors.fargate.tags import PREFIX
 from airflow.executors.fargate.template import SECTION
 
 if TYPE_CHECKING:
