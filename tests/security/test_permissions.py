@@ -86,13 +86,13 @@ def derived(calls):
     return asked
 
 
-def lead_a_life(fargate, start, until, executor_config=None):
+def lead_a_life(fargate, start, until):
     """Run, stop, search and adopt: everything for which the executor calls AWS."""
     fargate.adjust(pretend={"duration": 2})
     first = start()
     keys = [make_key("ends"), make_key("is_revoked"), make_key("is_adopted")]
     for key in keys:
-        first.queue(key, executor_config)
+        first.queue(key, None)
     until(first, lambda: len(fargate.tasks()) == len(keys))
     until(first, lambda: all(first.executor._launches[key] for key in keys))
     first.executor.revoke_task(ti=SimpleNamespace(key=keys[1]))
@@ -106,29 +106,28 @@ def lead_a_life(fargate, start, until, executor_config=None):
     assert len(reply.result(timeout=30).found) >= 2
 
 
-@pytest.mark.parametrize("tags", [None, {"tags": [{"key": "team", "value": "data"}]}], ids=["", "tags"])
-def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, until, tags):
+@pytest.mark.parametrize("tag_tasks", ["True", "False"])
+def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, until, monkeypatch, tag_tasks):
     """Each action of the policy is asked for by a call of the executor, and each call is allowed."""
-    lead_a_life(fargate, start, until, tags)
-    policy, for_tags = blocks(SECURITY, "rst")
-    documented = actions(policy["Statement"]) | (actions([for_tags]) if tags else set())
-    assert derived(calls) == documented
+    monkeypatch.setenv("AIRFLOW__FARGATE__TAG_TASKS", tag_tasks)
+    lead_a_life(fargate, start, until)
+    (policy,) = blocks(SECURITY, "rst")
+    assert derived(calls) == actions(policy["Statement"]) - ({TAG} if tag_tasks == "False" else set())
     assert {params["cluster"] for _, _, params in calls} == {fargate.told["cluster"]}
 
 
 def test_the_readme_says_the_same():
     """The policy for the first steps has the actions of the full one."""
     (short,) = (block for block in blocks(README, "md") if "Statement" in block)
-    policy, for_tags = blocks(SECURITY, "rst")
+    (policy,) = blocks(SECURITY, "rst")
     assert actions(short["Statement"]) == actions(policy["Statement"])
-    assert actions([for_tags]) == {TAG}
-    assert TAG in README.read_text()
+    assert TAG in actions(policy["Statement"])
 
 
 def test_nothing_is_allowed_everywhere():
     """Each statement is for the cluster, the task definition, or the roles; where AWS takes no resource, a condition is."""
-    policy, for_tags = blocks(SECURITY, "rst")
-    for statement in [*policy["Statement"], for_tags]:
+    (policy,) = blocks(SECURITY, "rst")
+    for statement in policy["Statement"]:
         assert "*" not in str(statement["Action"])
         if statement["Resource"] == "*":
             assert "ecs:cluster" in str(statement["Condition"])
