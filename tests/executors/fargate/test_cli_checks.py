@@ -33,6 +33,7 @@ from airflow.executors.fargate.cli.checks import (
     check_credentials,
     check_network,
     check_options,
+    check_queues,
     check_region,
     check_request,
     rows_of,
@@ -108,6 +109,11 @@ def request(**members):
 def network(**members):
     """Return facts whose request has this network configuration."""
     return request(networkConfiguration={"awsvpcConfiguration": {**NETWORK, **members}})
+
+
+def strategy(name):
+    """Return a request for this capacity provider."""
+    return {"capacityProviderStrategy": [{"capacityProvider": name, "weight": 1}]}
 
 
 def definition(**members):
@@ -192,6 +198,16 @@ def test_all_is_well():
         (replace(GOOD, log_events=DENIED), "logs:GetLogEvents", FAILED, "refused", "Allow logs:GetLogEvents"),
         (replace(GOOD, log_events=Answer({"events": []})), "logs:GetLogEvents", OK, "allowed", ""),
         (request(tags=[{"key": "team", "value": "data"}]), "ecs:TagResource", UNKNOWN, "tags", "ecs:TagResource"),
+        (request(overrides={"cpu": "1024", "memory": "16384"}), "size", FAILED, "the nearest are 1024 CPU units with 8192 MiB", "cpu and memory"),
+        (request(overrides={"memory": "4096"}), "size", FAILED, "'256' with a memory of '4096'", "cpu and memory"),
+        (request(overrides={"cpu": "1 vCPU", "memory": "2048"}), "size", OK, "1 vCPU, 2048 MiB", ""),
+        (definition(cpu="1000"), "size", FAILED, "the nearest", "cpu and memory"),
+        (request(enableExecuteCommand=True), "ECS Exec", OK, "role/task", ""),
+        (replace(definition(taskRoleArn=None), request={**REQUEST, "enableExecuteCommand": True}), "ECS Exec", FAILED, "task role", "taskRoleArn"),
+        (replace(GOOD, fallback=strategy("FARGATE")), "fallback", OK, "FARGATE", ""),
+        (replace(GOOD, fallback=strategy("FARGATE_SPOT")), "fallback", FAILED, "lacks FARGATE_SPOT", "put-cluster-capacity-providers"),
+        (replace(definition(compatibilities=["EC2"]), fallback=strategy("FARGATE"), request={**REQUEST, "launchType": "EC2"}), "fallback", FAILED, "offers EC2", "requiresCompatibilities"),
+        (replace(GOOD, no_fallback="it cannot be used"), "fallback", ADVICE, "it cannot be used", "wait"),
     ],
 )  # fmt: skip
 def test_row(facts, check, result, found, remedy):
@@ -208,6 +224,8 @@ def test_row(facts, check, result, found, remedy):
     [
         (GOOD, "ecs:TagResource"),
         (GOOD, "capacity providers"),
+        (GOOD, "fallback"),
+        (GOOD, "ECS Exec"),
         (definition(taskRoleArn=None, executionRoleArn=None), "iam:PassRole"),
         (definition(executionRoleArn=None), "execution role"),
         (replace(GOOD, log_events=None), "logs:GetLogEvents"),
@@ -224,6 +242,62 @@ def test_no_row_for_what_does_not_matter(facts, absent):
 def test_the_default_strategy_of_the_cluster_is_taken_for_fargate():
     """Without launch type and strategy the checks are those for Fargate."""
     assert by_check(request(launchType=None))["launch type"].found.startswith("FARGATE")
+
+
+QUEUE_CHECKS = (check_cluster, check_request, check_task_definition, check_network)
+
+
+def of_queues(**queues):
+    """Return the rows about queues, by what they are about."""
+    facts = replace(GOOD, queues=queues)
+    return {row.check: row for row in check_queues(facts, QUEUE_CHECKS)}
+
+
+def test_what_differs_for_a_queue_has_a_row():
+    """What is as for any task is not told again."""
+    rows = of_queues(large=request(overrides={"cpu": "4096", "memory": "16384"}))
+    assert [(row.check, row.result, row.found) for row in rows.values()] == [
+        ("queue large: size", OK, "4096 CPU units, 16384 MiB")
+    ]
+
+
+def test_a_queue_that_differs_in_nothing_that_is_looked_at():
+    """It is told that it was looked at."""
+    rows = of_queues(plain=request(tags=[]))
+    assert {row.result for row in rows.values()} == {OK}
+
+
+@pytest.mark.parametrize(
+    "own, check, found",
+    [
+        (request(overrides={"memory": "61440"}), "size", "Fargate has no cpu of '256'"),
+        (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", "lacks FARGATE_SPOT"),
+        (replace(GOOD, task_definition=Answer(error="ClientException", message="Unable to describe")), "task definition", "Unable to describe"),
+        (replace(GOOD, container="worker"), "container", "no container 'worker'"),
+        (definition(compatibilities=["EC2"]), "launch type", "offers EC2"),
+        (replace(GOOD, request=None, refusal="queue 'q' sets count"), "request", "sets count"),
+        (replace(GOOD, cluster=Answer({"clusters": [], "failures": [{"reason": "MISSING"}]})), "cluster", "MISSING"),
+    ],
+)  # fmt: skip
+def test_a_mistake_of_a_queue(own, check, found):
+    """It is told with the queue, and only of that."""
+    rows = of_queues(q=own, fine=GOOD)
+    assert rows[f"queue q: {check}"].result == FAILED
+    assert found in rows[f"queue q: {check}"].found
+    assert rows["queue fine"].result == OK
+
+
+def test_permissions_are_for_the_queues_too():
+    """Each task definition is run, and each role passed on."""
+    own = replace(
+        request(taskDefinition="gpu:1", tags=[{"key": "a"}]),
+        task_definition=Answer({"taskDefinition": {**DEFINITION, "taskRoleArn": "arn:aws:iam::1:role/gpu"}}),
+    )
+    rows = by_check(replace(GOOD, queues={"gpu": own}))
+    assert "airflow-task:3, gpu:1" in rows["ecs:RunTask"].found
+    assert "role/task" in rows["iam:PassRole"].found
+    assert "role/gpu" in rows["iam:PassRole"].found
+    assert "ecs:TagResource" in rows
 
 
 def test_mistakes_in_options():

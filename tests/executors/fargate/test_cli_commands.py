@@ -115,6 +115,22 @@ class TestCheck:
         assert rows[0] == {"result": "ok", "check": "options", "found": "all can be read", "remedy": ""}
         assert "task:1, ACTIVE" in [row["found"] for row in rows]
 
+    def test_each_queue_is_looked_at(self, ready, monkeypatch, capsys):
+        """What the tasks of a queue ask for is compared with its task definition."""
+        queues = {
+            "large": {"overrides": {"cpu": "1024", "memory": "2048"}},
+            "wrong": {"overrides": {"memory": "4096"}},
+            "gpu": {"taskDefinition": "none-such"},
+        }
+        monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", json.dumps(queues))
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert rows["queue large: size"]["found"] == "1024 CPU units, 2048 MiB"
+        assert rows["queue wrong: size"]["result"] == "failed"
+        assert rows["queue gpu: task definition"]["result"] == "failed"
+        assert rows["size"]["result"] == "ok"
+
     def test_a_failure(self, capsys):
         """What is not there is a row with its mark and its remedy, and the exit code is 1."""
         with pytest.raises(SystemExit) as left:

@@ -93,6 +93,36 @@ def test_what_there_is_is_found(account, create, read_config):
     assert [row for row in rows_of(facts, CHECKS) if row.result == FAILED] == []
 
 
+def test_each_queue_is_asked_for(account, create, read_config, make_session):
+    """A queue may name another task definition and another cluster; each one is asked for once."""
+    create()
+    ecs = make_session().client("ecs")
+    ecs.create_cluster(clusterName="gpus", capacityProviders=["FARGATE"])
+    ecs.register_task_definition(
+        family="gpu", containerDefinitions=[{"name": "airflow", "image": "x", "memory": 64}]
+    )
+    asked = []
+    account.ecs.meta.events.register(
+        "before-call", lambda model, params, **_: asked.append((model.name, json.loads(params["body"])))
+    )
+    queues = {
+        "gpu": prepared(taskDefinition="gpu", cluster="gpus"),
+        "same": prepared(),
+        "wrong": "it sets count",
+        "none": prepared(taskDefinition="no-such-family"),
+    }
+    facts = gather(account, read_config(task_definition="airflow-task"), prepared(), queues)
+    assert facts.queues["gpu"].definition["family"] == "gpu"
+    assert facts.queues["gpu"].cluster.response["clusters"][0]["clusterName"] == "gpus"
+    assert facts.queues["same"].definition == facts.definition
+    assert facts.queues["wrong"].refusal == "it sets count"
+    assert facts.queues["none"].task_definition.error
+    names = [members["taskDefinition"] for name, members in asked if name == "DescribeTaskDefinition"]
+    assert sorted(names) == ["airflow-task", "gpu", "no-such-family"]
+    clusters = [members["clusters"] for name, members in asked if name == "DescribeClusters"]
+    assert sorted(clusters) == [["fleet"], ["gpus"]]
+
+
 def test_what_is_missing_is_missing(account, read_config):
     """In an empty account cluster and task definition fail, and no permission is called refused."""
     facts = gather(account, read_config(), prepared())

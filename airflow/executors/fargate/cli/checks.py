@@ -18,11 +18,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.fitting import FARGATE_PROVIDERS
+from airflow.executors.fargate import fitting
+from airflow.executors.fargate.fitting import providers
 from airflow.executors.fargate.outcome import (
     CREDENTIAL_CODES,
     CREDENTIAL_ERRORS,
@@ -132,14 +133,21 @@ def check_cluster(facts: Facts) -> Iterable[Row]:
         yield Row("cluster", OK, f"{name}, {status}")
     else:
         yield Row("cluster", FAILED, f"{name}, {status}", "Use a cluster that is ACTIVE")
-    strategy = (facts.request or {}).get("capacityProviderStrategy") or ()
-    wanted = [item.get("capacityProvider") for item in strategy]
+    yield from _providers("capacity providers", facts.request, cluster)
+    yield from _providers("fallback", facts.fallback, cluster)
+    if facts.no_fallback:
+        yield Row("fallback", ADVICE, facts.no_fallback, "Nothing, if these tasks may wait for capacity")
+
+
+def _providers(check: str, request: Mapping[str, Any] | None, cluster: Mapping[str, Any]) -> Iterable[Row]:
+    wanted = providers(request or {})
     missing = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
     if missing:
+        name = cluster.get("clusterName")
         remedy = f"Add to the cluster: aws ecs put-cluster-capacity-providers --cluster {name} …"
-        yield Row("capacity providers", FAILED, f"the cluster lacks {', '.join(missing)}", remedy)
+        yield Row(check, FAILED, f"the cluster lacks {', '.join(missing)}", remedy)
     elif wanted:
-        yield Row("capacity providers", OK, ", ".join(wanted))
+        yield Row(check, OK, ", ".join(wanted))
 
 
 def check_request(facts: Facts) -> Iterable[Row]:
@@ -184,11 +192,22 @@ def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str
 
 def on_fargate(facts: Facts) -> bool:
     """Tell whether the example runs on Fargate; where the cluster's default decides, it is assumed."""
-    request = facts.request or {}
-    strategy = request.get("capacityProviderStrategy")
-    if strategy:
-        return all(item.get("capacityProvider") in FARGATE_PROVIDERS for item in strategy)
-    return bool(request.get("launchType", "FARGATE") == "FARGATE")
+    return fitting.on_fargate(facts.request or {}) is not False
+
+
+def check_queues(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> Iterable[Row]:
+    """
+    Return what differs for the tasks of each queue that the options name.
+
+    :param checks: those that look at a request.
+    """
+    all_checks = list(checks)
+    usual = set(rows_of(facts, all_checks))
+    for queue, own in facts.queues.items():
+        rows = [row for row in rows_of(own, all_checks) if row not in usual]
+        if not rows:
+            yield Row(f"queue {queue}", OK, "nothing that is looked at differs")
+        yield from (replace(row, check=f"queue {queue}: {row.check}") for row in rows)
 
 
 def check_options(mistakes: Iterable[str]) -> list[Row]:

@@ -84,26 +84,32 @@ def _check() -> list[Row]:
         account = _account(config)
     except ConfigError as error:
         return checks.check_options(error.mistakes)
-    facts = gather(account, config, _prepare_example(config, account))
-    all_checks = (
-        checks.check_region,
-        checks.check_credentials,
+    queues = {queue: _prepare_example(config, account, queue) for queue in config.queues}
+    facts = gather(account, config, _prepare_example(config, account), queues)
+    of_request = (
         checks.check_cluster,
         checks.check_request,
         definition_checks.check_task_definition,
         checks.check_network,
+    )
+    all_checks = (
+        checks.check_region,
+        checks.check_credentials,
+        *of_request,
+        partial(checks.check_queues, checks=of_request),
         permissions.check_permissions,
     )
     return [checks.Row("options", checks.OK, "all can be read"), *checks.rows_of(facts, all_checks)]
 
 
-def _prepare_example(config: FargateConfig, account: Account) -> Prepared | str:
-    """Return the request for an example, or why there is none."""
+def _prepare_example(config: FargateConfig, account: Account, queue: str | None = None) -> Prepared | str:
+    """Return the request for an example in a queue, or why there is none."""
     from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
     task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
     try:
-        return _builder(config, account)(Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND))
+        launch = Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND, queue=queue)
+        return _builder(config, account)(launch)
     except RequestError as error:
         return str(error)
 

@@ -19,8 +19,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate import sizes
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -57,10 +59,12 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
     yield Row(CHECK, OK if active else FAILED, name, "" if active else "Use a revision that is ACTIVE")
     yield from _container(facts)
     yield from _launch_type(facts)
+    yield from _fallback(facts)
     yield from _network_mode(facts)
     yield from _size(facts)
     yield from _log(facts)
     yield from _execution_role(facts)
+    yield from _shell(facts)
 
 
 def _container(facts: Facts) -> Iterable[Row]:
@@ -86,6 +90,14 @@ def _launch_type(facts: Facts) -> Iterable[Row]:
         yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
 
 
+def _fallback(facts: Facts) -> Iterable[Row]:
+    """Look at the case that it is told of: instances at first, Fargate where these have no room."""
+    offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
+    if facts.fallback and on_fargate(replace(facts, request=facts.fallback)) and "FARGATE" not in offered:
+        found = f"FARGATE, and the task definition offers {', '.join(offered) or 'none'}"
+        yield Row("fallback", FAILED, found, "Add FARGATE to its requiresCompatibilities")
+
+
 def _network_mode(facts: Facts) -> Iterable[Row]:
     mode = facts.definition.get("networkMode") or "none given"
     if mode == "awsvpc" or not on_fargate(facts):
@@ -101,12 +113,21 @@ def _size(facts: Facts) -> Iterable[Row]:
     cpu = overrides.get("cpu") or facts.definition.get("cpu")
     memory = overrides.get("memory") or facts.definition.get("memory")
     if cpu and memory:
-        yield Row("size", OK, f"{cpu} CPU units, {memory} MiB")
+        wrong = sizes.mistake(cpu, memory)
+        if wrong:
+            yield Row("size", FAILED, wrong, "Set cpu and memory that Fargate has together")
+        else:
+            yield Row("size", OK, f"{_with_unit(cpu, 'CPU units')}, {_with_unit(memory, 'MiB')}")
     else:
         found = f"cpu {cpu or 'not given'}, memory {memory or 'not given'}; Fargate needs both"
         yield Row(
             "size", FAILED, found, "Set cpu and memory of the task definition, not of its containers alone"
         )
+
+
+def _with_unit(size: str, unit: str) -> str:
+    """Return a size with its unit, which the larger ones have already."""
+    return f"{size} {unit}" if size.isdigit() else size
 
 
 def _log(facts: Facts) -> Iterable[Row]:
@@ -142,6 +163,19 @@ def _execution_role(facts: Facts) -> Iterable[Row]:
     role = facts.definition.get("executionRoleArn")
     if role:
         yield Row("execution role", OK, role)
+
+
+def _shell(facts: Facts) -> Iterable[Row]:
+    # AWS refuses it without, and what the role must allow is told by AWS alone:
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
+    overrides = (facts.request or {}).get("overrides") or {}
+    role = overrides.get("taskRoleArn") or facts.definition.get("taskRoleArn")
+    if (facts.request or {}).get("enableExecuteCommand") and role:
+        yield Row("ECS Exec", OK, f"with {role}")
+    elif (facts.request or {}).get("enableExecuteCommand"):
+        yield Row(
+            "ECS Exec", FAILED, "it needs a task role, and there is none", "Set the definition's taskRoleArn"
+        )
 
 
 def roles(facts: Facts) -> list[str]:

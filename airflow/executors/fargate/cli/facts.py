@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 #: No task has this id: AWS draws them at random.
 NO_TASK = "0" * 32
+#: Calls at once: there can be many queues, and AWS throttles.
+MOST_CALLS = 8
 #: No container writes to this log stream.
 NO_STREAM = "airflow-fargate-check/no-such-stream"
 
@@ -58,6 +60,11 @@ class Facts:
     #: None where the container does not write to CloudWatch, or nobody knows.
     log_events: Answer | None = None
     log_group: Answer | None = None
+    #: The request that takes the other one's place after a capacity failure, and why there is none though one is wanted.
+    fallback: Mapping[str, Any] | None = None
+    no_fallback: str = ""
+    #: The same for the tasks of each queue that the options name.
+    queues: Mapping[str, Facts] = field(default_factory=dict)
 
     @property
     def definition(self) -> Mapping[str, Any]:
@@ -77,45 +84,76 @@ class Facts:
         return (log.get("options") or {}) if log.get("logDriver") == "awslogs" else None
 
 
-def gather(account: Account, config: FargateConfig, prepared: Prepared | str) -> Facts:
+def gather(
+    account: Account,
+    config: FargateConfig,
+    prepared: Prepared | str,
+    queues: Mapping[str, Prepared | str] | None = None,
+) -> Facts:
     """
-    Ask AWS, all at once but for the log, whose name the task definition tells.
+    Ask AWS, all at once but for the logs, whose names the task definitions tell.
 
     :param prepared: the request for an example, or why there is none.
+    :param queues: the same for each queue.
     """
-    request, container, refusal = _parts(prepared)
-    cluster = (request or {}).get("cluster") or config.cluster
-    name = (request or {}).get("taskDefinition") or config.task_definition
+    by_queue = queues or {}
+    clusters = {_cluster(one, config): None for one in (prepared, *by_queue.values())}
+    definitions = {_definition(one, config): None for one in (prepared, *by_queue.values())}
+    cluster = _cluster(prepared, config)
     ecs = account.ecs
-    calls = {
-        "caller": partial(ask, account.client("sts").get_caller_identity),
-        "cluster": partial(ask, ecs.describe_clusters, clusters=[cluster]),
-        "list_tasks": partial(
-            ask, ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1
-        ),
-        "describe_tasks": partial(ask, ecs.describe_tasks, cluster=cluster, tasks=[NO_TASK]),
+    calls: dict[Any, Any] = {
+        "caller": account.client("sts").get_caller_identity,
+        "list_tasks": partial(ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1),
+        "describe_tasks": partial(ecs.describe_tasks, cluster=cluster, tasks=[NO_TASK]),
+        **{("cluster", name): partial(ecs.describe_clusters, clusters=[name]) for name in clusters},
+        **{
+            ("task definition", name): partial(ecs.describe_task_definition, taskDefinition=name)
+            for name in definitions
+            if name
+        },
     }
-    if name:
-        calls["task_definition"] = partial(ask, ecs.describe_task_definition, taskDefinition=name)
-    with ThreadPoolExecutor(len(calls)) as pool:
-        futures = {told: pool.submit(call) for told, call in calls.items()}
-        answers: dict[str, Any] = {told: future.result() for told, future in futures.items()}
-    answers.setdefault("task_definition", None)
-    facts = Facts(
-        region=account.region,
-        deployment=config.deployment,
-        request=request,
-        container=container or config.container_name,
-        refusal=refusal,
-        **answers,
+    with ThreadPoolExecutor(min(len(calls), MOST_CALLS)) as pool:
+        futures = {name: pool.submit(ask, call) for name, call in calls.items()}
+        answers = {name: future.result() for name, future in futures.items()}
+
+    def facts_of(one: Prepared | str) -> Facts:
+        made = None if isinstance(one, str) else one
+        return Facts(
+            region=account.region,
+            deployment=config.deployment,
+            request=made.request if made else None,
+            container=(made.container_name if made else None) or config.container_name,
+            refusal=None if made else str(one),
+            caller=answers["caller"],
+            cluster=answers["cluster", _cluster(one, config)],
+            list_tasks=answers["list_tasks"],
+            describe_tasks=answers["describe_tasks"],
+            task_definition=answers.get(("task definition", _definition(one, config))),
+            fallback=made.fallback if made else None,
+            no_fallback=made.no_fallback if made else "",
+        )
+
+    facts = _with_log(facts_of(prepared), account)
+    return replace(
+        facts, queues={name: _as_queue(facts_of(one), facts, account) for name, one in by_queue.items()}
     )
-    return _with_log(facts, account)
 
 
-def _parts(prepared: Prepared | str) -> tuple[Mapping[str, Any] | None, str | None, str | None]:
+def _cluster(prepared: Prepared | str, config: FargateConfig) -> str:
+    return config.cluster if isinstance(prepared, str) else prepared.request.get("cluster") or config.cluster
+
+
+def _definition(prepared: Prepared | str, config: FargateConfig) -> str | None:
     if isinstance(prepared, str):
-        return None, None, prepared
-    return prepared.request, prepared.container_name, None
+        return config.task_definition
+    return prepared.request.get("taskDefinition") or config.task_definition
+
+
+def _as_queue(own: Facts, usual: Facts, account: Account) -> Facts:
+    """Return the facts of a queue with those of its log, which is asked for once where it is the usual one."""
+    if own.awslogs == usual.awslogs:
+        return replace(own, log_events=usual.log_events, log_group=usual.log_group)
+    return _with_log(own, account)
 
 
 def _with_log(facts: Facts, account: Account) -> Facts:

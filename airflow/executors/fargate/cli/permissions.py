@@ -38,12 +38,13 @@ FOUND_NOTHING = ("ResourceNotFoundException",)
 
 def check_permissions(facts: Facts) -> Iterable[Row]:
     """Each permission, in the order of a container's life."""
-    definition = (facts.request or {}).get("taskDefinition")
-    yield _untested("ecs:RunTask", f"it would start a container of {definition}")
-    passed = roles(facts)
+    kinds = [facts, *facts.queues.values()]
+    definitions = dict.fromkeys(str((one.request or {}).get("taskDefinition")) for one in kinds)
+    yield _untested("ecs:RunTask", f"it would start a container of {', '.join(definitions)}")
+    passed = dict.fromkeys(role for one in kinds for role in roles(one))
     if passed:
         yield _untested("iam:PassRole", f"AWS looks when a container is started with {', '.join(passed)}")
-    if (facts.request or {}).get("tags"):
+    if any((one.request or {}).get("tags") for one in kinds):
         yield _untested("ecs:TagResource", "AWS looks when a container is started with tags")
     yield _tested("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
     yield _tested("ecs:DescribeTasks", facts.describe_tasks, "following the containers")
