@@ -30,6 +30,8 @@ python -m pip install --no-cache-dir "apache-airflow==${AIRFLOW_VERSION:?}" boto
 PIP_USER=false python -m pip install --no-cache-dir --target "$tools" -r "$repository/requirements/overlay.in"
 PYTHONPATH=$tools PYTHONDONTWRITEBYTECODE=1 python "$repository/scripts/overlay.py" apply
 
+# The database comes later; what there is without one is SQLite, which Airflow 2 refuses for most executors.
+export _AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK=1
 AIRFLOW__CORE__EXECUTOR=FargateExecutor python - <<'CHECK'
 from airflow.executors.executor_loader import ExecutorLoader
 

@@ -39,6 +39,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "executor" / "fargate-bad-input.rst"
 #: What stands before what is made; it goes on to the end of the file.
 MARK = ".. bad input: made by scripts/bad_input_table\n"
+#: The heads of columns that quote; Airflow's check of spelling leaves out what is literal.
+QUOTED = ("What is said", "Airflow's words", "What the executor meets")
 #: The tables: their titles, what is said above, the head of the first and of the second column, their rows.
 TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
     "A wrong option": (
@@ -104,7 +106,8 @@ def _table(title: str, above: str, first: str, second: str, rows: list[Row]) -> 
     lines += [f"   * - {first}", f"     - {second}"]
     for row in rows:
         literal = row.given.encode("unicode_escape").decode() if not row.given.isprintable() else row.given
-        lines += [f"   * - ``{literal}``", *_wrapped(_plain(row.says))]
+        said = f"``{row.says}``" if second in QUOTED else _plain(row.says)
+        lines += [f"   * - ``{literal}``", *_wrapped(said)]
     return "\n".join(lines) + "\n"
 
 

@@ -100,7 +100,7 @@ ROWS = (
     ),
     Row(
         "vcpu-quota",
-        "The account's quota of vCPUs is reached",
+        "The account's quota of virtual CPUs is reached",
         "As many run as there is room for; the others wait, at the cost of no attempt.",
         quota=0.5,
         seconds=300,
