@@ -167,19 +167,21 @@ class Launching:
         if run.quiet or run.prepared is None:
             self.launch_again(run, reason)
             return
-        run.forget_container()
         if run.prepared.fallback is not None:
-            run.prepared = run.prepared.fallen_back()
-            where = ", ".join(map(str, providers(run.prepared.request)))
+            fallen_back = run.prepared.fallen_back()
+            where = ", ".join(map(str, providers(fallen_back.request)))
             self._owner.noted(
                 run, f"{reason} Launching with [fargate] capacity_provider_fallback instead: {where}."
             )
+            run.prepared = fallen_back
+            run.forget_container()
             self.add(run)
             return
         run.waits += 1
         if run.waits == 1:
             told = f" {run.prepared.no_fallback}" if run.prepared.no_fallback else ""
             self._owner.noted(run, f"{reason}{told} Trying again until there is room.")
+        run.forget_container()
         self.add(run, self._attempt(run.waits))
 
     def _leave_fallback(self, run: Run, prepared: Prepared, reason: str) -> None:
