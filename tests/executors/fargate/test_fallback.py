@@ -21,6 +21,7 @@ from __future__ import annotations
 import pytest
 
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.links import task_id
 
 SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
 ON_DEMAND = {"capacityProvider": "FARGATE", "weight": 1}
@@ -87,7 +88,8 @@ def test_a_container_that_finds_no_room_is_one_of_the_fallback_next(fleet, ecs, 
         interrupted(ecs, ecs.arns[0])
     fleet.advance(5)
     assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"]]
-    assert len(fleet.told_of(launch, Noted)) == 1
+    (note,) = fleet.told_of(launch, Noted)
+    assert task_id(ecs.arns[0]) in note.text
 
 
 def test_only_where_it_runs_differs(fleet, ecs, launch):
