@@ -112,6 +112,8 @@ class FargateExecutor(BaseExecutor):
         self._untold: dict[TaskInstanceKey, Candidate] = {}
         #: Keys whose end the scheduler has been told of since the last heartbeat.
         self._just_ended: set[TaskInstanceKey] = set()
+        #: Priorities of what is queued, where Airflow hands over commands without them.
+        self._priorities: dict[TaskInstanceKey, int] = {}
         #: Events that the scheduler has still to save, or is saving: see :meth:`log_task_event`.
         self._unsaved_events: list[Any] = []
         #: What tells this scheduler from all others.
@@ -197,6 +199,7 @@ class FargateExecutor(BaseExecutor):
         its container may still be ending. 2.11 and 3.0 would drop such a key after some seconds.
         """
         self.running.difference_update(self.queued_tasks)
+        self._priorities = compat.priorities(self.queued_tasks)
         super().trigger_tasks(open_slots)
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
@@ -226,6 +229,7 @@ class FargateExecutor(BaseExecutor):
                 command=tuple(command),
                 executor_config=executor_config,
                 queue=queue,
+                priority=self._priorities.get(key, 0),
                 handed_over=time.time(),
                 scheduler=self._scheduler,
             )

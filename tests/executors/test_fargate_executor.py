@@ -504,6 +504,21 @@ class TestWorkloads:
         assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [1, 2, 0]
 
 
+def test_what_waits_goes_by_priority_across_heartbeats(unstarted, ecs, monkeypatch):
+    """A launch that is handed over later goes first where its priority is higher, on every release."""
+    monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_CONCURRENCY", "1")
+    unstarted.start()
+    fleet = unstarted._fleet_thread
+    fleet.launch_pool.held = True
+    for number, priority in enumerate([9, 1, 5]):
+        queue(unstarted, key_of(number), priority=priority)
+        unstarted.heartbeat()
+    fleet.launch_pool.held = False
+    unstarted.heartbeat()
+    names = [json.dumps(task["overrides"]) for task in ecs.tasks.values()]
+    assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [0, 2, 1]
+
+
 @pytest.mark.skipif(not compat.HANDS_OVER_CALLBACKS, reason="from 3.2 on")
 class TestCallbacks:
     """Callbacks of Dags, such as those of deadlines, that are to be executed as tasks are."""

@@ -27,7 +27,7 @@ import importlib
 import json
 import sys
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -71,6 +71,12 @@ _starting: ContextVar[BaseExecutor | None] = ContextVar("starting", default=None
 def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
     """Return the package's own form of Airflow's key of a task instance."""
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
+
+
+def priorities(queued_tasks: Mapping[TaskInstanceKey, Any]) -> dict[TaskInstanceKey, int]:
+    """Return what is queued with its ``priority_weight``, on 2.11; a workload has its own with it."""
+    commands = ((key, queued) for key, queued in queued_tasks.items() if isinstance(queued, tuple))
+    return {key: priority for key, (_, priority, *_) in commands}
 
 
 def workload_key(workload: Any) -> Any:
