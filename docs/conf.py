@@ -27,4 +27,5 @@ project = "FargateExecutor for Apache Airflow"
 author = "The Apache Software Foundation"
 language = "en"
 html_theme = "alabaster"
+html_theme_options = {"page_width": "1200px"}
 html_show_copyright = False

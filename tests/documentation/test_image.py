@@ -93,6 +93,14 @@ def test_it_ends_as_airflows_user():
     assert all(copy.startswith("--chown=airflow:0 ") for copy in of("COPY"))
 
 
+def test_docker_gets_what_is_copied():
+    """The folder that is sent to Docker has all of it, and not the environments beside it."""
+    lines = DOCKERFILE.with_name("Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    sources = [f"!{copy.split()[1]}" for copy in of("COPY")]
+    assert rules == ["*", *sources, "**/__pycache__"]
+
+
 def test_it_makes_an_airflow_that_knows_the_executor(environment, tmp_path):
     """With no other file than those that are copied, the commands leave an Airflow with the executor, and nothing else."""
     there = tmp_path / "fargate"
