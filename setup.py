@@ -61,8 +61,7 @@ setup(
     install_requires=[
         # Those that the overlay and the end-to-end tests know.
         "apache-airflow>=2.11,<3.4",
-        # The first with botocore 1.31.85, in whose model RunTask has a clientToken.
-        "boto3>=1.28.85",
+        *(line.replace("==", ">=") for line in requirements("boto3-oldest") if line.startswith("boto3==")),
     ],
     extras_require={
         "test": requirements("tests", "overlay", "local-fargate"),

@@ -71,6 +71,20 @@ def _locked(name: str, release: Release) -> Path:
     return environment
 
 
+def boto3_folder(which: str, environment: Path) -> Path:
+    """Make or reuse a folder with another boto3, to stand on the path before that of an environment; return it."""
+    folder, lock = VENVS / f"boto3-{which}", REQUIREMENTS / f"boto3-{which}.lock"
+    with _exclusive():
+        uv = tools_environment() / "bin" / "uv"
+        if not _is_current(folder, lock, of=environment):
+            shutil.rmtree(folder, ignore_errors=True)
+            target = ("--target", folder, "--python", environment)
+            _say(f"Installing {lock.stem} into {_shown(folder)}")
+            _uv(uv, "pip", "install", *target, "--require-hashes", "-r", lock)
+            _mark_current(folder, lock)
+    return folder
+
+
 def tools_environment() -> Path:
     """Make or reuse the environment that holds uv and ruff, and return its path."""
     environment = VENVS / "tools"
@@ -156,10 +170,12 @@ def _uv(uv: Path, *arguments: str | Path) -> None:
     _run(uv, "--quiet", *arguments)
 
 
-def _is_current(environment: Path, lock: Path) -> bool:
-    stamp = environment / "installed-from"
+def _is_current(folder: Path, lock: Path, of: Path | None = None) -> bool:
+    """Whether a folder holds what the lock pins, for the Python of an environment: its own, or another one."""
+    stamp = folder / "installed-from"
     # The link to Python leads nowhere where the Python that it was made with is gone.
-    return stamp.exists() and stamp.read_text() == _digest(lock) and (environment / "bin" / "python").exists()
+    python = (of or folder) / "bin" / "python"
+    return stamp.exists() and stamp.read_text() == _digest(lock) and python.exists()
 
 
 def _mark_current(environment: Path, lock: Path) -> None:

@@ -118,6 +118,19 @@ def test_lint_treats_ours_as_another_core_executor(plain, overlaid, options):
     assert log == other_log
 
 
+def test_revert_gives_back_the_airflow_that_was_installed(plain, overlaid):
+    """Every file is as it was, and none is left; the last test of what is overlaid."""
+    script = REPOSITORY / "scripts/overlay.py"
+    subprocess.run([sys.executable, script, "revert", overlaid.package], check=True)
+    assert contents(overlaid.package) == contents(plain.package)
+
+
+def contents(package):
+    """Return the bytes of every file by its path, but for what Python has compiled."""
+    files = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    return {path.relative_to(package).as_posix(): path.read_bytes() for path in files}
+
+
 def words(output):
     """Return the output without the line breaks, which fall elsewhere in a name of another length."""
     return output.split()

@@ -234,12 +234,25 @@ TAKEN = {
 }
 
 
+@pytest.fixture
+def known(service_model):
+    """Return a function that skips a test of what the installed botocore does not know: the oldest, no volumes."""
+    members = service_model.operation_model("RunTask").input_shape.members
+
+    def skip(change):
+        if "volumeConfigurations" in change and "volumeConfigurations" not in members:
+            pytest.skip("this botocore knows no volumes")
+
+    return skip
+
+
 class TestCheck:
     @pytest.mark.parametrize(
         ("change", "told"), BEYOND_THE_VALIDATOR.values(), ids=list(BEYOND_THE_VALIDATOR)
     )
-    def test_finds_what_the_validator_misses(self, change, told, check, service_model):
+    def test_finds_what_the_validator_misses(self, change, told, check, service_model, known):
         """What botocore's validator lets pass and AWS refuses is refused here, and the member is named."""
+        known(change)
         request = request_with(change)
         report = ParamValidator().validate(request, service_model.operation_model("RunTask").input_shape)
         assert not report.has_errors()
@@ -251,8 +264,9 @@ class TestCheck:
         assert told in refused(check, request_with(change))
 
     @pytest.mark.parametrize("change", TAKEN.values(), ids=list(TAKEN))
-    def test_lets_pass_what_aws_takes(self, change, check):
+    def test_lets_pass_what_aws_takes(self, change, check, known):
         """Each limit's last right value is no mistake."""
+        known(change)
         check(request_with(change))
 
     def test_tells_all_mistakes_of_a_request(self, check):

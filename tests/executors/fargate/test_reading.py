@@ -18,12 +18,14 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import sys
 from datetime import datetime
 from types import SimpleNamespace
 
 import boto3
+import botocore.endpoint
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.exceptions import ClientError
@@ -178,6 +180,8 @@ class TestReadLess:
 
     def test_reads_no_more(self, whole_answer):
         """Nothing is made of what is not used, the command with its token least of all."""
+        if "before-parse" not in inspect.getsource(botocore.endpoint):
+            pytest.skip("this botocore lets nobody read for it")
         _, ours = both(whole_answer)
         (task,) = ours["tasks"]
         assert set(task) == {*TASK_MEMBERS, *IN_PART}
