@@ -19,10 +19,12 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from botocore.validate import ParamValidator
-from documentation.snippets import executor_configs, options_of, snippets
+from documentation.options import REPOSITORY
+from documentation.snippets import PAGES, executor_configs, options_of, snippets
 
 from airflow.configuration import retrieve_configuration_description
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
@@ -33,6 +35,14 @@ COMMAND = ("python", "-m", "airflow", "x" * 1100)
 
 INI = snippets("ini")
 JSON = snippets("json")
+#: Options in the middle of a sentence; the page about bad input has bad ones, and tests of its own.
+INLINE = [
+    (page.relative_to(REPOSITORY).as_posix(), name, " ".join(value.split()))
+    for page in PAGES
+    if page.stem != "fargate-bad-input"
+    for name, value in re.findall(r"`(\w+)\s=\s([^`]+)`", page.read_text(encoding="utf-8"))
+    if name in template()
+]
 CONFIGS = [(snippet, config) for snippet in snippets("python") for config in executor_configs(snippet)]
 
 
@@ -41,6 +51,7 @@ def test_there_are_snippets():
     assert {"README.md", "docs/executor/fargate.rst"} <= {snippet.page for snippet in INI}
     assert {"README.md", "docs/executor/fargate.rst"} <= {snippet.page for snippet, _ in CONFIGS}
     assert {"README.md", "docs/executor/fargate-security.rst"} <= {snippet.page for snippet in JSON}
+    assert {"UPDATING.md", "docs/executor/fargate-recipes.rst"} <= {page for page, *_ in INLINE}
 
 
 @pytest.mark.parametrize("snippet", INI, ids=str)
@@ -49,6 +60,12 @@ def test_options_can_be_read(snippet, read_config):
     shown = options_of(snippet).get("fargate", {})
     assert shown.keys() <= template().keys()
     read_config(shown)
+
+
+@pytest.mark.parametrize(("page", "name", "value"), INLINE)
+def test_an_option_in_a_sentence_can_be_read(page, name, value, read_config):
+    """What a sentence advises to set is no mistake."""
+    read_config({name: value})
 
 
 @pytest.mark.parametrize("snippet", INI, ids=str)
