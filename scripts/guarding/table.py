@@ -154,6 +154,18 @@ GUARDS = (
         ),
     ),
     Guard(
+        "Spot has no capacity",
+        "a launch that finds no room goes on with its fallback",
+        "spot-no-capacity",
+        (
+            Edit(
+                "fargate/launching.py",
+                "        if run.prepared.fallback is not None:\n",
+                "        if False:\n",
+            ),
+        ),
+    ),
+    Guard(
         "overrides over 8192 characters",
         "requests are checked before AWS is asked",
         "overrides-too-large",

@@ -198,14 +198,17 @@ class World(RuleBasedStateMachine):
         poll=st.sampled_from([1.0, 5.0, 30.0]),
         rate=st.sampled_from([0.5, 20.0]),
         burst=st.sampled_from([1, 100]),
+        fallback=st.booleans(),
     )
-    def begin(self, attempts, concurrency, poll, rate, burst):
+    def begin(self, attempts, concurrency, poll, rate, burst, fallback):
         self.config = fakes.make_config(
             max_launch_attempts=attempts,
             launch_concurrency=concurrency,
             poll_interval=poll,
             launch_rate=rate,
             launch_burst=burst,
+            capacity_provider_strategy=({"capacityProvider": "FARGATE_SPOT", "weight": 1},),
+            capacity_provider_fallback=({"capacityProvider": "FARGATE", "weight": 1},) if fallback else (),
         )
         self.fleet = self.new_fleet()
 
