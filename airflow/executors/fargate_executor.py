@@ -207,7 +207,9 @@ class FargateExecutor(BaseExecutor):
         for workload in workload_items:
             key = compat.workload_key(workload)
             is_task = hasattr(workload, "ti")
-            del (self.queued_tasks if is_task else self.queued_callbacks)[key]
+            # 3.2 and newer have a queue of their own for callbacks.
+            queue: dict[Any, Any] = self.queued_tasks if is_task else getattr(self, "queued_callbacks")
+            del queue[key]
             self.running.add(key)
             if is_task or compat.RUNS_CALLBACKS:
                 self._hand_over(compat.launch_of_workload(workload, time.time(), self._scheduler))

@@ -92,8 +92,8 @@ class Metadata:
             **values,
         }
         if "id" in TaskInstance.__table__.columns:
-            python_type = TaskInstance.__table__.columns["id"].type.python_type
-            row["id"] = row["id"] if python_type is uuid.UUID else str(row["id"])
+            as_uuid = getattr(TaskInstance.__table__.columns["id"].type, "as_uuid", False)
+            row["id"] = row["id"] if as_uuid else str(row["id"])
         self._insert(TaskInstance, row)
 
     def _insert(self, model, row):
