@@ -32,6 +32,9 @@ MAX_TAG_KEY_CHARACTERS = 128
 MAX_TAG_VALUE_CHARACTERS = 256
 MAX_STRATEGY_ITEMS = 20
 
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html: besides letters, numbers and spaces.
+TAG_SYMBOLS = "_.:/=+-@"
+
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5

@@ -23,6 +23,7 @@ Limits: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.ht
 from __future__ import annotations
 
 import json
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -147,10 +148,18 @@ def _check_tags(tags: Sequence[dict[str, str]]) -> None:
             raise invalid_parameter(
                 f"Tag value length should be no longer than {limits.MAX_TAG_VALUE_CHARACTERS}."
             )
+        if not all(map(_is_tag_character, key + value)):
+            raise invalid_parameter(
+                "Tags can only contain unicode letters, digits, white space, or one of these symbols: _ . : / = + - @"
+            )
         if key.lower().startswith("aws:") or value.lower().startswith("aws:"):
             raise invalid_parameter("Tags with the aws: prefix are reserved for AWS.")
     if len({tag["key"] for tag in tags}) < len(tags):
         raise invalid_parameter("Tag keys must be unique.")
+
+
+def _is_tag_character(character: str) -> bool:
+    return character in limits.TAG_SYMBOLS or unicodedata.category(character)[0] in ("L", "N", "Z")
 
 
 def _check_overrides(overrides: dict[str, Any], definition: TaskDefinition) -> None:

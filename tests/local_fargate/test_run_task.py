@@ -213,6 +213,11 @@ REFUSED = {
         "InvalidParameterException",
         "Tags with the aws: prefix are reserved for AWS.",
     ),
+    "tag with a quotation mark": (
+        {"tags": [{"key": "x", "value": "it's"}]},
+        "InvalidParameterException",
+        "Tags can only contain unicode letters, digits, white space, or one of these symbols: _ . : / = + - @",
+    ),
     "tag key too long": (
         {"tags": [{"key": "x" * 129, "value": ""}]},
         "InvalidParameterException",
