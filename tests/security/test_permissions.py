@@ -31,6 +31,7 @@ from hardening.scheduler import make_key
 
 from airflow.executors.fargate import compat
 from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate_executor import FargateExecutor
 
 REPOSITORY = Path(__file__).parents[2]
 SECURITY = REPOSITORY / "docs" / "executor" / "fargate-security.rst"
@@ -40,6 +41,9 @@ README = REPOSITORY / "README.md"
 PASS_ROLE = "iam:PassRole"
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/supported-iam-actions-tagging.html
 TAG = "ecs:TagResource"
+#: For what AWS takes neither a resource nor a condition that would fit.
+#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+NO_RESOURCE = ("ecs:DescribeTaskDefinition",)
 
 
 @pytest.fixture
@@ -86,9 +90,9 @@ def derived(calls):
     return asked
 
 
-def lead_a_life(fargate, start, until):
-    """Run, stop, search and adopt: everything for which the executor calls AWS."""
-    fargate.adjust(pretend={"duration": 2})
+def lead_a_life(fargate, start, until, calls):
+    """Run, stop, search, adopt, fail and read logs: everything for which the executor calls AWS."""
+    fargate.adjust(pretend={"duration": 2, "exit_codes": 1})
     first = start()
     keys = [make_key("ends"), make_key("is_revoked"), make_key("is_adopted")]
     for key in keys:
@@ -104,16 +108,38 @@ def lead_a_life(fargate, start, until):
     candidates = [Candidate(compat.task_instance_id(key), key, None, time.time() - 60) for key in keys]
     thread.tell(thread.fleet.look_for, candidates, reply)
     assert len(reply.result(timeout=30).found) >= 2
+    until(second, lambda: "logs:GetLogEvents" in derived(calls))
+
+
+def statements(*sids):
+    """Return the statements of the full policy with these names; all, where none are named."""
+    (policy,) = blocks(SECURITY, "rst")
+    return [statement for statement in policy["Statement"] if not sids or statement["Sid"] in sids]
 
 
 @pytest.mark.parametrize("tag_tasks", ["True", "False"])
 def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, until, monkeypatch, tag_tasks):
     """Each action of the policy is asked for by a call of the executor, and each call is allowed."""
     monkeypatch.setenv("AIRFLOW__FARGATE__TAG_TASKS", tag_tasks)
-    lead_a_life(fargate, start, until)
-    (policy,) = blocks(SECURITY, "rst")
-    assert derived(calls) == actions(policy["Statement"]) - ({TAG} if tag_tasks == "False" else set())
-    assert {params["cluster"] for _, _, params in calls} == {fargate.told["cluster"]}
+    lead_a_life(fargate, start, until, calls)
+    assert derived(calls) == actions(statements()) - ({TAG} if tag_tasks == "False" else set())
+    clusters = [params["cluster"] for _, _, params in calls if "cluster" in params]
+    assert {cluster.rpartition("/")[2] for cluster in clusters} == {fargate.told["cluster"]}
+
+
+def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start, until):
+    """What shows a running task's log makes three calls, for which two statements and one action are enough."""
+    scheduler = start()
+    scheduler.queue(make_key("runs"), None)
+    until(scheduler, lambda: [task for task in fargate.tasks() if task["lastStatus"] == "RUNNING"])
+    (task,) = fargate.tasks()
+    calls.clear()
+    ti = SimpleNamespace(external_executor_id=task["taskArn"], try_number=1)
+    FargateExecutor().get_task_log(ti, 1)
+    mine = {f"{service}:{operation}" for service, operation, params in calls if params.get("cluster") is None}
+    assert mine == actions(statements("FindLogs", "ReadLogs"))
+    text = " ".join(SECURITY.read_text().split())
+    assert "needs ``ecs:DescribeTasks`` and the statements ``FindLogs`` and ``ReadLogs``" in text
 
 
 def test_the_readme_says_the_same():
@@ -129,5 +155,5 @@ def test_nothing_is_allowed_everywhere():
     (policy,) = blocks(SECURITY, "rst")
     for statement in policy["Statement"]:
         assert "*" not in str(statement["Action"])
-        if statement["Resource"] == "*":
+        if statement["Resource"] == "*" and statement["Action"] not in NO_RESOURCE:
             assert "ecs:cluster" in str(statement["Condition"])

@@ -47,7 +47,7 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
         yield Row(CHECK, UNKNOWN, "nothing names one", "See the request above")
         return
     if answer.error is not None:
-        remedy = "Allow ecs:DescribeTaskDefinition to whoever runs this check; the executor does not need it"
+        remedy = "Allow ecs:DescribeTaskDefinition to whoever runs this check, and to the scheduler, which finds logs by it"
         refused = Row(CHECK, UNKNOWN, told(answer), remedy)
         yield failed_call(
             CHECK, answer, refused, "Register it, or correct [fargate] task_definition and region"

@@ -49,6 +49,8 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
     yield _tested("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
     yield _tested("ecs:DescribeTasks", facts.describe_tasks, "following the containers")
     yield _untested("ecs:StopTask", "it would stop a container")
+    if facts.task_definition is not None and facts.task_definition.error in (None, *REFUSED):
+        yield _tested("ecs:DescribeTaskDefinition", facts.task_definition, "finding a container's log")
     if facts.log_events is not None:
         yield _tested("logs:GetLogEvents", facts.log_events, "showing a container's log")
 
