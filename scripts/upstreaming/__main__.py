@@ -21,6 +21,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from overlay_parts.errors import OverlayError
@@ -28,7 +29,7 @@ from overlay_parts.errors import OverlayError
 from upstreaming.bed import Bed, UpstreamError
 from upstreaming.forms import check_forms
 from upstreaming.hooks import Hooks
-from upstreaming.options import GROUPS, parse
+from upstreaming.options import GROUPS, WITH_AIRFLOW, line_of, lines_known, parse
 from upstreaming.patch import changed_files, check_patch, commit_patch
 from upstreaming.table import Row, lines
 from upstreaming.tests import RunsOfTests
@@ -44,7 +45,8 @@ def main() -> int:
         try:
             bed = Bed(options.tree.resolve(), Path(room), logs)
             print(f"Airflow {bed.tree.version}, {bed.git('rev-parse', 'HEAD')}", flush=True)
-            rows = _check(bed, options.only or GROUPS)
+            groups, skipped = _possible(bed, options.only or GROUPS)
+            rows = _check(bed, groups) + skipped
         except (UpstreamError, OverlayError) as error:
             print(f"upstream: {error}", file=sys.stderr)
             return 2
@@ -52,7 +54,18 @@ def main() -> int:
     return int(any(row.passed is False for row in rows))
 
 
-def _check(bed: Bed, groups: tuple[str, ...]) -> list[Row]:
+def _possible(bed: Bed, groups: Sequence[str]) -> tuple[list[str], list[Row]]:
+    """Return the groups that can be checked in this tree, and a row for each other one."""
+    line = line_of(bed.tree.version)
+    without = () if line in lines_known() else WITH_AIRFLOW
+    reason = (
+        f"there is no requirements/upstream-{line}.in of what this tree depends on; make one after the others"
+    )
+    skipped = [Row(f"all {group}", "-", reason, None) for group in groups if group in without]
+    return [group for group in groups if group not in without], skipped
+
+
+def _check(bed: Bed, groups: Sequence[str]) -> list[Row]:
     tests, hooks = RunsOfTests(bed), Hooks(bed)
     rows = []
     if "tests" in groups:

@@ -81,6 +81,7 @@ ELSEWHERE = {
 # Hooks that see all of the repository, made to see the files of the patch.
 NARROWED = {"ruff-format": {"entry": "ruff format --force-exclude --check", "pass_filenames": True}}
 SHOWN_LINES = 12
+CONFIGURATION = ".pre-commit-config.yaml"
 # What pre-commit writes over each hook.
 HEADER = re.compile(r"(?m)^.*?\.*(?:\(.*\))?(Passed|Failed|Skipped)\n- hook id: (\S+)\n")
 # What a hook's script has in it where it starts containers.
@@ -122,7 +123,7 @@ class Hooks:
 
     def prepare(self, files: list[Path]) -> None:
         """Write the configuration of those that can run, and remember why the others that concern files cannot."""
-        text = (self._bed.root / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+        text = (self._bed.root / CONFIGURATION).read_text(encoding="utf-8")
         config = yaml.safe_load(text)
         hooks = []
         for repository in config["repos"]:
@@ -133,8 +134,17 @@ class Hooks:
                 elif reason and _concerns(hook, files):
                     row = Row(f"hook {hook['id']}", "-", reason, None)
                     self._skipped += [row] if row not in self._skipped else []
+        self._skipped += self._of_folders(files)
         ours = {"exclude": config.get("exclude", "^$"), "repos": [{"repo": "local", "hooks": hooks}]}
         self._config.write_text(yaml.safe_dump(ours, sort_keys=False), encoding="utf-8")
+
+    def _of_folders(self, files: list[Path]) -> list[Row]:
+        """Return a row for each folder with hooks of its own, which newer trees have and pre-commit passes over."""
+        found = {path.relative_to(self._bed.root) for path in self._bed.root.glob(f"*/{CONFIGURATION}")}
+        concerned = sorted(path for path in found if any(file.is_relative_to(path.parent) for file in files))
+        return [
+            Row(f"hooks of {path}", "-", "need prek: prek run, in the checkout", None) for path in concerned
+        ]
 
     def before(self, modified: list[Path]) -> None:
         """Run them on the files that the patch modifies, as they are without it."""

@@ -22,6 +22,9 @@ import argparse
 from pathlib import Path
 
 GROUPS = ("patch", "forms", "hooks", "types", "tests")
+# Those that import the tree's Airflow, and so need what it depends on.
+WITH_AIRFLOW = ("forms", "types", "tests")
+REQUIREMENTS = Path(__file__).parents[2] / "requirements"
 
 
 def parse(arguments: list[str], description: str | None) -> argparse.Namespace:
@@ -35,3 +38,14 @@ def parse(arguments: list[str], description: str | None) -> argparse.Namespace:
     )
     parser.add_argument("--logs", type=Path, help="keep what the checks said in this folder")
     return parser.parse_args(arguments)
+
+
+def lines_known() -> list[str]:
+    """Return the lines of releases for which there are requirements, the newest last."""
+    lines = [path.stem.removeprefix("upstream-") for path in REQUIREMENTS.glob("upstream-*.in")]
+    return sorted(lines, key=lambda line: [int(number) for number in line.split(".")])
+
+
+def line_of(version: str) -> str:
+    """Return the line of releases that a version is of, such as ``3.0``."""
+    return ".".join(version.split(".")[:2])

@@ -24,8 +24,10 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
+from upstreaming.__main__ import _possible
 from upstreaming.bed import Bed, Done, UpstreamError
 from upstreaming.hooks import Hooks
+from upstreaming.options import GROUPS
 from upstreaming.table import Row, lines
 from upstreaming.tests import RunsOfTests
 
@@ -222,6 +224,15 @@ def test_hooks_are_told_with_what_they_said(hooks):
     }
 
 
+def test_folders_with_hooks_of_their_own_are_told(hooks, tmp_path):
+    """Newer trees have such; pre-commit does not see them, so they are not taken for passed."""
+    for folder in ("core", "other"):
+        put(tmp_path / folder / ".pre-commit-config.yaml", "repos: []\n")
+    hooks.prepare([Path("core/a.py")])
+    [row] = [row for row in hooks.after([Path("a.py")], [Path("core/a.py")]) if "hooks of" in row.check]
+    assert (row.check, row.passed) == ("hooks of core/.pre-commit-config.yaml", None)
+
+
 TODO = "a.py:1: TODO"
 MOVED = "a.py:17: TODO"
 OTHER = "a.py:2: TODO later"
@@ -266,6 +277,19 @@ def test_hooks_that_broke_off_are_told(hooks, monkeypatch):
     monkeypatch.setattr(hooks._bed, "run", lambda *_, **__: Done(3, "An unexpected error"))
     with pytest.raises(UpstreamError, match="An unexpected error"):
         hooks.after([Path("a.py")], [Path("b.py")])
+
+
+@pytest.mark.parametrize(
+    "version, possible",
+    [("2.11.1", list(GROUPS)), ("3.0.0", list(GROUPS)), ("3.9.0.dev0", ["patch", "hooks"])],
+)
+def test_of_a_release_without_requirements_the_patch_alone_is_checked(version, possible):
+    """What would import the tree's Airflow is skipped, with the reason."""
+    bed = SimpleNamespace(tree=SimpleNamespace(version=version))
+    groups, skipped = _possible(bed, GROUPS)
+    assert groups == possible
+    assert sorted([*groups, *(row.check.removeprefix("all ") for row in skipped)]) == sorted(GROUPS)
+    assert all(row.passed is None and "upstream-3.9.in" in row.after for row in skipped)
 
 
 @pytest.mark.parametrize("state, message", [("no repository", "git"), ("changed", "not committed")])
