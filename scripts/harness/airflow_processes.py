@@ -27,6 +27,7 @@ from pathlib import Path
 
 from harness.database import Database
 from harness.processes import HarnessError, Process, wait_until
+from harness.rest import RestApi
 from harness.settings import USER, Settings
 
 COMPONENTS = {
@@ -57,8 +58,10 @@ class Airflow:
         """Prepare the home folder and the database; nothing runs yet."""
         self.settings = settings
         self.database = Database(settings.database)
+        self.api = RestApi(settings)
         self.env = dict(env)
         self.processes: dict[str, Process] = {}
+        self._user_added = False
         self.logs = settings.home / "component-logs"
         for folder in ("component-logs", "dags"):
             (settings.home / folder).mkdir()
@@ -124,8 +127,9 @@ class Airflow:
             process.stop()
 
     def add_user(self) -> None:
-        """Make the user that can log in; Airflow 3 has it from its settings."""
-        if self.settings.release.major == 2:
+        """Make the user that can log in, and ask the REST API; Airflow 3 has it from its settings."""
+        if self.settings.release.major == 2 and not self._user_added:
+            self._user_added = True
             who = ["--username", USER, "--role", "Admin", "--firstname", "A", "--lastname", "B"]
             self.command("users", "create", *who, "--email", "a@b.c", "--password", self.settings.password)
 
@@ -136,9 +140,7 @@ class Airflow:
             self.command("dags", "trigger", "--run-id", run_id, dag_id)
             return
         # The command line takes seconds to start.
-        who = {"username": USER, "password": self.settings.password}
-        token = self._post("/auth/token", who)["access_token"]
-        self._post(f"/api/v2/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None}, token)
+        self.api.trigger(dag_id, run_id)
 
     def command(self, *arguments: str) -> str:
         """Run a command of Airflow's command line to its end and return what it printed."""
@@ -162,18 +164,6 @@ class Airflow:
         for process in self.processes.values():
             if process.exit_code is not None:
                 raise HarnessError(f"The {process.name} ended with {process.exit_code}:\n{process.tail()}")
-
-    def _post(self, path: str, body: Mapping[str, object], token: str = "") -> dict[str, object]:
-        """Ask the API server to do something."""
-        headers = {
-            "Content-Type": "application/json",
-            **({"Authorization": f"Bearer {token}"} if token else {}),
-        }
-        request = urllib.request.Request(
-            self.settings.address + path, json.dumps(body).encode(), headers, method="POST"
-        )
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return json.load(answer)
 
     def _has_dag(self, dag_id: str) -> bool:
         self.check_alive()

@@ -92,7 +92,10 @@ class Settings:
         }
 
     def _components(self) -> dict[str, str]:
-        return {
+        backends = ("airflow.api.auth.backend.session", "airflow.api.auth.backend.basic_auth")
+        # Airflow 2's REST API takes a name and a password, as programs give them, only where it is told to.
+        of_release_2 = {"AIRFLOW__API__AUTH_BACKENDS": ",".join(backends)} if self.release.major == 2 else {}
+        return of_release_2 | {
             "AIRFLOW__API__BASE_URL": self.address,
             "AIRFLOW__API__HOST": "127.0.0.1",
             "AIRFLOW__API__PORT": str(self.port),

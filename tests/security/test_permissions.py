@@ -129,6 +129,7 @@ def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, unt
 
 def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start, until):
     """What shows a running task's log makes three calls, for which two statements and one action are enough."""
+    fargate.adjust(pretend={"duration": 60})
     scheduler = start()
     scheduler.queue(make_key("runs"), None)
     until(scheduler, lambda: [task for task in fargate.tasks() if task["lastStatus"] == "RUNNING"])

@@ -1,0 +1,97 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What a user sees in Airflow of containers that run, and of one that died before Airflow's own logging began."""
+
+from __future__ import annotations
+
+import pytest
+from harness.dag_run import DagRun
+from harness.processes import wait_until
+
+PATIENCE = 90
+
+
+@pytest.fixture
+def api(deployment):
+    """Return Airflow's REST API, with a user that may ask it."""
+    deployment.airflow.add_user()
+    return deployment.airflow.api
+
+
+def container_lines(deployment, launch):
+    """Return what CloudWatch has of a launch's container, asked for with a client of our own."""
+    import boto3
+
+    told = deployment.fargate.told
+    logs = boto3.session.Session("any", "key", region_name=told["region"]).client(
+        "logs", endpoint_url=told["endpoint_url"]
+    )
+    stream = f"ecs/{told['container_name']}/{launch.container}"
+    events = logs.get_log_events(logGroupName="/ecs/airflow", logStreamName=stream, startFromHead=True)[
+        "events"
+    ]
+    return [event["message"] for event in events]
+
+
+def test_a_log_is_shown_while_its_task_runs(deployment, api):
+    """The API server, whose executor was never started, shows what the container has written to CloudWatch so far."""
+    run = DagRun(deployment, "talks", "shows-its-log")
+    run.trigger()
+    run.follow(until=lambda tis: any(ti.state == "running" for ti in tis), timeout=120)
+    (launch,) = run.launches()
+
+    def shown():
+        log = api.log("talks", "shows-its-log", "runs_long")
+        return log if f"stream ecs/airflow/{launch.container}" in log else None
+
+    log = wait_until(shown, timeout=PATIENCE, what="the log of the running task")
+    lines = container_lines(deployment, launch)
+    assert lines
+    plain = [line for line in lines if line.strip() and "token" not in line and not line.startswith("{")]
+    assert [line for line in plain[:5] if line not in log] == []
+    assert f"Container {launch.container}: https://us-east-1.console.aws.amazon.com/" in log
+    assert "eyJ" not in log
+    run.follow(timeout=180)
+    assert run.result().problems() == []
+
+
+def test_a_container_that_dies_before_airflow_logs_is_not_mute(deployment, api):
+    """Its task's audit log has what happened, with the container's id and a link to it, and its last words."""
+    run_id = "dies-mute"
+    run = DagRun(deployment, "dies_mute", run_id)
+    run.trigger()
+    assert run.follow(timeout=180) == "failed"
+
+    def told():
+        events = api.events("dies_mute", run_id)
+        return events if any(event["event"] == "fargate log" for event in events) else None
+
+    events = wait_until(told, timeout=PATIENCE, what="the container's last words")
+    (launch,) = run.launches()
+    texts = {event["event"]: event["extra"] for event in events if event["event"].startswith("fargate")}
+    assert {(event["task_id"], event["try_number"]) for event in events if event["event"] in texts} == {
+        ("never_begins", 1)
+    }
+    assert list(texts) == ["fargate launch", "fargate failure", "fargate log"]
+    assert texts["fargate launch"].startswith("Launched in a container of its own.")
+    failure = texts["fargate failure"]
+    assert failure.startswith("Container airflow exited with code 1. Its command failed (AWS: ")
+    link = f"Container {launch.container}: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/airflow/tasks/"
+    assert f"{link}{launch.container}/" in failure
+    assert failure.endswith("?region=us-east-1")
+    assert texts["fargate log"].startswith(f"Last lines of container airflow ({launch.container}):\n")
+    assert "No module named 'encodings'" in texts["fargate log"]
