@@ -19,7 +19,8 @@ The wheel: our modules, to lie beside those of an installed Airflow.
 
 ``airflow`` and ``airflow.executors`` are Airflow's own packages. The wheel puts files into their folders and carries
 no ``__init__.py`` of theirs. Where it is installed, ``executor = airflow.executors.fargate_executor.FargateExecutor``
-works; the short name needs the registration that ``scripts/overlay.py`` makes.
+works, and Airflow knows the section ``[fargate]`` and the commands as it knows a provider's; the short name needs the
+registration that ``scripts/overlay.py`` makes.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ setup(
         "Intended Audience :: Developers",
         "Intended Audience :: System Administrators",
         "Operating System :: POSIX",
+        "Programming Language :: Python :: 3 :: Only",
         *(f"Programming Language :: Python :: 3.{minor}" for minor in range(9, 15)),
         "Topic :: System :: Distributed Computing",
     ],
@@ -64,11 +66,13 @@ setup(
         *(line.replace("==", ">=") for line in requirements("boto3-oldest") if line.startswith("boto3==")),
     ],
     extras_require={
+        # What the option conn_id needs.
+        "amazon": ["apache-airflow-providers-amazon"],
         "test": requirements("tests", "overlay", "local-fargate"),
         "local-fargate": requirements("local-fargate"),
     },
     packages=find_namespace_packages(include=["airflow", "airflow.*"]),
-    # From 3.2 on Airflow asks providers alone for commands: it is how they find ``airflow fargate``.
+    # How Airflow finds the options and, from 3.2 on, the commands.
     entry_points={
         "apache_airflow_provider": ["provider_info=airflow.executors.fargate.cli.provider:provider_info"]
     },
