@@ -234,6 +234,7 @@ class FargateExecutor(BaseExecutor):
                 priority=self._priorities.get(key, 0),
                 handed_over=time.time(),
                 scheduler=self._scheduler,
+                environment=compat.COMMAND_ENVIRONMENT,
             )
         )
 

@@ -437,7 +437,9 @@ def test_2_11_hands_over_commands(executor, ecs):
     executor.execute_async(key_of(), ["airflow", "tasks", "run"], "default", {"overrides": {"cpu": "512"}})
     executor.sync()
     (request, _) = ecs.made("run_task")[0].arguments
-    assert request["overrides"]["containerOverrides"][0]["command"] == ["airflow", "tasks", "run"]
+    (override,) = request["overrides"]["containerOverrides"]
+    assert override["command"] == ["airflow", "tasks", "run"]
+    assert {"name": "AIRFLOW_IS_EXECUTOR_CONTAINER", "value": "True"} in override["environment"]
     assert request["overrides"]["cpu"] == "512"
 
 

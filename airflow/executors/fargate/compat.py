@@ -50,6 +50,8 @@ HANDS_OVER_CALLBACKS = hasattr(BaseExecutor, "supports_callbacks")
 RUNS_CALLBACKS = hasattr(BaseExecutor, "run_workload")
 #: From 3.2 on Airflow assigns ``external_executor_id`` itself when it queues a task instance.
 ASSIGNS_IDS = hasattr(BaseExecutor, "pre_assigns_external_executor_id")
+#: Lets 2.11 write a task's own lines to the container's log as well, not to a file alone; 3.x does so anyway.
+COMMAND_ENVIRONMENT = (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
 #: As Airflow's own rule is: callbacks before tasks, since they complete what has begun.
 CALLBACK_PRIORITY = sys.maxsize
 #: From 3.0 on a line of a log is JSON with a time of its own; before that it begins with its time.

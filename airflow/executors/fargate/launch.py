@@ -89,6 +89,8 @@ class Launch:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     #: Which scheduler has handed it over, unlike any other of any Airflow; None where that cannot be told.
     scheduler: str | None = None
+    #: Names and values of environment variables that the container gets beside its identity.
+    environment: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return str(self.task)

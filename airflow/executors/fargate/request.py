@@ -187,7 +187,7 @@ class RequestBuilder:
         """Return the request with the executor's own part in it, which nobody can replace but for tags."""
         own = {
             "startedBy": self._config.deployment,
-            "overrides": {"containerOverrides": [_identity_override(name, launch)]},
+            "overrides": {"containerOverrides": [_own_override(name, launch)]},
         }
         try:
             whole: Mapping[str, Any] = merge(request, own)
@@ -286,5 +286,6 @@ def _where(error: BaseException) -> str:
     return f"in {frames[-1].filename}, line {frames[-1].lineno}" if frames else "somewhere"
 
 
-def _identity_override(name: str, launch: Launch) -> dict[str, Any]:
-    return {"name": name, "environment": [{"name": IDENTITY_VARIABLE, "value": launch.identity}]}
+def _own_override(name: str, launch: Launch) -> dict[str, Any]:
+    variables = ((IDENTITY_VARIABLE, launch.identity), *launch.environment)
+    return {"name": name, "environment": [{"name": key, "value": value} for key, value in variables]}
