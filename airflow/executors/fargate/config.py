@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +119,7 @@ class FargateConfig:
         call_function: bool = True,
         default_region: Callable[[], str | None] | None = None,
         check_connection: Callable[[str], Any] | None = None,
-        check_requests: Callable[[FargateConfig, bool], list[tuple[str, str, str]]] | None = None,
+        check_requests: Callable[[FargateConfig, bool], Iterable[tuple[str, str, str]]] | None = None,
     ) -> FargateConfig:
         """
         Parse and check all options.

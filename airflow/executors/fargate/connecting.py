@@ -61,7 +61,7 @@ def launch_types() -> Sequence[str]:
     return RequestCheck(service_model()).launch_types
 
 
-def check_requests(config: FargateConfig, all_is_read: bool) -> list[tuple[str, str, str]]:
+def check_requests(config: FargateConfig, all_is_read: bool) -> list[fragments.Mistake]:
     """Return what AWS would refuse of the requests that the options make; see :func:`fragments.mistakes`."""
     return fragments.mistakes(config, RequestCheck(service_model()), all_is_read)
 

@@ -19,8 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.merging import container_overrides, own_business, plain_copy
@@ -35,8 +34,7 @@ CORRECT = "Correct it"
 ANY_DEFINITION, ANY_CONTAINER = "any", "any"
 
 
-@dataclass(frozen=True)
-class Mistake:
+class Mistake(NamedTuple):
     """What is wrong with an option."""
 
     option: str
@@ -44,16 +42,14 @@ class Mistake:
     remedy: str = CORRECT
 
 
-def mistakes(config: FargateConfig, check: RequestCheck, all_is_read: bool) -> list[tuple[str, str, str]]:
+def mistakes(config: FargateConfig, check: RequestCheck, all_is_read: bool) -> list[Mistake]:
     """
-    Return what AWS would refuse of the requests that the options make: the option, what is wrong, the remedy.
+    Return what AWS would refuse of the requests that the options make.
 
     :param all_is_read: whether all options are right for themselves, so that a request can be made of them.
     """
     found = [*_of_members(config, check), *_of_fragments(config, check)]
-    if all_is_read and not found:
-        found = [*_of_sums(config, check)]
-    return [(one.option, one.what, one.remedy) for one in found]
+    return [*_of_sums(config, check)] if all_is_read and not found else found
 
 
 def _of_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:

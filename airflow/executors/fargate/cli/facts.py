@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -97,45 +97,55 @@ def gather(
     :param queues: the same for each queue.
     """
     by_queue = queues or {}
-    clusters = {_cluster(one, config): None for one in (prepared, *by_queue.values())}
-    definitions = {_definition(one, config): None for one in (prepared, *by_queue.values())}
-    cluster = _cluster(prepared, config)
-    ecs = account.ecs
-    calls: dict[Any, Any] = {
-        "caller": account.client("sts").get_caller_identity,
-        "list_tasks": partial(ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1),
-        "describe_tasks": partial(ecs.describe_tasks, cluster=cluster, tasks=[NO_TASK]),
-        **{("cluster", name): partial(ecs.describe_clusters, clusters=[name]) for name in clusters},
-        **{
-            ("task definition", name): partial(ecs.describe_task_definition, taskDefinition=name)
-            for name in definitions
-            if name
-        },
+    answers = _answers(account, config, prepared, [prepared, *by_queue.values()])
+    usual = _with_log(_facts(prepared, account, config, answers), account)
+    own = {queue: _facts(one, account, config, answers) for queue, one in by_queue.items()}
+    return replace(usual, queues={queue: _as_queue(one, usual, account) for queue, one in own.items()})
+
+
+def _answers(
+    account: Account, config: FargateConfig, prepared: Prepared | str, all_prepared: list[Prepared | str]
+) -> dict[tuple[str, str], Answer]:
+    """Ask what is to be asked once, and of each cluster and each task definition once."""
+    ecs, cluster = account.ecs, _cluster(prepared, config)
+    calls: dict[tuple[str, str], Callable[[], Any]] = {
+        ("caller", ""): account.client("sts").get_caller_identity,
+        ("tasks", "list"): partial(
+            ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1
+        ),
+        ("tasks", "describe"): partial(ecs.describe_tasks, cluster=cluster, tasks=[NO_TASK]),
     }
+    for one in all_prepared:
+        cluster, definition = _cluster(one, config), _definition(one, config)
+        calls["cluster", cluster] = partial(ecs.describe_clusters, clusters=[cluster])
+        if definition:
+            call = partial(ecs.describe_task_definition, taskDefinition=definition)
+            calls["task definition", definition] = call
     with ThreadPoolExecutor(min(len(calls), MOST_CALLS)) as pool:
-        futures = {name: pool.submit(ask, call) for name, call in calls.items()}
-        answers = {name: future.result() for name, future in futures.items()}
+        return dict(zip(calls, pool.map(ask, calls.values())))
 
-    def facts_of(one: Prepared | str) -> Facts:
-        made = None if isinstance(one, str) else one
-        return Facts(
-            region=account.region,
-            deployment=config.deployment,
-            request=made.request if made else None,
-            container=(made.container_name if made else None) or config.container_name,
-            refusal=None if made else str(one),
-            caller=answers["caller"],
-            cluster=answers["cluster", _cluster(one, config)],
-            list_tasks=answers["list_tasks"],
-            describe_tasks=answers["describe_tasks"],
-            task_definition=answers.get(("task definition", _definition(one, config))),
-            fallback=made.fallback if made else None,
-            no_fallback=made.no_fallback if made else "",
-        )
 
-    facts = _with_log(facts_of(prepared), account)
-    return replace(
-        facts, queues={name: _as_queue(facts_of(one), facts, account) for name, one in by_queue.items()}
+def _facts(
+    prepared: Prepared | str,
+    account: Account,
+    config: FargateConfig,
+    answers: Mapping[tuple[str, str], Answer],
+) -> Facts:
+    """Return the facts for one request, or for the want of it, but for those of its log."""
+    made = None if isinstance(prepared, str) else prepared
+    return Facts(
+        region=account.region,
+        deployment=config.deployment,
+        request=made.request if made else None,
+        container=(made and made.container_name) or config.container_name,
+        refusal=prepared if isinstance(prepared, str) else None,
+        caller=answers["caller", ""],
+        cluster=answers["cluster", _cluster(prepared, config)],
+        list_tasks=answers["tasks", "list"],
+        describe_tasks=answers["tasks", "describe"],
+        task_definition=answers.get(("task definition", _definition(prepared, config) or "")),
+        fallback=made.fallback if made else None,
+        no_fallback=made.no_fallback if made else "",
     )
 
 
