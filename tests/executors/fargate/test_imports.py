@@ -108,7 +108,9 @@ class TestWithoutAirflow:
 
 
 class TestImports:
-    @pytest.mark.parametrize("module", ["template", "options", "outcome", "throttle", "sizes", "fitting", "tags", "links"])
+    @pytest.mark.parametrize(
+        "module", ["template", "options", "outcome", "throttle", "sizes", "fitting", "tags", "links"]
+    )
     def test_policy_imports_nothing_of_ours(self, module):
         """A policy stands for itself: it imports no other module of the package but errors, words and defaults."""
         assert own_imports(module) <= {"errors", "hints", "template"}
