@@ -90,7 +90,9 @@ def test_it_has_airflows_default_queue(know, monkeypatch):
 def test_the_command_of_2_11(know):
     """It is the one that the scheduler would hand over."""
     know()
-    command = launch_of("etl", "load", 2, TOKEN).make_command()
+    launch = launch_of("etl", "load", 2, TOKEN)
+    command = launch.make_command()
+    assert launch.environment == COMMAND_ENVIRONMENT
     assert command[:6] == ["airflow", "tasks", "run", "etl", "load", workload.RUN_ID]
     assert "--local" in command
     assert command[-2:] == ["--map-index", "2"]

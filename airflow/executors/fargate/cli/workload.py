@@ -68,6 +68,7 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
             executor_config=executor_config,
             queue=_queue(task),
             handed_over=time.time(),
+            environment=compat.COMMAND_ENVIRONMENT,
         )
 
 
