@@ -26,7 +26,7 @@ import pytest
 
 from airflow.executors.fargate.cli import workload
 from airflow.executors.fargate.cli.workload import HANDS_OVER_WORKLOADS, launch_of
-from airflow.executors.fargate.compat import EXECUTE_WORKLOAD
+from airflow.executors.fargate.compat import COMMAND_ENVIRONMENT, EXECUTE_WORKLOAD
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.dag import DagModel
