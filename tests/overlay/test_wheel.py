@@ -49,7 +49,8 @@ print(json.dumps([executor.__name__, executor.__module__, source.name, sorted(te
 def wheel(tmp_path_factory):
     """Build from a copy, since setuptools writes beside what it builds."""
     source = tmp_path_factory.mktemp("source")
-    for name in ("setup.py", "pyproject.toml", "MANIFEST.in", "README.md", "LICENSE", "NOTICE"):
+    names = ("setup.py", "airflow_fargate_executor.py", "pyproject.toml", "MANIFEST.in")
+    for name in (*names, "README.md", "LICENSE", "NOTICE"):
         shutil.copy(REPOSITORY / name, source)
     for name in ("airflow", "requirements", "tests", "scripts"):
         shutil.copytree(
@@ -75,7 +76,7 @@ def beside(wheel, tmp_path_factory):
     metadata = tmp_path_factory.mktemp("metadata")
     clone(find_tree().package, folder / "airflow")
     for name in wheel.namelist():
-        wheel.extract(name, metadata if ".dist-info/" in name else folder)
+        wheel.extract(name, folder if name.startswith("airflow/") else metadata)
     return Airflow(folder / "airflow", tmp_path_factory.mktemp("home"), metadata)
 
 
@@ -86,9 +87,10 @@ def options():
 
 
 def test_it_carries_our_files_and_none_of_airflows(wheel):
-    """Every file below ``airflow/``, and no ``__init__.py`` of a package that is Airflow's."""
+    """Every file below ``airflow/``, no ``__init__.py`` of a package that is Airflow's, and what Airflow asks it."""
     names = [name for name in wheel.namelist() if ".dist-info/" not in name]
-    assert sorted(names) == sorted(f"airflow/{name}" for name in Overlay(REPOSITORY / "airflow").files())
+    ours = [f"airflow/{name}" for name in Overlay(REPOSITORY / "airflow").files()]
+    assert sorted(names) == sorted([*ours, "airflow_fargate_executor.py"])
     assert [name for name in names if name.endswith("__init__.py")] == [
         "airflow/executors/fargate/__init__.py",
         "airflow/executors/fargate/cli/__init__.py",

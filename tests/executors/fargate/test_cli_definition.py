@@ -21,18 +21,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
-import jsonschema
 import pytest
 
-import airflow
 from airflow.cli.cli_config import ActionCommand
-from airflow.executors import executor_constants
 from airflow.executors.fargate.cli import commands
-from airflow.executors.fargate.cli.definition import commands_of_wheel, fargate_commands
-from airflow.executors.fargate.cli.provider import provider_info
-from airflow.executors.fargate.options import import_dotted_path
+from airflow.executors.fargate.cli.definition import fargate_commands
 from airflow.executors.fargate_executor import FargateExecutor
 
 LOADED = """
@@ -110,24 +104,6 @@ def test_help_is_told_in_full():
 def test_the_executor_brings_them():
     """To 3.1 Airflow asks the class; it makes no instance, so that nothing is started."""
     assert [command.name for command in FargateExecutor.get_cli_commands()] == ["fargate"]
-
-
-@pytest.mark.parametrize("registered, expected", [(True, []), (False, ["fargate"])])
-def test_never_twice(monkeypatch, registered, expected):
-    """Where the core brings the commands, the wheel's entry point does not: Airflow would refuse to start."""
-    names = {*executor_constants.CORE_EXECUTOR_NAMES} - {"FargateExecutor"}
-    names |= {"FargateExecutor"} if registered else set()
-    monkeypatch.setattr(executor_constants, "CORE_EXECUTOR_NAMES", names)
-    assert [command.name for command in commands_of_wheel()] == expected
-
-
-def test_the_entry_point_says_what_airflow_reads():
-    """It fits Airflow's schema of a provider, and the function that it names is there."""
-    info = provider_info()
-    schema = json.loads(Path(airflow.__file__).with_name("provider_info.schema.json").read_text())
-    jsonschema.validate(info, schema)
-    [path] = info["cli"]
-    assert import_dotted_path(path) is commands_of_wheel
 
 
 def test_nothing_heavy_is_loaded():

@@ -100,10 +100,3 @@ def fargate_commands() -> list[GroupCommand]:
             subcommands=SUBCOMMANDS,
         )
     ]
-
-
-def commands_of_wheel() -> list[GroupCommand]:
-    """Return the commands where Airflow's core does not bring them: what the wheel's entry point names."""
-    from airflow.executors.executor_constants import CORE_EXECUTOR_NAMES
-
-    return [] if "FargateExecutor" in CORE_EXECUTOR_NAMES else fargate_commands()

@@ -15,17 +15,20 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What the wheel's entry point ``apache_airflow_provider`` tells Airflow: where its commands and its options are.
+What the wheel alone has: what it tells Airflow as its providers do, by the entry point ``apache_airflow_provider``.
 
-Airflow reads it while it reads its configuration, so that nothing of Airflow can be imported here.
+Airflow reads it while it reads its configuration, and for each of its commands: nothing is imported here that takes long.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.template import CONFIG_TEMPLATE, SECTION, section
+
+if TYPE_CHECKING:
+    from airflow.cli.cli_config import GroupCommand
 
 #: Where Airflow's own package has its options, and ours where it is patched.
 CORE_OPTIONS = CONFIG_TEMPLATE.with_name("config.yml")
@@ -42,7 +45,7 @@ def provider_info() -> dict[str, Any]:
         "package-name": "airflow-fargate-executor",
         "name": "FargateExecutor",
         "description": "Runs each task instance in a container of its own on AWS Fargate.",
-        "cli": ["airflow.executors.fargate.cli.definition.commands_of_wheel"],
+        "cli": [f"{__name__}.commands"],
     }
     return info if _core_has_section() else {**info, "config": {SECTION: section()}}
 
@@ -50,3 +53,11 @@ def provider_info() -> dict[str, Any]:
 def _core_has_section() -> bool:
     # As text, since each airflow command asks: the whole file takes a tenth of a second to parse.
     return re.search(rf"(?m)^{SECTION}:".encode(), CORE_OPTIONS.read_bytes()) is not None
+
+
+def commands() -> list[GroupCommand]:
+    """Return ``airflow fargate``, where Airflow's core does not bring it: Airflow refuses what is there twice."""
+    from airflow.executors.executor_constants import CORE_EXECUTOR_NAMES
+    from airflow.executors.fargate.cli.definition import fargate_commands
+
+    return [] if "FargateExecutor" in CORE_EXECUTOR_NAMES else fargate_commands()
