@@ -94,4 +94,4 @@ def test_a_container_that_dies_before_airflow_logs_is_not_mute(deployment, api):
     assert f"{link}{launch.container}/" in failure
     assert failure.endswith("?region=us-east-1")
     assert texts["fargate log"].startswith(f"Last lines of container airflow ({launch.container}):\n")
-    assert "No module named 'encodings'" in texts["fargate log"]
+    assert "LookupError: unknown encoding: no-such-encoding" in texts["fargate log"]

@@ -250,7 +250,7 @@ def test_last_words_of_a_container_stand_in_the_event_log(account, start):
     assert scheduler.ends() == {good: SUCCESS, bad: FAILED}
     (entry,) = (entry for entry in told if entry.event == "fargate log")
     assert (entry.dag_id, entry.task_id, entry.run_id, entry.try_number) == (bad.dag_id, "bad", bad.run_id, 1)
-    assert entry.extra.split("\n")[1:] == [*map(str, range(22, 41)), "token='***'"]
+    assert entry.extra.split("\n")[1:] == [*(f"| {n}" for n in range(22, 41)), "| token='***'"]
 
 
 def test_a_log_is_shown_while_its_container_runs(account, start, fargate_options):

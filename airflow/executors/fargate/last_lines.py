@@ -201,7 +201,8 @@ def last_words(reader: LogReader, mask: Callable[[str], str], failed: Failed) ->
     # Before anything is cut off: half a secret would not be known as one.
     text = mask(without_tokens("\n".join(line.text.rstrip() for line in lines)))
     head = f"Last lines of container {failed.container} ({task_id(failed.arn)}):"
-    return "\n".join([head, *_cut(text.split("\n"))])
+    # Airflow's UI shows a text without its line breaks: this tells where a line begins all the same.
+    return "\n".join([head, *(f"| {line}" for line in _cut(text.split("\n")))])
 
 
 def _cut(lines: Sequence[str]) -> list[str]:

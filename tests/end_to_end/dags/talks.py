@@ -26,10 +26,10 @@ try:
 except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
 
-# With such a home Python ends as soon as it starts, whatever it was to run.
+# Where there is no such encoding Python ends as soon as it starts, whatever it was to run.
 NO_PYTHON = {
     "overrides": {
-        "containerOverrides": [{"environment": [{"name": "PYTHONHOME", "value": "/no/such/python"}]}]
+        "containerOverrides": [{"environment": [{"name": "PYTHONIOENCODING", "value": "no-such-encoding"}]}]
     }
 }
 

@@ -113,7 +113,7 @@ class TestOfAContainerThatFailed:
         (text,) = told(fleet, launch)
         assert text.split("\n") == [
             f"Last lines of container airflow ({task_id}):",
-            *(f"line {number}" for number in range(30 - COUNT, 30)),
+            *(f"| line {number}" for number in range(30 - COUNT, 30)),
         ]
 
     def test_the_end_does_not_wait_for_them(self, fleet, fail):
@@ -134,7 +134,7 @@ class TestOfAContainerThatFailed:
             fleet.advance(0.5)
         cloud.write(GROUP, f"ecs/airflow/{ecs.launches_of(launch.id)[0].rpartition('/')[2]}", "late")
         fleet.advance(LOOKS[1])
-        assert told(fleet, launch)[0].endswith("\nlate")
+        assert told(fleet, launch)[0].endswith("\n| late")
 
     def test_lines_that_never_arrive_are_not_looked_for_for_ever(self, fleet, fail, cloud):
         """A container that wrote nothing gets no event."""
@@ -149,7 +149,7 @@ class TestOfAContainerThatFailed:
         cloud.errors.append(fakes.aws_error(code))
         (launch,) = fail("line")
         fleet.advance(60)
-        assert told(fleet, launch)[0].endswith("\nline")
+        assert told(fleet, launch)[0].endswith("\n| line")
 
 
 class TestOfAnyOther:
@@ -240,17 +240,17 @@ class TestText:
         )
         assert "hun" not in text
         assert JWT[:10] not in text
-        assert text.endswith('{"token":"***"}')
+        assert text.endswith('\n| {"token":"***"}')
 
     @pytest.mark.parametrize("length", [1, MAX_LINE, MAX_LINE + 1, 10**6])
     def test_is_cut_to_size(self, reader, cloud, length):
         """However long lines are, an event's text stays short, and has the last of them."""
         text = self.text(reader, cloud, *("x" * length for _ in range(COUNT)), "the end")
         assert len(text) < MAX_TEXT + 200
-        assert text.endswith("\nthe end")
-        assert max(map(len, text.split("\n"))) <= MAX_LINE + 1
+        assert text.endswith("\n| the end")
+        assert max(map(len, text.split("\n"))) <= MAX_LINE + len("| …")
 
     def test_counts_lines_within_an_event(self, reader, cloud):
         """One event of the log can hold many lines: with awslogs-multiline-pattern, a whole traceback."""
         text = self.text(reader, cloud, "\n".join(f"line {number}" for number in range(100)))
-        assert text.split("\n")[1:] == [f"line {number}" for number in range(100 - COUNT, 100)]
+        assert text.split("\n")[1:] == [f"| line {number}" for number in range(100 - COUNT, 100)]
