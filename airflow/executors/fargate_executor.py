@@ -204,6 +204,7 @@ class FargateExecutor(BaseExecutor):
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Hand workloads to the fleet, 3.0 and newer."""
+        launches = []
         for workload in workload_items:
             key = compat.workload_key(workload)
             is_task = hasattr(workload, "ti")
@@ -212,9 +213,12 @@ class FargateExecutor(BaseExecutor):
             del queue[key]
             self.running.add(key)
             if is_task or compat.RUNS_CALLBACKS:
-                self._hand_over(compat.launch_of_workload(workload, time.time(), self._scheduler))
+                launches.append(compat.launch_of_workload(workload, time.time(), self._scheduler))
             else:
                 self.fail(key, "Airflow executes callbacks in containers from 3.3 on. Name another executor.")
+        # 3.2 hands over the lowest priority first.
+        for launch in sorted(launches, key=lambda launch: launch.priority, reverse=True):
+            self._hand_over(launch)
 
     def execute_async(
         self,

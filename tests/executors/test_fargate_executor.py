@@ -495,7 +495,7 @@ class TestWorkloads:
         assert [event for event, _, _ in noted(executor)] == ["fargate launch"]
 
     def test_higher_priority_is_launched_first(self, executor, fleet, ecs):
-        """The order of hand-overs is the scheduler's, and is kept."""
+        """Of what the scheduler hands over at once, in whatever order; 3.2 has the lowest priority first."""
         for number, priority in enumerate([1, 3, 2]):
             queue(executor, key_of(number), priority=priority)
         fleet.launch_pool.held = True
