@@ -21,30 +21,22 @@ from __future__ import annotations
 import itertools
 import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
-from random import random as random_number
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.adoption import Adopted, Adoption, Candidate, Found
-from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.last_lines import Failed
-from airflow.executors.fargate.launch import Accepted, Ended, Event, Launch, Noted
-from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
-from airflow.executors.fargate.run import Calls, Pool, Run
-from airflow.executors.fargate.searching import Searching
-from airflow.executors.fargate.sweeping import Sweeping
+from airflow.executors.fargate.run import Calls, Run
 from airflow.executors.fargate.tally import Tally
-from airflow.executors.fargate.throttle import TokenBucket
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.adoption import Adopted, Candidate, Found
     from airflow.executors.fargate.last_lines import LastLines
     from airflow.executors.fargate.launch import Stranger
-    from airflow.executors.fargate.request import Prepared
+    from airflow.executors.fargate.wiring import Around
 
 log = logging.getLogger(__name__)
 
@@ -52,10 +44,6 @@ log = logging.getLogger(__name__)
 MAX_FAULTS = 2
 #: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
 MIN_TOKEN_LIFE = 60.0
-#: Calls of the burst that are not used: the network may bring calls to AWS closer together than they were made.
-SPARE_LAUNCHES = 2
-#: Of ``describe_rate``: with a second's worth of calls at once before, still no minute has more than the rate says.
-DESCRIBE_SHARE = 0.98
 
 
 class Fleet:
@@ -64,45 +52,23 @@ class Fleet:
 
     Only its own thread calls its methods. What it tells goes out through ``emit``, as immutable events.
 
-    :param ecs: makes the calls.
-    :param config: the options.
-    :param build: makes the request of a launch.
-    :param launch_pool: makes requests and RunTask calls.
-    :param watch_pool: makes all other calls.
-    :param post: brings a function and its arguments to the fleet's thread.
-    :param emit: takes an event to the executor.
-    :param wait: waits for so many seconds on a thread of the pool; True means to give up.
-    :param clock: seconds, never going backwards.
-    :param now: seconds since the epoch.
-    :param random: returns a number from 0 to 1.
-    :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
+    :param around: what it has from outside.
     :param leaving: tells whether the scheduler ends, so that nothing more is to be launched.
     :param last_lines: looks for what containers that failed have said last; None where nobody is to.
     """
 
     def __init__(
         self,
+        around: Around,
         *,
-        ecs: Ecs,
-        config: FargateConfig,
-        build: Callable[[Launch], Prepared],
-        launch_pool: Pool,
-        watch_pool: Pool,
-        post: Callable[..., None],
-        emit: Callable[[Event], None],
-        wait: Callable[[float], bool],
-        clock: Callable[[], float],
-        now: Callable[[], float],
-        random: Callable[[], float] = random_number,
-        sweep_interval: float | None = None,
         leaving: Callable[[], bool] = lambda: False,
         last_lines: LastLines | None = None,
     ) -> None:
-        self._watch_calls = Calls(watch_pool, post)
-        self._stop_calls = Calls(watch_pool, post)
-        self._emit = emit
-        self._clock = clock
-        self._now = now
+        self._watch_calls = Calls(around.watch_pool, around.post)
+        self._stop_calls = Calls(around.watch_pool, around.post)
+        self._emit = around.emit
+        self._clock = around.clock
+        self._now = around.now
         self._leaving = leaving
         self._last_lines = last_lines
         self.tally = Tally()
@@ -112,55 +78,13 @@ class Fleet:
         self._order = itertools.count()
         #: The run that is being handled: the suspect, if the thread dies.
         self._handling: Run | None = None
-        self._launching = Launching(
-            ecs=ecs,
-            build=build,
-            calls=Calls(launch_pool, post),
-            concurrency=config.launch_concurrency,
-            max_attempts=config.max_launch_attempts,
-            bucket=TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock),
-            owner=self,
-            tally=self.tally,
-            clock=clock,
-            random=random,
+        describe_bucket = around.describe_bucket()
+        self._launching = around.launching(self, self.tally)
+        self._following = around.following(
+            self, self.tally, self._watch_calls, self._stop_calls, describe_bucket
         )
-        describe_bucket = TokenBucket(
-            config.describe_rate * DESCRIBE_SHARE, max(1.0, config.describe_rate), clock
-        )
-        self._following = Following(
-            ecs=ecs,
-            calls=self._watch_calls,
-            stop_calls=self._stop_calls,
-            poll_interval=config.poll_interval,
-            bucket=describe_bucket,
-            owner=self,
-            tally=self.tally,
-            clock=clock,
-            random=random,
-        )
-        self._searching = Searching(
-            adoption=Adoption(ecs, config.cluster, config.deployment),
-            pool=watch_pool,
-            post=post,
-            owner=self,
-            emit=emit,
-            wait=wait,
-            clock=clock,
-            now=now,
-            random=random,
-        )
-        self._sweeping = Sweeping(
-            ecs=ecs,
-            cluster=config.cluster,
-            deployment=config.deployment,
-            interval=sweep_interval,
-            pool=watch_pool,
-            post=post,
-            owner=self,
-            emit=emit,
-            bucket=describe_bucket,
-            clock=clock,
-        )
+        self._searching = around.searching(self)
+        self._sweeping = around.sweeping(self, describe_bucket)
 
     # What the executor asks for.
 

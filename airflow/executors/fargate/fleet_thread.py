@@ -30,6 +30,7 @@ from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.following import WATCH_CONCURRENCY
 from airflow.executors.fargate.last_lines import CONCURRENCY as LOG_CONCURRENCY, LastLines, last_words
 from airflow.executors.fargate.pool import THREAD_NAMES, DaemonPool
+from airflow.executors.fargate.wiring import Around
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
@@ -83,17 +84,19 @@ class FleetThread:
         )
         last_lines = None if logs is None else self._last_lines(logs, mask)
         self._fleet = Fleet(
-            ecs=ecs,
-            config=config,
-            build=build,
-            launch_pool=self._pools[0],
-            watch_pool=self._pools[1],
-            post=self._post,
-            emit=self._outbox.put,
-            wait=self._closing.wait,
-            clock=time.monotonic,
-            now=time.time,
-            sweep_interval=sweep_interval,
+            Around(
+                ecs=ecs,
+                config=config,
+                build=build,
+                launch_pool=self._pools[0],
+                watch_pool=self._pools[1],
+                post=self._post,
+                emit=self._outbox.put,
+                wait=self._closing.wait,
+                clock=time.monotonic,
+                now=time.time,
+                sweep_interval=sweep_interval,
+            ),
             leaving=self._closing.is_set,
             last_lines=last_lines,
         )

@@ -39,6 +39,7 @@ from airflow.executors.fargate.last_lines import LastLines, last_words
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, Strangers, TaskInstanceId
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
+from airflow.executors.fargate.wiring import Around
 
 CONFIG = FargateConfig(
     region="us-east-1",
@@ -451,18 +452,20 @@ class SteppedFleet:
         self.wake_ups = 0
         self.restarts = 0
         self.fleet = Fleet(
-            ecs=ecs,
-            config=config,
-            build=build or RequestBuilder(config, partial(default_request, config), _no_check),
-            launch_pool=self.launch_pool,
-            watch_pool=self.watch_pool,
-            post=self._post,
-            emit=self._emit,
-            wait=self._wait,
-            clock=clock,
-            now=clock,
-            random=lambda: 1.0,
-            sweep_interval=sweep_interval,
+            Around(
+                ecs=ecs,
+                config=config,
+                build=build or RequestBuilder(config, partial(default_request, config), _no_check),
+                launch_pool=self.launch_pool,
+                watch_pool=self.watch_pool,
+                post=self._post,
+                emit=self._emit,
+                wait=self._wait,
+                clock=clock,
+                now=clock,
+                random=lambda: 1.0,
+                sweep_interval=sweep_interval,
+            ),
             leaving=lambda: self.closing,
             last_lines=logs
             and LastLines(

@@ -24,7 +24,6 @@ import pytest
 
 from airflow.executors.fargate import following
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
-from airflow.executors.fargate.fleet import DESCRIBE_SHARE
 from airflow.executors.fargate.following import (
     APPEARANCE,
     DISAPPEARANCE,
@@ -32,6 +31,7 @@ from airflow.executors.fargate.following import (
     WATCH_CONCURRENCY,
 )
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.wiring import DESCRIBE_SHARE
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")

@@ -26,11 +26,12 @@ import pytest
 
 from airflow.executors.fargate import launching
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE, SPARE_LAUNCHES
+from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.searching import SEARCH_DELAYS
+from airflow.executors.fargate.wiring import SPARE_LAUNCHES
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
