@@ -119,6 +119,8 @@ class Hooks:
         self._bed = bed
         self._before: dict[str, Ran] = {}
         self._skipped: list[Row] = []
+        # Those that look at what they like, whichever files they are run for.
+        self._whole: set[str] = set()
         self._config = bed.home / "pre-commit-config.yaml"
 
     def prepare(self, files: list[Path]) -> None:
@@ -135,6 +137,7 @@ class Hooks:
                     row = Row(f"hook {hook['id']}", "-", reason, None)
                     self._skipped += [row] if row not in self._skipped else []
         self._skipped += self._of_folders(files)
+        self._whole = {hook["id"] for hook in hooks if hook.get("pass_filenames") is False}
         ours = {"exclude": config.get("exclude", "^$"), "repos": [{"repo": "local", "hooks": hooks}]}
         self._config.write_text(yaml.safe_dump(ours, sort_keys=False), encoding="utf-8")
 
@@ -159,6 +162,9 @@ class Hooks:
 
     def _row(self, name: str, modified: Ran, added: Ran) -> Row:
         before = self._before.get(name, Ran())
+        if name in self._whole and modified.outcome != "Skipped":
+            # It has just seen the new files, too.
+            added = Ran()
         both = Ran(modified.outcome, [*modified.said])
         both.add(added.outcome, added.said)
         # Where it failed already, it fails for what the patch has brought.

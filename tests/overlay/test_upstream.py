@@ -162,6 +162,10 @@ repos:
       - id: styles
         language: node
         entry: x
+      - id: whole
+        language: python
+        entry: ./everything.py
+        pass_filenames: false
       - id: ruff-format
         language: python
         entry: ./everything.py
@@ -201,7 +205,7 @@ def test_hooks_run_as_they_are_configured(hooks, tmp_path):
     """Those of the repository, and those whose package is on the registry, pinned."""
     [local] = yaml.safe_load((tmp_path / "pre-commit-config.yaml").read_text())["repos"]
     by_name = {hook["id"]: hook for hook in local["hooks"]}
-    assert by_name.keys() == {"codespell", "plain", "ruff-format"}
+    assert by_name.keys() == {"codespell", "plain", "whole", "ruff-format"}
     assert by_name["codespell"]["additional_dependencies"] == ["codespell==2.4.1"]
     assert by_name["codespell"]["args"] == ["--ignore=x"]
     assert by_name["ruff-format"]["pass_filenames"] is True
@@ -270,6 +274,25 @@ def test_a_hook_fails_for_what_the_patch_has_brought(
     hooks.before([Path("a.py")])
     row = hooks.after([Path("a.py")], [Path("b.py")])[0]
     assert (row.check, row.passed, row.details) == ("hook plain", passed, shown)
+
+
+@pytest.mark.parametrize(
+    "modified, added, passed",
+    [("broke", "broke", True), ("broke\nand more", "broke\nand more", False), (None, "broke", False)],
+)
+def test_a_hook_that_looks_at_everything_is_compared_once(hooks, monkeypatch, modified, added, passed):
+    """One that broke before breaks for new files, too, which is nothing that the patch has brought."""
+    said = iter(
+        [("Failed", "broke"), ("Failed" if modified else "Skipped", modified or ""), ("Failed", added)]
+    )
+
+    def run(*command, **settings):
+        outcome, text = next(said)
+        return Done(0, f"A thing....{outcome}\n- hook id: whole\n{text}\n")
+
+    monkeypatch.setattr(hooks._bed, "run", run)
+    hooks.before([Path("a.py")])
+    assert hooks.after([Path("a.py")], [Path("b.py")])[0].passed is passed
 
 
 def test_hooks_that_broke_off_are_told(hooks, monkeypatch):
