@@ -43,7 +43,7 @@ SOON_REVOKED = {
 }
 
 
-DAGS = ("witness", "bad_input", "two_executors", "talks")
+DAGS = ("witness", "bad_input", "options", "two_executors", "talks")
 
 
 class Witness:
