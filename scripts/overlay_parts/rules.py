@@ -30,6 +30,7 @@ from overlay_parts.loader_test import add_parameters
 from overlay_parts.metrics import add_metrics
 from overlay_parts.python_source import NAME
 from overlay_parts.registration import register_class, register_name
+from overlay_parts.sensitive_test import PATH as SENSITIVE_TEST, add_sensitive
 from overlay_parts.toctree import add_pages
 
 if TYPE_CHECKING:
@@ -130,6 +131,16 @@ def _checkout_rules(tree: Tree) -> list[EditRule]:
             lambda content, material: add_pages(content, material.pages),
         ),
     ]
+    test = f"{checkout.tests.rpartition('/')[0]}/{SENSITIVE_TEST}"
+    if (checkout.root / test).is_file():
+        rules.append(
+            EditRule(
+                test,
+                "sensitive options in the list of the configuration's test",
+                b'("fargate", ',
+                lambda content, material: add_sensitive(content, material.section),
+            )
+        )
     if checkout.chart:
         rules += [
             EditRule(

@@ -24,6 +24,7 @@ from overlay_parts.cli_parser import bring_commands
 from overlay_parts.config_section import add_section, dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.registration import register_class, register_name
+from overlay_parts.sensitive_test import add_sensitive
 
 CONSTANTS = """\
 KUBERNETES_EXECUTOR = "KubernetesExecutor"  # of a provider
@@ -190,3 +191,28 @@ def test_the_section_goes_to_the_end(config, template, version, added):
         version=added
     )
     assert yaml.safe_load(after)["fargate"]["options"]["cluster"]["version_added"] == added
+
+
+SENSITIVE = """\
+def test_sensitive_values():
+    # Why.
+    sensitive_values = {
+        ("core", "fernet_key"),
+    }
+    assert sensitive_values
+"""
+
+
+def test_sensitive_options_are_in_the_list_of_airflows_test():
+    """But for those that it finds by their names; what is not sensitive is not there."""
+    options = {"queues": True, "run_task_kwargs": True, "a_password": True, "cluster": False}
+    section = yaml.safe_dump({"fargate": {"options": {n: {"sensitive": s} for n, s in options.items()}}})
+    edited = add_sensitive(SENSITIVE.encode(), section.encode()).decode()
+    assert edited == SENSITIVE.replace('_key"),\n', '_key"),\n        ("fargate", "queues"),\n')
+
+
+@pytest.mark.parametrize("source", ["", SENSITIVE * 2, SENSITIVE.replace("{", "set([")])
+def test_a_test_without_one_list_is_refused(source):
+    """The place is not beyond doubt."""
+    with pytest.raises(OverlayError, match="lists of sensitive_values"):
+        add_sensitive(source.encode(), b"fargate: {options: {}}")

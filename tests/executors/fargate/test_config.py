@@ -105,10 +105,14 @@ class TestTemplate:
     def test_each_option_has_what_airflow_asks_of_an_option(self, name):
         """Each option has a description, a type and a default, which is text or nothing, as in config.yml."""
         option = template()[name]
-        assert set(option) == {"description", "version_added", "type", "example", "default"}
+        assert set(option) - {"sensitive"} == {"description", "version_added", "type", "example", "default"}
         assert option["description"].strip().endswith(".")
         assert option["type"] in {"string", "integer", "float", "boolean"}
         assert option["default"] is None or isinstance(option["default"], str)
+
+    def test_what_can_hold_passwords_is_sensitive(self):
+        """Airflow hides it where it shows the configuration, as its own options that end in kwargs."""
+        assert {name for name, option in template().items() if option.get("sensitive")} == set(NOT_SHOWN)
 
     @pytest.mark.parametrize(
         "name", sorted(n for n, o in template().items() if o["example"] and "function" not in n)
