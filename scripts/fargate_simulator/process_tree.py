@@ -27,8 +27,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import threading
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
 
 _PROC = "/proc"
 _ROUNDS = 50
@@ -46,7 +48,7 @@ def end_all(sessions: Collection[int], marker: str) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(session, signal.SIGKILL)
     for _ in range(_ROUNDS):
-        remaining = list(_find(sessions, marker.encode()))
+        remaining = [process.pid for process in _census.look() if process.belongs(sessions, marker.encode())]
         if not remaining:
             return
         for pid in remaining:
@@ -55,26 +57,79 @@ def end_all(sessions: Collection[int], marker: str) -> None:
         time.sleep(_PAUSE)
 
 
-def _find(sessions: Collection[int], marker: bytes) -> Iterator[int]:
+@dataclass(frozen=True)
+class _Process:
+    """A process that lives, as ``/proc`` shows it."""
+
+    pid: int
+    session: int
+    environment: bytes
+
+    def belongs(self, sessions: Collection[int], marker: bytes) -> bool:
+        """Tell whether it is of one of the sessions, or has the marker."""
+        return self.session in sessions or marker in self.environment
+
+
+class _Census:
+    """
+    Looks at all processes, for many threads.
+
+    Hundreds of containers end at the same time, and each look reads two files for every process of the machine: so
+    a look serves all who asked for one before it began.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._begun = self._done = 0
+        self._found: Sequence[_Process] = ()
+
+    def look(self) -> Sequence[_Process]:
+        """Return the processes there were at some moment after this call."""
+        with self._changed:
+            wanted = self._begun + 1
+            while self._done < wanted:
+                if self._done < self._begun:
+                    self._changed.wait()
+                else:
+                    self._take()
+            return self._found
+
+    def _take(self) -> None:
+        """Take a look, without holding up those who ask for the next one meanwhile."""
+        self._begun += 1
+        self._changed.release()
+        found: Sequence[_Process] = ()
+        try:
+            found = tuple(_living())
+        finally:
+            self._changed.acquire()
+            self._found, self._done = found, self._begun
+            self._changed.notify_all()
+
+
+_census = _Census()
+
+
+def _living() -> Iterator[_Process]:
+    """Yield all processes but our own and those that have ended; none where there is no ``/proc``."""
     try:
         entries = os.listdir(_PROC)
     except OSError:
         return
     for entry in entries:
-        if entry.isdigit() and int(entry) != os.getpid() and _belongs(entry, sessions, marker):
-            yield int(entry)
+        if entry.isdigit() and int(entry) != os.getpid():
+            with contextlib.suppress(OSError, ValueError):
+                yield from _read(entry)
 
 
-def _belongs(entry: str, sessions: Collection[int], marker: bytes) -> bool:
-    try:
-        with open(f"{_PROC}/{entry}/stat", "rb") as file:
-            # The name stands in brackets and may hold anything; what follows it does not.
-            state, _parent, _group, session = file.read().rpartition(b")")[2].split()[:4]
-        if state in (b"Z", b"X"):
-            return False
-        if int(session) in sessions:
-            return True
-        with open(f"{_PROC}/{entry}/environ", "rb") as file:
-            return marker in file.read()
-    except (OSError, ValueError):
-        return False
+def _read(entry: str) -> Iterator[_Process]:
+    with open(f"{_PROC}/{entry}/stat", "rb") as file:
+        # The name stands in brackets and may hold anything; what follows it does not.
+        state, _parent, _group, session = file.read().rpartition(b")")[2].split()[:4]
+    if state in (b"Z", b"X"):
+        return
+    environment = b""
+    # Another user's process may show its session and not its environment.
+    with contextlib.suppress(OSError), open(f"{_PROC}/{entry}/environ", "rb") as file:
+        environment = file.read()
+    yield _Process(int(entry), int(session), environment)
