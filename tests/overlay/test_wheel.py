@@ -49,7 +49,7 @@ print(json.dumps([executor.__name__, executor.__module__, source.name, sorted(te
 def wheel(tmp_path_factory):
     """Build from a copy, since setuptools writes beside what it builds."""
     source = tmp_path_factory.mktemp("source")
-    names = ("setup.py", "airflow_fargate_executor.py", "pyproject.toml", "MANIFEST.in")
+    names = ("setup.py", "pyproject.toml", "MANIFEST.in")
     for name in (*names, "README.md", "LICENSE", "NOTICE"):
         shutil.copy(REPOSITORY / name, source)
     for name in ("airflow", "requirements", "tests", "scripts"):
