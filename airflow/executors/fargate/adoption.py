@@ -98,17 +98,17 @@ class Adoption:
     Looks for containers; keeps no state, so any thread may use it.
 
     Its budget: a call for each 100 stored ARNs; only where that leaves candidates without a container, two
-    lists of the deployment's containers (running, stopped), with a call to describe each 100 of them. What
-    else runs in the cluster costs nothing, since ``startedBy`` filters the lists.
+    lists of the deployment's containers (running, stopped) in each cluster, with a call to describe each 100 of
+    them. What else runs there costs nothing, since ``startedBy`` filters the lists.
 
     :param ecs: makes the calls; their errors leave :meth:`look`.
-    :param cluster: where containers are listed.
+    :param clusters: where containers are listed; an ARN that names no cluster is of the first one.
     :param deployment: the ``startedBy`` of the containers.
     """
 
-    def __init__(self, ecs: Ecs, cluster: str, deployment: str) -> None:
+    def __init__(self, ecs: Ecs, clusters: Sequence[str], deployment: str) -> None:
         self._ecs = ecs
-        self._cluster = cluster
+        self._clusters = clusters
         self._deployment = deployment
 
     def look(self, asked_at: float, candidates: Sequence[Candidate], seen: set[str]) -> Adopted:
@@ -173,19 +173,20 @@ class Adoption:
         for candidate in wanted.values():
             known = ARN.fullmatch(candidate.external_id or "")
             if known:
-                by_cluster.setdefault(known["cluster"] or self._cluster, []).append(known[0])
+                by_cluster.setdefault(known["cluster"] or self._clusters[0], []).append(known[0])
         for cluster, arns in by_cluster.items():
             # Such as that of another Region or of a deleted cluster may be refused: the lists still tell.
             yield partial(self._described, cluster, arns), False
         for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):
-            if len(found) < len(wanted):
-                yield partial(self._listed, list_tasks, seen), True
+            for cluster in self._clusters:
+                if len(found) < len(wanted):
+                    yield partial(self._listed, cluster, list_tasks, seen), True
 
     def _listed(
-        self, list_tasks: Callable[[str, str], Iterator[str]], seen: Collection[str]
+        self, cluster: str, list_tasks: Callable[[str, str], Iterator[str]], seen: Collection[str]
     ) -> Iterator[Any]:
-        listed = list_tasks(self._cluster, self._deployment)
-        return self._described(self._cluster, [arn for arn in listed if arn not in seen])
+        listed = list_tasks(cluster, self._deployment)
+        return self._described(cluster, [arn for arn in listed if arn not in seen])
 
     def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Any]:
         for batch in in_batches(arns, MAX_DESCRIBED):

@@ -111,6 +111,13 @@ class FargateConfig:
             raise ConfigError(["[fargate] execution_config_function was not called."])
         return self.command_to_request
 
+    @property
+    def clusters(self) -> tuple[str, ...]:
+        """The clusters that the options name, ``cluster`` first: where containers may be."""
+        parts = [part for part in (self.run_task_kwargs, *self.queues.values()) if isinstance(part, Mapping)]
+        named = [self.cluster, *(part.get("cluster") for part in parts)]
+        return tuple(dict.fromkeys(name for name in named if isinstance(name, str) and name))
+
     @classmethod
     def from_options(
         cls,

@@ -119,7 +119,7 @@ class Around:
         """Return what has containers looked for."""
         config = self.config
         return Searching(
-            adoption=Adoption(self.ecs, config.cluster, config.deployment),
+            adoption=Adoption(self.ecs, config.clusters, config.deployment),
             pool=self.watch_pool,
             post=self.post,
             owner=owner,

@@ -106,6 +106,22 @@ def test_the_container_of_the_present_launch_is_found(look, run, candidate, stor
     assert answer.missing == ()
 
 
+@pytest.mark.parametrize(
+    "options, is_found",
+    [
+        ({"queues": {"large": {"cluster": "other"}}}, True),
+        ({"run_task_kwargs": {"cluster": "other"}}, True),
+        ({"queues": {"large": {"launchType": "EC2"}}}, False),
+    ],
+)
+def test_a_container_in_any_cluster_of_the_options_is_found(make_fleet, run, candidate, options, is_found):
+    """A queue may have a cluster of its own: it is searched, too, where no ARN was stored."""
+    fleet, arn, reply = make_fleet(**options), run(cluster="other"), Future()
+    fleet.tell(fleet.fleet.look_for, [candidate()], reply)
+    fleet.settle()
+    assert found(reply.result(timeout=0)) == ({"key of 0": arn} if is_found else {})
+
+
 @pytest.mark.parametrize("stored", [True, False])
 @pytest.mark.parametrize("end", [None, 0, 1])
 def test_an_earlier_launch_never_counts(look, fleet, ecs, run, candidate, stored, end):
