@@ -44,7 +44,7 @@ QUOTED = ("What is said", "Airflow's words", "What the executor meets")
 #: The tables: their titles, what is said above, the head of the first and of the second column, their rows.
 TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
     "A wrong option": (
-        "The scheduler does not start. Of each option stands first: ``[fargate] name = 'value':``; … where it may be secret.",
+        "The scheduler does not start. Each message begins with ``[fargate] name = 'value':``, with ``…`` for a value that may be secret.",
         "Option",
         "What is said",
         OPTIONS,

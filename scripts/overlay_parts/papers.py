@@ -38,7 +38,7 @@ AWS Fargate: no workers to keep, no queue to run, and the CPU and
 memory that each task asks for.
 
 The scheduler hands launches to a thread that owns them and makes all
-calls, so that its loop never waits for AWS. Every RunTask carries a
+calls, so that no heartbeat waits for AWS. Every RunTask carries a
 client token and is sent again unchanged after a lost response, so
 that no launch gets two containers. A container that never started is
 launched again; one that ran decides the task instance, and Airflow's

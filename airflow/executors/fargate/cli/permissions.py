@@ -17,7 +17,7 @@
 """
 The permissions of the executor, each verified, refused, or not to be tested without starting something. Pure.
 
-The list is that of the documentation, ``docs/executor/fargate.rst``.
+The list is that of the documentation, ``docs/executor/fargate-security.rst``.
 """
 
 from __future__ import annotations
