@@ -168,10 +168,14 @@ class Hooks:
         both = Ran(modified.outcome, [*modified.said])
         both.add(added.outcome, added.said)
         # Where it failed already, it fails for what the patch has brought.
-        failed_already = before.outcome == modified.outcome == "Failed"
-        new = modified.beyond(before) if failed_already else modified.said
-        good = added.outcome != "Failed" and (modified.outcome != "Failed" or failed_already and not new)
-        shown = (new + added.said if not good else both.said)[:SHOWN_LINES]
+        failed_already = before.outcome == "Failed"
+        good, new = True, []
+        for ran in (modified, added):
+            said = ran.beyond(before) if failed_already else ran.said
+            new += said
+            good = good and (ran.outcome != "Failed" or failed_already and not said)
+        # What it says of everything it says both times.
+        shown = [*dict.fromkeys(both.said if good else new)][:SHOWN_LINES]
         told = before.outcome.lower().replace("skipped", "-")
         return Row(f"hook {name}", told, both.outcome.lower(), good, tuple(shown))
 

@@ -256,13 +256,15 @@ OTHER = "a.py:2: TODO later"
         ([TODO], [TODO, MOVED], None, False, (MOVED,)),
         ([TODO], [TODO], ["b.py:1: TODO"], False, ("b.py:1: TODO",)),
         (None, None, [TODO], False, (TODO,)),
-        ([TODO], None, [TODO], False, (TODO,)),
+        # A hook that broke off before does so for new files as well, in the same words.
+        ([TODO], None, [TODO], True, (TODO,)),
+        ([TODO], [TODO], [TODO, OTHER], False, (OTHER,)),
     ],
 )
 def test_a_hook_fails_for_what_the_patch_has_brought(
     hooks, monkeypatch, before, modified, added, passed, shown
 ):
-    """For files that are new nothing is excused; for others what it complained of already, wherever that stood."""
+    """What it complained of already is excused, wherever that stood; a complaint of a new file names that file."""
     pending = iter([before, modified, added])
 
     def run(*command, **settings):
@@ -278,7 +280,12 @@ def test_a_hook_fails_for_what_the_patch_has_brought(
 
 @pytest.mark.parametrize(
     "modified, added, passed",
-    [("broke", "broke", True), ("broke\nand more", "broke\nand more", False), (None, "broke", False)],
+    [
+        ("broke", "broke", True),
+        ("broke\nand more", "broke\nand more", False),
+        (None, "broke", True),
+        (None, "broke\nand more", False),
+    ],
 )
 def test_a_hook_that_looks_at_everything_is_compared_once(hooks, monkeypatch, modified, added, passed):
     """One that broke before breaks for new files, too, which is nothing that the patch has brought."""
