@@ -327,7 +327,9 @@ class FargateExecutor(BaseExecutor):
         The scheduler takes the events out of the queue one by one to save them all together. SQLAlchemy refers to
         them weakly by then, so what nobody else holds would be gone, and with it everything that was to be saved.
         """
-        super().log_task_event(event=event, extra=extra, ti_key=ti_key)
+        from airflow.executors.fargate import database
+
+        super().log_task_event(event=event, extra=database.storable(extra), ti_key=ti_key)
         # Airflow keeps no events of callbacks.
         if self._task_event_logs:
             self._unsaved_events.append(self._task_event_logs[-1])
@@ -342,6 +344,8 @@ class FargateExecutor(BaseExecutor):
         return self._launches.get(key)
 
     def _ended(self, key: TaskInstanceKey, event: Ended) -> None:
+        from airflow.executors.fargate import database
+
         del self._launches[key]
         if key in self.queued_tasks:
             # Airflow has queued the task instance again: this end is that of an earlier launch.
@@ -353,7 +357,7 @@ class FargateExecutor(BaseExecutor):
             self.success(key)
             return
         self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)
-        self.fail(key, event.reason)
+        self.fail(key, database.storable(event.reason))
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """

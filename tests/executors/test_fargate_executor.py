@@ -310,6 +310,16 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     assert len(ecs.arns) == 2
 
 
+def test_a_reason_that_no_database_takes_is_told_without_it(executor, fleet, ecs):
+    """A key of an executor_config that its author has mistyped reaches event and event log as text."""
+    queue(executor, key_of(), {"nul\x00": 1})
+    executor.heartbeat()
+    executor.heartbeat()
+    ((state, reason),) = executor.get_event_buffer().values()
+    assert (state, "\x00" in reason, "nul" in reason) == (FAILED, False, True)
+    assert "\x00" not in str(noted(executor))
+
+
 def test_the_scheduler_can_save_what_is_noted(executor, fleet, ecs):
     """Every event reaches the database with all that it says, also where Airflow itself drops them as it saves them."""
     for number in range(3):

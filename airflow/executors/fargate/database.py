@@ -23,6 +23,7 @@ The scheduler would not survive an error here, so what is not part of its own tr
 from __future__ import annotations
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta, timezone
@@ -41,8 +42,18 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: What is no text: not every database takes NUL, and a terminal's colours are for terminals.
+COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
 #: Task instances that one query names: with four values each, no database finds that too much.
 MAX_NAMED = 200
+
+
+def storable(text: str) -> str:
+    """Return a text as every database takes it; the scheduler would not survive one that cannot be stored."""
+    encodable = text.encode("utf-8", "replace").decode("utf-8")
+    return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", COLOURS.sub("", encodable))
 
 
 def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:

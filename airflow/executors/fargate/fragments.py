@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 CORRECT = "Correct it"
 #: What stands in a request where the options do not say, so that the rest of it can be checked.
-ANY_DEFINITION, ANY_CONTAINER = "any", "any"
+ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 
 class Mistake(NamedTuple):
@@ -84,9 +84,18 @@ def _of_fragment(
     whole = {"taskDefinition": ANY_DEFINITION, **plain_copy(members, option)}
     for override in container_overrides(whole):
         override.setdefault("name", config.container_name or ANY_CONTAINER)
+    _give_subnets(whole)
     wrong = check.mistakes(whole)
     if wrong:
         yield Mistake(option, where + "; ".join(wrong))
+
+
+def _give_subnets(request: dict[str, Any]) -> None:
+    """Let a part that changes the network alone go without subnets: it is merged with what has them."""
+    network = request.get("networkConfiguration")
+    awsvpc = network.get("awsvpcConfiguration") if isinstance(network, dict) else None
+    if isinstance(awsvpc, dict):
+        awsvpc.setdefault("subnets", [ANY_SUBNET])
 
 
 def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:

@@ -103,9 +103,29 @@ HINTS = (
         "Give the Airflow task retries; if it comes again, ask AWS Support about the container",
     ),
     (
+        "perform: ecs:TagResource",
+        "the scheduler's role may not tag tasks",
+        "Allow ecs:TagResource on the tasks of the cluster, or set [fargate] tag_tasks = False and leave tags empty",
+    ),
+    (
+        "perform: ecs:RunTask",
+        "the scheduler's role may not launch this task definition",
+        "Allow ecs:RunTask on the task definition",
+    ),
+    (
+        "perform: iam:PassRole",
+        "the scheduler's role may not pass on a role of the task definition",
+        "Allow iam:PassRole on its task and execution roles",
+    ),
+    (
         "AccessDenied",
         "the scheduler's role lacks a permission",
-        "Allow ecs:RunTask on the task definition, and iam:PassRole on its task and execution roles",
+        "Allow what AWS names; airflow fargate check tells what is missing",
+    ),
+    (
+        "specified capacity provider",
+        "a capacity provider cannot be used",
+        "Check its name, and that the cluster has it; airflow fargate check looks for it",
     ),
     (
         "ClusterNotFound",
@@ -176,7 +196,10 @@ EXIT_CODES = {
         "Look whether it needs more memory, or longer to end after SIGTERM than stopTimeout gives it",
     ),
     139: ("it crashed (SIGSEGV)", "Look for a native library that does not suit the image"),
-    143: ("it was told to end (SIGTERM)", "See AWS CloudTrail for who called StopTask"),
+    143: (
+        "it was told to end (SIGTERM)",
+        "See the exit codes of the other containers: where one that is essential ends, ECS ends all",
+    ),
 }
 ANY_EXIT = "its command failed", "Read the container's last lines in the task's event log, or all of its log"
 

@@ -161,7 +161,8 @@ class Identity:
 def _task(told: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
     """Return what a container is for; raises whatever a missing or a wrong member makes."""
     if "callback_id" in told:
-        return CallbackId(str(told["callback_id"]), told.get("dag_id"))
+        dag_id = told.get("dag_id")
+        return CallbackId(str(told["callback_id"]), None if dag_id is None else str(dag_id))
     return TaskInstanceId(
         str(told["dag_id"]),
         str(told["task_id"]),

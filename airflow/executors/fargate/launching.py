@@ -187,6 +187,7 @@ class Launching:
     def _leave_fallback(self, run: Run, prepared: Prepared, reason: str) -> None:
         """Go back to the first request, after AWS has refused the fallback and started nothing."""
         run.prepared = prepared.as_first()
+        run.waits = 0  # So that this is told, whatever was told before.
         self.wait_for_capacity(run, f"AWS refused [fargate] capacity_provider_fallback. {reason}")
 
     def give_up(self, run: Run) -> None:

@@ -149,9 +149,15 @@ class RunningLog:
     def _add(self, progress: _Progress, page: Sequence[Line]) -> None:
         if page:
             # All at once: to look for secrets in a text takes its time.
-            texts = self._mask(without_tokens("\n".join(line.text.replace("\n", " ") for line in page)))
-            pairs = zip(page, texts.split("\n"))
+            texts = self._masked("\n".join(line.text for line in page)).split("\n")
+            if len(texts) != len(page):
+                # An event, or a secret, has several lines: what belongs together is masked together.
+                texts = [self._masked(line.text).replace("\n", " ") for line in page]
+            pairs = zip(page, texts)
             progress.lines.extend(self._line(line.timestamp, text) for line, text in pairs)
+
+    def _masked(self, text: str) -> str:
+        return self._mask(without_tokens(text))
 
     def _stream(self, arn: str) -> Stream:
         known = self._streams.get(arn)
@@ -188,7 +194,7 @@ def _as_json(timestamp: int, text: str) -> str:
         try:
             if "event" in json.loads(text):
                 return text
-        except ValueError:
+        except (ValueError, RecursionError):
             pass
     return json.dumps({"timestamp": _moment(timestamp).isoformat(), "event": text}, ensure_ascii=False)
 

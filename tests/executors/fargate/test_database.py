@@ -240,6 +240,20 @@ def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_u
     assert told == ([ARN.format(0)] if is_given_up else [])
 
 
+@pytest.mark.parametrize(
+    "text, stored",
+    [
+        ("plain\ttext\nin lines \N{ROCKET}", "plain\ttext\nin lines \N{ROCKET}"),
+        ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"),
+        ("half\ud800", "half?"),
+        ("\x1b[31mred\x1b[0m", "red"),
+    ],
+)
+def test_whatever_is_told_can_be_stored(text, stored):
+    """What a database refuses would end the scheduler, which stores reasons unguarded."""
+    assert database.storable(text) == stored
+
+
 def test_a_callback_is_never_given_up(metadata):
     """Nothing in the database tells that, and no task instance is mistaken for it."""
     identity = dataclasses.replace(stranger(metadata.name(GONE)).identity, task=CallbackId("id", "dag"))

@@ -184,6 +184,15 @@ def test_a_fallback_that_aws_refuses_is_left(fakes, fleet, ecs, launch):
     assert "not associated with the cluster" in left.text
 
 
+def test_a_fallback_that_aws_refuses_later_is_told_of(fakes, fleet, ecs, launch):
+    """Also where it is no news any more that there is no room."""
+    refused = fakes.aws_error("InvalidParameterException", "not associated with the cluster")
+    ecs.next("run_task", NO_ROOM, NO_ROOM, refused)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert "not associated with the cluster" in fleet.told_of(launch, Noted)[-1].text
+
+
 def test_a_launch_that_is_revoked_does_not_fall_back(fleet, ecs, launch):
     """Airflow takes the launch back while its container looks for room: there is no other one."""
     fleet.add(launch)

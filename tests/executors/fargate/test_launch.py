@@ -155,6 +155,11 @@ class TestIdentity:
         assert hash(identity.task) == hash(identity.task)
         assert {identity: 1}[identity] == 1
 
+    def test_of_a_callback_can_be_looked_up_whatever_it_holds(self):
+        """Somebody's variable of the same name ends no search."""
+        told = json.dumps({"launch": "l", "callback_id": {}, "dag_id": {}, "handed_over": 1})
+        hash(Identity.of(described(told)).task)
+
     def test_names_the_container_that_carries_it(self):
         """The container that was launched decides, whatever the configuration says by now."""
         assert Identity.of(described(make_launch().identity, name="worker")).container_name == "worker"

@@ -479,6 +479,7 @@ class TestMistakesAtTheStart:
             {"overrides": {"cpu": "4096"}},
             {"overrides": {"containerOverrides": [{"name": "sidecar", "command": ["serve"]}]}},
             {"taskDefinition": "another", "group": "g", "tags": []},
+            {"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "DISABLED"}}},
             {},
         ],
     )

@@ -103,6 +103,20 @@ def test_a_driver_that_leaves_out_lines_is_told_of(bed):
     assert "may leave out lines" in bed.read()[0][1]
 
 
+def test_a_secret_of_several_lines_is_not_shown(bed):
+    """It is masked as it stands; where an event of CloudWatch has several lines, each event is one line still."""
+    bed.log_of._mask = lambda text: text.replace("first\nsecond", "***")
+    bed.cloud.write(GROUP, STREAM, "key first\nsecond", "a\nb")
+    assert [line.partition("] ")[2] for line in bed.read()[1]] == ["key ***", "a b"]
+
+
+def test_a_line_of_deep_json_is_a_line(fakes, clock):
+    """Whatever a container writes is shown, and what comes after it."""
+    bed = Bed(fakes, clock, structured=True)
+    bed.cloud.write(GROUP, STREAM, '{"a":' * 100_000, "after")
+    assert [json.loads(line)["event"][:5] for line in bed.read()[1]] == ['{"a":', "after"]
+
+
 def test_no_secret_is_shown(bed):
     """Neither one that Airflow knows nor a token."""
     bed.cloud.write(GROUP, STREAM, "password hunter2", f'{{"token":"{JWT}"}}')
