@@ -33,6 +33,8 @@ PICTURES = REPOSITORY / "docs" / "executor" / "img"
 DAG_FILE = REPOSITORY / "tests" / "end_to_end" / "dags" / "talks.py"
 DAG_ID, TASK_ID, RUN_ID = "dies_mute", "never_begins", "manual"
 AUDIT_LOG = f"/dags/{DAG_ID}/runs/{RUN_ID}/tasks/{TASK_ID}/events"
+RUNNING_DAG_ID = "talks"
+RUNNING_LOG = f"/dags/{RUNNING_DAG_ID}/runs/{RUN_ID}/tasks/runs_long"
 #: The window, and how much of the page's time passes before the picture, in milliseconds: it asks for its data first.
 WINDOW = "1500,860"
 LOADING = 30_000
@@ -45,10 +47,15 @@ EVERYBODY_IS_ADMIN = {"AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "True"}
 
 
 def main(line: str, chromium: str) -> None:
-    """Let a container die, and take the pictures."""
+    """Let a task run and a container die, and take the pictures."""
     with Deployment(
         RELEASES[line], Path(sys.prefix), dags=[DAG_FILE], extra=EVERYBODY_IS_ADMIN, say=print
     ) as deployment:
+        address = deployment.airflow.settings.address
+        runs = DagRun(deployment, RUNNING_DAG_ID, RUN_ID)
+        runs.trigger()
+        runs.follow(until=lambda tis: any(ti.state == "running" for ti in tis), timeout=PATIENCE)
+        photograph(chromium, address + RUNNING_LOG, PICTURES / "running-log.png")
         run = DagRun(deployment, DAG_ID, RUN_ID)
         run.trigger()
         run.follow(timeout=PATIENCE)
@@ -56,9 +63,7 @@ def main(line: str, chromium: str) -> None:
         wait_until(
             lambda: database.events(DAG_ID, RUN_ID, "fargate log"), timeout=PATIENCE, what="its last words"
         )
-        picture = PICTURES / "audit-log.png"
-        photograph(chromium, deployment.airflow.settings.address + AUDIT_LOG, picture)
-        print(f"{picture.relative_to(REPOSITORY)}: {picture.stat().st_size} bytes")
+        photograph(chromium, address + AUDIT_LOG, PICTURES / "audit-log.png")
 
 
 def photograph(chromium: str, address: str, picture: Path) -> None:
@@ -87,6 +92,7 @@ def photograph(chromium: str, address: str, picture: Path) -> None:
         raise HarnessError(f"Chromium took no picture of {address}:\n{done.stderr[-2000:]}")
     if picture.stat().st_size > MOST:
         raise HarnessError(f"{picture} has {picture.stat().st_size} bytes, more than {MOST}")
+    print(f"{picture.relative_to(REPOSITORY)}: {picture.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

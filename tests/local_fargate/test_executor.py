@@ -237,6 +237,44 @@ def test_threads_are_gone_after_end(start):
         time.sleep(0.01)
 
 
+FUNCTION = """
+from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
+
+def grouped():
+    from_options = default_task_id_to_fargate_options_function()
+    return lambda command: {**from_options(command), "group": "family:of-our-own"}
+"""
+
+
+def test_options_reach_the_container(account, start, monkeypatch, tmp_path):
+    """What requests are asked for by option, and by a function of one's own, AWS has of the task."""
+    (tmp_path / "our_function.py").write_text(FUNCTION)
+    monkeypatch.syspath_prepend(tmp_path)
+    options = {
+        "PLATFORM_VERSION": "1.4.0",
+        "ASSIGN_PUBLIC_IP": "False",
+        "ENABLE_EXECUTE_COMMAND": "True",
+        "PROPAGATE_TAGS": "TASK_DEFINITION",
+        "TAGS": '{"team": "data"}',
+        "TAG_TASKS": "False",
+        "EPHEMERAL_STORAGE": "30",
+        # What ECS Exec needs, by the way.
+        "RUN_TASK_KWARGS": '{"overrides": {"taskRoleArn": "arn:aws:iam::123456789012:role/airflow-task"}}',
+        "EXECUTION_CONFIG_FUNCTION": "our_function.grouped",
+    }
+    for name, value in options.items():
+        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    scheduler = start()
+    key = scheduler.hand_over("task", "true")
+    scheduler.until(scheduler.ends)
+    assert scheduler.ends() == {key: SUCCESS}
+    (task,) = containers(account)["task"]
+    assert (task["platformVersion"], task["group"]) == ("1.4.0", "family:of-our-own")
+    assert task["enableExecuteCommand"] is True
+    assert task["overrides"]["ephemeralStorage"] == {"sizeInGiB": 30}
+    assert task["tags"] == [{"key": "team", "value": "data"}]
+
+
 def test_last_words_of_a_container_stand_in_the_event_log(account, start):
     """Of one that exits before Airflow's code runs, what it wrote, late as CloudWatch is; of one that ends well nothing."""
     account.fargate.configure(log_lag=1.0, log_empty_pages=1)
