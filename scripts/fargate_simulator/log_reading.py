@@ -30,11 +30,10 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
-from botocore.validate import ParamValidator
 
 from fargate_simulator import limits
 from fargate_simulator.aws_errors import AwsError, invalid_parameter
-from fargate_simulator.run_request import serialization_error
+from fargate_simulator.run_request import parsed
 
 if TYPE_CHECKING:
     from fargate_simulator.faults import FaultSource
@@ -68,13 +67,7 @@ class LogReading:
         :return: the answer's JSON
         :raises AwsError: the error that AWS answers with
         """
-        try:
-            request = json.loads(body or b"{}")
-        except ValueError as error:
-            raise serialization_error(str(error)) from error
-        report = ParamValidator().validate(request, self._shape)
-        if report.has_errors():
-            raise serialization_error(report.generate_report())
+        request = parsed(body, self._shape)
         group = request.get("logGroupName") or request.get("logGroupIdentifier", "").rpartition(":")[2]
         lines = self._moto.log_lines(region, group, request["logStreamName"])
         if lines is None:

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
-from botocore.validate import ParamValidator
 
 from fargate_simulator import limits, new_task, run_request, tasks
 from fargate_simulator.aws_errors import invalid_parameter
@@ -83,13 +82,7 @@ class Operations:
         :return: the answer's JSON
         :raises AwsError: the error that AWS answers with
         """
-        try:
-            request = json.loads(body or b"{}")
-        except ValueError as error:
-            raise run_request.serialization_error(str(error)) from error
-        report = ParamValidator().validate(request, self._model.operation_model(operation).input_shape)
-        if report.has_errors():
-            raise run_request.serialization_error(report.generate_report())
+        request = run_request.parsed(body, self._model.operation_model(operation).input_shape)
         return self._answers[operation](request, region)
 
     def _cluster(self, request: dict[str, Any], region: str) -> Cluster:

@@ -28,6 +28,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from botocore.validate import ParamValidator
+
 from fargate_simulator import limits, task_size
 from fargate_simulator.aws_errors import AwsError, invalid_parameter
 
@@ -284,6 +286,18 @@ def _check_length(name: str, items: Sequence[str], most: int) -> None:
         raise invalid_parameter(f"{name} can have at most {most} items.")
 
 
-def serialization_error(report: str) -> AwsError:
-    """Return the error for members of a wrong type, unknown ones and missing ones."""
-    return AwsError("SerializationException", report)
+def parsed(body: bytes, shape: Any) -> dict[str, Any]:
+    """
+    Return the request in the body of a call.
+
+    :param shape: botocore's, of the operation's input
+    :raises AwsError: for what is no JSON, members of a wrong type, unknown ones and missing ones
+    """
+    try:
+        request: dict[str, Any] = json.loads(body or b"{}")
+    except ValueError as error:
+        raise AwsError("SerializationException", str(error)) from error
+    report = ParamValidator().validate(request, shape)
+    if report.has_errors():
+        raise AwsError("SerializationException", report.generate_report())
+    return request

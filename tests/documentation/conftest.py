@@ -20,14 +20,17 @@ from __future__ import annotations
 
 from functools import partial
 
-import botocore.session
 import pytest
 
-from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.fragments import mistakes
 from airflow.executors.fargate.request import RequestBuilder, default_request
 from airflow.executors.fargate.template import template
+
+from tests.executors.fargate.conftest import check, service_model
+
+#: The check of requests against botocore's model of ECS is the one that the executor's own tests use.
+__all__ = ["check", "service_model"]
 
 #: What a snippet that shows a few options leaves out.
 LEFT_OUT = {
@@ -36,18 +39,6 @@ LEFT_OUT = {
     "container_name": "airflow",
     "subnets": "subnet-0123456789abcdef0",
 }
-
-
-@pytest.fixture(scope="session")
-def service_model():
-    """Return the model of ECS that the installed botocore ships."""
-    return botocore.session.get_session().get_service_model("ecs")
-
-
-@pytest.fixture(scope="session")
-def check(service_model):
-    """Return the check of requests against that model."""
-    return RequestCheck(service_model)
 
 
 @pytest.fixture(scope="session")
