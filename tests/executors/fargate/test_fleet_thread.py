@@ -373,7 +373,8 @@ class Ecs:
         threading.Event().wait()
 
 class Config:
-    cluster, deployment, launch_concurrency, max_launch_attempts, poll_interval = "c", "d", 1, 3, 2.0
+    cluster, clusters, deployment = "c", ("c",), "d"
+    launch_concurrency, max_launch_attempts, poll_interval = 1, 3, 2.0
     launch_rate, launch_burst, describe_rate = 20.0, 100, 10.0
 
 owner = FleetThread(Ecs(), Config(), lambda launch: Prepared({}, "airflow"))
