@@ -57,6 +57,14 @@ def configure(name: str, told: Mapping[str, Any], run_limit: Limit) -> None:
 
 def make(name: str, parallelism: int) -> BaseExecutor:
     """Make an executor and start it, as the scheduler does."""
+    # Not before the configuration is there.
+    from sqlalchemy.orm import configure_mappers
+
+    from airflow.models import import_all_models
+
+    # A scheduler has long used its models when the first event is noted: to set them up takes tenths of a second.
+    import_all_models()
+    configure_mappers()
     module, _, class_name = CLASSES[name].rpartition(".")
     executor = getattr(importlib.import_module(module), class_name)(parallelism=parallelism)
     executor.start()
