@@ -259,9 +259,8 @@ def _check_region(options: Options, default_region: Callable[[], str | None]) ->
         if default_region():
             return
         what = "it is not set, nor is there a default"
-    except (
-        Exception
-    ) as error:  # botocore is not known here; it tells of a profile that is not there, and such.
+    except Exception as error:
+        # botocore is not known here; it tells of a profile that is not there, and such.
         what = f"it is not set, and the default cannot be read: {told(error)}"
     options.mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
 

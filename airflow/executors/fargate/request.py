@@ -66,9 +66,8 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
         request["propagateTags"] = config.propagate_tags
     request = merge(request, for_fargate(config))
     if "launchType" not in request and "capacityProviderStrategy" not in request:
-        del request[
-            "platformVersion"
-        ]  # The cluster's default strategy may be for instances, which have none.
+        # The cluster's default strategy may be for instances, which have none.
+        del request["platformVersion"]
     return without_unfit(request)
 
 
