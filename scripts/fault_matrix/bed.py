@@ -34,7 +34,7 @@ from fault_matrix import acts, scaling
 from fault_matrix.scheduler import Scheduler
 
 if TYPE_CHECKING:
-    from fault_matrix.row import Row, Size
+    from fault_matrix.row import Row, Size, Step
 
 #: The local Fargate as it is where a row does not say otherwise; a fifth of the tasks fails by itself.
 USUAL = {
@@ -72,6 +72,8 @@ class Bed:
         self.kept: dict[str, str] = {}
         self.folder: tempfile.TemporaryDirectory[str] | None = None
         self._steps = list(row.steps)
+        #: How late the last step was, in seconds.
+        self._late = 0.0
         #: When the last step was made, in seconds since the epoch by a clock that nobody makes jump.
         self.quiet_since: float | None = None
         given = scaling.settings(USUAL | dict(row.settings), size.scale)
@@ -151,14 +153,25 @@ class Bed:
 
     def tick(self) -> None:
         """Make the steps whose time has come."""
-        while self._steps and time.monotonic() - self.began >= self._steps[0].at * self.size.scale:
+        while self._steps and self._is_time_for(self._steps[0]):
             step = self._steps.pop(0)
+            self._late = time.monotonic() - self.began - step.at * self.size.scale
             if step.settings:
                 self.fargate.configure(**scaling.settings(step.settings, self.size.scale))
             if step.act:
                 getattr(acts, step.act)(self)
             if not self._steps:
                 self.quiet_since = time.time()
+
+    def _is_time_for(self, step: Step) -> bool:
+        if time.monotonic() - self.began - self._late < step.at * self.size.scale:
+            return False
+        return not (step.settled and any(self._followed()))
+
+    def _followed(self) -> Iterator[Any]:
+        """Yield what the executors follow."""
+        for scheduler in self.schedulers:
+            yield from list(scheduler.executor._fleet_thread.fleet.runs())
 
     @property
     def steps_made(self) -> bool:

@@ -32,12 +32,19 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True)
 class Step:
-    """Something that happens while a row runs: other settings of the local Fargate, or an act of the world."""
+    """
+    Something that happens while a row runs: other settings of the local Fargate, or an act of the world.
+
+    :param at: seconds after the row's beginning; later by what the step before was late, so that what lies between
+        two steps has its time on a machine that stood still for a while
+    :param settled: whether it waits until the executor follows no launch, however long that takes
+    """
 
     at: float
     settings: Mapping[str, Any] = field(default_factory=dict)
     #: The name of a function of ``acts.py``.
     act: str = ""
+    settled: bool = False
 
 
 @dataclass(frozen=True)
