@@ -28,6 +28,7 @@ import boto3
 import botocore.endpoint
 import pytest
 from botocore.awsrequest import AWSResponse
+from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
@@ -52,8 +53,9 @@ class Raw:
 
 
 def client(status, body):
-    """A client that gets this answer to every call, and makes none."""
-    ecs = boto3.client("ecs", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b")
+    """A client that gets this answer to every call, and makes none; it asks once, where it would wait in between."""
+    once = Config(retries={"max_attempts": 0})
+    ecs = boto3.client("ecs", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=once)
     headers = {"content-type": "application/x-amz-json-1.1"}
 
     def answer(request, **_):
