@@ -14,7 +14,20 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Brings launches to AWS: each attempt with a token of its own, and no container too many."""
+"""
+Brings launches to AWS: each attempt with a token of its own, and no container too many.
+
+``clientToken`` makes RunTask idempotent
+(https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html). An attempt keeps its token and its
+frozen request through every resend, so a lost response costs nothing: AWS answers with the container that it started. A
+new token is drawn only after AWS said that nothing was started.
+
+A container that never started is launched again, at most ``max_launch_attempts`` times; capacity and throttling use up
+no attempt, and wait until Airflow's own queued timeout. Once a container has started, its end is the launch's, and
+Airflow's own retries decide. No attempt begins where the token in the command has less than
+:data:`~airflow.executors.fargate.fleet.MIN_TOKEN_LIFE` left, and none that is in doubt is sent again then: its container
+is searched for (``searching.py``), and followed where there is one.
+"""
 
 from __future__ import annotations
 
@@ -69,10 +82,7 @@ class Launching:
     Everything between the hand-over of a launch and the ARN of its container.
 
     The order is Airflow's: higher priority first, then first come. A launch that waits for its back-off
-    holds up nobody. ``clientToken`` makes RunTask idempotent
-    (https://docs.aws.amazon.com/AmazonECS/latest/APIReference/ECS_Idempotency.html): while an attempt is in
-    doubt the same request goes out with the same token, and a new token is drawn only after AWS said that
-    nothing was started. A launch that has met no room goes on with its fallback, where it has one.
+    holds up nobody. A launch that has met no room goes on with its fallback, where it has one.
 
     :param ecs: makes RunTask calls.
     :param build: makes the request of a launch, on a thread of the pool.
