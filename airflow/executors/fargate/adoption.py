@@ -18,7 +18,20 @@
 Finds the containers of a scheduler that is gone.
 
 A container says in its environment which launch it is for (see ``launch.py``), so nothing rests on what the
-scheduler managed to store before it died. An earlier launch of the same task instance does not count.
+scheduler managed to store before it died. The stored ARNs are described first, then the deployment's containers are
+listed by their ``startedBy``.
+
+A container counts if its identity is that of the task instance's **present** launch (:meth:`Candidate.is_present`): by the
+id that Airflow assigned when it queued the task instance (3.2 and newer), or else because it was handed over after
+``queued_dttm``, both by schedulers' clocks, so that AWS's clock does not matter. What stopped meanwhile is reported.
+
+What has no container is given back to Airflow, which launches it anew. Where AWS cannot be asked within the time that the
+scheduler waits, all is kept; the answer comes later, as events, and what has no container then goes back to the scheduler
+that is gone (``queued_by_job_id``), so that Airflow asks again. Where AWS refuses to tell, for want of a permission, nothing
+is reset either: Airflow's own timeouts decide.
+
+Airflow holds locks on the rows of the task instances meanwhile. So one database query serves any number of them, and a
+second look, which young launches get after :data:`SECOND_LOOK`, describes only what is new.
 """
 
 from __future__ import annotations
