@@ -19,8 +19,15 @@ Looks for containers of the deployment that nobody wants any more, and has them 
 
 A launch can be given up while its container is still on its way: Airflow resets what a killed scheduler has left, or
 revokes what is queued for too long, and AWS carries out the RunTask afterwards. So the containers of the deployment
-are listed from time to time. Those that no launch of this fleet is for are told to the executor, which compares
-them with the database (:func:`is_given_up`); what it tells back is stopped.
+are listed as often as Airflow looks for orphans, one call at a time, and those that no launch of this fleet is for are
+described. They cross to the scheduler's thread as one event, ``database.given_up()`` compares them with the database
+(:func:`is_given_up`), and what comes back is stopped like a revoked launch.
+
+Who has launched a container stands in its identity: the id of the scheduler's job and the moment when that began. So the
+containers of a scheduler that lives are left to it, and those of another Airflow, whose jobs have the same numbers, are
+nobody's business. A task instance that runs is left alone, too: up to 3.0 it may run in any of its containers. What has
+started is left ten minutes (:data:`ENDING`) to end by itself, for the task instance's state changes before its container
+is done. What this leaves open is told in ``docs/executor/fargate.rst``.
 """
 
 from __future__ import annotations
@@ -47,6 +54,7 @@ log = logging.getLogger(__name__)
 #: Seconds before each of the first sweeps, and of those after launches were given up: AWS may still carry out the
 #: RunTask of a scheduler that is gone. Then a sweep comes each interval.
 FIRST_DELAYS = (5.0, 10.0, 15.0, 30.0)
+#: Seconds before a sweep at least, however short the interval is that Airflow is given for its own look for orphans.
 SHORTEST_DELAY = 1.0
 #: A sweep makes one call at a time, and not more than this share of what the bucket admits.
 SHARE = 0.1
