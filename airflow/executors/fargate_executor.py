@@ -91,6 +91,13 @@ class FargateExecutor(BaseExecutor):
 
     This class is the bridge between the scheduler and the fleet, which has a thread of its own and makes all
     calls to AWS: nothing here but adoption and the end waits for AWS. The scheduler's thread alone calls it.
+
+    **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over a key while its
+    earlier container is still ending. When it queues the key again the earlier launch is superseded: its slot is free, and
+    its end is told to nobody. Where the end comes before that, while the task instance is SCHEDULED, Airflow would fail it
+    (3.0, 3.1; 3.2 and 3.3 for reschedules): :meth:`has_task` answers for this one moment that it is ours. Both rest on what
+    Airflow's scheduler does today (``trigger_tasks`` of 2.11 and 3.0; ``process_executor_events`` of 3.0 to 3.3), and can go
+    when no supported release fails a task instance for the end of an earlier launch.
     """
 
     is_local: bool = False
