@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import json
+import os
 from argparse import Namespace
 from datetime import datetime, timezone
 
@@ -30,6 +31,7 @@ from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli import commands, containers, workload
 from airflow.executors.fargate.cli.containers import Container
+from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 
@@ -82,11 +84,28 @@ def live(monkeypatch):
         stub.assert_no_pending_responses()
 
 
-def container(number, task_id, dag_id="etl"):
+@pytest.fixture
+def live_by_cluster(live, monkeypatch):
+    """Let a queue have a cluster of its own, and each cluster have containers; None is one that there is not."""
+    monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", '{"gpu": {"cluster": "gpus"}, "large": {"group": "g"}}')
+    found = {"fleet": [container(1, "extract")], "gpus": [container(2, "load", cluster="gpus")]}
+
+    def live_containers(ecs, cluster, deployment):
+        if found[cluster] is None:
+            raise ClientError({"Error": {"Code": "ClusterNotFoundException", "Message": "No."}}, "ListTasks")
+        return found[cluster]
+
+    monkeypatch.setattr(containers, "live_containers", live_containers)
+    return found
+
+
+def container(number, task_id, dag_id="etl", cluster="fleet"):
     identity = Identity("launch", TaskInstanceId(dag_id, task_id, "run[1]", 1), 0.0, "airflow")
     since = datetime(2026, 3, 1, tzinfo=timezone.utc)
-    arn = f"arn:aws:ecs:us-east-1:123456789012:task/fleet/{number:032}"
-    return Container(arn, CLUSTER, identity, "RUNNING", since, "256", "512", "FARGATE")
+    arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
+    return Container(
+        arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, "256", "512", "FARGATE"
+    )
 
 
 def arguments(**given):
@@ -94,12 +113,14 @@ def arguments(**given):
     return Namespace(**given, verbose=False, subcommand="fargate")
 
 
-def expect_stop(stub, number, error=None):
+def expect_stop(stub, number, error=None, cluster="fleet"):
     if error:
         stub.add_client_error("stop_task", error, "why")
         return
-    arn = container(number, "").arn
-    stub.add_response("stop_task", {}, {"cluster": CLUSTER, "task": arn, "reason": commands.STOP_REASON})
+    one = container(number, "", cluster=cluster)
+    stub.add_response(
+        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": commands.STOP_REASON}
+    )
 
 
 def stop(yes=True, **filters):
@@ -265,8 +286,29 @@ class TestTasks:
 
     def test_no_such_cluster(self):
         """What AWS says is told, explained, without a traceback."""
-        with pytest.raises(SystemExit, match="There is no such cluster"):
+        with pytest.raises(SystemExit, match="Cluster fleet: There is no such cluster"):
             commands.fargate_tasks(arguments(output="table"))
+
+    def test_each_cluster_that_the_options_name(self, live_by_cluster, capsys):
+        """What runs in a queue's own cluster is listed too, and it is told where."""
+        commands.fargate_tasks(arguments(output="json"))
+        rows = json.loads(capsys.readouterr().out)
+        assert [(row["task_id"], row["cluster"]) for row in rows] == [("extract", "fleet"), ("load", "gpus")]
+
+    @pytest.mark.parametrize("missing, left", [("gpus", "extract"), ("fleet", "load")])
+    def test_one_of_the_clusters_does_not_answer(self, live_by_cluster, capsys, missing, left):
+        """The others' containers are shown; which was not asked is told, and the exit code is 1."""
+        live_by_cluster[missing] = None
+        with pytest.raises(SystemExit, match=f"Cluster {missing}: There is no such cluster"):
+            commands.fargate_tasks(arguments(output="json"))
+        assert [row["task_id"] for row in json.loads(capsys.readouterr().out)] == [left]
+
+    def test_none_of_the_clusters_answers(self, live_by_cluster, capsys):
+        """There is no table then that would say that nothing runs."""
+        live_by_cluster.update(fleet=None, gpus=None)
+        with pytest.raises(SystemExit, match="Cluster fleet: .*\nCluster gpus: "):
+            commands.fargate_tasks(arguments(output="table"))
+        assert capsys.readouterr().out == ""
 
     def test_no_way_to_aws(self, monkeypatch):
         """An error of the way is told as well."""
@@ -286,6 +328,21 @@ class TestStop:
         expect_stop(live, 2)
         stop()
         assert capsys.readouterr().out.count("asked to stop") == 2
+
+    def test_in_each_cluster(self, live, live_by_cluster):
+        """A container is stopped in the cluster in which it runs."""
+        expect_stop(live, 1)
+        expect_stop(live, 2, cluster="gpus")
+        stop()
+
+    def test_one_of_the_clusters_does_not_answer(self, live, live_by_cluster, capsys):
+        """What was found is stopped; what may be left is told, and the exit code is 1."""
+        live_by_cluster["gpus"] = None
+        expect_stop(live, 1)
+        with pytest.raises(SystemExit) as left:
+            stop()
+        assert left.value.code == 1
+        assert "Cluster gpus: " in capsys.readouterr().err
 
     def test_a_task_alone(self, live):
         """What is given narrows it down."""
@@ -332,3 +389,51 @@ class TestStop:
             stop()
         assert left.value.code == 1
         assert "AccessDeniedException: why" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not OF_TEAM, reason="Airflow has teams from 3.2 on")
+class TestTeams:
+    """Each team has an executor with options of its own, which ``--team-name`` takes."""
+
+    @pytest.fixture(autouse=True)
+    def _options(self, monkeypatch):
+        for name in ("CLUSTER", "TASK_DEFINITION", "CONTAINER_NAME", "SUBNETS", "REGION"):
+            value = os.environ[f"AIRFLOW__FARGATE__{name}"]
+            monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
+            monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
+        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+
+    def test_the_options_are_the_team_s(self, ready, capsys):
+        """Also those that the default function reads; without the team's name they are missing."""
+        commands.fargate_check(arguments(output="json", team_name="planets"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert (rows["request"]["result"], rows["cluster"]["found"]) == ("ok", "fleet, ACTIVE")
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json", team_name=None))
+        assert "[fargate] cluster" in capsys.readouterr().out
+
+    def test_a_mistake_names_the_team(self, monkeypatch, capsys):
+        """It is told whose option is wrong."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json", team_name="planets"))
+        [row, _] = json.loads(capsys.readouterr().out)
+        assert row["found"].startswith("Team planets: [fargate] cluster")
+
+    def test_the_other_commands_take_it_too(self, ready, monkeypatch, capsys):
+        """A request, the containers, and what is to be stopped are the team's."""
+        launch = Launch(TaskInstanceId("etl", "load", "run", 1), "key", ("run", TOKEN))
+        monkeypatch.setattr(workload, "launch_of", lambda *_: launch)
+        of_team = {"team_name": "planets", "output": "json"}
+        commands.fargate_render(arguments(**of_team, dag_id="etl", task_id="load", map_index=-1))
+        assert json.loads(capsys.readouterr().out)["request"]["cluster"] == "fleet"
+        commands.fargate_tasks(arguments(**of_team))
+        assert json.loads(capsys.readouterr().out) == []
+        stop(team_name="planets")
+        assert "No live container matches" in capsys.readouterr().out
+
+    def test_without_teams(self, monkeypatch):
+        """Where Airflow has none, none can be named."""
+        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
+        with pytest.raises(SystemExit, match=r"Set \[core\] multi_team"):
+            commands.fargate_tasks(arguments(output="json", team_name="planets"))

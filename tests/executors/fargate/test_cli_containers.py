@@ -24,7 +24,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from airflow.executors.fargate.cli.containers import container_of, live_containers
+from airflow.executors.fargate.cli.containers import container_of, in_order, live_containers
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, CallbackId, Launch, TaskInstanceId
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -61,6 +61,7 @@ def test_row():
         "run_id": "monday",
         "map_index": 5,
         "try_number": 2,
+        "cluster": "fleet",
         "container": f"{1:032}",
         "state": "RUNNING",
         "since": "2026-03-01T12:00:30+00:00",
@@ -126,7 +127,7 @@ def test_which_are_meant(wanted, expected):
 
 
 def test_all_pages_are_asked_for():
-    """More than a hundred containers take more than one call of each kind; the oldest come first."""
+    """More than a hundred containers take more than one call of each kind."""
     ecs = boto3.client("ecs", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
     arns = [arn(number) for number in range(130)]
     asked = {"cluster": "fleet", "startedBy": "airflow", "maxResults": 100}
@@ -134,17 +135,18 @@ def test_all_pages_are_asked_for():
         stub.add_response("list_tasks", {"taskArns": arns[:100], "nextToken": "more"}, asked)
         stub.add_response("list_tasks", {"taskArns": arns[100:]}, {**asked, "nextToken": "more"})
         for some in (arns[:100], arns[100:]):
-            tasks = [
-                {
-                    k: v
-                    for k, v in ecs_task(number=int(one[-5:]), startedAt=CREATED - timedelta(seconds=int(one[-5:]))).items()
-                }
-                for one in some
-            ]  # fmt: skip
+            tasks = [ecs_task(number=int(one[-5:])) for one in some]
             stub.add_response("describe_tasks", {"tasks": tasks}, {"cluster": "fleet", "tasks": some})
         found = live_containers(ecs, "fleet", "airflow")
         stub.assert_no_pending_responses()
-    assert [one.arn for one in found] == arns[::-1]
+    assert [one.arn for one in found] == arns
+
+
+def test_order():
+    """The longest in its state comes first, what tells no moment last; one that was found twice is there once."""
+    first, second = container_of(ecs_task(1)), container_of(ecs_task(2, startedAt=CREATED))
+    third = container_of(ecs_task(3, startedAt=None, createdAt=None))
+    assert in_order([third, first, second, first]) == [second, first, third]
 
 
 def test_nothing_runs():

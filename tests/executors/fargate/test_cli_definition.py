@@ -19,14 +19,15 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
 from airflow.cli.cli_config import ActionCommand
-from airflow.executors.fargate.cli import commands
-from airflow.executors.fargate.cli.definition import fargate_commands
+from airflow.executors.fargate.cli import commands, rendering
+from airflow.executors.fargate.cli.definition import OF_TEAM, fargate_commands
 from airflow.executors.fargate_executor import FargateExecutor
 
 LOADED = """
@@ -82,12 +83,44 @@ def test_a_line_that_makes_no_sense_is_refused(parse, line, capsys):
     assert "error" in capsys.readouterr().err
 
 
+@pytest.mark.skipif(not OF_TEAM, reason="Airflow has teams from 3.2 on")
+@pytest.mark.parametrize(
+    "line", [["check"], ["render", "etl", "load"], ["tasks"], ["stop", "--dag-id", "etl"]]
+)
+def test_a_team_can_be_named(parse, line):
+    """As with Airflow's own commands; without it no team's options are read."""
+    assert parse(["fargate", *line, "--team-name", "planets"]).team_name == "planets"
+    assert parse(["fargate", *line]).team_name is None
+
+
 def test_every_command_has_help():
     """Whoever asks is told, and whoever asks for more is told more."""
     [group] = fargate_commands()
     assert [command.name for command in group.subcommands] == ["check", "render", "tasks", "stop"]
     assert all(isinstance(command, ActionCommand) for command in group.subcommands)
     assert all(command.help and command.description for command in group.subcommands)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        rendering.DEFAULT,
+        rendering.FUNCTION,
+        rendering.EXECUTOR_CONFIG,
+        rendering.RUN_TASK_KWARGS,
+        rendering.QUEUES,
+        rendering.FALLBACK,
+        rendering.TAG_TASKS,
+        rendering.AIRFLOW,
+        rendering.EXECUTOR,
+    ],
+)
+def test_render_says_where_members_come_from(source):
+    """Each source that it names is in its description."""
+    [group] = fargate_commands()
+    [render] = (command for command in group.subcommands if command.name == "render")
+    name = source.replace("[fargate] ", "")
+    assert re.search(rf"\b{name}\b", render.description)
 
 
 def test_help_is_told_in_full():

@@ -25,6 +25,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -57,7 +58,7 @@ def fargate_check(args: Namespace) -> None:
     """Print a row for each check; exit with 1 where one has failed."""
     from airflow.executors.fargate.cli.checks import FAILED, MARKS
 
-    rows = _check()
+    rows = _check(args)
     people = args.output in FOR_PEOPLE
     _print(
         [
@@ -75,13 +76,14 @@ def fargate_check(args: Namespace) -> None:
         sys.exit(1)
 
 
-def _check() -> list[Row]:
+def _check(args: Namespace) -> list[Row]:
     from airflow.executors.fargate.cli import checks, definition_checks, permissions
     from airflow.executors.fargate.cli.facts import gather
 
     try:
-        config = read_config()
-        account = _account(config)
+        with _options_of_team(args):
+            config = read_config()
+            account = _account(config)
     except ConfigError as error:
         return checks.check_options(error.mistakes)
     queues = {queue: _prepare_example(config, account, queue) for queue in config.queues}
@@ -120,14 +122,13 @@ def fargate_render(args: Namespace) -> None:
     """Print the request for a task, and where each member comes from."""
     from airflow.executors.fargate.cli.rendering import TOKEN, render
     from airflow.executors.fargate.cli.workload import launch_of
-    from airflow.executors.fargate.options import DEFAULT_FUNCTION
 
     with _told():
-        config = read_config()
+        with _options_of_team(args):
+            config = read_config()
         launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
-        path = compat.option_reader()("execution_config_function") or DEFAULT_FUNCTION
         build = _builder(config, _account(config))
-        rendered = render(launch, build, config.called_function, path == DEFAULT_FUNCTION)
+        rendered = render(launch, build, config.called_function, not config.own_function)
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
@@ -139,8 +140,10 @@ def fargate_render(args: Namespace) -> None:
 def fargate_tasks(args: Namespace) -> None:
     """Print this deployment's live containers."""
     with _told():
-        _, containers = _live()
-    _print([container.row() for container in containers], args.output)
+        live = _live(args)
+    _print([container.row() for container in live.containers], args.output)
+    if live.unasked:
+        sys.exit("\n".join(live.unasked))
 
 
 @cli_utils.action_cli(check_db=False)  # It is in Airflow's audit log who has stopped what.
@@ -151,17 +154,19 @@ def fargate_stop(args: Namespace) -> None:
     from airflow.executors.fargate.cli.account import ask
 
     with _told():
-        account, containers = _live()
-    meant = [one for one in containers if one.is_of(args.dag_id, args.task_id, args.run_id)]
-    if not meant:
+        live = _live(args)
+    meant = [one for one in live.containers if one.is_of(args.dag_id, args.task_id, args.run_id)]
+    for reason in live.unasked:
+        print(reason, file=sys.stderr)
+    failed = len(live.unasked)
+    if meant:
+        _print([container.row() for container in meant], "table")
+        if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
+            sys.exit("Nothing was stopped.")
+    else:
         print("No live container matches.")
-        return
-    _print([container.row() for container in meant], "table")
-    if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
-        sys.exit("Nothing was stopped.")
-    failed = 0
     for one in meant:
-        answer = ask(account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOP_REASON)
+        answer = ask(live.account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOP_REASON)
         failed += answer.error is not None
         print(f"{one.id}: {'asked to stop' if answer.error is None else f'{answer.error}: {answer.message}'}")
     if failed:
@@ -173,6 +178,28 @@ def _agrees(question: str) -> bool:
         return input(question).strip().lower() in ("y", "yes")
     except EOFError:  # Nobody is there to answer.
         return False
+
+
+@contextmanager
+def _options_of_team(args: Namespace) -> Iterator[None]:
+    """
+    Let the options that are read meanwhile be those of the team that is named, where one is: 3.2 and newer.
+
+    :raises ConfigError: where Airflow has no teams, or the options have mistakes.
+    """
+    team = getattr(args, "team_name", None)
+    if team is None:
+        yield
+        return
+    from airflow.configuration import conf
+    from airflow.executors.fargate_executor import FargateExecutor
+
+    if not conf.getboolean("core", "multi_team", fallback=False):
+        raise ConfigError(
+            [f"--team-name {team}: Airflow has no teams. Set [core] multi_team, or leave it out."]
+        )
+    with compat.starting(FargateExecutor(team_name=team)):
+        yield
 
 
 def read_config() -> FargateConfig:
@@ -222,12 +249,45 @@ def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
     return RequestBuilder(config, config.called_function, RequestCheck(account.service_model))
 
 
-def _live() -> tuple[Account, list[Container]]:
-    from airflow.executors.fargate.cli.containers import live_containers
+@dataclass(frozen=True)
+class Live:
+    """The deployment's live containers, and what AWS says where it does not tell of a cluster's."""
 
-    config = read_config()
+    account: Account
+    containers: list[Container]
+    unasked: list[str]
+
+
+def _live(args: Namespace) -> Live:
+    """Ask for the containers in each cluster that the options name; end the command where AWS tells of none."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from airflow.executors.fargate.cli.containers import in_order, live_containers
+
+    with _options_of_team(args):
+        config = read_config()
     account = _account(config)
-    return account, live_containers(account.ecs, config.cluster, config.deployment)
+    found, unasked = [], []
+    for cluster in config.clusters:
+        try:
+            found += live_containers(account.ecs, cluster, config.deployment)
+        except (ClientError, BotoCoreError) as error:
+            unasked.append(f"Cluster {cluster}: {_words(error)}")
+    if len(unasked) == len(config.clusters):
+        sys.exit("\n".join(unasked))
+    return Live(account, in_order(found), unasked)
+
+
+def _words(error: Exception) -> str:
+    """Return an error in a sentence, AWS's explained."""
+    from botocore.exceptions import ClientError
+
+    from airflow.executors.fargate.hints import explain
+
+    if isinstance(error, ClientError):
+        told = error.response.get("Error", {})
+        return explain(f"{told.get('Code')}: {told.get('Message')}")
+    return str(error)
 
 
 @contextmanager
@@ -235,15 +295,10 @@ def _told() -> Iterator[None]:
     """End the command with a sentence where it cannot go on."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from airflow.executors.fargate.hints import explain
-
     try:
         yield
-    except ClientError as error:
-        told = error.response.get("Error", {})
-        sys.exit(explain(f"{told.get('Code')}: {told.get('Message')}"))
-    except (FargateError, BotoCoreError) as error:
-        sys.exit(str(error))
+    except (FargateError, BotoCoreError, ClientError) as error:
+        sys.exit(_words(error))
 
 
 def _print(rows: list[dict[str, Any]], output: str) -> None:

@@ -73,6 +73,7 @@ class Container:
             "run_id": told.get("run_id", ""),
             "map_index": told.get("map_index", ""),
             "try_number": told.get("try_number", ""),
+            "cluster": self.cluster.rsplit("/", 1)[-1],
             "container": self.id,
             "state": self.state,
             "since": self.since.isoformat(timespec="seconds") if self.since else "",
@@ -82,9 +83,15 @@ class Container:
         }
 
 
+def in_order(containers: Iterable[Container]) -> list[Container]:
+    """Return each container once, the longest in its state first: name and ARN can mean the same cluster."""
+    found = {one.arn: one for one in containers}.values()
+    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
+
+
 def live_containers(ecs: Any, cluster: str, deployment: str) -> list[Container]:
     """
-    Ask AWS for the deployment's containers that are to run; the longest in their state first.
+    Ask AWS for the deployment's containers in a cluster that are to run.
 
     One ListTasks and one DescribeTasks call for each hundred of them.
 
@@ -99,7 +106,7 @@ def live_containers(ecs: Any, cluster: str, deployment: str) -> list[Container]:
     for some in _parts(arns):
         answer = ecs.describe_tasks(cluster=cluster, tasks=some)
         found += filter(None, map(container_of, answer.get("tasks") or ()))
-    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
+    return found
 
 
 def _parts(arns: list[str]) -> Iterator[list[str]]:

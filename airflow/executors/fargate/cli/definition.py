@@ -28,6 +28,7 @@ since Airflow refuses to start with a command that is there twice.
 
 from __future__ import annotations
 
+from airflow.cli import cli_config
 from airflow.cli.cli_config import (
     ARG_DAG_ID,
     ARG_OUTPUT,
@@ -46,6 +47,9 @@ ARG_OF_DAG = Arg(("--dag-id",), help="Only containers of this Dag", required=Tru
 ARG_OF_TASK = Arg(("--task-id",), help="Only containers of this task")
 ARG_OF_RUN = Arg(("--run-id",), help="Only containers of this Dag run")
 ARG_MAP_INDEX = Arg(("--map-index",), type=int, default=-1, help="The index of a mapped task instance")
+#: Where Airflow has teams, 3.2 and newer, each has options of its own.
+ARG_TEAM_NAME = Arg(("--team-name",), help="The team whose executor is meant (requires multi_team mode)")
+OF_TEAM = (ARG_TEAM_NAME,) if hasattr(cli_config, "TEAMS_COMMANDS") else ()
 
 #: No brackets in what is told here: Airflow's help takes them for markup, and leaves out what is in them.
 SUBCOMMANDS = (
@@ -58,25 +62,27 @@ SUBCOMMANDS = (
             "Exits with 1 where a check has failed."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_check"),
-        args=(ARG_OUTPUT, ARG_VERBOSE),
+        args=(*OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="render",
         help="Show the RunTask request that the FargateExecutor would make for a task",
         description=(
-            "Show each member of the request, and where it comes from: the options of the section fargate, the function "
-            "that execution_config_function names, the task's executor_config, the executor itself. AWS "
-            "is not asked. The token that Airflow gives to the container is left out."
+            "Show each member of the request, and where it comes from: the default that the options of the section "
+            "fargate make, or the function that execution_config_function names; the options run_task_kwargs and "
+            "queues, the latter for the task's queue; the task's executor_config; Airflow, whose command it is; "
+            "the executor itself, with tag_tasks; and what capacity_provider_fallback makes of it. AWS is not asked. "
+            "The token that Airflow gives to the container is left out."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
-        args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, ARG_OUTPUT, ARG_VERBOSE),
+        args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, *OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="tasks",
         help="List this deployment's live containers",
         description="List the containers that AWS runs, or is to run, for this deployment.",
         func=lazy_load_command(f"{FUNCTIONS}.fargate_tasks"),
-        args=(ARG_OUTPUT, ARG_VERBOSE),
+        args=(*OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="stop",
@@ -86,7 +92,7 @@ SUBCOMMANDS = (
             "instances have failed: it retries them where they have retries left."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_stop"),
-        args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, ARG_YES, ARG_VERBOSE),
+        args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, *OF_TEAM, ARG_YES, ARG_VERBOSE),
     ),
 )
 
