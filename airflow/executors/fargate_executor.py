@@ -126,7 +126,11 @@ class FargateExecutor(BaseExecutor):
         #: What tells this scheduler from all others.
         self._scheduler: str | None = None
         self._running_log: RunningLog | None = None
-        self._metrics = Metrics(lambda: compat.stats())
+        self._metrics = Metrics(
+            lambda: compat.stats(),
+            executor_class_name=type(self).__name__,
+            team_name=compat.team_of(self),
+        )
 
     # Beginning and end.
 
@@ -142,17 +146,18 @@ class FargateExecutor(BaseExecutor):
         from airflow.executors.fargate.fleet_thread import FleetThread
         from airflow.executors.fargate.request import RequestBuilder
 
+        session_maker = partial(compat.session_maker, team_name=compat.team_of(self))
         with compat.starting(self):
             config = FargateConfig.from_options(
                 compat.option_reader(self),
                 connecting.launch_types(),
                 default_region=compat.default_region,
-                check_connection=partial(compat.session_maker, region=None),
+                check_connection=partial(session_maker, region=None),
                 check_requests=connecting.check_requests,
             )
-            ecs = connecting.connect(config, compat.session_maker(config.conn_id, config.region))
+            ecs = connecting.connect(config, session_maker(config.conn_id, config.region))
         build = RequestBuilder(config, config.called_function, RequestCheck(ecs.service_model))
-        logs = log_clients.log_reader(ecs, compat.session_maker(config.conn_id, config.region))
+        logs = log_clients.log_reader(ecs, session_maker(config.conn_id, config.region))
         self._fleet_thread = FleetThread(
             ecs, config, build, compat.sweep_interval(), logs, compat.mask_secrets
         )
@@ -458,7 +463,7 @@ class FargateExecutor(BaseExecutor):
         if self._running_log is None:
             self._running_log = log_clients.running_log(
                 compat.option_reader(self),
-                compat.session_maker,
+                partial(compat.session_maker, team_name=compat.team_of(self)),
                 compat.mask_secrets,
                 compat.READS_LINES_AS_JSON,
             )

@@ -377,7 +377,7 @@ def test_metrics_count_what_has_happened(executor, fleet, ecs, fakes, stats):
         "fargate_executor.describe_calls": len(ecs.made("describe_tasks")),
         "fargate_executor.fleet_restarts": 1,
     }
-    stats.gauge.assert_called_with("fargate_executor.live_containers", 2)
+    assert stats.gauge.call_args.args == ("fargate_executor.live_containers", 2)
 
 
 def test_metrics_time_a_launch(executor, fleet, ecs, stats):
@@ -909,6 +909,28 @@ def test_what_was_kept_and_runs_beside_its_successor_is_stopped(executor, fleet,
     assert executor.running == {key_of()}
 
 
+def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
+    unstarted, ecs, run, orphans, fakes, monkeypatch
+):
+    """Launched here while AWS could not be asked, within the tolerance of clocks: the earlier container is stopped."""
+    monkeypatch.setattr(unstarted, "job_id", 17)
+    monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
+    monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
+    unstarted.start()
+    fleet, arn = unstarted._fleet_thread, run(0)
+    fleet.watch_pool.held = True
+    assert list(unstarted.try_adopt_task_instances([orphans(0)])) == []
+    unstarted.revoke_task(ti=task_instance(key_of()))
+    queue(unstarted, key_of())
+    unstarted.heartbeat()
+    fleet.watch_pool.held = False
+    for _ in range(2):
+        fleet.advance(5)
+        unstarted.heartbeat()
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]
+    assert unstarted.running == {key_of()}
+
+
 def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ours(
     executor, fleet, ecs, orphans, fakes
 ):
@@ -1213,6 +1235,22 @@ class TestTeams:
             of_team.start()
         assert ["Team planets: [fargate] " in mistake for mistake in raised.value.mistakes] == [True, True]
 
+    def test_its_metrics_are_told_from_those_of_the_other_executor(self, executor, of_team, ecs, stats):
+        """Each says whose it is, or what one tells would stand in the place of what the other has told."""
+        of_team.start()
+        for number in range(2):
+            queue(of_team, key_of(number))
+        queue(executor, key_of(2))
+        for each in (of_team, executor):
+            each.heartbeat()
+        name = {"executor_class_name": "FargateExecutor"}
+        assert [(call.args[1], call.kwargs["tags"]) for call in stats.gauge.call_args_list[-2:]] == [
+            (2, name | {"team_name": "planets"}),
+            (1, name),
+        ]
+        told = [*stats.incr.call_args_list, *stats.timing.call_args_list]
+        assert {call.kwargs["tags"].get("team_name") for call in told} == {"planets", None}
+
     def test_the_scheduler_knows_that_it_takes_teams(self):
         """Airflow asks the class."""
         assert FargateExecutor.supports_multi_team is True
@@ -1260,6 +1298,42 @@ def test_a_connection_makes_the_clients(amazon_hook, endpoint):
         config=hook.config.merge.return_value,
         verify=hook.verify,
     )
+
+
+@pytest.mark.skipif(not hasattr(BaseExecutor, "supports_multi_team"), reason="from 3.2 on")
+@pytest.mark.parametrize(
+    ("team", "login"), [("planets", "of the team"), ("stars", "of all"), (None, "of all")]
+)
+def test_a_connection_can_be_a_team_s_own(amazon_hook, monkeypatch, team, login):
+    """The provider's hook knows no teams: it is given the connection that Airflow finds for the executor's team."""
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.setenv("AIRFLOW_CONN_AWS_OURS", "aws://of%20all:secret@")
+    monkeypatch.setenv("AIRFLOW_CONN__PLANETS___AWS_OURS", "aws://of%20the%20team:secret@")
+    hook = amazon_hook.return_value
+    hook.get_connection = Connection.get_connection_from_secrets
+    compat.session_maker("aws_ours", "us-east-1", team)()
+    assert hook.get_connection("aws_ours").login == login
+
+
+@pytest.mark.skipif(not hasattr(BaseExecutor, "supports_multi_team"), reason="from 3.2 on")
+def test_an_executor_looks_for_its_team_s_connection(amazon_hook, options, monkeypatch):
+    """Also where the team alone has one of that name: in the scheduler, and in the API server that reads its logs."""
+    monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+    monkeypatch.delenv("AIRFLOW_CONN_AWS_OURS")
+    for name, value in OPTIONS.items():
+        monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
+    monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CONN_ID", "aws_ours")
+    monkeypatch.setenv("AIRFLOW_CONN__PLANETS___AWS_OURS", "aws://")
+    executor = FargateExecutor(parallelism=100, team_name="planets")
+    executor.start()
+    executor.end()
+    assert amazon_hook.return_value.get_connection("aws_ours").conn_id == "aws_ours"
+    made = amazon_hook.call_count
+    arn = "arn:aws:ecs:us-east-1:123456789012:task/airflow/0123456789abcdef0123456789abcdef"
+    executor.get_task_log(
+        mock.Mock(spec=["external_executor_id", "try_number"], external_executor_id=arn, try_number=1), 1
+    )
+    assert amazon_hook.call_count > made
 
 
 def test_a_connection_that_is_not_there_is_a_mistake_in_the_options(amazon_hook, monkeypatch):

@@ -155,7 +155,11 @@ def _expiry(token: str) -> float | None:
 
 
 def mask_secrets(text: str) -> str:
-    """Return a text without the secrets that Airflow knows."""
+    """
+    Return a text without the secrets that Airflow knows in this process, such as the connections that it has read.
+
+    :raises ImportError: where none of the places has the function, as in a release that is newer than this module.
+    """
     for name in SECRETS_MASKERS:
         try:
             masker = importlib.import_module(name)
@@ -165,6 +169,11 @@ def mask_secrets(text: str) -> str:
     raise ImportError(f"none of {', '.join(SECRETS_MASKERS)}")
 
 
+def team_of(executor: BaseExecutor) -> str | None:
+    """Return the team whose own the executor is, 3.2 and newer; None of one for all."""
+    return getattr(executor, "team_name", None)
+
+
 @contextmanager
 def starting(executor: BaseExecutor) -> Iterator[None]:
     """
@@ -172,7 +181,7 @@ def starting(executor: BaseExecutor) -> Iterator[None]:
 
     :raises ConfigError: with the mistakes in them, and whose they are.
     """
-    team = getattr(executor, "team_name", None)
+    team = team_of(executor)
     token = _starting.set(executor)
     try:
         yield
@@ -226,10 +235,11 @@ def default_region() -> str | None:
     return region
 
 
-def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
+def session_maker(conn_id: str | None, region: str | None, team_name: str | None = None) -> Callable[[], Any]:
     """
     Return a function that makes a boto3 session, or what makes clients as the named connection says.
 
+    :param team_name: whose connection it can be, 3.2 and newer; None for one of everybody's.
     :raises ConfigError: where a package that it needs is not there, or the connection is not.
     """
     if not conn_id:
@@ -246,14 +256,25 @@ def session_maker(conn_id: str | None, region: str | None) -> Callable[[], Any]:
     from airflow.exceptions import AirflowNotFoundException
     from airflow.models.connection import Connection
 
+    # Older releases know no teams.
+    of_team = {} if team_name is None else {"team_name": team_name}
+    find: Callable[[str], Any] = partial(Connection.get_connection_from_secrets, **of_team)
     try:
         # The hook itself only warns, and goes on with whatever credentials boto3 finds.
-        Connection.get_connection_from_secrets(conn_id)
+        find(conn_id)
     except AirflowNotFoundException:
         raise ConfigError(
             [f"{name}: there is no such connection. Make it, or leave conn_id empty."]
         ) from None
-    return lambda: _OfConnection(AwsGenericHook(aws_conn_id=conn_id, region_name=region), region)
+
+    def make_session() -> _OfConnection:
+        hook: Any = AwsGenericHook(aws_conn_id=conn_id, region_name=region)
+        if of_team:
+            # The hook's own look knows no teams.
+            hook.get_connection = find
+        return _OfConnection(hook, region)
+
+    return make_session
 
 
 class _OfConnection:

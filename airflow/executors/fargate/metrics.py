@@ -34,10 +34,18 @@ class Metrics:
     What is told of an executor.
 
     :param stats: returns what takes metrics: ``incr``, ``gauge``, ``timing``.
+    :param executor_class_name: tells it from other executors, as Airflow's own metrics do.
+    :param team_name: whose executor it is; None where it is everybody's.
     """
 
-    def __init__(self, stats: Callable[[], Any]) -> None:
+    def __init__(
+        self, stats: Callable[[], Any], *, executor_class_name: str, team_name: str | None = None
+    ) -> None:
         self._stats = stats
+        #: As Airflow 3.3 tags the metrics of its executors.
+        self._tags = {"executor_class_name": executor_class_name}
+        if team_name is not None:
+            self._tags["team_name"] = team_name
         #: What has been told of the fleet's counts.
         self._reported: dict[str, int] = {}
 
@@ -52,12 +60,12 @@ class Metrics:
         }
         for name, count in counted.items():
             if count > self._reported.get(name, 0):
-                stats.incr(f"{PREFIX}.{name}", count - self._reported.get(name, 0))
+                stats.incr(f"{PREFIX}.{name}", count - self._reported.get(name, 0), tags=self._tags)
         self._reported = counted
-        stats.gauge(f"{PREFIX}.live_containers", tally.live_containers)
+        stats.gauge(f"{PREFIX}.live_containers", tally.live_containers, tags=self._tags)
 
     def time(self, name: str, seconds: float | None) -> None:
         """Tell how long something took, where that is known."""
         if seconds is not None:
             # A clock of AWS that is ahead of ours makes no time negative.
-            self._stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)))
+            self._stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
