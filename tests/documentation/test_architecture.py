@@ -23,15 +23,60 @@ import re
 import pytest
 from harness.environment import REPOSITORY
 
+TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
+PAGE = TEXT.partition("\n## ARCHITECTURE\n")[2].partition("\n## ")[0]
 PACKAGE = REPOSITORY / "airflow/executors/fargate"
 MODULES = sorted(p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py") if p.name != "__init__.py")
+#: A line of the list: how far it is indented, one or more modules, and what they do.
+LINE = re.compile(r"( +)((?:\w+\.py, )*\w+\.py) +(\S.+)")
+#: What fits on one page of a reader's screen or printer.
+LONGEST = 80
+
+
+def listed():
+    """Yield each module that the list on the page says something of, by its path in the package."""
+    lines = PAGE.partition("### The executor")[2].partition("```\n")[2].partition("```")[0].splitlines()
+    for line in lines[lines.index("airflow/executors/fargate/") + 1 :]:
+        if found := LINE.fullmatch(line):
+            folder = "cli/" if len(found[1]) > 4 else ""
+            yield from (folder + name for name in found[2].split(", "))
 
 
 @pytest.mark.parametrize("module", MODULES)
 def test_each_module_is_named(module):
-    """In the list of modules, with what it does."""
-    text = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    listed = text.partition("### The executor")[2].partition("```\n")[2].partition("```")[0]
-    *folder, name = module.split("/")
-    part = listed.partition("    cli/ ")[2 if folder else 0]
-    assert re.search(rf"(?m)^ +(?:\w+\.py, )*{re.escape(name)}[ ,]", part)
+    """In the list of modules, once, in its folder, with what it does."""
+    assert list(listed()).count(module) == 1
+
+
+def test_nothing_else_is_named():
+    """What has gone from the package goes from the list."""
+    assert sorted(set(listed()) - set(MODULES)) == []
+
+
+def test_it_is_read_first_and_is_one_page():
+    """It is the first section of its file, and can be taken in at once."""
+    assert re.findall(r"(?m)^## (.+)$", TEXT)[0] == "ARCHITECTURE"
+    assert 60 < len(PAGE.splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize(
+    ("told", "where", "words"),
+    [
+        ("exactly once", "launching.py", "no container too many"),
+        ("adoption", "adoption.py", "the containers of a scheduler that is gone"),
+        ("containers that nobody wants", "sweeping.py", "containers of the deployment that nobody wants"),
+        ("the same key twice", "../fargate_executor.py", "the same key twice"),
+    ],
+)
+def test_what_is_told_elsewhere_is_told_there(told, where, words):
+    """The page sends a reader on to docstrings, which say it."""
+    assert told in " ".join(PAGE.replace("**", "").lower().split())
+    source = (PACKAGE / where).read_text(encoding="utf-8")
+    docstrings = re.findall(r'"""(.+?)"""', source, re.DOTALL)
+    assert any(words in " ".join(text.lower().split()) for text in docstrings)
+
+
+def test_the_table_of_imports_is_where_it_is_said_to_be():
+    """Who may import whom is said in one place, which the page names."""
+    name, path = re.search(r"`(\w+)` in `(\S+)` is the table", PAGE).groups()
+    assert f"\n{name} = {{" in (REPOSITORY / path).read_text(encoding="utf-8")
