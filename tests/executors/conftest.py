@@ -25,8 +25,21 @@ from types import ModuleType
 
 import pytest
 
-# boto3 comes with the amazon provider, not with Airflow itself.
-collect_ignore = [] if importlib.util.find_spec("boto3") else ["fargate", "test_fargate_executor.py"]
+
+class WithoutBoto3(pytest.Module):
+    """A module of our tests that is skipped, and says so: boto3 comes with a provider, not with Airflow itself."""
+
+    def collect(self):
+        """Skip the module without importing it."""
+        pytest.skip("boto3 is missing, which comes with the amazon provider", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path, parent):
+    """Return what skips a module of our tests where there is no boto3; None leaves a module to pytest."""
+    ours = module_path.parent.name == "fargate" or module_path.name == "test_fargate_executor.py"
+    if ours and not importlib.util.find_spec("boto3"):
+        return WithoutBoto3.from_parent(parent, path=module_path)
+    return None
 
 
 def _load_fakes() -> ModuleType:

@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import botocore.session
 import pytest
 
 from airflow.executors.fargate.check import RequestCheck
@@ -37,6 +36,9 @@ REQUIRED = {
 @pytest.fixture(scope="session")
 def service_model():
     """Return the model of ECS that the installed botocore ships."""
+    # Not before: where boto3 is missing, the tests are skipped.
+    import botocore.session
+
     return botocore.session.get_session().get_service_model("ecs")
 
 
