@@ -127,8 +127,7 @@ def fargate_render(args: Namespace) -> None:
         with _options_of_team(args):
             config = read_config()
         launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
-        build = _builder(config, _account(config))
-        rendered = render(launch, build, config.called_function, not config.own_function)
+        rendered = render(launch, _builder(config, _account(config)), config)
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
