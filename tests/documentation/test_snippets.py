@@ -50,7 +50,9 @@ def test_there_are_snippets():
     """Each kind is found at all, in reStructuredText and in Markdown, so that the tests below test something."""
     assert {"README.md", "docs/executor/fargate.rst"} <= {snippet.page for snippet in INI}
     assert {"README.md", "docs/executor/fargate.rst"} <= {snippet.page for snippet, _ in CONFIGS}
-    assert {"docs/executor/fargate.rst", "docs/executor/fargate-security.rst"} <= {snippet.page for snippet in JSON}
+    assert {"docs/executor/fargate.rst", "docs/executor/fargate-security.rst"} <= {
+        snippet.page for snippet in JSON
+    }
     assert {"UPDATING.md", "docs/executor/fargate-recipes.rst"} <= {page for page, *_ in INLINE}
 
 

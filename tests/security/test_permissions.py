@@ -146,7 +146,9 @@ def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start, 
 def test_there_is_one_policy():
     """The first steps send a reader to the full policy, and have none of their own that could differ."""
     assert [block for block in blocks(README, "md") if "Statement" in block] == []
-    assert f"]({SECURITY.relative_to(REPOSITORY).as_posix()}#permissions)" in README.read_text(encoding="utf-8")
+    assert f"]({SECURITY.relative_to(REPOSITORY).as_posix()}#permissions)" in README.read_text(
+        encoding="utf-8"
+    )
     (policy,) = blocks(SECURITY, "rst")
     assert TAG in actions(policy["Statement"])
 
