@@ -32,7 +32,11 @@ if TYPE_CHECKING:
 
 @dataclass(eq=False)
 class Run:
-    """A launch on its way from the hand-over to its end; only the fleet's thread touches it."""
+    """
+    A launch on its way from the hand-over to its end; only the fleet's thread touches it.
+
+    Times are seconds by the fleet's clock, which never goes backwards and is no time of the day.
+    """
 
     launch: Launch
     #: Its place in the order of the hand-overs.
@@ -49,16 +53,17 @@ class Run:
     repeats: int = 0
     #: How often there was no room for a container.
     waits: int = 0
-    #: No attempt begins after this time, since the token in the command would expire too soon.
+    #: No attempt begins after this time, since the token in the command would expire too soon; None where it never does.
     deadline: float | None = None
-    #: When RunTask was called last.
+    #: When RunTask was called last; not told for an adopted container.
     called_at: float = 0.0
     arn: str | None = None
+    #: When the fleet was told of the container, by the answer to RunTask or by a search.
     accepted_at: float = 0.0
     #: Whether DescribeTasks has ever known the container.
     seen: bool = False
     started: bool = False
-    #: Since when DescribeTasks does not know the container.
+    #: Since when DescribeTasks does not know the container; None while it does, and before it was asked.
     missing_since: float | None = None
     #: Airflow has given up the launch: it gets no more events, and no more containers.
     quiet: bool = False
@@ -96,7 +101,7 @@ class Agenda:
         return sum(1 for _ in self)
 
     def put(self, at: float, run: Run) -> None:
-        """Enter a run."""
+        """Enter a run for its turn: a time by the fleet's clock, in seconds, or a rank; the lowest comes first."""
         heapq.heappush(self._heap, (at, run.order, next(self._count), run))
 
     def first(self) -> float | None:

@@ -52,6 +52,7 @@ NOT_FOUND = (
     "RunTask had no clear answer until the token in the command was about to expire, and no container was found that "
     "it could have started."
 )
+#: Seconds; first wait and limit, between looks for a former scheduler's containers where AWS cannot be asked.
 ADOPTION_BACK_OFF = 1.0, 10.0
 
 

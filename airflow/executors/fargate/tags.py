@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
-#: What a tag may have besides letters, numbers and spaces of any script.
+#: What a tag may have besides letters, numbers and spaces of any script. AWS says this, and the limits below, of the
+#: member ``tags``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 TAG_CHARACTERS = "_.:/=+-@"
+#: Tags that one ECS task may have; same source.
 MAX_TAGS = 50
+#: Characters that the value of a tag may have; same source.
 MAX_VALUE = 256
 #: What no key and no value may begin with, in capitals or not: AWS keeps it for itself.
 RESERVED_PREFIX = "aws:"

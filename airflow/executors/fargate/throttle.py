@@ -22,8 +22,11 @@ from collections.abc import Callable
 
 #: How the rate falls when AWS throttles, and comes back: the cubic of RFC 9438 (section 4), which stays long near
 #: the rate that was too high and leaves it soon where it no longer is. Rates are calls a second.
+#: The share of the rate that is taken away: 1 - 0.7, since the RFC's multiplicative decrease factor is what is left (4.6).
 DECREASE = 0.3
+#: The RFC's C (5): by how much the rate grows with the cube of the seconds, in calls a second.
 GROWTH = 0.4
+#: Calls a second that are admitted however often AWS throttles.
 SLOWEST_RATE = 0.5
 
 #: What counts as a token: a caller that waits until ready_at() must find its own there, though a clock that has run for
