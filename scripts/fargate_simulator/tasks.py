@@ -134,6 +134,12 @@ class Task:
         return self.arn.rsplit("/", 1)[1]
 
     @property
+    def _network(self) -> dict[str, Any]:
+        """What RunTask was asked for of its network."""
+        network: dict[str, Any] = self.request.get("networkConfiguration", {})
+        return network.get("awsvpcConfiguration", {})
+
+    @property
     def stopped(self) -> bool:
         return self.status == STOPPED
 
@@ -223,6 +229,8 @@ class Task:
         return {
             **self._describe(with_tags=True),
             "clientToken": self.request.get("clientToken"),
+            # DescribeTasks tells nothing of it.
+            "assignPublicIp": self._network.get("assignPublicIp"),
             "neverSeen": self.plan.never_seen,
             "history": [{"status": status, "at": at} for status, at in self.history],
             "containers": [

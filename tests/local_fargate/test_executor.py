@@ -30,6 +30,9 @@ from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.compat import task_instance_id
 from airflow.executors.fargate.pool import THREAD_NAMES
 from airflow.executors.fargate_executor import FargateExecutor
+
+# What Airflow itself hides a connection's password with; each line of releases has it elsewhere.
+from airflow.models.connection import mask_secret
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
 
@@ -248,11 +251,15 @@ def grouped():
 
 def test_options_reach_the_container(account, start, monkeypatch, tmp_path):
     """What requests are asked for by option, and by a function of one's own, AWS has of the task."""
+    tags = [{"key": "cost-center", "value": "42"}, {"key": "team", "value": "of the definition"}]
+    tagged = account.register("tagged", {"name": account.container}, tags=tags)
     (tmp_path / "our_function.py").write_text(FUNCTION)
     monkeypatch.syspath_prepend(tmp_path)
     options = {
+        "TASK_DEFINITION": tagged,
         "PLATFORM_VERSION": "1.4.0",
-        "ASSIGN_PUBLIC_IP": "False",
+        # Not the default.
+        "ASSIGN_PUBLIC_IP": "True",
         "ENABLE_EXECUTE_COMMAND": "True",
         "PROPAGATE_TAGS": "TASK_DEFINITION",
         "TAGS": '{"team": "data"}',
@@ -272,7 +279,9 @@ def test_options_reach_the_container(account, start, monkeypatch, tmp_path):
     assert (task["platformVersion"], task["group"]) == ("1.4.0", "family:of-our-own")
     assert task["enableExecuteCommand"] is True
     assert task["overrides"]["ephemeralStorage"] == {"sizeInGiB": 30}
-    assert task["tags"] == [{"key": "team", "value": "data"}]
+    assert task["assignPublicIp"] == "ENABLED"
+    # Of tags with the same key the request's own holds.
+    assert {tag["key"]: tag["value"] for tag in task["tags"]} == {"team": "data", "cost-center": "42"}
 
 
 def test_last_words_of_a_container_stand_in_the_event_log(account, start):
@@ -289,6 +298,17 @@ def test_last_words_of_a_container_stand_in_the_event_log(account, start):
     (entry,) = (entry for entry in told if entry.event == "fargate log")
     assert (entry.dag_id, entry.task_id, entry.run_id, entry.try_number) == (bad.dag_id, "bad", bad.run_id, 1)
     assert entry.extra.split("\n")[1:] == [*(f"| {n}" for n in range(22, 41)), "| token='***'"]
+
+
+def test_a_secret_that_airflow_knows_is_hidden_in_the_last_words(account, start):
+    """Whatever Airflow masks in its own logs, such as the password of a connection that the scheduler has read."""
+    mask_secret("open-sesame-open-sesame")
+    scheduler = start()
+    scheduler.hand_over("bad", "sh", "-c", "echo it is open-sesame-open-sesame, psst; exit 7")
+    told = scheduler.executor._task_event_logs
+    scheduler.until(lambda: any(entry.event == "fargate log" for entry in told))
+    (entry,) = (entry for entry in told if entry.event == "fargate log")
+    assert entry.extra.split("\n")[1:] == ["| it is ***, psst"]
 
 
 def test_a_log_is_shown_while_its_container_runs(account, start, fargate_options):
