@@ -158,10 +158,10 @@ class FargateExecutor(BaseExecutor):
             ecs = connecting.connect(config, session_maker(config.conn_id, config.region))
         build = RequestBuilder(config, config.called_function, RequestCheck(ecs.service_model))
         logs = log_clients.log_reader(ecs, session_maker(config.conn_id, config.region))
-        self._fleet_thread = FleetThread(
-            ecs, config, build, compat.sweep_interval(), logs, compat.mask_secrets
-        )
         self._scheduler = database.scheduler_name(self.job_id)
+        self._fleet_thread = FleetThread(
+            ecs, config, build, compat.sweep_interval(), logs, compat.mask_secrets, self._scheduler
+        )
         # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a tenth
         # of a second, in which no thread of the process runs. First of all what is garbage goes, or it would stay, too.
         gc.collect()

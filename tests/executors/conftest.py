@@ -73,8 +73,9 @@ def ecs(fakes, clock):
 def make_fleet(fakes, ecs, clock):
     """Return a function that makes a fleet, moved by hand, with these options."""
 
-    def make(build=None, **options):
-        return fakes.SteppedFleet(ecs, fakes.make_config(**options), build, clock=clock)
+    def make(build=None, scheduler=None, **options):
+        config = fakes.make_config(**options)
+        return fakes.SteppedFleet(ecs, config, build, scheduler=scheduler, clock=clock)
 
     return make
 

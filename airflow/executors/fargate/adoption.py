@@ -22,8 +22,9 @@ scheduler managed to store before it died. The stored ARNs are described first, 
 listed by their ``startedBy``.
 
 A container counts if its identity is that of the task instance's **present** launch (:meth:`Candidate.is_present`): by the
-id that Airflow assigned when it queued the task instance (3.2 and newer), or else because it was handed over after
-``queued_dttm``, both by schedulers' clocks, so that AWS's clock does not matter. What stopped meanwhile is reported.
+id that Airflow assigned when it queued the task instance (3.2 and newer; no clock matters then), or else because it was
+handed over after ``queued_dttm``. The scheduler that launches writes both, so its clock may be wrong, and AWS's does not
+matter. What stopped meanwhile is reported.
 
 What has no container is given back to Airflow, which launches it anew. Where AWS cannot be asked within the time that the
 scheduler waits, all is kept; the answer comes later, as events, and what has no container then goes back to the scheduler
@@ -52,7 +53,8 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
-#: Seconds by which the clocks of two schedulers may differ: ``queued_dttm`` is of one, the hand-over of another.
+#: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over; and by which the clocks
+#: of two schedulers may differ where one launches for another time what the other has launched before.
 CLOCK_TOLERANCE = 2.0
 #: Seconds after which RunTask's effect is surely seen by ListTasks; ECS is eventually consistent.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
@@ -74,13 +76,24 @@ class Candidate:
     queued_at: float | None
     #: ``queued_by_job_id``: the job of the scheduler that is gone.
     queued_by: int | None = None
+    #: The name of that scheduler, as its containers have it (:attr:`Identity.scheduler`); None where it is not known.
+    scheduler: str | None = None
+
+    @property
+    def has_assigned_id(self) -> bool:
+        """Whether ``external_id`` is the launch's id, which Airflow assigned when it queued the task instance."""
+        return bool(self.external_id) and not ARN.fullmatch(self.external_id or "")
+
+    def is_launched_by(self, scheduler: str | None) -> bool:
+        """Tell whether that is known to be the scheduler that is gone."""
+        return scheduler is not None and scheduler == self.scheduler
 
     def is_present(self, identity: Identity) -> bool:
         """Tell whether the identity is that of this task instance's present launch, not of an earlier one."""
         if identity.task != self.task:
             return False
-        if self.external_id and not ARN.fullmatch(self.external_id):
-            return identity.launch_id == self.external_id  # Airflow assigned the id when it queued the task.
+        if self.has_assigned_id:
+            return identity.launch_id == self.external_id
         return self.queued_at is None or identity.handed_over >= self.queued_at - CLOCK_TOLERANCE
 
 
@@ -117,18 +130,22 @@ class Adoption:
     :param ecs: makes the calls; their errors leave :meth:`look`.
     :param clusters: where containers are listed; an ARN that names no cluster is of the first one.
     :param deployment: the ``startedBy`` of the containers.
+    :param scheduler: the name of the scheduler that asks; None where it has none.
     """
 
-    def __init__(self, ecs: Ecs, clusters: Sequence[str], deployment: str) -> None:
+    def __init__(
+        self, ecs: Ecs, clusters: Sequence[str], deployment: str, scheduler: str | None = None
+    ) -> None:
         self._ecs = ecs
         self._clusters = clusters
         self._deployment = deployment
+        self._scheduler = scheduler
 
     def look(self, asked_at: float, candidates: Sequence[Candidate], seen: set[str]) -> Adopted:
         """
         Ask AWS once, and match.
 
-        :param asked_at: seconds since the epoch; what was handed over later is no scheduler's that was gone by then.
+        :param asked_at: when Airflow asked, seconds since the epoch: see :meth:`_came_later`.
         :param seen: ARNs of containers that are not described again; those that are described are added.
 
         Where AWS refuses a call for good, such as ListTasks without its permission, what the other calls told
@@ -143,7 +160,7 @@ class Adoption:
                     if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
                         seen.add(task["taskArn"])
                     if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
-                        _match(task, wanted, found, asked_at + CLOCK_TOLERANCE)
+                        self._match(task, wanted, found, asked_at)
             except Exception as error:
                 if judge_error(error).verdict is not Verdict.FAILED:
                     raise
@@ -205,45 +222,63 @@ class Adoption:
         for batch in in_batches(arns, MAX_DESCRIBED):
             yield from self._ecs.describe_tasks(cluster, batch).get("tasks") or ()
 
+    def _match(
+        self,
+        task: Mapping[str, Any],
+        wanted: Mapping[Any, Candidate],
+        found: dict[Any, tuple[Any, Found]],
+        asked_at: float,
+    ) -> None:
+        """
+        Keep the task if it is the container of a candidate's present launch, and the best one yet.
+
+        A container that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
+        """
+        identity = Identity.of(task) if task.get("taskArn") else None
+        candidate = wanted.get(identity.task) if identity else None
+        if identity is None or candidate is None or not candidate.is_present(identity):
+            return
+        if self._came_later(identity, task["taskArn"], candidate, asked_at):
+            return
+        outcome = judge_task(task, identity.container_name)
+        if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
+            return
+        # Within the tolerance of clocks there may be an earlier launch as well. Only one attempt of a launch can have
+        # started; of others the one that lives is the latest.
+        ours = candidate.is_launched_by(identity.scheduler)
+        rank = (ours, identity.handed_over, outcome.started, outcome.verdict is Verdict.LIVE)
+        if candidate.task in found and found[candidate.task][0] >= rank:
+            return
+        launch = Launch(
+            candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over
+        )
+        known = ARN.fullmatch(task["taskArn"])
+        cluster = task.get("clusterArn") or (known and known["cluster"]) or "default"
+        found[candidate.task] = (
+            rank,
+            Found(candidate, launch, task["taskArn"], cluster, identity.container_name, outcome),
+        )
+
+    def _came_later(self, identity: Identity, arn: str, candidate: Candidate, asked_at: float) -> bool:
+        """
+        Tell whether the container is of a launch that was made after Airflow asked: then it has an owner who lives.
+
+        While AWS cannot be asked, Airflow may take the task instance back and launch it again, here or in another
+        scheduler. Who has launched the container tells; the clocks of two hosts only where that does not.
+        """
+        if candidate.has_assigned_id or arn == candidate.external_id:
+            return False
+        if candidate.is_launched_by(identity.scheduler):
+            return False
+        if identity.scheduler is not None and identity.scheduler == self._scheduler:
+            return True
+        return identity.handed_over > asked_at + CLOCK_TOLERANCE
+
 
 def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Cut a sequence into pieces of at most that size."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def _match(
-    task: Mapping[str, Any],
-    wanted: Mapping[Any, Candidate],
-    found: dict[Any, tuple[Any, Found]],
-    until: float,
-) -> None:
-    """
-    Keep the task if it is the container of a candidate's present launch, and the best one yet.
-
-    A container that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
-    """
-    identity = Identity.of(task) if task.get("taskArn") else None
-    candidate = wanted.get(identity.task) if identity else None
-    if identity is None or candidate is None or not candidate.is_present(identity):
-        return
-    if identity.handed_over > until:
-        return
-    outcome = judge_task(task, identity.container_name)
-    if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
-        return
-    # Within the tolerance of clocks there may be an earlier launch as well. Only one attempt of a launch can have
-    # started; of others the one that lives is the latest.
-    rank = (identity.handed_over, outcome.started, outcome.verdict is Verdict.LIVE)
-    if candidate.task in found and found[candidate.task][0] >= rank:
-        return
-    launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    known = ARN.fullmatch(task["taskArn"])
-    cluster = task.get("clusterArn") or (known and known["cluster"]) or "default"
-    found[candidate.task] = (
-        rank,
-        Found(candidate, launch, task["taskArn"], cluster, identity.container_name, outcome),
-    )
 
 
 def look_until_answered(

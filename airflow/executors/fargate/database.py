@@ -67,19 +67,21 @@ def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
     from sqlalchemy import inspect, select
     from sqlalchemy.orm import object_session
 
+    from airflow.jobs.job import Job
     from airflow.models.taskinstance import TaskInstance as TI
     from airflow.utils.state import State
 
     wanted: dict[Any, TaskInstance] = {inspect(ti).identity: ti for ti in tis}
-    query = select(*inspect(TI).primary_key, *_columns())
+    query = select(*inspect(TI).primary_key, *_columns(), Job.start_date)
+    query = query.select_from(TI).outerjoin(Job, Job.id == TI.queued_by_job_id)
     session: Any = object_session(tis[0])
     rows = session.execute(query.where(TI.state.in_(State.adoptable_states)))
     found: dict[Candidate, TaskInstance] = {}
     width = len(inspect(TI).primary_key)
-    for row in rows:
+    for *row, began in rows:
         ti = wanted.get(tuple(row[:width]))
         if ti is not None:
-            found[_candidate(row[width:])] = ti
+            found[_candidate(row[width:], began)] = ti
     return found
 
 
@@ -90,7 +92,7 @@ def _columns() -> tuple[Any, ...]:
     return (*ids, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
 
 
-def _candidate(row: Sequence[Any]) -> Candidate:
+def _candidate(row: Sequence[Any], began: Any = None) -> Candidate:
     from airflow.models.taskinstancekey import TaskInstanceKey
 
     *ids, external_id, queued, queued_by = row
@@ -98,7 +100,12 @@ def _candidate(row: Sequence[Any]) -> Candidate:
     if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
         external_id = None  # An id that another executor has left there: it tells nothing of our containers.
     return Candidate(
-        task_instance_id(key), key, external_id, queued.timestamp() if queued else None, queued_by
+        task_instance_id(key),
+        key,
+        external_id,
+        queued.timestamp() if queued else None,
+        queued_by,
+        _name(queued_by, began),
     )
 
 
@@ -118,7 +125,7 @@ def scheduler_name(job_id: Any) -> str | None:
         return _name(job.id, job.start_date) if job else None
 
 
-def _name(job_id: int, began: Any) -> str | None:
+def _name(job_id: int | None, began: Any) -> str | None:
     return f"{job_id}@{began.timestamp():.6f}" if began else None
 
 

@@ -62,6 +62,7 @@ class FleetThread:
     :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
     :param logs: reads the last lines of containers that failed; None where they are not wanted.
     :param mask: takes secrets out of these.
+    :param scheduler: the name of this scheduler; None where it has none.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class FleetThread:
         sweep_interval: float | None = None,
         logs: LogReader | None = None,
         mask: Callable[[str], str] = str,
+        scheduler: str | None = None,
     ) -> None:
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -96,6 +98,7 @@ class FleetThread:
                 clock=time.monotonic,
                 now=time.time,
                 sweep_interval=sweep_interval,
+                scheduler=scheduler,
             ),
             leaving=self._closing.is_set,
             last_lines=last_lines,

@@ -62,6 +62,7 @@ class Around:
     :param now: seconds since the epoch.
     :param random: returns a number from 0 to 1.
     :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
+    :param scheduler: the name of this scheduler; None where it has none.
     """
 
     ecs: Ecs
@@ -76,6 +77,7 @@ class Around:
     now: Callable[[], float]
     random: Callable[[], float] = random_number
     sweep_interval: float | None = None
+    scheduler: str | None = None
 
     def describe_bucket(self) -> TokenBucket:
         """Return what admits all looks at containers, whoever makes them."""
@@ -119,7 +121,7 @@ class Around:
         """Return what has containers looked for."""
         config = self.config
         return Searching(
-            adoption=Adoption(self.ecs, config.clusters, config.deployment),
+            adoption=Adoption(self.ecs, config.clusters, config.deployment, self.scheduler),
             pool=self.watch_pool,
             post=self.post,
             owner=owner,

@@ -78,7 +78,7 @@ ROWS = (
         Row(
             f"clock-{direction}",
             f"The scheduler's clock jumps an hour {words}, and AWS refuses its signatures until it is set right",
-            "Launches and looks wait, at most 15 s at a time; nothing else goes by that clock.",
+            "Launches and looks wait, at most 15 s at a time; containers are followed by a clock that does not jump.",
             settings={"pretend": {"duration": [10, 60], "exit_codes": {"0": 4, "3": 1}}},
             steps=(
                 Step(5, {"faults": [SIGNATURE]}, f"clock_{direction}"),

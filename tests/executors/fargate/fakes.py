@@ -420,6 +420,7 @@ class SteppedFleet:
     :param sweep_interval: seconds between two sweeps; None for none.
     :param logs: reads logs; None where nobody is to.
     :param mask: takes secrets out of what was read.
+    :param scheduler: the name of the scheduler; None where it has none.
     :param clock: the fake.
     """
 
@@ -434,6 +435,7 @@ class SteppedFleet:
         sweep_interval: float | None = None,
         logs: Any = None,
         mask: Callable[[str], str] = str,
+        scheduler: str | None = None,
         *,
         clock: Clock,
     ) -> None:
@@ -465,6 +467,7 @@ class SteppedFleet:
                 now=clock,
                 random=lambda: 1.0,
                 sweep_interval=sweep_interval,
+                scheduler=scheduler,
             ),
             leaving=lambda: self.closing,
             last_lines=logs

@@ -40,15 +40,17 @@ from airflow.executors.fargate.launch import Accepted, Ended, NotFound
 QUEUED, HANDED_OVER = 800.0, 801.0
 #: The id that 3.2 and newer assign when they queue a task instance.
 ASSIGNED = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
+#: Names of schedulers: that which asks, that which is gone, and one of which nothing is known.
+OWN, GONE, OTHER = "9@9.000000", "3@3.000000", "5@5.000000"
 
 
 @pytest.fixture
 def candidate(fakes):
     """Return a function that makes the candidate of a task instance, as the database has it."""
 
-    def make(number=0, external_id=None, queued_at=QUEUED):
+    def make(number=0, external_id=None, queued_at=QUEUED, scheduler=None):
         task = fakes.make_task(number)
-        return Candidate(task, f"key of {number}", external_id, queued_at)
+        return Candidate(task, f"key of {number}", external_id, queued_at, scheduler=scheduler)
 
     return make
 
@@ -57,10 +59,14 @@ def candidate(fakes):
 def run(fakes, ecs):
     """Return a function that lets a container run for a launch of which the fleet knows nothing."""
 
-    def run(number=0, handed_over=HANDED_OVER, launch_id=None, started=True, task=None, **members):
+    def run(
+        number=0, handed_over=HANDED_OVER, launch_id=None, started=True, task=None, scheduler=None, **members
+    ):
         launch_id = launch_id or f"launch of {number} at {handed_over}"
         changes = {"task": task} if task else {}
-        launch = fakes.make_launch(number, id=launch_id, handed_over=handed_over, **changes)
+        launch = fakes.make_launch(
+            number, id=launch_id, handed_over=handed_over, scheduler=scheduler, **changes
+        )
         arn = ecs.put(fakes.make_request(launch, **members))
         if started:
             ecs.start(arn)
@@ -167,6 +173,36 @@ def test_without_a_time_of_queuing_any_launch_will_do(look, run, candidate):
     """A task instance without queued_dttm takes the container that there is for its try."""
     arn = run()
     assert found(look(candidate(queued_at=None))) == {"key of 0": arn}
+
+
+@pytest.mark.parametrize("queued_by", [GONE, None])
+@pytest.mark.parametrize("launched_by", [OWN, GONE, OTHER, None])
+@pytest.mark.parametrize("ahead", [0, CLOCK_TOLERANCE, 3600])
+@pytest.mark.parametrize("known_by", ["its assigned id", "its stored ARN", "its time"])
+def test_a_clock_that_was_ahead_hides_no_container(
+    make_fleet, fakes, ecs, run, candidate, known_by, ahead, launched_by, queued_by
+):
+    """What came after the question is told by who launched it; by two hosts' clocks only where that tells nothing."""
+    fleet, reply = make_fleet(scheduler=OWN), Future()
+    arn = run(handed_over=fleet.clock() + ahead, launch_id=ASSIGNED, scheduler=launched_by)
+    external_id = {"its assigned id": ASSIGNED, "its stored ARN": arn, "its time": None}[known_by]
+    fleet.tell(fleet.fleet.look_for, [candidate(external_id=external_id, scheduler=queued_by)], reply)
+    fleet.settle()
+    if known_by != "its time" or launched_by == queued_by == GONE:
+        adopted = True
+    else:
+        adopted = launched_by != OWN and ahead <= CLOCK_TOLERANCE
+    assert found(reply.result(timeout=0)) == ({"key of 0": arn} if adopted else {})
+
+
+def test_of_two_launches_that_of_the_scheduler_that_queued_it_counts(look, ecs, run, candidate):
+    """An earlier launch, of a scheduler whose clock was ahead, is not mistaken for the present one."""
+    earlier = run(handed_over=HANDED_OVER + 1, scheduler=OTHER)
+    present = run(scheduler=GONE)
+    ecs.exit(earlier, 0)
+    # Where another one is missing, those that have stopped are listed as well.
+    answer = look(candidate(0, earlier, scheduler=GONE), candidate(1))
+    assert found(answer) == {"key of 0": present}
 
 
 @pytest.mark.parametrize("end", [0, 1, None])

@@ -133,7 +133,7 @@ def test_one_query_tells_of_any_number_of_task_instances(metadata, count):
         assert candidate.key == TaskInstanceKey("dag", f"task{number}", "run", 2, -1)
         assert candidate.external_id == ARN.format(number)
         assert candidate.queued_at == (QUEUED_AT + timedelta(seconds=number)).timestamp()
-        assert candidate.queued_by == GONE
+        assert (candidate.queued_by, candidate.scheduler) == (GONE, metadata.name(GONE))
         assert ti in tis
     assert len(metadata.statements) == 1
 
@@ -147,6 +147,15 @@ def test_only_what_may_be_adopted_is_a_candidate(metadata, state):
     candidates = database.candidates(metadata.session.scalars(asked).all())
     assert [c.task.task_id for c in candidates] == ["task0"] * (state in State.adoptable_states)
     assert [(c.external_id, c.queued_at) for c in candidates] == [(None, None)] * len(candidates)
+
+
+@pytest.mark.parametrize("queued_by", [None, 99])
+def test_a_scheduler_of_which_no_job_is_left_has_no_name(metadata, queued_by):
+    """Its task instances are candidates all the same."""
+    metadata.store(0, queued_by_job_id=queued_by)
+    tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
+    (candidate,) = database.candidates(tis)
+    assert (candidate.queued_by, candidate.scheduler) == (queued_by, None)
 
 
 # Which scheduler is which.
