@@ -32,12 +32,11 @@ from setuptools import find_namespace_packages, setup
 HERE = Path(__file__).parent
 
 
-def requirements(*names: str) -> list[str]:
-    """Return what requirement files ask for, without what they say about it."""
-    lines = [
-        line for name in names for line in (HERE / "requirements" / f"{name}.in").read_text().splitlines()
-    ]
-    return [line for line in lines if line and not line.startswith("#")]
+def oldest_boto3() -> str:
+    """Return the requirement of boto3: at least the release that the tests of requests also run with."""
+    lines = (HERE / "requirements" / "boto3-oldest.in").read_text(encoding="utf-8").splitlines()
+    [pin] = [line for line in lines if line.startswith("boto3==")]
+    return pin.replace("==", ">=")
 
 
 setup(
@@ -63,13 +62,11 @@ setup(
     install_requires=[
         # Those that the overlay and the end-to-end tests know.
         "apache-airflow>=2.11,<3.4",
-        *(line.replace("==", ">=") for line in requirements("boto3-oldest") if line.startswith("boto3==")),
+        oldest_boto3(),
     ],
     extras_require={
         # What the option conn_id needs.
         "amazon": ["apache-airflow-providers-amazon"],
-        "test": requirements("tests", "overlay", "local-fargate"),
-        "local-fargate": requirements("local-fargate"),
     },
     packages=find_namespace_packages(include=["airflow", "airflow.*"]),
     # What the wheel alone has lies with what stays here.

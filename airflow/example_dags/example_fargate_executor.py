@@ -63,7 +63,6 @@ def example_fargate_executor():
     def total(squares) -> int:
         return sum(squares)
 
-    # [START howto_executor_config_fargate]
     # Members of ECS's RunTask request, merged into the one that the executor sends. A container override
     # without a name is for the container that runs the task.
     @task(
@@ -80,8 +79,6 @@ def example_fargate_executor():
         greeting = os.environ.get("GREETING")
         if greeting != GREETING:
             raise ValueError(f"The container's environment has GREETING={greeting!r}")
-
-    # [END howto_executor_config_fargate]
 
     @task(retries=1, retry_delay=timedelta(seconds=2))
     def fails_once(ti=None) -> None:

@@ -98,13 +98,13 @@ def test_it_carries_our_files_and_none_of_airflows(wheel):
 
 
 def test_it_says_what_it_needs(wheel):
-    """The Airflow releases and the boto3 that it works with, and the extras."""
+    """The Airflow releases and the boto3 that it works with, and the extra."""
     [path] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     metadata = message_from_bytes(wheel.read(path))
     assert metadata["Name"] == "airflow-fargate-executor"
     needed = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert needed == ["apache-airflow<3.4,>=2.11", "boto3>=1.28.85"]
-    assert metadata.get_all("Provides-Extra") == ["amazon", "test", "local-fargate"]
+    assert metadata.get_all("Provides-Extra") == ["amazon"]
     assert sorted(metadata.get_all("License-File")) == ["LICENSE", "NOTICE"]
 
 
