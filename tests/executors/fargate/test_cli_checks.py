@@ -92,8 +92,8 @@ GOOD = Facts(
     refusal=None,
     caller=Answer({"Arn": "arn:aws:sts::123456789012:assumed-role/scheduler/me", "Account": "123456789012"}),
     cluster=Answer({"clusters": [CLUSTER]}),
-    list_tasks=Answer({"taskArns": []}),
-    describe_tasks=Answer({"tasks": [], "failures": [{"reason": "MISSING"}]}),
+    list_tasks={"fleet": Answer({"taskArns": []})},
+    describe_tasks={"fleet": Answer({"tasks": [], "failures": [{"reason": "MISSING"}]})},
     task_definition=Answer({"taskDefinition": DEFINITION}),
     log_events=NOT_FOUND,
     log_group=Answer({"logStreams": []}),
@@ -192,9 +192,9 @@ def test_all_is_well():
         (log_options(**{"awslogs-group": "/ecs/airflow"}), "log", FAILED, "prefix", "awslogs-stream-prefix"),
         (replace(GOOD, log_group=NOT_FOUND), "log", FAILED, "no log group /ecs/airflow", "create-log-group"),
         (replace(GOOD, log_group=DENIED), "log", OK, "/ecs/airflow", ""),
-        (replace(GOOD, list_tasks=DENIED), "ecs:ListTasks", FAILED, "refused", "Allow ecs:ListTasks"),
-        (replace(GOOD, describe_tasks=DENIED), "ecs:DescribeTasks", FAILED, "refused", "Allow ecs:DescribeTasks"),
-        (replace(GOOD, describe_tasks=UNREACHED), "ecs:DescribeTasks", UNKNOWN, "Could not connect", "above"),
+        (replace(GOOD, list_tasks={"fleet": DENIED}), "ecs:ListTasks", FAILED, "refused", "Allow ecs:ListTasks"),
+        (replace(GOOD, describe_tasks={"fleet": DENIED}), "ecs:DescribeTasks", FAILED, "refused", "Allow ecs:DescribeTasks"),
+        (replace(GOOD, describe_tasks={"fleet": UNREACHED}), "ecs:DescribeTasks", UNKNOWN, "Could not connect", "above"),
         (replace(GOOD, log_events=DENIED), "logs:GetLogEvents", FAILED, "refused", "Allow logs:GetLogEvents"),
         (replace(GOOD, log_events=Answer({"events": []})), "logs:GetLogEvents", OK, "allowed", ""),
         (request(tags=[{"key": "team", "value": "data"}]), "ecs:TagResource", UNKNOWN, "tags", "ecs:TagResource"),
@@ -222,13 +222,10 @@ def test_row(facts, check, result, found, remedy):
 @pytest.mark.parametrize(
     "facts, absent",
     [
-        (GOOD, "ecs:TagResource"),
         (GOOD, "capacity providers"),
         (GOOD, "fallback"),
         (GOOD, "ECS Exec"),
-        (definition(taskRoleArn=None, executionRoleArn=None), "iam:PassRole"),
         (definition(executionRoleArn=None), "execution role"),
-        (replace(GOOD, log_events=None), "logs:GetLogEvents"),
         (request(launchType="EC2"), "size"),
         (replace(GOOD, request=None, refusal="no"), "subnets"),
         (definition(containerDefinitions=[]), "log"),
@@ -239,9 +236,38 @@ def test_no_row_for_what_does_not_matter(facts, absent):
     assert absent not in by_check(facts)
 
 
-def test_the_default_strategy_of_the_cluster_is_taken_for_fargate():
-    """Without launch type and strategy the checks are those for Fargate."""
-    assert by_check(request(launchType=None))["launch type"].found.startswith("FARGATE")
+def by_cluster_default(*providers, **members):
+    """Return facts of a request without launch type, in a cluster whose default strategy has these providers."""
+    strategy = [{"capacityProvider": provider, "weight": 1} for provider in providers]
+    cluster = Answer({"clusters": [{**CLUSTER, "defaultCapacityProviderStrategy": strategy}]})
+    return replace(definition(**members), request=request(launchType=None).request, cluster=cluster)
+
+
+@pytest.mark.parametrize(
+    "facts, check, result, found",
+    [
+        (by_cluster_default("FARGATE_SPOT", "FARGATE"), "launch type", OK, "FARGATE, by the cluster's default"),
+        (by_cluster_default("FARGATE", compatibilities=["EC2"]), "launch type", FAILED, "offers EC2"),
+        (by_cluster_default("FARGATE", networkMode="bridge"), "network mode", FAILED, "bridge"),
+        (by_cluster_default("FARGATE", cpu="1000"), "size", FAILED, "the nearest"),
+        (by_cluster_default("my-instances", compatibilities=["EC2"]), "launch type", OK, "my-instances, by the cluster's default"),
+        (by_cluster_default("my-instances", networkMode="bridge"), "network mode", OK, "bridge"),
+        (by_cluster_default("my-instances", cpu="1000"), "size", None, ""),
+        (by_cluster_default(), "launch type", UNKNOWN, "no default capacity provider strategy"),
+        (by_cluster_default(), "network mode", OK, "awsvpc"),
+        (by_cluster_default(networkMode="bridge"), "network mode", UNKNOWN, "bridge"),
+        (by_cluster_default(), "size", UNKNOWN, "not tested"),
+        (replace(by_cluster_default("FARGATE"), cluster=DENIED), "launch type", UNKNOWN, "none given"),
+        (replace(by_cluster_default("FARGATE"), cluster=Answer({"clusters": []})), "launch type", UNKNOWN, "none given"),
+        (replace(by_cluster_default("my-instances"), request=REQUEST), "launch type", OK, "FARGATE, which"),
+        (replace(by_cluster_default("FARGATE"), request=None, refusal="no"), "launch type", None, ""),
+    ],
+)  # fmt: skip
+def test_the_default_strategy_of_the_cluster(facts, check, result, found):
+    """Without launch type and strategy it decides, where there is one that is known; nothing is guessed."""
+    row = by_check(facts).get(check)
+    assert (row and row.result) == result
+    assert found in (row.found if row else "")
 
 
 QUEUE_CHECKS = (check_cluster, check_request, check_task_definition, check_network)
@@ -297,7 +323,73 @@ def test_permissions_are_for_the_queues_too():
     assert "airflow-task:3, gpu:1" in rows["ecs:RunTask"].found
     assert "role/task" in rows["iam:PassRole"].found
     assert "role/gpu" in rows["iam:PassRole"].found
-    assert "ecs:TagResource" in rows
+    assert rows["ecs:TagResource"].result == UNKNOWN
+
+
+def of_queue(facts):
+    """Return facts where all is well, but for a queue's."""
+    return replace(GOOD, queues={"fine": GOOD, "q": facts})
+
+
+SILENT = container(logConfiguration=None)
+BROKEN = Answer(error="ClientException", message="Unable to describe task definition.")
+NOTHING = replace(
+    GOOD, request=None, refusal="no", container=None, task_definition=None, log_events=None, log_group=None
+)
+
+
+@pytest.mark.parametrize(
+    "facts, action, result, found",
+    [
+        (definition(taskRoleArn=None, executionRoleArn=None), "iam:PassRole", OK, "not needed"),
+        (replace(GOOD, task_definition=DENIED), "iam:PassRole", UNKNOWN, "not known"),
+        (replace(GOOD, task_definition=BROKEN), "iam:PassRole", UNKNOWN, "not known"),
+        (NOTHING, "iam:PassRole", UNKNOWN, "not known"),
+        (GOOD, "ecs:TagResource", OK, "not needed"),
+        (NOTHING, "ecs:TagResource", UNKNOWN, "no request"),
+        (replace(GOOD, task_definition=DENIED), "ecs:DescribeTaskDefinition", FAILED, "refused"),
+        (replace(GOOD, task_definition=BROKEN), "ecs:DescribeTaskDefinition", UNKNOWN, "Unable to describe"),
+        (replace(GOOD, task_definition=UNREACHED), "ecs:DescribeTaskDefinition", UNKNOWN, "Could not connect"),
+        (NOTHING, "ecs:DescribeTaskDefinition", UNKNOWN, "nothing names"),
+        (of_queue(replace(GOOD, task_definition=DENIED)), "ecs:DescribeTaskDefinition", FAILED, "refused"),
+        (of_queue(replace(GOOD, task_definition=BROKEN)), "ecs:DescribeTaskDefinition", UNKNOWN, "Unable"),
+        (replace(SILENT, log_events=None), "logs:GetLogEvents", OK, "not needed"),
+        (replace(GOOD, task_definition=DENIED, log_events=None), "logs:GetLogEvents", UNKNOWN, "not known"),
+        (replace(log_options(), log_events=None), "logs:GetLogEvents", UNKNOWN, "no group"),
+        (replace(GOOD, log_events=UNREACHED), "logs:GetLogEvents", UNKNOWN, "Could not connect"),
+        (NOTHING, "logs:GetLogEvents", UNKNOWN, "not known"),
+        (of_queue(replace(GOOD, log_events=DENIED)), "logs:GetLogEvents", FAILED, "refused"),
+        (replace(GOOD, list_tasks={"fleet": GOOD.list_tasks["fleet"], "gpus": DENIED}), "ecs:ListTasks", FAILED, "that (cluster gpus)"),
+        (replace(GOOD, describe_tasks={"fleet": UNREACHED, "gpus": DENIED}), "ecs:DescribeTasks", FAILED, "(cluster gpus)"),
+        (replace(GOOD, list_tasks={"fleet": UNREACHED, "gpus": GOOD.list_tasks["fleet"]}), "ecs:ListTasks", UNKNOWN, "(cluster fleet)"),
+        (replace(GOOD, list_tasks={"a": GOOD.list_tasks["fleet"], "b": NOT_FOUND}), "ecs:ListTasks", OK, "allowed"),
+    ],
+)  # fmt: skip
+def test_permission(facts, action, result, found):
+    """Each has a row, whatever is known; the worst answer counts, of whichever queue or cluster."""
+    row = by_check(facts)[action]
+    assert row.result == result
+    assert found in row.found
+    assert bool(row.remedy) == (result != OK)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [GOOD, NOTHING, replace(GOOD, task_definition=BROKEN), replace(SILENT, log_events=None)],
+    ids=["all is well", "nothing is known", "no definition", "no log"],
+)
+def test_every_permission_has_one_row(facts):
+    """Nothing that the executor may need is passed over."""
+    assert [row.check for row in check_permissions(facts)] == [
+        "ecs:RunTask",
+        "iam:PassRole",
+        "ecs:TagResource",
+        "ecs:ListTasks",
+        "ecs:DescribeTasks",
+        "ecs:StopTask",
+        "ecs:DescribeTaskDefinition",
+        "logs:GetLogEvents",
+    ]
 
 
 def test_mistakes_in_options():

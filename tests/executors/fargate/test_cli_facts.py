@@ -121,6 +121,35 @@ def test_each_queue_is_asked_for(account, create, read_config, make_session):
     assert sorted(names) == ["airflow-task", "gpu", "no-such-family"]
     clusters = [members["clusters"] for name, members in asked if name == "DescribeClusters"]
     assert sorted(clusters) == [["fleet"], ["gpus"]]
+    for call in ("ListTasks", "DescribeTasks"):
+        assert sorted(members["cluster"] for name, members in asked if name == call) == ["fleet", "gpus"]
+
+
+def test_each_cluster_that_the_options_name_is_listed(account, create, read_config):
+    """Also the one in which nothing is started any more: a scheduler that takes over looks there."""
+    create()
+    config = read_config(cluster="old", run_task_kwargs='{"cluster": "fleet"}')
+    facts = gather(account, config, prepared())
+    assert {name: answer.error for name, answer in facts.list_tasks.items()} == {
+        "fleet": None,
+        "old": "ClusterNotFoundException",
+    }
+    rows = {row.check: row for row in rows_of(facts, CHECKS)}
+    assert rows["cluster"].result == "ok"
+    assert "(cluster old)" in rows["ecs:ListTasks"].found
+
+
+def test_the_default_strategy_of_a_cluster_is_read(account, create, read_config, make_session):
+    """What AWS tells of the cluster says where a task without a launch type runs."""
+    create()
+    make_session().client("ecs").put_cluster_capacity_providers(
+        cluster="fleet",
+        capacityProviders=["FARGATE"],
+        defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+    )
+    facts = gather(account, read_config(), prepared(launchType=None))
+    [row] = [row for row in rows_of(facts, CHECKS) if row.check == "launch type"]
+    assert (row.result, row.found[:25]) == ("ok", "FARGATE, by the cluster's")
 
 
 def test_what_is_missing_is_missing(account, read_config):
@@ -157,6 +186,7 @@ def test_the_request_says_what_is_asked_for(account, read_config, told, cluster,
     assert {"clusters": [cluster]} in asked
     assert {"taskDefinition": name} in asked
     assert {"cluster": cluster, "startedBy": "airflow", "maxResults": 1} in asked
+    assert list(facts.list_tasks) == list(facts.describe_tasks) == list(dict.fromkeys([cluster, "fleet"]))
     assert {"cluster": cluster, "tasks": ["0" * 32]} in asked
     assert facts.refusal == (told if isinstance(told, str) else None)
 

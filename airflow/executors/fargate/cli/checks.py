@@ -190,9 +190,16 @@ def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str
     return OK, ", ".join(ids), ""
 
 
-def on_fargate(facts: Facts) -> bool:
-    """Tell whether the example runs on Fargate; where the cluster's default decides, it is assumed."""
-    return fitting.on_fargate(facts.request or {}) is not False
+def on_fargate(facts: Facts) -> bool | None:
+    """Tell whether the example runs on Fargate; None where the cluster's default decides and is not known."""
+    told_by_request = fitting.on_fargate(facts.request or {})
+    return fitting.on_fargate(by_default(facts)) if told_by_request is None else told_by_request
+
+
+def by_default(facts: Facts) -> Mapping[str, Any]:
+    """Return what takes the place of a launch type that a request does not name: the cluster's own strategy."""
+    cluster = next(iter(facts.cluster.response.get("clusters") or ()), {})
+    return {"capacityProviderStrategy": cluster.get("defaultCapacityProviderStrategy")}
 
 
 def check_queues(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> Iterable[Row]:

@@ -29,15 +29,19 @@ from airflow.executors.fargate.cli.checks import (
     OK,
     UNKNOWN,
     Row,
+    by_default,
     failed_call,
     on_fargate,
     told,
 )
+from airflow.executors.fargate.fitting import providers
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
 
 CHECK = "task definition"
+#: What to do where nobody knows whether it is for Fargate.
+BY_LAUNCH_TYPE = "See the launch type, or the request, above"
 
 
 def check_task_definition(facts: Facts) -> Iterable[Row]:
@@ -81,13 +85,24 @@ def _container(facts: Facts) -> Iterable[Row]:
 
 
 def _launch_type(facts: Facts) -> Iterable[Row]:
-    wanted = "FARGATE" if on_fargate(facts) else (facts.request or {}).get("launchType")
+    if facts.request is None:
+        return
+    named = facts.request.get("launchType") or providers(facts.request)
+    where = "" if named else ", by the cluster's default capacity provider strategy"
+    fargate = on_fargate(facts)
+    wanted = "FARGATE" if fargate else facts.request.get("launchType")
     offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
-    if wanted in offered:
-        yield Row("launch type", OK, f"{wanted}, which the task definition offers")
+    if fargate is None:
+        found = "none given, and no default capacity provider strategy of the cluster is known"
+        yield Row("launch type", UNKNOWN, found, "Set [fargate] launch_type, or give the cluster a strategy")
+    elif wanted in offered:
+        yield Row("launch type", OK, f"{wanted}{where}, which the task definition offers")
     elif wanted:
-        found = f"{wanted} is asked for, the task definition offers {', '.join(offered) or 'none'}"
+        found = f"{wanted} is asked for{where}, the task definition offers {', '.join(offered) or 'none'}"
         yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
+    elif not named:
+        # What instances need, their capacity provider does not tell.
+        yield Row("launch type", OK, f"{', '.join(providers(by_default(facts)))}{where}")
 
 
 def _fallback(facts: Facts) -> Iterable[Row]:
@@ -100,14 +115,20 @@ def _fallback(facts: Facts) -> Iterable[Row]:
 
 def _network_mode(facts: Facts) -> Iterable[Row]:
     mode = facts.definition.get("networkMode") or "none given"
-    if mode == "awsvpc" or not on_fargate(facts):
+    fargate = on_fargate(facts)
+    if mode == "awsvpc" or fargate is False:
         yield Row("network mode", OK, mode)
+    elif fargate is None:
+        yield Row("network mode", UNKNOWN, f"{mode}; Fargate would need awsvpc", BY_LAUNCH_TYPE)
     else:
         yield Row("network mode", FAILED, f"{mode}; Fargate needs awsvpc", "Set its networkMode to awsvpc")
 
 
 def _size(facts: Facts) -> Iterable[Row]:
-    if not on_fargate(facts):
+    fargate = on_fargate(facts)
+    if fargate is None:
+        yield Row("size", UNKNOWN, "not tested: Fargate alone has a table of sizes", BY_LAUNCH_TYPE)
+    if not fargate:
         return
     overrides = (facts.request or {}).get("overrides") or {}
     cpu = overrides.get("cpu") or facts.definition.get("cpu")

@@ -53,8 +53,9 @@ class Facts:
     refusal: str | None
     caller: Answer
     cluster: Answer
-    list_tasks: Answer
-    describe_tasks: Answer
+    #: By cluster: each one that a request or the options name.
+    list_tasks: Mapping[str, Answer]
+    describe_tasks: Mapping[str, Answer]
     #: None where it was not asked, as nothing says which one.
     task_definition: Answer | None
     #: None where the container does not write to CloudWatch, or nobody knows.
@@ -97,32 +98,38 @@ def gather(
     :param queues: the same for each queue.
     """
     by_queue = queues or {}
-    answers = _answers(account, config, prepared, [prepared, *by_queue.values()])
+    answers = _answers(account, config, [prepared, *by_queue.values()])
     usual = _with_log(_facts(prepared, account, config, answers), account)
     own = {queue: _facts(one, account, config, answers) for queue, one in by_queue.items()}
     return replace(usual, queues={queue: _as_queue(one, usual, account) for queue, one in own.items()})
 
 
 def _answers(
-    account: Account, config: FargateConfig, prepared: Prepared | str, all_prepared: list[Prepared | str]
+    account: Account, config: FargateConfig, all_prepared: list[Prepared | str]
 ) -> dict[tuple[str, str], Answer]:
     """Ask what is to be asked once, and of each cluster and each task definition once."""
-    ecs, cluster = account.ecs, _cluster(prepared, config)
+    ecs = account.ecs
     calls: dict[tuple[str, str], Callable[[], Any]] = {
-        ("caller", ""): account.client("sts").get_caller_identity,
-        ("tasks", "list"): partial(
-            ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1
-        ),
-        ("tasks", "describe"): partial(ecs.describe_tasks, cluster=cluster, tasks=[NO_TASK]),
+        ("caller", ""): account.client("sts").get_caller_identity
     }
-    for one in all_prepared:
-        cluster, definition = _cluster(one, config), _definition(one, config)
+    used = dict.fromkeys(_cluster(one, config) for one in all_prepared)
+    for cluster in used:
         calls["cluster", cluster] = partial(ecs.describe_clusters, clusters=[cluster])
-        if definition:
-            call = partial(ecs.describe_task_definition, taskDefinition=definition)
-            calls["task definition", definition] = call
+    # A scheduler that takes over looks in all that the options name, also where nothing is started.
+    for cluster in dict.fromkeys([*used, *config.clusters]):
+        calls["list", cluster] = partial(
+            ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1
+        )
+        calls["describe", cluster] = partial(ecs.describe_tasks, cluster=cluster, tasks=[NO_TASK])
+    for definition in filter(None, (_definition(one, config) for one in all_prepared)):
+        call = partial(ecs.describe_task_definition, taskDefinition=definition)
+        calls["task definition", definition] = call
     with ThreadPoolExecutor(min(len(calls), MOST_CALLS)) as pool:
         return dict(zip(calls, pool.map(ask, calls.values())))
+
+
+def _of_each(kind: str, answers: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
+    return {name: answer for (asked, name), answer in answers.items() if asked == kind}
 
 
 def _facts(
@@ -141,8 +148,8 @@ def _facts(
         refusal=prepared if isinstance(prepared, str) else None,
         caller=answers["caller", ""],
         cluster=answers["cluster", _cluster(prepared, config)],
-        list_tasks=answers["tasks", "list"],
-        describe_tasks=answers["tasks", "describe"],
+        list_tasks=_of_each("list", answers),
+        describe_tasks=_of_each("describe", answers),
         task_definition=answers.get(("task definition", _definition(prepared, config) or "")),
         fallback=made.fallback if made else None,
         no_fallback=made.no_fallback if made else "",

@@ -22,10 +22,11 @@ The list is that of the documentation, ``docs/executor/fargate-security.rst``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.cli.checks import FAILED, OK, REFUSED, UNKNOWN, Row, told
+from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, REFUSED, UNKNOWN, Row, told
 from airflow.executors.fargate.cli.definition_checks import roles
 
 if TYPE_CHECKING:
@@ -33,30 +34,79 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
 
 #: What a call brings that was allowed and then found nothing.
+#: What to do where another row tells more.
+ABOVE = "See the rows above"
+#: Results, the worst last.
+BY_WEIGHT = (OK, ADVICE, UNKNOWN, FAILED)
 FOUND_NOTHING = ("ResourceNotFoundException",)
 
 
 def check_permissions(facts: Facts) -> Iterable[Row]:
-    """Each permission, in the order of a container's life."""
+    """Each permission, in the order of a container's life; where several calls tell, the worst answer counts."""
     kinds = [facts, *facts.queues.values()]
     definitions = dict.fromkeys(str((one.request or {}).get("taskDefinition")) for one in kinds)
     yield _untested("ecs:RunTask", f"it would start a container of {', '.join(definitions)}")
+    yield _pass_role(kinds)
+    yield _tag_resource(kinds)
+    yield _by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
+    yield _by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the containers")
+    yield _untested("ecs:StopTask", "it would stop a container")
+    yield worst(
+        _tested("ecs:DescribeTaskDefinition", one.task_definition, "finding a container's log")
+        if one.task_definition
+        else Row("ecs:DescribeTaskDefinition", UNKNOWN, "not tested: nothing names a task definition", ABOVE)
+        for one in kinds
+    )
+    yield worst(map(_get_log_events, kinds))
+
+
+def worst(rows: Iterable[Row]) -> Row:
+    """Return the first of the rows about one action that is as bad as any."""
+    return max(rows, key=lambda row: BY_WEIGHT.index(row.result))
+
+
+def _pass_role(kinds: list[Facts]) -> Row:
+    action = "iam:PassRole"
     passed = dict.fromkeys(role for one in kinds for role in roles(one))
     if passed:
-        yield _untested("iam:PassRole", f"AWS looks when a container is started with {', '.join(passed)}")
+        return _untested(action, f"AWS looks when a container is started with {', '.join(passed)}")
+    if not all(one.request and one.definition for one in kinds):
+        return _untested(action, "the roles stand in the task definition, which is not known")
+    return Row(action, OK, "not needed: the task definitions name no roles")
+
+
+def _tag_resource(kinds: list[Facts]) -> Row:
+    action = "ecs:TagResource"
     if any((one.request or {}).get("tags") for one in kinds):
-        yield _untested("ecs:TagResource", "AWS looks when a container is started with tags")
-    yield _tested("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
-    yield _tested("ecs:DescribeTasks", facts.describe_tasks, "following the containers")
-    yield _untested("ecs:StopTask", "it would stop a container")
-    if facts.task_definition is not None and facts.task_definition.error in (None, *REFUSED):
-        yield _tested("ecs:DescribeTaskDefinition", facts.task_definition, "finding a container's log")
+        return _untested(action, "AWS looks when a container is started with tags")
+    if not all(one.request for one in kinds):
+        return _untested(action, "there is no request that would show whether it has tags")
+    return Row(action, OK, "not needed: the requests have no tags")
+
+
+def _get_log_events(facts: Facts) -> Row:
+    action = "logs:GetLogEvents"
     if facts.log_events is not None:
-        yield _tested("logs:GetLogEvents", facts.log_events, "showing a container's log")
+        return _tested(action, facts.log_events, "showing a container's log")
+    if facts.container_definition is None:
+        return Row(action, UNKNOWN, "not tested: the container's log is not known", ABOVE)
+    if facts.awslogs is not None:
+        return Row(action, UNKNOWN, "not tested: the container's log has no group", ABOVE)
+    return Row(action, OK, "not needed: the container does not write to CloudWatch")
 
 
 def _untested(action: str, why: str) -> Row:
     return Row(action, UNKNOWN, f"not testable: {why}", f"See that the role allows {action}; run a task")
+
+
+def _by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
+    """Return the worst answer of a cluster's, with its name where there are others."""
+    rows = {cluster: _tested(action, answer, use) for cluster, answer in answers.items()}
+    several = len(rows) > 1
+    return worst(
+        replace(row, found=f"{row.found} (cluster {cluster})") if several and row.result != OK else row
+        for cluster, row in rows.items()
+    )
 
 
 def _tested(action: str, answer: Answer, use: str) -> Row:
@@ -64,4 +114,4 @@ def _tested(action: str, answer: Answer, use: str) -> Row:
         return Row(action, OK, "allowed")
     if answer.error in REFUSED:
         return Row(action, FAILED, f"refused: {answer.message or answer.error}", f"Allow {action}, for {use}")
-    return Row(action, UNKNOWN, told(answer), "See the rows above")
+    return Row(action, UNKNOWN, f"not tested: {told(answer)}", ABOVE)
