@@ -23,6 +23,8 @@ Lay FargateExecutor on an Airflow, and take it away again; or print the patch.
     scripts/overlay.py status  [TARGET]
     scripts/overlay.py diff    [TARGET] [--format-patch]
 
+In a source checkout each takes --pull-request NUMBER, which names the newsfragment.
+
 TARGET is a virtual environment, a site-packages folder, an ``airflow`` package folder or a source checkout of
 Airflow's repository; without it, the Airflow of the Python that runs this. A checkout takes all that a pull request
 needs, tests and documentation included. Exit codes: 0 done; 1 ``status`` found something for ``apply`` to do;

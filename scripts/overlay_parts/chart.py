@@ -25,7 +25,10 @@ from overlay_parts.errors import OverlayError
 from overlay_parts.python_source import NAME, only
 from overlay_parts.yaml_text import load
 
+# In the schemas that list names, which the newer ones do not.
 NEIGHBOUR = "CeleryKubernetesExecutor"
+# In the comment of every chart.
+IN_COMMENT = "KubernetesExecutor"
 # What Airflow's yamllint allows.
 LINE_LENGTH = 110
 
@@ -34,7 +37,8 @@ def add_to_schema(schema: bytes) -> bytes:
     """
     Return ``values.schema.json`` with our name among those that ``executor`` may have.
 
-    The list is an ``enum`` in the older charts, and the alternatives of a ``pattern`` in those that take several.
+    The list is an ``enum`` in the older charts, and the alternatives of a ``pattern`` in those that take several. The
+    newest have a ``pattern`` of any name that ends with Executor: they stay as they are.
 
     :raises OverlayError: ``executor`` is described in neither way
     """
@@ -43,6 +47,8 @@ def add_to_schema(schema: bytes) -> bytes:
         executor = json.loads(text)["properties"]["executor"]
     except (ValueError, KeyError, TypeError) as error:
         raise OverlayError(f"no schema of the chart that can be read: {error!r}") from error
+    if _admits(executor):
+        return schema
     edited = _with_member(text, executor) if "enum" in executor else _with_alternative(text, executor)
     _refuse_other_changes(text, edited)
     return edited.encode()
@@ -55,8 +61,11 @@ def add_to_values(values: bytes) -> bytes:
     :raises OverlayError: there is no such comment, or more than one
     """
     text = values.decode()
-    comments = list(re.finditer(rf"^# One of: .*{NEIGHBOUR}.*$", text, re.MULTILINE))
-    comment = only(comments, f"comment with {NEIGHBOUR} that begins with '# One of:'")
+    form = rf"^# One (?:or multiple )?of: (?:.*, )?{IN_COMMENT}(?:, .*)?$"
+    comments = list(re.finditer(form, text, re.MULTILINE))
+    comment = only(
+        comments, f"comment with {IN_COMMENT} that begins with '# One of:' or '# One or multiple of:'"
+    )
     head, separator, last = comment.group().rpartition(", ")
     tail = f"{last}, {NAME}"
     if len(head + separator + tail) > LINE_LENGTH:
@@ -66,6 +75,15 @@ def add_to_values(values: bytes) -> bytes:
     if load(result) != load(values):
         raise OverlayError("the list of executors is more than a comment")
     return result
+
+
+def _admits(executor: dict) -> bool:
+    """Whether the schema takes our name already, by itself and beside another one where it takes several."""
+    if "pattern" not in executor:
+        return NAME in executor.get("enum", ())
+    several = [name for name in (f"{IN_COMMENT},{IN_COMMENT}", f"{IN_COMMENT},{NAME}")]
+    takes = [bool(re.search(executor["pattern"], name)) for name in (NAME, *several)]
+    return takes[0] and takes[1] == takes[2]
 
 
 def _with_member(text: str, executor: dict) -> str:
@@ -94,9 +112,8 @@ def _refuse_other_changes(before: str, after: str) -> None:
     was, is_now = (schema["properties"].pop("executor") for schema in (old, new))
     admitted = set(is_now.pop("enum", ())) - set(was.pop("enum", ()))
     if "pattern" in was:
-        several = f"{NAME},{NEIGHBOUR}"
-        patterns = was.pop("pattern"), is_now.pop("pattern")
-        if [bool(re.search(p, NAME) or re.search(p, several)) for p in patterns] == [False, True]:
+        patterns = {"pattern": was.pop("pattern")}, {"pattern": is_now.pop("pattern")}
+        if [_admits(pattern) for pattern in patterns] == [False, True]:
             admitted = {NAME}
     if admitted != {NAME} or old != new or was != is_now:
         raise OverlayError(f"the schema of executor does not take {NAME} beside what it has")

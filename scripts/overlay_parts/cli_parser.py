@@ -17,11 +17,13 @@
 """
 The commands ``airflow fargate`` in Airflow's ``cli/cli_parser.py``.
 
-To 3.1 Airflow asks the executors that are configured for their commands. Since 3.2 it asks providers alone, so that
-an executor of its core is not heard.
+To 3.1 Airflow asks the executors that are configured for their commands. Since 3.2 it asks providers alone, and
+executors only where they belong to providers, so that an executor of its core is not heard.
 """
 
 from __future__ import annotations
+
+import ast
 
 import libcst as cst
 import libcst.matchers as m
@@ -30,12 +32,28 @@ from libcst.helpers import get_full_name_for_node
 from overlay_parts.errors import OverlayError
 from overlay_parts.python_source import only, parse
 
-#: The first release that does not ask executors.
-SINCE = (3, 2)
+PATH = "cli/cli_parser.py"
 MODULE = "airflow.executors.fargate.cli.definition"
 FUNCTION = "fargate_commands"
 #: Where Airflow gathers its commands.
 LIST = "airflow_commands"
+
+
+def asks_executors(source: bytes) -> bool:
+    """
+    Tell whether Airflow asks every executor that is configured for its commands.
+
+    :param source: ``cli_parser.py``; what cannot be read asks nobody, so that :func:`bring_commands` refuses it
+    """
+    try:
+        names = {
+            node.attr if isinstance(node, ast.Attribute) else node.id
+            for node in ast.walk(ast.parse(source))
+            if isinstance(node, (ast.Attribute, ast.Name))
+        }
+    except SyntaxError:
+        return False
+    return {"ExecutorLoader", "get_cli_commands"} <= names and "ProvidersManager" not in names
 
 
 def bring_commands(source: bytes) -> bytes:

@@ -53,14 +53,15 @@ class Tree:
     checkout: Checkout | None = None
 
     @property
-    def release(self) -> tuple[int, ...]:
-        """The first two numbers of the version; none where it is not known."""
-        return tuple(int(number) for number in re.findall(r"\d+", self.version)[:2])
-
-    @property
     def root(self) -> Path:
         """The folder that every path of a plan is relative to."""
         return self.checkout.root if self.checkout else self.package
+
+    @property
+    def has_sdk(self) -> bool:
+        """Whether it has the Task SDK, of which DAGs import: in the package, or beside it in a checkout."""
+        beside = self.checkout and (self.checkout.root / "task-sdk").is_dir()
+        return bool(beside) or (self.package / "sdk").is_dir()
 
     def place(self, path: str) -> str:
         """Return where a file of the package lies below the root."""

@@ -32,11 +32,11 @@ from overlay_parts.errors import OverlayError
 MARK = "# Airflow 2"
 
 
-def resolve(source: bytes, major: int) -> bytes:
+def resolve(source: bytes, has_sdk: bool) -> bytes:
     """
     Return a file of ours with each such ``try`` replaced by the imports of one line of releases.
 
-    :param major: the tree's, 2 or 3
+    :param has_sdk: whether the tree has Airflow's Task SDK, which Airflow 2 has not
     """
     module = cst.parse_module(source)
     choices = [statement for statement in module.body if _is_choice(statement)]
@@ -44,7 +44,7 @@ def resolve(source: bytes, major: int) -> bytes:
         raise OverlayError(f"our own {MARK} is not behind an except ImportError of a module")
     body: list[cst.BaseStatement] = []
     for statement in module.body:
-        body += _chosen(statement, major) if statement in choices else [statement]
+        body += _chosen(statement, has_sdk) if statement in choices else [statement]
     return module.with_changes(body=body).bytes
 
 
@@ -59,6 +59,6 @@ def _is_choice(statement: cst.BaseStatement) -> bool:
     return m.matches(statement, m.Try(body=block, handlers=[handler], orelse=None, finalbody=None))
 
 
-def _chosen(statement: cst.Try, major: int) -> list[cst.BaseStatement]:
-    lines = list((statement.handlers[0] if major == 2 else statement).body.body)
+def _chosen(statement: cst.Try, has_sdk: bool) -> list[cst.BaseStatement]:
+    lines = list((statement if has_sdk else statement.handlers[0]).body.body)
     return [lines[0].with_changes(leading_lines=statement.leading_lines), *lines[1:]]

@@ -20,10 +20,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from overlay_parts.base_class import PATH as BASE, check_base
 from overlay_parts.config_section import dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.metrics import read_metrics
@@ -83,11 +85,10 @@ class Overlay:
             )
         if tree is None or tree.checkout is None:
             return package
-        major = int(tree.version.split(".")[0])
         laid: dict[str, Source] = {tree.place(name): path for name, path in package.items()}
         for name in package:
             if name.startswith(EXAMPLES):
-                laid[tree.place(name)] = Text(resolve(package[name].read_bytes(), major))
+                laid[tree.place(name)] = Text(resolve(package[name].read_bytes(), tree.has_sdk))
         return laid | dict(self._papers(tree))
 
     def _papers(self, tree: Tree) -> Iterator[tuple[str, Source]]:
@@ -141,7 +142,7 @@ class Edit:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that ``apply`` brings about: edits of Airflow's files, and files of ours by their path in the tree."""
+    """All that ``apply`` brings about: edits that change a file of Airflow's, and files of ours by their path."""
 
     edits: tuple[Edit, ...]
     files: dict[str, Source]
@@ -156,19 +157,29 @@ def make_plan(overlay: Overlay, tree: Tree, originals: dict[str, bytes]) -> Plan
     """
     files, material = overlay.files(tree), overlay.material(tree)
     edits = []
+    with _refusing(tree, tree.place(BASE)):
+        check_base((tree.package / BASE).read_bytes())
     for rule in rules_for(tree):
         before = originals[rule.path]
-        try:
+        with _refusing(tree, rule.path):
             after = rule.edit(before, material)
             if rule.path.endswith(".py"):
                 compile(after, rule.path, "exec")
-        except (OverlayError, SyntaxError) as error:
-            raise OverlayError(
-                f"The overlay does not know this tree, Airflow {tree.version} in {tree.root}, and has left it as "
-                f"it is. {rule.path}: {error}."
-            ) from error
-        edits.append(Edit(rule, before, after))
+        if after != before:
+            edits.append(Edit(rule, before, after))
     return Plan(tuple(edits), files)
+
+
+@contextmanager
+def _refusing(tree: Tree, path: str) -> Iterator[None]:
+    """Tell of which of the tree's files an error is."""
+    try:
+        yield
+    except (OverlayError, SyntaxError, OSError) as error:
+        raise OverlayError(
+            f"The overlay does not know this tree, Airflow {tree.version} in {tree.root}, and has left it as "
+            f"it is. {path}: {error}."
+        ) from error
 
 
 def _below(folder: Path) -> dict[str, Path]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from overlay_parts.chart import add_to_schema, add_to_values
-from overlay_parts.cli_parser import SINCE, bring_commands
+from overlay_parts.cli_parser import PATH as PARSER, asks_executors, bring_commands
 from overlay_parts.config_section import add_section
 from overlay_parts.help_text import name_in_help
 from overlay_parts.loader_test import add_parameters
@@ -34,6 +34,7 @@ from overlay_parts.sensitive_test import PATH as SENSITIVE_TEST, add_sensitive
 from overlay_parts.toctree import add_pages
 
 if TYPE_CHECKING:
+    from overlay_parts.checkout import Checkout
     from overlay_parts.layout import Tree
     from overlay_parts.metrics import Metric
 
@@ -61,7 +62,8 @@ class EditRule:
     :param path: where it lies in the tree
     :param does: what the edit puts in, in a few words
     :param mark: what stands in the file only after the edit
-    :param edit: Airflow's bytes to the edited bytes; raises OverlayError where the place is not beyond doubt
+    :param edit: Airflow's bytes to the edited bytes, or the same where the tree needs no edit; raises OverlayError where
+        the place is not beyond doubt
     """
 
     path: str
@@ -86,17 +88,22 @@ def rules_for(tree: Tree) -> tuple[EditRule, ...]:
             lambda content, material: register_class(content),
         ),
     )
-    commands = (_commands(tree),) if tree.release >= SINCE else ()
-    return (*registration, *commands, *(_checkout_rules(tree) if tree.checkout else (_section(tree),)))
+    section = _section(tree)
+    return (*registration, *_commands(tree), *(_checkout_rules(tree) if tree.checkout else (section,)))
 
 
-def _commands(tree: Tree) -> EditRule:
-    return EditRule(
-        tree.place("cli/cli_parser.py"),
-        "commands airflow fargate",
-        b"fargate_commands",
-        lambda content, material: bring_commands(content),
-    )
+def _commands(tree: Tree) -> list[EditRule]:
+    parser = tree.package / PARSER
+    if parser.is_file() and asks_executors(parser.read_bytes()):
+        return []
+    return [
+        EditRule(
+            tree.place(PARSER),
+            "commands airflow fargate",
+            b"fargate_commands",
+            lambda content, material: bring_commands(content),
+        )
+    ]
 
 
 def _section(tree: Tree) -> EditRule:
@@ -110,26 +117,35 @@ def _section(tree: Tree) -> EditRule:
 
 def _checkout_rules(tree: Tree) -> list[EditRule]:
     checkout = tree.checkout
-    mark = NAME.encode()
+    section_and_help = EditRule(
+        tree.place("config_templates/config.yml"),
+        "section [fargate], name in the help of [core] executor",
+        b"\nfargate:",
+        lambda content, material: add_section(name_in_help(content), material.section),
+    )
+    pages = EditRule(
+        f"{checkout.docs}/index.rst",
+        "example of a containerized executor, toctree",
+        NAME.encode(),
+        lambda content, material: add_pages(content, material.pages),
+    )
+    return [
+        section_and_help,
+        *_test_rules(checkout),
+        pages,
+        *_chart_rules(checkout),
+        *_metrics_rules(checkout),
+    ]
+
+
+def _test_rules(checkout: Checkout) -> list[EditRule]:
     rules = [
-        EditRule(
-            tree.place("config_templates/config.yml"),
-            "section [fargate], name in the help of [core] executor",
-            b"\nfargate:",
-            lambda content, material: add_section(name_in_help(content), material.section),
-        ),
         EditRule(
             f"{checkout.tests}/test_executor_loader.py",
             "name among the parameters of the loader's tests",
-            mark,
+            NAME.encode(),
             lambda content, material: add_parameters(content),
-        ),
-        EditRule(
-            f"{checkout.docs}/index.rst",
-            "example of a containerized executor, toctree",
-            mark,
-            lambda content, material: add_pages(content, material.pages),
-        ),
+        )
     ]
     test = f"{checkout.tests.rpartition('/')[0]}/{SENSITIVE_TEST}"
     if (checkout.root / test).is_file():
@@ -141,28 +157,31 @@ def _checkout_rules(tree: Tree) -> list[EditRule]:
                 lambda content, material: add_sensitive(content, material.section),
             )
         )
-    if checkout.chart:
-        rules += [
-            EditRule(
-                f"{checkout.chart}/values.schema.json",
-                "name among the chart's executors",
-                mark,
-                lambda content, material: add_to_schema(content),
-            ),
-            EditRule(
-                f"{checkout.chart}/values.yaml",
-                "name among the chart's executors",
-                mark,
-                lambda content, material: add_to_values(content),
-            ),
-        ]
-    if checkout.metrics:
-        rules.append(
-            EditRule(
-                f"{checkout.metrics}/metrics_template.yaml",
-                "the executor's metrics",
-                b"fargate_executor.",
-                lambda content, material: add_metrics(content, material.metrics),
-            )
-        )
     return rules
+
+
+def _chart_rules(checkout: Checkout) -> list[EditRule]:
+    edits = {"values.schema.json": add_to_schema, "values.yaml": add_to_values}
+    return [
+        EditRule(
+            f"{checkout.chart}/{name}",
+            "name among the chart's executors",
+            NAME.encode(),
+            lambda content, material, edit=edit: edit(content),
+        )
+        for name, edit in edits.items()
+        if checkout.chart
+    ]
+
+
+def _metrics_rules(checkout: Checkout) -> list[EditRule]:
+    if not checkout.metrics:
+        return []
+    return [
+        EditRule(
+            f"{checkout.metrics}/metrics_template.yaml",
+            "the executor's metrics",
+            b"fargate_executor.",
+            lambda content, material: add_metrics(content, material.metrics),
+        )
+    ]

@@ -51,7 +51,7 @@ class Survey:
 
     def plan(self) -> tuple[Plan, list[str]]:
         """
-        Return the plan, and the paths of the files to edit that are Airflow's own at this moment.
+        Return the plan, and the paths of the files that it edits and that are Airflow's own at this moment.
 
         :raises OverlayError: the tree is unknown
         """
@@ -67,7 +67,9 @@ class Survey:
                 own.append(rule.path)
             else:
                 originals[rule.path] = self._journal.original(rule.path).read_bytes()
-        return make_plan(self._overlay, self._tree, originals), own
+        plan = make_plan(self._overlay, self._tree, originals)
+        edited = {edit.rule.path for edit in plan.edits}
+        return plan, [path for path in own if path in edited]
 
     def wanted(self, plan: Plan, link: bool) -> dict[str, Entry]:
         """

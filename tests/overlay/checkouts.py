@@ -110,6 +110,14 @@ VALUES = f"""\
 executor: "CeleryExecutor"
 other: 1
 """
+# The comments of the charts that name executors no longer one by one, and the pattern that these have.
+VALUES_OF_ANY = """\
+# Airflow executor
+# One or multiple of: LocalExecutor, CeleryExecutor, KubernetesExecutor
+executor: "CeleryExecutor"
+other: 1
+"""
+ANY_NAME = "(([a-zA-Z_][a-zA-Z0-9_]*.)*[A-Z][a-zA-Z0-9]+Executor)"
 REGISTRY = """\
 ---
 metrics:
@@ -138,8 +146,8 @@ metrics:
 
 
 def schema(kind: str) -> str:
-    """Return the chart's schema with a list of executors (``enum``) or with several of them (``pattern``)."""
-    any_of = "(" + "|".join(EXECUTORS) + ")"
+    """Return the chart's schema: a list of executors (``enum``), several of them (``pattern``), any name (``any``)."""
+    any_of = ANY_NAME if kind == "any" else "(" + "|".join(EXECUTORS) + ")"
     names = {"enum": EXECUTORS} if kind == "enum" else {"pattern": f"^{any_of}(,{any_of})*$"}
     executor = {"type": "string", "default": "CeleryExecutor", **names}
     other = {"enum": ["LocalExecutor", "CeleryKubernetesExecutor"]}
@@ -147,14 +155,15 @@ def schema(kind: str) -> str:
 
 
 def make_checkout(
-    root: Path, layout: Layout, version: str = "", chart: str = "", metrics: bool = False
+    root: Path, layout: Layout, version: str = "", chart: str = "", metrics: bool = False, sdk: bool = True
 ) -> Path:
     """
     Make a checkout around a copy of the Airflow that runs the tests, and return its root.
 
     :param version: what the tree says that it is, if not what the Airflow is
-    :param chart: ``enum`` or ``pattern``: with a Helm chart whose schema lists executors so
+    :param chart: ``enum``, ``pattern`` or ``any``: with a Helm chart whose schema lists executors so
     :param metrics: with a registry of metrics
+    :param sdk: with Airflow's Task SDK
     """
     clone(find_tree().package, root / layout.package, only=TOUCHED)
     files = {
@@ -167,9 +176,12 @@ def make_checkout(
     if version:
         files[f"{layout.package}/__init__.py"] = f'__version__ = "{version}"\n'
     if chart:
-        files |= {"chart/values.yaml": VALUES, "chart/values.schema.json": schema(chart)}
+        values = VALUES_OF_ANY if chart == "any" else VALUES
+        files |= {"chart/values.yaml": values, "chart/values.schema.json": schema(chart)}
     if metrics:
         files[f"{METRICS}/metrics_template.yaml"] = REGISTRY
+    if sdk:
+        files["task-sdk/pyproject.toml"] = ""
     for name, content in files.items():
         put(root / name, content)
     return root

@@ -31,7 +31,16 @@ from overlay_parts.layout import find_tree
 from overlay_parts.papers import BODY, SUBJECT
 from overlay_parts.plan import Overlay
 
-from tests.overlay.checkouts import EXECUTORS, INDEX, LAYOUTS, LOADER_TEST, METRICS, REGISTRY, make_checkout
+from tests.overlay.checkouts import (
+    EXECUTORS,
+    INDEX,
+    LAYOUTS,
+    LOADER_TEST,
+    METRICS,
+    REGISTRY,
+    make_checkout,
+    schema,
+)
 from tests.overlay.conftest import FILES, HEADER, PAPERS, REPOSITORY, put, snapshot
 
 
@@ -151,6 +160,36 @@ def test_the_chart_admits_the_executor(overlay, tmp_path, layout, kind):
     assert "CeleryKubernetesExecutor, FargateExecutor\n" in (root / "chart/values.yaml").read_text()
 
 
+def test_a_chart_that_admits_any_name_keeps_its_schema(overlay, tmp_path, layout):
+    """An edit that has nothing to do is none: the file is neither in the patch nor in the journal; the comment is."""
+    root = make_checkout(tmp_path / "checkout", layout, chart="any")
+    before = snapshot(root)
+    installation = installation_of(overlay, root)
+    assert b"chart/values.schema.json" not in installation.diff()
+    report = installation.apply()
+    assert not any("values.schema.json" in line for line in report.lines)
+    assert snapshot(root)["chart/values.schema.json"] == before["chart/values.schema.json"]
+    text = (root / "chart/values.yaml").read_text()
+    assert (
+        "# One or multiple of: LocalExecutor, CeleryExecutor, KubernetesExecutor, FargateExecutor\n" in text
+    )
+    assert installation.status().settled
+    assert installation.revert().lines[-1] == "reverted"
+    assert snapshot(root) == before
+
+
+def test_an_edit_that_is_no_longer_needed_is_taken_back(overlay, tmp_path):
+    """As after an update of the tree, whose chart takes any name now: its own file stays as it came."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["new"], chart="pattern")
+    installation_of(overlay, root).apply()
+    put(root / "chart/values.schema.json", schema("any"))
+    installation_of(overlay, root).apply()
+    assert (root / "chart/values.schema.json").read_text() == schema("any")
+    assert installation_of(overlay, root).status().settled
+    installation_of(overlay, root).revert()
+    assert (root / "chart/values.schema.json").read_text() == schema("any")
+
+
 @pytest.mark.parametrize(
     "length, ours",
     [
@@ -174,15 +213,15 @@ def test_the_charts_comment_stays_as_short_as_its_linter_asks(overlay, tmp_path,
 
 
 @pytest.mark.parametrize(
-    "version, line",
+    "sdk, line",
     [
-        ("2.11.5", "from airflow.decorators import dag"),
-        ("3.1.0", "from airflow.sdk import dag\nfrom airflow.standard import trigger"),
+        (False, "from airflow.decorators import dag"),
+        (True, "from airflow.sdk import dag\nfrom airflow.standard import trigger"),
     ],
 )
-def test_an_example_imports_from_where_its_release_has_a_name(overlay, tmp_path, version, line):
-    """A source tree is of one release, and its checks refuse what only others have."""
-    root = make_checkout(tmp_path / "checkout", LAYOUTS["old"], version)
+def test_an_example_imports_from_where_its_tree_has_a_name(overlay, tmp_path, sdk, line):
+    """A source tree is of one release, and its checks refuse what only others have; what it calls itself is no matter."""
+    root = make_checkout(tmp_path / "checkout", LAYOUTS["old"], "4.0.0" if not sdk else "2.11.5", sdk=sdk)
     installation_of(overlay, root).apply()
     text = (root / "airflow/example_dags/example_fargate_executor.py").read_text()
     assert text == f"import os\n\n# Why.\n{line}\n\nDAG = dag\n"
@@ -345,8 +384,9 @@ UNKNOWN = [
     ("chart/values.schema.json", '"executor": {', '"runner": {', "no schema of the chart"),
     ("chart/values.schema.json", "CeleryKubernetesExecutor|", "", "neither one of a list nor a pattern"),
     ("chart/values.schema.json", '{\n    "prop', '\n    "prop', "no schema of the chart"),
-    ("chart/values.yaml", "# One of:", "# Any of:", "no comment with CeleryKubernetesExecutor"),
-    ("chart/values.yaml", "# Which executor", "# One of: CeleryKubernetesExecutor", "more than one comment"),
+    ("chart/values.yaml", "# One of:", "# Any of:", "no comment with KubernetesExecutor"),
+    ("chart/values.yaml", ", KubernetesExecutor", ", K8sExecutor", "no comment with KubernetesExecutor"),
+    ("chart/values.yaml", "# Which executor", "# One of: KubernetesExecutor", "more than one comment"),
     ("{metrics}/metrics_template.yaml", "metrics:\n", "numbers:\n", "there is no one metrics"),
     ("{metrics}/metrics_template.yaml", 'type: "gauge"', 'type: "counter"', "there is no gauge to follow"),
     ("{metrics}/metrics_template.yaml", '"c"', '"fargate_executor.lasts"', "stand there already"),

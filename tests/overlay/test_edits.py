@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import pytest
 import yaml
-from overlay_parts.cli_parser import bring_commands
+from overlay_parts.cli_parser import asks_executors, bring_commands
 from overlay_parts.config_section import add_section, dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.registration import register_class, register_name
@@ -164,6 +164,31 @@ def test_a_parser_of_another_form_is_refused(old, new, message):
     """Where the place is not beyond doubt, nothing is put in."""
     with pytest.raises(OverlayError, match=message):
         bring_commands(PARSER.replace(old, new).encode())
+
+
+ASKS = """
+from airflow.executors.executor_loader import ExecutorLoader
+
+for name in ExecutorLoader.get_executor_names():
+    executor, _ = ExecutorLoader.import_executor_cls(name)
+    airflow_commands.extend(executor.get_cli_commands())
+"""
+
+
+@pytest.mark.parametrize(
+    "source, asks",
+    [
+        (ASKS, True),
+        # From 3.2 on: executors of providers alone.
+        (ASKS.replace("for name", "for name in ProvidersManager().x:\n    pass\nfor name"), False),
+        (ASKS.replace("get_cli_commands", "get_others"), False),
+        (PARSER.replace("airflow.providers_manager import ProvidersManager", "airflow import x"), False),
+        ("def broken(:", False),
+    ],
+)
+def test_who_is_asked_for_commands_is_read(source, asks):
+    """Every executor that is configured, or only those of providers."""
+    assert asks_executors(source.encode()) is asks
 
 
 OPTION = """\
