@@ -26,6 +26,7 @@ from documentation.options import REPOSITORY
 from documentation.snippets import executor_configs, options_of, read
 
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.request import for_fargate
 from airflow.executors.fargate.sizes import mistake
 
 PAGE = REPOSITORY / "docs" / "executor" / "fargate-recipes.rst"
@@ -163,7 +164,9 @@ def test_a_task_definition_has_the_role_that_it_needs(definition):
 def test_ours_and_theirs_have_the_defaults_that_are_told(read_config):
     """Of those options whose default differs, the page about moving over says what ours is."""
     config = read_config()
-    assert (config.assign_public_ip, config.launch_type, config.conn_id) == ("ENABLED", "FARGATE", None)
+    assert (config.launch_type, config.conn_id) == ("FARGATE", None)
+    network = for_fargate(config)["networkConfiguration"]["awsvpcConfiguration"]
+    assert network["assignPublicIp"] == "ENABLED"
     assert read_config({"assign_public_ip": "False"}).assign_public_ip == "DISABLED"
     theirs = '[{"capacityProvider": "cp1", "weight": 5}, {"capacityProvider": "cp2", "weight": 1}]'
     ours = read_config({"capacity_provider_strategy": "cp1:5,cp2:1"})

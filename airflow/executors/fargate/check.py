@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate import sizes
@@ -33,7 +33,13 @@ from airflow.executors.fargate.config import (
     STARTED_BY,
 )
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fitting import FARGATE_PROVIDERS, on_fargate, providers
+from airflow.executors.fargate.fitting import (
+    FARGATE_PROVIDERS,
+    PLACEMENT,
+    lacks_subnets,
+    on_fargate,
+    providers,
+)
 from airflow.executors.fargate.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
@@ -53,6 +59,12 @@ MAX_INTEGER = 2**31 - 1
 MAX_TOLD = 20
 #: How many characters of one mistake are told, of its beginning and of its end: a user's key can have any length.
 SHOWN = 150, 450
+NO_SUBNETS = (
+    "networkConfiguration has no subnets, without which nothing runs on Fargate: name them there, or in "
+    "[fargate] subnets"
+)
+#: What must be true, and what is said where it is not.
+Rule = tuple[Any, str]
 
 
 class RequestCheck:
@@ -78,7 +90,7 @@ class RequestCheck:
 
     def __call__(self, request: Mapping[str, Any]) -> None:
         """
-        Check one request.
+        Check one whole request.
 
         :raises RequestError: with the mistakes, each with its member.
         """
@@ -86,12 +98,16 @@ class RequestCheck:
         if mistakes:
             raise RequestError(f"AWS would refuse the run_task request: {'; '.join(mistakes)}")
 
-    def mistakes(self, request: Mapping[str, Any]) -> list[str]:
-        """Return what is wrong with a request, each with its member; not more than can be read."""
+    def mistakes(self, request: Mapping[str, Any], whole: bool = True) -> list[str]:
+        """
+        Return what is wrong with a request, each with its member; not more than can be read.
+
+        :param whole: whether this is all that is sent; what a part lacks, another one may have.
+        """
         mistakes = _without_values(self._validator.validate(request, self._shape))
         # Each step relies on what the one before it has found to be right.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
-        mistakes = mistakes or _limit_mistakes(request)
+        mistakes = mistakes or [told for holds, told in _rules(request, whole) if not holds]
         more = [f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else []
         return [*map(_shortened, mistakes[:MAX_TOLD]), *more]
 
@@ -136,11 +152,23 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
     return found
 
 
-def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
+def _rules(request: Mapping[str, Any], whole: bool) -> Iterator[Rule]:
+    """Yield what must be true of a request whose members and types are right."""
     overrides = request.get("overrides") or {}
-    size = len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False))
-    strategy = request.get("capacityProviderStrategy") or []
-    rules = [
+    yield from _own_rules(request)
+    yield from _strategy_rules(request)
+    yield from _placement_rules(request)
+    yield from _network_rules(request)
+    if whole:
+        yield not lacks_subnets(request), NO_SUBNETS
+    yield from _override_rules(overrides)
+    yield from _size_rules(request, overrides)
+    yield from _tag_rules(request.get("tags") or [])
+
+
+def _own_rules(request: Mapping[str, Any]) -> list[Rule]:
+    """Return the rules of single members."""
+    return [
         (request.get("count", 1) == 1, "count must be 1: one launch is one container"),
         (
             CLIENT_TOKEN.fullmatch(request.get("clientToken", "-")),
@@ -152,13 +180,15 @@ def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
         ),
         (len(request.get("group", "")) <= GROUP_LENGTH, f"group has more than {GROUP_LENGTH} characters"),
         (request.get("propagateTags") != "SERVICE", "propagateTags is SERVICE, which RunTask does not take"),
+    ]
+
+
+def _strategy_rules(request: Mapping[str, Any]) -> list[Rule]:
+    strategy = request.get("capacityProviderStrategy") or []
+    return [
         (
             not (strategy and request.get("launchType")),
             "launchType and capacityProviderStrategy exclude each other",
-        ),
-        (
-            size <= MAX_OVERRIDES,
-            f"overrides has {size} characters of JSON, AWS takes at most {MAX_OVERRIDES}; make it smaller",
         ),
         (
             len(strategy) <= MAX_STRATEGY_ITEMS,
@@ -176,23 +206,27 @@ def _limit_mistakes(request: Mapping[str, Any]) -> list[str]:
             len({name in FARGATE_PROVIDERS for name in providers(request)}) <= 1,
             f"capacityProviderStrategy has others beside {' and '.join(FARGATE_PROVIDERS)}, which AWS does not mix",
         ),
-        (
-            len(request.get("placementConstraints") or ()) <= MAX_CONSTRAINTS,
-            f"placementConstraints has more than {MAX_CONSTRAINTS} items",
-        ),
-        (
-            len(request.get("placementStrategy") or ()) <= MAX_STRATEGIES,
-            f"placementStrategy has more than {MAX_STRATEGIES} items",
-        ),
-        *_network_rules(request),
-        *_override_rules(overrides),
-        *_size_rules(request, overrides),
-        *_tag_rules(request.get("tags") or []),
     ]
-    return [mistake for holds, mistake in rules if not holds]
 
 
-def _network_rules(request: Mapping[str, Any]) -> list[tuple[Any, str]]:
+def _placement_rules(request: Mapping[str, Any]) -> list[Rule]:
+    limits = zip(PLACEMENT, (MAX_CONSTRAINTS, MAX_STRATEGIES))
+    return [
+        *(
+            (len(request.get(name) or ()) <= most, f"{name} has more than {most} items")
+            for name, most in limits
+        ),
+        *(
+            (
+                not (request.get(name) and on_fargate(request)),
+                f"{name} chooses among instances, of which Fargate has none: leave it out",
+            )
+            for name in PLACEMENT
+        ),
+    ]
+
+
+def _network_rules(request: Mapping[str, Any]) -> list[Rule]:
     network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if network is None:
         return []
@@ -206,11 +240,16 @@ def _network_rules(request: Mapping[str, Any]) -> list[tuple[Any, str]]:
     ]
 
 
-def _override_rules(overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
+def _override_rules(overrides: Mapping[str, Any]) -> list[Rule]:
+    size = len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False))
     storage = overrides.get("ephemeralStorage")
     containers = overrides.get("containerOverrides") or []
     names = [container.get("name") for container in containers]
     return [
+        (
+            size <= MAX_OVERRIDES,
+            f"overrides has {size} characters of JSON, AWS takes at most {MAX_OVERRIDES}; make it smaller",
+        ),
         (
             storage is None or storage["sizeInGiB"] in EPHEMERAL_STORAGE_GIB,
             f"overrides.ephemeralStorage.sizeInGiB is not in {EPHEMERAL_STORAGE_GIB[0]} to {EPHEMERAL_STORAGE_GIB[-1]}",
@@ -223,12 +262,12 @@ def _override_rules(overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
     ]
 
 
-def _size_rules(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[tuple[Any, str]]:
+def _size_rules(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[Rule]:
     wrong = sizes.mistake(overrides.get("cpu"), overrides.get("memory")) if on_fargate(request) else None
     return [(wrong is None, f"overrides: {wrong}")]
 
 
-def _tag_rules(tags: list[dict[str, str]]) -> list[tuple[Any, str]]:
+def _tag_rules(tags: list[dict[str, str]]) -> list[Rule]:
     keys = [tag.get("key", "") for tag in tags]
     words = [*keys, *(tag.get("value", "") for tag in tags)]
     return [

@@ -52,6 +52,8 @@ PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
 LAUNCH_TYPE_ALIASES = {"ECS": "EC2"}
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
 EPHEMERAL_STORAGE_GIB = range(21, 201)
+#: Where nobody says, a container on Fargate must reach its image in public subnets, too.
+PUBLIC_IP_ON_FARGATE = "ENABLED"
 #: RunTask takes no tags of a service.
 PROPAGATE_TAGS = {"TASK_DEFINITION": "TASK_DEFINITION", "NONE": "NONE"}
 
@@ -72,8 +74,8 @@ class FargateConfig:
     platform_version: str
     #: None leaves the choice to the cluster's default capacity provider strategy.
     launch_type: str | None
-    #: ENABLED or DISABLED, as AWS writes it.
-    assign_public_ip: str
+    #: ENABLED or DISABLED, as AWS writes it; None is ``PUBLIC_IP_ON_FARGATE`` there, and is not sent elsewhere.
+    assign_public_ip: str | None
     #: What the function that ``execution_config_function`` names returned; None where it was not called.
     command_to_request: CommandToRequest | None
     deployment: str
@@ -106,7 +108,11 @@ class FargateConfig:
 
     @property
     def called_function(self) -> CommandToRequest:
-        """``command_to_request``, of options that were read with ``call_function``."""
+        """
+        ``command_to_request``, of options that were read with ``call_function``.
+
+        :raises ConfigError: where they were read without.
+        """
         if self.command_to_request is None:
             raise ConfigError(["[fargate] execution_config_function was not called."])
         return self.command_to_request
@@ -223,8 +229,14 @@ def _network(options: Options, needs_subnets: bool) -> dict[str, Any]:
             "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
         )
         or options.default("platform_version"),
-        "assign_public_ip": "ENABLED" if options.boolean("assign_public_ip") else "DISABLED",
+        "assign_public_ip": _public_ip(options),
     }
+
+
+def _public_ip(options: Options) -> str | None:
+    if not options.text("assign_public_ip"):
+        return None
+    return "ENABLED" if options.boolean("assign_public_ip") else "DISABLED"
 
 
 def _extras(options: Options) -> dict[str, Any]:

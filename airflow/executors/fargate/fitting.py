@@ -25,6 +25,9 @@ from typing import Any
 WITHOUT_NETWORK = ("EXTERNAL",)
 #: The capacity providers that are Fargate's; all others are of somebody's own making.
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
+#: What chooses among a cluster's instances, of which Fargate has none.
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
+PLACEMENT = ("placementConstraints", "placementStrategy")
 
 
 def providers(request: Mapping[str, Any]) -> list[Any]:
@@ -48,19 +51,33 @@ def capacity(request: Mapping[str, Any]) -> set[Any]:
     return set(map(repr, providers(request) or [request.get("launchType")]))
 
 
+def lacks_subnets(request: Mapping[str, Any]) -> bool:
+    """
+    Tell whether a request on Fargate has no network, though the network mode is always ``awsvpc`` there.
+
+    Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html
+    """
+    network = request.get("networkConfiguration") or {}
+    return on_fargate(request) is True and not network.get("awsvpcConfiguration")
+
+
 def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request without what its launch type or its capacity providers cannot use."""
     fit = dict(request)
-    if on_fargate(request) is False:
+    somewhere = on_fargate(request)
+    if somewhere is True:
+        for member in PLACEMENT:
+            fit.pop(member, None)
+    if somewhere is False:
         fit.pop("platformVersion", None)
-        _drop(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
-        _drop(fit, "overrides", "ephemeralStorage")
+        drop(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
+        drop(fit, "overrides", "ephemeralStorage")
     if request.get("launchType") in WITHOUT_NETWORK:
         fit.pop("networkConfiguration", None)
     return fit
 
 
-def _drop(members: dict[str, Any], *path: str) -> None:
+def drop(members: dict[str, Any], *path: str) -> None:
     """Take a member out of a dict, or out of those within, which are copied; whatever is none is left alone."""
     name, *rest = path
     inner = members.get(name)
@@ -68,4 +85,4 @@ def _drop(members: dict[str, Any], *path: str) -> None:
         members.pop(name, None)
     elif isinstance(inner, Mapping):
         members[name] = dict(inner)
-        _drop(members[name], *rest)
+        drop(members[name], *rest)

@@ -22,8 +22,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.fitting import lacks_subnets
 from airflow.executors.fargate.merging import container_overrides, own_business, plain_copy
-from airflow.executors.fargate.request import default_request, for_fargate, option_fragments
+from airflow.executors.fargate.request import (
+    default_request,
+    fallback_fragment,
+    for_fargate,
+    option_fragments,
+)
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.check import RequestCheck
@@ -59,7 +65,7 @@ def _of_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]
         ("capacity_provider_fallback", "capacityProviderStrategy", config.capacity_provider_fallback),
         ("tags", "tags", config.tags),
     ):
-        wrong = check.mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)})
+        wrong = check.mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)}, whole=False)
         if wrong:
             yield Mistake(option, "; ".join(wrong))
 
@@ -85,7 +91,7 @@ def _of_fragment(
     for override in container_overrides(whole):
         override.setdefault("name", config.container_name or ANY_CONTAINER)
     _give_subnets(whole)
-    wrong = check.mistakes(whole)
+    wrong = check.mistakes(whole, whole=False)
     if wrong:
         yield Mistake(option, where + "; ".join(wrong))
 
@@ -106,16 +112,25 @@ def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
         base = {**default_request(config, []), **base}
         base["overrides"]["containerOverrides"][0]["name"] = name
     extra = {} if config.own_function else for_fargate(config)
+    fallbacks = []
     for queue in (None, *config.queues):
         request: Mapping[str, Any] = base
         option, where = ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
         try:
             for fragment in option_fragments(config, queue):
                 request = fragment.merged_into(request, name, extra)
-            wrong = check.mistakes(request)
+            # What a function of the user's own adds is known to nobody here.
+            wrong = check.mistakes(request, whole=not config.own_function)
+            fallback = fallback_fragment(config, request)
+            if fallback:
+                fallbacks.append(fallback.merged_into(request, name, extra))
         except RequestError as error:
             wrong = [str(error)]
         if wrong:
             yield Mistake(option, where + "; ".join(wrong))
         if wrong and queue is None:
             return  # Each queue would have the same.
+    if fallbacks and all(map(lacks_subnets, fallbacks)) and not config.own_function:
+        yield Mistake(
+            "capacity_provider_fallback", "without subnets nothing runs on Fargate", "Set [fargate] subnets"
+        )

@@ -24,9 +24,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.config import MAX_OVERRIDES
+from airflow.executors.fargate.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fitting import capacity, without_unfit
+from airflow.executors.fargate.fitting import capacity, drop, on_fargate, without_unfit
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
 from airflow.executors.fargate.merging import RESERVED, Fragment, container_overrides, merge, plain_copy
 from airflow.executors.fargate.tags import own_tags, with_own_tags
@@ -45,7 +45,7 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     Return the ``run_task`` request that the options of ``[fargate]`` describe.
 
     What is for Fargate alone goes to no other, and the network configuration where subnets are given and the launch
-    type can use them.
+    type can use them. Where the cluster's default strategy decides, only what was asked for in so many words is sent.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     """
     request: dict[str, Any] = {
@@ -65,9 +65,11 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     if config.propagate_tags:
         request["propagateTags"] = config.propagate_tags
     request = merge(request, for_fargate(config))
-    if "launchType" not in request and "capacityProviderStrategy" not in request:
-        # The cluster's default strategy may be for instances, which have none.
+    if on_fargate(request) is None:
+        # The cluster's default strategy may be for instances, for which AWS refuses both.
         del request["platformVersion"]
+        if config.assign_public_ip is None:
+            drop(request, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
     return without_unfit(request)
 
 
@@ -77,7 +79,7 @@ def for_fargate(config: FargateConfig) -> dict[str, Any]:
     if config.subnets:
         network: dict[str, Any] = {
             "subnets": list(config.subnets),
-            "assignPublicIp": config.assign_public_ip,
+            "assignPublicIp": config.assign_public_ip or PUBLIC_IP_ON_FARGATE,
         }
         if config.security_groups:
             network["securityGroups"] = list(config.security_groups)
@@ -93,6 +95,14 @@ def option_fragments(config: FargateConfig, queue: str | None) -> Iterator[Fragm
     if queue is not None:
         wishes = config.queues.get(queue, {})
         yield Fragment(f"queue {queue!r}", wishes, f"Correct queue {queue!r} in [fargate] queues")
+
+
+def fallback_fragment(config: FargateConfig, request: Mapping[str, Any]) -> Fragment | None:
+    """Return what takes the place of a request's capacity after a capacity failure; None where nothing else does."""
+    wishes = {"capacityProviderStrategy": [dict(item) for item in config.capacity_provider_fallback]}
+    if not config.capacity_provider_fallback or capacity(wishes) == capacity(request):
+        return None
+    return Fragment("capacity_provider_fallback", wishes, "Correct [fargate] capacity_provider_fallback")
 
 
 @dataclass(frozen=True)
@@ -204,13 +214,9 @@ class RequestBuilder:
         self, request: Mapping[str, Any], launch: Launch, name: str
     ) -> tuple[Mapping[str, Any] | None, str]:
         """Return what takes the request's place after a capacity failure, or why it cannot."""
-        strategy = self._config.capacity_provider_fallback
-        wishes = {"capacityProviderStrategy": [dict(item) for item in strategy]}
-        if not strategy or capacity(wishes) == capacity(request):
+        fragment = fallback_fragment(self._config, request)
+        if fragment is None:
             return None, ""
-        fragment = Fragment(
-            "capacity_provider_fallback", wishes, "Correct [fargate] capacity_provider_fallback"
-        )
         try:
             return self._checked(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
         except RequestError as error:
@@ -238,6 +244,11 @@ class RequestBuilder:
         return stages[-1][1]
 
     def _from_function(self, command: list[str]) -> dict[str, Any]:
+        """
+        Return a copy of the request that the function makes of the command.
+
+        :raises RequestError: where the function raises, or returns what is no request or none of its business.
+        """
         function = "execution_config_function"
         try:
             with self._one_at_a_time:
@@ -266,7 +277,11 @@ class RequestBuilder:
         return request
 
     def _container_name(self, request: Mapping[str, Any], command: list[str]) -> str:
-        """Return the configured name, or else that of the one container to which the function gave the command."""
+        """
+        Return the configured name, or else that of the one container to which the function gave the command.
+
+        :raises RequestError: where there is no such container, or more than one.
+        """
         if self._config.container_name:
             return self._config.container_name
         named = [o.get("name") for o in container_overrides(request) if o.get("command") == command]

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import json
+from typing import Any
 
 import pytest
 from botocore.validate import ParamValidator
@@ -33,6 +34,7 @@ VALID = {
     "taskDefinition": "airflow:1",
     "launchType": "FARGATE",
     "startedBy": "airflow",
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
     "overrides": {"containerOverrides": [{"name": "airflow", "command": ["run"]}]},
 }
 NETWORK = "networkConfiguration.awsvpcConfiguration"
@@ -170,8 +172,28 @@ BEYOND_THE_VALIDATOR = {
         {"overrides": {"containerOverrides": [{"name": "a"}, {"name": "a"}]}},
         "overrides.containerOverrides names a container twice",
     ),
-    "11 constraints": ({"placementConstraints": [{"type": "distinctInstance"}] * 11}, "placementConstraints"),
-    "6 strategies": ({"placementStrategy": [{"type": "random"}] * 6}, "placementStrategy"),
+    "11 constraints": (
+        {"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}] * 11},
+        "placementConstraints has more than 10 items",
+    ),
+    "6 strategies": (
+        {"launchType": "EC2", "placementStrategy": [{"type": "random"}] * 6},
+        "placementStrategy has more than 5 items",
+    ),
+    "constraint on Fargate": (
+        {"placementConstraints": [{"type": "distinctInstance"}]},
+        "placementConstraints chooses among instances, of which Fargate has none",
+    ),
+    "placement on Fargate Spot": (
+        strategy() | {"placementStrategy": [{"type": "random"}]},
+        "placementStrategy chooses among instances, of which Fargate has none",
+    ),
+    "no network on Fargate": ({"networkConfiguration": None}, "networkConfiguration has no subnets"),
+    "no network of its own on Fargate": ({"networkConfiguration": {}}, "networkConfiguration has no subnets"),
+    "no network on Fargate Spot": (
+        strategy() | {"networkConfiguration": None},
+        "name them there, or in [fargate] subnets",
+    ),
     "volume": (volume(filesystemType="fat"), "volumeConfigurations[0].managedEBSVolume.filesystemType"),
     "51 tags of a volume": (
         volume(tagSpecifications=[{"resourceType": "volume", **tags(*((f"k{n}", "v") for n in range(51)))}]),
@@ -226,8 +248,13 @@ TAKEN = {
     "largest overrides": overrides_of_size(8192),
     "no overrides": {"overrides": {}},
     "longest name": container(name="c" * 255),
-    "10 constraints": {"placementConstraints": [{"type": "distinctInstance"}] * 10},
-    "5 strategies": {"placementStrategy": [{"type": "random"}] * 5},
+    "10 constraints": {"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}] * 10},
+    "5 strategies": {"launchType": None, "placementStrategy": [{"type": "random"}] * 5},
+    "no placement": {"placementConstraints": [], "placementStrategy": []},
+    "no network on instances": {"launchType": "EC2", "networkConfiguration": None},
+    "no network where the cluster decides": {"launchType": None, "networkConfiguration": None},
+    "no network on somebody's own provider": strategy({"capacityProvider": "mine"})
+    | {"networkConfiguration": None},
     "tuples": {"overrides": {"containerOverrides": ({"name": "airflow", "command": ("run",)},)}},
     "tags of the task definition": {"propagateTags": "TASK_DEFINITION"},
     "volume": volume(filesystemType="xfs"),
@@ -342,7 +369,7 @@ ODD = [
 ]
 
 
-ANYTHING = [
+ANYTHING: list[Any] = [
     None,
     0,
     -1,

@@ -138,7 +138,7 @@ class TestValues:
             subnets=("subnet-0123456789abcdef0",),
             platform_version="LATEST",
             launch_type="FARGATE",
-            assign_public_ip="ENABLED",
+            assign_public_ip=None,
             command_to_request=None,
             deployment="airflow",
             conn_id=None,
@@ -165,7 +165,6 @@ class TestValues:
         ("name", "default", "expected"),
         [
             ("platform_version", "1.3.0", "1.3.0"),
-            ("assign_public_ip", "DISABLED", "DISABLED"),
             ("max_launch_attempts", "7", 7),
             ("launch_concurrency", "9", 9),
             ("poll_interval", "4.5", 4.5),
@@ -287,7 +286,7 @@ class TestValues:
 
     @pytest.mark.parametrize(
         ("name", "default"),
-        [("enable_execute_command", False), ("tag_tasks", True), ("assign_public_ip", "ENABLED")],
+        [("enable_execute_command", False), ("tag_tasks", True), ("assign_public_ip", None)],
     )
     def test_boolean_that_is_emptied_has_its_default(self, name, default, read_config):
         """An empty option is not a no."""

@@ -63,7 +63,10 @@ WISHES = {
     "spot": {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]},
     "shell": {"enableExecuteCommand": True, "group": "airflow"},
     "tuples": {"overrides": {"containerOverrides": ({"environment": ({"name": "A", "value": "1"},)},)}},
-    "constraint": {"placementConstraints": [{"type": "memberOf", "expression": "attribute:zone == a"}]},
+    "constraint": {
+        "launchType": "EC2",
+        "placementConstraints": [{"type": "memberOf", "expression": "attribute:zone == a"}],
+    },
 }
 
 
@@ -166,6 +169,8 @@ class TestEveryRequest:
             ["LATEST", "1.4.0"],
         )
         for subnets, groups, public, version in combinations:
+            if wish == WISHES["spot"] and not subnets:
+                continue
             build = make_builder(
                 launch_type=launch_type,
                 subnets=",".join(subnets),
@@ -209,6 +214,24 @@ class TestDefaultFunction:
         if public_ip:
             awsvpc["assignPublicIp"] = "DISABLED"
         assert request.get("networkConfiguration") == ({"awsvpcConfiguration": awsvpc} if network else None)
+
+    @pytest.mark.parametrize(
+        ("options", "sent"),
+        [
+            ({"launch_type": ""}, None),
+            ({"launch_type": "", "assign_public_ip": "ENABLED"}, "ENABLED"),
+            ({"launch_type": "", "assign_public_ip": "DISABLED"}, "DISABLED"),
+            ({"launch_type": "EC2"}, None),
+            ({"launch_type": "EC2", "assign_public_ip": "ENABLED"}, None),
+            ({"launch_type": "FARGATE"}, "ENABLED"),
+            ({"launch_type": "", "capacity_provider_strategy": "FARGATE_SPOT"}, "ENABLED"),
+            ({"launch_type": "", "capacity_provider_strategy": "mine"}, None),
+        ],
+    )
+    def test_public_ip_is_the_default_on_fargate_alone(self, options, sent, read_config):
+        """AWS refuses one for instances, for which the cluster's default strategy may be; who asks for one gets it."""
+        network = default_request(read_config(**options), ["run"])["networkConfiguration"]
+        assert network["awsvpcConfiguration"].get("assignPublicIp") == sent
 
     def test_no_network_without_subnets(self, read_config):
         """Where no subnets are given, no network configuration is sent: AWS would refuse one without any."""

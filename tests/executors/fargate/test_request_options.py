@@ -105,10 +105,11 @@ class TestOptions:
             ({"launch_type": "EC2"}, None),
             ({"capacity_provider_strategy": "mine"}, None),
             ({"capacity_provider_strategy": SPOT}, {"sizeInGiB": 100}),
+            ({"launch_type": ""}, {"sizeInGiB": 100}),
         ],
     )
     def test_ephemeral_storage_goes_to_fargate_alone(self, options, sent, make_builder):
-        """No other launch type takes it."""
+        """No other launch type takes it; the cluster's default strategy may be for Fargate, and then it is wanted."""
         request = make_builder(ephemeral_storage="100", **options)(make_launch()).request
         assert request["overrides"].get("ephemeralStorage") == sent
 
@@ -293,6 +294,52 @@ class TestPrecedence:
         assert request["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
         assert request["overrides"]["ephemeralStorage"] == {"sizeInGiB": 50}
 
+    @pytest.mark.parametrize("queue", [{"launchType": "FARGATE"}, {"capacityProviderStrategy": SPOT}])
+    @pytest.mark.parametrize("capacity", [{"launch_type": "EC2"}, {"launch_type": ""}])
+    def test_who_moves_a_task_to_fargate_is_rid_of_what_chooses_instances(
+        self, capacity, queue, make_builder
+    ):
+        """Fargate has none to choose from, and AWS refuses the choice."""
+        placement = {
+            "placementStrategy": [{"type": "binpack", "field": "memory"}],
+            "placementConstraints": [{"type": "distinctInstance"}],
+        }
+        build = make_builder(**capacity, run_task_kwargs=placement, queues={"q": queue})
+        assert placement.items() <= build(make_launch()).request.items()
+        assert not placement.keys() & build(make_launch("q")).request.keys()
+
+    def test_a_fallback_to_fargate_is_rid_of_what_chooses_instances(self, make_builder):
+        """What waits for instances can fall back all the same."""
+        build = make_builder(
+            launch_type="EC2",
+            capacity_provider_fallback="FARGATE",
+            run_task_kwargs={"placementStrategy": [{"type": "random"}]},
+        )
+        prepared = build(make_launch())
+        assert "placementStrategy" in prepared.request
+        assert "placementStrategy" not in prepared.fallback
+
+    @pytest.mark.parametrize("member", ["placementStrategy", "placementConstraints"])
+    def test_who_asks_for_fargate_and_for_instances_is_refused(self, member, make_builder):
+        """Nothing that somebody asks for vanishes without a word."""
+        kind = {"placementStrategy": "random", "placementConstraints": "distinctInstance"}[member]
+        build = make_builder(launch_type="EC2")
+        wishes = {"launchType": "FARGATE", member: [{"type": kind}]}
+        with pytest.raises(
+            RequestError, match=f"{member} chooses among instances.*leave it out. Correct the exec"
+        ):
+            build(make_launch(None, wishes))
+
+    def test_who_moves_a_task_to_fargate_without_subnets_is_refused(self, make_builder):
+        """What instances can do without is told, and where it goes; who names subnets may move."""
+        build = make_builder(launch_type="EC2", subnets="")
+        with pytest.raises(
+            RequestError, match=r"no subnets.*or in \[fargate\] subnets. Correct the executor_conf"
+        ):
+            build(make_launch(None, {"launchType": "FARGATE"}))
+        network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+        assert build(make_launch(None, {"launchType": "FARGATE", **network})).request["platformVersion"]
+
     def test_what_a_queue_itself_says_of_fargate_counts_more(self, make_builder):
         """The options fill in what is not said."""
         build = make_builder(
@@ -339,6 +386,18 @@ class TestFallback:
         assert prepared.fallback is None
         assert prepared.no_fallback.startswith("[fargate] capacity_provider_fallback cannot be used: ")
         assert "65536" in prepared.no_fallback
+
+    def test_on_fargate_without_subnets_is_none_and_why_is_told(self, make_builder):
+        """One queue has a network and can fall back; what has none waits for its instances."""
+        network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+        build = make_builder(
+            launch_type="EC2", subnets="", capacity_provider_fallback="FARGATE", queues={"q": network}
+        )
+        assert build(make_launch("q")).fallback
+        prepared = build(make_launch())
+        assert prepared.fallback is None
+        assert "networkConfiguration has no subnets" in prepared.no_fallback
+        assert "[fargate] subnets" in prepared.no_fallback
 
     def test_shows_nothing(self, make_builder):
         """It holds the same command as the request."""
@@ -471,6 +530,58 @@ class TestMistakesAtTheStart:
         """Each part is right for itself, and the request that they make is not."""
         (mistake,) = mistakes_of(read_config, check, **options)
         assert mistake.startswith(told)
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (
+                {"queues": {"q": {"launchType": "FARGATE"}}},
+                "[fargate] queues = …: queue 'q': networkConfiguration has no subnets",
+            ),
+            (
+                {"queues": {"q": {"capacityProviderStrategy": SPOT}}},
+                "[fargate] queues = …: queue 'q': networkConfiguration has no subnets",
+            ),
+            (
+                {"run_task_kwargs": {"launchType": "FARGATE"}},
+                "[fargate] run_task_kwargs = …: networkConfiguration has no subnets",
+            ),
+            (
+                {"capacity_provider_fallback": "FARGATE"},
+                (
+                    "[fargate] capacity_provider_fallback = 'FARGATE': without subnets nothing runs on Fargate. "
+                    "Set [fargate] subnets."
+                ),
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("capacity", [{"launch_type": "EC2"}, {"launch_type": ""}])
+    def test_what_moves_to_fargate_needs_subnets(self, capacity, options, told, read_config, check):
+        """Instances may do without them, and Fargate may not."""
+        (mistake,) = mistakes_of(read_config, check, subnets="", **capacity, **options)
+        assert mistake.startswith(told)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"capacity_provider_fallback": "mine"},
+            {"queues": {"q": {"launchType": "EC2"}}},
+            {
+                "capacity_provider_fallback": "FARGATE",
+                "queues": {
+                    "q": {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}},
+                },
+            },
+            {
+                "execution_config_function": "dataclasses.replace",
+                "capacity_provider_fallback": "FARGATE",
+                "queues": {"q": {"launchType": "FARGATE"}},
+            },
+        ],
+    )
+    def test_what_may_have_subnets_is_no_mistake(self, options, make_builder):
+        """A queue can bring them, and so can a function of the user's own."""
+        assert make_builder(launch_type="EC2", subnets="", **options)
 
     @pytest.mark.parametrize(
         "queue",
