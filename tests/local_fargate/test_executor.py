@@ -18,7 +18,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import socket
 import threading
 import time
 from concurrent.futures import Future
@@ -325,6 +327,47 @@ def test_a_log_is_shown_while_its_container_runs(account, start, fargate_options
     assert any("/ecs/airflow" in source for source in sources)
     assert reader.get_task_log(ti, 2) == ([], [])
     scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+
+
+@pytest.fixture
+def dripping():
+    """An endpoint that goes on answering, without end: each byte comes before the caller has lost patience with it."""
+    over = threading.Event()
+
+    def answer(connection):
+        with connection, contextlib.suppress(OSError):
+            connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            while not over.wait(0.5):
+                connection.sendall(b".")
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            # Until the socket is shut down.
+            with contextlib.suppress(OSError):
+                while True:
+                    threading.Thread(target=answer, args=(server.accept()[0],), daemon=True).start()
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{server.getsockname()[1]}", over=over)
+        over.set()
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_whoever_looks_at_a_log_has_an_answer_while_aws_still_hangs(dripping, fargate_options, monkeypatch):
+    """The page says so, and does not wait for a call that has no end."""
+    monkeypatch.setenv("AIRFLOW__FARGATE__ENDPOINT_URL", dripping.url)
+    arn = "arn:aws:ecs:us-east-1:123456789012:task/airflow/0123456789abcdef0123456789abcdef"
+    # Else it would never end where nobody has patience for it.
+    end = threading.Timer(60, dripping.over.set)
+    end.start()
+    try:
+        _, lines = FargateExecutor().get_task_log(SimpleNamespace(external_executor_id=arn, try_number=1), 1)
+        still_hangs = not dripping.over.is_set()
+    finally:
+        end.cancel()
+    assert still_hangs
+    assert "The container's log cannot be shown: " in lines[-1]
 
 
 def test_no_token_in_debug_logs_of_the_log_reader(account, start, fargate_options, caplog):

@@ -39,20 +39,23 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 
 
-def client_config(connections: int) -> Any:
+def client_config(
+    connections: int, *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT
+) -> Any:
     """
-    Return the botocore configuration of the client.
+    Return the botocore configuration of a client.
 
     One attempt a call: botocore would draw a new ``clientToken`` at each call of its own, while the fleet
     keeps one through all resends, and waits elsewhere than in a thread.
 
     :param connections: how many calls are made at the same time.
+    :param connect_timeout: seconds, as is the other one.
     """
     from botocore.config import Config
 
     return Config(
-        connect_timeout=CONNECT_TIMEOUT,
-        read_timeout=READ_TIMEOUT,
+        connect_timeout=connect_timeout,
+        read_timeout=read_timeout,
         retries={"mode": "standard", "total_max_attempts": 1},
         max_pool_connections=connections,
         tcp_keepalive=True,

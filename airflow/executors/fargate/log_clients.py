@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 #: Of how many Regions clients are kept.
 MAX_REGIONS = 8
+#: How many connections a client keeps for those who look at logs at the same time; more than that work, too.
+CONNECTIONS = 10
 
 
 def log_reader(ecs: Ecs, make_session: Callable[[], Any]) -> LogReader:
@@ -52,39 +54,58 @@ def running_log(
     """
     Return what reads the logs of containers that run, for an API server that has none of the scheduler's clients.
 
+    :param option: returns the text of an option.
+    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
+    :param mask: takes secrets out of a text.
+    :param structured: whether Airflow reads lines as JSON, with a time of their own.
+    """
+    clients = _Clients(option, session_maker)
+    return RunningLog(
+        clients.reader, clients.describe_tasks, renew=clients.renew, mask=mask, structured=structured
+    )
+
+
+class _Clients:
+    """
+    The clients of an API server, made for each Region where it is asked for first; any thread may use them.
+
     Of the options only ``conn_id`` and ``endpoint_url`` matter, all else stands in a container's ARN: so a log can be
     read where no other option is set.
 
     :param option: returns the text of an option.
     :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
     """
-    hide_bodies()  # DescribeTasks tells of a container's command, and its token.
 
-    def make_client(service: str, region: str) -> Any:
-        from botocore.config import Config
+    def __init__(
+        self,
+        option: Callable[[str], str | None],
+        session_maker: Callable[[str | None, str | None], Callable[[], Any]],
+    ) -> None:
+        # DescribeTasks tells of a container's command, and its token.
+        hide_bodies()
+        self._option = option
+        self._session_maker = session_maker
+        self._ecs = lru_cache(maxsize=MAX_REGIONS)(partial(self._make, "ecs"))
+        self.reader = LogReader(self._describe_definition, partial(self._make, "logs"))
 
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT, retries={"total_max_attempts": 1}
-        )
-        endpoint = (option("endpoint_url") or "").strip() or None
-        session = session_maker((option("conn_id") or "").strip() or None, region)()
-        # That endpoint is of ECS alone.
-        return session.client(
-            service, region_name=region, endpoint_url=endpoint if service == "ecs" else None, config=config
-        )
+    def describe_tasks(self, region: str, cluster: str, arn: str) -> Any:
+        """Call DescribeTasks for a container."""
+        return self._ecs(region).describe_tasks(cluster=cluster, tasks=[arn])
 
-    ecs = lru_cache(maxsize=MAX_REGIONS)(lambda region: make_client("ecs", region))
+    def renew(self) -> None:
+        """Let the next calls make new clients, with the credentials that there are then."""
+        self._ecs.cache_clear()
+        self.reader.renew()
 
-    def describe_definition(arn: str) -> Any:
-        return ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
+    def _describe_definition(self, arn: str) -> Any:
+        return self._ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
 
-    def describe_tasks(region: str, cluster: str, arn: str) -> Any:
-        return ecs(region).describe_tasks(cluster=cluster, tasks=[arn])
+    def _make(self, service: str, region: str) -> Any:
+        # The option's endpoint is of ECS alone.
+        endpoint = self._text_of("endpoint_url") if service == "ecs" else None
+        config = client_config(CONNECTIONS, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
+        session = self._session_maker(self._text_of("conn_id"), region)()
+        return session.client(service, region_name=region, endpoint_url=endpoint, config=config)
 
-    reader = LogReader(describe_definition, partial(make_client, "logs"))
-
-    def renew() -> None:
-        ecs.cache_clear()
-        reader.renew()
-
-    return RunningLog(reader, describe_tasks, renew=renew, mask=mask, structured=structured)
+    def _text_of(self, name: str) -> str | None:
+        return (self._option(name) or "").strip() or None

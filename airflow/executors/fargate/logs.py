@@ -199,6 +199,12 @@ class LogReader:
     def _page(
         self, stream: Stream, direction: str, token: str | None, **arguments: Any
     ) -> tuple[Sequence[Line], str | None]:
+        """
+        Return the lines of a page, and the token of the next one in that direction.
+
+        :raises LogNotThere: where nothing has been written yet.
+        :raises LogError: where AWS does not tell.
+        """
         if token is not None:
             arguments["nextToken"] = token
         client = self._client(stream.region)

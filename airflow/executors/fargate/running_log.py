@@ -39,8 +39,9 @@ from airflow.executors.fargate.pool import THREAD_NAMES
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs import Line, LogReader, Stream
 
-#: Seconds after which the page gets what there is by then.
-PATIENCE = 5.0
+#: Seconds after which the page gets what there is by then. The page has its answer within five: the rest is for what
+#: comes before, such as the first import of this module, and after, when the lines are put together.
+PATIENCE = 4.5
 #: Seconds; two calls of that length at most go on after PATIENCE, on a thread of their own.
 CONNECT_TIMEOUT = 2
 READ_TIMEOUT = 3
@@ -113,7 +114,7 @@ class RunningLog:
         self._attend(lambda: self._read(arn, progress, until), PATIENCE)
         sources, lines, problem = list(progress.sources), list(progress.lines), progress.problem
         if problem is None and not progress.done:
-            problem = f"AWS has not told all of it within {PATIENCE:.0f} seconds"
+            problem = f"AWS has not told all of it within {PATIENCE:g} seconds"
         if problem is not None:
             text = f"The container's log cannot be shown{' further' if lines else ''}: {problem}."
             # Airflow folds sources away, so the reason stands where the lines would be.
@@ -169,6 +170,11 @@ class RunningLog:
         return known
 
     def _ask(self, arn: str) -> Stream:
+        """
+        Ask AWS where a container writes to.
+
+        :raises LogError: where it has not started, is none of this executor's, or writes to no log that can be read.
+        """
         parts = TASK_ARN.fullmatch(arn)
         if parts is None:
             raise LogError(f"{arn} is no container's ARN")

@@ -221,7 +221,7 @@ def test_after_five_seconds_what_there_is_is_shown(bed):
     assert len(lines) == 21
     assert (
         lines[-1]
-        == "The container's log cannot be shown further: AWS has not told all of it within 5 seconds."
+        == "The container's log cannot be shown further: AWS has not told all of it within 4.5 seconds."
     )
 
 
@@ -242,7 +242,7 @@ def test_a_call_that_hangs_is_not_waited_for(fakes, clock):
     finally:
         hangs.set()
     assert waited == [PATIENCE]
-    assert "within 5 seconds" in lines[-1]
+    assert "within 4.5 seconds" in lines[-1]
 
 
 def test_no_more_than_so_many_containers_are_remembered(bed):
