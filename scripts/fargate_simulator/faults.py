@@ -91,8 +91,8 @@ class FaultSource:
         self._lock = threading.Lock()
         self._random = random.Random(settings.seed)
         self._settings = settings
-        #: How often a fault of each kind has struck.
-        self.strikes: Counter[str] = Counter()
+        #: How often a fault of each kind and operation has struck, or a setting that is none: see :meth:`note`.
+        self.strikes: Counter[tuple[str, str]] = Counter()
         self._prepare()
 
     @property
@@ -120,7 +120,10 @@ class FaultSource:
         """Decide what happens to a call that came in just now."""
         with self._lock:
             latency = self._settings.latency
-            delay = self._draw(latency.get(operation, latency.get(ANY_OPERATION, Span())))
+            named = operation if operation in latency else ANY_OPERATION
+            delay = self._draw(latency.get(named, Span()))
+            if delay:
+                self.strikes["latency", named] += 1
             admitted = self._admit(operation)
             fault = self._strike(CALL_FAULTS, operation) if admitted else Fault("throttle", operation)
             return CallPlan(delay, fault, self._draw(fault.after) if fault and fault.kind == "slow" else 0.0)
@@ -150,6 +153,11 @@ class FaultSource:
                 pretended_exit_code=self._weighted(pretend.exit_codes) if pretend else 0,
             )
 
+    def note(self, setting: str) -> None:
+        """Count that a setting which is no fault, such as ``vcpu_quota``, was met."""
+        with self._lock:
+            self.strikes[setting, ANY_OPERATION] += 1
+
     def _admit(self, operation: str) -> bool:
         # No short cut: a call that one bucket refuses still costs the others a token, as it does at AWS.
         return all(
@@ -170,7 +178,7 @@ class FaultSource:
                 continue
             if left is not None:
                 self._left[index] = left - 1
-            self.strikes[fault.kind] += 1
+            self.strikes[fault.kind, fault.operation] += 1
             return fault
         return None
 

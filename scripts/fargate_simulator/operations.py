@@ -121,6 +121,8 @@ class Operations:
     def _over_quota(self, run: RunRequest) -> str | None:
         quota = self._faults.settings.vcpu_quota
         over = quota is not None and self._store.used_vcpus + new_task.vcpus(run) > quota
+        if over:
+            self._faults.note("vcpu_quota")
         return QUOTA_REASON if over else None
 
     def _describe_tasks(self, request: dict[str, Any], region: str) -> bytes:
@@ -138,9 +140,16 @@ class Operations:
                 task = self._store.shown(arn)
                 if task is None or task.cluster_arn != cluster.arn:
                     failures.append({"arn": arn, "reason": MISSING})
+                    self._note_hidden(arn)
                 else:
                     described.append(task.described(with_tags))
         return _tasks_answer(described, failures)
+
+    def _note_hidden(self, arn: str) -> None:
+        """Count what a task is hidden by."""
+        task = self._store.known(arn)
+        if task is not None and not task.plan.never_seen:
+            self._faults.note("stopped_retention" if task.stopped else "missing_for")
 
     def _list_tasks(self, request: dict[str, Any], region: str) -> bytes:
         cluster = self._cluster(request, region)

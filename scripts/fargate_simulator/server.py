@@ -117,8 +117,13 @@ class LocalFargate:
         """Return how often each operation came, by its result, as ``GET /_fargate/calls`` does."""
         return self._calls.to_json()
 
-    def strikes(self) -> dict[str, int]:
-        """Return how often a fault of each kind has struck."""
+    def strikes(self) -> dict[tuple[str, str], int]:
+        """
+        Return how often each fault has struck, by its kind and its operation.
+
+        So are ``latency`` by the operation, and by ``*`` what else was met: ``missing_for`` and ``stopped_retention`` in
+        an answer of DescribeTasks, ``vcpu_quota`` in one of RunTask.
+        """
         return dict(self._faults.strikes)
 
     def client(self, service: str, **arguments: Any) -> Any:

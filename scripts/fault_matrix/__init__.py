@@ -29,6 +29,7 @@ The fault matrix: one table of faults, each driven through the executor against 
 ``child``          a process that drives an executor, to be killed
 ``evidence``       what was seen: events, containers, heartbeats
 ``judge``          what was seen against what is expected
+``watching``       who asks AWS or waits, and how late the machine is
 ``runner``         runs many rows at the same time
 ``results``        the table of results
 ``documentation``  the table for readers, in the documentation and the README

@@ -32,6 +32,7 @@ from fargate_simulator.server import LocalFargate
 from airflow.executors.fargate_executor import FargateExecutor
 from fault_matrix import acts, scaling
 from fault_matrix.scheduler import Scheduler
+from fault_matrix.watching import machine
 
 if TYPE_CHECKING:
     from fault_matrix.row import Row, Size, Step
@@ -74,13 +75,17 @@ class Bed:
         self._steps = list(row.steps)
         #: How late the last step was, in seconds.
         self._late = 0.0
-        #: When the last step was made, in seconds since the epoch by a clock that nobody makes jump.
+        #: When the last step was made, in seconds since the epoch by a clock that nobody makes jump; and how late the
+        #: machine was in all by then.
         self.quiet_since: float | None = None
+        self.late_before = machine.total
+        #: What other processes have written.
+        self.written = ""
         given = scaling.settings(USUAL | dict(row.settings), size.scale)
         if row.sidecars:
             given["pretend"] = None
         if row.quota is not None:
-            given["vcpu_quota"] = VCPUS * max(1, round(size.tasks * row.quota))
+            given["vcpu_quota"] = self.vcpus(row.quota)
         self.fargate = LocalFargate(given | {"faults": []})
         self._faults = given.get("faults", [])
 
@@ -97,6 +102,10 @@ class Bed:
             self.fargate.configure(faults=self._faults)
             self.tick()
             yield self
+
+    def vcpus(self, share: float) -> float:
+        """Return the vCPUs of a share of the row's task instances."""
+        return VCPUS * max(1, round(self.size.tasks * share))
 
     def _create(self) -> Created:
         if not _created:
@@ -123,7 +132,7 @@ class Bed:
         """Register a task definition with the row's sidecars first, since AWS names containers in any order."""
         work = f"sleep {WORK * self.size.scale}; exit $(($$ % 5 == 0))"
         sidecars = [
-            {"name": name, "essential": False, "command": ["/bin/sh", "-c", command]}
+            {"name": name, "essential": self.row.essential, "command": ["/bin/sh", "-c", command]}
             for name, command in self.row.sidecars.items()
         ]
         # The command that the executor gives becomes arguments that nobody reads.
@@ -156,17 +165,21 @@ class Bed:
         while self._steps and self._is_time_for(self._steps[0]):
             step = self._steps.pop(0)
             self._late = time.monotonic() - self.began - step.at * self.size.scale
+            if not self._steps:
+                self.quiet_since, self.late_before = time.time(), machine.total
             if step.settings:
                 self.fargate.configure(**scaling.settings(step.settings, self.size.scale))
             if step.act:
                 getattr(acts, step.act)(self)
-            if not self._steps:
-                self.quiet_since = time.time()
 
     def _is_time_for(self, step: Step) -> bool:
         if time.monotonic() - self.began - self._late < step.at * self.size.scale:
             return False
-        return not (step.settled and any(self._followed()))
+        if step.settled and any(self._followed()):
+            return False
+        return not (step.running or step.starting) or (
+            len(self.in_state("RUNNING")) >= step.running and len(self.starting()) >= step.starting
+        )
 
     def _followed(self) -> Iterator[Any]:
         """Yield what the executors follow."""
@@ -180,6 +193,14 @@ class Bed:
     def containers(self) -> list[dict[str, Any]]:
         """Return the local Fargate's ledger: every task that AWS accepted."""
         return self.fargate.ledger()
+
+    def in_state(self, *states: str) -> list[dict[str, Any]]:
+        """Return those of the ledger's entries that are in one of these states."""
+        return [entry for entry in self.containers() if entry["lastStatus"] in states]
+
+    def starting(self) -> list[dict[str, Any]]:
+        """Return those that have not started yet."""
+        return self.in_state("PROVISIONING", "PENDING", "ACTIVATING")
 
     def alive(self) -> list[str]:
         """Return the ARNs of containers that have not stopped; what nobody will ever see does not count."""

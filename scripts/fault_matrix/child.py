@@ -19,13 +19,16 @@
 from __future__ import annotations
 
 import json
-import os
+import logging
 import sys
+import time
 
 from fault_matrix.package import take_from_elsewhere
 
-#: The line that says that task instances are about to be queued.
-READY = "ready to queue"
+#: What begins the line that says that task instances are about to be queued; the time by this process's clock follows.
+READY = "ready to queue at "
+#: What it writes to its debug log, to show that this is read.
+PLANTED = "planted by the process that is to be killed"
 
 
 def main() -> None:
@@ -39,16 +42,11 @@ def main() -> None:
         executor = FargateExecutor(parallelism=bed.PARALLELISM)
         executor.start()
         driver = scheduler.Scheduler(executor, told["scale"])
-        _say_ready()
+        logging.getLogger("airflow.executors.fargate.fleet").debug(PLANTED)
+        print(f"\n{READY}{time.time()}", flush=True)
         driver.hand_over([work.Task(task_id, external_id=assigned) for task_id, assigned in told["tasks"]])
         while True:
             driver.beat()
-
-
-def _say_ready() -> None:
-    """Write the one line that is waited for; what is written after that is read by nobody, and must not block."""
-    print(READY, flush=True)
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -24,12 +24,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from fault_matrix.watching import machine
+
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey
     from fault_matrix.bed import Bed
     from fault_matrix.scheduler import Scheduler, Told
 
 VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
+#: What a container that never started was stopped with, where the executor did not do it: by AWS, or by somebody.
+FAILED_TO_START = ("TaskFailedToStart", "SpotInterruption", "ServiceSchedulerInitiated")
+OPERATOR = "An operator was here"
 
 
 def identity(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -61,7 +66,8 @@ class Containers:
 
 
 def _failed_to_start(entry: Mapping[str, Any]) -> bool:
-    return "startedAt" not in entry and entry.get("stopCode") in ("TaskFailedToStart", "SpotInterruption")
+    by_others = entry.get("stopCode") in FAILED_TO_START or entry.get("stoppedReason") == OPERATOR
+    return "startedAt" not in entry and by_others
 
 
 def exit_code(entry: Mapping[str, Any], name: str = "airflow") -> int | None:
@@ -85,9 +91,20 @@ class Evidence:
     errors: Sequence[BaseException]
     restarts: int
     calls: Mapping[str, Mapping[str, int]]
-    strikes: Mapping[str, int]
-    #: Seconds from the last step to the last launch; None where there was no step.
+    #: How often what went wrong has struck, by kind and operation.
+    strikes: Mapping[tuple[str, str], int]
+    #: Seconds from the last step to the last launch, and to the first one; None where there was no step or no launch.
     resumed: float | None
+    first: float | None = None
+    #: For how many seconds since the last step the machine stood still.
+    late: float = 0.0
+    #: See the scheduler.
+    waited: Sequence[str] = ()
+    left_alone: Sequence[tuple[TaskInstanceKey, bool]] = ()
+    adopted: int | None = None
+    leaks: Sequence[str] = ()
+    #: What another process has written.
+    written: str = ""
     #: What was still alive or followed when the row was over.
     left: list[str] = field(default_factory=list)
     overdue: bool = False
@@ -97,7 +114,7 @@ class Evidence:
         """Collect what a row has left behind."""
         entries = bed.containers()
         thread = scheduler.executor._fleet_thread
-        last = max((entry["createdAt"] for entry in entries), default=0.0)
+        created = [entry["createdAt"] for entry in entries]
         followed = [f"{run} is followed" for run in list(thread.fleet.runs())]
         queued = [f"{key.task_id} is queued or running" for key in _busy(scheduler)]
         return cls(
@@ -116,7 +133,14 @@ class Evidence:
             restarts=thread.restarts,
             calls=bed.fargate.calls(),
             strikes=bed.fargate.strikes(),
-            resumed=None if bed.quiet_since is None else last - bed.quiet_since,
+            resumed=None if bed.quiet_since is None else max(created, default=0.0) - bed.quiet_since,
+            first=None if bed.quiet_since is None or not created else min(created) - bed.quiet_since,
+            late=machine.total - bed.late_before,
+            waited=scheduler.waited,
+            left_alone=scheduler.left_alone,
+            adopted=scheduler.adopted,
+            leaks=scheduler.leaks,
+            written=bed.written,
             left=[f"{arn} is alive" for arn in bed.alive()] + followed + queued,
             overdue=overdue,
         )

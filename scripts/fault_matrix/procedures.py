@@ -18,15 +18,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
 from airflow.executors.fargate import compat, database
@@ -34,6 +37,7 @@ from airflow.executors.fargate.adoption import Candidate
 from fault_matrix.child import READY
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue
+from fault_matrix.watching import watched
 from fault_matrix.work import Task, tasks
 
 if TYPE_CHECKING:
@@ -46,6 +50,10 @@ SPARE = 60.0
 ENDING = 5.0
 #: When Airflow takes back what is stuck in queued, in the row about that.
 STUCK = 15.0
+#: The share of the task instances that have containers when their scheduler is killed: at least, at most.
+LAUNCHED, MOST_LAUNCHED = 0.3, 0.5
+#: The keys that the executor of the present thread's row has handed back to the scheduler.
+_handed_back = threading.local()
 
 
 class ChildError(Exception):
@@ -60,13 +68,13 @@ def launch(bed: Bed) -> Scheduler:
 
 
 def deferred(bed: Bed) -> Scheduler:
-    """Hand each over again while its container, which has deferred it, is still ending."""
+    """Hand half of them over again while their containers, which have deferred them, are still ending."""
     ending = ENDING * bed.size.scale
     return _again(bed, lambda entry: time.time() > entry.get("startedAt", time.time()) + ending)
 
 
 def rescheduled(bed: Bed) -> Scheduler:
-    """Hand each over again as soon as its container's process has ended."""
+    """Hand half of them over again as soon as their containers' processes have ended."""
     return _again(bed, lambda entry: "executionStoppedAt" in entry)
 
 
@@ -86,52 +94,77 @@ def requeued(bed: Bed) -> Scheduler:
 def killed(bed: Bed) -> Scheduler:
     """Let another process launch, kill it while calls are under way, and let a successor adopt."""
     given = _tasks(bed)
-    child = _start_child(bed, given)
-    try:
-        _wait_until_ready(child)
-        queued_at = time.time()
-        enough, deadline = len(given) / 3, _deadline(bed)
-        while len(bed.containers()) < enough:
-            if child.poll() is not None or time.monotonic() > deadline:
-                raise ChildError("the process that is to be killed does not launch")
-            time.sleep(0.01)
-    finally:
-        child.kill()
-        child.wait()
-        if child.stdout:
-            child.stdout.close()
+    # However late it is killed, it has not launched all of them.
+    bed.fargate.configure(vcpu_quota=bed.vcpus(MOST_LAUNCHED))
+    queued_at = _launch_and_kill(bed, given)
+    bed.fargate.configure(vcpu_quota=None)
     scheduler = bed.scheduler()
     tis = [_task_instance(task, queued_at) for task in given]
-    with mock.patch.object(database, "candidates", lambda tis: {ti.candidate: ti for ti in tis}):
+    handed_back = _handed_back.keys = []
+    with watched(scheduler.waited, may_wait=True):
         reset = {ti.key for ti in scheduler.executor.try_adopt_task_instances(tis)}
     for task in given:
         if task.key not in reset:
             scheduler.tasks[task.key].append(task)
     scheduler.hand_over([Task(task.task_id) for task in given if task.key in reset])
+    deadline, returned = _deadline(bed), 0
+    while not (scheduler.all_ended and bed.steps_made):
+        if time.monotonic() > deadline:
+            raise Overdue
+        # What has no container, as AWS told late.
+        late, returned = handed_back[returned:], len(handed_back)
+        scheduler.beat([Task(key.task_id) for key in late])
+    scheduler.adopted = len(given) - len(reset) - len(handed_back)
     return _to_the_end(bed, scheduler)
 
 
-def _start_child(bed: Bed, given: list[Task]) -> subprocess.Popen[bytes]:
+@contextlib.contextmanager
+def without_database() -> Iterator[None]:
+    """Let executors adopt what :func:`killed` gives them, in place of what the database has, until the end of the block."""
+    with (
+        mock.patch.object(database, "candidates", lambda tis: {ti.candidate: ti for ti in tis}),
+        mock.patch.object(
+            database, "hand_back", lambda lost, job_id: _handed_back.keys.extend(one.key for one in lost)
+        ),
+    ):
+        yield
+
+
+def _launch_and_kill(bed: Bed, given: list[Task]) -> float:
+    """Let another process launch, kill it while calls are under way, and return when it queued, by its own clock."""
+    with tempfile.TemporaryFile() as output:
+        child = _start_child(bed, given, output)
+        deadline = _deadline(bed)
+        try:
+            while len(bed.containers()) < len(given) * LAUNCHED:
+                if child.poll() is not None or time.monotonic() > deadline:
+                    raise ChildError("the process that is to be killed does not launch")
+                time.sleep(0.01)
+        finally:
+            child.kill()
+            child.wait()
+            output.seek(0)
+            bed.written += output.read().decode(errors="replace")
+    ready = [line for line in bed.written.splitlines() if line.startswith(READY)]
+    return float(ready[0].removeprefix(READY))
+
+
+def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.Popen[bytes]:
     scripts = str(Path(__file__).resolve().parents[1])
+    # All that it can write is searched for secrets.
+    others = {"PYTHONPATH": scripts, "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
     child = subprocess.Popen(
         [sys.executable, "-m", "fault_matrix.child"],
-        env=os.environ | bed.environment | {"PYTHONPATH": scripts},
+        env=os.environ | bed.environment | others,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
     )
     work = {"scale": bed.size.scale, "tasks": [[task.task_id, task.external_id] for task in given]}
     if child.stdin:
         child.stdin.write(json.dumps(work).encode())
         child.stdin.close()
     return child
-
-
-def _wait_until_ready(child: subprocess.Popen[bytes]) -> None:
-    for line in child.stdout or ():
-        if line.strip() == READY.encode():
-            return
-    raise ChildError("the process that is to be killed did not start")
 
 
 def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:
@@ -142,18 +175,29 @@ def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:
 
 
 def _again(bed: Bed, when: Callable[[Mapping[str, Any]], bool]) -> Scheduler:
-    """Hand each task instance over twice: the second time when something holds for its first container."""
+    """
+    Hand each task instance over twice: the second time when something holds for its first container.
+
+    Each other one waits on until the end of that was told: Airflow asks then whether it is to fail.
+    """
     scheduler = bed.scheduler()
     first = _tasks(bed)
+    scheduler.returning |= {task.key for task in first}
+    late = {task.key for task in first[::2]}
     scheduler.hand_over(first)
     waiting, deadline = {task.key: task for task in first}, _deadline(bed)
     while waiting:
         if time.monotonic() > deadline:
             raise Overdue
         by_task = {identity(entry)["task_id"]: entry for entry in bed.containers()}
-        ready = [task for task in waiting.values() if when(by_task.get(task.task_id, {}))]
+        ready = [
+            task
+            for task in waiting.values()
+            if when(by_task.get(task.task_id, {})) and (task.key not in late or scheduler.end(task.key))
+        ]
         for task in ready:
             del waiting[task.key]
+            scheduler.returning.remove(task.key)
         scheduler.beat([Task(task.task_id) for task in ready])
     return _to_the_end(bed, scheduler)
 

@@ -38,6 +38,8 @@ class Step:
     :param at: seconds after the row's beginning; later by what the step before was late, so that what lies between
         two steps has its time on a machine that stood still for a while
     :param settled: whether it waits until the executor follows no launch, however long that takes
+    :param running: until how many containers run it waits
+    :param starting: until how many containers that have not started yet it waits
     """
 
     at: float
@@ -45,6 +47,8 @@ class Step:
     #: The name of a function of ``acts.py``.
     act: str = ""
     settled: bool = False
+    running: int = 0
+    starting: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class Expected:
     failed_starts: tuple[int, int | None] = (0, 0)
     #: Seconds after the last step within which all containers must have been launched; None where it is no matter.
     resumed: float | None = None
+    #: Whether nothing can be launched before the last step.
+    none_before: bool = False
     #: Errors of AWS that no call may have met.
     unmet: tuple[str, ...] = ()
 
@@ -109,6 +115,8 @@ class Row:
     quota: float | None = None
     #: Shell commands that run beside the task, by name; all containers are real processes then.
     sidecars: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the task ends with the first of those.
+    essential: bool = False
     #: Whether it changes what belongs to the whole process, so that nothing else may run meanwhile.
     alone: bool = False
 

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow.executors.base_executor import BaseExecutor
-from fault_matrix import acts, procedures, scaling
+from fault_matrix import acts, procedures, scaling, watching
 from fault_matrix.bed import Bed
 from fault_matrix.evidence import Evidence
 from fault_matrix.judge import differences
@@ -87,7 +87,13 @@ class Matrix:
         """Start the rows that can run together."""
         acts.install_clock()
         _warm_up()
-        with scaling.executor_times(self._size.scale), ThreadPoolExecutor(AT_ONCE, "row") as pool:
+        with (
+            scaling.executor_times(self._size.scale),
+            watching.installed(),
+            watching.machine.measured(),
+            procedures.without_database(),
+            ThreadPoolExecutor(AT_ONCE, "row") as pool,
+        ):
             self._together = {
                 row.name: pool.submit(run, row, self._size) for row in self._rows if not row.alone
             }

@@ -26,6 +26,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.state import TaskInstanceState
+from fault_matrix.watching import watched
+from fault_matrix.work import MARKERS
 
 if TYPE_CHECKING:
     from airflow.executors.fargate_executor import FargateExecutor
@@ -72,6 +74,16 @@ class Scheduler:
     longest: float = 0.0
     #: What has left ``heartbeat()``: nothing ever may.
     errors: list[BaseException] = field(default_factory=list)
+    #: Calls to AWS that the scheduler's own thread made, and its waits for them in ``heartbeat()``: there are none.
+    waited: list[str] = field(default_factory=list)
+    #: What wait to be queued again after a defer or a reschedule: their task instances are SCHEDULED.
+    returning: set[TaskInstanceKey] = field(default_factory=set)
+    #: Whether Airflow would have left each of these alone when an end was told of it.
+    left_alone: list[tuple[TaskInstanceKey, bool]] = field(default_factory=list)
+    #: How many launches of an earlier scheduler were adopted; None where there was none.
+    adopted: int | None = None
+    #: The reprs of what the executor keeps, where a secret is in them.
+    leaks: list[str] = field(default_factory=list)
     _next: float = 0.0
 
     def beat(self, tasks: Iterable[Task] = ()) -> None:
@@ -84,18 +96,29 @@ class Scheduler:
         began = time.monotonic()
         self._next = began + HEARTBEAT * self.scale
         try:
-            self.executor.heartbeat()
+            with watched(self.waited):
+                self.executor.heartbeat()
         except BaseException as error:
             self.errors.append(error)
         self.longest = max(self.longest, time.monotonic() - began)
         self._read_events()
+        self._look_for_secrets()
 
     def _read_events(self) -> None:
         for key, (state, info) in self.executor.get_event_buffer().items():
             self.told[key].append(Told(str(getattr(state, "value", state)), info, len(self.tasks[key])))
+            if key in self.returning and state in ENDS:
+                # Airflow asks when it reads an end, and fails what is SCHEDULED and not the executor's any more.
+                ti = SimpleNamespace(id=key.task_id, key=key, state=TaskInstanceState.SCHEDULED)
+                self.left_alone.append((key, self.executor.has_task(ti)))
         for entry in self.executor._task_event_logs:
             self.notes[entry.task_id].append(f"{entry.event}: {entry.extra}")
         self.executor._task_event_logs.clear()
+
+    def _look_for_secrets(self) -> None:
+        fleet = self.executor._fleet_thread.fleet
+        kept = [*list(fleet.runs()), *list(self.executor._launches.values())]
+        self.leaks += [text for text in map(repr, kept) if any(marker in text for marker in MARKERS)]
 
     def hand_over(self, tasks: Sequence[Task]) -> None:
         """Queue task instances, some in each heartbeat."""

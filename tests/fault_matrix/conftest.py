@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import logging
+import uuid
 
 import pytest
 from fault_matrix.package import take_from_elsewhere
@@ -27,30 +28,80 @@ from fault_matrix.results import PROPERTY, table
 take_from_elsewhere()
 
 
-class _Eavesdropper(logging.Handler):
-    """Keeps what is written in spite of being a secret."""
+#: Those that say what others must not hear: the executor's, and where botocore writes what is sent and received.
+TALKATIVE = ("airflow.executors", "botocore.endpoint", "botocore.parsers", "botocore.auth")
+LISTENING = pytest.StashKey()
 
-    def __init__(self, markers):
-        super().__init__()
-        self._markers = markers
-        self.heard = []
-        self.lines = 0
+
+class _Eavesdropper(logging.Handler):
+    """
+    Keeps what is written in spite of being a secret.
+
+    :param markers: the secrets
+    :param planted: what is told to show that it is heard, by where that is
+    """
+
+    def __init__(self, markers, planted):
+        super().__init__(logging.DEBUG)
+        self.planted = planted
+        self.sown = False
+        self._words = {*markers, *planted.values()}
+        #: What was heard, by the word in it.
+        self.heard = {}
 
     def emit(self, record):
-        text = self.format(record)
-        self.lines += 1
-        self.heard += [text for marker in self._markers if marker in text]
+        self.listen(self.format(record))
+
+    def listen(self, text):
+        for word in self._words:
+            if word in text:
+                # A log of a minute is not shown in full.
+                place = text.index(word)
+                self.heard.setdefault(word, []).append(text[max(0, place - 300) : place + 100])
+
+
+class _Stats:
+    """Takes every metric, and tells of it."""
+
+    def __init__(self, listen):
+        self._listen = listen
+
+    def __getattr__(self, name):
+        return lambda *args, **kwargs: self._listen(repr((name, args, kwargs)))
 
 
 @pytest.fixture(scope="session")
-def eavesdropper():
-    """Yield what has heard everything that was written to logs, tracebacks included."""
+def eavesdropper(request):
+    """Yield what hears all that this process writes: every log, its own output, metrics, tracebacks included."""
+    from fault_matrix.child import PLANTED
     from fault_matrix.work import MARKERS
 
-    listening = _Eavesdropper(MARKERS)
+    from airflow.executors.fargate import compat
+
+    places = ("log", "botocore's log", "Airflow's log", "output", "error output", "metric")
+    planted = {place: f"planted-{uuid.uuid4()}" for place in places}
+    listening = _Eavesdropper(MARKERS, {**planted, "child": PLANTED})
+    request.config.stash[LISTENING] = listening
+    levels = {name: logging.getLogger(name).level for name in TALKATIVE}
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(logging.DEBUG)
     logging.getLogger().addHandler(listening)
-    yield listening
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(compat, "stats", lambda: _Stats(listening.listen))
+        yield listening
     logging.getLogger().removeHandler(listening)
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Let the eavesdropper have what was written to the process's output until now, by whichever thread."""
+    report = yield
+    if LISTENING in item.config.stash:
+        for _, text in report.sections:
+            item.config.stash[LISTENING].listen(text)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -82,6 +82,25 @@ def test_what_lies_between_steps_has_its_time_though_the_machine_stood_still(clo
     assert made == ["first", "second"]
 
 
+@pytest.mark.parametrize(
+    ("step", "states", "enough"),
+    [
+        (Step(0, act="first", running=2), ["RUNNING", "STOPPED", "PENDING"], ["RUNNING"]),
+        (Step(0, act="first", starting=2), ["PENDING", "RUNNING"], ["PROVISIONING"]),
+    ],
+    ids=["running", "starting"],
+)
+def test_a_step_waits_until_enough_containers_are_there(clock, made, step, states, enough):
+    bed = a_bed(step)
+    entries = [{"lastStatus": state} for state in states]
+    bed.containers = lambda: entries
+    bed.tick()
+    assert not made
+    entries += [{"lastStatus": state} for state in enough]
+    bed.tick()
+    assert made == ["first"]
+
+
 def test_a_step_waits_until_nothing_is_followed(clock, made):
     bed = a_bed(Step(60, act="first", settled=True))
     runs = ["a run"]

@@ -18,12 +18,16 @@
 
 from __future__ import annotations
 
+import logging
+import os
+
 import pytest
 from fault_matrix.results import PROPERTY, cells
 from fault_matrix.rows import ROWS
 from fault_matrix.work import MARKERS
 
 from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate import compat
 
 #: A row tells at most so many of its differences.
 SHOWN = 20
@@ -44,10 +48,35 @@ def test_row(matrix, row, record_property):
     assert differences[:SHOWN] == [], f"{len(differences)} differences"
 
 
+def test_plants(eavesdropper):
+    """Say a word wherever something could be written; the last test shows that each was heard."""
+    eavesdropper.sown, planted = True, eavesdropper.planted
+    logging.getLogger("airflow.executors.fargate.fleet").debug(planted["log"])
+    logging.getLogger("botocore.endpoint").debug(planted["botocore's log"])
+    BaseExecutor().log.info(planted["Airflow's log"])
+    os.write(1, planted["output"].encode())
+    os.write(2, planted["error output"].encode())
+    compat.stats().incr("a_metric", tags={"tag": planted["metric"]})
+
+
 def test_no_secret_was_written(matrix, eavesdropper):
-    """Whatever went wrong above, no log shows a token or an override's value."""
-    assert eavesdropper.lines or not matrix.results
-    assert eavesdropper.heard == []
+    """Whatever went wrong above, nothing shows a token or an override's value: no log, output, event, repr or metric."""
     for result in matrix.results.values():
-        told = repr((result.seen.told, result.seen.notes, result.seen.errors))
-        assert not [marker for marker in MARKERS if marker in told]
+        told = (result.seen.told, result.seen.notes, result.seen.errors, result.seen.leaks)
+        eavesdropper.listen(repr(told))
+        eavesdropper.listen(result.seen.written)
+    assert {marker: eavesdropper.heard.get(marker, [])[:SHOWN] for marker in MARKERS} == dict.fromkeys(
+        MARKERS, []
+    )
+
+
+def test_the_eavesdropper_hears(request, matrix, eavesdropper):
+    """Every word that was planted was heard, so secrets would have been."""
+    if request.config.option.capture == "no":
+        pytest.skip("pytest lets the output go where it wants to")
+    if not eavesdropper.sown:
+        pytest.skip("nothing was planted")
+    deaf = [place for place, word in eavesdropper.planted.items() if word not in eavesdropper.heard]
+    if "child" in deaf and not any(result.row.procedure == "killed" for result in matrix.results.values()):
+        deaf.remove("child")
+    assert deaf == []

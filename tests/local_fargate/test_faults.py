@@ -60,7 +60,24 @@ class TestCalls:
         """A fault with ``times`` strikes so often and then never."""
         faults = source(faults=[{"kind": "reset", "times": 2}])
         assert kinds(faults, "RunTask", 3) == ["reset", "reset", None]
-        assert faults.strikes == {"reset": 2}
+        assert faults.strikes == {("reset", "*"): 2}
+
+    def test_strikes_are_counted_by_kind_and_operation(self):
+        """What struck one operation says nothing of another; a latency counts, too."""
+        faults = source(
+            faults=[{"kind": "slow", "operation": name} for name in ("RunTask", "StopTask")],
+            latency={"*": 1, "StopTask": [2, 3]},
+        )
+        for operation in ("RunTask", "RunTask", "ListTasks", "StopTask"):
+            faults.call(operation)
+        faults.note("vcpu_quota")
+        assert faults.strikes == {
+            ("slow", "RunTask"): 2,
+            ("slow", "StopTask"): 1,
+            ("latency", "*"): 3,
+            ("latency", "StopTask"): 1,
+            ("vcpu_quota", "*"): 1,
+        }
 
     def test_faults_are_tried_in_order(self):
         """The first that strikes is the call's fault."""

@@ -32,6 +32,11 @@ def _edit(operation: str, probability: float = 1.0, **edits: Any) -> dict[str, A
     return {"kind": "edit", "operation": operation, "probability": probability, "edits": paths}
 
 
+def _surely(*faults: dict[str, Any]) -> dict[str, Any]:
+    """Return settings in which each fault strikes once for certain, and then with its probability."""
+    return {"faults": [{**fault, "probability": 1.0, "times": 1} for fault in faults] + list(faults)}
+
+
 SAME_TOKEN = (
     "The same request goes out again with the same token, so AWS answers with the container that it has."
 )
@@ -41,7 +46,7 @@ ROWS = (
         "lost-10",
         "10 % of the answers to RunTask are lost",
         SAME_TOKEN,
-        settings={"faults": [{"kind": "response_lost", "operation": "RunTask", "probability": 0.1}]},
+        settings=_surely({"kind": "response_lost", "operation": "RunTask", "probability": 0.1}),
     ),
     Row(
         "lost-50",
@@ -79,12 +84,10 @@ ROWS = (
         "timeouts",
         "A fifth of RunTask and a tenth of DescribeTasks take longer than the timeout",
         SAME_TOKEN + " Nobody waits for it but a thread of the executor's own.",
-        settings={
-            "faults": [
-                {"kind": "slow", "operation": "RunTask", "probability": 0.2, "after": 15},
-                {"kind": "slow", "operation": "DescribeTasks", "probability": 0.1, "after": 15},
-            ]
-        },
+        settings=_surely(
+            {"kind": "slow", "operation": "RunTask", "probability": 0.2, "after": 15},
+            {"kind": "slow", "operation": "DescribeTasks", "probability": 0.1, "after": 15},
+        ),
         seconds=240,
     ),
     Row(
@@ -103,23 +106,19 @@ ROWS = (
         "nothing-told",
         "Answers with neither tasks nor failures",
         "RunTask is in doubt and sent again with the same token; a look that tells nothing ends nothing.",
-        settings={
-            "faults": [
-                _edit("RunTask", 0.5, tasks=[], failures=[]),
-                _edit("DescribeTasks", 0.3, tasks=[], failures=[]),
-            ]
-        },
+        settings=_surely(
+            _edit("RunTask", 0.5, tasks=[], failures=[]),
+            _edit("DescribeTasks", 0.3, tasks=[], failures=[]),
+        ),
     ),
     Row(
         "no-arn",
         "Answers in which tasks have no ARN",
         "They count for no answer.",
-        settings={
-            "faults": [
-                _edit("RunTask", 0.3, tasks__taskArn=None),
-                _edit("DescribeTasks", 0.3, tasks__taskArn=None),
-            ]
-        },
+        settings=_surely(
+            _edit("RunTask", 0.3, tasks__taskArn=None),
+            _edit("DescribeTasks", 0.3, tasks__taskArn=None),
+        ),
     ),
     Row(
         "no-containers",
@@ -205,7 +204,8 @@ ROWS = (
         "A container that ran is MISSING before its end was told",
         "After a minute the task has failed, with its reason; it is not launched again, since it ran.",
         Expected(FAILED, "no longer knows"),
-        settings={"stopped_retention": 0},
+        # Long enough that each is seen while it runs.
+        settings={"stopped_retention": 0, "pretend": {"duration": [80, 120], "exit_codes": {"0": 4, "3": 1}}},
         seconds=240,
     ),
 )

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from fault_matrix.row import Expected, Row, Step
+from fault_matrix.row import ATTEMPTS, Expected, Row, Step
 
 EXIT_CODE_DECIDES = (
     "The task has failed, with AWS's reason; it is not launched again: Airflow's retries decide."
@@ -70,13 +70,53 @@ ROWS = (
         "stopped-outside",
         "Somebody stops a fifth of the containers that run",
         EXIT_CODE_DECIDES,
-        steps=(Step(20, act="stop_some"),),
+        # Long enough that many run when some are stopped.
+        settings={"pretend": {"duration": [60, 90], "exit_codes": {"0": 4, "3": 1}}},
+        steps=(Step(20, act="stop_some", running=5),),
+        seconds=180,
+    ),
+    Row(
+        "stopped-before-start",
+        "Somebody stops a fifth of the containers that have not started yet",
+        "They are launched again, each at the cost of an attempt.",
+        Expected(failed_starts=(0, 1)),
+        settings={"provisioning_time": [60, 80]},
+        steps=(
+            Step(15, {"provisioning_time": [2, 6]}),
+            Step(15, act="stop_starting", starting=5),
+        ),
+        seconds=180,
+    ),
+    Row(
+        "maintenance-before-start",
+        "AWS maintains the hosts of 20 % of the containers before they have started",
+        f"They are launched again, at most {ATTEMPTS} times in all.",
+        Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
+        settings={
+            "faults": [
+                {
+                    "kind": "start_failure",
+                    "stop_code": "ServiceSchedulerInitiated",
+                    "reason": "ECS is performing maintenance on the underlying infrastructure hosting the task",
+                    "probability": 0.2,
+                }
+            ]
+        },
+        seconds=180,
     ),
     Row(
         "sidecar-early",
         "A sidecar exits 1 while the task runs",
         SIDECARS,
         sidecars={"sidecar": "exit 1"},
+    ),
+    Row(
+        "sidecar-essential",
+        "A sidecar that is essential exits 1 while the task runs, and AWS stops the task",
+        "The exit code of the task's own container decides, and the reason names the sidecar's.",
+        Expected(reason="Exit codes of the other containers: sidecar"),
+        sidecars={"sidecar": "exit 1"},
+        essential=True,
     ),
     Row(
         "sidecar-late",

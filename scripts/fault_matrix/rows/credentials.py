@@ -26,6 +26,8 @@ QUIET: dict[str, Any] = {"faults": []}
 #: The longest that a launch waits for its turn once AWS accepts credentials, or can be reached, again.
 CREDENTIALS_RESUMED = 20.0
 NETWORK_RESUMED = 45.0
+#: What runs when the scheduler is killed runs for long.
+KILLED: dict[str, Any] = {"duration": [60, 90], "exit_codes": {"0": 4, "3": 1}}
 
 SIGNATURE = {
     "kind": "error",
@@ -39,7 +41,7 @@ ROWS = (
         "credentials-expired",
         "The credentials are expired for a minute",
         "Launches and looks wait, at most 15 s at a time, and use new credentials as soon as there are any.",
-        Expected(resumed=CREDENTIALS_RESUMED),
+        Expected(resumed=CREDENTIALS_RESUMED, none_before=True),
         settings={
             "faults": [
                 {
@@ -57,7 +59,7 @@ ROWS = (
         "no-credentials",
         "There are no credentials at first",
         "Nothing fails and the scheduler goes on; launches wait until there are some.",
-        Expected(resumed=CREDENTIALS_RESUMED),
+        Expected(resumed=CREDENTIALS_RESUMED, none_before=True),
         steps=(Step(0, act="take_credentials"), Step(60, act="give_credentials")),
         seconds=180,
         alone=True,
@@ -93,7 +95,7 @@ ROWS = (
         "killed",
         "SIGKILL of the scheduler while it launches",
         "The next one finds each container by what it says of its launch; only what has none is launched anew.",
-        settings={"latency": {"RunTask": [0.5, 1.5]}},
+        settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
         procedure="killed",
         seconds=180,
     ),

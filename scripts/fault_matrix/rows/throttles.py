@@ -21,6 +21,7 @@ from __future__ import annotations
 from typing import Any
 
 from fault_matrix.row import Expected, Row, Step
+from fault_matrix.rows.credentials import KILLED
 
 QUIET: dict[str, Any] = {"faults": []}
 #: The longest that a launch waits for its turn once AWS admits calls again.
@@ -43,7 +44,7 @@ ROWS = (
         "throttled-run",
         "RunTask is throttled for two minutes",
         "Launches wait, at the cost of no attempt, and all of them slow down together.",
-        Expected(resumed=RESUMED),
+        Expected(resumed=RESUMED, none_before=True),
         settings=_throttled("RunTask"),
         steps=(Step(120, QUIET),),
         seconds=240,
@@ -84,16 +85,35 @@ ROWS = (
         "throttled-all",
         "Every call is throttled for two minutes",
         "Launches and looks wait and slow down; no attempt is used up.",
-        Expected(resumed=RESUMED),
+        Expected(resumed=RESUMED, none_before=True),
         settings=_throttled("*"),
         steps=(Step(120, QUIET),),
         seconds=240,
     ),
     Row(
+        "throttled-revoked",
+        "RunTask is throttled until Airflow's queued timeout takes the tasks back",
+        "Nothing is launched after that, and nothing is left behind.",
+        Expected(ran=(0,), containers=(0,)),
+        settings=_throttled("RunTask"),
+        # A call that was under way when Airflow took the task back is answered before AWS admits calls.
+        steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
+        seconds=180,
+    ),
+    Row(
+        "throttled-adoption",
+        "SIGKILL of the scheduler while it launches, and ListTasks is throttled for two minutes as the next one adopts",
+        "Nothing is launched anew before AWS has told what has a container; then only what has none.",
+        settings=_throttled("ListTasks") | {"pretend": KILLED},
+        steps=(Step(120, QUIET),),
+        procedure="killed",
+        seconds=300,
+    ),
+    Row(
         "throttled-by-ec2",
         "For a minute RunTask fails since EC2 throttles ECS, told as InvalidParameterException",
         "It is taken for the throttling that it is.",
-        Expected(resumed=RESUMED),
+        Expected(resumed=RESUMED, none_before=True),
         settings={
             "faults": [
                 {
