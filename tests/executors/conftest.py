@@ -45,6 +45,8 @@ def pytest_pycollect_makemodule(module_path, parent):
 def _load_fakes() -> ModuleType:
     # By its path: the package that it is in has another name in each of Airflow's releases.
     spec = importlib.util.spec_from_file_location("fargate_fakes", Path(__file__).parent / "fargate/fakes.py")
+    assert spec
+    assert spec.loader
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # Where dataclasses looks up the names in annotations.
     spec.loader.exec_module(module)

@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
@@ -243,12 +244,12 @@ class FakeEcs(Ecs):
         self._call("stop_task", self._stop_task, cluster, arn, reason)
 
     def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
-        return self._list(cluster, started_by, "RUNNING")
+        return self._arns(cluster, started_by, "RUNNING")
 
     def list_stopped(self, cluster: str, started_by: str) -> Iterator[str]:
-        return self._list(cluster, started_by, "STOPPED")
+        return self._arns(cluster, started_by, "STOPPED")
 
-    def _list(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
+    def _arns(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
         arns = [
             arn
             for arn, task in self.tasks.items()
@@ -457,7 +458,7 @@ class SteppedFleet:
             Around(
                 ecs=ecs,
                 config=config,
-                build=build or RequestBuilder(config, partial(default_request, config), _no_check),
+                build=build or RequestBuilder(config, partial(default_request, config), _NoCheck()),
                 launch_pool=self.launch_pool,
                 watch_pool=self.watch_pool,
                 post=self._post,
@@ -552,5 +553,11 @@ class SteppedFleet:
         return self.closing
 
 
-def _no_check(request: Mapping[str, Any]) -> None:
-    """Let pass any request."""
+class _NoCheck(RequestCheck):
+    """Lets pass any request."""
+
+    def __init__(self) -> None:
+        """Need no model of the service."""
+
+    def __call__(self, request: Mapping[str, Any]) -> None:
+        """Look at nothing."""

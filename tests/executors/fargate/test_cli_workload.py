@@ -37,7 +37,7 @@ try:
     from airflow.sdk import DAG, BaseOperator
 except ImportError:
     from airflow.models.baseoperator import BaseOperator
-    from airflow.models.dag import DAG
+    from airflow.models.dag import DAG  # type: ignore[assignment]
 
 TOKEN = "the-token"
 

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import pytest
 from botocore import exceptions
@@ -388,6 +389,7 @@ REASONS = [
     "ContainerRuntimeError: failed",
     "InternalError: unexpected",
 ]
+NOT_STARTED: dict[str, Any] = {}
 #: What AWS says of a task that has stopped, each with what it means and what to do:
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 MEANINGS = [
@@ -410,7 +412,7 @@ MEANINGS = [
             ),
         ]
         for how, code, end in [
-            ("before the start", "TaskFailedToStart", {}),
+            ("before the start", "TaskFailedToStart", NOT_STARTED),
             ("with an exit code", "EssentialContainerExited", {"started": True, "exitCode": 137}),
             ("without one", "EssentialContainerExited", {"started": True}),
         ]
@@ -445,7 +447,7 @@ MEANINGS = [
             ("notice", "TerminationNotice", None, "AWS took back the host of the container", "retries"),
         ]
         for how, end in [
-            ("before the start", {}),
+            ("before the start", NOT_STARTED),
             ("with an exit code", {"started": True, "exitCode": 143}),
             ("without one", {"started": True}),
         ]
