@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ from airflow.executors.fargate.launch import (
 
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
 TASK = TaskInstanceId("dag", "task", "run", 2)
-GARBAGE = [None, True, 0, 7, 1.5, "", "x", [], {}, (), [None], [[]], ["x"], {"x": 1}, object, b"x"]
+GARBAGE: list[Any] = [None, True, 0, 7, 1.5, "", "x", [], {}, (), [None], [[]], ["x"], {"x": 1}, object, b"x"]
 
 
 def make_launch(task=TASK, **changes):
