@@ -30,7 +30,7 @@ from fargate_simulator.settings import SettingsError
 #: Where a call can be held: before it is carried out, or after that, before its answer is sent.
 CALL, ANSWER = "call", "answer"
 #: Seconds after which a call is let go whatever the gates say: longer than any client waits.
-MAX_HOLD = 120.0
+MAX_HOLD = 900.0
 
 
 @dataclass(frozen=True)

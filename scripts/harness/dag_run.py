@@ -95,11 +95,11 @@ class DagRun:
         """Return the launches up to now."""
         return read_launches(self._deployment.fargate.tasks(), self.run_id)
 
-    def result(self) -> Result:
-        """Return how the run ended, once every container of it has stopped."""
+    def result(self, stop_timeout: float = STOP_TIMEOUT) -> Result:
+        """Return how the run ended, once every container of it has stopped, which may take so many seconds."""
         wait_until(
             lambda: all(launch.stopped for launch in self.launches()),
-            timeout=STOP_TIMEOUT,
+            timeout=stop_timeout,
             what=f"the containers of {self.dag_id} to stop",
         )
         state = self.state or "none"

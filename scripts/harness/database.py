@@ -47,7 +47,7 @@ class TaskInstance:
 
 
 class Database:
-    """Read access to Airflow's tables."""
+    """Read access to Airflow's tables, and locks on them."""
 
     def __init__(self, uri: str) -> None:
         self._engine = create_engine(uri, poolclass=NullPool)
@@ -108,6 +108,13 @@ class Database:
         )
         with self._engine.connect() as connection:
             connection.execute(lock, {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}).one()
+            yield
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Let nobody write to a task instance's row, while all of them can be read and locked."""
+        with self._engine.connect() as connection:
+            connection.execute(text("LOCK TABLE task_instance IN SHARE MODE"))
             yield
 
     def _rows(self, select: str, **values: object) -> list:

@@ -27,6 +27,9 @@ from typing import Any
 from harness.environment import REPOSITORY
 from harness.processes import HarnessError, Process, wait_until
 
+#: Seconds that it may take to answer: it may stand still as long as the machine does.
+ANSWER_TIMEOUT = 60.0
+
 
 class LocalFargate:
     """``scripts/local_fargate.py`` with a cluster, a task definition and a network of its own."""
@@ -94,5 +97,5 @@ class LocalFargate:
         data = None if body is None else json.dumps(body).encode()
         address = f"{self.told['control_url']}/{what}"
         request = urllib.request.Request(address, data, {"Content-Type": "application/json"}, method=method)
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=ANSWER_TIMEOUT) as answer:
             return json.load(answer)

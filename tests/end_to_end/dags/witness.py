@@ -18,10 +18,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import time
 from datetime import datetime, timedelta
+from pathlib import Path
 
 try:
     from airflow.providers.standard.triggers.temporal import TimeDeltaTrigger
@@ -30,6 +32,10 @@ except ImportError:  # Airflow 2
     from airflow.decorators import dag, task
     from airflow.models.baseoperator import BaseOperator
     from airflow.triggers.temporal import TimeDeltaTrigger
+
+
+#: Seconds after which a task has waited in vain.
+PATIENCE = 400
 
 
 def testify() -> None:
@@ -48,6 +54,22 @@ def work_for(seconds: float) -> None:
     time.sleep(seconds)
 
 
+def work_until_released() -> None:
+    """Be user code that ends when the test lets it, however long all else has taken on this machine."""
+    testify()
+    wait_to_be_released()
+
+
+def wait_to_be_released() -> None:
+    run_id = json.loads(os.environ["AIRFLOW_FARGATE_LAUNCH"])["run_id"]
+    released = Path(f"{os.environ['WITNESS_FILE']}-released-{run_id}")
+    deadline = time.monotonic() + PATIENCE
+    while not released.exists():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"Nobody has made {released}")
+        time.sleep(0.2)
+
+
 class DefersOperator(BaseOperator):
     """Testifies in both of its launches."""
 
@@ -56,7 +78,7 @@ class DefersOperator(BaseOperator):
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=2)), method_name="come_back")
 
     def come_back(self, context, event=None):
-        work_for(20)
+        work_until_released()
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
@@ -72,7 +94,7 @@ def witness_one():
 def witness_many():
     @task
     def work(number: int) -> int:
-        work_for(25)  # Longer than it takes until the next scheduler is there.
+        work_until_released()
         return number
 
     @task
@@ -87,21 +109,24 @@ def witness_many():
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, max_active_tasks=8)
 def witness_random():
     """As many as the tests want, of any length, so that a scheduler that dies leaves some in each state."""
+    count = int(os.environ["WITNESS_TASKS"])
 
     @task
     def work(number: int) -> None:
         work_for(random.Random(number).uniform(2, float(os.environ["WITNESS_SECONDS"])))
+        if number == count - 1:
+            wait_to_be_released()  # The run is not over before the last scheduler has died.
 
-    work.expand(number=list(range(int(os.environ["WITNESS_TASKS"]))))
+    work.expand(number=list(range(count)))
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, max_active_tasks=4)
 def witness_waves():
-    """Few at a time, so that two schedulers take turns."""
+    """Few at a time, so that two schedulers share them."""
 
     @task
     def work(number: int) -> None:
-        work_for(20)
+        work_until_released()
 
     work.expand(number=list(range(8)))
 
@@ -110,7 +135,7 @@ def witness_waves():
 def witness_moments():
     """Each task is for one moment at which its scheduler can die."""
     for name in ("never_sent", "sent_late", "unanswered", "answered", "skipped", "runs"):
-        task(task_id=name)(work_for)(20)
+        task(task_id=name)(work_until_released)()
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
