@@ -25,6 +25,8 @@ import os
 import subprocess
 
 import pytest
+from fargate_simulator.bootstrap import Wanted, create
+from fargate_simulator.server import LocalFargate
 from harness.environment import airflow_environment
 from harness.releases import NEWEST, RELEASES
 from moto.server import ThreadedMotoServer
@@ -53,6 +55,25 @@ told = {
 }
 print("told", json.dumps(told))
 """
+LAUNCH = """
+import json
+import time
+from airflow.executors.fargate_executor import FargateExecutor
+from airflow.models.taskinstancekey import TaskInstanceKey
+
+executor = FargateExecutor()
+executor.start()
+key = TaskInstanceKey("dag", "task", "run", 1, -1)
+executor.execute_async(key, ["true"])
+deadline = time.monotonic() + 60
+ends = {}
+while not ends and time.monotonic() < deadline:
+    executor.sync()
+    ends = {state: info for state, info in executor.get_event_buffer().values() if state != "running"}
+    time.sleep(0.1)
+executor.end()
+print("told", json.dumps(ends))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -74,9 +95,9 @@ def aws():
 
 @pytest.fixture
 def ask(python, aws, tmp_path):
-    """Return a function that tells how the executor's client was made with a connection and options."""
+    """Return a function that runs a program with a connection and options, and returns what it has told."""
 
-    def ask(extra, **options):
+    def ask(extra, program=ASK, **options):
         connection = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra}
         env = {
             name: value
@@ -95,7 +116,7 @@ def ask(python, aws, tmp_path):
             **{f"AIRFLOW__FARGATE__{name.upper()}": value for name, value in options.items()},
         }
         done = subprocess.run(
-            [python, "-c", ASK], env=env, check=False, capture_output=True, text=True, timeout=120
+            [python, "-c", program], env=env, check=False, capture_output=True, text=True, timeout=120
         )
         lines = [line for line in done.stdout.splitlines() if line.startswith("told ")]
         assert lines, done.stdout + done.stderr
@@ -127,3 +148,25 @@ def test_the_options_win_over_the_connection(ask):
         endpoint_url="http://127.0.0.1:7",
     )
     assert (told["region"], told["endpoint"]) == ("us-west-2", "http://127.0.0.1:7")
+
+
+def test_a_launch_goes_through_the_connection(ask):
+    """From the launch to its end all calls go where the connection says, with credentials of the role that it names."""
+    with LocalFargate({"provisioning_time": 0.05, "stopping_time": 0.05}) as fargate:
+        created = create(fargate, Wanted())
+        ends = ask(
+            {
+                "region_name": fargate.region,
+                "role_arn": ROLE,
+                "service_config": {"ecs": {"endpoint_url": fargate.endpoint_url}},
+            },
+            LAUNCH,
+            cluster=created.cluster,
+            task_definition=created.task_definition,
+            container_name=created.container_name,
+            subnets=",".join(created.subnets),
+            poll_interval="0.2",
+        )
+        (container,) = fargate.ledger()
+    assert ends == {"success": None}
+    assert [entry["exitCode"] for entry in container["containers"]] == [0]
