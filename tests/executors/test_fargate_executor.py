@@ -50,6 +50,7 @@ from airflow.models.connection import Connection
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils import session as airflow_session
 from airflow.utils.state import TaskInstanceState
 
 QUEUED, SUCCESS, FAILED, SCHEDULED, RUNNING = (
@@ -1016,6 +1017,37 @@ def test_containers_that_airflow_has_given_up_are_stopped(unstarted, ecs, run, m
     assert ({c.arn for c in containers}, own) == (set(arns), None)
     assert [call.arguments[1] for call in ecs.made("stop_task")] == [containers[0].arn]
     assert unstarted.get_event_buffer() == {}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"dag_id": "nul\0"},
+        {"run_id": "half\ud800"},
+        {"map_index": 10**20},
+        {"scheduler": "9" * 5000 + "@1.0"},
+        {"scheduler": "9" * 900 + "@1.0"},
+        {"launch": "nul\0"},
+    ],
+    ids=lambda odd: repr(odd)[:30],
+)
+def test_an_odd_identity_in_a_container_does_not_leave_sync(unstarted, ecs, run, monkeypatch, odd):
+    """Anybody who may run tasks in the cluster can write one; the scheduler would not survive an error."""
+    monkeypatch.setattr(unstarted, "job_id", None)
+    unstarted.start()
+    arn = run(0, scheduler="1@2.0", started=False)
+    (variable,) = ecs.tasks[arn]["overrides"]["containerOverrides"][0]["environment"]
+    variable["value"] = json.dumps({**json.loads(variable["value"]), **odd})
+    asked = mock.MagicMock(spec=Session)
+    asked.execute.side_effect = ValueError("what psycopg2 raises for NUL")
+    monkeypatch.setattr(airflow_session.settings, "Session", lambda: asked)
+    unstarted.heartbeat()
+    unstarted._fleet_thread.advance(FIRST_DELAYS[0] + 2)
+    unstarted.heartbeat()
+    assert ecs.made("describe_tasks")
+    # What no database takes is not even looked up; a scheduler's name alone may be anything.
+    assert asked.execute.called is (odd == {"scheduler": "9" * 900 + "@1.0"})
+    assert ecs.made("stop_task") == []
 
 
 def test_a_container_says_which_scheduler_has_launched_it(unstarted, ecs, monkeypatch):

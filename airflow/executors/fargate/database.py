@@ -46,6 +46,9 @@ log = logging.getLogger(__name__)
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 
+#: How a :func:`scheduler_name` begins; a number that is longer is none that a database takes.
+JOB = re.compile(r"([0-9]{1,10})@")
+
 #: Task instances that one query names: with four values each, no database finds that too much.
 MAX_NAMED = 200
 
@@ -138,8 +141,6 @@ def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
 
     :param own_name: the :func:`scheduler_name` of the scheduler that asks.
     """
-    from sqlalchemy.exc import SQLAlchemyError
-
     from airflow.utils.session import create_session
 
     try:
@@ -148,9 +149,15 @@ def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
             # Nothing in the database tells that a callback was given up: it runs on.
             left = [s for s in strangers if s.identity.scheduler in mine and _is_task(s.identity.task)]
             return [arn for batch in in_batches(left, MAX_NAMED) for arn in _given_up(batch, session)]
-    except SQLAlchemyError as error:
-        log.warning("Whether containers are wanted cannot be looked up, trying again later: %s", error)
+    except Exception as error:
+        _failed("Whether containers are wanted cannot be looked up, trying again later", error)
         return []
+
+
+def _failed(what: str, error: Exception) -> None:
+    """Log an error by its type: its message repeats the values that were looked up, which can be of any size."""
+    log.warning("%s: %s", what, type(error).__name__)
+    log.debug("%s", what, exc_info=error)
 
 
 def _is_task(task: Any) -> bool:
@@ -164,7 +171,7 @@ def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> 
     from airflow.configuration import conf
     from airflow.jobs.job import Job, JobState
 
-    ids = {int(number) for number in (name.partition("@")[0] for name in names) if number.isdecimal()}
+    ids = {int(found[1]) for found in map(JOB.match, names) if found}
     threshold = timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
     query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
     gone: set[str] = set()
@@ -212,7 +219,6 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
     AWS could not be asked in time when they were adopted, and has told since then that they have none.
     """
     from sqlalchemy import update
-    from sqlalchemy.exc import SQLAlchemyError
 
     from airflow.models.taskinstance import TaskInstance as TI
     from airflow.utils.session import create_session
@@ -235,5 +241,5 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
                         .values(queued_by_job_id=former_job)
                         .execution_options(synchronize_session=False)
                     )
-    except SQLAlchemyError as error:
-        log.warning("Task instances without a container are left to Airflow's timeouts: %s", error)
+    except Exception as error:
+        _failed("Task instances without a container are left to Airflow's timeouts", error)

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -27,6 +28,11 @@ from typing import Any, Union
 #: The environment variable of the container that holds the identity of its launch. DescribeTasks returns
 #: the overrides of a task, so the identity can be read back by a scheduler that knows nothing else.
 IDENTITY_VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
+#: Characters of a text in an identity: Airflow's own ids have 250 at most.
+#: https://airflow.apache.org/docs/apache-airflow/stable/database-erd-ref.html
+MAX_TEXT = 1000
+#: The highest ``try_number`` and ``map_index``: the columns of Airflow's database have 32 bits.
+MAX_NUMBER = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -144,15 +150,19 @@ class Identity:
 
     @classmethod
     def _parse(cls, text: Any, container_name: Any) -> Identity | None:
+        """Read an identity; None where a database would not take what it says, for it is looked up there."""
         try:
             told = json.loads(text)
             scheduler = told.get("scheduler")
+            handed_over = float(told["handed_over"])
+            if not math.isfinite(handed_over):
+                return None
             return cls(
-                str(told["launch"]),
+                _text(told["launch"]),
                 _task(told),
-                float(told["handed_over"]),
+                handed_over,
                 str(container_name),
-                scheduler if isinstance(scheduler, str) else None,
+                _text(scheduler) if isinstance(scheduler, str) else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # Somebody else's variable of the same name: not a container of ours.
@@ -162,14 +172,31 @@ def _task(told: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
     """Return what a container is for; raises whatever a missing or a wrong member makes."""
     if "callback_id" in told:
         dag_id = told.get("dag_id")
-        return CallbackId(str(told["callback_id"]), None if dag_id is None else str(dag_id))
+        return CallbackId(_text(told["callback_id"]), None if dag_id is None else _text(dag_id))
     return TaskInstanceId(
-        str(told["dag_id"]),
-        str(told["task_id"]),
-        str(told["run_id"]),
-        int(told["try_number"]),
-        int(told["map_index"]),
+        _text(told["dag_id"]),
+        _text(told["task_id"]),
+        _text(told["run_id"]),
+        _number(told["try_number"]),
+        _number(told["map_index"]),
     )
+
+
+def _text(value: Any) -> str:
+    """Return a text; ValueError where it is none that a database takes."""
+    text = str(value)
+    text.encode("utf-8")  # Which half of a surrogate pair does not let.
+    if len(text) > MAX_TEXT or "\0" in text:
+        raise ValueError
+    return text
+
+
+def _number(value: Any) -> int:
+    """Return a whole number; ValueError where it is none that a database takes."""
+    number = int(value)
+    if not -MAX_NUMBER <= number <= MAX_NUMBER:
+        raise ValueError
+    return number
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -25,6 +25,7 @@ from typing import Any
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fitting import on_fargate, without_unfit
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE
 
 #: Lists of named things are merged by name; any other list is replaced.
 NAMED_LISTS = {
@@ -99,14 +100,22 @@ def own_business(wishes: Mapping[str, Any], container_name: str | None) -> str |
         if override.get("name", container_name) == container_name and "command" in override:
             called = "" if container_name is None else f" {container_name!r}"
             return f"sets the command of container{called}, which is Airflow's"
+        if any(
+            _name_of(variable, "name") == IDENTITY_VARIABLE for variable in _list(override, "environment")
+        ):
+            return f"sets {IDENTITY_VARIABLE}, by which the executor knows its containers"
     return None
 
 
 def container_overrides(request: Any) -> list[dict[str, Any]]:
     """Return the container overrides that have the right type; the check tells of the others."""
     overrides = request.get("overrides") if isinstance(request, Mapping) else None
-    containers = overrides.get("containerOverrides") if isinstance(overrides, Mapping) else None
-    return [c for c in containers if isinstance(c, dict)] if isinstance(containers, (list, tuple)) else []
+    return [c for c in _list(overrides, "containerOverrides") if isinstance(c, dict)]
+
+
+def _list(members: Any, name: str) -> list[Any] | tuple[Any, ...]:
+    value = members.get(name) if isinstance(members, Mapping) else None
+    return value if isinstance(value, (list, tuple)) else ()
 
 
 def plain_copy(value: Any, what: str) -> Any:

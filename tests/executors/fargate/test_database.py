@@ -194,7 +194,22 @@ def test_what_another_living_scheduler_has_launched_is_its_own(metadata, schedul
     assert told == ([ARN.format(0)] if is_asked_about else [])
 
 
-@pytest.mark.parametrize("name", ["3@1.000000", "77@1.000000", "", "@", "x@1.0", "3", "²@1.0"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "3@1.000000",
+        "77@1.000000",
+        "",
+        "@",
+        "x@1.0",
+        "3",
+        "²@1.0",
+        "-3@1.0",
+        "9" * 10 + "@1.0",
+        "9" * 5000 + "@1",
+    ],
+    ids=lambda name: name[:12],
+)
 def test_what_no_scheduler_of_this_database_has_launched_is_left_alone(metadata, name):
     """Another Airflow under the same name has the same jobs' numbers and task instances: its containers are its own."""
     metadata.store(0, state="success")
@@ -285,6 +300,20 @@ def test_a_database_that_fails_ends_no_scheduler(metadata):
     TaskInstance.__table__.drop(metadata.engine)
     database.hand_back([], OWN)
     database.hand_back([candidate()], OWN)
+
+
+@pytest.mark.parametrize("error", [ValueError, OverflowError, RuntimeError, TypeError])
+def test_an_error_that_is_none_of_the_database_s_ends_no_scheduler(monkeypatch, caplog, error):
+    """A driver raises what it likes for a value that it does not take; one line names the error, and no value."""
+
+    def fail():
+        raise error("sesame-open")
+
+    monkeypatch.setattr(airflow_session.settings, "Session", fail)
+    assert database.given_up([stranger("3@1.0")], None) == []
+    database.hand_back([candidate()], OWN)
+    told = [record.getMessage() for record in caplog.records if record.name == database.__name__]
+    assert [line.rpartition(": ")[2] for line in told] == [error.__name__] * 2
 
 
 # Handing back.

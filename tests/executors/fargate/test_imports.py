@@ -66,7 +66,7 @@ MAY_IMPORT = {
     "options": "errors template",
     "config": "errors fitting options",
     # The request.
-    "merging": "errors fitting",
+    "merging": "errors fitting launch",
     "check": "config errors fitting sizes tags",
     "request": "config errors fitting launch merging tags",
     "fragments": "errors merging request",

@@ -27,6 +27,8 @@ import pytest
 
 from airflow.executors.fargate.launch import (
     IDENTITY_VARIABLE,
+    MAX_NUMBER,
+    MAX_TEXT,
     Accepted,
     CallbackId,
     Ended,
@@ -39,6 +41,8 @@ from airflow.executors.fargate.launch import (
 
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
 TASK = TaskInstanceId("dag", "task", "run", 2)
+#: The members of an identity that are texts.
+TEXTS = ("launch", "dag_id", "task_id", "run_id", "scheduler")
 GARBAGE: list[Any] = [None, True, 0, 7, 1.5, "", "x", [], {}, (), [None], [[]], ["x"], {"x": 1}, object, b"x"]
 
 
@@ -75,6 +79,7 @@ class TestIdentity:
             TaskInstanceId("a.b", "group.task", "scheduled__2026-11-22T00:00:00+00:00", 3),
             TaskInstanceId("dag 'with' \"quotes\" and \\", "täsk 数据 \N{ROCKET}", "line\nbreak\ttab", 1),
             TaskInstanceId("", "", "", 0),
+            TaskInstanceId("d" * 250, "t" * 250, "r" * MAX_TEXT, MAX_NUMBER, MAX_NUMBER),
             CallbackId("0199-callback", "dag"),
             CallbackId("0199-callback", None),
         ],
@@ -140,6 +145,20 @@ class TestIdentity:
             identity_with(map_index={}),
             identity_with(handed_over="now"),
             identity_with(handed_over=[]),
+            # What no database takes: the identity is looked up in Airflow's.
+            identity_with(handed_over=float("inf")),
+            identity_with(handed_over=float("nan")),
+            *(identity_with(**{name: "nul\0"}) for name in TEXTS),
+            *(identity_with(**{name: "half\ud800"}) for name in TEXTS),
+            *(identity_with(**{name: "x" * (MAX_TEXT + 1)}) for name in TEXTS),
+            *(
+                identity_with(**{name: number})
+                for name in ("try_number", "map_index")
+                for number in (2**31, -(2**31), 10**20, "9" * 5000)
+            ),
+            identity_with().replace(": 2,", f": {'9' * 5000},"),
+            identity_with(callback_id="nul\0"),
+            identity_with(callback_id="id", dag_id="nul\0"),
         ],
         ids=lambda value: repr(value)[:30],
     )
