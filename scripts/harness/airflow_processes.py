@@ -76,6 +76,10 @@ class Airflow:
         """Start every component and wait until all of them say that they are well."""
         for name in self.components:
             self.start_component(name)
+        self.wait_until_well()
+
+    def wait_until_well(self) -> None:
+        """Wait until every component says that it is well."""
         wait_until(self._is_well, timeout=180, what="Airflow's components to be well")
 
     def start_component(
@@ -100,10 +104,16 @@ class Airflow:
         return process
 
     def revive(self) -> None:
-        """Start again the components that have ended."""
-        for name in self.components:
-            if name not in self.processes or self.processes[name].exit_code is not None:
-                self.start_component(name)
+        """Start again the components that have ended; what is not the scheduler alone is waited for."""
+        ended = [
+            name
+            for name in self.components
+            if name not in self.processes or self.processes[name].exit_code is not None
+        ]
+        for name in ended:
+            self.start_component(name)
+        if set(ended) - {"scheduler"}:
+            self.wait_until_well()
 
     def remove(self, called: str) -> None:
         """Stop a component that is not needed any more."""

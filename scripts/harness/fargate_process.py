@@ -81,6 +81,24 @@ class LocalFargate:
         """Return how often each operation came, by its result."""
         return self._call("GET", "calls")
 
+    def client(self, service: str) -> Any:
+        """Return a boto3 client for it."""
+        # Not every program that starts it needs boto3.
+        import boto3
+
+        session = boto3.session.Session("any", "key", region_name=self.told["region"])
+        return session.client(service, endpoint_url=self.told["endpoint_url"])
+
+    def register(self, family: str, **environment: str) -> str:
+        """Register a task definition that is the usual one with more in its environment; return its name."""
+        ecs = self.client("ecs")
+        usual = ecs.describe_task_definition(taskDefinition=self.told["task_definition"])["taskDefinition"]
+        (container,) = usual["containerDefinitions"]
+        container["environment"] += [{"name": name, "value": value} for name, value in environment.items()]
+        members = ("requiresCompatibilities", "networkMode", "cpu", "memory", "containerDefinitions")
+        made = ecs.register_task_definition(family=family, **{member: usual[member] for member in members})
+        return f"{family}:{made['taskDefinition']['revision']}"
+
     def stop(self) -> None:
         """Stop it and every container that runs."""
         if self._process:

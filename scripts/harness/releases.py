@@ -39,7 +39,16 @@ class Release:
     @property
     def executes_callbacks(self) -> bool:
         """Whether a container can execute a Dag's callback: from 3.3 on."""
-        return tuple(map(int, self.line.split(".")[:2])) >= (3, 3)
+        return self._number >= (3, 3)
+
+    @property
+    def has_teams(self) -> bool:
+        """Whether a team can have executors of its own: from 3.2 on."""
+        return self._number >= (3, 2)
+
+    @property
+    def _number(self) -> tuple[int, ...]:
+        return tuple(map(int, self.line.split(".")[:2]))
 
 
 RELEASES = {

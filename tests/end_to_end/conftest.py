@@ -92,6 +92,8 @@ def shared_deployment(release, environment, witness, scale):
     dags = [DAG_FILE, *(folder / f"{name}.py" for name in DAGS)]
     if release.executes_callbacks:
         dags += [folder / "misses_deadlines.py", folder / "callbacks.py"]
+    if release.has_teams:
+        dags += [folder / "waits.py"]
     tasks = {"WITNESS_TASKS": str(scale[0]), "WITNESS_SECONDS": str(scale[2])}
     # Without the executor's name a container could not read the file of a Dag whose tasks name it.
     container_env = {
