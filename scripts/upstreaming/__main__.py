@@ -21,7 +21,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from overlay_parts.errors import OverlayError
@@ -29,7 +29,17 @@ from overlay_parts.errors import OverlayError
 from upstreaming.bed import Bed, UpstreamError
 from upstreaming.forms import check_forms
 from upstreaming.hooks import Hooks
-from upstreaming.options import GROUPS, WITH_AIRFLOW, line_of, lines_known, parse
+from upstreaming.options import (
+    FAILED,
+    GOOD,
+    GROUPS,
+    IMPOSSIBLE,
+    INCOMPLETE,
+    WITH_AIRFLOW,
+    line_of,
+    lines_known,
+    parse,
+)
 from upstreaming.patch import changed_files, check_patch, commit_patch
 from upstreaming.table import Row, lines
 from upstreaming.tests import RunsOfTests
@@ -37,7 +47,7 @@ from upstreaming.types_check import check_types
 
 
 def main() -> int:
-    """Check a clone before and after the patch; 0 where nothing failed that had passed."""
+    """Check a clone before and after the patch; return the exit code, which the help explains."""
     options = parse(sys.argv[1:], None)
     with tempfile.TemporaryDirectory(prefix="upstream-") as room:
         logs = options.logs or Path(room)
@@ -46,39 +56,49 @@ def main() -> int:
             bed = Bed(options.tree.resolve(), Path(room), logs)
             print(f"Airflow {bed.tree.version}, {bed.git('rev-parse', 'HEAD')}", flush=True)
             groups, skipped = _possible(bed, options.only or GROUPS)
-            rows = _check(bed, groups) + skipped
+            rows = _check(bed, groups) | skipped
         except (UpstreamError, OverlayError) as error:
             print(f"upstream: {error}", file=sys.stderr)
-            return 2
-    print("\n".join(lines(rows)))
-    return int(any(row.passed is False for row in rows))
+            return IMPOSSIBLE
+    print("\n".join(lines([row for group in rows.values() for row in group])))
+    return _verdict(rows)
 
 
-def _possible(bed: Bed, groups: Sequence[str]) -> tuple[list[str], list[Row]]:
-    """Return the groups that can be checked in this tree, and a row for each other one."""
+def _verdict(rows: Mapping[str, Sequence[Row]]) -> int:
+    """Tell which groups were not checked at all, and return the exit code."""
+    unchecked = [name for name, group in rows.items() if all(row.passed is None for row in group)]
+    if unchecked:
+        print(f"\nNOT CHECKED: {', '.join(unchecked)}")
+    if any(row.passed is False for group in rows.values() for row in group):
+        return FAILED
+    return INCOMPLETE if unchecked else GOOD
+
+
+def _possible(bed: Bed, groups: Sequence[str]) -> tuple[list[str], dict[str, list[Row]]]:
+    """Return the groups that can be checked in this tree, and of each other one a row that says why not."""
     line = line_of(bed.tree.version)
     without = () if line in lines_known() else WITH_AIRFLOW
     reason = (
         f"there is no requirements/upstream-{line}.in of what this tree depends on; make one after the others"
     )
-    skipped = [Row(f"all {group}", "-", reason, None) for group in groups if group in without]
+    skipped = {group: [Row(f"all {group}", "-", reason, None)] for group in groups if group in without}
     return [group for group in groups if group not in without], skipped
 
 
-def _check(bed: Bed, groups: Sequence[str]) -> list[Row]:
+def _check(bed: Bed, groups: Sequence[str]) -> dict[str, list[Row]]:
     tests, hooks = RunsOfTests(bed), Hooks(bed)
-    rows = []
+    rows: dict[str, list[Row]] = {}
     if "tests" in groups:
         _say("Airflow's tests, without the patch")
         tests.before()
     if "patch" in groups:
         _say("the patch")
-        rows += check_patch(bed)
+        rows["patch"] = check_patch(bed)
     else:
         commit_patch(bed)
     if "forms" in groups:
         _say("forms")
-        rows += check_forms(bed)
+        rows["forms"] = check_forms(bed)
     if "hooks" in groups:
         _say("hooks of Airflow's repository")
         modified, added = changed_files(bed, "M"), changed_files(bed, "A")
@@ -86,13 +106,13 @@ def _check(bed: Bed, groups: Sequence[str]) -> list[Row]:
         bed.git("checkout", "--quiet", "before")
         hooks.before(modified)
         bed.git("checkout", "--quiet", "-")
-        rows += hooks.after(modified, added)
+        rows["hooks"] = hooks.after(modified, added)
     if "types" in groups:
         _say("types")
-        rows.append(check_types(bed))
+        rows["types"] = [check_types(bed)]
     if "tests" in groups:
         _say("our tests and Airflow's, with the patch")
-        rows += tests.after()
+        rows["tests"] = tests.after()
     return rows
 
 

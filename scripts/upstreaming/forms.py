@@ -20,7 +20,10 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING
+
+import yaml
 
 from upstreaming.patch import changed_files
 from upstreaming.table import Row
@@ -28,6 +31,8 @@ from upstreaming.table import Row
 if TYPE_CHECKING:
     from upstreaming.bed import Bed
 
+# Our section of Airflow's configuration, in this repository.
+SECTION = "airflow/config_templates/fargate.yml"
 # What has a licence header in Airflow's repository.
 LICENSED = {".py", ".rst", ".yml", ".yaml", ".toml", ".sh", ".md"}
 # The longest header begins after a shebang, and a comment mark of its own.
@@ -86,11 +91,17 @@ def _loads(bed: Bed) -> Row:
 def _config_listed(bed: Bed) -> Row:
     listed = ["config", "list", "--section", "fargate", "--include-descriptions", "--defaults"]
     done = bed.run("config-list", sys.executable, "-m", "airflow", *listed)
-    found = re.findall(r"(?m)^#? ?([a-z_]+) = ", done.output)
-    described = done.output.count("# Variable: AIRFLOW__FARGATE__") or len(found)
-    after = f"{len(found)} options"
+    # An example of an option is commented twice, with a word before it.
+    found = Counter(re.findall(r"(?m)^#? ?([a-z_]+) = ", done.output))
+    ours = yaml.safe_load((bed.repository / SECTION).read_text(encoding="utf-8"))["fargate"]["options"]
+    wrong = [f"listed {found[name]} times: {name}" for name in sorted({*found, *ours}) if found[name] != 1]
+    wrong += [f"none of ours: {name}" for name in sorted(found.keys() - ours)]
     return Row(
-        "airflow config list --section fargate", "-", after, done.code == 0 and 0 < len(found) <= described
+        "airflow config list --section fargate",
+        "-",
+        f"{len(found)} of {len(ours)} options",
+        done.code == 0 and not wrong,
+        tuple(wrong),
     )
 
 

@@ -18,15 +18,14 @@
 The checks that Airflow's repository runs before each commit, as it configures them, on the files of the patch.
 
 Hooks of the repository itself run through pre-commit as they are. Of hooks that come from elsewhere, those whose
-package is on the registry are made such hooks, pinned as in the configuration. The others are skipped, each with its
-reason.
+package is on the registry, or that are but an expression, are made such hooks, pinned as in the configuration. The
+others are skipped, each with its reason.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from typing import Any
 import yaml
 
 from upstreaming.bed import Bed, UpstreamError
+from upstreaming.complaints import beyond
 from upstreaming.table import Row
 
 # Repositories of hooks whose package is on the registry: its name there, and the program and files of each hook.
@@ -65,6 +65,13 @@ PACKAGES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
         },
     ),
 }
+# Hooks that are an expression which no line may match, on no registry: repository and version, and what each looks for.
+EXPRESSIONS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
+    ("pre-commit/pygrep-hooks", "1.10.0"): {
+        "python-no-log-warn": {"entry": r"\.(?<!warnings\.)warn\(", "types": ["python"]},
+        "rst-backticks": {"entry": r"^(?! {4})(.* )?`[^`]+`(?!_)", "types": ["rst"]},
+    },
+}
 # Hooks of the repository's own that cannot say what is asked here, and why.
 EXCUSED = {
     "check-usage-of-re2-over-re": "RE2 has no look-ahead, which our patterns use; Airflow 3 has dropped this rule",
@@ -75,8 +82,8 @@ EXCUSED = {
 ELSEWHERE = {
     "insert-license": "see the row of licence headers",
     "check-default-configuration": "see the row of the default configuration",
-    "mypy-airflow": "see the row of mypy",
-    "mypy-airflow-core": "see the row of mypy",
+    "mypy-airflow": "see the row of types",
+    "mypy-airflow-core": "see the row of types",
 }
 # Hooks that see all of the repository, made to see the files of the patch.
 NARROWED = {"ruff-format": {"entry": "ruff format --force-exclude --check", "pass_filenames": True}}
@@ -102,14 +109,7 @@ class Ran:
 
     def beyond(self, before: Ran) -> list[str]:
         """Return what was not said before, wherever in a file it stood then."""
-        known = Counter(map(_without_numbers, before.said))
-        new = []
-        for line in self.said:
-            if known[_without_numbers(line)] > 0:
-                known[_without_numbers(line)] -= 1
-            else:
-                new.append(line)
-        return new
+        return beyond(self.said, before.said)
 
 
 class Hooks:
@@ -133,7 +133,7 @@ class Hooks:
                 local, reason = self._runnable(repository, hook, text)
                 if local is not None:
                     hooks.append(local)
-                elif reason and _concerns(hook, files):
+                elif reason and any(concerned(hook, path) for path in files):
                     row = Row(f"hook {hook['id']}", "-", reason, None)
                     self._skipped += [row] if row not in self._skipped else []
         self._skipped += self._of_folders(files)
@@ -202,15 +202,19 @@ class Hooks:
         if repository["repo"] == "meta":
             return None, "checks the list of hooks, not the patch"
         owner = "/".join(repository["repo"].removesuffix(".git").split("/")[-2:])
+        version = _frozen(text, repository["rev"])
+        kept = {key: value for key, value in hook.items() if key not in ("name", "stages")}
+        if looked_for := EXPRESSIONS.get((owner, version), {}).get(hook["id"]):
+            return {"name": hook["id"], "language": "pygrep", **looked_for, **kept}, ""
         package, hooks = PACKAGES.get(owner, ("", {}))
         if hook["id"] not in hooks:
-            return None, ELSEWHERE.get(hook["id"]) or f"comes from {owner}, which is on no package registry"
-        version = _frozen(text, repository["rev"])
+            elsewhere = f"comes from {owner} {version}, which is on no package registry"
+            return None, ELSEWHERE.get(hook["id"]) or elsewhere
         return {
             "name": hook["id"],
             "language": "python",
             **hooks[hook["id"]],
-            **{key: value for key, value in hook.items() if key not in ("name", "stages")},
+            **kept,
             "additional_dependencies": [f"{package}=={version}", *hook.get("additional_dependencies", [])],
         }, ""
 
@@ -234,12 +238,7 @@ def _frozen(text: str, revision: str) -> str:
     return (comment[1] if comment else revision).removeprefix("v")
 
 
-def _concerns(hook: dict, files: list[Path]) -> bool:
-    """Whether a hook would see one of the files, as far as its patterns tell."""
-    wanted = re.compile(hook.get("files", "")).search
-    unwanted = re.compile(hook.get("exclude", "^$")).search
-    return any(wanted(path.as_posix()) and not unwanted(path.as_posix()) for path in files)
-
-
-def _without_numbers(line: str) -> str:
-    return re.sub(r"\x1b\[[\d;]*m|\d+|[~^]", "", line).strip()
+def concerned(hook: dict, path: Path) -> bool:
+    """Whether a hook would see a file, as far as its patterns tell."""
+    name = path.as_posix()
+    return bool(re.search(hook.get("files", ""), name) and not re.search(hook.get("exclude", "^$"), name))

@@ -24,13 +24,22 @@ from pathlib import Path
 GROUPS = ("patch", "forms", "hooks", "types", "tests")
 # Those that import the tree's Airflow, and so need what it depends on.
 WITH_AIRFLOW = ("forms", "types", "tests")
+# Exit codes.
+GOOD, FAILED, IMPOSSIBLE, INCOMPLETE = range(4)
+MEANINGS = """\
+exit codes:
+  0  every group was checked, and nothing fails that had passed
+  1  something fails with the patch that had passed without it, or that is new
+  2  the checks could not be made
+  3  nothing of the kind fails, but a whole group was not checked: the last line names it
+"""
 REQUIREMENTS = Path(__file__).parents[2] / "requirements"
 
 
 def parse(arguments: list[str], description: str | None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, epilog=MEANINGS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("tree", type=Path, help="a checkout of Airflow's repository, committed")
     parser.add_argument(

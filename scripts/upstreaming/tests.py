@@ -28,8 +28,10 @@ from upstreaming.bed import Bed, UpstreamError
 from upstreaming.table import Row
 
 OURS = ("fargate", "test_fargate_executor.py")
-# Beside the tests of executors: what reads config.yml, and what loads an executor by its name.
-OTHERS = ("config_templates", "core/test_configuration.py", "cli/commands/test_config_command.py")
+# Beside the tests of executors: what reads config.yml, and what gathers the commands of executors. Each stands elsewhere
+# in some trees.
+OTHERS = ("test_configuration.py", "test_config_command.py", "test_cli_parser.py")
+EXAMPLES = "test_example_dags.py"
 PASSED, FAILED, SKIPPED = "passed", "failed", "skipped"
 
 
@@ -65,14 +67,20 @@ class RunsOfTests:
         ours = self._run("our-tests", *(str(self._executors / name) for name in OURS))
         left_out = [f"--ignore={self._executors / name}" for name in OURS]
         after = self._run("airflows-tests-after", *self._airflows(), *left_out)
-        example = self._run(
-            "example-dag", str(self._executors.parent / "always/test_example_dags.py"), "-k", "fargate"
-        )
         return [
             Row("our tests, in the tree", "-", str(ours), _good(ours), tuple(sorted(ours.failed()))),
             self._compared(after),
-            Row("Airflow's tests of example DAGs, ours", "-", str(example), _good(example)),
+            *(_absent(f"Airflow's {name}") for name in OTHERS if not self._named(name)),
+            self._example(),
         ]
+
+    def _example(self) -> Row:
+        check = "Airflow's tests of example DAGs, ours"
+        found = self._named(EXAMPLES)
+        if not found:
+            return _absent(check)
+        results = self._run("example-dag", *found, "-k", "fargate")
+        return Row(check, "-", str(results), _good(results), tuple(sorted(results.failed())))
 
     def _compared(self, after: Results) -> Row:
         before = self._before or Results({})
@@ -85,12 +93,16 @@ class RunsOfTests:
         ]
         details += [f"of the executor's name: {name}: {after.outcomes[name]}" for name in named]
         passed = not fresh and not lost and bool(named) and all(after.outcomes[n] == PASSED for n in named)
-        check = "Airflow's tests of executors, loader, configuration"
+        check = "Airflow's tests of executors, configuration, commands"
         return Row(check, str(before), str(after), passed, tuple(details))
 
     def _airflows(self) -> list[str]:
-        names = [str(self._executors), *(str(self._executors.parent / name) for name in OTHERS)]
-        return [name for name in names if (self._bed.root / name).exists()]
+        return [str(self._executors), *(path for name in OTHERS for path in self._named(name))]
+
+    def _named(self, name: str) -> list[str]:
+        """Return the test files of a name, wherever below the tests of Airflow itself."""
+        found = sorted((self._bed.root / self._executors.parent).rglob(name))
+        return [path.relative_to(self._bed.root).as_posix() for path in found]
 
     def _run(self, log: str, *arguments: str) -> Results:
         report = self._bed.home / f"{log}.xml"
@@ -106,6 +118,10 @@ def _outcomes(report: Path):
         kinds = {child.tag for child in case}
         outcome = FAILED if kinds & {"failure", "error"} else SKIPPED if "skipped" in kinds else PASSED
         yield f"{case.get('classname')}::{case.get('name')}", outcome
+
+
+def _absent(check: str) -> Row:
+    return Row(check, "-", "the tree has no tests of this name", None)
 
 
 def _good(results: Results) -> bool:
