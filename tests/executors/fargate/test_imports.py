@@ -95,14 +95,14 @@ MAY_IMPORT = {
     "cli.account": "ecs",
     "cli.facts": "cli.account",
     "cli.checks": "fitting outcome",
-    "cli.definition_checks": "cli.checks sizes",
+    "cli.definition_checks": "cli.checks fitting sizes",
     "cli.permissions": "cli.checks cli.definition_checks",
     "cli.containers": "ecs launch",
-    "cli.rendering": "errors launch merging tags template",
+    "cli.rendering": "launch merging request tags template",
     "cli.workload": "compat errors launch",
     "cli.commands": (
         "check cli.account cli.checks cli.containers cli.definition_checks cli.facts cli.permissions cli.rendering "
-        "cli.workload compat config connecting errors hints launch options request"
+        "cli.workload compat config connecting errors hints launch request"
     ),
 }
 
