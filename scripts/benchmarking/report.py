@@ -38,7 +38,11 @@ BEGIN, END = ".. begin of the figures: written by scripts/benchmark --docs", "..
 FILES = """.. image:: fargate-performance.svg
     :alt: Launches accepted over time, and the duration of heartbeats, for both executors
 
+.. here only
+
 ``fargate-performance.json``, beside this page, has the figures of each repetition.
+
+.. end of here only
 """
 _RIGHT = ("incumbent", "ours", "ratio", "must be")
 

@@ -30,6 +30,7 @@ from overlay_parts.config_section import dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.metrics import read_metrics
 from overlay_parts.own_imports import resolve
+from overlay_parts.pages import for_a_tree
 from overlay_parts.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
 from overlay_parts.rules import EditRule, Material, rules_for
 
@@ -102,7 +103,8 @@ class Overlay:
             for folder in sorted({Path(name).parent.as_posix() for name in tests} - {"."}):
                 yield f"{checkout.tests}/{folder}/__init__.py", Text(_licence(next(iter(tests.values()))))
         for name, path in self._pages().items():
-            yield f"{checkout.docs}/{name}", path
+            is_text = path.suffix == ".rst"
+            yield f"{checkout.docs}/{name}", Text(for_a_tree(path.read_bytes())) if is_text else path
         yield newsfragment(checkout.newsfragments, self.pull_request), Text(NEWSFRAGMENT.encode())
 
     def _pages(self) -> dict[str, Path]:

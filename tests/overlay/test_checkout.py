@@ -92,10 +92,12 @@ def test_airflows_files_get_their_lines(overlay, checkout, layout):
     """What was edited is what has a rule, and no line of Airflow's is lost but those that became longer."""
     installation_of(overlay, checkout).apply()
     changed = git(checkout, "diff", "--numstat").splitlines()
+    # Of the Airflow that the checkout is made around.
+    release = tuple(int(number) for number in find_tree().version.split(".")[:2])
     assert {line.split("\t")[2]: int(line.split("\t")[1]) for line in changed} == {
         f"{layout.package}/executors/executor_constants.py": 0,
         f"{layout.package}/executors/executor_loader.py": 0,
-        f"{layout.package}/cli/cli_parser.py": 0,
+        **({f"{layout.package}/cli/cli_parser.py": 0} if release >= (3, 2) else {}),
         f"{layout.package}/config_templates/config.yml": 1,
         f"{layout.tests}/test_executor_loader.py": 0,
         f"{layout.docs}/index.rst": 0,

@@ -1,0 +1,124 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What our pages, tests and modules say of this repository does not go into a source tree."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from overlay_parts.checkout import Checkout
+from overlay_parts.errors import OverlayError
+from overlay_parts.layout import Tree
+from overlay_parts.pages import for_a_tree
+from overlay_parts.plan import Overlay
+
+from tests.overlay.conftest import REPOSITORY
+
+# What a source tree has not: our scripts, our data, and the tests that stay here.
+OF_THIS_REPOSITORY = re.compile(
+    rb"scripts/(?!ci)|fargate-performance\.json|tests/(fault_matrix|bad_input|security|documentation)"
+    rb"|\.\. (end of )?here only"
+)
+PAGE = """\
+Title
+=====
+
+.. things: made by scripts/things
+
+A table.
+
+.. end of the things
+
+.. here only
+
+Run it
+------
+
+.. code-block:: bash
+
+    scripts/run
+
+.. end of here only
+
+More, of which scripts are made by hand.
+
+.. begin of the figures: written by scripts/benchmark --docs
+
+A figure.
+
+.. here only
+
+Data.
+
+.. end of here only
+
+.. end of the figures
+"""
+
+
+def laid_files(tmp_path):
+    checkout = Checkout(tmp_path, "airflow", tests="tests", docs="docs", newsfragments="newsfragments")
+    tree = Tree(tmp_path / "airflow", "3.9.0", checkout)
+    files = Overlay(REPOSITORY / "airflow").files(tree)
+    return {path: source.read_bytes() for path, source in files.items()}
+
+
+def test_no_laid_file_names_what_stays_here(tmp_path):
+    """Whoever reads a page or a test in Airflow's tree finds there what it names."""
+    laid = laid_files(tmp_path)
+    assert {"docs/fargate-performance.rst", "airflow/config_templates/fargate.yml"} <= laid.keys()
+    found = {
+        path: line.decode()
+        for path, content in laid.items()
+        for line in content.splitlines()
+        if OF_THIS_REPOSITORY.search(line)
+    }
+    assert found == {}
+
+
+def test_the_pages_here_name_it():
+    """Or the test above would look for what is nowhere."""
+    pages = (REPOSITORY / "docs" / "executor").glob("*.rst")
+    assert sum(bool(OF_THIS_REPOSITORY.search(page.read_bytes())) for page in pages) >= 5
+
+
+def test_a_page_is_laid_without_what_is_of_this_repository(tmp_path):
+    """Blocks and the comments of our scripts go with the empty line behind them; all else stays as it is."""
+    assert for_a_tree(PAGE.encode()).decode() == (
+        "Title\n=====\n\nA table.\n\nMore, of which scripts are made by hand.\n\nA figure.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        ".. here only\n\nText.\n",
+        "Text.\n\n.. end of here only\n",
+        PAGE + "\n.. here only\n",
+    ],
+)
+def test_half_a_block_is_told(page):
+    """A mistake in a page of ours neither cuts the rest of it nor goes unseen."""
+    with pytest.raises(OverlayError, match="without the other"):
+        for_a_tree(page.encode())
+
+
+def test_what_has_nothing_of_it_is_laid_as_it_is(tmp_path):
+    """Byte for byte."""
+    page = REPOSITORY / "docs" / "executor" / "fargate-cli.rst"
+    assert laid_files(tmp_path)["docs/fargate-cli.rst"] == page.read_bytes()
