@@ -33,6 +33,7 @@ from airflow.executors.fargate.adoption import (
     look_until_answered,
 )
 from airflow.executors.fargate.launch import Event, Launch, NotFound
+from airflow.executors.fargate.outcome import Verdict, judge_error
 from airflow.executors.fargate.run import Agenda, Calls, Pool, Run
 from airflow.executors.fargate.throttle import BackOff
 
@@ -107,6 +108,8 @@ class Searching:
         self._now = now
         self._back_off = BackOff(*ADOPTION_BACK_OFF, random)
         self._due = Agenda()
+        #: Whether the last search was refused for good.
+        self._refused = False
         self.calls = Calls(pool, post)
 
     # The containers of another scheduler.
@@ -125,7 +128,7 @@ class Searching:
             now=self._now,
             wait=self._wait,
             back_off=self._back_off,
-            failed=partial(log.warning, "AWS cannot be asked for containers to adopt, asking again: %s"),
+            failed=_log_failed_look,
         )
         self._pool.submit(look, partial(self._post, self._looked, reply))
 
@@ -188,14 +191,36 @@ class Searching:
         return self._due.first()
 
     def _searched(self, runs: Sequence[Run], result: Result) -> None:
+        failed = result.error is not None and not self._is_refused(result.error)
+        found = {} if result.error is not None else result.value
+        self._refused = self._refused and result.error is not None
         for run in runs:
             if run.over:
                 continue
-            if result.error is not None:
+            if failed:
                 self._due.put(self._clock() + ERROR_DELAY, run)
-            elif run.launch.id in result.value:
-                self._owner.accepted(run, result.value[run.launch.id])
+            elif run.launch.id in found:
+                self._owner.accepted(run, found[run.launch.id])
             else:
                 # Not before: a search that the thread's death has kept from being made is none.
                 run.searches += 1
                 self.add(run)
+
+    def _is_refused(self, error: BaseException) -> bool:
+        """Tell whether AWS will say so however often it is asked; said once to whoever can allow it."""
+        outcome = judge_error(error)
+        if outcome.verdict is not Verdict.FAILED:
+            return False
+        if not self._refused:
+            log.error(
+                "Containers of which nobody knows whether they exist cannot be searched for: %s Allow ecs:ListTasks and "
+                "ecs:DescribeTasks. Until then such a container is not stopped",
+                outcome.reason,
+            )
+        self._refused = True
+        return True
+
+
+def _log_failed_look(error: BaseException) -> None:
+    # Not the error itself: for its message botocore takes the body, such as a proxy's page, which may repeat the request.
+    log.warning("AWS cannot be asked for containers to adopt, asking again: %s", judge_error(error).reason)

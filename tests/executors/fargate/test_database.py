@@ -216,6 +216,12 @@ def test_what_no_scheduler_of_this_database_has_launched_is_left_alone(metadata,
     assert database.given_up([stranger(name)], metadata.name(OWN)) == []
 
 
+def test_one_odd_name_hides_no_other(metadata):
+    """Whatever a scheduler is called in one container, it is told which of the others are given up."""
+    odd = [stranger(name) for name in ("9" * 5000 + "@1.0", "nul\0@1.0", "half\ud800@1.0")]
+    assert database.given_up([*odd, stranger(metadata.name(GONE), 1)], None) == [ARN.format(1)]
+
+
 @pytest.mark.parametrize(
     "row, container, is_given_up",
     [

@@ -75,7 +75,7 @@ MAY_IMPORT = {
     "sweeping": "ecs launch outcome",
     "launching": "errors fitting outcome run throttle",
     "following": "ecs launching outcome run throttle",
-    "searching": "adoption launch run throttle",
+    "searching": "adoption launch outcome run throttle",
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
     "last_lines": "launch links logs outcome throttle",
