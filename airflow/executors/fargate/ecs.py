@@ -39,9 +39,7 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 
 
-def client_config(
-    connections: int, *, connect_timeout: float = CONNECT_TIMEOUT, read_timeout: float = READ_TIMEOUT
-) -> Any:
+def client_config(connections: int, timeouts: tuple[float, float] | None = None) -> Any:
     """
     Return the botocore configuration of a client.
 
@@ -49,10 +47,11 @@ def client_config(
     keeps one through all resends, and waits elsewhere than in a thread.
 
     :param connections: how many calls are made at the same time.
-    :param connect_timeout: seconds, as is the other one.
+    :param timeouts: seconds to connect, and to read, for whoever has less patience.
     """
     from botocore.config import Config
 
+    connect_timeout, read_timeout = timeouts or (CONNECT_TIMEOUT, READ_TIMEOUT)
     return Config(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,

@@ -103,7 +103,7 @@ class _Clients:
     def _make(self, service: str, region: str) -> Any:
         # The option's endpoint is of ECS alone.
         endpoint = self._text_of("endpoint_url") if service == "ecs" else None
-        config = client_config(CONNECTIONS, connect_timeout=CONNECT_TIMEOUT, read_timeout=READ_TIMEOUT)
+        config = client_config(CONNECTIONS, (CONNECT_TIMEOUT, READ_TIMEOUT))
         session = self._session_maker(self._text_of("conn_id"), region)()
         return session.client(service, region_name=region, endpoint_url=endpoint, config=config)
 
