@@ -106,7 +106,7 @@ GUARDS = (
             Edit(
                 "fargate/outcome.py",
                 "    if not stopped:\n",
-                "    if not stopped or not _is_number(exit_code):\n",
+                "    if not stopped or not is_number(exit_code):\n",
             ),
         ),
     ),

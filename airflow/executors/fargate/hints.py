@@ -57,6 +57,54 @@ HINTS = (
         "Ask AWS for a higher quota, or lower Airflow's parallelism",
     ),
     (
+        "number of tasks you can run concurrently",
+        "the account's quota of Fargate tasks is used up",
+        "Ask AWS for a higher quota, or lower Airflow's parallelism",
+    ),
+    (
+        "unable to assume the role",
+        "ECS may not use a role of the task definition",
+        "Check that the role exists, and that its trust policy names ecs-tasks.amazonaws.com",
+    ),
+    (
+        "service linked role",
+        "the account does not have the role that ECS itself works with",
+        "Make it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com",
+    ),
+    (
+        "InvalidSubnetID.NotFound",
+        "a subnet does not exist in this Region and account",
+        "Check [fargate] subnets and region, and the networkConfiguration of the task and its queue",
+    ),
+    (
+        "InvalidGroup.NotFound",
+        "a security group does not exist in this Region and account",
+        "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue",
+    ),
+    (
+        "Assign public IP is not supported",
+        "only a task on Fargate can ask for a public IP address, and this one is to run elsewhere",
+        "Leave [fargate] assign_public_ip empty, or name where tasks run with launch_type or capacity_provider_strategy",
+    ),
+    (
+        "Network Configuration must be provided",
+        "the task definition's network mode is awsvpc, which needs subnets",
+        "Set [fargate] subnets",
+    ),
+    (
+        "Network Configuration is not valid",
+        "the task definition's network mode is not awsvpc, the only one to have subnets",
+        "Leave [fargate] subnets empty, or change the network mode",
+    ),
+    (
+        "No Container Instances were found",
+        "the cluster has no instances to run the task on",
+        (
+            "Register instances with the cluster, or check [fargate] launch_type, capacity_provider_strategy and "
+            "cluster"
+        ),
+    ),
+    (
         "Capacity is unavailable",
         "AWS has no capacity at the moment",
         "Add subnets in other Availability Zones",
@@ -181,6 +229,15 @@ HINTS = (
         "TaskFailedToStart",
         "AWS could not start the container",
         "See the container's page in the AWS console",
+    ),
+    # What stands in the answer to a call that AWS refuses, whatever the reason: the last to be looked for.
+    *(
+        (
+            code,
+            "AWS refuses the call",
+            "Correct what AWS names; airflow fargate render shows a task's request",
+        )
+        for code in ("InvalidParameterException", "ClientException")
     ),
 )
 #: What an exit code says of a command, as shells and container runtimes have it: above 128 a signal's number.

@@ -29,11 +29,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from airflow.executors.fargate.hints import explain
+from airflow.executors.fargate.values import epoch, is_number, mapping, sequence, text
 
 
 class Verdict(Enum):
@@ -137,22 +137,19 @@ CAPACITY = (
     "limit on the number of tasks you can run concurrently",
 )
 
-#: The end of the year 9999, the last one that Python knows, in seconds since the epoch.
-END_OF_TIME = 253_402_300_800
-
 
 def judge_error(error: BaseException) -> Outcome:
     """Judge an exception that a call to ECS raised; an error that nobody knows leaves the call in doubt."""
     response = getattr(error, "response", None)
     if not isinstance(response, Mapping):
         return _judge_own_error(error)
-    code = _text(_mapping(response.get("Error")).get("Code"))
-    message = _text(_mapping(response.get("Error")).get("Message"))
-    status = _mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
+    code = text(mapping(response.get("Error")).get("Code"))
+    message = text(mapping(response.get("Error")).get("Message"))
+    status = mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
     if not code or code.isdigit():
         # No error of AWS's: for message botocore takes the body, such as a proxy's page, which may repeat the request.
         return Outcome(
-            Verdict.IN_DOUBT, f"HTTP status {code or _text(status)}, and no error that AWS has named"
+            Verdict.IN_DOUBT, f"HTTP status {code or text(status)}, and no error that AWS has named"
         )
     told = f"{code}: {message}"
     if code in THROTTLE_CODES:
@@ -163,7 +160,7 @@ def judge_error(error: BaseException) -> Outcome:
         w in message for w in WRAPPED_THROTTLES
     ):
         return Outcome(Verdict.THROTTLED, told)
-    started = [arn for arn in _list(response.get("resourceIds")) if isinstance(arn, str) and arn]
+    started = [arn for arn in sequence(response.get("resourceIds")) if isinstance(arn, str) and arn]
     if code == "ConflictException" and started:
         # The token is ours alone, so what it started is ours too.
         return Outcome(Verdict.ACCEPTED, told, arn=started[0])
@@ -178,19 +175,19 @@ def _judge_own_error(error: BaseException) -> Outcome:
     if "ParamValidationError" in names:
         # Its message repeats the values, of which one can be a password.
         return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
-    told = f"{type(error).__name__}: {_text(error)}"
+    told = f"{type(error).__name__}: {text(error)}"
     return Outcome(Verdict.CREDENTIALS if names & CREDENTIAL_ERRORS else Verdict.IN_DOUBT, told)
 
 
 def judge_run_task(response: Any) -> Outcome:
     """Judge the response to RunTask; one that names neither a task nor a failure leaves it in doubt."""
-    for task in _list(_mapping(response).get("tasks")):
-        arn = _mapping(task).get("taskArn")
+    for task in sequence(mapping(response).get("tasks")):
+        arn = mapping(task).get("taskArn")
         if isinstance(arn, str) and arn:
             return Outcome(Verdict.ACCEPTED, arn=arn)
-    for failure in _list(_mapping(response).get("failures")):
+    for failure in sequence(mapping(response).get("failures")):
         if isinstance(failure, Mapping):
-            told = ": ".join(_text(failure[k]) for k in ("reason", "detail") if failure.get(k))
+            told = ": ".join(text(failure[k]) for k in ("reason", "detail") if failure.get(k))
             verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
             return Outcome(verdict, explain(told))
     return Outcome(Verdict.IN_DOUBT, "AWS answered with neither a task nor a failure")
@@ -203,51 +200,64 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
     Its exit code decides as soon as the container has stopped: what the other containers do, and how long
     the task takes to vanish, is nobody's business.
     """
-    task = _mapping(task)
+    task = mapping(task)
     stopped = task.get("lastStatus") in ("STOPPED", "DELETED")
-    arn = task["taskArn"] if isinstance(task.get("taskArn"), str) else None
     container = _container(task, container_name)
     exit_code = container.get("exitCode")
-    started = bool(task.get("startedAt")) or _is_number(exit_code)
-    if _is_number(exit_code) and (stopped or container.get("lastStatus") == "STOPPED"):
-        ended_at = _epoch(task.get("executionStoppedAt"))
-        if exit_code == 0:
-            return Outcome(Verdict.FINISHED, arn=arn, started=True, ended_at=ended_at)
-        told = _join(container.get("reason"), task.get("stopCode"), task.get("stoppedReason"))
-        return Outcome(
-            Verdict.FAILED,
-            f"Container {container_name} exited with code {exit_code}. {explain(told, exit_code)}{_others(task, container_name)}",
-            arn,
-            True,
-            ended_at,
-            _definition(task),
-        )
+    if is_number(exit_code) and (stopped or container.get("lastStatus") == "STOPPED"):
+        return _judge_exit(task, container_name, container["exitCode"])
+    started = bool(task.get("startedAt")) or is_number(exit_code)
     if not stopped:
-        return Outcome(Verdict.LIVE, arn=arn, started=started)
-    told = _join(task.get("stopCode"), task.get("stoppedReason"), container.get("reason"))
+        return Outcome(Verdict.LIVE, arn=_arn(task), started=started)
+    return _judge_without_code(task, container_name, started)
+
+
+def _judge_exit(task: Mapping[str, Any], container_name: str, exit_code: int) -> Outcome:
+    """Judge a task whose container of that name has ended with this code."""
+    ended_at = epoch(task.get("executionStoppedAt"))
+    if exit_code == 0:
+        return Outcome(Verdict.FINISHED, arn=_arn(task), started=True, ended_at=ended_at)
+    reason = _container(task, container_name).get("reason")
+    told = explain(_join(reason, task.get("stopCode"), task.get("stoppedReason")), exit_code)
+    return Outcome(
+        Verdict.FAILED,
+        f"Container {container_name} exited with code {exit_code}. {told}{_others(task, container_name)}",
+        arn=_arn(task),
+        started=True,
+        ended_at=ended_at,
+        task_definition=_definition(task),
+    )
+
+
+def _judge_without_code(task: Mapping[str, Any], container_name: str, started: bool) -> Outcome:
+    """Judge a task that has stopped, and of whose container of that name AWS tells no exit code."""
+    reason = _container(task, container_name).get("reason")
+    told = _join(task.get("stopCode"), task.get("stoppedReason"), reason)
+    explained = f"{explain(told)}{_others(task, container_name)}"
     if started:
         return Outcome(
             Verdict.FAILED,
-            f"Container {container_name} ended without an exit code. {explain(told)}{_others(task, container_name)}",
-            arn,
-            True,
+            f"Container {container_name} ended without an exit code. {explained}",
+            arn=_arn(task),
+            started=True,
             task_definition=_definition(task),
         )
     no_room = task.get("stopCode") == "SpotInterruption" or any(sign in told for sign in CAPACITY)
     verdict = Verdict.NO_CAPACITY if no_room else Verdict.LAUNCH_AGAIN
-    return Outcome(
-        verdict,
-        f"Container {container_name} never started. {explain(told)}{_others(task, container_name)}",
-        arn,
-    )
+    return Outcome(verdict, f"Container {container_name} never started. {explained}", arn=_arn(task))
 
 
 def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """Return the container of that name, or an empty one: then there is no exit code, and that is judged."""
-    for container in _list(task.get("containers")):
+    for container in sequence(task.get("containers")):
         if isinstance(container, Mapping) and container.get("name") == name:
             return container
     return {}
+
+
+def _arn(task: Mapping[str, Any]) -> str | None:
+    arn = task.get("taskArn")
+    return arn if isinstance(arn, str) else None
 
 
 def _definition(task: Mapping[str, Any]) -> str | None:
@@ -257,43 +267,12 @@ def _definition(task: Mapping[str, Any]) -> str | None:
 
 def _others(task: Mapping[str, Any], name: str) -> str:
     """Tell the exit codes of the containers beside the one of that name; nothing where there are none."""
-    containers = [one for one in _list(task.get("containers")) if isinstance(one, Mapping)]
+    containers = [one for one in sequence(task.get("containers")) if isinstance(one, Mapping)]
     codes = [(one.get("name"), one.get("exitCode")) for one in containers if one.get("name") != name]
-    told = [f"{_text(other)} {code if _is_number(code) else 'none'}" for other, code in codes]
+    told = [f"{text(other)} {code if is_number(code) else 'none'}" for other, code in codes]
     return f" Exit codes of the other containers: {', '.join(told)}." if told else ""
 
 
 def _join(*parts: Any) -> str:
     # AWS often gives the container's reason as the task's, too.
-    return "; ".join(dict.fromkeys(_text(part) for part in parts if part))
-
-
-def _epoch(moment: Any) -> float | None:
-    """Return a moment in seconds since the epoch; AWS sends it so, and botocore may have made a datetime of it."""
-    try:
-        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-    except (OverflowError, ValueError, OSError):  # The first and the last days that Python knows have none.
-        return None
-    # A number beyond that is none of seconds; nor can a metric be made of it.
-    return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < END_OF_TIME else None
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _list(value: Any) -> list[Any] | tuple[Any, ...]:
-    return value if isinstance(value, (list, tuple)) else ()
-
-
-def _is_number(value: Any) -> bool:
-    """Tell whether this is a whole number; True and False are none, though Python thinks so."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _text(value: Any) -> str:
-    """Return the text of anything, also of what cannot tell its own."""
-    try:
-        return "" if value is None else str(value)
-    except Exception:
-        return f"({type(value).__name__})"
+    return "; ".join(dict.fromkeys(text(part) for part in parts if part))

@@ -58,8 +58,9 @@ MAY_IMPORT = {
     "tally": "",
     "template": "",
     "throttle": "",
+    "values": "",
     # A verdict has its explanation in words, which are a module of their own.
-    "outcome": "hints",
+    "outcome": "hints values",
     "ecs": "pool",
     # The options. A single one is read, and its mistake kept, by a module of its own; what the launch type cannot use
     # is left out of the default request as it is of any other.
@@ -69,7 +70,7 @@ MAY_IMPORT = {
     "merging": "errors fitting launch",
     "check": "config errors fitting sizes tags",
     "request": "config errors fitting launch merging tags",
-    "fragments": "errors merging request",
+    "fragments": "errors fitting merging request",
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
     "adoption": "ecs launch outcome",
     "sweeping": "ecs launch outcome",

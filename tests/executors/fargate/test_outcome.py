@@ -27,6 +27,7 @@ from botocore.exceptions import ClientError
 
 from airflow.executors.fargate.hints import ANY_EXIT, EXIT_CODES, HINTS, explain
 from airflow.executors.fargate.outcome import (
+    CAPACITY,
     CREDENTIAL_CODES,
     CREDENTIAL_ERRORS,
     THROTTLE_CODES,
@@ -697,6 +698,130 @@ class TestGarbage:
     def test_in_the_place_of_a_status_is_not_the_end(self, odd):
         """A status that nobody knows is not that of a stopped task."""
         assert judge_task({"lastStatus": odd}, "airflow").verdict is Verdict.LIVE
+
+
+#: What AWS says of a RunTask that it does not carry out: the exception, or a failure in its answer.
+REFUSALS = [
+    (
+        "AccessDeniedException",
+        "User: x is not authorized to perform: ecs:RunTask on resource: y",
+        "ecs:RunTask",
+    ),
+    ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole", "iam:PassRole"),
+    ("AccessDeniedException", "User: x is not authorized to perform: ecs:TagResource", "ecs:TagResource"),
+    ("AccessDeniedException", "no", "airflow fargate check"),
+    ("BlockedException", "Your account is blocked", "AWS Support"),
+    ("ClusterNotFoundException", "Cluster not found.", "[fargate] cluster"),
+    ("PlatformUnknownException", "The platform version is invalid.", "[fargate] platform_version"),
+    ("PlatformTaskDefinitionIncompatibilityException", "x", "[fargate] platform_version"),
+    ("UnsupportedFeatureException", "not in this Region", "airflow fargate render"),
+    ("ClientException", "TaskDefinition is inactive", "[fargate] task_definition"),
+    ("ClientException", "something else", "Correct what AWS names"),
+    ("InvalidParameterException", "something else", "Correct what AWS names"),
+    (
+        "InvalidParameterException",
+        "Override for container named x is not a container in the TaskDefinition.",
+        "executor_config",
+    ),
+    (
+        "InvalidParameterException",
+        "The specified capacity provider 'x' was not found.",
+        "airflow fargate check",
+    ),
+    (
+        "InvalidParameterException",
+        (
+            "Error retrieving subnet information for [subnet-1]: The subnet ID 'subnet-1' does not exist "
+            "(ErrorCode: InvalidSubnetID.NotFound)"
+        ),
+        "[fargate] subnets",
+    ),
+    (
+        "InvalidParameterException",
+        (
+            "Error retrieving security group information for [sg-1]: The security group 'sg-1' does not exist "
+            "(ErrorCode: InvalidGroup.NotFound)"
+        ),
+        "[fargate] security_groups",
+    ),
+    (
+        "InvalidParameterException",
+        "Assign public IP is not supported for this launch type.",
+        "[fargate] assign_public_ip",
+    ),
+    (
+        "InvalidParameterException",
+        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        "[fargate] subnets",
+    ),
+    (
+        "InvalidParameterException",
+        "Network Configuration is not valid for the given networkMode of this task definition.",
+        "subnets empty",
+    ),
+    (
+        "InvalidParameterException",
+        "No Container Instances were found in your cluster.",
+        "[fargate] launch_type",
+    ),
+    (
+        "InvalidParameterException",
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+        "create-service-linked-role",
+    ),
+    (
+        "ClientException",
+        (
+            "ECS was unable to assume the role 'arn:aws:iam::1:role/AGENT' that was provided for this task. Please "
+            "verify that the role being passed has the proper trust relationship and permissions and that your IAM user "
+            "has permissions to pass this role."
+        ),
+        "trust policy",
+    ),
+]
+
+
+class TestRemedies:
+    @pytest.mark.parametrize(("code", "message", "remedy"), REFUSALS)
+    def test_a_refusal_has_one(self, code, message, remedy):
+        """Whoever reads why AWS refused a launch learns what to do about it."""
+        outcome = judge_error(client_error(code, message))
+        assert outcome.verdict is Verdict.FAILED
+        _, told, after = outcome.reason.partition(f"(AWS: {code}: {message.rstrip('.')}). ")
+        assert told
+        assert remedy in after
+
+    @pytest.mark.parametrize("sign", CAPACITY)
+    def test_no_room_has_one(self, sign):
+        """As a failure of RunTask, and as the reason of a container that never started."""
+        words = f"You've reached the {sign}, or so" if sign.startswith("limit") else f"{sign}CPU"
+        answered = judge_run_task({"tasks": [], "failures": [{"reason": words}]})
+        described = judge_task(
+            task("STOPPED", stop_code="TaskFailedToStart", stopped_reason=words), "airflow"
+        )
+        for outcome in (answered, described):
+            assert outcome.verdict is Verdict.NO_CAPACITY
+            _, told, remedy = outcome.reason.partition(f"{words}). ")
+            assert told
+            assert remedy
+
+    @pytest.mark.parametrize("reason", ["AGENT", "LOCATION", "ATTRIBUTE"])
+    def test_a_failure_of_placement_has_one(self, reason):
+        """What is wrong with the instances may pass, and is told."""
+        outcome = judge_run_task({"tasks": [], "failures": [{"arn": ARN, "reason": reason}]})
+        assert outcome.verdict is Verdict.LAUNCH_AGAIN
+        assert outcome.reason.partition(f"(AWS: {reason}). ")[2]
+
+    def test_the_quotas_are_told_apart(self):
+        """vCPUs and tasks are two quotas, and AWS asks which one is to be raised."""
+        reasons = [
+            judge_run_task(
+                {"failures": [{"reason": f"You've reached the limit on the number of {what}"}]}
+            ).reason
+            for what in ("vCPUs you can run concurrently", "tasks you can run concurrently")
+        ]
+        assert "quota of Fargate vCPUs" in reasons[0]
+        assert "quota of Fargate tasks" in reasons[1]
 
 
 class TestExplain:
