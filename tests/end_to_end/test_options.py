@@ -23,10 +23,24 @@ import json
 import pytest
 from harness.dag_run import DagRun
 
+# In the scheduler's folder of configuration.
+FUNCTION = """
+from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
+
+def ours():
+    from_options = default_task_id_to_fargate_options_function()
+
+    def request(command):
+        made = from_options(command)
+        return {**made, "group": "function", "tags": [*made["tags"], {"key": "by", "value": "function"}]}
+
+    return request
+"""
 OPTIONS = {
-    "run_task_kwargs": {"group": "nightly"},
+    "execution_config_function": "our_function.ours",
+    "run_task_kwargs": {"group": "run-task-kwargs"},
     "queues": {
-        "large": {"overrides": {"cpu": "1 vCPU", "memory": "2 GB"}},
+        "large": {"group": "queue", "overrides": {"cpu": "1 vCPU", "memory": "2 GB"}},
         "spot": {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]},
     },
     "capacity_provider_fallback": "FARGATE",
@@ -40,9 +54,15 @@ def run(deployment):
     """Return a run of the DAG under a scheduler with these options, where Spot has no room."""
     deployment.fargate.adjust(faults=[{"kind": "capacity", "capacity_provider": "FARGATE_SPOT"}])
     deployment.airflow.scheduler.stop()
+    folder = deployment.airflow.settings.home / "config"
+    folder.mkdir(exist_ok=True)
+    (folder / "our_function.py").write_text(FUNCTION)
+    options = OPTIONS | {
+        "queues": OPTIONS["queues"] | {"gpu": {"taskDefinition": deployment.fargate.register("gpu")}}
+    }
     env = {
         f"AIRFLOW__FARGATE__{name.upper()}": value if isinstance(value, str) else json.dumps(value)
-        for name, value in OPTIONS.items()
+        for name, value in options.items()
     }
     scheduler = deployment.airflow.start_component("scheduler", env=env)
     try:
@@ -55,7 +75,7 @@ def run(deployment):
 
 
 def test_containers_are_what_options_and_queues_ask_for(deployment, run):
-    """Sizes by queue and task, Spot's fallback at once, and tags that say what runs."""
+    """Sizes by queue and task, a queue's own task definition, Spot's fallback at once, and tags that say what runs."""
     result = run.result()
     assert result.problems() == []
     arns = {launch.task_id: launch.container for launch in result.launches}
@@ -70,6 +90,7 @@ def test_containers_are_what_options_and_queues_ask_for(deployment, run):
         "large": ("1024", "2048"),
         "larger": ("1024", "3072"),
         "spot": ("256", "512"),
+        "gpu": ("256", "512"),
     }
     # Those of launch type FARGATE have no capacity provider.
     assert {task_id: entry.get("capacityProviderName") for task_id, entry in containers.items()} == {
@@ -77,12 +98,27 @@ def test_containers_are_what_options_and_queues_ask_for(deployment, run):
         "large": None,
         "larger": None,
         "spot": "FARGATE",
+        "gpu": None,
+    }
+    definitions = {task_id: entry["taskDefinitionArn"] for task_id, entry in containers.items()}
+    of_gpu = definitions.pop("gpu")
+    assert "/gpu:" in of_gpu
+    assert {arn.rsplit("/")[-1] for arn in definitions.values()} == {
+        deployment.fargate.told["task_definition"]
+    }
+    # Each level's own wins over that before it: the function's, run_task_kwargs, the queue's, the task's.
+    assert {task_id: entry["group"] for task_id, entry in containers.items()} == {
+        "usual": "run-task-kwargs",
+        "large": "queue",
+        "larger": "task",
+        "spot": "run-task-kwargs",
+        "gpu": "run-task-kwargs",
     }
     for task_id, entry in containers.items():
-        assert entry["group"] == "nightly"
         assert entry["ephemeralStorage"] == {"sizeInGiB": 30}
         assert {tag["key"]: tag["value"] for tag in entry["tags"]} == {
             "team": "data",
+            "by": "function",
             "airflow:dag_id": "options",
             "airflow:task_id": task_id,
             "airflow:run_id": "options",

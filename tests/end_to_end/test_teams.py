@@ -45,6 +45,14 @@ def bundles(folder):
     }
 
 
+def stop(airflow):
+    """Stop what has to know of teams."""
+    for name in COMPONENTS:
+        airflow.processes[name].ask_to_end()
+    for name in COMPONENTS:
+        airflow.processes[name].stop()
+
+
 @pytest.fixture
 def team_settings(deployment, release):
     """Have Airflow run with a team; return the settings of its components."""
@@ -71,15 +79,12 @@ def team_settings(deployment, release):
     settings |= {f"AIRFLOW__{TEAM.upper()}___FARGATE__{name}": value for name, value in options.items()}
     settings["AIRFLOW__CORE__EXECUTOR"] = f"FargateExecutor;{TEAM}=FargateExecutor"
     airflow.command("teams", "create", TEAM)
+    stop(airflow)
     for name in COMPONENTS:
-        airflow.processes[name].ask_to_end()
-    for name in COMPONENTS:
-        airflow.processes[name].stop()
         airflow.start_component(name, env=settings)
     airflow.wait_until_well()
     yield settings
-    for name in COMPONENTS:
-        airflow.processes[name].stop()
+    stop(airflow)
 
 
 def container_of(deployment, run):
@@ -98,24 +103,31 @@ def paid_by(entry):
     return tags.get("paid-by"), tags["airflow:deployment"]
 
 
-def adopted(scheduler, since):
-    """Return how many task instances a scheduler says that it has taken over, in its log after so many bytes."""
-    told = re.findall(rb"Adopted (\d+) task instances", scheduler.log.read_bytes()[since:])
-    return sum(map(int, told))
+def text_of(log):
+    """Return what a log has by now."""
+    return log.read_text(errors="replace")
+
+
+def followed(scheduler, since):
+    """Return the Dags whose containers a scheduler follows, by its log after so many characters."""
+    return set(re.findall(r"Container \S+ is for (waits_in_\w+)\.work ", text_of(scheduler.log)[since:]))
 
 
 def test_each_team_s_tasks_run_as_its_own_options_say(deployment, team_settings):
     """A team's task runs in the team's cluster and any other task in the usual one, and the next scheduler adopts both."""
     airflow = deployment.airflow
-    runs = [DagRun(deployment, dag_id, f"{dag_id}-1") for dag_id in ("waits_in_science", "waits_in_dags")]
+    dags = ("waits_in_science", "waits_in_dags")
+    runs = [DagRun(deployment, dag_id, f"{dag_id}-1") for dag_id in dags]
     for run in runs:
         run.trigger()
     for run in runs:
         run.follow(until=lambda tis: [ti.state for ti in tis] == ["running"], timeout=120)
     airflow.scheduler.kill()
-    size = airflow.scheduler.log.stat().st_size
+    before = len(text_of(airflow.scheduler.log))
     airflow.start_component("scheduler", env=team_settings)
-    wait_until(lambda: adopted(airflow.scheduler, size) == 2, timeout=120, what="both tasks to be adopted")
+    wait_until(
+        lambda: followed(airflow.scheduler, before) == set(dags), timeout=120, what="both to be adopted"
+    )
     (airflow.settings.home / "let-go").touch()
     for run in runs:
         run.follow(timeout=120)

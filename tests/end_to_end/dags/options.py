@@ -36,7 +36,7 @@ def options():
     def large() -> None:
         pass
 
-    @task(queue="large", executor_config={"overrides": {"memory": "3072"}})
+    @task(queue="large", executor_config={"group": "task", "overrides": {"memory": "3072"}})
     def larger() -> None:
         pass
 
@@ -44,10 +44,15 @@ def options():
     def spot() -> None:
         pass
 
+    @task(queue="gpu")
+    def gpu() -> None:
+        pass
+
     usual()
     large()
     larger()
     spot()
+    gpu()
 
 
 options()
