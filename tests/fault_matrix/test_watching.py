@@ -64,9 +64,9 @@ def on_another_thread():
     ],
 )
 def test_what_a_thread_does(act, may_wait, told):
-    """Each call and each wait of the watched thread is told, no other one's, and nothing after the block."""
+    """Each call and each wait of the watched thread is told once, no other one's, and nothing after the block."""
     noted = []
-    with watching.installed():
+    with watching.installed(), watching.installed():
         with watching.watched(noted, may_wait=may_wait):
             act()
         ask_aws()

@@ -25,15 +25,23 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
+import sys
 import time
-import tracemalloc
+from collections import Counter, deque
+from collections.abc import Mapping, Set
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from hardening import doubles
 from hardening.forgetful_ecs import RETENTION, ForgetfulEcs
 from hardening.scheduler import Scheduler, make_key
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.models.log import Log
+from airflow.models.taskinstancekey import TaskInstanceKey
 
 OPTIONS = {
     "CLUSTER": "cluster",
@@ -51,9 +59,14 @@ SHORT, LONG = (3_000, 9_000), (20_000, 200_000)
 WAVE = 250
 #: Every so many tasks Airflow takes one back, and launches one again while it runs.
 REVOKED, AGAIN = 61, 67
-#: What memory may grow by, as a share of what it was; and what the interpreter's own tables vary by, up or down: less
-#: than a single object for each task between the two looks.
-GROWTH, NOISE = 0.05, 128 * 1024
+#: What the process's memory may grow by, as a share of what it was.
+GROWTH = 0.05
+#: How many blocks of the interpreter's memory may be more for a task between the two looks: whatever is kept of each
+#: task is one or more, and the interpreter's own tables vary by some hundred in all.
+BLOCKS = 0.25
+#: Where classes are of whose objects none is for good unless it is there before the first task.
+OURS = "airflow.executors.fargate."
+STATUS = Path("/proc/self/status")
 
 
 @pytest.fixture
@@ -119,12 +132,46 @@ def drain(scheduler):
 
 
 def memory():
-    """Return the bytes that are in use once all that ran has ended."""
+    """Return the kilobytes that the process has in memory, and the interpreter's blocks, once all that ran has ended."""
     for _ in range(3):
         gc.collect()
-    return tracemalloc.get_traced_memory()[0]
+    (resident,) = re.findall(r"^VmRSS:\s+(\d+) kB$", STATUS.read_text(), re.MULTILINE)
+    return int(resident), sys.getallocatedblocks()
 
 
+def alive():
+    """Count the objects of the package's classes, of keys and of events, which are there for a launch or for good."""
+    gc.collect()
+    kinds = (TaskInstanceKey, Log)
+    objects = [
+        thing
+        for thing in gc.get_objects()
+        if str(type(thing).__module__).startswith(OURS) or type(thing) in kinds
+    ]
+    return Counter(type(thing).__qualname__ for thing in objects)
+
+
+def kept(thing, path="", seen=None):
+    """Return the length of each collection that is kept by an object of ours or by one that it keeps, by its path."""
+    seen = set() if seen is None else seen
+    if id(thing) in seen:
+        return {}
+    seen.add(id(thing))
+    if isinstance(thing, (Mapping, Set, list, deque)):
+        inside = thing.values() if isinstance(thing, Mapping) else thing
+        parts = {f"{path}[]": part for part in list(inside)}
+        lengths = {path: len(thing)}
+    elif str(type(thing).__module__).startswith(OURS.rstrip(".")) or isinstance(thing, BaseExecutor):
+        names = [*getattr(thing, "__dict__", ()), *getattr(type(thing), "__slots__", ())]
+        parts, lengths = {f"{path}.{name}": getattr(thing, name, None) for name in names}, {}
+    else:
+        return {}
+    for name, part in parts.items():
+        lengths |= kept(part, name, seen)
+    return {name: length for name, length in lengths.items() if length}
+
+
+@pytest.mark.skipif(not STATUS.exists(), reason="the kernel tells of a process's memory on Linux alone")
 def test_memory_stays_what_it_was(scheduler, request):
     """After ten times as many tasks, of which some are lost, throttled, revoked, superseded: no more than before."""
     few, many = LONG if request.config.getoption("--long", default=False) else SHORT
@@ -132,23 +179,26 @@ def test_memory_stays_what_it_was(scheduler, request):
     # What the first task makes Airflow and botocore import stays for good, and is nothing of the executor's.
     wave(scheduler, 10**6, WAVE)
     drain(scheduler)
+    for_good, collections = alive(), kept(scheduler.executor)
     began, ends, used = time.monotonic(), 0, {}
-    tracemalloc.start()
-    try:
-        for first in range(0, many, WAVE):
-            ends += wave(scheduler, first, WAVE)
-            if first + WAVE in (few, many):
-                ends += drain(scheduler)
-                used[first + WAVE] = memory()
-    finally:
-        tracemalloc.stop()
+    for first in range(0, many, WAVE):
+        ends += wave(scheduler, first, WAVE)
+        if first + WAVE in (few, many):
+            ends += drain(scheduler)
+            used[first + WAVE] = memory()
     print(
-        f"\n{many} tasks, {ends} ends, {time.monotonic() - began:.0f} s, {scheduler.ecs.calls} looks; bytes in use: {used}"
+        f"\n{many} tasks, {ends} ends, {time.monotonic() - began:.0f} s, {scheduler.ecs.calls} looks; kB, blocks: {used}"
     )
     revoked = len(range(0, many, REVOKED))
     assert many - revoked <= ends <= many
-    assert used[many] <= used[few] * (1 + GROWTH) + NOISE
+    assert used[many][0] <= used[few][0] * (1 + GROWTH)
+    assert used[many][1] <= used[few][1] + BLOCKS * (many - few)
     nothing_is_left(scheduler)
+    assert alive() == for_good
+    assert not {"Run", "Launch", "Prepared", "Accepted", "Noted", "Ended", "TaskInstanceKey", "Log"} & set(
+        for_good
+    )
+    assert kept(scheduler.executor) == collections
 
 
 def nothing_is_left(scheduler):
