@@ -206,10 +206,22 @@ def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
     exit_code = container.get("exitCode")
     if is_number(exit_code) and (stopped or container.get("lastStatus") == "STOPPED"):
         return _judge_exit(task, container_name, container["exitCode"])
-    started = bool(task.get("startedAt")) or is_number(exit_code)
+    started = bool(task.get("startedAt")) or is_number(exit_code) or _has_ended(task, container_name)
     if not stopped:
         return Outcome(Verdict.LIVE, arn=_arn(task), started=started)
     return _judge_without_code(task, container_name, started)
+
+
+def _has_ended(task: Mapping[str, Any], container_name: str) -> bool:
+    """
+    Tell whether the container of that name must have ended, though AWS leaves out its exit code and when it started.
+
+    An essential one has, says the stop code, and there is no other that could be meant; it may have run user code, so it
+    must not be launched again. Where it could not be started, its reason says so.
+    """
+    if task.get("stopCode") != "EssentialContainerExited" or _container(task, container_name).get("reason"):
+        return False
+    return not any(is_number(code) for _, code in _other_codes(task, container_name))
 
 
 def _judge_exit(task: Mapping[str, Any], container_name: str, exit_code: int) -> Outcome:
@@ -267,10 +279,15 @@ def _definition(task: Mapping[str, Any]) -> str | None:
 
 def _others(task: Mapping[str, Any], name: str) -> str:
     """Tell the exit codes of the containers beside the one of that name; nothing where there are none."""
-    containers = [one for one in sequence(task.get("containers")) if isinstance(one, Mapping)]
-    codes = [(one.get("name"), one.get("exitCode")) for one in containers if one.get("name") != name]
+    codes = _other_codes(task, name)
     told = [f"{text(other)} {code if is_number(code) else 'none'}" for other, code in codes]
     return f" Exit codes of the other containers: {', '.join(told)}." if told else ""
+
+
+def _other_codes(task: Mapping[str, Any], name: str) -> list[tuple[Any, Any]]:
+    """Return name and exit code of each container but the one of that name."""
+    containers = [one for one in sequence(task.get("containers")) if isinstance(one, Mapping)]
+    return [(one.get("name"), one.get("exitCode")) for one in containers if one.get("name") != name]
 
 
 def _join(*parts: Any) -> str:

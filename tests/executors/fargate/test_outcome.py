@@ -571,7 +571,6 @@ class TestStoppedTask:
             ("TaskFailedToStart", "Capacity is unavailable at this time", Verdict.NO_CAPACITY),
             ("SpotInterruption", "Your Spot Task was interrupted", Verdict.NO_CAPACITY),
             ("SpotInterruption", None, Verdict.NO_CAPACITY),
-            ("EssentialContainerExited", "a sidecar ended first", Verdict.LAUNCH_AGAIN),
             ("UserInitiated", "by hand", Verdict.LAUNCH_AGAIN),
             ("ServiceSchedulerInitiated", "ECS is performing maintenance", Verdict.LAUNCH_AGAIN),
             ("TerminationNotice", None, Verdict.LAUNCH_AGAIN),
@@ -585,6 +584,22 @@ class TestStoppedTask:
         assert (outcome.verdict, outcome.started) == (verdict, False)
         assert "never started" in outcome.reason
         assert (reason or stop_code or "AWS gave no reason") in outcome.reason
+
+    @pytest.mark.parametrize(
+        ("members", "verdict"),
+        [
+            ({}, Verdict.FAILED),
+            ({"containers": [{"name": "sidecar"}]}, Verdict.FAILED),
+            ({"containers": [{"name": "sidecar", "exitCode": 1}]}, Verdict.LAUNCH_AGAIN),
+            ({"reason": "CannotStartContainerError: no such user"}, Verdict.LAUNCH_AGAIN),
+        ],
+        ids=["alone", "with a sidecar that has no code either", "a sidecar ended first", "could not start"],
+    )
+    def test_is_not_launched_again_where_it_may_have_run(self, members, verdict):
+        """An essential container has ended: unless another one is meant, this one may have run, whatever AWS leaves out."""
+        outcome = judge_task(task("STOPPED", stop_code="EssentialContainerExited", **members), "airflow")
+        assert outcome.verdict is verdict
+        assert outcome.started == (verdict is Verdict.FAILED)
 
     @pytest.mark.parametrize("reason", REASONS)
     def test_tells_the_reason_of_the_container(self, reason):
