@@ -33,7 +33,7 @@ is done. What this leaves open is told in ``docs/executor/fargate.rst``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Protocol
@@ -101,12 +101,12 @@ class Sweeping:
     """
     Finds the strangers among the deployment's containers, step by step.
 
-    Its budget, for each ``interval``: a call for each 100 containers of the deployment, and one for each 100 strangers that
-    were not seen before, such as those of another scheduler. They come out of the bucket of ``describe_rate``, and
+    Its budget, for each ``interval``: a call for each cluster and each 100 containers of the deployment there, and one for
+    each 100 strangers that were not seen before, such as those of another scheduler. They come out of the bucket of ``describe_rate``, and
     take at most a tenth of it.
 
     :param ecs: makes the calls.
-    :param cluster: where containers are listed.
+    :param clusters: where containers are listed, one after the other.
     :param deployment: the ``startedBy`` of the containers.
     :param interval: seconds between two sweeps; None for none at all.
     :param pool: makes the calls.
@@ -121,7 +121,7 @@ class Sweeping:
         self,
         *,
         ecs: Ecs,
-        cluster: str,
+        clusters: Sequence[str],
         deployment: str,
         interval: float | None,
         pool: Pool,
@@ -132,9 +132,9 @@ class Sweeping:
         clock: Callable[[], float],
     ) -> None:
         self._ecs = ecs
-        self._cluster = cluster
+        self._clusters = clusters
         self._deployment = deployment
-        self._interval = interval
+        self._interval = interval if clusters else None
         self._pool = pool
         self._post = post
         self._owner = owner
@@ -146,6 +146,8 @@ class Sweeping:
         #: Since when a container that has started is given up.
         self._given_up: dict[str, float] = {}
         self._failures = 0  # in a row
+        #: Clusters of which it was said that AWS refuses a call there for good.
+        self._refused: set[str] = set()
         self._sweep = 0
         self._begin_anew()
         self.hasten()
@@ -153,7 +155,7 @@ class Sweeping:
     def hasten(self) -> None:
         """Sweep soon, and more often for a while: launches have been given up whose container may come late."""
         self._delays = iter(FIRST_DELAYS)
-        if not self._listed and not self._under_way:
+        if not self._unlisted and not self._undescribed and not self._under_way:
             self._plan()
 
     def clear(self) -> None:
@@ -191,9 +193,13 @@ class Sweeping:
     def _begin_anew(self) -> None:
         self._sweep += 1
         self._under_way = False
+        #: Clusters that have still to be listed, and the pages of the first of them.
+        self._unlisted: list[str] = []
         self._pages: Iterator[str] | None = None
-        self._listed: set[str] = set()
-        self._unseen: list[str] | None = None
+        #: The cluster of each container that is listed.
+        self._listed: dict[str, str] = {}
+        #: What is still to be described: clusters, and as many ARNs as one call takes.
+        self._undescribed: list[tuple[str, list[str]]] = []
         self._fresh: set[str] = set()
 
     def _plan(self) -> None:
@@ -203,49 +209,71 @@ class Sweeping:
             self._due = self._clock() + max(SHORTEST_DELAY, delay)
 
     def _step(self) -> None:
-        """Make one call: for a page of the list, or for a hundred containers that were not seen before."""
-        if self._unseen is None:
-            if self._pages is None:
-                self._begin_anew()
-                self._pages = self._ecs.list_running(self._cluster, self._deployment)
-            # Lazily, so that it is one call: the next one is made for what comes after this page.
-            self._make(partial(list, islice(self._pages, MAX_LISTED)), self._page)
+        """Make one call: for a page of a list, or for a hundred containers of a cluster that were not seen before."""
+        if self._undescribed:
+            cluster, batch = self._undescribed.pop(0)
+            self._make(cluster, partial(self._ecs.describe_tasks, cluster, batch), self._described)
             return
-        batch, self._unseen = self._unseen[:MAX_DESCRIBED], self._unseen[MAX_DESCRIBED:]
-        self._make(partial(self._ecs.describe_tasks, self._cluster, batch), self._described)
+        if not self._unlisted:
+            self._begin_anew()
+            self._unlisted = list(self._clusters)
+        cluster = self._unlisted[0]
+        if self._pages is None:
+            self._pages = self._ecs.list_running(cluster, self._deployment)
+        # Lazily, so that it is one call: the next one is made for what comes after this page.
+        self._make(cluster, partial(list, islice(self._pages, MAX_LISTED)), self._page)
 
-    def _make(self, call: Callable[[], Any], then: Callable[[Any], None]) -> None:
+    def _make(self, cluster: str, call: Callable[[], Any], then: Callable[[str, Any], None]) -> None:
         self._under_way = True
         called_at, sweep = self._clock(), self._sweep
-        self._pool.submit(call, lambda result: self._post(self._done, sweep, called_at, then, result))
+        self._pool.submit(
+            call,
+            lambda result: self._post(self._done, sweep, called_at, partial(then, cluster), cluster, result),
+        )
 
-    def _done(self, sweep: int, called_at: float, then: Callable[[Any], None], result: Result) -> None:
+    def _done(
+        self, sweep: int, called_at: float, then: Callable[[Any], None], cluster: str, result: Result
+    ) -> None:
         if sweep != self._sweep:
             return
         self._under_way = False
-        if result.error is not None:
+        if result.error is None:
+            self._failures = 0
+        elif not self._is_refused(cluster, result.error):
             self._failed(result.error, called_at)
             return
-        self._failures = 0
         self._due = self._clock() + 1 / (self._bucket.rate * SHARE)
-        then(result.value)
-        if self._unseen == []:
+        # What AWS refuses in one cluster tells of none there, and keeps nobody from looking into the others.
+        then(() if result.error is not None else result.value)
+        if not self._unlisted and not self._undescribed:
             self._end()
 
-    def _page(self, arns: list[str]) -> None:
-        self._listed.update(arns)
-        if len(arns) < MAX_LISTED:
+    def _page(self, cluster: str, arns: Sequence[str]) -> None:
+        self._listed.update(dict.fromkeys(arns, cluster))
+        if len(arns) == MAX_LISTED:
+            return
+        self._unlisted.pop(0)
+        self._pages = None
+        if not self._unlisted:
             self._seen = {arn: stranger for arn, stranger in self._seen.items() if arn in self._listed}
-            self._unseen = sorted(self._listed - self._seen.keys() - set(self._owner.arns()))
+            self._undescribed = [*self._batches()]
 
-    def _described(self, answer: Any) -> None:
+    def _batches(self) -> Iterator[tuple[str, list[str]]]:
+        """Yield what was not seen before, by cluster, in pieces that one call takes."""
+        unseen = self._listed.keys() - self._seen.keys() - set(self._owner.arns())
+        for cluster in self._clusters:
+            arns = sorted(arn for arn in unseen if self._listed[arn] == cluster)
+            for start in range(0, len(arns), MAX_DESCRIBED):
+                yield cluster, arns[start : start + MAX_DESCRIBED]
+
+    def _described(self, cluster: str, answer: Any) -> None:
         tasks = answer.get("tasks") if isinstance(answer, Mapping) else None
         for task in tasks or ():
             if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
                 self._fresh.add(task["taskArn"])
-                self._seen[task["taskArn"]] = self._read(task)
+                self._seen[task["taskArn"]] = self._read(cluster, task)
 
-    def _read(self, task: Mapping[str, Any]) -> Stranger | None:
+    def _read(self, cluster: str, task: Mapping[str, Any]) -> Stranger | None:
         """Return what is to be known of a container; None where nobody shall touch it."""
         identity = Identity.of(task) if task.get("startedBy") == self._deployment else None
         if identity is None or identity.scheduler is None:
@@ -253,7 +281,7 @@ class Sweeping:
         outcome = judge_task(task, identity.container_name)
         if outcome.verdict is not Verdict.LIVE:
             return None  # Its work is over.
-        return Stranger(identity, task["taskArn"], task.get("clusterArn") or self._cluster, outcome.started)
+        return Stranger(identity, task["taskArn"], task.get("clusterArn") or cluster, outcome.started)
 
     def _end(self) -> None:
         """Tell of the strangers; those of launches that have an answer by now are none."""
@@ -262,10 +290,22 @@ class Sweeping:
             for stranger in self._seen.values()
             if stranger is not None and not self._owner.knows(stranger.identity.launch_id)
         )
-        self._pages, self._listed, self._unseen = None, set(), None
+        self._listed = {}
         self._plan()
         if strangers:
             self._emit(Strangers(strangers))
+
+    def _is_refused(self, cluster: str, error: BaseException) -> bool:
+        """Tell whether AWS refuses the call in this cluster for good, and say so the first time."""
+        outcome = judge_error(error)
+        if outcome.verdict is not Verdict.FAILED:
+            return False
+        if cluster not in self._refused:
+            log.warning(
+                "Containers that nobody wants cannot be looked for in cluster %s: %s", cluster, outcome.reason
+            )
+        self._refused.add(cluster)
+        return True
 
     def _failed(self, error: BaseException, called_at: float) -> None:
         """Leave it at that: the next sweep sees what this one has not."""

@@ -136,7 +136,7 @@ class Around:
         """Return what looks for containers that nobody wants any more."""
         return Sweeping(
             ecs=self.ecs,
-            cluster=self.config.cluster,
+            clusters=self.config.clusters,
             deployment=self.config.deployment,
             interval=self.sweep_interval,
             pool=self.watch_pool,

@@ -17,6 +17,10 @@
 
 from __future__ import annotations
 
+import itertools
+from collections import Counter
+from unittest import mock
+
 import pytest
 
 from airflow.executors.fargate import sweeping
@@ -135,6 +139,34 @@ def test_without_an_interval_nothing_is_swept(make_fleet, ecs, run):
     assert not ecs.made("list_tasks")
 
 
+@pytest.mark.parametrize(
+    "options, is_told",
+    [
+        ({"queues": {"large": {"cluster": "other"}}}, True),
+        ({"run_task_kwargs": {"cluster": "other"}}, True),
+        ({"queues": {"large": {"launchType": "EC2"}}}, False),
+    ],
+)
+def test_a_container_in_any_cluster_of_the_options_is_told(fakes, ecs, clock, run, options, is_told):
+    """A queue may have a cluster of its own: what nobody wants is looked for there, too, and stopped there."""
+    fleet = fakes.SteppedFleet(ecs, fakes.make_config(**options), sweep_interval=INTERVAL, clock=clock)
+    arn, other = run(1), run(2, cluster="other")
+    fleet.settle()
+    fleet.advance(FIRST_DELAYS[0] + 4)
+    assert told(fleet) == [{arn, other} if is_told else {arn}]
+    judge(fleet, arn, other)
+    clusters = {call.arguments[1]: call.arguments[0].rpartition("/")[2] for call in ecs.made("stop_task")}
+    assert clusters == ({arn: "cluster", other: "other"} if is_told else {arn: "cluster"})
+
+
+def test_where_no_option_names_a_cluster_nothing_is_swept(fakes, ecs, clock):
+    """A function of the user's own may choose it: nobody knows where to look."""
+    fleet = fakes.SteppedFleet(ecs, fakes.make_config(cluster=""), sweep_interval=INTERVAL, clock=clock)
+    fleet.settle()
+    fleet.advance(INTERVAL)
+    assert ecs.calls == []
+
+
 # How often, and at what cost.
 
 
@@ -185,6 +217,60 @@ def test_a_stranger_is_described_once_and_told_each_time(fleet, ecs, run, count)
     pages = count // MAX_LISTED + 1
     assert {call.name for call in ecs.calls[before:]} == {"list_tasks"}
     assert len(ecs.calls[before:]) in (pages, 2 * pages, count // MAX_LISTED, 2 * (count // MAX_LISTED))
+
+
+@pytest.fixture
+def fleet_of_three(fakes, ecs, clock):
+    """Return a fleet that sweeps three clusters."""
+    queues = {name: {"cluster": name} for name in ("cluster", "second", "third")}
+    return fakes.SteppedFleet(ecs, fakes.make_config(queues=queues), sweep_interval=INTERVAL, clock=clock)
+
+
+@pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 1), (0, 99, 0), (101, 5, 250)])
+def test_each_cluster_is_listed_once_and_what_is_new_described_by_cluster(fleet_of_three, ecs, run, counts):
+    """One list in as many pages as it has for each cluster; none of them twice, and no call that mixes clusters."""
+    fleet, numbers = fleet_of_three, itertools.count()
+    clusters = ("cluster", "second", "third")
+    arns = {c: {run(next(numbers), cluster=c) for _ in range(count)} for c, count in zip(clusters, counts)}
+    reports = first_sweep(fleet) or sweep(fleet)
+    assert reports[:1] == ([set().union(*arns.values())] if sum(counts) else [])
+    described = [(call.arguments[0], set(call.arguments[1])) for call in ecs.made("describe_tasks")]
+    assert all(some <= arns[cluster] for cluster, some in described)
+    assert sum(len(some) for _, some in described) == sum(counts)
+    assert len(described) == sum(-(-count // MAX_DESCRIBED) for count in counts)
+    fleet.advance(INTERVAL)
+    ecs.calls.clear()
+    fleet.advance(INTERVAL - 1)
+    listed = Counter(call.arguments[0] for call in ecs.made("list_tasks"))
+    assert listed == {c: max(1, -(-count // MAX_LISTED)) for c, count in zip(clusters, counts)}
+    assert not ecs.made("describe_tasks")
+
+
+@pytest.mark.parametrize("call", ["list_tasks", "describe_tasks"])
+def test_a_cluster_that_aws_refuses_does_not_keep_the_others_from_being_swept(
+    fleet_of_three, fakes, ecs, run, call, monkeypatch
+):
+    """What a queue names may be gone, or not be allowed: that is said once, and the others are looked into."""
+    log = mock.create_autospec(sweeping.log, instance=True)
+    monkeypatch.setattr(sweeping, "log", log)
+    run(2, cluster="second")
+    others = {run(1), run(3, cluster="third")}
+
+    def answer(cluster, *arguments):
+        if cluster == "second":
+            raise fakes.aws_error("AccessDeniedException")
+        return real[call](cluster, *arguments)
+
+    real = {
+        "list_tasks": lambda cluster, *_: [a for a in others if f"/{cluster}/" in a],
+        "describe_tasks": ecs._describe_tasks,
+    }
+    ecs.next(call, *[answer] * 50)
+    assert sweep(fleet_of_three) == [others]
+    assert sweep(fleet_of_three) == [others]
+    (line,) = [call.args[0] % call.args[1:] for call in log.warning.call_args_list]
+    assert "in cluster second: " in line
+    assert "AccessDeniedException" in line
 
 
 def test_the_fleet_s_own_containers_are_not_described_for_it(fleet, fakes, ecs, run):
