@@ -198,7 +198,7 @@ def on_fargate(facts: Facts) -> bool | None:
 
 def by_default(facts: Facts) -> Mapping[str, Any]:
     """Return what takes the place of a launch type that a request does not name: the cluster's own strategy."""
-    cluster = next(iter(facts.cluster.response.get("clusters") or ()), {})
+    cluster: Mapping[str, Any] = next(iter(facts.cluster.response.get("clusters") or ()), {})
     return {"capacityProviderStrategy": cluster.get("defaultCapacityProviderStrategy")}
 
 

@@ -197,8 +197,9 @@ def _options_of_team(args: Namespace) -> Iterator[None]:
         raise ConfigError(
             [f"--team-name {team}: Airflow has no teams. Set [core] multi_team, or leave it out."]
         )
-    # Nothing but a team's options is asked of it, which any executor has.
-    with compat.starting(BaseExecutor(team_name=team)):
+    # Nothing but a team's options is asked of it, which any executor has. Older ones know no such argument.
+    of_team: dict[str, Any] = {"team_name": team}
+    with compat.starting(BaseExecutor(**of_team)):
         yield
 
 
