@@ -322,6 +322,21 @@ class TestTasks:
 
 
 class TestStop:
+    @pytest.fixture(autouse=True)
+    def actions(self, monkeypatch):
+        """Return what Airflow's audit log is told, which would be written to the database."""
+        told = []
+        monkeypatch.setattr("airflow.utils.cli_action_loggers.on_pre_execution", lambda **told_of: told.append(told_of))
+        return told
+
+    def test_the_audit_log_is_told(self, live, actions):
+        """It can be found out later who has stopped what."""
+        expect_stop(live, 2)
+        stop(task_id="load")
+        assert [(action["sub_command"], action["dag_id"], action["task_id"]) for action in actions] == [
+            ("fargate_stop", "etl", "load")
+        ]
+
     def test_what_matches_is_stopped(self, live, capsys):
         """All of the Dag's containers, and no other Dag's; each is told of."""
         expect_stop(live, 1)
