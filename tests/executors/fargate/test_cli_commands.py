@@ -326,7 +326,9 @@ class TestStop:
     def actions(self, monkeypatch):
         """Return what Airflow's audit log is told, which would be written to the database."""
         told = []
-        monkeypatch.setattr("airflow.utils.cli_action_loggers.on_pre_execution", lambda **told_of: told.append(told_of))
+        monkeypatch.setattr(
+            "airflow.utils.cli_action_loggers.on_pre_execution", lambda **told_of: told.append(told_of)
+        )
         return told
 
     def test_the_audit_log_is_told(self, live, actions):
