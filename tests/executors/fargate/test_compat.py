@@ -24,6 +24,8 @@ from airflow.executors.fargate import compat
 from airflow.models.connection import Connection
 
 
+# Airflow's own test plugin takes the masker out of all other tests.
+@pytest.mark.enable_redact
 def test_what_airflow_masks_is_masked():
     """A password is a secret as soon as Airflow has made a connection of it: it is hidden as in Airflow's own logs."""
     Connection(conn_id="any", conn_type="aws", login="nobody", password="abracadabra-abracadabra")
