@@ -30,12 +30,11 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors import fargate_executor
 from airflow.executors.fargate import fleet_thread
 from fault_matrix.evidence import OPERATOR
+from fault_matrix.row import JUMP
 
 if TYPE_CHECKING:
     from fault_matrix.bed import Bed
 
-#: By how many seconds a clock jumps; by no factor, since clocks know none.
-JUMP = 3600.0
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _FILE = "AWS_SHARED_CREDENTIALS_FILE"
 
@@ -86,20 +85,21 @@ def give_credentials(bed: Bed) -> None:
 
 def clock_forward(bed: Bed) -> None:
     """Let the scheduler's clock jump ahead."""
-    _jump(JUMP)
+    jump(JUMP)
 
 
 def clock_back(bed: Bed) -> None:
     """Let the scheduler's clock jump back."""
-    _jump(-JUMP)
+    jump(-JUMP)
 
 
 def clock_right(bed: Bed) -> None:
     """Set the scheduler's clock right."""
-    _jump(0.0)
+    jump(0.0)
 
 
-def _jump(seconds: float) -> None:
+def jump(seconds: float) -> None:
+    """Put the clock of the executor in this process so many seconds ahead."""
     _clock.ahead = seconds
 
 

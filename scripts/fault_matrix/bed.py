@@ -150,10 +150,11 @@ class Bed:
         )["taskDefinition"]
         return f"{definition['family']}:{definition['revision']}"
 
-    def scheduler(self) -> Scheduler:
-        """Start an executor, and return what drives it."""
+    def scheduler(self, job: int | None = None) -> Scheduler:
+        """Start an executor, of the scheduler with this job if it has one, and return what drives it."""
         with _one_at_a_time, _set(self.environment):
             executor = FargateExecutor(parallelism=PARALLELISM)
+            executor.job_id = job
             executor.start()
         if not self.schedulers:
             self.began = time.monotonic()  # Rows that start together wait for each other.

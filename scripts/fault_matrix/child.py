@@ -29,21 +29,33 @@ from fault_matrix.package import take_from_elsewhere
 READY = "ready to queue at "
 #: What it writes to its debug log, to show that this is read.
 PLANTED = "planted by the process that is to be killed"
+#: The job of the scheduler whose process this is.
+KILLED = 1
+
+
+def scheduler_name(job_id: int | None) -> str | None:
+    """Return what Airflow's database would tell: a name for each job."""
+    return None if job_id is None else f"job {job_id}"
 
 
 def main() -> None:
     """Drive until somebody kills this process."""
     take_from_elsewhere()
+    from airflow.executors.fargate import database
     from airflow.executors.fargate_executor import FargateExecutor
-    from fault_matrix import bed, scaling, scheduler, work
+    from fault_matrix import acts, bed, scaling, scheduler, work
 
     told = json.load(sys.stdin)
+    acts.install_clock()
+    acts.jump(told["ahead"])
     with scaling.executor_times(told["scale"]):
         executor = FargateExecutor(parallelism=bed.PARALLELISM)
+        executor.job_id = KILLED
+        database.scheduler_name = scheduler_name
         executor.start()
         driver = scheduler.Scheduler(executor, told["scale"])
         logging.getLogger("airflow.executors.fargate.fleet").debug(PLANTED)
-        print(f"\n{READY}{time.time()}", flush=True)
+        print(f"\n{READY}{time.time() + told['ahead']}", flush=True)
         driver.hand_over([work.Task(task_id, external_id=assigned) for task_id, assigned in told["tasks"]])
         while True:
             driver.beat()

@@ -34,7 +34,7 @@ from unittest import mock
 
 from airflow.executors.fargate import compat, database
 from airflow.executors.fargate.adoption import Candidate
-from fault_matrix.child import READY
+from fault_matrix.child import KILLED, READY, scheduler_name
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue
 from fault_matrix.watching import watched
@@ -50,6 +50,8 @@ SPARE = 60.0
 ENDING = 5.0
 #: When Airflow takes back what is stuck in queued, in the row about that.
 STUCK = 15.0
+#: The job of the scheduler after the one that is killed.
+SUCCESSOR = KILLED + 1
 #: The share of the task instances that have containers when their scheduler is killed: at least, at most.
 LAUNCHED, MOST_LAUNCHED = 0.3, 0.5
 #: The keys that the executor of the present thread's row has handed back to the scheduler.
@@ -98,7 +100,7 @@ def killed(bed: Bed) -> Scheduler:
     bed.fargate.configure(vcpu_quota=bed.vcpus(MOST_LAUNCHED))
     queued_at = _launch_and_kill(bed, given)
     bed.fargate.configure(vcpu_quota=None)
-    scheduler = bed.scheduler()
+    scheduler = bed.scheduler(SUCCESSOR)
     tis = [_task_instance(task, queued_at) for task in given]
     handed_back = _handed_back.keys = []
     with watched(scheduler.waited, may_wait=True):
@@ -126,6 +128,7 @@ def without_database() -> Iterator[None]:
         mock.patch.object(
             database, "hand_back", lambda lost, job_id: _handed_back.keys.extend(one.key for one in lost)
         ),
+        mock.patch.object(database, "scheduler_name", scheduler_name),
     ):
         yield
 
@@ -160,7 +163,8 @@ def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.P
         stdout=output,
         stderr=output,
     )
-    work = {"scale": bed.size.scale, "tasks": [[task.task_id, task.external_id] for task in given]}
+    tasks_of_child = [[task.task_id, task.external_id] for task in given]
+    work = {"scale": bed.size.scale, "ahead": bed.row.ahead, "tasks": tasks_of_child}
     if child.stdin:
         child.stdin.write(json.dumps(work).encode())
         child.stdin.close()
@@ -170,7 +174,9 @@ def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.P
 def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:
     """Return a task instance as the database has it when the scheduler died before it stored any ARN."""
     assigned = task.external_id if compat.ASSIGNS_IDS else None
-    candidate = Candidate(compat.task_instance_id(task.key), task.key, assigned, queued_at)
+    candidate = Candidate(
+        compat.task_instance_id(task.key), task.key, assigned, queued_at, KILLED, scheduler_name(KILLED)
+    )
     return SimpleNamespace(key=task.key, candidate=candidate)
 
 

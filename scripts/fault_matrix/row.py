@@ -28,6 +28,8 @@ FAILED = "failed"
 
 #: ``max_launch_attempts``: how many containers may fail to start before the launch fails.
 ATTEMPTS = 3
+#: By how many seconds a clock jumps; by no factor, since clocks know none.
+JUMP = 3600.0
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,8 @@ class Row:
     token_life: float | None = None
     #: The share of all task instances for which the account has vCPUs; None is no limit.
     quota: float | None = None
+    #: By how many seconds the clock of the scheduler that is killed is ahead; by no factor.
+    ahead: float = 0.0
     #: Shell commands that run beside the task, by name; all containers are real processes then.
     sidecars: Mapping[str, str] = field(default_factory=dict)
     #: Whether the task ends with the first of those.

@@ -117,7 +117,7 @@ class Scheduler:
 
     def _look_for_secrets(self) -> None:
         fleet = self.executor._fleet_thread.fleet
-        kept = [*list(fleet.runs()), *list(self.executor._launches.values())]
+        kept = [*list(fleet.runs()), *self.executor._ledger.launches()]
         self.leaks += [text for text in map(repr, kept) if any(marker in text for marker in MARKERS)]
 
     def hand_over(self, tasks: Sequence[Task]) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fault_matrix.row import Expected, Row, Step
+from fault_matrix.row import JUMP, Expected, Row, Step
 
 QUIET: dict[str, Any] = {"faults": []}
 #: The longest that a launch waits for its turn once AWS accepts credentials, or can be reached, again.
@@ -96,6 +96,15 @@ ROWS = (
         "SIGKILL of the scheduler while it launches",
         "The next one finds each container by what it says of its launch; only what has none is launched anew.",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
+        procedure="killed",
+        seconds=180,
+    ),
+    Row(
+        "killed-clock",
+        "SIGKILL of a scheduler whose clock was an hour ahead; the next one's is right",
+        "Each container is found by who launched it, whatever that clock said; nothing runs twice.",
+        settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
+        ahead=JUMP,
         procedure="killed",
         seconds=180,
     ),
