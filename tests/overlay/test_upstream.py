@@ -121,8 +121,9 @@ def test_airflows_tests_must_pass_as_before(tmp_path, before, after, passed):
     """A test that failed already may fail; one that passed must pass, and those of the executor's name must."""
     tests = RunsOfTests(bed_of(tmp_path, [before, {"ours": "passed"}, after, {"example": "passed"}]))
     tests.before()
-    ours, airflows, example = tests.after()
+    ours, airflows, example, left_out = tests.after()
     assert (ours.passed, airflows.passed, example.passed) == (True, passed, True)
+    assert (left_out.check, left_out.passed) == ("Airflow's TestCliSubprocess", None)
 
 
 @pytest.mark.parametrize("outcomes", [{}, {"a": "skipped"}, {"a": "passed", "b": "failed"}])
