@@ -156,7 +156,8 @@ class FargateExecutor(BaseExecutor):
                 check_requests=connecting.check_requests,
             )
             ecs = connecting.connect(config, session_maker(config.conn_id, config.region))
-        build = RequestBuilder(config, config.called_function, RequestCheck(ecs.service_model))
+        function = compat.of_its_team(self, config.called_function)
+        build = RequestBuilder(config, function, RequestCheck(ecs.service_model))
         logs = log_clients.log_reader(ecs, session_maker(config.conn_id, config.region))
         self._scheduler = database.scheduler_name(self.job_id)
         self._fleet_thread = FleetThread(

@@ -1259,6 +1259,19 @@ class TestTeams:
         (task,) = ecs.tasks.values()
         assert task["clusterArn"].endswith("of-the-team")
 
+    def test_a_function_reads_the_team_s_options_at_each_launch_too(self, of_team, ecs, monkeypatch):
+        """Whoever calls the default function for each command, on a thread of the fleet, has the team's options."""
+        default_function = fargate_executor.default_task_id_to_fargate_options_function
+        own = SimpleNamespace(function=lambda: lambda command: default_function()(command))
+        monkeypatch.setitem(sys.modules, "our_own", own)
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__EXECUTION_CONFIG_FUNCTION", "our_own.function")
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "of-the-team")
+        of_team.start()
+        queue(of_team, key_of())
+        of_team.heartbeat()
+        (task,) = ecs.tasks.values()
+        assert task["clusterArn"].endswith("of-the-team")
+
     def test_a_mistake_names_the_team(self, of_team, monkeypatch):
         """There may be several executors; whose option is wrong is told."""
         monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")

@@ -174,6 +174,21 @@ def team_of(executor: BaseExecutor) -> str | None:
     return getattr(executor, "team_name", None)
 
 
+def of_its_team(
+    executor: BaseExecutor, function: Callable[[list[str]], dict[str, Any]]
+) -> Callable[[list[str]], dict[str, Any]]:
+    """Return the function, for any thread; the options that are read in it are those of the executor's team."""
+
+    def call(command: list[str]) -> dict[str, Any]:
+        token = _starting.set(executor)
+        try:
+            return function(command)
+        finally:
+            _starting.reset(token)
+
+    return call
+
+
 @contextmanager
 def starting(executor: BaseExecutor) -> Iterator[None]:
     """
@@ -199,7 +214,7 @@ def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str |
 
     The default comes from the template where this Airflow does not know the section: the executor works by
     its module path alone. From 3.1 on an executor has its own view of the configuration, for its team; without an
-    executor it is that of the one that is starting.
+    executor it is that of the one that is starting, or whose function runs.
     """
     from airflow.configuration import conf
 
