@@ -203,7 +203,8 @@ def _rendered(
 
 def _last_change(path: str, asked: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
     """Return the source that has last given a member another value, and the value; None where nobody names it."""
-    source, told = None, {}
+    source: str | None = None
+    told: dict[str, Any] = {}
     # A list without names is replaced as a whole: who changes one of its items has set all of them.
     start = UNNAMED.split(path)[0]
     for name, named in asked:
