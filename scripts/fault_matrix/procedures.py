@@ -54,6 +54,8 @@ STUCK = 15.0
 SUCCESSOR = KILLED + 1
 #: The share of the task instances that have containers when their scheduler is killed: at least, at most.
 LAUNCHED, MOST_LAUNCHED = 0.3, 0.5
+#: Seconds after which a call has come to its end: what the machine needs, and as much again for latencies.
+UNDER_WAY = 1.5
 #: The keys that the executor of the present thread's row has handed back to the scheduler.
 _handed_back = threading.local()
 
@@ -148,8 +150,17 @@ def _launch_and_kill(bed: Bed, given: list[Task]) -> float:
             child.wait()
             output.seek(0)
             bed.written += output.read().decode(errors="replace")
+    _settle(bed)
     ready = [line for line in bed.written.splitlines() if line.startswith(READY)]
     return float(ready[0].removeprefix(READY))
+
+
+def _settle(bed: Bed) -> None:
+    """Wait until AWS has done what it was asked for before the kill; whose answers nobody gets any more."""
+    count = -1
+    while count != len(bed.containers()):
+        count = len(bed.containers())
+        time.sleep(UNDER_WAY + UNDER_WAY * bed.size.scale)
 
 
 def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.Popen[bytes]:
