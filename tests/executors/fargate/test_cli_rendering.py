@@ -292,9 +292,13 @@ def test_a_request_that_only_executor_config_completes(rendered):
 
 
 def test_what_nobody_but_the_executor_sets(rendered):
-    """A variable of the task's with the name of the executor's is not the task's."""
-    mine = {"environment": [{"name": IDENTITY_VARIABLE, "value": "x"}]}
-    origins = rendered({"overrides": {"containerOverrides": [mine]}}).origins
+    """A variable of the function's with the name of the executor's is not the function's."""
+
+    def function(command):
+        mine = {"name": "airflow", "command": command, "environment": [{"name": IDENTITY_VARIABLE, "value": "x"}]}
+        return {"taskDefinition": "own:1", "overrides": {"containerOverrides": [mine]}}
+
+    origins = rendered(function=function).origins
     path = f"{CONTAINER}.environment[{IDENTITY_VARIABLE}].value"
     assert origins[path] == "executor: the identity of the launch"
 

@@ -263,11 +263,10 @@ class TestIdentity:
 
     @pytest.mark.parametrize("value", ["mine", None])
     def test_cannot_be_set_by_a_task(self, value, build):
-        """A task that sets the variable by itself does not get its way: adoption rests on it."""
+        """A task that sets the variable by itself is refused: adoption rests on it."""
         variable = {"name": IDENTITY_VARIABLE, **({"value": value} if value else {})}
-        prepared = build(make_launch(wish_for_container(environment=[variable]), id="launch-7"))
-        assert Identity.of(prepared.request).launch_id == "launch-7"
-        assert environment_of(prepared) == {}
+        with pytest.raises(RequestError, match=f"executor_config sets {IDENTITY_VARIABLE}, .*; leave it out"):
+            build(make_launch(wish_for_container(environment=[variable]), id="launch-7"))
 
     def test_started_by_is_the_deployment(self, make_builder):
         """``startedBy`` is the deployment, so that one call lists all of its containers."""
