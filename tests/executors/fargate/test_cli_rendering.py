@@ -295,7 +295,11 @@ def test_what_nobody_but_the_executor_sets(rendered):
     """A variable of the function's with the name of the executor's is not the function's."""
 
     def function(command):
-        mine = {"name": "airflow", "command": command, "environment": [{"name": IDENTITY_VARIABLE, "value": "x"}]}
+        mine = {
+            "name": "airflow",
+            "command": command,
+            "environment": [{"name": IDENTITY_VARIABLE, "value": "x"}],
+        }
         return {"taskDefinition": "own:1", "overrides": {"containerOverrides": [mine]}}
 
     origins = rendered(function=function).origins
