@@ -36,9 +36,8 @@ from upstreaming.options import (
     IMPOSSIBLE,
     INCOMPLETE,
     WITH_AIRFLOW,
-    line_of,
-    lines_known,
     parse,
+    why_unknown,
 )
 from upstreaming.patch import changed_files, check_patch, commit_patch
 from upstreaming.table import Row, lines
@@ -76,11 +75,8 @@ def _verdict(rows: Mapping[str, Sequence[Row]]) -> int:
 
 def _possible(bed: Bed, groups: Sequence[str]) -> tuple[list[str], dict[str, list[Row]]]:
     """Return the groups that can be checked in this tree, and of each other one a row that says why not."""
-    line = line_of(bed.tree.version)
-    without = () if line in lines_known() else WITH_AIRFLOW
-    reason = (
-        f"there is no requirements/upstream-{line}.in of what this tree depends on; make one after the others"
-    )
+    reason = why_unknown(bed.tree.version)
+    without = WITH_AIRFLOW if reason else ()
     skipped = {group: [Row(f"all {group}", "-", reason, None)] for group in groups if group in without}
     return [group for group in groups if group not in without], skipped
 

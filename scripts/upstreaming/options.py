@@ -58,3 +58,15 @@ def lines_known() -> list[str]:
 def line_of(version: str) -> str:
     """Return the line of releases that a version is of, such as ``3.0``."""
     return ".".join(version.split(".")[:2])
+
+
+def why_unknown(version: str) -> str:
+    """Return why nobody knows what a tree of this version depends on; empty where the requirements tell."""
+    line = line_of(version)
+    if line not in lines_known():
+        return f"there is no requirements/upstream-{line}.in of what this tree depends on; make one after the others"
+    if "dev" in version:
+        return (
+            f"requirements/upstream-{line}.in is of the release; a tree on the way to it needs other packages"
+        )
+    return ""
