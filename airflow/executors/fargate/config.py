@@ -74,7 +74,7 @@ class FargateConfig:
     platform_version: str
     #: None leaves the choice to the cluster's default capacity provider strategy.
     launch_type: str | None
-    #: ENABLED or DISABLED, as AWS writes it; None is ``PUBLIC_IP_ON_FARGATE`` there, and is not sent elsewhere.
+    #: ENABLED or DISABLED, as AWS writes it; None, where it was emptied, is the default on Fargate, and not sent elsewhere.
     assign_public_ip: str | None
     #: What the function that ``execution_config_function`` names returned; None where it was not called.
     command_to_request: CommandToRequest | None

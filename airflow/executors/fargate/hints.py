@@ -84,7 +84,7 @@ HINTS = (
     (
         "Assign public IP is not supported",
         "only a task on Fargate can ask for a public IP address, and this one is to run elsewhere",
-        "Leave [fargate] assign_public_ip empty, or name where tasks run with launch_type or capacity_provider_strategy",
+        "Empty [fargate] assign_public_ip, or name where tasks run with launch_type or capacity_provider_strategy",
     ),
     (
         "Network Configuration must be provided",

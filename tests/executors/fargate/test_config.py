@@ -138,7 +138,7 @@ class TestValues:
             subnets=("subnet-0123456789abcdef0",),
             platform_version="LATEST",
             launch_type="FARGATE",
-            assign_public_ip=None,
+            assign_public_ip="ENABLED",
             command_to_request=None,
             deployment="airflow",
             conn_id=None,

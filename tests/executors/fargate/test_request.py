@@ -218,9 +218,10 @@ class TestDefaultFunction:
     @pytest.mark.parametrize(
         ("options", "sent"),
         [
-            ({"launch_type": ""}, None),
-            ({"launch_type": "", "assign_public_ip": "ENABLED"}, "ENABLED"),
+            ({"launch_type": ""}, "ENABLED"),
             ({"launch_type": "", "assign_public_ip": "DISABLED"}, "DISABLED"),
+            ({"launch_type": "", "assign_public_ip": ""}, None),
+            ({"launch_type": "FARGATE", "assign_public_ip": ""}, "ENABLED"),
             ({"launch_type": "EC2"}, None),
             ({"launch_type": "EC2", "assign_public_ip": "ENABLED"}, None),
             ({"launch_type": "FARGATE"}, "ENABLED"),
@@ -228,8 +229,8 @@ class TestDefaultFunction:
             ({"launch_type": "", "capacity_provider_strategy": "mine"}, None),
         ],
     )
-    def test_public_ip_is_the_default_on_fargate_alone(self, options, sent, read_config):
-        """AWS refuses one for instances, for which the cluster's default strategy may be; who asks for one gets it."""
+    def test_public_ip_can_be_left_to_where_fargate_is_known(self, options, sent, read_config):
+        """AWS refuses one for instances, for which the cluster's default strategy may be; who empties the option has none there."""
         network = default_request(read_config(**options), ["run"])["networkConfiguration"]
         assert network["awsvpcConfiguration"].get("assignPublicIp") == sent
 
