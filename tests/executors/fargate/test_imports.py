@@ -178,9 +178,7 @@ class TestWithoutAirflow:
 class TestImports:
     def test_table_has_the_package(self):
         """Who adds a module says what it may import."""
-        assert sorted(SOURCES.keys() - MAY_IMPORT.keys()) == [], (
-            "MAY_IMPORT lacks these modules of the package"
-        )
+        assert sorted(SOURCES.keys() - MAY_IMPORT.keys()) == [], "MAY_IMPORT lacks modules of ours"
         assert sorted(MAY_IMPORT.keys() - SOURCES.keys()) == [], "MAY_IMPORT has modules that there are not"
 
     @pytest.mark.parametrize("module", [module for module in MAY_IMPORT if module in SOURCES])
