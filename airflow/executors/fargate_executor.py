@@ -36,13 +36,13 @@ from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import (
     Accepted,
     Ended,
-    Identity,
     Launch,
     LogLines,
     Noted,
     NotFound,
     Strangers,
 )
+from airflow.executors.fargate.ledger import Ledger, Standing
 from airflow.executors.fargate.links import launched
 from airflow.executors.fargate.metrics import Metrics
 from airflow.utils.state import TaskInstanceState
@@ -113,12 +113,8 @@ class FargateExecutor(BaseExecutor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
-        #: The present launch by its key; None where it is not known yet, as AWS has not told.
-        self._launches: dict[TaskInstanceKey, Launch | None] = {}
-        #: Task instances of which AWS has still to tell whether they have a container of an earlier scheduler.
-        self._untold: dict[TaskInstanceKey, Candidate] = {}
-        #: Keys whose end the scheduler has been told of since the last heartbeat.
-        self._just_ended: set[TaskInstanceKey] = set()
+        #: The present launch of each key.
+        self._ledger = Ledger()
         #: Priorities of what is queued, where Airflow hands over commands without them.
         self._priorities: dict[TaskInstanceKey, int] = {}
         #: Events that the scheduler has still to save, or is saving: see :meth:`log_task_event`.
@@ -257,12 +253,10 @@ class FargateExecutor(BaseExecutor):
 
     def _hand_over(self, launch: Launch) -> None:
         thread = self._require_thread()
-        self._supersede(launch.key)
-        self._launches[launch.key] = launch.without_workload()
+        self._supersede(self._ledger.replace(launch.key, launch.without_workload()))
         thread.tell(thread.fleet.add, launch)
 
-    def _supersede(self, key: TaskInstanceKey) -> None:
-        earlier = self._launches.pop(key, None)
+    def _supersede(self, earlier: Launch | None) -> None:
         if earlier is not None:
             thread = self._require_thread()
             thread.tell(thread.fleet.supersede, earlier.id)
@@ -277,7 +271,7 @@ class FargateExecutor(BaseExecutor):
         key = ti.key
         self.queued_tasks.pop(key, None)
         self.running.discard(key)
-        launch = self._launches.pop(key, None)
+        launch = self._ledger.take_back(key)
         if launch is not None:
             self._revoke(launch, "Airflow has revoked the task instance: it was queued for too long")
 
@@ -293,7 +287,7 @@ class FargateExecutor(BaseExecutor):
 
         thread = self._require_thread()
         thread.ensure_running()
-        self._just_ended.clear()
+        self._ledger.beat()
         self._unsaved_events = list(self._task_event_logs)
         lost = []
         for event in thread.events():
@@ -303,7 +297,10 @@ class FargateExecutor(BaseExecutor):
                 # The launch has ended by now; the event is of the try that it was for.
                 self.log_task_event(event="fargate log", extra=event.text, ti_key=event.launch.key)
             elif isinstance(event, NotFound):
-                lost += self._not_found(event.launch.key)
+                candidate = self._ledger.not_found(event.launch.key)
+                if candidate is not None:
+                    self.running.discard(candidate.key)
+                    lost.append(candidate)
             else:
                 self._tell(event)
         if lost:
@@ -311,16 +308,11 @@ class FargateExecutor(BaseExecutor):
         self._metrics.report(thread)
 
     def _tell(self, event: Accepted | Noted | Ended) -> None:
-        launch = event.launch
-        key: Any = launch.key
-        present = self._launches.get(key)
-        if (
-            isinstance(event, Accepted)
-            and key in self._untold
-            and (present is None or present.id != launch.id)
-        ):
-            present = self._told_late(key, launch)
-        if present is None or present.id != launch.id:
+        key: Any = event.launch.key
+        standing = self._ledger.standing(event)
+        if standing is Standing.GIVEN_UP:
+            self._revoke(event.launch, "Airflow has given up the launch")
+        if standing is not Standing.PRESENT:
             return  # An earlier launch of the task instance: its end is not that of the present one.
         if isinstance(event, Accepted):
             self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
@@ -347,24 +339,15 @@ class FargateExecutor(BaseExecutor):
         if self._task_event_logs:
             self._unsaved_events.append(self._task_event_logs[-1])
 
-    def _told_late(self, key: TaskInstanceKey, launch: Launch) -> Launch | None:
-        """Take over a container of which AWS has told at last, or let it be stopped; return the present launch."""
-        self._untold.pop(key, None)
-        if self._launches.get(key, launch) is None:
-            self._launches[key] = launch
-        else:
-            self._revoke(launch, "Airflow has given up the launch")
-        return self._launches.get(key)
-
     def _ended(self, key: TaskInstanceKey, event: Ended) -> None:
         from airflow.executors.fargate import database
 
-        del self._launches[key]
+        self._ledger.end(key)
         if key in self.queued_tasks:
             # Airflow has queued the task instance again: this end is that of an earlier launch.
             self.running.discard(key)
             return
-        self._just_ended.add(key)
+        self._ledger.tell_end(key)
         self._metrics.time("end_to_event_duration", event.seen_after)
         if event.reason is None:
             self.success(key)
@@ -382,7 +365,8 @@ class FargateExecutor(BaseExecutor):
         """
         if super().has_task(task_instance):
             return True
-        return task_instance.state == TaskInstanceState.SCHEDULED and task_instance.key in self._just_ended
+        scheduled = task_instance.state == TaskInstanceState.SCHEDULED
+        return scheduled and self._ledger.has_just_ended(task_instance.key)
 
     # What an earlier scheduler has left.
 
@@ -400,7 +384,7 @@ class FargateExecutor(BaseExecutor):
         thread = self._require_thread()
         thread.ensure_running()
         tis_by_candidate = database.candidates(tis)
-        unknown = [candidate for candidate in tis_by_candidate if not self._has(candidate)]
+        unknown = [c for c in tis_by_candidate if not self._ledger.has(c, self.queued_tasks)]
         if not unknown:
             return []
         reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
@@ -413,8 +397,7 @@ class FargateExecutor(BaseExecutor):
                 return []
             answer = reply.result()  # It came at the last moment.
         for found in answer.found:
-            self._supersede(found.candidate.key)
-            self._launches[found.candidate.key] = found.launch
+            self._supersede(self._ledger.replace(found.candidate.key, found.launch))
             self.running.add(found.candidate.key)
         for candidate in answer.untold:
             text = "AWS refuses to tell whether it has a container of the scheduler before; Airflow's timeouts decide."
@@ -427,28 +410,8 @@ class FargateExecutor(BaseExecutor):
     def _keep(self, candidates: Sequence[Candidate]) -> None:
         self.log.warning("AWS has not told yet which of %d task instances have a container", len(candidates))
         for candidate in candidates:
-            self._supersede(candidate.key)
-            self._launches[candidate.key] = None
-            self._untold[candidate.key] = candidate
+            self._supersede(self._ledger.keep(candidate))
             self.running.add(candidate.key)
-
-    def _has(self, candidate: Candidate) -> bool:
-        """Tell whether the task instance's present launch is queued or known here, so that AWS need not be asked."""
-        if candidate.key in self.queued_tasks or candidate.key in self._untold:
-            return True
-        launch = self._launches.get(candidate.key)
-        return launch is not None and candidate.is_present(
-            Identity(launch.id, launch.task, launch.handed_over, "")
-        )
-
-    def _not_found(self, key: TaskInstanceKey) -> list[Candidate]:
-        """Let go of a task instance that was kept, and has no container; return it, unless it was launched meanwhile."""
-        candidate = self._untold.pop(key, None)
-        if candidate is None or self._launches.get(key, "") is not None:
-            return []
-        del self._launches[key]
-        self.running.discard(key)
-        return [candidate]
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """

@@ -131,7 +131,7 @@ def everything_about(scheduler):
     runs = list(thread.fleet.runs())
     launches = [run.launch for run in runs]
     prepared = [run.prepared for run in runs if run.prepared]
-    things = [executor, thread, thread.fleet, thread._ecs, runs, launches, prepared, executor._launches]
+    things = [executor, thread, thread.fleet, thread._ecs, runs, launches, prepared, executor._ledger.launches()]
     return "\n".join(f"{thing!r} {thing}" for thing in things), len(prepared)
 
 
@@ -216,7 +216,7 @@ def test_an_adoption_tells_nothing(fargate, start, until, written, capfd):
     thread.tell(thread.fleet.look_for, candidates, reply)
     adopted = reply.result(timeout=30)
     for found in adopted.found:
-        second.executor._launches[found.candidate.key] = found.launch
+        second.executor._ledger.replace(found.candidate.key, found.launch)
     assert len(adopted.found) == len(keys)
     until(second, lambda: len(second.ends) == len(keys))
     text = "\n".join([repr(adopted), repr(second.ends), written(), *capfd.readouterr()])

@@ -98,7 +98,7 @@ def lead_a_life(fargate, start, until, calls):
     for key in keys:
         first.queue(key, None)
     until(first, lambda: len(fargate.tasks()) == len(keys))
-    until(first, lambda: all(first.executor._launches[key] for key in keys))
+    until(first, lambda: len(first.executor._ledger.launches()) == len(keys))
     first.executor.revoke_task(ti=SimpleNamespace(key=keys[1]))
     until(first, lambda: any(task["desiredStatus"] == "STOPPED" for task in fargate.tasks()))
     first.executor.end()

@@ -77,6 +77,8 @@ MAY_IMPORT = {
     "launching": "errors fitting outcome run throttle",
     "following": "ecs launching outcome run throttle",
     "searching": "adoption launch outcome run throttle",
+    # What the executor knows of the fleet's launches, by keys that it does not look into.
+    "ledger": "launch",
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
     "last_lines": "launch links logs outcome throttle",
