@@ -171,6 +171,8 @@ def test_a_chart_that_admits_any_name_keeps_its_schema(overlay, tmp_path, layout
     report = installation.apply()
     assert not any("values.schema.json" in line for line in report.lines)
     assert snapshot(root)["chart/values.schema.json"] == before["chart/values.schema.json"]
+    kept = {path.name for path in (root / ".fargate_overlay/originals/chart").iterdir()}
+    assert kept == {"values.yaml"}
     text = (root / "chart/values.yaml").read_text()
     assert (
         "# One or multiple of: LocalExecutor, CeleryExecutor, KubernetesExecutor, FargateExecutor\n" in text

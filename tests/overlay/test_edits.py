@@ -18,13 +18,19 @@
 
 from __future__ import annotations
 
+import json
+import re
+
 import pytest
 import yaml
+from overlay_parts.chart import add_to_schema
 from overlay_parts.cli_parser import asks_executors, bring_commands
 from overlay_parts.config_section import add_section, dated_section
 from overlay_parts.errors import OverlayError
 from overlay_parts.registration import register_class, register_name
 from overlay_parts.sensitive_test import add_sensitive
+
+from tests.overlay.checkouts import schema
 
 CONSTANTS = """\
 KUBERNETES_EXECUTOR = "KubernetesExecutor"  # of a provider
@@ -164,6 +170,24 @@ def test_a_parser_of_another_form_is_refused(old, new, message):
     """Where the place is not beyond doubt, nothing is put in."""
     with pytest.raises(OverlayError, match=message):
         bring_commands(PARSER.replace(old, new).encode())
+
+
+@pytest.mark.parametrize("kind", ["pattern", "any"])
+def test_a_schema_that_takes_the_name_is_left(kind):
+    """Once our name is in it, and where any is taken."""
+    once = add_to_schema(schema(kind).encode())
+    assert add_to_schema(once) == once
+    assert (once == schema(kind).encode()) is (kind == "any")
+
+
+def test_a_name_that_is_taken_alone_is_not_yet_taken_beside_others():
+    """Where a chart takes several executors, ours has to be one of them."""
+    known = "(LocalExecutor|CeleryKubernetesExecutor|KubernetesExecutor)"
+    pattern = f"^[A-Z][a-zA-Z]+Executor$|^{known}(,{known})*$"
+    given = json.dumps({"properties": {"executor": {"pattern": pattern}}})
+    edited = json.loads(add_to_schema(given.encode()))["properties"]["executor"]["pattern"]
+    assert not re.search(pattern, "LocalExecutor,FargateExecutor")
+    assert re.search(edited, "LocalExecutor,FargateExecutor")
 
 
 ASKS = """
