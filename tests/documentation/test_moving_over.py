@@ -18,12 +18,14 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
 from documentation.incumbent import OPTIONS, PACKAGE, VERSION
 from documentation.options import REPOSITORY
 
+from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.template import template
 
 PAGE = (REPOSITORY / "docs" / "executor" / "fargate-recipes.rst").read_text(encoding="utf-8")
@@ -49,6 +51,30 @@ def test_a_row_names_an_option_of_ours(option):
     ours = re.match(r"``(\w+)``", ROWS[option])
     assert ours
     assert ours[1] in template()
+
+
+@pytest.mark.parametrize(
+    ("member", "value"),
+    [
+        ("tags", {"team": "data"}),
+        ("startedBy", "me"),
+        ("count", 1),
+        ("clientToken", "mine"),
+        ("command", {"overrides": {"containerOverrides": [{"command": ["true"]}]}}),
+    ],
+)
+def test_what_the_row_calls_refused_is_refused(member, value, read_config):
+    """What they take, or leave to AWS to refuse, and we do not, is told by its name."""
+    assert re.search(rf"\b{member}\b", ROWS["run_task_kwargs"])
+    kwargs = value if member == "command" else {member: value}
+    with pytest.raises(ConfigError, match=rf"run_task_kwargs = .*\b{member}\b"):
+        read_config({"run_task_kwargs": json.dumps(kwargs)})
+
+
+def test_tags_as_aws_has_them_are_taken(read_config):
+    """The list that the row names is no mistake, and neither is the object in the option of that name."""
+    assert read_config({"run_task_kwargs": '{"tags": [{"key": "team", "value": "data"}]}'})
+    assert read_config({"tags": '{"team": "data"}'}).tags == ({"key": "team", "value": "data"},)
 
 
 def test_it_is_the_version_that_we_are_measured_against():
