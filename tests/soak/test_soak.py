@@ -203,7 +203,7 @@ def test_memory_stays_what_it_was(scheduler, request):
 
 def nothing_is_left(scheduler):
     executor, fleet = scheduler.executor, scheduler.executor._fleet_thread.fleet
-    for name in ("running", "queued_tasks", "event_buffer", "_launches", "_untold"):
+    for name in ("running", "queued_tasks", "event_buffer"):
         assert not getattr(executor, name), name
     assert not list(fleet.runs())
     assert not scheduler.ecs.containers
