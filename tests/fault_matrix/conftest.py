@@ -29,7 +29,7 @@ take_from_elsewhere()
 
 
 #: Those that say what others must not hear: the executor's, and where botocore writes what is sent and received.
-TALKATIVE = ("airflow.executors", "botocore.endpoint", "botocore.parsers", "botocore.auth")
+TALKATIVE = ("airflow.executors", "botocore.endpoint", "botocore.parsers")
 LISTENING = pytest.StashKey()
 
 
