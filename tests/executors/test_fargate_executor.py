@@ -258,7 +258,7 @@ def test_without_a_start_nothing_is_pretended(ask):
 # The way of a launch.
 
 
-@pytest.mark.parametrize("code, state", [(0, SUCCESS), (1, FAILED), (None, FAILED)])
+@pytest.mark.parametrize(("code", "state"), [(0, SUCCESS), (1, FAILED), (None, FAILED)])
 def test_a_task_instance_runs_in_a_container_of_its_own(executor, fleet, ecs, code, state):
     """Through the base class's heartbeat: queued, launched, its ARN told, and its end, after which its slot is free."""
     queue(executor, key_of())
@@ -551,7 +551,7 @@ class TestCallbacks:
         )
 
     @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
-    @pytest.mark.parametrize("code, state", [(0, "success"), (1, "failed")])
+    @pytest.mark.parametrize(("code", "state"), [(0, "success"), (1, "failed")])
     def test_a_callback_is_executed_in_a_container_of_its_own(
         self, callback, executor, fleet, ecs, code, state
     ):
@@ -670,7 +670,7 @@ def test_an_end_that_comes_while_the_key_waits_for_a_slot_counts_for_nothing(exe
 
 
 @pytest.mark.parametrize(
-    "state, ended, knows",
+    ("state", "ended", "knows"),
     [(SCHEDULED, True, True), (SCHEDULED, False, False), (QUEUED, True, False), (RUNNING, True, False)],
 )
 def test_a_task_that_deferred_has_not_ended_with_its_container(executor, fleet, ecs, state, ended, knows):
@@ -794,7 +794,7 @@ def test_containers_are_adopted_and_the_rest_is_given_back(executor, fleet, ecs,
     assert events(executor) == {key_of(0): SUCCESS}
 
 
-@pytest.mark.parametrize("code, state", [(0, SUCCESS), (1, FAILED)])
+@pytest.mark.parametrize(("code", "state"), [(0, SUCCESS), (1, FAILED)])
 def test_the_end_of_what_stopped_meanwhile_is_told_at_the_next_heartbeat(
     executor, ecs, orphans, run, code, state
 ):

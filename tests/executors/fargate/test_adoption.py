@@ -113,7 +113,7 @@ def test_the_container_of_the_present_launch_is_found(look, run, candidate, stor
 
 
 @pytest.mark.parametrize(
-    "options, is_found",
+    ("options", "is_found"),
     [
         ({"queues": {"large": {"cluster": "other"}}}, True),
         ({"run_task_kwargs": {"cluster": "other"}}, True),
@@ -143,7 +143,7 @@ def test_an_earlier_launch_never_counts(look, fleet, ecs, run, candidate, stored
 
 
 @pytest.mark.parametrize(
-    "launch_id, queued_at, adopted",
+    ("launch_id", "queued_at", "adopted"),
     [
         (ASSIGNED, QUEUED, True),
         (ASSIGNED, None, True),
@@ -160,7 +160,7 @@ def test_an_assigned_id_decides_alone(look, run, candidate, launch_id, queued_at
 
 
 @pytest.mark.parametrize(
-    "after_queued, adopted",
+    ("after_queued", "adopted"),
     [(-300, False), (-CLOCK_TOLERANCE - 0.1, False), (-CLOCK_TOLERANCE, True), (0, True), (5, True)],
 )
 def test_without_an_id_the_hand_over_must_come_after_the_queuing(look, run, candidate, after_queued, adopted):
@@ -273,7 +273,7 @@ def test_a_container_that_never_started_does_not_hide_the_other(look, ecs, run, 
 # What becomes of it.
 
 
-@pytest.mark.parametrize("code, well", [(0, True), (1, False), (None, False)])
+@pytest.mark.parametrize(("code", "well"), [(0, True), (1, False), (None, False)])
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_stopped_in_the_meantime_is_reported(look, fleet, ecs, run, candidate, code, well, stored):
     """A container that ended while no scheduler looked ends its launch, with its exit code."""
@@ -471,7 +471,7 @@ def test_a_second_look_describes_only_what_is_new(look, fleet, ecs, run, candida
 
 
 @pytest.mark.parametrize(
-    "age, looks", [(0, 2), (CONSISTENCY - 1, 2), (CONSISTENCY, 1), (1000 - QUEUED, 1), (None, 2)]
+    ("age", "looks"), [(0, 2), (CONSISTENCY - 1, 2), (CONSISTENCY, 1), (1000 - QUEUED, 1), (None, 2)]
 )
 def test_old_ones_get_one_look(look, fleet, ecs, candidate, age, looks):
     """What was queued a minute ago or longer has been listed if it exists; two looks are the most."""
@@ -535,7 +535,7 @@ def test_a_cluster_that_is_gone_does_not_keep_the_others_from_adoption(fakes, lo
 
 
 @pytest.mark.parametrize(
-    "count, sizes", [(0, []), (1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
+    ("count", "sizes"), [(0, []), (1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
 )
 def test_batches_hold_at_most_so_many(count, sizes):
     """A sequence is cut into pieces in its order, the last one smaller."""

@@ -150,7 +150,7 @@ def test_all_is_well():
 
 
 @pytest.mark.parametrize(
-    "facts, check, result, found, remedy",
+    ("facts", "check", "result", "found", "remedy"),
     [
         (replace(GOOD, caller=Answer(error="ExpiredToken", message="It is old")), "credentials", FAILED, "It is old", "valid credentials"),
         (replace(GOOD, caller=Answer(error="NoCredentialsError", message="Unable to locate credentials")), "credentials", FAILED, "Unable to locate", "conn_id"),
@@ -220,7 +220,7 @@ def test_row(facts, check, result, found, remedy):
 
 
 @pytest.mark.parametrize(
-    "facts, absent",
+    ("facts", "absent"),
     [
         (GOOD, "capacity providers"),
         (GOOD, "fallback"),
@@ -244,7 +244,7 @@ def by_cluster_default(*providers, **members):
 
 
 @pytest.mark.parametrize(
-    "facts, check, result, found",
+    ("facts", "check", "result", "found"),
     [
         (by_cluster_default("FARGATE_SPOT", "FARGATE"), "launch type", OK, "FARGATE, by the cluster's default"),
         (by_cluster_default("FARGATE", compatibilities=["EC2"]), "launch type", FAILED, "offers EC2"),
@@ -294,7 +294,7 @@ def test_a_queue_that_differs_in_nothing_that_is_looked_at():
 
 
 @pytest.mark.parametrize(
-    "own, check, found",
+    ("own", "check", "found"),
     [
         (request(overrides={"memory": "61440"}), "size", "Fargate has no cpu of '256'"),
         (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", "lacks FARGATE_SPOT"),
@@ -339,7 +339,7 @@ NOTHING = replace(
 
 
 @pytest.mark.parametrize(
-    "facts, action, result, found",
+    ("facts", "action", "result", "found"),
     [
         (definition(taskRoleArn=None, executionRoleArn=None), "iam:PassRole", OK, "not needed"),
         (replace(GOOD, task_definition=DENIED), "iam:PassRole", UNKNOWN, "not known"),

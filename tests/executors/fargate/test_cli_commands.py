@@ -182,7 +182,7 @@ class TestCheck:
         }
 
     @pytest.mark.parametrize(
-        "error, told",
+        ("error", "told"),
         [
             (ProfileNotFound(profile="mine"), "The config profile (mine) could not be found"),
             (ClientError({"Error": {"Code": "AccessDenied", "Message": "no role"}}, "AssumeRole"), "no role"),
@@ -229,7 +229,7 @@ class TestRender:
     def render(self, output):
         commands.fargate_render(arguments(dag_id="etl", task_id="load", map_index=-1, output=output))
 
-    @pytest.mark.parametrize("output, read", [("json", json.loads), ("yaml", yaml.safe_load)])
+    @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
     def test_a_document_is_the_request_as_it_is(self, output, read, capsys):
         """Numbers stay numbers, so that it can be given to RunTask."""
         self.render(output)
@@ -271,7 +271,7 @@ def own_function():
 
 
 class TestTasks:
-    @pytest.mark.parametrize("output, read", [("json", json.loads), ("yaml", yaml.safe_load)])
+    @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
     def test_the_containers(self, live, output, read, capsys):
         """Each is a row, in Airflow's own forms."""
         commands.fargate_tasks(arguments(output=output))
@@ -295,7 +295,7 @@ class TestTasks:
         rows = json.loads(capsys.readouterr().out)
         assert [(row["task_id"], row["cluster"]) for row in rows] == [("extract", "fleet"), ("load", "gpus")]
 
-    @pytest.mark.parametrize("missing, left", [("gpus", "extract"), ("fleet", "load")])
+    @pytest.mark.parametrize(("missing", "left"), [("gpus", "extract"), ("fleet", "load")])
     def test_one_of_the_clusters_does_not_answer(self, live_by_cluster, capsys, missing, left):
         """The others' containers are shown; which was not asked is told, and the exit code is 1."""
         live_by_cluster[missing] = None

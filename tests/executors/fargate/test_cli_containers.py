@@ -82,7 +82,7 @@ def test_a_callback():
 
 
 @pytest.mark.parametrize(
-    "members, column, shown",
+    ("members", "column", "shown"),
     [
         ({"lastStatus": "PENDING"}, "since", "2026-03-01T12:00:00+00:00"),
         ({"lastStatus": "RUNNING", "startedAt": None}, "since", "2026-03-01T12:00:00+00:00"),
@@ -108,7 +108,7 @@ def test_not_a_live_container_of_ours(members):
 
 
 @pytest.mark.parametrize(
-    "wanted, expected",
+    ("wanted", "expected"),
     [
         (("etl",), True),
         (("etl", "extract"), True),

@@ -56,7 +56,7 @@ def called(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "line, expected",
+    ("line", "expected"),
     [
         (["check"], {"output": "table"}),
         (["check", "--output", "json"], {"output": "json"}),

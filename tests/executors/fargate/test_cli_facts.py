@@ -168,7 +168,7 @@ def test_a_log_group_that_is_missing(account, create, read_config, make_session)
 
 
 @pytest.mark.parametrize(
-    "told, cluster, name",
+    ("told", "cluster", "name"),
     [
         (prepared(cluster="other", taskDefinition="own:2"), "other", "own:2"),
         (prepared(cluster=None, taskDefinition=None), "fleet", "airflow-task:3"),
@@ -230,7 +230,7 @@ def test_no_secret_is_among_the_facts(account, create, read_config):
 
 
 @pytest.mark.parametrize(
-    "code, message, expected",
+    ("code", "message", "expected"),
     [
         ("AccessDeniedException", "not authorized", Answer({}, "AccessDeniedException", "not authorized")),
         ("", "", Answer({}, "ClientError", "")),
@@ -260,7 +260,7 @@ def test_a_mistake_of_ours_is_none():
         ask(lambda: 1 / 0)
 
 
-@pytest.mark.parametrize("service, own", [("ecs", True), ("sts", False), ("logs", False)])
+@pytest.mark.parametrize(("service", "own"), [("ecs", True), ("sts", False), ("logs", False)])
 def test_the_endpoint_is_that_of_ecs_alone(make_session, read_config, service, own):
     """``[fargate] endpoint_url`` names the service ECS; the others are found as always."""
     account = Account(read_config(endpoint_url="http://127.0.0.1:1"), make_session)

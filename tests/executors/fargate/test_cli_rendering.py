@@ -77,7 +77,7 @@ def test_the_token_is_blanked_wherever_it_is(rendered):
 
 
 @pytest.mark.parametrize(
-    "path, origin",
+    ("path", "origin"),
     [
         ("cluster", "default: [fargate] cluster"),
         ("taskDefinition", "default: [fargate] task_definition"),
@@ -98,7 +98,7 @@ def test_origin_by_default(rendered, path, origin):
 
 
 @pytest.mark.parametrize(
-    "options, path, origin",
+    ("options", "path", "origin"),
     [
         (
             {"capacity_provider_strategy": "FARGATE_SPOT"},
@@ -204,7 +204,7 @@ def test_a_fallback_that_cannot_be_used(rendered):
 
 
 @pytest.mark.parametrize(
-    "wishes, options",
+    ("wishes", "options"),
     [
         (None, {"queues": '{"default": {"launchType": "FARGATE"}}'}),
         (None, {"run_task_kwargs": '{"launchType": "FARGATE"}'}),
@@ -349,7 +349,7 @@ def test_a_request_that_cannot_be_made(rendered):
 
 
 @pytest.mark.parametrize(
-    "value, expected",
+    ("value", "expected"),
     [
         ({}, [("", {})]),
         ({"a": {"b": 1}}, [("a.b", 1)]),

@@ -116,7 +116,7 @@ def test_the_workload_of_3_x(know):
 
 
 @pytest.mark.parametrize(
-    "ids, message", [(("other", "load"), "no Dag 'other'"), (("etl", "other"), "no task 'other'")]
+    ("ids", "message"), [(("other", "load"), "no Dag 'other'"), (("etl", "other"), "no task 'other'")]
 )
 def test_what_airflow_does_not_know(know, ids, message):
     """The error says what there is not, and where to look."""

@@ -183,7 +183,7 @@ def stranger(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="laun
 
 
 @pytest.mark.parametrize(
-    "scheduler, is_asked_about",
+    ("scheduler", "is_asked_about"),
     [(OWN, True), (GONE, True), (SILENT, True), (LIVING, False)],
     ids=["own", "gone", "silent", "living"],
 )
@@ -223,7 +223,7 @@ def test_one_odd_name_hides_no_other(metadata):
 
 
 @pytest.mark.parametrize(
-    "row, container, is_given_up",
+    ("row", "container", "is_given_up"),
     [
         # The present launch.
         ({}, {}, False),
@@ -262,7 +262,7 @@ def test_the_database_decides_what_is_given_up(metadata, row, container, is_give
 
 
 @pytest.mark.skipif(not database.ASSIGNS_IDS, reason="from 3.2 on")
-@pytest.mark.parametrize("launch_id, is_given_up", [(ASSIGNED, False), ("another", True)])
+@pytest.mark.parametrize(("launch_id", "is_given_up"), [(ASSIGNED, False), ("another", True)])
 def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_up):
     """From 3.2 on Airflow's own id of the launch decides, whatever the clocks say."""
     metadata.store(0, external_executor_id=ASSIGNED)
@@ -271,7 +271,7 @@ def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_u
 
 
 @pytest.mark.parametrize(
-    "text, stored",
+    ("text", "stored"),
     [
         ("plain\ttext\nin lines \N{ROCKET}", "plain\ttext\nin lines \N{ROCKET}"),
         ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"),
@@ -331,7 +331,7 @@ def candidate(number=0):
 
 
 @pytest.mark.parametrize(
-    "row, is_handed_back",
+    ("row", "is_handed_back"),
     [
         ({}, True),
         ({"state": "running"}, True),

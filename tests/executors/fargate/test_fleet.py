@@ -508,7 +508,7 @@ HANDLERS = [
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-@pytest.mark.parametrize("owner, name", HANDLERS, ids=lambda value: getattr(value, "__name__", value))
+@pytest.mark.parametrize(("owner", "name"), HANDLERS, ids=lambda value: getattr(value, "__name__", value))
 def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
     fakes, make_fleet, clock, monkeypatch, owner, name, when
 ):

@@ -86,7 +86,7 @@ def test_a_container_that_finishes_well_ends_its_launch_well(fleet, ecs, launch)
 
 
 @pytest.mark.parametrize(
-    "code, reason, told",
+    ("code", "reason", "told"),
     [
         (1, "Essential container in task exited", "exited with code 1"),
         (137, "OutOfMemoryError: container killed", "OutOfMemory"),
@@ -103,7 +103,7 @@ def test_a_container_that_fails_fails_its_launch(fleet, ecs, launch, code, reaso
     assert reason in end_of(fleet, launch).reason
 
 
-@pytest.mark.parametrize("own, sidecar, finished", [(0, 1, True), (0, None, True), (1, 0, False)])
+@pytest.mark.parametrize(("own", "sidecar", "finished"), [(0, 1, True), (0, None, True), (1, 0, False)])
 def test_sidecars_do_not_count(fleet, ecs, launch, own, sidecar, finished):
     """The exit code of the named container decides, wherever in the list it stands."""
     fleet.add(launch)
@@ -253,7 +253,7 @@ def test_looks_at_what_is_missing_back_off(fleet, ecs, launch):
     assert max(b - a for a, b in zip(times, times[1:])) == pytest.approx(30)
 
 
-@pytest.mark.parametrize("seen, limit", [(False, APPEARANCE), (True, DISAPPEARANCE)])
+@pytest.mark.parametrize(("seen", "limit"), [(False, APPEARANCE), (True, DISAPPEARANCE)])
 def test_missing_for_ever_fails_the_launch(fleet, ecs, launch, seen, limit):
     """A container that is never known, or not known any more for a minute, fails its launch; none is launched again."""
     fleet.add(launch)
@@ -343,7 +343,7 @@ def test_throttled_looks_become_rarer(fakes, fleet, ecs, launch):
     assert len(times) > 120 / 2 - 5
 
 
-@pytest.mark.parametrize("error, renewed", [(EXPIRED, 3), (THROTTLED, 0), (DENIED, 0)])
+@pytest.mark.parametrize(("error", "renewed"), [(EXPIRED, 3), (THROTTLED, 0), (DENIED, 0)])
 def test_only_refused_credentials_are_renewed(fakes, fleet, ecs, launch, error, renewed):
     """A new client is made after refused credentials, and after nothing else."""
     fleet.add(launch)

@@ -93,7 +93,8 @@ class TestIdentity:
         )
 
     @pytest.mark.parametrize(
-        "told, read", [("17@1795356000.123456", "17@1795356000.123456"), (None, None), (17, None), ([], None)]
+        ("told", "read"),
+        [("17@1795356000.123456", "17@1795356000.123456"), (None, None), (17, None), ([], None)],
     )
     def test_names_the_scheduler_where_it_is_known(self, told, read):
         """Whatever else stands there names none, and spoils nothing."""

@@ -387,7 +387,7 @@ def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
 
 
 @pytest.mark.parametrize(
-    "life, begun",
+    ("life", "begun"),
     [(None, 1), (600, 1), (MIN_TOKEN_LIFE, 1), (MIN_TOKEN_LIFE - 1, 0), (0, 0), (-100, 0)],
 )
 def test_no_attempt_begins_with_too_little_of_its_tokens_life_left(fakes, fleet, ecs, life, begun):
@@ -493,7 +493,7 @@ def test_launches_keep_to_the_rate_that_is_set(fakes, make_fleet, ecs, rate, bur
 
 
 @pytest.mark.parametrize(
-    "error, told",
+    ("error", "told"),
     [
         (RequestError("taskDefinition is missing"), "taskDefinition is missing"),
         (KeyError("a secret"), "KeyError in the executor"),

@@ -92,7 +92,7 @@ def after(ledger, make, candidate):
 
 @pytest.mark.parametrize("event", EVENTS)
 @pytest.mark.parametrize(
-    "history, standing",
+    ("history", "standing"),
     [
         ("nothing", Standing.EARLIER),
         ("launched", Standing.PRESENT),
@@ -111,7 +111,7 @@ def test_an_event_counts_for_the_present_launch_alone(after, make, history, stan
 
 
 @pytest.mark.parametrize(
-    "history, standing",
+    ("history", "standing"),
     [
         ("kept", Standing.PRESENT),
         ("kept after a launch", Standing.PRESENT),
@@ -140,7 +140,7 @@ def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_told(after, 
 
 
 @pytest.mark.parametrize(
-    "history, earlier",
+    ("history", "earlier"),
     [
         ("nothing", None),
         ("launched", "first"),
@@ -176,7 +176,7 @@ def test_a_key_without_a_container_is_let_go_while_it_is_kept(after, candidate, 
 
 
 @pytest.mark.parametrize(
-    "history, has",
+    ("history", "has"),
     [
         ("nothing", False),
         ("launched", True),
@@ -197,7 +197,7 @@ def test_what_is_known_need_not_be_asked_for(after, candidate, history, has):
 
 
 @pytest.mark.parametrize(
-    "queued_at, external_id, has",
+    ("queued_at", "external_id", "has"),
     [
         (HANDED_OVER, None, True),
         (HANDED_OVER + 60, None, False),

@@ -100,7 +100,7 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
 
 
 @pytest.mark.parametrize(
-    "members, end",
+    ("members", "end"),
     [
         ({"startedBy": "another"}, None),
         ({"scheduler": None}, None),
@@ -140,7 +140,7 @@ def test_without_an_interval_nothing_is_swept(make_fleet, ecs, run):
 
 
 @pytest.mark.parametrize(
-    "options, is_told",
+    ("options", "is_told"),
     [
         ({"queues": {"large": {"cluster": "other"}}}, True),
         ({"run_task_kwargs": {"cluster": "other"}}, True),
