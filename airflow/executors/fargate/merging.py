@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -93,16 +93,21 @@ def _moved(
 
 def own_business(wishes: Mapping[str, Any], container_name: str | None) -> str | None:
     """Say which member of a fragment the executor sets itself; None where there is none."""
-    for member in RESERVED:
-        if member in wishes:
-            return f"sets {member}, which the executor sets itself"
     for override in container_overrides(wishes):
         if override.get("name", container_name) == container_name and "command" in override:
             called = "" if container_name is None else f" {container_name!r}"
             return f"sets the command of container{called}, which is Airflow's"
-        if any(
-            _name_of(variable, "name") == IDENTITY_VARIABLE for variable in _list(override, "environment")
-        ):
+    return own_member(wishes, RESERVED)
+
+
+def own_member(request: Mapping[str, Any], reserved: Sequence[str]) -> str | None:
+    """Say which of these members, or which container's identity, a request or a part of one sets; None for none."""
+    for member in reserved:
+        if member in request:
+            return f"sets {member}, which the executor sets itself"
+    for override in container_overrides(request):
+        variables = _list(override, "environment")
+        if any(_name_of(variable, "name") == IDENTITY_VARIABLE for variable in variables):
             return f"sets {IDENTITY_VARIABLE}, by which the executor knows its containers"
     return None
 

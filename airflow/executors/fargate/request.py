@@ -28,7 +28,14 @@ from airflow.executors.fargate.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fitting import capacity, drop, on_fargate, without_unfit
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
-from airflow.executors.fargate.merging import RESERVED, Fragment, container_overrides, merge, plain_copy
+from airflow.executors.fargate.merging import (
+    RESERVED,
+    Fragment,
+    container_overrides,
+    merge,
+    own_member,
+    plain_copy,
+)
 from airflow.executors.fargate.tags import own_tags, with_own_tags
 
 if TYPE_CHECKING:
@@ -265,11 +272,9 @@ class RequestBuilder:
             raise RequestError(
                 f"the function of {function} returned a {type(request).__name__}; it must return a dict"
             )
-        for member in RESERVED[:2]:
-            if member in request:
-                raise RequestError(
-                    f"the function of {function} sets {member}, which the executor sets itself; leave it out"
-                )
+        mistake = own_member(request, RESERVED[:2])
+        if mistake:
+            raise RequestError(f"the function of {function} {mistake}; leave it out")
         if request.get("count", 1) != 1:
             raise RequestError(
                 f"the function of {function} sets count; one launch is one container: leave it out"

@@ -599,6 +599,17 @@ class TestUsersFunction:
             ({"taskDefinition": "own", "overrides": {"containerOverrides": [None]}}, "containerOverrides"),
             ({"taskDefinition": "own", "clientToken": "x"}, "clientToken"),
             ({"taskDefinition": "own", "startedBy": "me"}, "startedBy"),
+            (
+                {
+                    "taskDefinition": "own",
+                    "overrides": {
+                        "containerOverrides": [
+                            {"name": "sidecar", "environment": [{"name": IDENTITY_VARIABLE, "value": "{}"}]}
+                        ]
+                    },
+                },
+                f"sets {IDENTITY_VARIABLE}, by which the executor knows its containers; leave it out",
+            ),
             ({"taskDefinition": "own", "count": 2}, "count"),
             ({"taskDefinition": "own", "count": "1"}, "count"),
             ({"taskDefinition": "own", "noSuchMember": 1}, "noSuchMember"),
