@@ -121,6 +121,8 @@ class Row:
     sidecars: Mapping[str, str] = field(default_factory=dict)
     #: Whether the task ends with the first of those.
     essential: bool = False
+    #: Whether it is for ``--long`` alone.
+    long: bool = False
     #: Whether it changes what belongs to the whole process, so that nothing else may run meanwhile.
     alone: bool = False
 

@@ -110,11 +110,12 @@ def matrix(request, eavesdropper):
     from fault_matrix.row import CI, LONG, Row
     from fault_matrix.runner import Matrix
 
+    long = request.config.getoption("--long")
     specs = [getattr(item, "callspec", None) for item in request.session.items]
     asked = [spec.params.get("row") for spec in specs if spec]
     # Other tables have rows of their own.
-    rows = {row.name: row for row in asked if isinstance(row, Row)}
-    with Matrix(rows.values(), LONG if request.config.getoption("--long") else CI).running() as running:
+    rows = {row.name: row for row in asked if isinstance(row, Row) and (long or not row.long)}
+    with Matrix(rows.values(), LONG if long else CI).running() as running:
         yield running
 
 

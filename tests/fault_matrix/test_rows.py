@@ -40,8 +40,10 @@ def _parameter(row):
 
 
 @pytest.mark.parametrize("row", map(_parameter, sorted(ROWS, key=lambda row: row.alone)))
-def test_row(matrix, row, record_property):
+def test_row(request, matrix, row, record_property):
     """Nothing is lost, nothing runs twice, every state is right, and no heartbeat waits or raises."""
+    if row.long and not request.config.getoption("--long"):
+        pytest.skip("only with --long")
     result = matrix.result(row)
     record_property(PROPERTY, cells(result))
     differences = result.differences

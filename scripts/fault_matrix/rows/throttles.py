@@ -107,6 +107,7 @@ ROWS = (
         settings=_throttled("ListTasks") | {"pretend": KILLED},
         steps=(Step(120, QUIET),),
         procedure="killed",
+        long=True,
         seconds=300,
     ),
     Row(
