@@ -131,7 +131,16 @@ def everything_about(scheduler):
     runs = list(thread.fleet.runs())
     launches = [run.launch for run in runs]
     prepared = [run.prepared for run in runs if run.prepared]
-    things = [executor, thread, thread.fleet, thread._ecs, runs, launches, prepared, executor._ledger.launches()]
+    things = [
+        executor,
+        thread,
+        thread.fleet,
+        thread._ecs,
+        runs,
+        launches,
+        prepared,
+        executor._ledger.launches(),
+    ]
     return "\n".join(f"{thing!r} {thing}" for thing in things), len(prepared)
 
 

@@ -1,0 +1,62 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The command line asks for the permissions that the documentation tells the user to give."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from airflow.executors.fargate.cli.account import Answer
+from airflow.executors.fargate.cli.facts import Facts
+from airflow.executors.fargate.cli.permissions import check_permissions
+
+PAGES = Path(__file__).parents[2] / "docs" / "executor"
+NOBODY = Answer(error="NoCredentialsError")
+
+
+def policy_actions():
+    """Return the actions of the policy for the scheduler's role."""
+    text = (PAGES / "fargate-security.rst").read_text(encoding="utf-8")
+    (block,) = re.findall(r"\.\. code-block:: json\n\n(.*?)(?=\n\S|\Z)", text, re.DOTALL)
+    found = [statement["Action"] for statement in json.loads(block)["Statement"]]
+    return sorted(action for one in found for action in ([one] if isinstance(one, str) else one))
+
+
+def test_check_has_a_row_for_each_permission():
+    """The rows are the actions of the policy, each once, also where nothing could be asked."""
+    facts = Facts(
+        region="us-east-1",
+        deployment="airflow",
+        request=None,
+        container=None,
+        refusal="none can be made",
+        caller=NOBODY,
+        cluster=NOBODY,
+        list_tasks={"airflow": NOBODY},
+        describe_tasks={"airflow": NOBODY},
+        task_definition=None,
+    )
+    assert sorted(row.check for row in check_permissions(facts)) == policy_actions()
+
+
+def test_the_page_shows_them_all():
+    """Each of the two tables of the command has a row for each permission."""
+    text = (PAGES / "fargate-cli.rst").read_text(encoding="utf-8")
+    rows = re.findall(r"^    [✓✗!?] +\| ((?:ecs|iam|logs):\w+) ", text, re.MULTILINE)
+    assert sorted(rows) == sorted(policy_actions() * 2)
