@@ -67,7 +67,8 @@ class Account:
         return answer["tasks"][0]["taskArn"]
 
     def describe(self, arn, **members):
-        return self.ecs.describe_tasks(cluster=self.cluster, tasks=[arn], **members)["tasks"][0]
+        request = {"cluster": self.cluster, "tasks": [arn], **members}
+        return self.ecs.describe_tasks(**request)["tasks"][0]
 
     def stop(self, arn, **members):
         return self.ecs.stop_task(cluster=self.cluster, task=arn, **members)["task"]
@@ -77,10 +78,10 @@ class Account:
         pages = self.ecs.get_paginator("list_tasks").paginate(cluster=self.cluster, **members)
         return [arn for page in pages for arn in page["taskArns"]]
 
-    def wait(self, arn, status="STOPPED", timeout=15):
+    def wait(self, arn, status="STOPPED", timeout=15, **members):
         """Poll until the task is in this state, and return it."""
         deadline = time.monotonic() + timeout
-        while (task := self.describe(arn))["lastStatus"] != status:
+        while (task := self.describe(arn, **members))["lastStatus"] != status:
             assert time.monotonic() < deadline, f"still {task['lastStatus']}, not {status}"
             time.sleep(0.01)
         return task

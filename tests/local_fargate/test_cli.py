@@ -14,35 +14,116 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""``airflow fargate check | tasks | stop`` as real processes against the local Fargate."""
+"""
+``airflow fargate check | render | tasks | stop`` as real processes against the local Fargate.
+
+What the documentation shows of them is what they print here.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.metadata import distributions
+from itertools import takewhile
+from pathlib import Path
 
 import pytest
 
 from airflow.executors import executor_constants
 from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.cli.checks import MARKS
+from airflow.executors.fargate.cli.rendering import members
+from airflow.executors.fargate.cli.workload import HANDS_OVER_WORKLOADS
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.version import version
 
 #: 3.2 and newer ask no executor for its commands: the overlay brings them, or the wheel's entry point.
 ASKS_EXECUTORS = not hasattr(BaseExecutor, "pre_assigns_external_executor_id")
 IS_OVERLAID = hasattr(executor_constants, "FARGATE_EXECUTOR")
 IS_INSTALLED = any(found.metadata["Name"] == "airflow-fargate-executor" for found in distributions())
+PAGE = Path(__file__).parents[2] / "docs" / "executor" / "fargate-cli.rst"
+#: The page shows what this release prints.
+IS_SHOWN = version.startswith("3.3.")
+#: What is another one on each machine, each day and for each container.
+CHANGES = (
+    (re.compile(r"\b(subnet|sg)-[0-9a-f]{17}\b"), r"\1-of-the-machine"),
+    (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "some time"),
+    (re.compile(r"\b[0-9a-f]{32}\b"), "some id"),
+)
+#: As cells: what the container runs, and who it is.
+LONG = (".command", f"[{IDENTITY_VARIABLE}].value")
+
+LARGE = {"overrides": {"cpu": "1024", "memory": "2048"}}
+BATCH = {"cluster": "batch", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
+RUN_ID = "scheduled__2026-11-22T00:00:00+00:00"
+DAG = """
+try:
+    from airflow.sdk import DAG, BaseOperator
+except ImportError:
+    from airflow.models.baseoperator import BaseOperator
+    from airflow.models.dag import DAG
+
+
+class Load(BaseOperator):
+    def __init__(self, part, **kwargs):
+        super().__init__(**kwargs)
+        self.part = part
+
+
+STAGE = {"environment": [{"name": "STAGE", "value": "nightly"}]}
+WISHES = {"overrides": {"memory": "4096", "containerOverrides": [STAGE]}}
+
+with DAG("etl", schedule=None):
+    Load.partial(task_id="load", queue="large", executor_config=WISHES).expand(part=["north", "south"])
+"""
+
 pytestmark = pytest.mark.skipif(
     not (ASKS_EXECUTORS or IS_OVERLAID or IS_INSTALLED),
     reason="this Airflow finds the commands by the overlay or the wheel, and has neither",
 )
 
 
+def words(text):
+    """Return a text without what is never the same."""
+    for pattern, name in CHANGES:
+        text = pattern.sub(name, text)
+    return text
+
+
+def shown(line, which=0):
+    """Return the rows of the table that the page shows for a command; a long cell goes on in rows below."""
+    after = [part.splitlines() for part in PAGE.read_text().split(f"    $ {line}\n")[1:]]
+    tables = [[*takewhile(lambda one: re.match("    [^$]", one), lines)] for lines in after]
+    head, line, *rest = [table for table in tables if table][which]
+    edges = [3, *(place for place, sign in enumerate(line) if sign == "+"), None]
+    names, *cells = [
+        [row[before + 1 : edge].strip() for before, edge in zip(edges, edges[1:])] for row in (head, *rest)
+    ]
+    rows = []
+    for row in cells:
+        if row[0]:
+            rows.append(row)
+        else:
+            rows[-1] = [f"{cell} {more}".strip() for cell, more in zip(rows[-1], row)]
+    return [dict(zip(names, map(words, row))) for row in rows]
+
+
+def assert_shown(line, rows, which=0):
+    """Let the page show these rows for a command, but for what is never the same."""
+    if not IS_SHOWN:
+        return
+    there = [row for row in shown(line, which) if not row.get("member", "").endswith(LONG)]
+    here = [row for row in rows if not row.get("member", "").endswith(LONG)]
+    assert there == [{name: words(str(cell)) for name, cell in row.items()} for row in here]
+
+
 @pytest.fixture
 def airflow(account, tmp_path):
-    """Return a function that runs ``airflow fargate …`` and returns the exit code, the rows as JSON, and all words."""
+    """Return a function that runs ``airflow …`` and returns the exit code, what it printed as JSON, and all words."""
     options = {
         "REGION": "us-east-1",
         "CLUSTER": account.cluster,
@@ -50,11 +131,15 @@ def airflow(account, tmp_path):
         "CONTAINER_NAME": account.container,
         "SUBNETS": ",".join(account.subnets),
         "SECURITY_GROUPS": ",".join(account.network["awsvpcConfiguration"]["securityGroups"]),
+        "ASSIGN_PUBLIC_IP": "False",
+        "QUEUES": json.dumps({"large": LARGE}),
     }
     environment = {
         **os.environ,
         **{f"AIRFLOW__FARGATE__{name}": value for name, value in options.items()},
         "AIRFLOW__CORE__EXECUTOR": "airflow.executors.fargate_executor.FargateExecutor",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
         # 2.11 refuses SQLite for an executor that runs tasks in parallel, whichever it is.
         "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
         "AIRFLOW_HOME": str(tmp_path),
@@ -66,63 +151,125 @@ def airflow(account, tmp_path):
     def run(*words, **options):
         more = {f"AIRFLOW__FARGATE__{name.upper()}": value for name, value in options.items()}
         done = subprocess.run(
-            [sys.executable, "-m", "airflow", "fargate", *words],
+            [sys.executable, "-m", "airflow", *words],
             env={**environment, **more},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
-        lines = [line for line in done.stdout.splitlines() if line.startswith("[{")]
-        return done.returncode, json.loads(lines[-1]) if lines else None, done.stdout + done.stderr
+        return done.returncode, in_json(done.stdout), done.stdout + done.stderr
 
     return run
 
 
-def start(account, task_id):
+def in_json(printed):
+    """Return the JSON that a command has printed last, below whatever Airflow has said before; None without any."""
+    start = re.search(r"^[\[{](?=[\[{\"\]\n])", printed, re.MULTILINE)
+    return json.loads(printed[start.start() :]) if start else None
+
+
+def start(account, task_id, map_index=-1, cpu="256", memory="512", **members):
     """Start a container as the executor does, and wait until it runs."""
-    identity = Launch(TaskInstanceId("etl", task_id, "monday", 1), "key").identity
-    arn = account.run("sleep", "60", environment={IDENTITY_VARIABLE: identity}, startedBy="airflow")
-    account.wait(arn, "RUNNING")
-    return arn
+    identity = Launch(TaskInstanceId("etl", task_id, RUN_ID, 1, map_index), "key").identity
+    request = account.request("sleep", "60", environment={IDENTITY_VARIABLE: identity}, startedBy="airflow")
+    request["overrides"] |= {"cpu": cpu, "memory": memory}
+    request |= members
+    if "capacityProviderStrategy" in members:
+        del request["launchType"]
+    [task] = account.ecs.run_task(**request)["tasks"]
+    account.wait(task["taskArn"], "RUNNING", cluster=task["clusterArn"])
+    return task["taskArn"]
+
+
+def failed(rows):
+    return [row["check"] for row in rows if row["result"] == "failed"]
+
+
+def marked(rows):
+    """Return rows as a table shows them."""
+    return [{**row, "result": MARKS[row["result"]]} for row in rows]
 
 
 def test_check(airflow):
-    """A deployment that works passes with exit code 0, and one mistake makes it 1."""
-    code, rows, told = airflow("check", "--output", "json")
+    """A deployment that works passes with exit code 0, and a mistake makes it 1."""
+    code, rows, told = airflow("fargate", "check", "--output", "json")
     assert code == 0, told
     results = {row["check"]: row["result"] for row in rows}
     assert results["cluster"] == results["task definition"] == results["ecs:ListTasks"] == "ok"
     assert results["ecs:RunTask"] == "not tested"
-    code, rows, told = airflow("check", "--output", "json", container_name="nobody")
+    assert_shown("airflow fargate check", marked(rows))
+
+    code, rows, told = airflow(
+        "fargate", "check", "--output", "json", cluster="airfow", container_name="worker"
+    )
     assert code == 1, told
-    failed = {row["check"]: row for row in rows if row["result"] == "failed"}
-    assert list(failed) == ["container"]
-    assert failed["container"]["found"] == "there is no container 'nobody', but airflow"
+    assert failed(rows) == ["cluster", "container"]
+    assert_shown("airflow fargate check", marked(rows), which=1)
 
 
 def test_tasks_and_stop(airflow, account):
     """Live containers are listed; those that match are stopped, and AWS knows by whom; the others run on."""
-    extract, load = start(account, "extract"), start(account, "load")
+    account.ecs.create_cluster(clusterName="batch", capacityProviders=["FARGATE", "FARGATE_SPOT"])
+    extract = start(account, "extract")
+    load = start(account, "load", 0, "512", "1024")
+    elsewhere = start(account, "load", 1, "512", "1024", **BATCH)
     account.run("sleep", "60", startedBy="somebody-else")
-    code, rows, told = airflow("tasks", "--output", "json")
+    queues = json.dumps({"batch": BATCH})
+    code, rows, told = airflow("fargate", "tasks", "--output", "json", queues=queues)
     assert code == 0, told
-    assert {row["task_id"]: (row["container"], row["state"]) for row in rows} == {
-        "extract": (extract.rsplit("/", 1)[1], "RUNNING"),
-        "load": (load.rsplit("/", 1)[1], "RUNNING"),
-    }
-    assert {(row["cpu"], row["memory"], row["capacity"]) for row in rows} == {("256", "512", "FARGATE")}
+    assert [(row["task_id"], row["cluster"], row["container"], row["state"]) for row in rows] == [
+        ("extract", "airflow", extract.rsplit("/", 1)[1], "RUNNING"),
+        ("load", "airflow", load.rsplit("/", 1)[1], "RUNNING"),
+        ("load", "batch", elsewhere.rsplit("/", 1)[1], "RUNNING"),
+    ]
+    assert_shown("airflow fargate tasks", rows)
+    assert_shown("airflow fargate stop --dag-id etl --task-id load", rows[1:])
 
-    code, _, told = airflow("stop", "--dag-id", "etl")
+    code, _, told = airflow("fargate", "stop", "--dag-id", "etl")
     assert (code, told.splitlines()[-1][-20:]) == (1, "Nothing was stopped."), "there is nobody to answer"
     assert account.describe(load)["desiredStatus"] == "RUNNING", told
 
-    code, _, told = airflow("stop", "--dag-id", "etl", "--task-id", "load", "--yes")
+    line = ("fargate", "stop", "--dag-id", "etl", "--task-id", "load", "--yes")
+    code, _, told = airflow(*line, queues=queues)
     assert code == 0, told
-    ended = account.wait(load)
-    assert (ended["stopCode"], ended["stoppedReason"]) == (
-        "UserInitiated",
-        "Stopped with airflow fargate stop",
-    )
+    for ended in (account.wait(load), account.wait(elsewhere, cluster="batch")):
+        assert (ended["stopCode"], ended["stoppedReason"]) == (
+            "UserInitiated",
+            "Stopped with airflow fargate stop",
+        )
     assert account.describe(extract)["lastStatus"] == "RUNNING"
+
+
+def test_render(airflow, tmp_path):
+    """The request for an instance of a mapped task, as Airflow's database knows it, with all that its Dag asks for."""
+    (tmp_path / "dags").mkdir()
+    (tmp_path / "dags" / "etl.py").write_text(DAG)
+    for line in (("db", "migrate"), ("dags", "reserialize")):
+        code, _, told = airflow(*line)
+        assert code == 0, told
+    code, document, told = airflow("fargate", "render", "etl", "load", "--map-index", "1", "--output", "json")
+    assert code == 0, told
+    request, origins = document["request"], document["from"]
+    [override] = request["overrides"]["containerOverrides"]
+    assert request["overrides"] == {"cpu": "1024", "memory": "4096", "containerOverrides": [override]}
+    environment = {variable["name"]: variable["value"] for variable in override["environment"]}
+    assert environment["STAGE"] == "nightly"
+    identity = json.loads(environment[IDENTITY_VARIABLE])
+    assert (identity["dag_id"], identity["task_id"], identity["map_index"]) == ("etl", "load", 1)
+    command = json.dumps(override["command"])
+    assert ("execute_workload" in command) is HANDS_OVER_WORKLOADS
+    assert "etl" in command
+    assert "token-" not in told
+    assert origins["overrides.memory"] == "executor_config"
+    assert origins["overrides.cpu"] == "[fargate] queues: large"
+    rows = [
+        {
+            "member": path,
+            "value": value if isinstance(value, str) else json.dumps(value),
+            "from": origins[path],
+        }
+        for path, value in members(request)
+    ]
+    assert_shown("airflow fargate render etl load --map-index 1", rows)
