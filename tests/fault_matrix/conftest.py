@@ -101,6 +101,10 @@ def pytest_runtest_makereport(item, call):
     if LISTENING in item.config.stash:
         for _, text in report.sections:
             item.config.stash[LISTENING].listen(text)
+        if report.passed:
+            # A minute's debug log for each row would else be kept until the end: gigabytes in all.
+            report.sections.clear()
+            item._report_sections.clear()
     return report
 
 

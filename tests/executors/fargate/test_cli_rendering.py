@@ -298,13 +298,12 @@ def test_what_nobody_but_the_executor_sets(rendered):
         mine = {
             "name": "airflow",
             "command": command,
-            "environment": [{"name": IDENTITY_VARIABLE, "value": "x"}],
+            "environment": [{"name": "IN_CONTAINER", "value": "x"}],
         }
         return {"taskDefinition": "own:1", "overrides": {"containerOverrides": [mine]}}
 
-    origins = rendered(function=function).origins
-    path = f"{CONTAINER}.environment[{IDENTITY_VARIABLE}].value"
-    assert origins[path] == "executor: the identity of the launch"
+    origins = rendered(function=function, environment=(("IN_CONTAINER", "True"),)).origins
+    assert origins[f"{CONTAINER}.environment[IN_CONTAINER].value"] == "executor"
 
 
 def test_a_function_that_never_returns_the_same(rendered):
