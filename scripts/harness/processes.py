@@ -34,6 +34,10 @@ class HarnessError(Exception):
     """Something that the harness started did not do what it should; the message says what, with its log."""
 
 
+#: How often a session is looked at until nobody is left in it: who is being killed may just have started another one.
+ROUNDS = 10
+
+
 class Process:
     """A running program whose output goes to a file."""
 
@@ -78,11 +82,14 @@ class Process:
 
     def kill(self) -> None:
         """End it and everything that it started, at once, and wait until that is so."""
-        victims = session_members(self.pid)
-        for victim in victims:
-            _quietly(victim.kill)
-        psutil.wait_procs(victims, timeout=10)
-        self._popen.wait(10)
+        for _ in range(ROUNDS):
+            victims = session_members(self.pid)
+            for victim in victims:
+                _quietly(victim.kill)
+            psutil.wait_procs(victims, timeout=10)
+            self._popen.wait(10)
+            if not victims:
+                break
 
     def stop(self, timeout: float = 20, sign: signal.Signals = signal.SIGTERM) -> None:
         """Ask it to end, and end by force what is left of it after ``timeout`` seconds."""
