@@ -102,8 +102,8 @@ class Sweeping:
     Finds the strangers among the deployment's containers, step by step.
 
     Its budget, for each ``interval``: a call for each cluster and each 100 containers of the deployment there, and one for
-    each 100 strangers that were not seen before, such as those of another scheduler. They come out of the bucket of ``describe_rate``, and
-    take at most a tenth of it.
+    each 100 strangers that were not seen before, such as those of another scheduler. They come out of the bucket of
+    ``describe_rate``, and take at most a tenth of it.
 
     :param ecs: makes the calls.
     :param clusters: where containers are listed, one after the other.
