@@ -85,9 +85,6 @@ def eavesdropper(request):
     levels = {name: logging.getLogger(name).level for name in TALKATIVE}
     for name in TALKATIVE:
         logging.getLogger(name).setLevel(logging.DEBUG)
-        logging.getLogger(name).addHandler(listening)
-        # Nobody else is told: pytest would keep a minute's debug log of all rows for the test that waits for them.
-        logging.getLogger(name).propagate = False
     logging.getLogger().addHandler(listening)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(compat, "stats", lambda: _Stats(listening.listen))
@@ -95,8 +92,6 @@ def eavesdropper(request):
     logging.getLogger().removeHandler(listening)
     for name, level in levels.items():
         logging.getLogger(name).setLevel(level)
-        logging.getLogger(name).removeHandler(listening)
-        logging.getLogger(name).propagate = True
 
 
 @pytest.hookimpl(wrapper=True)
