@@ -136,8 +136,10 @@ def airflow(account, tmp_path):
         "ASSIGN_PUBLIC_IP": "False",
         "QUEUES": json.dumps({"large": LARGE}),
     }
+    # Tests before these may have left where their own local Fargate was.
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("AWS_ENDPOINT_URL")}
     environment = {
-        **os.environ,
+        **usual,
         **{f"AIRFLOW__FARGATE__{name}": value for name, value in options.items()},
         "AIRFLOW__CORE__EXECUTOR": "airflow.executors.fargate_executor.FargateExecutor",
         "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
