@@ -110,13 +110,6 @@ class Database:
             connection.execute(lock, {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}).one()
             yield
 
-    @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Let nobody write to a task instance's row, while all of them can be read and locked."""
-        with self._engine.connect() as connection:
-            connection.execute(text("LOCK TABLE task_instance IN SHARE MODE"))
-            yield
-
     def _rows(self, select: str, **values: object) -> list:
         with self._engine.connect() as connection:
             return connection.execute(text(select), values).fetchall()
