@@ -31,7 +31,8 @@ from typing import Any
 
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
-    "fargate.launching": ("RESEND_BACK_OFF", "ATTEMPT_BACK_OFF", "CREDENTIALS_BACK_OFF", "REVOCATION"),
+    "fargate.calls": ("CREDENTIALS_BACK_OFF",),
+    "fargate.launching": ("RESEND_BACK_OFF", "ATTEMPT_BACK_OFF", "REVOCATION"),
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
     "fargate.searching": ("SEARCH_DELAYS", "ERROR_DELAY", "ADOPTION_BACK_OFF"),
     "fargate.adoption": ("CONSISTENCY", "SECOND_LOOK"),
@@ -39,7 +40,7 @@ SECONDS = {
     "fargate.ecs": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
 }
 #: Constants that are something a second, or a second cubed, with that power.
-RATES = {"fargate.throttle": {"SLOWEST_RATE": 1, "GROWTH": 3}}
+RATES = {"fargate.throttle": {"SLOWEST_RATE": 1, "GROWTH": 3}, "fargate.calls": {"STOP_RATE": 1}}
 #: Options of ``[fargate]``: seconds as Airflow has them by default, and calls a second.
 POLL_INTERVAL = 2.0
 LAUNCH_RATE = 20.0

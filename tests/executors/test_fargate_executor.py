@@ -509,9 +509,9 @@ class TestWorkloads:
         """Of what the scheduler hands over at once, in whatever order; 3.2 has the lowest priority first."""
         for number, priority in enumerate([1, 3, 2]):
             queue(executor, key_of(number), priority=priority)
-        fleet.launch_pool.held = True
+        fleet.pools["launch"].held = True
         executor.heartbeat()
-        fleet.launch_pool.held = False
+        fleet.pools["launch"].held = False
         executor.heartbeat()
         names = [json.dumps(task["overrides"]) for task in ecs.tasks.values()]
         assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [1, 2, 0]
@@ -522,11 +522,11 @@ def test_what_waits_goes_by_priority_across_heartbeats(unstarted, ecs, monkeypat
     monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_CONCURRENCY", "1")
     unstarted.start()
     fleet = unstarted._fleet_thread
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     for number, priority in enumerate([9, 1, 5]):
         queue(unstarted, key_of(number), priority=priority)
         unstarted.heartbeat()
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
     unstarted.heartbeat()
     names = [json.dumps(task["overrides"]) for task in ecs.tasks.values()]
     assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [0, 2, 1]
@@ -575,16 +575,17 @@ class TestCallbacks:
         monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_CONCURRENCY", "1")
         unstarted.start()
         fleet = unstarted._fleet_thread
-        fleet.launch_pool.held = True
-        for number in range(2):
+        fleet.pools["launch"].held = True
+        for number in range(3):
             queue(unstarted, key_of(number), priority=1000)
         unstarted.heartbeat()
         unstarted.queue_workload(callback, None)
         unstarted.heartbeat()
-        fleet.launch_pool.held = False
+        fleet.pools["launch"].held = False
         unstarted.heartbeat()
         told = [str(task["overrides"]) for task in ecs.tasks.values()]
-        assert [callback.callback.id in text for text in told] == [True, False, False]
+        # The first task was under way when the callback came.
+        assert [callback.callback.id in text for text in told] == [False, True, False, False]
 
     @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
     def test_its_container_says_what_it_is_for_and_nothing_secret(self, callback):
@@ -703,7 +704,7 @@ def test_to_revoke_never_raises_and_tells_nothing(executor, fleet, ecs, stage):
     """At any stage the key is let go, its container stopped if there is one, and the scheduler told nothing."""
     if stage != "unknown":
         queue(executor, key_of())
-    fleet.launch_pool.held = stage == "handed over"
+    fleet.pools["build"].held = stage == "handed over"
     if stage in ("handed over", "accepted", "ended"):
         executor.heartbeat()
     if stage == "ended":
@@ -712,7 +713,7 @@ def test_to_revoke_never_raises_and_tells_nothing(executor, fleet, ecs, stage):
         executor.heartbeat()
     executor.get_event_buffer()
     executor.revoke_task(ti=task_instance(key_of()))
-    fleet.launch_pool.held = False
+    fleet.pools["build"].held = False
     executor.heartbeat()
     fleet.advance(30)
     executor.heartbeat()
@@ -827,11 +828,11 @@ def slow_adoption(executor, fleet, monkeypatch, orphans):
 
     def adopt(*numbers):
         monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
-        fleet.watch_pool.held = True
+        fleet.hold()
         tis = [orphans(number) for number in numbers]
         assert list(executor.try_adopt_task_instances(tis)) == []
         assert executor.running == {key_of(number) for number in numbers}
-        fleet.watch_pool.held = False
+        fleet.hold(False)
 
     return adopt
 
@@ -866,7 +867,7 @@ def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, sl
 def test_what_was_kept_can_be_revoked_before_aws_answers(executor, fleet, ecs, run, slow_adoption):
     """A container that is found after its task instance was taken back is stopped, and tells nothing."""
     arn = run(0)
-    fleet.watch_pool.held = True
+    fleet.hold()
     slow_adoption(0)
     executor.revoke_task(ti=task_instance(key_of(0)))
     executor.heartbeat()
@@ -880,10 +881,10 @@ def test_what_was_kept_can_be_launched_again_before_aws_answers(executor, fleet,
     """Where Airflow queues a kept task instance again, the late find is that of an earlier launch."""
     earlier = run(0)
     slow_adoption(0)
-    fleet.watch_pool.held = True
+    fleet.hold()
     queue(executor, key_of(0))
     executor.heartbeat()
-    fleet.watch_pool.held = False
+    fleet.hold(False)
     ecs.exit(earlier, 0)
     executor.heartbeat()
     fleet.advance(5)
@@ -897,12 +898,12 @@ def test_what_was_kept_and_runs_beside_its_successor_is_stopped(executor, fleet,
     """Taken back and queued again before AWS answers: the container of the earlier launch is stopped."""
     arn = run(0)
     slow_adoption(0)
-    fleet.watch_pool.held = True
+    fleet.hold()
     executor.revoke_task(ti=task_instance(key_of()))
     fleet.advance(5)
     queue(executor, key_of())
     executor.heartbeat()
-    fleet.watch_pool.held = False
+    fleet.hold(False)
     for _ in range(2):
         fleet.advance(5)
         executor.heartbeat()
@@ -919,12 +920,12 @@ def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
     monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
     unstarted.start()
     fleet, arn = unstarted._fleet_thread, run(0)
-    fleet.watch_pool.held = True
+    fleet.hold()
     assert list(unstarted.try_adopt_task_instances([orphans(0)])) == []
     unstarted.revoke_task(ti=task_instance(key_of()))
     queue(unstarted, key_of())
     unstarted.heartbeat()
-    fleet.watch_pool.held = False
+    fleet.hold(False)
     for _ in range(2):
         fleet.advance(5)
         unstarted.heartbeat()
@@ -1089,11 +1090,11 @@ def test_terminate_stops_all_and_launches_nothing(executor, fleet, ecs):
     for number in range(5):
         queue(executor, key_of(number))
     executor.heartbeat()
-    fleet.launch_pool.held = True
+    fleet.pools["build"].held = True
     queue(executor, key_of(5))
     executor.heartbeat()
     executor.terminate()
-    fleet.launch_pool.held = False
+    fleet.pools["build"].held = False
     fleet.settle()
     stops = [call.arguments for call in ecs.made("stop_task")]
     assert len(ecs.arns) == 5

@@ -266,7 +266,7 @@ class World(RuleBasedStateMachine):
     def the_scheduler_dies(self, carried_out, told):
         """Its calls under way reach AWS or do not; another one adopts; what has no container is launched anew."""
         self.note()
-        for call, _ in self.fleet.launch_pool.jobs if carried_out else ():
+        for call, _ in self.fleet.pools["launch"].jobs if carried_out else ():
             try:
                 call()
             except (Exception, Death):
@@ -321,8 +321,7 @@ class World(RuleBasedStateMachine):
 
     @rule(launching=st.booleans(), held=st.booleans())
     def hold_calls(self, launching, held):
-        pool = self.fleet.launch_pool if launching else self.fleet.watch_pool
-        pool.held = held
+        self.fleet.hold(held, *(("build", "launch") if launching else ()))
         self.fleet.settle()
 
     # The containers.
@@ -456,7 +455,7 @@ class World(RuleBasedStateMachine):
         self.ecs._answers.clear()
         for arn in list(self.hidden_until):
             self.show(arn)
-        self.fleet.launch_pool.held = self.fleet.watch_pool.held = False
+        self.fleet.hold(False, *self.fleet.pools)
         self.fleet.advance(600)
 
     def all_that_is_unwanted_is_stopped(self):

@@ -23,6 +23,7 @@ from math import isfinite
 
 from hypothesis import given, strategies as st
 
+from airflow.executors.fargate.answers import Answer, EcsTask, MalformedAnswer
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 from airflow.executors.fargate.outcome import (
     CAPACITY,
@@ -33,8 +34,8 @@ from airflow.executors.fargate.outcome import (
     Outcome,
     Verdict,
     judge_error,
-    judge_run_task,
-    judge_task,
+    judge_run_task as judge_answer,
+    judge_task as judge_ecs_task,
 )
 
 NAME = "airflow"
@@ -47,6 +48,22 @@ OF_RUN_TASK = {
 }
 OF_ERRORS = {Verdict.ACCEPTED, Verdict.IN_DOUBT, Verdict.THROTTLED, Verdict.CREDENTIALS, Verdict.FAILED}
 OF_TASKS = {Verdict.LIVE, Verdict.FINISHED, Verdict.FAILED, Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY}
+
+
+def judge_run_task(response):
+    """Judge a response of RunTask as it comes in."""
+    try:
+        return judge_answer(Answer.parse(response))
+    except MalformedAnswer as error:
+        return judge_error(error)
+
+
+def judge_task(task, name):
+    """Judge an ECS task as it comes in; one without an ARN gets one."""
+    members = task if isinstance(task, dict) else {}
+    arn = members.get("taskArn")
+    arn = arn if isinstance(arn, str) and arn else ARN
+    return judge_ecs_task(EcsTask.parse({**members, "taskArn": arn}), name)
 
 
 class Shy:

@@ -43,14 +43,18 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, Optional, TypeVar
 
+from airflow.executors.fargate.answers import EcsTask, Page
 from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+from airflow.executors.fargate.links import cluster_name
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_task
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
+#: Returns a page of a list: cluster, ``startedBy``, the token of the page.
+ListTasks = Callable[[str, str, Optional[str]], Page]
 
 ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
 #: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over; and by which the clocks
@@ -157,9 +161,8 @@ class Adoption:
         for call, tells_all in self._calls(wanted, found, seen):
             try:
                 for task in call():
-                    if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
-                        seen.add(task["taskArn"])
-                    if isinstance(task, Mapping) and task.get("startedBy") == self._deployment:
+                    seen.add(task.arn)
+                    if task.started_by == self._deployment:
                         self._match(task, wanted, found, asked_at)
             except Exception as error:
                 if judge_error(error).verdict is not Verdict.FAILED:
@@ -179,25 +182,32 @@ class Adoption:
         arns: dict[str, str] = {}
         for identity, task in self._identified(cluster, self._ecs.list_running):
             if identity.launch_id in launch_ids:
-                arns[identity.launch_id] = task["taskArn"]
+                arns[identity.launch_id] = task.arn
         if not arns.keys() >= set(ended):
             for identity, task in self._identified(cluster, self._ecs.list_stopped):
                 # One that never started may be that of an earlier attempt.
                 if identity.launch_id in ended and judge_task(task, identity.container_name).started:
-                    arns.setdefault(identity.launch_id, task["taskArn"])
+                    arns.setdefault(identity.launch_id, task.arn)
         return arns
 
-    def _identified(
-        self, cluster: str, list_tasks: Callable[[str, str], Iterator[str]]
-    ) -> Iterator[tuple[Identity, Mapping[str, Any]]]:
-        for task in self._described(cluster, list(list_tasks(cluster, self._deployment))):
-            identity = Identity.of(task) if isinstance(task, Mapping) and task.get("taskArn") else None
+    def _identified(self, cluster: str, list_tasks: ListTasks) -> Iterator[tuple[Identity, EcsTask]]:
+        for task in self._described(cluster, [*self._arns(cluster, list_tasks)]):
+            identity = task.identity
             if identity:
                 yield identity, task
 
+    def _arns(self, cluster: str, list_tasks: ListTasks) -> Iterator[str]:
+        token: str | None = None
+        while True:
+            page = list_tasks(cluster, self._deployment, token)
+            yield from page.arns
+            token = page.next_token
+            if token is None:
+                return
+
     def _calls(
         self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any], seen: Collection[str]
-    ) -> Iterator[tuple[Callable[[], Iterable[Any]], bool]]:
+    ) -> Iterator[tuple[Callable[[], Iterable[EcsTask]], bool]]:
         """Yield the calls, the fewest first, and whether without one of them a container can be overlooked."""
         by_cluster: dict[str, list[str]] = {}
         for candidate in wanted.values():
@@ -212,19 +222,17 @@ class Adoption:
                 if len(found) < len(wanted):
                     yield partial(self._listed, cluster, list_tasks, seen), True
 
-    def _listed(
-        self, cluster: str, list_tasks: Callable[[str, str], Iterator[str]], seen: Collection[str]
-    ) -> Iterator[Any]:
-        listed = list_tasks(cluster, self._deployment)
+    def _listed(self, cluster: str, list_tasks: ListTasks, seen: Collection[str]) -> Iterator[EcsTask]:
+        listed = self._arns(cluster, list_tasks)
         return self._described(cluster, [arn for arn in listed if arn not in seen])
 
-    def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[Any]:
+    def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[EcsTask]:
         for batch in in_batches(arns, MAX_DESCRIBED):
-            yield from self._ecs.describe_tasks(cluster, batch).get("tasks") or ()
+            yield from self._ecs.describe_tasks(cluster, batch).tasks
 
     def _match(
         self,
-        task: Mapping[str, Any],
+        task: EcsTask,
         wanted: Mapping[Any, Candidate],
         found: dict[Any, tuple[Any, Found]],
         asked_at: float,
@@ -234,11 +242,11 @@ class Adoption:
 
         A container that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
         """
-        identity = Identity.of(task) if task.get("taskArn") else None
+        identity = task.identity
         candidate = wanted.get(identity.task) if identity else None
         if identity is None or candidate is None or not candidate.is_present(identity):
             return
-        if self._came_later(identity, task["taskArn"], candidate, asked_at):
+        if self._came_later(identity, task.arn, candidate, asked_at):
             return
         outcome = judge_task(task, identity.container_name)
         if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
@@ -252,11 +260,10 @@ class Adoption:
         launch = Launch(
             candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over
         )
-        known = ARN.fullmatch(task["taskArn"])
-        cluster = task.get("clusterArn") or (known and known["cluster"]) or "default"
+        cluster = task.cluster or cluster_name(task.arn)
         found[candidate.task] = (
             rank,
-            Found(candidate, launch, task["taskArn"], cluster, identity.container_name, outcome),
+            Found(candidate, launch, task.arn, cluster, identity.container_name, outcome),
         )
 
     def _came_later(self, identity: Identity, arn: str, candidate: Candidate, asked_at: float) -> bool:

@@ -23,10 +23,10 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate import fragments
+from airflow.executors.fargate.calls import connections
 from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.ecs import Ecs, client_config
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.following import WATCH_CONCURRENCY
 from airflow.executors.fargate.reading import read_less
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def connect(config: FargateConfig, make_session: Callable[[], Any]) -> Ecs:
     """
     from botocore.exceptions import BotoCoreError, NoRegionError
 
-    botocore_config = client_config(config.launch_concurrency + WATCH_CONCURRENCY)
+    botocore_config = client_config(connections(config))
 
     def make_client() -> Any:
         client = make_session().client("ecs", endpoint_url=config.endpoint_url, config=botocore_config)

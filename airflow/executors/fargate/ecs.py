@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from airflow.executors.fargate.answers import Answer, Page
 from airflow.executors.fargate.pool import THREAD_NAMES
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
@@ -83,7 +84,7 @@ def hide_bodies() -> None:
 
 class Ecs:
     """
-    Makes the calls. Each returns botocore's response, or raises botocore's error.
+    Makes the calls. Each returns what AWS answered, parsed, or raises botocore's error.
 
     :param make_client: returns a new boto3 client for ``ecs``; called again once credentials were refused.
     """
@@ -94,6 +95,7 @@ class Ecs:
         #: How many clients were made, and how many are wanted.
         self._made = self._wanted = 1
         self._lock = threading.Lock()
+        self._takes_two_filters = True
         hide_bodies()
 
     @property
@@ -113,15 +115,13 @@ class Ecs:
         if close is not None:
             close()
 
-    def run_task(self, request: Mapping[str, Any], client_token: str) -> Mapping[str, Any]:
+    def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
         """Call RunTask; with the token of an earlier call it returns what that one started."""
-        response: Mapping[str, Any] = self._fresh_client().run_task(**request, clientToken=client_token)
-        return response
+        return Answer.parse(self._fresh_client().run_task(**request, clientToken=client_token))
 
-    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Mapping[str, Any]:
-        """Call DescribeTasks for at most :data:`MAX_DESCRIBED` containers of one cluster."""
-        response: Mapping[str, Any] = self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns))
-        return response
+    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Answer:
+        """Call DescribeTasks for at most :data:`MAX_DESCRIBED` ECS tasks of one cluster."""
+        return Answer.parse(self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns)))
 
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
         """Call StopTask; the reason is shown by AWS."""
@@ -132,29 +132,31 @@ class Ecs:
         response: Mapping[str, Any] = self._fresh_client().describe_task_definition(taskDefinition=arn)
         return response
 
-    def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
-        """Yield the ARNs of a deployment's containers that are to run, page by page."""
+    def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        """Call ListTasks for a page of a deployment's ECS tasks that are to run."""
         # No desiredStatus: startedBy must be the only filter, and RUNNING is the default.
-        return self._list(cluster=cluster, startedBy=started_by)
+        return self._list(next_token, cluster=cluster, startedBy=started_by)
 
-    def list_stopped(self, cluster: str, started_by: str) -> Iterator[str]:
+    def list_stopped(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
         """
-        Yield the ARNs of containers that have stopped; the deployment's are among them.
+        Call ListTasks for a page of ECS tasks that have stopped; the deployment's are among them.
 
         The documentation forbids a second filter beside ``startedBy``, though it is reported to work with
-        ``desiredStatus``. So what AWS refuses is asked anew without it.
+        ``desiredStatus``. So what AWS refuses is asked anew without it, from then on at once.
         """
-        try:
-            yield from self._list(cluster=cluster, startedBy=started_by, desiredStatus="STOPPED")
-        except Exception as error:
-            if _code(error) != "InvalidParameterException":
-                raise
-            yield from self._list(cluster=cluster, desiredStatus="STOPPED")
+        filters = {"cluster": cluster, "desiredStatus": "STOPPED"}
+        if self._takes_two_filters:
+            try:
+                return self._list(next_token, startedBy=started_by, **filters)
+            except Exception as error:
+                if _code(error) != "InvalidParameterException" or next_token is not None:
+                    raise
+            self._takes_two_filters = False
+        return self._list(next_token, **filters)
 
-    def _list(self, **filters: str) -> Iterator[str]:
-        pages = self._fresh_client().get_paginator("list_tasks")
-        for page in pages.paginate(**filters, PaginationConfig={"PageSize": MAX_LISTED}):
-            yield from page.get("taskArns") or ()
+    def _list(self, next_token: str | None, **filters: str) -> Page:
+        following = {} if next_token is None else {"nextToken": next_token}
+        return Page.parse(self._fresh_client().list_tasks(maxResults=MAX_LISTED, **following, **filters))
 
     def _fresh_client(self) -> Any:
         if self._made != self._wanted:

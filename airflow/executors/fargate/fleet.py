@@ -27,14 +27,13 @@ from airflow.executors.fargate.last_lines import Failed
 from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
-from airflow.executors.fargate.run import Calls, Run
+from airflow.executors.fargate.run import Run
 from airflow.executors.fargate.tally import Tally
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.adoption import Adopted, Candidate, Found
-    from airflow.executors.fargate.last_lines import LastLines
     from airflow.executors.fargate.launch import Stranger
     from airflow.executors.fargate.wiring import Around
 
@@ -54,7 +53,6 @@ class Fleet:
 
     :param around: what it has from outside.
     :param leaving: tells whether the scheduler ends, so that nothing more is to be launched.
-    :param last_lines: looks for what containers that failed have said last; None where nobody is to.
     """
 
     def __init__(
@@ -62,15 +60,11 @@ class Fleet:
         around: Around,
         *,
         leaving: Callable[[], bool] = lambda: False,
-        last_lines: LastLines | None = None,
     ) -> None:
-        self._watch_calls = Calls(around.watch_pool, around.post)
-        self._stop_calls = Calls(around.watch_pool, around.post)
         self._emit = around.emit
         self._clock = around.clock
         self._now = around.now
         self._leaving = leaving
-        self._last_lines = last_lines
         self.tally = Tally()
         #: Ids of the launches that have a container.
         self._live: set[str] = set()
@@ -78,13 +72,12 @@ class Fleet:
         self._order = itertools.count()
         #: The run that is being handled: the suspect, if the thread dies.
         self._handling: Run | None = None
-        describe_bucket = around.describe_bucket()
-        self._launching = around.launching(self, self.tally)
-        self._following = around.following(
-            self, self.tally, self._watch_calls, self._stop_calls, describe_bucket
-        )
-        self._searching = around.searching(self)
-        self._sweeping = around.sweeping(self, describe_bucket)
+        self._calls = around.calls(self.tally)
+        self._launching = around.launching(self, self._calls)
+        self._following = around.following(self, self._calls)
+        self._searching = around.searching(self, self._calls)
+        self._sweeping = around.sweeping(self, self._calls)
+        self._last_lines = around.last_lines(self._calls)
 
     # What the executor asks for.
 
@@ -135,7 +128,7 @@ class Fleet:
     @property
     def launches_under_way(self) -> int:
         """How many RunTask calls have not come home yet."""
-        return len(self._launching.calls)
+        return len(self._launching.runs_under_way())
 
     @property
     def containers_to_stop(self) -> int:
@@ -271,12 +264,12 @@ class Fleet:
         """Make all calls whose turn it is; return when to look again, or None if only a message can tell."""
         if self._leaving():
             self.close()  # At once, whatever else was told before.
-        # Sweeping has its say before following, which can use up all that the bucket admits.
+        # Following comes last, since it can use up all that is admitted; searches leave it its share.
         turns = (
             self._launching.work(),
+            self._searching.work(),
             self._sweeping.work(),
             self._following.work(),
-            self._searching.work(),
             self._last_lines.work() if self._last_lines else None,
         )
         return min((turn for turn in turns if turn is not None), default=None)
@@ -287,8 +280,7 @@ class Fleet:
 
         A launch whose handling ended the thread more than once is given up, so that it harms itself alone.
         """
-        all_calls = (self._launching.calls, self._watch_calls, self._stop_calls, self._searching.calls)
-        for run in self._suspects(all_calls):
+        for run in self._suspects():
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
                 # So that its container, if there is one, is stopped.
@@ -306,23 +298,20 @@ class Fleet:
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)
 
-    def _suspects(self, all_calls: Sequence[Calls]) -> list[Run]:
+    def _suspects(self) -> list[Run]:
         """Return the run whose handling ended the thread: of a batch, the one that it had come to, if any."""
-        suspects = {self._handling} if self._handling else set()
-        self._handling = None
-        for calls in all_calls:
-            if not suspects and len(calls.handling) == 1:
-                suspects.update(calls.handling)
-            calls.handling = ()
-        return [run for run in suspects if run is not None]
+        suspects = [self._handling] if self._handling else [*self._calls.handling]
+        self._handling, self._calls.handling = None, ()
+        return suspects if len(suspects) == 1 else []
 
     def _resume(self, run: Run) -> None:
+        calls = self._calls
         if run.arn:
-            if run not in self._watch_calls.runs():
+            if run not in calls.runs(calls.watch):
                 self._following.add(run)
-            if run.stop_reason and run not in self._stop_calls.runs():
+            if run.stop_reason and run not in calls.runs(calls.stop):
                 self._following.stop(run)
-        elif run in self._searching.calls.runs() or run in self._launching.calls.runs():
+        elif run in calls.runs(calls.search) or run in self._launching.runs_under_way():
             return
         else:
             # The answer that was being handled is lost: there may be a container.

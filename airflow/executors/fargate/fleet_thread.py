@@ -23,12 +23,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.following import WATCH_CONCURRENCY
-from airflow.executors.fargate.last_lines import CONCURRENCY as LOG_CONCURRENCY, LastLines, last_words
 from airflow.executors.fargate.pool import THREAD_NAMES, DaemonPool
 from airflow.executors.fargate.wiring import Around
 
@@ -41,8 +38,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Threads beside those that follow: for adoption and for searches, which take several calls each.
-SEARCHERS = 2
 #: Seconds between two looks at whether the fleet has become idle.
 IDLE_CHECK = 0.05
 #: Seconds that the fleet's thread, which waits for no call, has to end once it is told to.
@@ -79,19 +74,13 @@ class FleetThread:
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
         self._closing = threading.Event()
         self._ecs = ecs
-        self._pools = (
-            DaemonPool("launch", config.launch_concurrency),
-            DaemonPool("watch", WATCH_CONCURRENCY + SEARCHERS),
-            DaemonPool("logs", LOG_CONCURRENCY),
-        )
-        last_lines = None if logs is None else self._last_lines(logs, mask)
+        self._pools: list[DaemonPool] = []
         self._fleet = Fleet(
             Around(
                 ecs=ecs,
                 config=config,
                 build=build,
-                launch_pool=self._pools[0],
-                watch_pool=self._pools[1],
+                make_pool=self._make_pool,
                 post=self._post,
                 emit=self._outbox.put,
                 wait=self._closing.wait,
@@ -99,9 +88,10 @@ class FleetThread:
                 now=time.time,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,
+                logs=logs,
+                mask=mask,
             ),
             leaving=self._closing.is_set,
-            last_lines=last_lines,
         )
         self._thread: threading.Thread | None = None
         self._death: BaseException | None = None
@@ -110,15 +100,9 @@ class FleetThread:
         self._repeated: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self.restarts = 0
 
-    def _last_lines(self, logs: LogReader, mask: Callable[[str], str]) -> LastLines:
-        return LastLines(
-            read=partial(last_words, logs, mask),
-            renew=logs.renew,
-            pool=self._pools[2],
-            post=self._post,
-            emit=self._outbox.put,
-            clock=time.monotonic,
-        )
+    def _make_pool(self, name: str, size: int) -> DaemonPool:
+        self._pools.append(DaemonPool(name, size))
+        return self._pools[-1]
 
     @property
     def fleet(self) -> Fleet:

@@ -34,15 +34,13 @@ from typing import TYPE_CHECKING
 from airflow.executors.fargate.launch import Launch, LogLines
 from airflow.executors.fargate.links import task_id
 from airflow.executors.fargate.logs import LogError, LogLater, LogNotThere, LogRefused, without_tokens
-from airflow.executors.fargate.outcome import Verdict
-from airflow.executors.fargate.throttle import TokenBucket
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from airflow.executors.fargate.calls import Calls, Reply
     from airflow.executors.fargate.logs import LogReader
-    from airflow.executors.fargate.pool import Result
-    from airflow.executors.fargate.run import Pool
+    from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +50,7 @@ MAX_LINE = 500
 MAX_TEXT = 4000
 #: Seconds until the first look, and from there to the next ones, where nothing has arrived yet.
 LOOKS = (2.0, 4.0, 8.0)
-#: Calls a second, of the 25 (10 in some Regions) that AWS grants all who read logs of an account in a Region.
-#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-RATE = 5.0
-#: How many calls may be under way, and how many containers wait; whatever fails beyond that goes without.
-CONCURRENCY = 2
+#: How many ECS tasks wait; whatever fails beyond that goes without.
 MAX_WAITING = 100
 #: How many reasons are told in the scheduler's log.
 MAX_TOLD = 100
@@ -85,9 +79,7 @@ class LastLines:
 
     :param read: returns the text for the event log, or an empty one where nothing has been written; it is called on a
         thread of the pool, and raises :class:`LogError`.
-    :param renew: lets the next call use new credentials.
-    :param pool: makes the calls.
-    :param post: brings a function and its arguments to the fleet's thread.
+    :param calls: makes the calls.
     :param emit: takes an event to the executor.
     :param clock: seconds, never going backwards.
     """
@@ -96,22 +88,16 @@ class LastLines:
         self,
         *,
         read: Callable[[Failed], str],
-        renew: Callable[[], None],
-        pool: Pool,
-        post: Callable[..., None],
+        calls: Calls,
         emit: Callable[[LogLines], None],
         clock: Callable[[], float],
     ) -> None:
         self._read = read
-        self._renew = renew
-        self._pool = pool
-        self._post = post
+        self._calls = calls
         self._emit = emit
         self._clock = clock
-        self._bucket = TokenBucket(RATE, RATE, clock)
         self._due: list[tuple[float, int, Failed]] = []
         self._numbers = itertools.count()
-        self._under_way = 0
         self._refused_until: float | None = None
         #: Reasons that the log has been told of, once each.
         self._told: set[str] = set()
@@ -130,36 +116,26 @@ class LastLines:
     def clear(self) -> None:
         """Forget everything."""
         self._due.clear()
-        self._under_way = 0
 
     def work(self) -> float | None:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
         now = self._clock()
-        while self._under_way < CONCURRENCY and self._due and self._due[0][0] <= now and self._bucket.take():
+        lane = self._calls.logs
+        while self._due and self._due[0][0] <= now and self._calls.admits(lane):
             _, _, failed = heapq.heappop(self._due)
-            self._under_way += 1
-            call, then = partial(self._read, failed), partial(self._post, self._done, failed, now)
-            self._pool.submit(call, then)
-        if not self._due or self._under_way >= CONCURRENCY:
-            return None
-        return max(self._due[0][0], self._bucket.ready_at())
+            self._calls.read_log(partial(self._read, failed), partial(self._done, failed))
+        return self._calls.turn(lane, self._due[0][0] if self._due else None)
 
     def _put(self, failed: Failed) -> None:
         at = self._clock() + LOOKS[failed.looks]
         heapq.heappush(self._due, (at, next(self._numbers), replace(failed, looks=failed.looks + 1)))
 
-    def _done(self, failed: Failed, called_at: float, result: Result) -> None:
-        self._under_way = max(0, self._under_way - 1)
-        error = result.error
-        if error is None and result.value:
-            self._emit(LogLines(failed.launch, result.value))
+    def _done(self, failed: Failed, _: Sequence[Run], reply: Reply) -> None:
+        error = reply.error
+        if error is None and reply.value:
+            self._emit(LogLines(failed.launch, reply.value))
             return
-        if isinstance(error, LogLater):
-            if error.verdict is Verdict.THROTTLED:
-                self._bucket.slow_down(called_at)
-            elif error.verdict is Verdict.CREDENTIALS:
-                self._renew()
-        elif error is not None and not isinstance(error, LogNotThere):
+        if error is not None and not isinstance(error, (LogLater, LogNotThere)):
             self._give_up(error)
             return
         if failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:

@@ -142,14 +142,11 @@ class Identity:
 
         The container that carries it is the one that decides, whatever the configuration says by now.
         """
-        for override in _mappings(_mapping(ecs_task.get("overrides")).get("containerOverrides")):
-            for variable in _mappings(override.get("environment")):
-                if variable.get("name") == IDENTITY_VARIABLE:
-                    return cls._parse(variable.get("value"), override.get("name"))
-        return None
+        override = identity_override(ecs_task)
+        return None if override is None else cls.parse(*override)
 
     @classmethod
-    def _parse(cls, text: Any, container_name: Any) -> Identity | None:
+    def parse(cls, text: Any, container_name: Any) -> Identity | None:
         """Read an identity; None where a database would not take what it says, for it is looked up there."""
         try:
             told = json.loads(text)
@@ -166,6 +163,15 @@ class Identity:
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # Somebody else's variable of the same name: not a container of ours.
+
+
+def identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any] | None:
+    """Return the text of the identity that an ECS task of an answer carries, and its container's name; None of none."""
+    for override in _mappings(_mapping(ecs_task.get("overrides")).get("containerOverrides")):
+        for variable in _mappings(override.get("environment")):
+            if variable.get("name") == IDENTITY_VARIABLE:
+                return variable.get("value"), override.get("name")
+    return None
 
 
 def _task(told: Mapping[str, Any]) -> TaskInstanceId | CallbackId:

@@ -39,16 +39,14 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fitting import providers
-from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_run_task
-from airflow.executors.fargate.run import Agenda, Calls, Run
-from airflow.executors.fargate.throttle import BackOff, TokenBucket
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_run_task
+from airflow.executors.fargate.run import Agenda, Run
+from airflow.executors.fargate.throttle import BackOff
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.calls import Calls, Reply
     from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.pool import Result
     from airflow.executors.fargate.request import Prepared
-    from airflow.executors.fargate.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +56,8 @@ ATTEMPT_BACK_OFF = 2.0, 30.0
 #: Seconds after the last moment for an attempt in which Airflow should have taken a launch back: the rest of the
 #: token's life, and two of its looks for what is queued too long ([scheduler] task_queued_timeout_check_interval).
 REVOCATION = 60.0 + 2 * 120.0
-CREDENTIALS_BACK_OFF = 2.0, 15.0
+#: After the rank of any launch.
+ANY_RANK = float("inf")
 
 
 class Owner(Protocol):
@@ -84,14 +83,10 @@ class Launching:
     The order is Airflow's: higher priority first, then first come. A launch that waits for its back-off
     holds up nobody. A launch that has met no room goes on with its fallback, where it has one.
 
-    :param ecs: makes RunTask calls.
-    :param build: makes the request of a launch, on a thread of the pool.
-    :param calls: makes both on its pool.
-    :param concurrency: how many of them may be under way.
+    :param build: makes the request of a launch, on a thread of its own.
+    :param calls: makes the calls.
     :param max_attempts: containers that may fail to start before the launch fails.
-    :param bucket: admits RunTask calls.
     :param owner: is told what becomes of each run.
-    :param tally: counts throttles.
     :param clock: seconds, never going backwards.
     :param random: returns a number from 0 to 1.
     """
@@ -99,32 +94,23 @@ class Launching:
     def __init__(
         self,
         *,
-        ecs: Ecs,
         build: Callable[[Launch], Prepared],
         calls: Calls,
-        concurrency: int,
         max_attempts: int,
-        bucket: TokenBucket,
         owner: Owner,
-        tally: Tally,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self._ecs = ecs
         self._build = build
-        self.calls = calls
-        self._concurrency = concurrency
+        self._calls = calls
         self._max_attempts = max_attempts
-        self._bucket = bucket
         self._owner = owner
-        self._tally = tally
         self._clock = clock
+        self._unbuilt = Agenda()
         self._ready = Agenda()
         self._waiting = Agenda()
         self._resend = BackOff(*RESEND_BACK_OFF, random)
         self._attempt = BackOff(*ATTEMPT_BACK_OFF, random)
-        self._credentials = BackOff(*CREDENTIALS_BACK_OFF, random)
-        self._refusals = 0  # in a row, of any launch
         self.closed = False
 
     def add(self, run: Run, delay: float = 0.0) -> None:
@@ -133,6 +119,7 @@ class Launching:
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
+        self._unbuilt.clear()
         self._ready.clear()
         self._waiting.clear()
 
@@ -140,15 +127,29 @@ class Launching:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
         now = self._clock()
         while run := self._waiting.take(now):
-            self._ready.put(-run.launch.priority, run)
-        while not self.closed and self._ready.first() is not None and len(self.calls) < self._concurrency:
-            # Requests wait for admission as calls do, though they need none: made earlier, they would only lie about.
-            if self._bucket.ready_at() > now:
-                return self._bucket.ready_at()
-            run = self._ready.take(float("inf"))
-            if run is not None:
-                self._advance(run, now)
-        return self._waiting.first()
+            (self._unbuilt if run.prepared is None else self._ready).put(-run.launch.priority, run)
+        if self.closed:
+            return self._waiting.first()
+        # No further ahead of the calls than it takes: requests would only lie about, and a higher priority would wait.
+        while (
+            self._calls.admits(self._calls.build)
+            and self._wants_requests()
+            and (run := self._unbuilt.take(ANY_RANK))
+        ):
+            if not run.quiet:  # Given up while it waited.
+                self._calls.make_request(run, partial(self._build, run.launch), self._built)
+        while self._calls.admits(self._calls.launch) and (run := self._ready.take(ANY_RANK)):
+            self._advance(run, now)
+        ready = None if self._ready.first() is None else now
+        turns = (self._calls.turn(self._calls.launch, ready), self._waiting.first())
+        return min((turn for turn in turns if turn is not None), default=None)
+
+    def _wants_requests(self) -> bool:
+        """Tell whether a request is to be made: one is wanted soon, or the next launch is one without."""
+        if len(self._ready) < self._calls.launch.most:
+            return True
+        unbuilt, ready = self._unbuilt.first(), self._ready.first()
+        return unbuilt is not None and ready is not None and unbuilt < ready
 
     def launch_again(self, run: Run, reason: str) -> None:
         """Begin a new attempt, where there is one left, after a container that never started."""
@@ -202,8 +203,12 @@ class Launching:
 
     def give_up(self, run: Run) -> None:
         """Launch no container for a run; where a call is under way, its answer is awaited."""
-        if run not in self.calls.runs():
+        if run not in self.runs_under_way():
             self._give_up(run)
+
+    def runs_under_way(self) -> list[Run]:
+        """Return the runs whose request is being made, or sent."""
+        return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
 
     def _give_up(self, run: Run) -> None:
         if run.doubtful:
@@ -212,11 +217,8 @@ class Launching:
             self._owner.ended(run, "Airflow has given up the launch.")
 
     def _advance(self, run: Run, now: float) -> None:
-        if run.quiet:
+        if run.quiet or run.prepared is None:
             return  # It was given up while it waited: its container may be searched for, but none is launched.
-        if run.prepared is None:
-            self.calls.make([run], partial(self._build, run.launch), self._built)
-            return
         if run.deadline is not None and now > run.deadline:
             if run.doubtful:
                 # To say the same again could start a container now whose token expires before it is used.
@@ -227,11 +229,7 @@ class Launching:
         if run.token is None:
             run.token = uuid.uuid4().hex
             run.attempt += 1
-        if self._bucket.take():
-            run.called_at = now
-            self.calls.make([run], partial(self._ecs.run_task, run.prepared.request, run.token), self._sent)
-        else:
-            self.add(run)
+        self._calls.run_task(run, run.prepared.request, run.token, self._sent)
 
     def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
         """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
@@ -245,7 +243,7 @@ class Launching:
         )
         self._waiting.put(until, run)
 
-    def _built(self, runs: Sequence[Run], result: Result) -> None:
+    def _built(self, runs: Sequence[Run], result: Reply) -> None:
         (run,) = runs
         if run.quiet:
             self._give_up(run)
@@ -263,13 +261,16 @@ class Launching:
                 run, f"No container was launched: {type(result.error).__name__} in the executor."
             )
 
-    def _sent(self, runs: Sequence[Run], result: Result) -> None:
+    def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
         (run,) = runs
-        outcome = judge_run_task(result.value) if result.error is None else judge_error(result.error)
+        outcome = reply.problem or judge_run_task(reply.value)
         if outcome.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
-            self._hold_all(run, outcome)
+            # Nothing was started, for a reason that all launches share: the door lets all of them wait.
+            if run.quiet:
+                self._give_up(run)
+            else:
+                self.add(run)
             return
-        self._refusals = 0
         if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.LAUNCH_AGAIN):
             run.doubtful = False  # A resend repeats the first answer: nothing was started.
         if outcome.verdict is Verdict.ACCEPTED:
@@ -284,25 +285,6 @@ class Launching:
             self._leave_fallback(run, run.prepared, outcome.reason)
         else:
             self._owner.ended(run, f"AWS refused to launch a container. {outcome.reason}")
-
-    def _hold_all(self, run: Run, outcome: Outcome) -> None:
-        """Nothing was started, for a reason that all launches share: hold or slow down all of them."""
-        # Calls that were under way together are refused together, and count once.
-        if outcome.verdict is Verdict.THROTTLED:
-            self._tally.throttles += 1
-            counts = self._bucket.slow_down(run.called_at)
-        else:
-            counts = not self._bucket.paused
-        self._refusals += counts
-        if counts and outcome.verdict is Verdict.CREDENTIALS:
-            self._ecs.renew()
-            self._bucket.pause(self._credentials(self._refusals))
-        if counts and self._refusals == 1:
-            log.warning("RunTask is refused, launches wait: %s", outcome.reason)
-        if run.quiet:
-            self._give_up(run)
-        else:
-            self.add(run)
 
     def _say_again(self, run: Run, outcome: Outcome) -> None:
         run.repeats += 1

@@ -46,6 +46,17 @@ def region(arn: str) -> str | None:
     return known["region"] if known else None
 
 
+def cluster_name(arn: str, cluster: str = "") -> str:
+    """
+    Return the name of an ECS task's cluster, by which each of its spellings is known to the calls.
+
+    :param arn: of the ECS task; it names the cluster, but for an old one.
+    :param cluster: name or ARN; empty is AWS's ``default``.
+    """
+    known = TASK_ARN.fullmatch(arn)
+    return (known and known["cluster"]) or task_id(cluster) or "default"
+
+
 def container_link(arn: str, cluster: str = "default") -> str | None:
     """
     Return the address of the container's page in the AWS console.

@@ -22,8 +22,8 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.calls import LOG_CONCURRENCY
 from airflow.executors.fargate.ecs import client_config, hide_bodies
-from airflow.executors.fargate.last_lines import CONCURRENCY
 from airflow.executors.fargate.logs import LogReader
 from airflow.executors.fargate.running_log import CONNECT_TIMEOUT, READ_TIMEOUT, RunningLog
 
@@ -40,7 +40,7 @@ def log_reader(ecs: Ecs, make_session: Callable[[], Any]) -> LogReader:
     """Return what reads the logs of containers that failed; its clients are made where they are needed."""
 
     def make_client(region: str) -> Any:
-        return make_session().client("logs", region_name=region, config=client_config(CONCURRENCY))
+        return make_session().client("logs", region_name=region, config=client_config(LOG_CONCURRENCY))
 
     return LogReader(ecs.describe_task_definition, make_client)
 

@@ -52,6 +52,9 @@ MASK = "***"
 class LogError(FargateError):
     """A container's log cannot be read; the text, a clause without a full stop, says why."""
 
+    #: What AWS's answer means.
+    verdict = Verdict.FAILED
+
 
 class LogNotThere(LogError):
     """AWS knows no such log: nothing has been written yet, or nothing has arrived."""

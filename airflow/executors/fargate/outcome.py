@@ -30,10 +30,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.hints import explain
-from airflow.executors.fargate.values import epoch, is_number, mapping, sequence, text
+from airflow.executors.fargate.values import mapping, sequence, text
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.answers import Answer, Container, EcsTask
 
 
 class Verdict(Enum):
@@ -179,117 +182,91 @@ def _judge_own_error(error: BaseException) -> Outcome:
     return Outcome(Verdict.CREDENTIALS if names & CREDENTIAL_ERRORS else Verdict.IN_DOUBT, told)
 
 
-def judge_run_task(response: Any) -> Outcome:
-    """Judge the response to RunTask; one that names neither a task nor a failure leaves it in doubt."""
-    for task in sequence(mapping(response).get("tasks")):
-        arn = mapping(task).get("taskArn")
-        if isinstance(arn, str) and arn:
-            return Outcome(Verdict.ACCEPTED, arn=arn)
-    for failure in sequence(mapping(response).get("failures")):
-        if isinstance(failure, Mapping):
-            told = ": ".join(text(failure[k]) for k in ("reason", "detail") if failure.get(k))
-            verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
-            return Outcome(verdict, explain(told))
+def judge_run_task(answer: Answer) -> Outcome:
+    """Judge the answer to RunTask; one that names neither an ECS task nor a failure leaves it in doubt."""
+    for task in answer.tasks:
+        return Outcome(Verdict.ACCEPTED, arn=task.arn)
+    for failure in answer.failures:
+        told = ": ".join(filter(None, (failure.reason, failure.detail)))
+        verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
+        return Outcome(verdict, explain(told))
     return Outcome(Verdict.IN_DOUBT, "AWS answered with neither a task nor a failure")
 
 
-def judge_task(task: Mapping[str, Any], container_name: str) -> Outcome:
+def judge_task(task: EcsTask, container_name: str) -> Outcome:
     """
-    Judge a task of a DescribeTasks response by its container of that name.
+    Judge an ECS task of a DescribeTasks answer by its container of that name.
 
     Its exit code decides as soon as the container has stopped: what the other containers do, and how long
-    the task takes to vanish, is nobody's business.
+    the task takes to vanish, does not matter.
     """
-    task = mapping(task)
-    stopped = task.get("lastStatus") in ("STOPPED", "DELETED")
-    container = _container(task, container_name)
-    exit_code = container.get("exitCode")
-    if is_number(exit_code) and (stopped or container.get("lastStatus") == "STOPPED"):
-        return _judge_exit(task, container_name, container["exitCode"])
-    started = bool(task.get("startedAt")) or is_number(exit_code) or _has_ended(task, container_name)
+    stopped = task.last_status in ("STOPPED", "DELETED")
+    container = task.container(container_name)
+    if container.exit_code is not None and (stopped or container.last_status == "STOPPED"):
+        return _judge_exit(task, container, container.exit_code)
+    started = task.has_started or container.exit_code is not None or _has_ended(task, container)
     if not stopped:
-        return Outcome(Verdict.LIVE, arn=_arn(task), started=started)
-    return _judge_without_code(task, container_name, started)
+        return Outcome(Verdict.LIVE, arn=task.arn, started=started)
+    return _judge_without_code(task, container, started)
 
 
-def _has_ended(task: Mapping[str, Any], container_name: str) -> bool:
+def _has_ended(task: EcsTask, container: Container) -> bool:
     """
-    Tell whether the container of that name must have ended, though AWS leaves out its exit code and when it started.
+    Tell whether a container must have ended, though AWS leaves out its exit code and when it started.
 
     An essential one has, says the stop code, and there is no other that could be meant; it may have run user code, so it
     must not be launched again. Where it could not be started, its reason says so.
     """
-    if task.get("stopCode") != "EssentialContainerExited" or _container(task, container_name).get("reason"):
+    if task.stop_code != "EssentialContainerExited" or container.reason:
         return False
-    return not any(is_number(code) for _, code in _other_codes(task, container_name))
+    return all(other.exit_code is None for other in _others(task, container))
 
 
-def _judge_exit(task: Mapping[str, Any], container_name: str, exit_code: int) -> Outcome:
-    """Judge a task whose container of that name has ended with this code."""
-    ended_at = epoch(task.get("executionStoppedAt"))
+def _judge_exit(task: EcsTask, container: Container, exit_code: int) -> Outcome:
+    """Judge an ECS task whose container has ended with this code."""
     if exit_code == 0:
-        return Outcome(Verdict.FINISHED, arn=_arn(task), started=True, ended_at=ended_at)
-    reason = _container(task, container_name).get("reason")
-    told = explain(_join(reason, task.get("stopCode"), task.get("stoppedReason")), exit_code)
+        return Outcome(Verdict.FINISHED, arn=task.arn, started=True, ended_at=task.ended_at)
+    told = explain(_join(container.reason, task.stop_code, task.stopped_reason), exit_code)
     return Outcome(
         Verdict.FAILED,
-        f"Container {container_name} exited with code {exit_code}. {told}{_others(task, container_name)}",
-        arn=_arn(task),
+        f"Container {container.name} exited with code {exit_code}. {told}{_other_codes(task, container)}",
+        arn=task.arn,
         started=True,
-        ended_at=ended_at,
-        task_definition=_definition(task),
+        ended_at=task.ended_at,
+        task_definition=task.task_definition or None,
     )
 
 
-def _judge_without_code(task: Mapping[str, Any], container_name: str, started: bool) -> Outcome:
-    """Judge a task that has stopped, and of whose container of that name AWS tells no exit code."""
-    reason = _container(task, container_name).get("reason")
-    told = _join(task.get("stopCode"), task.get("stoppedReason"), reason)
-    explained = f"{explain(told)}{_others(task, container_name)}"
+def _judge_without_code(task: EcsTask, container: Container, started: bool) -> Outcome:
+    """Judge an ECS task that has stopped, and of whose container AWS tells no exit code."""
+    told = _join(task.stop_code, task.stopped_reason, container.reason)
+    explained = f"{explain(told)}{_other_codes(task, container)}"
     if started:
         return Outcome(
             Verdict.FAILED,
-            f"Container {container_name} ended without an exit code. {explained}",
-            arn=_arn(task),
+            f"Container {container.name} ended without an exit code. {explained}",
+            arn=task.arn,
             started=True,
-            task_definition=_definition(task),
+            task_definition=task.task_definition or None,
         )
-    no_room = task.get("stopCode") == "SpotInterruption" or any(sign in told for sign in CAPACITY)
+    no_room = task.stop_code == "SpotInterruption" or any(sign in told for sign in CAPACITY)
     verdict = Verdict.NO_CAPACITY if no_room else Verdict.LAUNCH_AGAIN
-    return Outcome(verdict, f"Container {container_name} never started. {explained}", arn=_arn(task))
+    return Outcome(verdict, f"Container {container.name} never started. {explained}", arn=task.arn)
 
 
-def _container(task: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """Return the container of that name, or an empty one: then there is no exit code, and that is judged."""
-    for container in sequence(task.get("containers")):
-        if isinstance(container, Mapping) and container.get("name") == name:
-            return container
-    return {}
+def _others(task: EcsTask, container: Container) -> list[Container]:
+    return [other for other in task.containers if other.name != container.name]
 
 
-def _arn(task: Mapping[str, Any]) -> str | None:
-    arn = task.get("taskArn")
-    return arn if isinstance(arn, str) else None
-
-
-def _definition(task: Mapping[str, Any]) -> str | None:
-    arn = task.get("taskDefinitionArn")
-    return arn if isinstance(arn, str) else None
-
-
-def _others(task: Mapping[str, Any], name: str) -> str:
-    """Tell the exit codes of the containers beside the one of that name; nothing where there are none."""
-    codes = _other_codes(task, name)
-    told = [f"{text(other)} {code if is_number(code) else 'none'}" for other, code in codes]
+def _other_codes(task: EcsTask, container: Container) -> str:
+    """Tell the exit codes of the containers beside this one; nothing where there are none."""
+    told = [
+        f"{other.name} {'none' if other.exit_code is None else other.exit_code}"
+        for other in _others(task, container)
+    ]
     return f" Exit codes of the other containers: {', '.join(told)}." if told else ""
 
 
-def _other_codes(task: Mapping[str, Any], name: str) -> list[tuple[Any, Any]]:
-    """Return name and exit code of each container but the one of that name."""
-    containers = [one for one in sequence(task.get("containers")) if isinstance(one, Mapping)]
-    return [(one.get("name"), one.get("exitCode")) for one in containers if one.get("name") != name]
-
-
-def _join(*parts: Any) -> str:
+def _join(*parts: str) -> str:
     # AWS often gives the container's reason as the task's, too.
-    return "; ".join(dict.fromkeys(text(part) for part in parts if part))
+    return "; ".join(dict.fromkeys(filter(None, parts)))

@@ -14,19 +14,18 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the fleet remembers of one launch, and of the calls that are under way."""
+"""What the fleet remembers of one launch, and the order in which launches have their turns."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.pool import Result
     from airflow.executors.fargate.request import Prepared
 
 
@@ -55,11 +54,11 @@ class Run:
     waits: int = 0
     #: No attempt begins after this time, since the token in the command would expire too soon; None where it never does.
     deadline: float | None = None
-    #: When RunTask was called last; not told for an adopted container.
-    called_at: float = 0.0
     arn: str | None = None
     #: When the fleet was told of the container, by the answer to RunTask or by a search.
     accepted_at: float = 0.0
+    #: When its ECS task is looked at next; it keeps its place in the order of looks where a look gets no answer.
+    look_at: float = 0.0
     #: Whether DescribeTasks has ever known the container.
     seen: bool = False
     started: bool = False
@@ -118,51 +117,3 @@ class Agenda:
     def clear(self) -> None:
         """Forget everything."""
         self._heap.clear()
-
-
-class Pool(Protocol):
-    """What makes calls elsewhere; see :class:`~airflow.executors.fargate.pool.DaemonPool`."""
-
-    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
-        """Make the call and hand its result to ``then``."""
-
-
-class Calls:
-    """
-    Calls under way on a pool, and the runs that wait for them.
-
-    :param pool: makes the calls.
-    :param post: brings a function and its arguments to the fleet's thread, to be called there.
-    """
-
-    def __init__(self, pool: Pool, post: Callable[..., None]) -> None:
-        self._pool = pool
-        self._post = post
-        self._numbers = itertools.count()
-        self._under_way: dict[int, Sequence[Run]] = {}
-        #: The runs whose result is being handled: the suspects, if that ends the thread.
-        self.handling: Sequence[Run] = ()
-
-    def __len__(self) -> int:
-        return len(self._under_way)
-
-    def make(
-        self, runs: Sequence[Run], call: Callable[[], Any], then: Callable[[Sequence[Run], Result], None]
-    ) -> None:
-        """Make a call for these runs; ``then`` gets its result, on the fleet's thread."""
-        number = next(self._numbers)
-        self._pool.submit(call, lambda result: self._post(self._done, number, then, result))
-        # Not before, since no thread may be there to take the call. The result waits for the thread that we are on.
-        self._under_way[number] = runs
-
-    def runs(self) -> Iterable[Run]:
-        """Return the runs that wait for a call."""
-        return itertools.chain.from_iterable(self._under_way.values())
-
-    def _done(self, number: int, then: Callable[[Sequence[Run], Result], None], result: Result) -> None:
-        runs = self._under_way.pop(number, None)
-        if runs is None:
-            return  # The thread died before it could note the call: the runs have had their turns anew.
-        self.handling = runs
-        then(self.handling, result)
-        self.handling = ()

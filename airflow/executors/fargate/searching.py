@@ -33,14 +33,14 @@ from airflow.executors.fargate.adoption import (
     look_until_answered,
 )
 from airflow.executors.fargate.launch import Event, Launch, NotFound
-from airflow.executors.fargate.outcome import Verdict, judge_error
-from airflow.executors.fargate.run import Agenda, Calls, Pool, Run
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error
+from airflow.executors.fargate.run import Agenda, Run
 from airflow.executors.fargate.throttle import BackOff
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.pool import Result
+    from airflow.executors.fargate.calls import Calls, Reply
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Searching:
     Looks for containers, all of them in few calls.
 
     :param adoption: makes the calls and matches what they tell.
-    :param pool: makes what takes several calls.
+    :param calls: makes what takes several calls.
     :param post: brings a function and its arguments to the fleet's thread.
     :param owner: is told what was found.
     :param emit: takes an event to the executor.
@@ -89,7 +89,7 @@ class Searching:
         self,
         *,
         adoption: Adoption,
-        pool: Pool,
+        calls: Calls,
         post: Callable[..., None],
         owner: Owner,
         emit: Callable[[Event], None],
@@ -99,7 +99,7 @@ class Searching:
         random: Callable[[], float],
     ) -> None:
         self._adoption = adoption
-        self._pool = pool
+        self._calls = calls
         self._post = post
         self._owner = owner
         self._emit = emit
@@ -110,7 +110,6 @@ class Searching:
         self._due = Agenda()
         #: Whether the last search was refused for good.
         self._refused = False
-        self.calls = Calls(pool, post)
 
     # The containers of another scheduler.
 
@@ -130,9 +129,9 @@ class Searching:
             back_off=self._back_off,
             failed=_log_failed_look,
         )
-        self._pool.submit(look, partial(self._post, self._looked, reply))
+        self._calls.look(look, partial(self._looked, reply))
 
-    def _looked(self, reply: Future[Adopted], result: Result) -> None:
+    def _looked(self, reply: Future[Adopted], _: Sequence[Run], result: Reply) -> None:
         if result.error is not None:
             raise result.error  # A bug: whoever watches over the thread shall see it.
         answer: Adopted | None = result.value
@@ -150,7 +149,7 @@ class Searching:
     @property
     def open(self) -> int:
         """How many launches that Airflow has given up are looked for: what is found of them is to be stopped."""
-        return sum(run.quiet for run in itertools.chain(self._due, self.calls.runs()))
+        return sum(run.quiet for run in itertools.chain(self._due, self._calls.runs(self._calls.search)))
 
     def add(self, run: Run) -> None:
         """
@@ -158,7 +157,7 @@ class Searching:
 
         Where Airflow has given up the launch, a container that is found is stopped, else it is the launch's.
         """
-        if run in self._due or run in self.calls.runs():
+        if run in self._due or run in self._calls.runs(self._calls.search):
             return
         if run.searches < len(SEARCH_DELAYS):
             self._due.put(self._clock() + SEARCH_DELAYS[run.searches], run)
@@ -172,7 +171,7 @@ class Searching:
 
     def work(self) -> float | None:
         """Look for all that are due, in one search at a time; return when to look again, or None."""
-        if self.calls:
+        if any(self._calls.runs(self._calls.search)):
             return None
         now, first = self._clock(), self._due.take(self._clock())
         if first is not None:
@@ -186,14 +185,14 @@ class Searching:
             ids = {run.launch.id for run in same}
             wanted = {run.launch.id for run in same if not run.quiet}
             find = partial(self._adoption.find, first.cluster, ids, wanted)
-            self.calls.make(same, find, self._searched)
+            self._calls.look(find, self._searched, same)
             return None
         return self._due.first()
 
-    def _searched(self, runs: Sequence[Run], result: Result) -> None:
-        failed = result.error is not None and not self._is_refused(result.error)
-        found = {} if result.error is not None else result.value
-        self._refused = self._refused and result.error is not None
+    def _searched(self, runs: Sequence[Run], result: Reply) -> None:
+        failed = result.problem is not None and not self._is_refused(result.problem)
+        found = {} if result.problem is not None else result.value
+        self._refused = self._refused and result.problem is not None
         for run in runs:
             if run.over:
                 continue
@@ -206,9 +205,8 @@ class Searching:
                 run.searches += 1
                 self.add(run)
 
-    def _is_refused(self, error: BaseException) -> bool:
+    def _is_refused(self, outcome: Outcome) -> bool:
         """Tell whether AWS will say so however often it is asked; said once to whoever can allow it."""
-        outcome = judge_error(error)
         if outcome.verdict is not Verdict.FAILED:
             return False
         if not self._refused:

@@ -33,21 +33,20 @@ is done. What this leaves open is told in ``docs/executor/fargate.rst``.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
-from itertools import islice
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED, Ecs
+from airflow.executors.fargate.answers import Answer, EcsTask, Page
+from airflow.executors.fargate.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.launch import Identity, Stranger, Strangers
-from airflow.executors.fargate.outcome import Verdict, judge_error, judge_task
+from airflow.executors.fargate.outcome import Outcome, Verdict, judge_task
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.adoption import Candidate
+    from airflow.executors.fargate.calls import Calls, Reply
     from airflow.executors.fargate.launch import Event
-    from airflow.executors.fargate.pool import Result
-    from airflow.executors.fargate.run import Pool
-    from airflow.executors.fargate.throttle import TokenBucket
+    from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +55,7 @@ log = logging.getLogger(__name__)
 FIRST_DELAYS = (5.0, 10.0, 15.0, 30.0)
 #: Seconds before a sweep at least, however short the interval is that Airflow is given for its own look for orphans.
 SHORTEST_DELAY = 1.0
-#: A sweep makes one call at a time, and not more than this share of what the bucket admits.
+#: A sweep makes one call at a time, and not more than this share of ``describe_rate``.
 SHARE = 0.1
 #: Seconds that a container which has started is left to end by itself. It may have done its work and be writing its log,
 #: and one whose start Airflow refuses, or whose task instance was taken from it, ends within some heartbeats of its own.
@@ -105,41 +104,35 @@ class Sweeping:
     each 100 strangers that were not seen before, such as those of another scheduler. They come out of the bucket of
     ``describe_rate``, and take at most a tenth of it.
 
-    :param ecs: makes the calls.
+    :param calls: makes the calls.
     :param clusters: where containers are listed, one after the other.
     :param deployment: the ``startedBy`` of the containers.
     :param interval: seconds between two sweeps; None for none at all.
-    :param pool: makes the calls.
-    :param post: brings a function and its arguments to the fleet's thread.
+    :param rate: DescribeTasks and ListTasks calls a second that all parts of the fleet may make.
     :param owner: knows its own containers, and stops others.
     :param emit: takes an event to the executor.
-    :param bucket: admits the calls.
     :param clock: seconds, never going backwards.
     """
 
     def __init__(
         self,
         *,
-        ecs: Ecs,
+        calls: Calls,
         clusters: Sequence[str],
         deployment: str,
         interval: float | None,
-        pool: Pool,
-        post: Callable[..., None],
+        rate: float,
         owner: Owner,
         emit: Callable[[Event], None],
-        bucket: TokenBucket,
         clock: Callable[[], float],
     ) -> None:
-        self._ecs = ecs
+        self._calls = calls
         self._clusters = clusters
         self._deployment = deployment
         self._interval = interval if clusters else None
-        self._pool = pool
-        self._post = post
+        self._pause = 1 / (rate * SHARE)
         self._owner = owner
         self._emit = emit
-        self._bucket = bucket
         self._clock = clock
         #: What has been seen by ARN; None where it is nobody's business, since it is no launch's or has ended.
         self._seen: dict[str, Stranger | None] = {}
@@ -167,10 +160,10 @@ class Sweeping:
         """Make the call whose turn it is; return when to look again, or None if only a message can tell."""
         if self._due is None or self._under_way:
             return None
-        if self._clock() >= self._due and self._bucket.take():
+        if self._clock() >= self._due and self._calls.admits(self._calls.search):
             self._step()
             return None
-        return max(self._due, self._bucket.ready_at())
+        return self._calls.turn(self._calls.search, self._due)
 
     def judged(self, arns: Iterable[str]) -> None:
         """Take the answer to :class:`Strangers`: which of them have been given up. What has not started is stopped."""
@@ -193,9 +186,9 @@ class Sweeping:
     def _begin_anew(self) -> None:
         self._sweep += 1
         self._under_way = False
-        #: Clusters that have still to be listed, and the pages of the first of them.
+        #: Clusters that have still to be listed, and what asks for the next page of the first of them.
         self._unlisted: list[str] = []
-        self._pages: Iterator[str] | None = None
+        self._next_token: str | None = None
         #: The cluster of each container that is listed.
         self._listed: dict[str, str] = {}
         #: What is still to be described: clusters, and as many ARNs as one call takes.
@@ -212,48 +205,47 @@ class Sweeping:
         """Make one call: for a page of a list, or for a hundred containers of a cluster that were not seen before."""
         if self._undescribed:
             cluster, batch = self._undescribed.pop(0)
-            self._make(cluster, partial(self._ecs.describe_tasks, cluster, batch), self._described)
+            then = partial(self._done, self._sweep, cluster, partial(self._described, cluster))
+            self._under_way = True
+            self._calls.describe_tasks(cluster, batch, then, lane=self._calls.search)
             return
         if not self._unlisted:
             self._begin_anew()
             self._unlisted = list(self._clusters)
         cluster = self._unlisted[0]
-        if self._pages is None:
-            self._pages = self._ecs.list_running(cluster, self._deployment)
-        # Lazily, so that it is one call: the next one is made for what comes after this page.
-        self._make(cluster, partial(list, islice(self._pages, MAX_LISTED)), self._page)
-
-    def _make(self, cluster: str, call: Callable[[], Any], then: Callable[[str, Any], None]) -> None:
+        then = partial(self._done, self._sweep, cluster, partial(self._page, cluster))
         self._under_way = True
-        called_at, sweep = self._clock(), self._sweep
-        self._pool.submit(
-            call,
-            lambda result: self._post(self._done, sweep, called_at, partial(then, cluster), cluster, result),
-        )
+        self._calls.list_tasks(cluster, self._deployment, self._next_token, then)
 
     def _done(
-        self, sweep: int, called_at: float, then: Callable[[Any], None], cluster: str, result: Result
+        self,
+        sweep: int,
+        cluster: str,
+        then: Callable[[Page | Answer | None], None],
+        _: Sequence[Run],
+        reply: Reply,
     ) -> None:
         if sweep != self._sweep:
             return
         self._under_way = False
-        if result.error is None:
+        if reply.problem is None:
             self._failures = 0
-        elif not self._is_refused(cluster, result.error):
-            self._failed(result.error, called_at)
+        elif not self._is_refused(cluster, reply.problem):
+            self._failed(reply.problem)
             return
-        self._due = self._clock() + 1 / (self._bucket.rate * SHARE)
+        self._due = self._clock() + self._pause
         # What AWS refuses in one cluster tells of none there, and keeps nobody from looking into the others.
-        then(() if result.error is not None else result.value)
+        then(reply.value)
         if not self._unlisted and not self._undescribed:
             self._end()
 
-    def _page(self, cluster: str, arns: Sequence[str]) -> None:
-        self._listed.update(dict.fromkeys(arns, cluster))
-        if len(arns) == MAX_LISTED:
+    def _page(self, cluster: str, page: Page | None) -> None:
+        page = page or Page()
+        self._listed.update(dict.fromkeys(page.arns, cluster))
+        self._next_token = page.next_token
+        if page.next_token is not None:
             return
         self._unlisted.pop(0)
-        self._pages = None
         if not self._unlisted:
             self._seen = {arn: stranger for arn, stranger in self._seen.items() if arn in self._listed}
             self._undescribed = [*self._batches()]
@@ -266,22 +258,20 @@ class Sweeping:
             for start in range(0, len(arns), MAX_DESCRIBED):
                 yield cluster, arns[start : start + MAX_DESCRIBED]
 
-    def _described(self, cluster: str, answer: Any) -> None:
-        tasks = answer.get("tasks") if isinstance(answer, Mapping) else None
-        for task in tasks or ():
-            if isinstance(task, Mapping) and isinstance(task.get("taskArn"), str):
-                self._fresh.add(task["taskArn"])
-                self._seen[task["taskArn"]] = self._read(cluster, task)
+    def _described(self, cluster: str, answer: Answer | None) -> None:
+        for task in answer.tasks if answer else ():
+            self._fresh.add(task.arn)
+            self._seen[task.arn] = self._read(cluster, task)
 
-    def _read(self, cluster: str, task: Mapping[str, Any]) -> Stranger | None:
-        """Return what is to be known of a container; None where nobody shall touch it."""
-        identity = Identity.of(task) if task.get("startedBy") == self._deployment else None
+    def _read(self, cluster: str, task: EcsTask) -> Stranger | None:
+        """Return what is to be known of an ECS task; None where it is to be left alone."""
+        identity = task.identity if task.started_by == self._deployment else None
         if identity is None or identity.scheduler is None:
             return None
         outcome = judge_task(task, identity.container_name)
         if outcome.verdict is not Verdict.LIVE:
             return None  # Its work is over.
-        return Stranger(identity, task["taskArn"], task.get("clusterArn") or cluster, outcome.started)
+        return Stranger(identity, task.arn, task.cluster or cluster, outcome.started)
 
     def _end(self) -> None:
         """Tell of the strangers; those of launches that have an answer by now are none."""
@@ -295,26 +285,20 @@ class Sweeping:
         if strangers:
             self._emit(Strangers(strangers))
 
-    def _is_refused(self, cluster: str, error: BaseException) -> bool:
+    def _is_refused(self, cluster: str, problem: Outcome) -> bool:
         """Tell whether AWS refuses the call in this cluster for good, and say so the first time."""
-        outcome = judge_error(error)
-        if outcome.verdict is not Verdict.FAILED:
+        if problem.verdict is not Verdict.FAILED:
             return False
         if cluster not in self._refused:
             log.warning(
-                "Containers that nobody wants cannot be looked for in cluster %s: %s", cluster, outcome.reason
+                "Containers that nobody wants cannot be looked for in cluster %s: %s", cluster, problem.reason
             )
         self._refused.add(cluster)
         return True
 
-    def _failed(self, error: BaseException, called_at: float) -> None:
+    def _failed(self, problem: Outcome) -> None:
         """Leave it at that: the next sweep sees what this one has not."""
-        outcome = judge_error(error)
         self._failures += 1
         if self._failures == 1:
-            log.warning("Containers that nobody wants cannot be looked for, trying again: %s", outcome.reason)
-        if outcome.verdict is Verdict.THROTTLED:
-            self._bucket.slow_down(called_at)
-        elif outcome.verdict is Verdict.CREDENTIALS:
-            self._ecs.renew()
+            log.warning("Containers that nobody wants cannot be looked for, trying again: %s", problem.reason)
         self.clear()

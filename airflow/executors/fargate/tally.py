@@ -35,5 +35,7 @@ class Tally:
     throttles: int = 0
     #: DescribeTasks calls made.
     describe_calls: int = 0
+    #: Items of AWS's answers that were left out since they were none.
+    malformed: int = 0
     #: Containers that are followed at the moment.
     live_containers: int = 0

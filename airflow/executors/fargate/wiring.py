@@ -20,29 +20,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from random import random as random_number
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.adoption import Adoption
+from airflow.executors.fargate.calls import Calls, Pool
 from airflow.executors.fargate.following import Following
+from airflow.executors.fargate.last_lines import LastLines, last_words
 from airflow.executors.fargate.launching import Launching
-from airflow.executors.fargate.run import Calls, Pool
 from airflow.executors.fargate.searching import Searching
 from airflow.executors.fargate.sweeping import Sweeping
-from airflow.executors.fargate.throttle import TokenBucket
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
     from airflow.executors.fargate.fleet import Fleet
     from airflow.executors.fargate.launch import Event, Launch
+    from airflow.executors.fargate.logs import LogReader
     from airflow.executors.fargate.request import Prepared
     from airflow.executors.fargate.tally import Tally
-
-#: Calls of the burst that are not used: the network may bring calls to AWS closer together than they were made.
-SPARE_LAUNCHES = 2
-#: Of ``describe_rate``: with a second's worth of calls at once before, still no minute has more than the rate says.
-DESCRIBE_SHARE = 0.98
 
 
 @dataclass(frozen=True)
@@ -53,8 +50,7 @@ class Around:
     :param ecs: makes the calls.
     :param config: the options.
     :param build: makes the request of a launch.
-    :param launch_pool: makes requests and RunTask calls.
-    :param watch_pool: makes all other calls.
+    :param make_pool: returns threads that make calls, by a name and how many there are to be.
     :param post: brings a function and its arguments to the fleet's thread.
     :param emit: takes an event to the executor.
     :param wait: waits for so many seconds on a thread of the pool; True means to give up.
@@ -63,13 +59,14 @@ class Around:
     :param random: returns a number from 0 to 1.
     :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
     :param scheduler: the name of this scheduler; None where it has none.
+    :param logs: reads the last lines of containers that failed; None where they are not wanted.
+    :param mask: takes secrets out of these.
     """
 
     ecs: Ecs
     config: FargateConfig
     build: Callable[[Launch], Prepared]
-    launch_pool: Pool
-    watch_pool: Pool
+    make_pool: Callable[[str, int], Pool]
     post: Callable[..., None]
     emit: Callable[[Event], None]
     wait: Callable[[float], bool]
@@ -78,51 +75,56 @@ class Around:
     random: Callable[[], float] = random_number
     sweep_interval: float | None = None
     scheduler: str | None = None
+    logs: LogReader | None = None
+    mask: Callable[[str], str] = str
 
-    def describe_bucket(self) -> TokenBucket:
-        """Return what admits all looks at containers, whoever makes them."""
-        rate = self.config.describe_rate
-        return TokenBucket(rate * DESCRIBE_SHARE, max(1.0, rate), self.clock)
+    def calls(self, tally: Tally) -> Calls:
+        """Return the door to AWS."""
+        return Calls(
+            ecs=self.ecs,
+            config=self.config,
+            make_pool=self.make_pool,
+            post=self.post,
+            renew_logs=self.logs.renew if self.logs else lambda: None,
+            tally=tally,
+            clock=self.clock,
+            random=self.random,
+        )
 
-    def launching(self, owner: Fleet, tally: Tally) -> Launching:
+    def launching(self, owner: Fleet, calls: Calls) -> Launching:
         """Return what brings launches to AWS."""
-        config = self.config
-        burst = max(1, config.launch_burst - SPARE_LAUNCHES)
         return Launching(
-            ecs=self.ecs,
             build=self.build,
-            calls=Calls(self.launch_pool, self.post),
-            concurrency=config.launch_concurrency,
-            max_attempts=config.max_launch_attempts,
-            bucket=TokenBucket(config.launch_rate, burst, self.clock),
-            owner=owner,
-            tally=tally,
-            clock=self.clock,
-            random=self.random,
-        )
-
-    def following(
-        self, owner: Fleet, tally: Tally, calls: Calls, stop_calls: Calls, bucket: TokenBucket
-    ) -> Following:
-        """Return what follows containers to their end."""
-        return Following(
-            ecs=self.ecs,
             calls=calls,
-            stop_calls=stop_calls,
-            poll_interval=self.config.poll_interval,
-            bucket=bucket,
+            max_attempts=self.config.max_launch_attempts,
             owner=owner,
-            tally=tally,
             clock=self.clock,
             random=self.random,
         )
 
-    def searching(self, owner: Fleet) -> Searching:
+    def following(self, owner: Fleet, calls: Calls) -> Following:
+        """Return what follows ECS tasks to their end."""
+        return Following(
+            calls=calls,
+            poll_interval=self.config.poll_interval,
+            owner=owner,
+            clock=self.clock,
+            random=self.random,
+        )
+
+    def last_lines(self, calls: Calls) -> LastLines | None:
+        """Return what looks for the last lines of containers that failed; None where they are not wanted."""
+        if self.logs is None:
+            return None
+        read = partial(last_words, self.logs, self.mask)
+        return LastLines(read=read, calls=calls, emit=self.emit, clock=self.clock)
+
+    def searching(self, owner: Fleet, calls: Calls) -> Searching:
         """Return what has containers looked for."""
         config = self.config
         return Searching(
             adoption=Adoption(self.ecs, config.clusters, config.deployment, self.scheduler),
-            pool=self.watch_pool,
+            calls=calls,
             post=self.post,
             owner=owner,
             emit=self.emit,
@@ -132,17 +134,15 @@ class Around:
             random=self.random,
         )
 
-    def sweeping(self, owner: Fleet, bucket: TokenBucket) -> Sweeping:
+    def sweeping(self, owner: Fleet, calls: Calls) -> Sweeping:
         """Return what looks for containers that nobody wants any more."""
         return Sweeping(
-            ecs=self.ecs,
+            calls=calls,
             clusters=self.config.clusters,
             deployment=self.config.deployment,
             interval=self.sweep_interval,
-            pool=self.watch_pool,
-            post=self.post,
+            rate=self.config.describe_rate,
             owner=owner,
             emit=self.emit,
-            bucket=bucket,
             clock=self.clock,
         )

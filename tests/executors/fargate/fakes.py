@@ -26,17 +26,17 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from airflow.executors.fargate.answers import Answer, Page
 from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.last_lines import LastLines, last_words
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, Strangers, TaskInstanceId
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
@@ -235,21 +235,27 @@ class FakeEcs(Ecs):
         self.closed = True
 
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Any:
-        return self._call("run_task", self._run_task, request, client_token)
+        return Answer.parse(self._call("run_task", self._run_task, request, client_token))
 
     def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Any:
-        return self._call("describe_tasks", self._describe_tasks, cluster, tuple(arns))
+        return Answer.parse(self._call("describe_tasks", self._describe_tasks, cluster, tuple(arns)))
 
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
         self._call("stop_task", self._stop_task, cluster, arn, reason)
 
-    def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
-        return self._arns(cluster, started_by, "RUNNING")
+    def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        return self._page(cluster, started_by, "RUNNING", next_token)
 
-    def list_stopped(self, cluster: str, started_by: str) -> Iterator[str]:
-        return self._arns(cluster, started_by, "STOPPED")
+    def list_stopped(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        return self._page(cluster, started_by, "STOPPED", next_token)
 
-    def _arns(self, cluster: str, started_by: str, desired_status: str) -> Iterator[str]:
+    def _page(self, cluster: str, started_by: str, desired_status: str, next_token: str | None) -> Page:
+        list_tasks = partial(self._list_tasks, next_token)
+        return Page.parse(self._call("list_tasks", list_tasks, cluster, started_by, desired_status))
+
+    def _list_tasks(
+        self, next_token: str | None, cluster: str, started_by: str, desired_status: str
+    ) -> dict[str, Any]:
         arns = [
             arn
             for arn, task in self.tasks.items()
@@ -257,11 +263,9 @@ class FakeEcs(Ecs):
             and task["desiredStatus"] == desired_status
             and arn not in self.hidden
         ]
-        for start in range(0, max(len(arns), 1), 100):
-            page = arns[start : start + 100]
-            yield from self._call(
-                "list_tasks", lambda *_, page=page: page, cluster, started_by, desired_status
-            )
+        end = int(next_token or 0) + 100
+        following = {"nextToken": str(end)} if end < len(arns) else {}
+        return {"taskArns": arns[end - 100 : end], **following}
 
     def _call(self, name: str, carry_out: Callable[..., Any], *arguments: Any) -> Any:
         with self._lock:
@@ -446,9 +450,8 @@ class SteppedFleet:
         self.outbox: list[Event] = []
         #: All events that there have ever been.
         self.told: list[Event] = []
-        self.launch_pool = SteppedPool()
-        self.watch_pool = SteppedPool()
-        self.log_pool = SteppedPool()
+        #: By the kind of call.
+        self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self.waits: list[float] = []
         self.closing = False
         self.running = False
@@ -459,8 +462,7 @@ class SteppedFleet:
                 ecs=ecs,
                 config=config,
                 build=build or RequestBuilder(config, partial(default_request, config), _NoCheck()),
-                launch_pool=self.launch_pool,
-                watch_pool=self.watch_pool,
+                make_pool=lambda name, size: self.pools[name],
                 post=self._post,
                 emit=self._emit,
                 wait=self._wait,
@@ -469,17 +471,10 @@ class SteppedFleet:
                 random=lambda: 1.0,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,
+                logs=logs,
+                mask=mask,
             ),
             leaving=lambda: self.closing,
-            last_lines=logs
-            and LastLines(
-                read=partial(last_words, logs, mask),
-                renew=logs.renew,
-                pool=self.log_pool,
-                post=self._post,
-                emit=self._emit,
-                clock=clock,
-            ),
         )
 
     # The interface of FleetThread.
@@ -520,11 +515,16 @@ class SteppedFleet:
             if self.inbox:
                 function, arguments = self.inbox.popleft()
                 function(*arguments)
-            elif not any(pool.step() for pool in (self.launch_pool, self.watch_pool, self.log_pool)):
+            elif not any(pool.step() for pool in self.pools.values()):
                 if at is not None and at <= self.clock.at:
                     raise AssertionError(f"a busy loop: to be woken at {at}, and it is {self.clock.at}")
                 return at
         raise AssertionError("it never settles")
+
+    def hold(self, held: bool = True, *names: str) -> None:
+        """Keep calls of these kinds under way, or let them come home: all but launches where none is named."""
+        for name in names or ("watch", "stop", "search"):
+            self.pools[name].held = held
 
     def advance(self, seconds: float) -> None:
         """Let time pass, from wake-up to wake-up."""

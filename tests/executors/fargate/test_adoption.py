@@ -452,7 +452,7 @@ def test_young_ones_get_a_second_look(look, fleet, ecs, run, candidate):
     """ECS is eventually consistent: where a container may be too young to be listed, AWS is asked once more."""
     arn = run(handed_over=995.0)
     ecs.hidden.add(arn)
-    ecs.next("list_tasks", None, lambda *_: ecs.hidden.clear() or [])
+    ecs.next("list_tasks", None, lambda *_: ecs.hidden.clear() or {})
     assert found(look(candidate(queued_at=994.0))) == {"key of 0": arn}
     assert fleet.waits == [SECOND_LOOK]
 
@@ -462,7 +462,7 @@ def test_a_second_look_describes_only_what_is_new(look, fleet, ecs, run, candida
     arns = [run(n, handed_over=995.0) for n in range(250)]
     late = run(250, handed_over=995.0)
     ecs.hidden.add(late)
-    ecs.next("list_tasks", *[None] * 3, lambda *_: ecs.hidden.clear() or [])
+    ecs.next("list_tasks", *[None] * 3, lambda *_: ecs.hidden.clear() or {})
     stored = [*arns, None]
     answer = look(*[candidate(n, arn, queued_at=994.0) for n, arn in enumerate(stored)])
     assert found(answer) == {f"key of {n}": arn for n, arn in enumerate([*arns, late])}

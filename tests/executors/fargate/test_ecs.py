@@ -30,6 +30,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.stub import Stubber
 
+from airflow.executors.fargate.answers import Answer, EcsTask, Page
 from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED, Ecs, client_config
 from airflow.executors.fargate.pool import THREAD_NAMES
 
@@ -69,14 +70,14 @@ class TestCalls:
         """RunTask gets the request unchanged, with the attempt's token beside it, and its answer comes back."""
         stub.add_response("run_task", {"tasks": [{"taskArn": ARN}]}, {**REQUEST, "clientToken": "token"})
         before = json.dumps(REQUEST)
-        assert real.run_task(REQUEST, "token")["tasks"] == [{"taskArn": ARN}]
+        assert real.run_task(REQUEST, "token") == Answer((EcsTask(ARN),))
         assert json.dumps(REQUEST) == before
 
     @pytest.mark.parametrize("arns", [[ARN], (ARN, "arn:2")])
     def test_describe_tasks_asks_for_the_arns_of_a_cluster(self, arns, real, stub):
         """DescribeTasks gets the cluster and a list of ARNs, whatever sequence they come in."""
         stub.add_response("describe_tasks", {"tasks": []}, {"cluster": "fleet", "tasks": list(arns)})
-        assert real.describe_tasks("fleet", arns)["tasks"] == []
+        assert real.describe_tasks("fleet", arns) == Answer()
 
     @pytest.mark.parametrize("length", [0, 1, 255, 256, 5000])
     def test_stop_task_cuts_its_reason_at_what_aws_takes(self, length, real, stub):
@@ -85,38 +86,35 @@ class TestCalls:
         stub.add_response("stop_task", {}, expected)
         real.stop_task("fleet", ARN, "r" * length)
 
-    def test_list_running_follows_the_pages_with_no_filter_but_started_by(self, real, stub):
-        """All pages are read, each with the token of the one before; AWS wants startedBy to be the only filter."""
+    def test_list_running_asks_for_a_page_with_no_filter_but_started_by(self, real, stub):
+        """Each page names what asks for the next one, but for the last; AWS wants startedBy to be the only filter."""
         asked = {"cluster": "fleet", "startedBy": "airflow", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1", "2"], "nextToken": "n"}, asked)
-        stub.add_response("list_tasks", {"taskArns": [], "nextToken": "m"}, {**asked, "nextToken": "n"})
-        stub.add_response("list_tasks", {"taskArns": ["3"]}, {**asked, "nextToken": "m"})
-        assert list(real.list_running("fleet", "airflow")) == ["1", "2", "3"]
+        stub.add_response("list_tasks", {"taskArns": ["3"]}, {**asked, "nextToken": "n"})
+        assert real.list_running("fleet", "airflow") == Page(("1", "2"), "n")
+        assert real.list_running("fleet", "airflow", "n") == Page(("3",))
 
     def test_list_stopped_asks_for_what_has_stopped(self, real, stub):
-        """Containers that have stopped are listed only where they are asked for."""
-        asked = {
-            "cluster": "fleet",
-            "startedBy": "airflow",
-            "desiredStatus": "STOPPED",
-            "maxResults": MAX_LISTED,
-        }
-        stub.add_response("list_tasks", {"taskArns": ["1"]}, asked)
-        assert list(real.list_stopped("fleet", "airflow")) == ["1"]
+        """ECS tasks that have stopped are listed only where they are asked for."""
+        asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
+        stub.add_response("list_tasks", {"taskArns": ["1"]}, {**asked, "startedBy": "airflow"})
+        assert real.list_stopped("fleet", "airflow") == Page(("1",))
 
     def test_list_stopped_does_without_started_by_where_aws_refuses_two_filters(self, real, stub):
-        """Where AWS holds by its documentation, the deployment's containers are among all that have stopped."""
+        """Where AWS holds by its documentation, the deployment's are among all that have stopped; it is asked once."""
         stub.add_client_error("list_tasks", "InvalidParameterException", "only one filter")
         asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
-        stub.add_response("list_tasks", {"taskArns": ["1"]}, asked)
-        assert list(real.list_stopped("fleet", "airflow")) == ["1"]
+        stub.add_response("list_tasks", {"taskArns": ["1"], "nextToken": "n"}, asked)
+        stub.add_response("list_tasks", {"taskArns": ["2"]}, {**asked, "nextToken": "n"})
+        assert real.list_stopped("fleet", "airflow") == Page(("1",), "n")
+        assert real.list_stopped("fleet", "airflow", "n") == Page(("2",))
 
     @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "ServerException"])
     def test_list_stopped_hands_on_any_other_error(self, code, real, stub):
         """Any other error is for whoever asked, and nothing is asked again."""
         stub.add_client_error("list_tasks", code)
         with pytest.raises(ClientError, match=code):
-            list(real.list_stopped("fleet", "airflow"))
+            real.list_stopped("fleet", "airflow")
 
     @pytest.mark.parametrize(
         ("name", "call"),
@@ -124,7 +122,7 @@ class TestCalls:
             ("run_task", lambda ecs: ecs.run_task(REQUEST, "token")),
             ("describe_tasks", lambda ecs: ecs.describe_tasks("fleet", [ARN])),
             ("stop_task", lambda ecs: ecs.stop_task("fleet", ARN, "why")),
-            ("list_tasks", lambda ecs: list(ecs.list_running("fleet", "airflow"))),
+            ("list_tasks", lambda ecs: ecs.list_running("fleet", "airflow")),
         ],
     )
     def test_errors_are_for_the_caller(self, name, call, real, stub):
@@ -177,13 +175,23 @@ class _Raw:
         yield self._body
 
 
+def asked(ecs):
+    """Return the number of the client that has answered."""
+    return int(ecs.describe_tasks("fleet", [ARN]).tasks[0].arn)
+
+
 class TestRenew:
     @pytest.fixture
     def clients(self):
         """Return clients that tell themselves apart in their answers."""
         # spec_set would need botocore's methods, which it makes from its model for each client.
-        made = [mock.Mock(spec=BaseClient, describe_tasks=mock.Mock(return_value=n)) for n in range(3)]
-        return made
+        return [
+            mock.Mock(
+                spec=BaseClient,
+                describe_tasks=mock.Mock(spec=lambda **_: {}, return_value={"tasks": [{"taskArn": str(n)}]}),
+            )
+            for n in range(3)
+        ]
 
     @pytest.fixture
     def make_client(self, clients):
@@ -194,7 +202,7 @@ class TestRenew:
         """A client is made at once, which finds mistakes early, and serves until it is renewed."""
         ecs = Ecs(make_client)
         assert make_client.call_count == 1
-        assert [ecs.describe_tasks("fleet", [ARN]) for _ in range(3)] == [0, 0, 0]
+        assert [asked(ecs) for _ in range(3)] == [0, 0, 0]
         assert make_client.call_count == 1
 
     def test_close_closes_the_connections(self, clients, make_client):
@@ -212,10 +220,10 @@ class TestRenew:
         ecs.renew()
         ecs.renew()
         assert make_client.call_count == 1
-        assert [ecs.describe_tasks("fleet", [ARN]) for _ in range(3)] == [1, 1, 1]
+        assert [asked(ecs) for _ in range(3)] == [1, 1, 1]
         assert make_client.call_count == 2
         ecs.renew()
-        assert ecs.describe_tasks("fleet", [ARN]) == 2
+        assert asked(ecs) == 2
 
     def test_threads_that_need_a_new_client_share_one(self, clients, make_client):
         """Sixteen calls that come after a renewal, while its client is being made, wait for that one."""
@@ -223,10 +231,7 @@ class TestRenew:
         ecs.renew()
         gate, answers = threading.Event(), []
         make_client.side_effect = lambda: gate.wait(10) and clients[1]
-        threads = [
-            threading.Thread(target=lambda: answers.append(ecs.describe_tasks("fleet", [ARN])))
-            for _ in range(16)
-        ]
+        threads = [threading.Thread(target=lambda: answers.append(asked(ecs))) for _ in range(16)]
         for thread in threads:
             thread.start()
         gate.set()
@@ -240,9 +245,9 @@ class TestRenew:
         ecs = Ecs(make_client)
         ecs.renew()
         make_client.side_effect = lambda: ecs.renew() or clients[make_client.call_count - 1]
-        assert ecs.describe_tasks("fleet", [ARN]) == 1
+        assert asked(ecs) == 1
         make_client.side_effect = [clients[2]]
-        assert ecs.describe_tasks("fleet", [ARN]) == 2
+        assert asked(ecs) == 2
 
     def test_new_client_is_tried_for_again_where_it_could_not_be_made(self, clients, make_client):
         """While there are no credentials each call says so, and the first call after that works."""
@@ -251,8 +256,8 @@ class TestRenew:
         ecs.renew()
         for _ in range(2):
             with pytest.raises(NoCredentialsError):
-                ecs.describe_tasks("fleet", [ARN])
-        assert ecs.describe_tasks("fleet", [ARN]) == 1
+                asked(ecs)
+        assert asked(ecs) == 1
 
     def test_error_in_the_first_client_is_for_whoever_starts_the_executor(self, make_client):
         """Where no client can be made at all, the executor does not start."""
@@ -292,6 +297,6 @@ class TestLog:
         worker = threading.Thread(target=lambda: answers.append(ecs.run_task(REQUEST, "token")), name=thread)
         worker.start()
         worker.join(timeout=10)
-        assert answers[0]["tasks"][0]["taskArn"] == ARN
+        assert answers[0].tasks[0].arn == ARN
         assert logged
         assert any(TOKEN in text for text in logged) is told

@@ -29,7 +29,6 @@ from airflow.executors.fargate.fleet import MAX_FAULTS, Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
-from airflow.executors.fargate.run import Calls
 from airflow.executors.fargate.searching import ERROR_DELAY, SEARCH_DELAYS, Searching
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
@@ -46,17 +45,13 @@ def launch(fakes):
 
 
 def building(fleet, ecs, fakes, launch):
-    fleet.launch_pool.held = True
+    fleet.pools["build"].held = True
     fleet.add(launch)
 
 
 def sending(fleet, ecs, fakes, launch):
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     fleet.add(launch)
-    fleet.launch_pool.held = False
-    fleet.launch_pool.step()
-    fleet.launch_pool.held = True
-    fleet.settle()
 
 
 def backing_off(fleet, ecs, fakes, launch):
@@ -86,7 +81,7 @@ def in_doubt_with_a_container(fleet, ecs, fakes, launch):
 
 def saying_again(fleet, ecs, fakes, launch):
     in_doubt_with_a_container(fleet, ecs, fakes, launch)
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     fleet.advance(2)
 
 
@@ -103,15 +98,15 @@ def started(fleet, ecs, fakes, launch):
 def being_looked_at(fleet, ecs, fakes, launch):
     fleet.add(launch)
     ecs.start(ecs.arns[0])
-    fleet.watch_pool.held = True
+    fleet.hold()
     fleet.advance(5)
 
 
 def too_late(fleet, ecs, fakes, launch):
-    fleet.launch_pool.held = True
+    fleet.pools["build"].held = True
     fleet.add(launch)
     fleet.advance(1000)
-    fleet.launch_pool.held = False
+    fleet.pools["build"].held = False
     fleet.settle()
 
 
@@ -135,7 +130,7 @@ WITH_CONTAINER = [
 
 def go_on(fleet, ecs, seconds=600):
     """Let calls come home and time pass; a container that is to be stopped does stop."""
-    fleet.launch_pool.held = fleet.watch_pool.held = False
+    fleet.hold(False, *fleet.pools)
     for _ in range(int(seconds / 5)):
         fleet.advance(5)
         for arn, task in ecs.tasks.items():
@@ -216,7 +211,7 @@ def test_a_launch_revoked_while_its_call_is_under_way_is_stopped_once_accepted(f
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
     assert not ecs.made("stop_task")
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
     fleet.settle()
     assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
     assert fleet.told == []
@@ -322,14 +317,14 @@ def test_calls_and_stops_under_way_are_counted(fakes, fleet, ecs, launch):
     """Whoever closes the fleet can tell whether a launch or a stop is still on its way."""
     sending(fleet, ecs, fakes, launch)
     assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (1, 0)
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
     fleet.settle()
     assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (0, 0)
-    fleet.watch_pool.held = True
+    fleet.hold()
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
     assert fleet.fleet.containers_to_stop == 1
-    fleet.watch_pool.held = False
+    fleet.hold(False)
     fleet.settle()
     assert fleet.fleet.containers_to_stop == 0
 
@@ -400,8 +395,8 @@ class Chaos:
         self.ecs.next(call, self.random.choice(errors))
 
     def hold(self):
-        self.fleet.launch_pool.held = self.random.random() < 0.3
-        self.fleet.watch_pool.held = self.random.random() < 0.3
+        self.fleet.pools["launch"].held = self.random.random() < 0.3
+        self.fleet.hold(self.random.random() < 0.3)
 
     def pass_time(self):
         self.fleet.advance(self.random.choice([0, 0.1, 1, 5, 40]))
@@ -416,7 +411,7 @@ class Chaos:
     def calm_down(self):
         self.ecs.hidden.clear()
         self.ecs._answers.clear()
-        self.fleet.launch_pool.held = self.fleet.watch_pool.held = False
+        self.fleet.hold(False, *self.fleet.pools)
         for _ in range(200):
             for arn in self.live():
                 self.ecs.exit(arn, 0)
@@ -498,9 +493,9 @@ def life(fakes, fleet, ecs, after_fault):
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
-    *[(Launching, name) for name in ("add", "_advance", "_built", "_sent", "_hold_all", "_say_again")],
+    *[(Launching, name) for name in ("add", "_advance", "_built", "_sent", "_say_again")],
     *[(Launching, name) for name in ("launch_again", "give_up", "work")],
-    *[(Following, name) for name in ("add", "stop", "_batch", "_describe", "_described", "_not_described")],
+    *[(Following, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Following, name) for name in ("_stop_answered", "work")],
     (Fleet, "in_doubt"),
     *[(Searching, name) for name in ("add", "work", "_searched")],
@@ -561,14 +556,17 @@ def fail_at(number):
     return fail
 
 
-@pytest.mark.parametrize("outside", ["launch pool", "watch pool", "log of launching", "log of the fleet"])
+@pytest.mark.parametrize(
+    "outside",
+    ["build pool", "launch pool", "watch pool", "stop pool", "log of launching", "log of the fleet"],
+)
 def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, monkeypatch, outside):
     """Where no thread can be started for a call, or a line cannot be logged, the same holds."""
     for number in itertools.count(1):
         ecs = fakes.FakeEcs(clock := fakes.Clock())
         fleet, faults, fail = fakes.SteppedFleet(ecs, clock=clock), [], fail_at(number)
         if outside.endswith("pool"):
-            pool = fleet.launch_pool if outside == "launch pool" else fleet.watch_pool
+            pool = fleet.pools[outside.partition(" ")[0]]
             submit = pool.submit
             monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
         else:
@@ -660,7 +658,7 @@ def test_a_container_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, e
         sending(fleet, ecs, fakes, launch)
     if revoked == "before":
         fleet.tell(fleet.fleet.revoke, launch.id, "why")
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
     with pytest.raises(Bug):
         fleet.settle()
     fleet.fleet.recover()
@@ -688,8 +686,8 @@ def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
     sending(fleet, ecs, fakes, launch)
     fleet.fleet.recover()
     fleet.settle()
-    assert len(fleet.launch_pool.jobs) == 1
-    fleet.launch_pool.held = False
+    assert len(fleet.pools["launch"].jobs) == 1
+    fleet.pools["launch"].held = False
     fleet.settle()
     assert len(ecs.tokens) == 1
     ecs.exit(ecs.arns[0], 0)
@@ -701,32 +699,16 @@ def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
 def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, under_way):
     """Where only one of the two calls for a container is under way when the thread dies, the other gets its turn."""
     fleet.add(launch)
-    fleet.watch_pool.held = True
+    fleet.hold()
     if under_way == "the look":
         fleet.advance(3)
-        for _ in range(4):  # As many as may be under way, so that the stop has to wait.
-            fleet.fleet._watch_calls.make([], dict, lambda runs, result: None)
+        fleet.pools["stop"].held = False
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
     fleet.fleet.recover()
-    fleet.watch_pool.held = False
+    fleet.hold(False)
     fleet.advance(3)
     assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
     assert not list(fleet.fleet.runs())
-
-
-def test_a_call_that_was_not_noted_is_made_anew(fakes):
-    """Where the thread dies between a call and its note, the result is dropped: the runs have their turns anew."""
-    pool, told = fakes.SteppedPool(), []
-    calls = Calls(pool, lambda function, *arguments: function(*arguments))
-    with mock.patch.object(calls, "_under_way", spec=dict) as notes:
-        notes.__setitem__.side_effect = MemoryError
-        with pytest.raises(MemoryError):
-            calls.make(["run"], lambda: "result", lambda *result: told.append(result))
-    assert pool.step()
-    assert told == []
-    calls.make(["run"], lambda: "result", lambda *result: told.append(result))
-    assert pool.step()
-    assert len(told) == 1

@@ -368,6 +368,9 @@ class Ecs:
     def close(self):
         pass
 
+    def renew(self):
+        pass
+
     def run_task(self, request, token):
         called.set()
         threading.Event().wait()

@@ -61,7 +61,10 @@ MAY_IMPORT = {
     "values": "",
     # A verdict has its explanation in words, which are a module of their own.
     "outcome": "hints values",
-    "ecs": "pool",
+    # What AWS answers, typed; every call is made through one door.
+    "answers": "errors launch values",
+    "ecs": "answers pool",
+    "calls": "outcome throttle",
     # The options. A single one is read, and its mistake kept, by a module of its own; what the launch type cannot use
     # is left out of the default request as it is of any other.
     "options": "errors template",
@@ -72,23 +75,23 @@ MAY_IMPORT = {
     "request": "config errors fitting launch merging tags",
     "fragments": "errors fitting merging request",
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
-    "adoption": "ecs launch outcome",
-    "sweeping": "ecs launch outcome",
+    "adoption": "answers ecs launch links outcome",
+    "sweeping": "answers ecs launch outcome",
     "launching": "errors fitting outcome run throttle",
-    "following": "ecs launching outcome run throttle",
+    "following": "ecs launching links outcome run throttle",
     "searching": "adoption launch outcome run throttle",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
     "ledger": "launch",
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
-    "last_lines": "launch links logs outcome throttle",
+    "last_lines": "launch links logs",
     "running_log": "launch links logs pool",
-    "log_clients": "ecs last_lines logs running_log",
-    "wiring": "adoption following launching run searching sweeping throttle",
+    "log_clients": "calls ecs logs running_log",
+    "wiring": "adoption calls following last_lines launching searching sweeping",
     "fleet": "last_lines launch links outcome run tally",
-    "fleet_thread": "fleet following last_lines pool wiring",
+    "fleet_thread": "fleet pool wiring",
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
-    "connecting": "check ecs errors following fragments reading",
+    "connecting": "calls check ecs errors fragments reading",
     "compat": "errors launch template",
     "database": "adoption compat launch sweeping",
     # The commands. Airflow makes its parser for each command that is run, so their definition imports nothing. A check
@@ -199,7 +202,7 @@ class TestImports:
     def test_imports_are_found(self):
         """The tests above can fail: imports at a module's top and within its functions count, those for types do not."""
         assert {"check", "compat"} <= own_imports("cli.commands")
-        assert "following" in own_imports("fleet_thread")
+        assert "wiring" in own_imports("fleet_thread")
         assert "config" not in own_imports("fleet_thread")
 
     @pytest.mark.parametrize("module", [m for m in MODULES if m not in BRIDGES])

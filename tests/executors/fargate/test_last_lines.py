@@ -23,13 +23,13 @@ import logging
 
 import pytest
 
+from airflow.executors.fargate.calls import LOG_RATE
 from airflow.executors.fargate.last_lines import (
     COUNT,
     LOOKS,
     MAX_LINE,
     MAX_TEXT,
     MAX_WAITING,
-    RATE,
     REFUSED_PAUSE,
     Failed,
     last_words,
@@ -119,11 +119,11 @@ class TestOfAContainerThatFailed:
     def test_the_end_does_not_wait_for_them(self, fleet, fail):
         """The failure is told before anything is asked of CloudWatch."""
         (launch,) = fail("line")
-        fleet.log_pool.held = True
+        fleet.pools["logs"].held = True
         fleet.advance(30)
         assert len(fleet.told_of(launch, Ended)) == 1
         assert told(fleet, launch) == []
-        fleet.log_pool.held = False
+        fleet.pools["logs"].held = False
         fleet.advance(1)
         assert [type(event) for event in fleet.told_of(launch)][-2:] == [Ended, LogLines]
 
@@ -178,7 +178,7 @@ class TestManyAtOnce:
         began = fleet.clock.at
         fleet.advance(20)
         assert all(fleet.told_of(launch, Ended) for launch in launches)
-        assert len(cloud.calls) <= RATE * (fleet.clock.at - began + 1)
+        assert len(cloud.calls) <= LOG_RATE * (fleet.clock.at - began + 1)
         fleet.advance(300)
         served = [launch for launch in launches if told(fleet, launch)]
         assert MAX_WAITING <= len(served) <= MAX_WAITING + 50

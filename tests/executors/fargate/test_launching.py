@@ -25,13 +25,13 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import launching
+from airflow.executors.fargate.calls import SPARE_LAUNCHES
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.searching import SEARCH_DELAYS
-from airflow.executors.fargate.wiring import SPARE_LAUNCHES
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
@@ -326,15 +326,11 @@ def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_flee
     """Sixteen calls under way that AWS refuses together lower the rate once."""
     fleet = make_fleet()
     ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(16)])
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     fleet.add(*[fakes.make_launch(n) for n in range(16)])
-    for _ in range(2):  # Requests, then calls.
-        while fleet.launch_pool.jobs:
-            fleet.launch_pool.held = False
-            fleet.launch_pool.step()
-            fleet.launch_pool.held = True
-        fleet.settle()
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
+    while fleet.pools["launch"].step():
+        pass
     began = fleet.clock.at
     fleet.advance(600)
     again = [call.at - began for call in ecs.made("run_task")[16:]]
@@ -440,13 +436,13 @@ def test_higher_priority_goes_first_then_who_came_first(fakes, make_fleet, ecs):
     """Launches go out by priority, and in the order of their arrival where that is equal."""
     fleet = make_fleet(launch_concurrency=1)
     launches = [fakes.make_launch(n, priority=p) for n, p in enumerate([1, 5, 5, 1, 9])]
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     fleet.add(*launches)
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
     fleet.settle()
     order = [event.launch.id for event in fleet.told]
-    # The first one's request was under way when the others came; that call is free for anyone after it.
-    assert order == ["launch-4", "launch-1", "launch-2", "launch-0", "launch-3"]
+    # The first one was under way when the others came.
+    assert order == ["launch-0", "launch-4", "launch-1", "launch-2", "launch-3"]
 
 
 def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
@@ -466,12 +462,12 @@ def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
 def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concurrency):
     """However many launches there are, launch_concurrency calls are under way at most, and all get their turn."""
     fleet = make_fleet(launch_concurrency=concurrency)
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     fleet.add(*[fakes.make_launch(n) for n in range(40)])
-    assert len(fleet.launch_pool.jobs) == concurrency
-    fleet.launch_pool.held = False
+    assert len(fleet.pools["launch"].jobs) == concurrency
+    fleet.pools["launch"].held = False
     fleet.advance(60)
-    assert fleet.launch_pool.most == concurrency
+    assert fleet.pools["launch"].most == concurrency
     assert len(ecs.arns) == 40
 
 

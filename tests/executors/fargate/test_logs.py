@@ -187,13 +187,18 @@ class TestReader:
     @pytest.mark.parametrize(
         ("code", "kind", "verdict", "says"),
         [
-            ("ResourceNotFoundException", LogNotThere, None, "there is no log stream ecs/airflow/"),
-            ("AccessDeniedException", LogRefused, None, "logs:GetLogEvents is not allowed"),
-            ("AccessDenied", LogRefused, None, "logs:GetLogEvents is not allowed"),
+            ("ResourceNotFoundException", LogNotThere, Verdict.FAILED, "there is no log stream ecs/airflow/"),
+            ("AccessDeniedException", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
+            ("AccessDenied", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
             ("ThrottlingException", LogLater, Verdict.THROTTLED, "ThrottlingException: AWS says no"),
             ("ExpiredTokenException", LogLater, Verdict.CREDENTIALS, "ExpiredTokenException: AWS says no"),
-            ("ServiceUnavailableException", LogError, None, "ServiceUnavailableException: AWS says no"),
-            ("InvalidParameterException", LogError, None, "InvalidParameterException: AWS says no"),
+            (
+                "ServiceUnavailableException",
+                LogError,
+                Verdict.FAILED,
+                "ServiceUnavailableException: AWS says no",
+            ),
+            ("InvalidParameterException", LogError, Verdict.FAILED, "InvalidParameterException: AWS says no"),
         ],
     )
     def test_says_why_it_cannot(self, fakes, reader, cloud, code, kind, verdict, says):
@@ -202,7 +207,7 @@ class TestReader:
         with pytest.raises(LogError, match=says) as caught:
             reader.last(STREAM, 20)
         assert type(caught.value) is kind
-        assert getattr(caught.value, "verdict", None) is verdict
+        assert caught.value.verdict is verdict
 
     def test_is_told_later_of_what_no_answer_came_to(self, reader, cloud):
         """An error of the network says nothing of the log."""

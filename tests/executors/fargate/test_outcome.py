@@ -25,6 +25,7 @@ import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
 
+from airflow.executors.fargate.answers import Answer, EcsTask, MalformedAnswer
 from airflow.executors.fargate.hints import ANY_EXIT, EXIT_CODES, HINTS, explain
 from airflow.executors.fargate.outcome import (
     CAPACITY,
@@ -34,8 +35,8 @@ from airflow.executors.fargate.outcome import (
     Outcome,
     Verdict,
     judge_error,
-    judge_run_task,
-    judge_task,
+    judge_run_task as judge_answer,
+    judge_task as judge_ecs_task,
 )
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
@@ -43,6 +44,22 @@ SECURITY_GROUP_THROTTLE = (
     "Error retrieving security group information for [sg-1]: Request limit exceeded. "
     "(ErrorCode: RequestLimitExceeded)"
 )
+
+
+def judge_run_task(response):
+    """Judge a response of RunTask as it comes in."""
+    try:
+        return judge_answer(Answer.parse(response))
+    except MalformedAnswer as error:
+        return judge_error(error)
+
+
+def judge_task(task, name):
+    """Judge an ECS task as it comes in; one without an ARN gets one."""
+    members = task if isinstance(task, dict) else {}
+    arn = members.get("taskArn")
+    arn = arn if isinstance(arn, str) and arn else ARN
+    return judge_ecs_task(EcsTask.parse({**members, "taskArn": arn}), name)
 
 
 def client_error(code, message="words of AWS", status=400, **members):

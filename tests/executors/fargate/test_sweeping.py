@@ -262,7 +262,7 @@ def test_a_cluster_that_aws_refuses_does_not_keep_the_others_from_being_swept(
         return real[call](cluster, *arguments)
 
     real = {
-        "list_tasks": lambda cluster, *_: [a for a in others if f"/{cluster}/" in a],
+        "list_tasks": lambda cluster, *_: {"taskArns": [a for a in others if f"/{cluster}/" in a]},
         "describe_tasks": ecs._describe_tasks,
     }
     ecs.next(call, *[answer] * 50)
@@ -402,11 +402,11 @@ def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
     """The bucket is that of the looks at containers: where a sweep is throttled they are, too."""
     run()
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
-    bucket = fleet.fleet._sweeping._bucket
+    (shared, _), (bucket,) = fleet.fleet._calls.search.buckets, fleet.fleet._calls.watch.buckets
     before = bucket.rate
     fleet.advance(FIRST_DELAYS[0])
     assert bucket.rate < before
-    assert fleet.fleet._following._bucket is bucket
+    assert shared is bucket
 
 
 @pytest.mark.parametrize(
@@ -425,10 +425,10 @@ def test_after_the_thread_died_the_sweep_is_left_off(fleet, ecs, run):
     """An answer of before counts for nothing, and the next sweep comes in its time."""
     arn = run()
     fleet.advance(FIRST_DELAYS[0] - 1)
-    fleet.watch_pool.held = True
+    fleet.hold()
     fleet.advance(2)
     fleet.fleet.recover()
-    fleet.watch_pool.held = False
+    fleet.hold(False)
     fleet.settle()
     fleet.advance(3)
     assert told(fleet) == []
