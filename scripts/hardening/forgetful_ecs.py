@@ -19,10 +19,11 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from airflow.executors.fargate.ecs import Ecs
+from airflow.executors.fargate.answers import Answer, Page
+from airflow.executors.fargate.ecs import MAX_LISTED, Ecs
 from hardening import doubles
 
 ACCOUNT = "arn:aws:ecs:us-east-1:123456789012"
@@ -71,7 +72,10 @@ class ForgetfulEcs(Ecs):
     def renew(self) -> None:
         """Nothing to renew."""
 
-    def run_task(self, request: Mapping[str, Any], client_token: str) -> Any:
+    def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
+        return Answer.parse(self._run_task(request, client_token))
+
+    def _run_task(self, request: Mapping[str, Any], client_token: str) -> Any:
         number = next(self._calls)
         if number % THROTTLED == 0:
             raise self.fakes.aws_error("ThrottlingException", "Rate exceeded")
@@ -99,14 +103,14 @@ class ForgetfulEcs(Ecs):
         }
         return arn
 
-    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Any:
+    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Answer:
         self.calls += 1
         known = [self._described(self._tasks[arn]) for arn in arns if arn in self._tasks]
         missing = [{"arn": arn, "reason": "MISSING"} for arn in arns if arn not in self._tasks]
         for described in known:
             if described["lastStatus"] == "STOPPED":
                 self._by_token.pop(self._tasks.pop(described["taskArn"])["token"])
-        return {"tasks": known, "failures": missing}
+        return Answer.parse({"tasks": known, "failures": missing})
 
     def _described(self, task: Mapping[str, Any]) -> dict[str, Any]:
         container = {"name": task["name"], "lastStatus": "RUNNING"}
@@ -125,8 +129,11 @@ class ForgetfulEcs(Ecs):
         if arn in self._tasks:
             self._tasks[arn]["ends"] = self._clock()
 
-    def list_running(self, cluster: str, started_by: str) -> Iterator[str]:
-        return iter([arn for arn, task in self._tasks.items() if self._clock() < task["ends"]])
+    def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        first = int(next_token or 0)
+        arns = [arn for arn, task in self._tasks.items() if self._clock() < task["ends"]]
+        more = str(first + MAX_LISTED) if first + MAX_LISTED < len(arns) else None
+        return Page(tuple(arns[first : first + MAX_LISTED]), more)
 
-    def list_stopped(self, cluster: str, started_by: str) -> Iterator[str]:
-        return iter(())
+    def list_stopped(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        return Page()
