@@ -488,7 +488,8 @@ class World(RuleBasedStateMachine):
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
         assert (fleet._live, fleet.tally.live_containers) == (set(), 0)
-        for agenda in (fleet._launching._ready, fleet._launching._waiting, fleet._following._due):
+        launching = fleet._launching
+        for agenda in (launching._unbuilt, launching._ready, launching._waiting, *fleet._following._due.values()):
             assert agenda.first() is None
             assert not agenda._heap
 
