@@ -329,7 +329,10 @@ class Calls:
         lane.throttled = False
         if lane.credentials is not None:
             lane.credentials.accept()
-        self._tally.malformed += getattr(value, "malformed", 0)
+        malformed = getattr(value, "malformed", 0)
+        if malformed and not self._tally.malformed:
+            log.warning("An answer of AWS has %d malformed items; such items are left out", malformed)
+        self._tally.malformed += malformed
 
 
 def connections(config: FargateConfig) -> int:
