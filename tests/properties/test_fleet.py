@@ -140,7 +140,7 @@ def answers(ecs):
 
     run_task = {
         "no capacity": unless_done({"tasks": [], "failures": [CAPACITY]}),
-        "failure": unless_done({"tasks": [], "failures": [{"reason": "AGENT"}]}),
+        "failure": unless_done({"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}),
         "wrapped throttle": error("InvalidParameterException", "ENI: (ErrorCode: RequestLimitExceeded)"),
         **{f"done, but {name}": done_but(answer) for name, answer in odd.items()},
         "done, but without an ARN": done_but({"tasks": [{"taskArn": ""}]}),
@@ -489,7 +489,12 @@ class World(RuleBasedStateMachine):
         assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
         assert (fleet._live, fleet.tally.live_containers) == (set(), 0)
         launching = fleet._launching
-        for agenda in (launching._unbuilt, launching._ready, launching._waiting, *fleet._following._due.values()):
+        for agenda in (
+            launching._unbuilt,
+            launching._ready,
+            launching._waiting,
+            *fleet._following._due.values(),
+        ):
             assert agenda.first() is None
             assert not agenda._heap
 

@@ -273,7 +273,7 @@ class Adoption:
         if self._came_later(identity, task.arn, candidate, asked_at):
             return
         outcome = judge_task(task, identity.container_name)
-        if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
+        if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY):
             return
         if identity.is_of_another_database(candidate.database):
             elsewhere.add(candidate.task)

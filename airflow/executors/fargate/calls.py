@@ -314,7 +314,10 @@ class Calls:
             return Reply(result.value, error=error)
         # An error of ours has been judged before.
         verdict = getattr(error, "verdict", None)
-        problem = Outcome(verdict, str(error)) if isinstance(verdict, Verdict) else judge_error(error)
+        if isinstance(verdict, Verdict):
+            problem = Outcome(verdict, str(error))
+        else:
+            problem = judge_error(error, self._ecs.endpoint_url)
         first = False
         if problem.verdict is Verdict.THROTTLED:
             self._tally.throttles += 1

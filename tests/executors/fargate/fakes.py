@@ -104,7 +104,7 @@ def aws_error(code: str, message: str = "AWS says no", status: int = 400, **memb
         "ResponseMetadata": {"HTTPStatusCode": status},
         **members,
     }
-    return ClientError(response, "AnyCall")
+    return ClientError(response, "RunTask")
 
 
 def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
@@ -152,6 +152,8 @@ class FakeEcs(Ecs):
     """
 
     service_model: Any = None
+
+    endpoint_url = "https://ecs.us-east-1.amazonaws.com"
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock

@@ -32,7 +32,7 @@ from airflow.executors.fargate.launching import Launching
 from airflow.executors.fargate.searching import ERROR_DELAY, SEARCH_DELAYS, Searching
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
-AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
 DENIED = ("AccessDeniedException", "not authorized to perform: ecs:RunTask")
 
 
@@ -55,7 +55,7 @@ def sending(fleet, ecs, fakes, launch):
 
 
 def backing_off(fleet, ecs, fakes, launch):
-    ecs.next("run_task", AGENT)
+    ecs.next("run_task", ATTRIBUTE)
     fleet.add(launch)
 
 
@@ -299,7 +299,7 @@ def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, flee
     assert not list(fleet.fleet.runs())
 
 
-@pytest.mark.parametrize("answer", [AGENT, NO_CAPACITY])
+@pytest.mark.parametrize("answer", [ATTRIBUTE, NO_CAPACITY])
 def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
     """A resend that is answered with a failure repeats the first answer: nothing was started, nothing is searched for."""
     ecs.next("run_task", *[ConnectionResetError(), answer] * 3)
@@ -376,7 +376,7 @@ class Chaos:
 
     def break_at_start(self):
         if arn := self.some([a for a in self.live() if "startedAt" not in self.ecs.tasks[a]]):
-            self.ecs.break_at_start(arn, self.random.choice(["AGENT", "Capacity is unavailable"]))
+            self.ecs.break_at_start(arn, self.random.choice(["ATTRIBUTE", "Capacity is unavailable"]))
 
     def hide(self):
         if arn := self.some(self.live()):
@@ -458,7 +458,7 @@ def life(fakes, fleet, ecs, after_fault):
     :param after_fault: is called with the error; the fleet goes on as its thread would.
     """
     lost = fakes.Lost(ConnectionResetError())
-    ecs.next("run_task", None, AGENT, lost, lost, fakes.aws_error("ThrottlingException"))
+    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"))
     ecs.next("describe_tasks", ConnectionResetError())
     launches = [fakes.make_launch(n) for n in range(7)]
 
