@@ -207,7 +207,6 @@ EXPLANATIONS = (
     Explanation("PlatformUnknownException", "", "there is no such platform version", "Check [fargate] platform_version"),
     Explanation("PlatformTaskDefinitionIncompatibilityException", "", "the platform version does not offer what the task definition asks for", "Check [fargate] platform_version"),
     Explanation("UnsupportedFeatureException", "", "this Region does not offer what the request asks for", "See the request with airflow fargate render"),
-    Explanation(_REFUSED, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
 
     # Why AWS stopped it, where nothing above says more.
     Explanation("", "ECS is performing maintenance on the underlying infrastructure", "AWS maintained the host of the ECS task", _RETRIES),
@@ -221,6 +220,7 @@ EXPLANATIONS = (
     Explanation("UserInitiated", "", "somebody stopped the ECS task", "See AWS CloudTrail for who called StopTask"),
     Explanation("InternalError", "", "AWS had an error of its own", _SUPPORT),
     Explanation("TaskFailedToStart", "", "AWS could not start the ECS task", "See the ECS task's page in the AWS console"),
+    Explanation(_REFUSED, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
 )
 # fmt: on
 

@@ -79,7 +79,9 @@ def _never_started(task: EcsTask, container: Container) -> bool:
 
     ECS records 143 for a container whose dependsOn can never be met: https://github.com/aws/amazon-ecs-agent/pull/3218
     """
-    return not task.has_started and leading_word(container.reason) in NEVER_STARTED
+    is_alone = not _others(task, container) and task.stop_code != "UserInitiated"
+    reason = container.reason or (task.stopped_reason if is_alone else "")
+    return not task.has_started and leading_word(reason) in NEVER_STARTED
 
 
 def _has_ended(task: EcsTask, container: Container) -> bool:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.verdict import Verdict
 
 #: What stands before the leading word and adds nothing to it: a stop code; the beginning of a service event.
-_BEFORE = re.compile(r"TaskFailedToStart: |\(?service [^ ]+ was unable to place a task\. Reason: ")
+_BEFORE = re.compile(r"(?:TaskFailedToStart: |\(?service [^ ]+ was unable to place a task\. Reason: )*")
 _LEADING_WORD = re.compile(r"[A-Za-z]\w*(?![\w-])")
 _SUBNET = re.compile(r"\bsubnet-[0-9a-f]+")
 

@@ -375,7 +375,7 @@ def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
 
 def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
     """An InvalidParameterException that hides EC2's throttle is a throttle."""
-    words = "Error retrieving security group information: Request limit exceeded. (ErrorCode: RequestLimitExceeded)"
+    words = "Error retrieving security group information: Rate exceeded (ErrorCode: Throttling)"
     ecs.next("run_task", fakes.aws_error("InvalidParameterException", words))
     fleet.add(launch)
     fleet.advance(30)
