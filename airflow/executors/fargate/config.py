@@ -160,9 +160,7 @@ class FargateConfig:
             **_pace(options),
             command_to_request=options.function("execution_config_function", function_path, call_function),
         )
-        if config.region or config.conn_id or not default_region:
-            regions.check(options, config.region)
-        else:
+        if default_region and not config.region and not config.conn_id:
             regions.check(options, _default_region(options, default_region))
         if check_connection and config.conn_id:
             _check_connection(options, check_connection, config.conn_id)
@@ -175,8 +173,10 @@ class FargateConfig:
 
 def _place(options: Options, own_function: bool) -> dict[str, Any]:
     """Read where tasks run, and what."""
+    region = options.matching("region", regions.REGION, "the code of an AWS Region")
+    regions.check(options, region)
     return {
-        "region": options.matching("region", regions.REGION, "the code of an AWS Region"),
+        "region": region,
         "cluster": options.matching(
             "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
         ),
