@@ -272,13 +272,17 @@ MISPLACED = {
     ),
     "environment": (
         {"environment": [{"name": "A", "value": PASSWORD}]},
-        ("environment belongs in the override of a container: "
-        'write {"overrides": {"containerOverrides": [{"environment": ...}]}}'),
+        (
+            "environment belongs in the override of a container: "
+            'write {"overrides": {"containerOverrides": [{"environment": ...}]}}'
+        ),
     ),
     "Kubernetes' pod": (
         {"pod_override": object()},
-        ('pod_override is for the KubernetesExecutor: write run_task members, such as {"overrides": '
-        '{"cpu": "1024", "memory": "2048"}}'),
+        (
+            'pod_override is for the KubernetesExecutor: write run_task members, such as {"overrides": '
+            '{"cpu": "1024", "memory": "2048"}}'
+        ),
     ),
     "Kubernetes' dict": (
         {"KubernetesExecutor": {"image": "i"}},

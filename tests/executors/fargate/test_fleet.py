@@ -712,3 +712,35 @@ def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, unde
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
     assert not list(fleet.fleet.runs())
+
+
+# What AWS says of an end.
+
+
+def test_a_reason_beside_exit_code_0_is_noted(fleet, ecs, launch):
+    """The launch has finished as its container says, and what AWS says of memory is told before that."""
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], 0)
+    ecs.tasks[ecs.arns[0]]["containers"][0]["reason"] = "OutOfMemoryError: killed"
+    fleet.advance(10)
+    accepted, noted, ended = fleet.told_of(launch)
+    assert "ran out of memory (AWS: OutOfMemoryError: killed" in noted.text
+    assert ended.reason is None
+
+
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_what_somebody_stops_is_not_launched_again(fleet, ecs, launch, exit_code):
+    """Who stops an ECS task means the launch; with exit code 0 it is noted who did."""
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0], "Stopped with airflow fargate stop")
+    task = ecs.tasks[ecs.arns[0]]
+    task["stopCode"] = "UserInitiated"
+    if exit_code is not None:
+        task["containers"][0]["exitCode"] = exit_code
+    fleet.advance(60)
+    assert len(ecs.tokens) == 1
+    told = fleet.told_of(launch)
+    assert "It was stopped with airflow fargate stop" in (
+        told[1].reason if exit_code is None else told[1].text
+    )
+    assert told[-1].reason is None or exit_code is None

@@ -162,6 +162,48 @@ def test_what_never_started_is_launched_again_so_many_times(fakes, make_fleet, e
     assert len(fleet.told_of(launch, Noted)) == most - 1
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Tasks provisioning capacity limit exceeded.",
+        "Error retrieving subnet information for [subnet-1]: no (ErrorCode: AuthFailure)",
+    ],
+)
+def test_an_error_that_passes_costs_no_attempt(fakes, make_fleet, ecs, launch, words):
+    """Nothing was started, so each call has a new token; it is said once, and the launch goes on."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", *[fakes.aws_error("ClientException", words)] * 3)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(ecs.tokens) == len(set(ecs.tokens)) == 4
+    assert [type(event) for event in fleet.told_of(launch)] == [Noted, Accepted]
+    assert words.rstrip(".") in fleet.told_of(launch, Noted)[0].text
+
+
+def test_an_error_that_passes_leaves_in_doubt_what_was_in_doubt(fakes, fleet, ecs, launch):
+    """It says nothing of what an earlier call with the same token has started: that is said again."""
+    passes = fakes.aws_error("ClientException", "Tasks provisioning capacity limit exceeded.")
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), passes)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(set(ecs.tokens)) == len(ecs.arns) == 1
+    assert [type(event) for event in fleet.told_of(launch)] == [Accepted]
+
+
+def test_an_agent_that_reconnects_costs_no_attempt(fakes, make_fleet, ecs, launch):
+    """A failure that passes, and the end of an ECS task for the same reason."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", {"tasks": [], "failures": [{"reason": "AGENT"}]})
+    fleet.add(launch)
+    fleet.advance(10)
+    ecs.break_at_start(ecs.arns[0], "AGENT")
+    fleet.advance(30)
+    ecs.exit(ecs.arns[1], 0)
+    fleet.advance(10)
+    assert len(set(ecs.tokens)) == 3
+    assert fleet.told_of(launch, Ended)[0].reason is None
+
+
 def test_new_attempts_back_off(fakes, make_fleet, ecs, launch):
     """The wait before a new attempt doubles."""
     fleet = make_fleet(max_launch_attempts=5)

@@ -50,7 +50,10 @@ STOP_CODES = [
 def task(status="STOPPED", *, code=None, why=None, started=False, others=(), members=None, **container):
     """Return what DescribeTasks says of an ECS task with its container ``airflow`` and further containers."""
     made = {"taskArn": ARN, "lastStatus": status, "stopCode": code, "stoppedReason": why}
-    made |= {"startedAt": 1000.0 if started else None, "containers": [*others, {"name": "airflow", **container}]}
+    made |= {
+        "startedAt": 1000.0 if started else None,
+        "containers": [*others, {"name": "airflow", **container}],
+    }
     made |= members or {}
     parsed = EcsTask.parse({name: value for name, value in made.items() if value is not None})
     assert parsed is not None
@@ -149,17 +152,29 @@ class TestFinished:
     @pytest.mark.parametrize(
         ("members", "told"),
         [
-            ({"code": "EssentialContainerExited", "why": EXITED, "reason": MEMORY}, "The container ran out of memory"),
+            (
+                {"code": "EssentialContainerExited", "why": EXITED, "reason": MEMORY},
+                "The container ran out of memory",
+            ),
             ({"reason": MEMORY}, "The container ran out of memory"),
-            ({"code": "UserInitiated", "why": "by hand"}, "Somebody stopped the ECS task (AWS: UserInitiated; by hand)"),
-            ({"code": "UserInitiated", "why": STOPPED_BY_COMMAND}, "It was stopped with airflow fargate stop"),
+            (
+                {"code": "UserInitiated", "why": "by hand"},
+                "Somebody stopped the ECS task (AWS: UserInitiated; by hand)",
+            ),
+            (
+                {"code": "UserInitiated", "why": STOPPED_BY_COMMAND},
+                "It was stopped with airflow fargate stop",
+            ),
             ({"code": "SpotInterruption", "why": SPOT}, "The Spot capacity was taken back"),
             ({"why": SPOT}, "The Spot capacity was taken back"),
             ({"code": "TerminationNotice"}, "AWS took back the host"),
             ({"code": "InfrastructureHealth"}, "was not healthy"),
             ({"code": "SomethingNew", "why": "x"}, "SomethingNew; x."),
             (
-                {"code": "EssentialContainerExited", "others": [{"name": "envoy", "exitCode": 137, "reason": MEMORY}]},
+                {
+                    "code": "EssentialContainerExited",
+                    "others": [{"name": "envoy", "exitCode": 137, "reason": MEMORY}],
+                },
                 "Container envoy: the container ran out of memory (AWS: envoy: OutOfMemoryError",
             ),
         ],
@@ -208,7 +223,10 @@ class TestFailed:
         [
             ({"code": "EssentialContainerExited", "why": EXITED, "exitCode": 1}, "Its command failed"),
             ({"code": "EssentialContainerExited", "exitCode": 137, "reason": MEMORY}, "ran out of memory"),
-            ({"code": "UserInitiated", "why": "EMPTY CAPACITY PROVIDER", "exitCode": 143}, "Somebody stopped"),
+            (
+                {"code": "UserInitiated", "why": "EMPTY CAPACITY PROVIDER", "exitCode": 143},
+                "Somebody stopped",
+            ),
             ({"code": "UserInitiated", "why": STOPPED_BY_COMMAND, "exitCode": 143}, "airflow fargate stop"),
             ({"code": "SpotInterruption", "why": SPOT, "exitCode": 143}, "Spot capacity"),
             ({"code": "ServiceSchedulerInitiated", "exitCode": 143}, "AWS stopped the ECS task by itself"),
@@ -335,7 +353,10 @@ class TestNeverStarted:
         """Also where AWS gives it as the ECS task's, too."""
         others = [{"name": "log_router", "reason": PULL}]
         told = judge(code="TaskFailedToStart", why=why, others=others).reason
-        assert "Container airflow never started. Container log_router: the image could not be pulled (AWS: " in told
+        assert (
+            "Container airflow never started. Container log_router: the image could not be pulled (AWS: "
+            in told
+        )
         assert f"log_router: {PULL}" in told
 
     def test_reason_is_told_once(self):

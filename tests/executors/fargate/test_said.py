@@ -61,29 +61,43 @@ NO_CAPACITY = [
     ),
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages.html
     ("You've reached the limit on the number of vCPUs you can run concurrently", "quota of Fargate vCPUs"),
-    ("You\u2019ve reached the limit on the number of tasks you can run concurrently", "quota of Fargate tasks"),
+    (
+        "You\u2019ve reached the limit on the number of tasks you can run concurrently",
+        "quota of Fargate tasks",
+    ),
     ("The requested CPU configuration is above your limit.", "smaller than the size"),
     ("The requested MEMORY configuration is above your limit.", "smaller than the size"),
     ("No Container Instances were found in your cluster.", "[fargate] launch_type"),
     ("(service a) was unable to place a task. Reason: RESOURCE:CPU", "no room"),
     (
-        ("service a was unable to place a task because no container instance met all of its requirements. The closest "
-        "matching container-instance b has insufficient CPU units available."),
+        (
+            "service a was unable to place a task because no container instance met all of its requirements. The closest "
+            "matching container-instance b has insufficient CPU units available."
+        ),
         "no room",
     ),
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
     ("Tasks provisioning capacity limit exceeded.", "PROVISIONING"),
     ("You've reached the limit on tasks in the PROVISIONING state.", "PROVISIONING"),
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
-    (ENI.format("enabled", "subnet-0ab1", "InsufficientFreeAddressesInSubnet"), "Subnet subnet-0ab1 has no free addresses"),
+    (
+        ENI.format("enabled", "subnet-0ab1", "InsufficientFreeAddressesInSubnet"),
+        "Subnet subnet-0ab1 has no free addresses",
+    ),
     (ENI.format("disabled", "subnet-0ab1", "NetworkInterfaceLimitExceeded"), "quota of network interfaces"),
     ("Your Spot Task was interrupted.", "on-demand"),
 ]
 #: Away for a while. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 AWAY = [
     (SECURITY_GROUP.format("Request limit exceeded.", "RequestLimitExceeded"), "EC2 throttles"),
-    (SECURITY_GROUP.format("AWS was not able to validate the provided access credentials", "AuthFailure"), "EC2 does not accept"),
-    (SECURITY_GROUP.format("The service is unavailable. Please try again shortly.", "Unavailable"), "not available"),
+    (
+        SECURITY_GROUP.format("AWS was not able to validate the provided access credentials", "AuthFailure"),
+        "EC2 does not accept",
+    ),
+    (
+        SECURITY_GROUP.format("The service is unavailable. Please try again shortly.", "Unavailable"),
+        "not available",
+    ),
     (SECURITY_GROUP.format("An internal error has occurred", "InternalFailure"), "error of its own"),
     (SECURITY_GROUP.format("An internal error has occurred", "InternalError"), "error of its own"),
     ("Error retrieving subnet information for [subnet-1]: Request limit exceeded.", "EC2 throttles"),
@@ -148,7 +162,9 @@ class TestWays:
             assert judged.verdict is Verdict.LAUNCH_AGAIN
         assert as_failure(f"Sorry, {message}").reason == f"Sorry, {message}."
 
-    @pytest.mark.parametrize("reason", ["LOCATION", "ATTRIBUTE", "MemberOf placement constraint unsatisfied.", "INACTIVE"])
+    @pytest.mark.parametrize(
+        "reason", ["LOCATION", "ATTRIBUTE", "MemberOf placement constraint unsatisfied.", "INACTIVE"]
+    )
     def test_what_instances_lack_costs_an_attempt(self, reason):
         """It may be another instance's turn next; each has a remedy."""
         for outcome in (as_failure(reason), as_end(f"TaskFailedToStart: {reason}")):
@@ -162,38 +178,110 @@ class TestWays:
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 REASONS = [
-    ("CannotPullECRContainerError: AccessDeniedException: User: u is not authorized to perform: ecr:GetAuthorizationToken", "execution role may not pull"),
-    ("CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r: pulling from host h failed with status code [manifests l]: 403 Forbidden", "refuses the image"),
-    ("CannotPullContainerError: denied: User: u is not authorized to perform: ecr:BatchGetImage on resource: r", "execution role may not pull"),
-    ("CannotPullContainerError: inspect image has been retried 5 time(s): httpReaderSeeker: failed open: unexpected status code https://registry-1.docker.io/v2/x: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.", "limits how often"),
+    (
+        "CannotPullECRContainerError: AccessDeniedException: User: u is not authorized to perform: ecr:GetAuthorizationToken",
+        "execution role may not pull",
+    ),
+    (
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r: pulling from host h failed with status code [manifests l]: 403 Forbidden",
+        "refuses the image",
+    ),
+    (
+        "CannotPullContainerError: denied: User: u is not authorized to perform: ecr:BatchGetImage on resource: r",
+        "execution role may not pull",
+    ),
+    (
+        "CannotPullContainerError: inspect image has been retried 5 time(s): httpReaderSeeker: failed open: unexpected status code https://registry-1.docker.io/v2/x: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.",
+        "limits how often",
+    ),
     ("CannotPullContainerError: ERROR: toomanyrequests: Too Many Requests.", "limits how often"),
-    ("CannotPullContainerError: write /var/lib/docker/tmp/GetImageBlob111111111: no space left on device", "ephemeral_storage"),
-    ("CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'", "cpuArchitecture"),
-    ("CannotPullContainerError: no matching manifest for linux/arm64/v8 in the manifest list entries", "cpuArchitecture"),
-    ("CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref docker.io/a/b:c: docker.io/a/b:c: not found", "no such image"),
-    ("CannotPullContainerError: API error (404): repository 1.dkr.ecr.us-east-1.amazonaws.com/a not found", "no such image"),
-    ("CannotPullContainerError: API error (500): Get https://1.dkr.ecr.us-east-1.amazonaws.com/v2/: net/http: request canceled while waiting for connection", "was not reached"),
-    ("CannotPullContainerError: failed to do request: Head h: dial tcp 34.205.13.154:443: i/o timeout", "was not reached"),
+    (
+        "CannotPullContainerError: write /var/lib/docker/tmp/GetImageBlob111111111: no space left on device",
+        "ephemeral_storage",
+    ),
+    (
+        "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'",
+        "cpuArchitecture",
+    ),
+    (
+        "CannotPullContainerError: no matching manifest for linux/arm64/v8 in the manifest list entries",
+        "cpuArchitecture",
+    ),
+    (
+        "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref docker.io/a/b:c: docker.io/a/b:c: not found",
+        "no such image",
+    ),
+    (
+        "CannotPullContainerError: API error (404): repository 1.dkr.ecr.us-east-1.amazonaws.com/a not found",
+        "no such image",
+    ),
+    (
+        "CannotPullContainerError: API error (500): Get https://1.dkr.ecr.us-east-1.amazonaws.com/v2/: net/http: request canceled while waiting for connection",
+        "was not reached",
+    ),
+    (
+        "CannotPullContainerError: failed to do request: Head h: dial tcp 34.205.13.154:443: i/o timeout",
+        "was not reached",
+    ),
     ("CannotPullContainerError: context canceled", "was not reached"),
-    ("CannotPullImageManifestError: Error response from daemon: no basic auth credentials", "repositoryCredentials"),
+    (
+        "CannotPullImageManifestError: Error response from daemon: no basic auth credentials",
+        "repositoryCredentials",
+    ),
     ("CannotPullContainerError: something new with AGENT_NAME", "could not be pulled"),
-    ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 3 time(s)", "access to Amazon ECR"),
-    ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)", "a secret of the task definition"),
-    ("ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried", "a secret of the task definition"),
-    ("ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.", "the log group exists"),
-    ("ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: access denied by server", "port 2049"),
-    ("ResourceInitializationError: failed to download env files: file download command: non empty error stream", "environmentFiles"),
-    ("ResourceInitializationError: failed to configure ENI: failed to setup regular eni: netplugin failed with no error message", "network interface"),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 3 time(s)",
+        "access to Amazon ECR",
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)",
+        "a secret of the task definition",
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried",
+        "a secret of the task definition",
+    ),
+    (
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
+        "the log group exists",
+    ),
+    (
+        "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: access denied by server",
+        "port 2049",
+    ),
+    (
+        "ResourceInitializationError: failed to download env files: file download command: non empty error stream",
+        "environmentFiles",
+    ),
+    (
+        "ResourceInitializationError: failed to configure ENI: failed to setup regular eni: netplugin failed with no error message",
+        "network interface",
+    ),
     ("ResourceInitializationError: something-secret-new", "Fargate could not prepare"),
-    ('CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: exec: "db-maintenance": executable file not found in $PATH: unknown', "Entry point or the command"),
-    ('CannotStartContainerError: Error response from daemon: OCI runtime create failed: exec: "/entrypoint": permission denied', "may not be executed"),
+    (
+        'CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: exec: "db-maintenance": executable file not found in $PATH: unknown',
+        "Entry point or the command",
+    ),
+    (
+        'CannotStartContainerError: Error response from daemon: OCI runtime create failed: exec: "/entrypoint": permission denied',
+        "may not be executed",
+    ),
     ("CannotStartContainerError: exec /usr/local/bin/airflow: exec format error", "processor"),
-    ("CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [db-maintenance (STOPPED->RUNNING) - Exit: 1]", "dependsOn"),
-    ("CannotStartContainerError: Error response from daemon: failed to initialize logging driver: CredentialsEndpointError", "log could not be opened"),
+    (
+        "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [db-maintenance (STOPPED->RUNNING) - Exit: 1]",
+        "dependsOn",
+    ),
+    (
+        "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: CredentialsEndpointError",
+        "log could not be opened",
+    ),
     ("CannotStartContainerError: something new", "could not be started"),
     ("CannotCreateVolumeError: mount: no such volume", "a volume could not be made"),
     ("OutOfMemoryError: Container killed due to memory usage", "ran out of memory"),
-    ("ContainerRuntimeTimeoutError: Could not transition to running; timed out after waiting 1m: x", "in time"),
+    (
+        "ContainerRuntimeTimeoutError: Could not transition to running; timed out after waiting 1m: x",
+        "in time",
+    ),
     ("ContainerRuntimeError: failed", "runtime failed"),
     ("InternalError: unexpected", "error of its own"),
 ]
@@ -202,13 +290,26 @@ MESSAGES = [
     (ENI.format("enabled", "subnet-1", "InvalidSubnetID.NotFound"), "Subnet subnet-1 does not exist"),
     (ENI.format("enabled", "subnet-1", "UnauthorizedOperation"), "network interface could not be made"),
     ("Timeout waiting for network interface provisioning to complete.", "not ready in time"),
-    ("ECS was unable to assume the role 'arn:aws:iam::123456789012:role/AGENT' that was provided for this task. Please verify", "ecs-tasks.amazonaws.com"),
-    ("ECS was unable to assume the configured ECS Infrastructure Role 'arn:aws:iam::123456789012:role/r'. Please verify", "names ecs.amazonaws.com"),
-    ("Unable to assume the service linked role. Please verify that the ECS service linked role exists.", "create-service-linked-role"),
+    (
+        "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/AGENT' that was provided for this task. Please verify",
+        "ecs-tasks.amazonaws.com",
+    ),
+    (
+        "ECS was unable to assume the configured ECS Infrastructure Role 'arn:aws:iam::123456789012:role/r'. Please verify",
+        "names ecs.amazonaws.com",
+    ),
+    (
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+        "create-service-linked-role",
+    ),
 ]
 #: An error of RunTask, with its remedy.
 REFUSALS = [
-    ("AccessDeniedException", "User: x is not authorized to perform: ecs:RunTask on resource: y", "ecs:RunTask"),
+    (
+        "AccessDeniedException",
+        "User: x is not authorized to perform: ecs:RunTask on resource: y",
+        "ecs:RunTask",
+    ),
     ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole", "iam:PassRole"),
     ("ClientException", "User: x is not authorized to perform: iam:PassRole on resource: r", "iam:PassRole"),
     ("AccessDeniedException", "User: x is not authorized to perform: ecs:TagResource", "ecs:TagResource"),
@@ -221,15 +322,51 @@ REFUSALS = [
     ("ClientException", "TaskDefinition is inactive", "[fargate] task_definition"),
     ("ClientException", "TaskDefinition not found.", "[fargate] task_definition"),
     ("ClientException", "something else", "Correct what AWS names"),
-    ("InvalidParameterException", "Container Overrides length must be at most 8192", "Correct what AWS names"),
-    ("InvalidParameterException", "Override for container named x is not a container in the TaskDefinition.", "executor_config"),
-    ("InvalidParameterException", "The specified capacity provider 'x' was not found.", "airflow fargate check"),
-    ("InvalidParameterException", "Error retrieving subnet information for [subnet-1]: none (ErrorCode: InvalidSubnetID.NotFound)", "[fargate] subnets"),
-    ("InvalidParameterException", "Error retrieving security group information for [sg-1]: none (ErrorCode: InvalidGroup.NotFound)", "[fargate] security_groups"),
-    ("InvalidParameterException", "Assign public IP is not supported for this launch type.", "[fargate] assign_public_ip"),
-    ("InvalidParameterException", "Network Configuration must be provided when networkMode 'awsvpc' is specified.", "[fargate] subnets"),
-    ("InvalidParameterException", "Network Configuration is not valid for the given networkMode of this task definition.", "subnets empty"),
-    ("InvalidParameterException", "The new ARN and resource ID format must be enabled to add tags to the task. Opt in to the new format and try again.", "taskLongArnFormat"),
+    (
+        "InvalidParameterException",
+        "Container Overrides length must be at most 8192",
+        "Correct what AWS names",
+    ),
+    (
+        "InvalidParameterException",
+        "Override for container named x is not a container in the TaskDefinition.",
+        "executor_config",
+    ),
+    (
+        "InvalidParameterException",
+        "The specified capacity provider 'x' was not found.",
+        "airflow fargate check",
+    ),
+    (
+        "InvalidParameterException",
+        "Error retrieving subnet information for [subnet-1]: none (ErrorCode: InvalidSubnetID.NotFound)",
+        "[fargate] subnets",
+    ),
+    (
+        "InvalidParameterException",
+        "Error retrieving security group information for [sg-1]: none (ErrorCode: InvalidGroup.NotFound)",
+        "[fargate] security_groups",
+    ),
+    (
+        "InvalidParameterException",
+        "Assign public IP is not supported for this launch type.",
+        "[fargate] assign_public_ip",
+    ),
+    (
+        "InvalidParameterException",
+        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        "[fargate] subnets",
+    ),
+    (
+        "InvalidParameterException",
+        "Network Configuration is not valid for the given networkMode of this task definition.",
+        "subnets empty",
+    ),
+    (
+        "InvalidParameterException",
+        "The new ARN and resource ID format must be enabled to add tags to the task. Opt in to the new format and try again.",
+        "taskLongArnFormat",
+    ),
     ("InvalidParameterException", "Long arn format must be used for tagging operations", "taskLongArnFormat"),
 ]
 
@@ -303,14 +440,21 @@ class TestExplanations:
 
     def test_somebodys_own_words_are_told_and_not_looked_into(self):
         """StopTask takes any reason."""
-        said = [Said("UserInitiated"), Said("OutOfMemoryError: I want it to stop, EMPTY CAPACITY PROVIDER", quoted=True)]
+        said = [
+            Said("UserInitiated"),
+            Said("OutOfMemoryError: I want it to stop, EMPTY CAPACITY PROVIDER", quoted=True),
+        ]
         told = explain(said)
-        assert told.startswith("Somebody stopped the ECS task (AWS: UserInitiated; OutOfMemoryError: I want it to stop")
+        assert told.startswith(
+            "Somebody stopped the ECS task (AWS: UserInitiated; OutOfMemoryError: I want it to stop"
+        )
 
     def test_another_container_is_named(self):
         """The reason is told as that container's."""
         told = explain([Said("TaskFailedToStart"), Said("CannotPullContainerError: no", "log_router")])
-        assert told.startswith("Container log_router: the image could not be pulled (AWS: TaskFailedToStart; log_router: CannotPull")
+        assert told.startswith(
+            "Container log_router: the image could not be pulled (AWS: TaskFailedToStart; log_router: CannotPull"
+        )
 
     @pytest.mark.parametrize("code", [*EXIT_CODES, 1, 255])
     def test_exit_code_explains_where_aws_has_no_other_cause(self, code):
