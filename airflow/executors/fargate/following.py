@@ -207,7 +207,7 @@ class Following:
             self.stop(run)
             return
         run.stop_failures += 1
-        if problem.verdict is Verdict.FAILED and "not found" in problem.reason:
+        if problem.verdict is Verdict.FAILED and "task was not found" in problem.reason:
             if self._is_gone(run, missing=True):
                 self._owner.stopped(run)
             else:  # It has been accepted or seen, so AWS may know it again soon.
