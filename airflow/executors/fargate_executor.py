@@ -43,6 +43,7 @@ from airflow.executors.fargate.launch import (
     Noted,
     NotFound,
     Strangers,
+    Waiting,
 )
 from airflow.executors.fargate.ledger import Ledger, Standing
 from airflow.executors.fargate.links import launched
@@ -304,6 +305,8 @@ class FargateExecutor(BaseExecutor):
         for event in thread.events():
             if isinstance(event, Strangers):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
+            elif isinstance(event, Waiting) and event.revoked:
+                self.log_task_event(event="fargate launch", extra=event.text, ti_key=event.launch.key)
             elif isinstance(event, LogLines):
                 # The launch has ended by now; the event is of the try that it was for.
                 self.log_task_event(event="fargate log", extra=event.text, ti_key=event.launch.key)
@@ -318,7 +321,7 @@ class FargateExecutor(BaseExecutor):
             database.hand_back(lost, self.job_id)
         self._metrics.report(thread)
 
-    def _tell(self, event: Accepted | Noted | Ended) -> None:
+    def _tell(self, event: Accepted | Noted | Waiting | Ended) -> None:
         key: Any = event.launch.key
         standing = self._ledger.standing(event)
         if standing is Standing.GIVEN_UP:
@@ -332,7 +335,7 @@ class FargateExecutor(BaseExecutor):
             if event.attempt:
                 text = launched(event.arn, event.cluster, event.attempt)
                 self.log_task_event(event="fargate launch", extra=text, ti_key=key)
-        elif isinstance(event, Noted):
+        elif isinstance(event, (Noted, Waiting)):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
             self._ended(key, event)

@@ -154,7 +154,7 @@ class Following:
             if task is None:
                 self._not_told_of(run, run.arn in missing)
                 continue
-            run.seen, run.missing_since = True, None
+            run.seen, run.missing_since, run.last_status = True, None, task.last_status
             self._owner.seen(run, judge_task(task, run.container_name))
             if not run.over and run.arn:
                 self.add(run)

@@ -52,7 +52,6 @@ MAY_IMPORT = {
     "metrics": "",
     "pool": "",
     "reading": "",
-    "run": "",
     "sizes": "",
     "tags": "",
     "tally": "",
@@ -84,7 +83,11 @@ MAY_IMPORT = {
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
     "adoption": "answers ecs launch links outcome",
     "sweeping": "answers ecs launch outcome",
-    "launching": "errors fitting outcome run throttle",
+    "capacity": "links run sizes throttle",
+    "preparing": "errors run",
+    "waits": "outcome run",
+    "attempts": "fitting outcome run throttle",
+    "launching": "attempts capacity outcome preparing run throttle waits",
     "following": "ecs launching links outcome run throttle",
     "searching": "adoption launch outcome run throttle",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
@@ -95,7 +98,7 @@ MAY_IMPORT = {
     "running_log": "launch links logs pool verdict",
     "log_clients": "calls ecs logs running_log",
     "wiring": "adoption calls following last_lines launching searching sweeping",
-    "fleet": "last_lines launch links outcome run tally",
+    "fleet": "last_lines launch links outcome run tally waits",
     "fleet_thread": "fleet pool wiring",
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
