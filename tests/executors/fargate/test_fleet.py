@@ -461,8 +461,12 @@ def life(fakes, fleet, ecs, after_fault):
 
     :param after_fault: is called with the error; the fleet goes on as its thread would.
     """
+
+    def no_capacity(request, token):  # As AWS does, not for a token that has started something.
+        return ecs._run_task(request, token) if token in ecs._tokens else NO_CAPACITY
+
     lost = fakes.Lost(ConnectionResetError())
-    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"), NO_CAPACITY)
+    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"), no_capacity)
     ecs.next("describe_tasks", ConnectionResetError())
     launches = [fakes.make_launch(n) for n in range(7)]
 
