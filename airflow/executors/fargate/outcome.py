@@ -63,7 +63,7 @@ def judge_task(task: EcsTask, container_name: str) -> Outcome:
     """
     stopped = task.last_status in ("STOPPED", "DELETED")
     container = task.container(container_name)
-    if _never_started(task, container):
+    if container.exit_code is not None and _never_started(task, container):
         container = replace(container, exit_code=None)
     if container.exit_code is not None and (stopped or container.last_status == "STOPPED"):
         return _judge_exit(task, container, container.exit_code)
