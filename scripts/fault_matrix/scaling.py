@@ -36,7 +36,7 @@ SECONDS = {
     "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE"),
     "fargate.capacity": ("PROBE_BACK_OFF",),
     "fargate.preparing": ("FUNCTION_PATIENCE",),
-    "fargate.waits": ("PATIENCE", "AGAIN", "PAUSE"),
+    "fargate.waits": ("PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
     "fargate.searching": ("SEARCH_DELAYS", "ERROR_DELAY", "ADOPTION_BACK_OFF"),
     "fargate.adoption": ("CONSISTENCY", "SECOND_LOOK"),

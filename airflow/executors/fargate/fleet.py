@@ -29,7 +29,7 @@ from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Run
 from airflow.executors.fargate.tally import Tally
-from airflow.executors.fargate.waits import Wait, Waits, revoked, starting, with_last_error
+from airflow.executors.fargate.waits import START_PATIENCE, Wait, Waits, revoked, starting, with_last_error
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -263,7 +263,9 @@ class Fleet:
 
     def _wait(self, run: Run) -> Wait | None:
         """Return what a launch waits for whose ECS task has not started; None where only its turn has not come."""
-        return starting(run) if run.arn else self._launching.wait(run)
+        if run.arn is None:
+            return self._launching.wait(run)
+        return starting(run) if self._clock() - run.accepted_at >= START_PATIENCE else None
 
     def _tell_wait(self, run: Run, text: str, revoked: bool = False) -> None:
         log.info("%s: %s", run, text)

@@ -28,6 +28,8 @@ from airflow.executors.fargate.run import Agenda, Run
 PATIENCE = 60.0
 #: Seconds until the next look at whether it waits for something else by then.
 AGAIN = 30.0
+#: Seconds that the start of an ECS task may take before it is what its launch waits for.
+START_PATIENCE = 30.0
 #: How many launches are looked at in a turn, so that none takes long where thousands were handed over at once; and seconds
 #: until the next turn, where more are due.
 LOOKS = 100
