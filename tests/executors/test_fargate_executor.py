@@ -345,6 +345,24 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     assert len(ecs.arns) == 2
 
 
+def test_what_a_revoked_launch_had_come_to_stands_in_the_task_event_log(executor, fleet, ecs):
+    """Airflow takes back what was queued for too long: the user reads after how long, and in which state it was."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.tasks[ecs.arns[0]]["lastStatus"] = "PENDING"
+    fleet.advance(100)
+    executor.heartbeat()
+    waits = [text for event, _, text in noted(executor) if event == "fargate launch"]
+    executor.revoke_task(ti=task_instance(key_of()))
+    executor.heartbeat()
+    told = [text for event, _, text in noted(executor) if event == "fargate launch"]
+    assert "it is PENDING" in waits[-1]
+    assert told[:-1] == waits
+    assert "; the ECS task was PENDING" in told[-1]
+    assert "queued for too long" in told[-1]
+    assert events(executor).keys() <= {key_of()}
+
+
 def test_a_reason_that_no_database_takes_is_told_without_it(executor, fleet, ecs):
     """A key of an executor_config that its author has mistyped reaches event and event log as text."""
     queue(executor, key_of(), {"nul\x00": 1})

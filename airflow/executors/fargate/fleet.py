@@ -97,8 +97,8 @@ class Fleet:
             return
         if not run.quiet and not run.started:
             run.quiet = True  # First of all: whatever fails after that, it is not told twice.
-            seconds = self._now() - run.launch.handed_over
-            self._tell_wait(run, revoked(run, reason, seconds, self._wait(run)), revoked=True)
+            seconds, wait = self._now() - run.launch.handed_over, self._wait(run)
+            self._tell_wait(run, revoked(run, reason, seconds, wait), revoked=True)
         self._abandon(run, reason)
 
     def _abandon(self, run: Run, reason: str) -> None:
@@ -264,8 +264,11 @@ class Fleet:
     def _wait(self, run: Run) -> Wait | None:
         """Return what a launch waits for whose ECS task has not started; None where only its turn has not come."""
         if run.arn is None:
-            return self._launching.wait(run)
-        return starting(run) if self._clock() - run.accepted_at >= START_PATIENCE else None
+            return self._launching.look(run)
+        # A probe that has not left PROVISIONING waits for the same as before.
+        waits_on = run.waits and run.last_status in ("", "PROVISIONING")
+        patient = self._clock() - run.accepted_at < START_PATIENCE
+        return None if waits_on or patient else starting(run)
 
     def _tell_wait(self, run: Run, text: str, revoked: bool = False) -> None:
         log.info("%s: %s", run, text)

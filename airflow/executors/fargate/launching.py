@@ -42,7 +42,7 @@ from airflow.executors.fargate.outcome import Outcome, Verdict, judge_run_task
 from airflow.executors.fargate.preparing import Preparing
 from airflow.executors.fargate.run import Agenda, Run
 from airflow.executors.fargate.throttle import BackOff
-from airflow.executors.fargate.waits import Wait, held_up
+from airflow.executors.fargate.waits import LOOKS, PAUSE, Wait, held_up
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.calls import Calls, Reply
@@ -150,17 +150,25 @@ class Launching:
 
     def _send_all(self, now: float) -> float | None:
         """Send those whose turn it is; return when to send the next one, or None if only a message can tell."""
-        while self._calls.admits(self._calls.launch) and (run := self._queue.take_probe()):
-            if self._may_begin(run, now):
-                self._queue.sent(run)
-                self._send(run)
+        probe_at = self._send_probes(now)
         while self._calls.admits(self._calls.launch) and (run := self._queue.take()):
             if self._may_begin(run, now):
                 self._send(run)
-        dues = (None if self._queue.first() is None else now, self._queue.probe_at())
+        dues = (None if self._queue.first() is None else now, probe_at)
         return self._calls.turn(
             self._calls.launch, min((due for due in dues if due is not None), default=None)
         )
+
+    def _send_probes(self, now: float) -> float | None:
+        """Send those that are to show whether there is capacity; return when to send the next one, or None."""
+        for _ in range(LOOKS):
+            run = self._queue.take_probe() if self._calls.admits(self._calls.launch) else None
+            if run is None:
+                return self._queue.probe_at()
+            if self._may_begin(run, now):
+                self._queue.sent(run)
+                self._send(run)
+        return now + PAUSE  # The tokens of many have expired: no turn takes long for that.
 
     def nothing_started(self, run: Run, outcome: Outcome) -> None:
         """Go on with a run for which AWS says that nothing runs: in the answer to RunTask, or by an end before the start."""
@@ -281,14 +289,17 @@ class Launching:
 
     # What a launch waits for.
 
-    def wait(self, run: Run) -> Wait | None:
-        """Return what a launch waits for that has no container; None where only its turn has not come."""
+    def look(self, run: Run) -> Wait | None:
+        """Return what a launch waits for that has no ECS task; None where only its turn has not come."""
         if run.prepared is None:
             why = self._preparing.waits(run)
-            return Wait("request", why) if why else None
-        if run.deadline is not None and self._clock() > run.deadline and not run.doubtful:
-            return None  # That was told.
-        lack = self._queue.waits(run)
+            return Wait("request", why) if why else held_up(self._shared_trouble())
+        lack, now = self._queue.waits(run), self._clock()
+        if run.deadline is not None and now > run.deadline and not run.doubtful:
+            if lack is not None:  # Its turn may be long in coming: it leaves the line.
+                self._queue.discard(run)
+                self._may_begin(run, now)
+            return None  # That is told once.
         if lack is not None:
             return held_up(Outcome(Verdict.NO_CAPACITY, lack))
         own = run.problem if run.doubtful or run.away_since is not None else None

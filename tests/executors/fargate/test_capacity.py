@@ -25,7 +25,8 @@ import weakref
 import pytest
 
 from airflow.executors.fargate.capacity import PROBE_SHARE, CapacityQueue, kind_of, size_of
-from airflow.executors.fargate.launch import Accepted, Ended
+from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.run import Line, Run
 
@@ -418,3 +419,19 @@ def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_
     fleet.advance(30)
     assert fleet.told_of(lasting, Accepted)
     assert len(ecs.arns) == 1
+
+
+def test_a_token_that_expires_behind_others_is_told_of(fakes, make_fleet, ecs, clock):
+    """However long the line before them, they say that no attempt is begun any more, and fail in the end."""
+    fleet = make_fleet()
+    ecs.next("run_task", *[NO_CAPACITY] * 1000)
+    expiring = [fakes.make_launch(n, expires=clock.at + 80) for n in range(300)]
+    lasting = fakes.make_launch(300, priority=9)
+    fleet.add(*expiring, lasting)
+    fleet.advance(60)
+    told = [[event.text for event in fleet.told_of(launch, Noted)][-1:] for launch in expiring]
+    assert all("expires too soon" in text for (text,) in told)
+    assert len(told) == 300
+    fleet.advance(80 + REVOCATION)
+    assert len([event for event in fleet.told if isinstance(event, Ended)]) == 300
+    assert [run.launch for run in fleet.fleet.runs()] == [lasting]
