@@ -52,6 +52,7 @@ MAY_IMPORT = {
     "metrics": "",
     "pool": "",
     "reading": "",
+    "run": "",
     "sizes": "",
     "tags": "",
     "tally": "",
