@@ -98,7 +98,7 @@ def connected(monkeypatch, options, ecs, ecs_model):
 def unstarted(monkeypatch, connected, fakes, clock):
     """Return an executor whose fleet a test moves by hand, before its start."""
     monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
-    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock))
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     return FargateExecutor(parallelism=100)
 
 

@@ -30,9 +30,10 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.adoption import ARN, Candidate, in_batches
-from airflow.executors.fargate.compat import ASSIGNS_IDS, task_instance_id
+from airflow.executors.fargate.compat import ASSIGNS_IDS, RUNS_OWN_TRY, task_instance_id
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.sweeping import is_given_up
+from airflow.executors.fargate.wanted import Row
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -160,6 +161,38 @@ def _failed(what: str, error: Exception) -> None:
     log.debug("%s", what, exc_info=error)
 
 
+def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row] | None:
+    """
+    Return what the database has of task instances, by what was asked for; of those that exist, whatever their try is.
+
+    One query for each :data:`MAX_NAMED` of them; None where the database could not be asked.
+    """
+    from airflow.utils.session import create_session
+
+    try:
+        with create_session() as session:
+            return {
+                task: row for batch in in_batches(tasks, MAX_NAMED) for task, row in _rows(batch, session)
+            }
+    except Exception as error:
+        _failed("Whether launches are still wanted cannot be looked up, trying again later", error)
+        return None
+
+
+def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> Iterator[tuple[TaskInstanceId, Row]]:
+    from sqlalchemy import select
+
+    from airflow.models.taskinstance import TaskInstance as TI
+
+    ids = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+    query = select(*ids, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
+    found = {tuple(row[:4]): Row(*row[4:]) for row in session.execute(query.where(_among(tasks)))}
+    for task in tasks:
+        row = found.get(_without_try(task))
+        if row is not None:
+            yield task, row
+
+
 def _is_task(task: Any) -> bool:
     return isinstance(task, TaskInstanceId)
 
@@ -195,7 +228,7 @@ def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
         found[_without_try(candidate.task)] = (state, candidate)
     for stranger in strangers:
         state, present = found.get(_without_try(stranger.identity.task), (None, None))
-        if is_given_up(stranger.identity, state, present):
+        if is_given_up(stranger.identity, state, present, RUNS_OWN_TRY):
             yield stranger.arn
 
 

@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.last_lines import Failed
-from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted
+from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Launch, Noted, Unconfirmed
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Run
@@ -86,6 +86,8 @@ class Fleet:
         if launch.id in self._runs:
             return
         run = self._runs[launch.id] = Run(launch, order=next(self._order))
+        # The scheduler has just queued it. Where the process was stopped since then, the other clock tells.
+        run.confirmed = self._clock(), launch.handed_over
         if launch.expires is not None:
             # Turned into the fleet's own clock at once, which does not jump.
             run.deadline = self._clock() + (launch.expires - self._now()) - MIN_TOKEN_LIFE
@@ -101,6 +103,49 @@ class Fleet:
             self._following.stop(run)
         else:
             self._launching.give_up(run)
+
+    def confirm(self, launch_ids: Collection[str]) -> None:
+        """Send these launches: the database has confirmed that Airflow still wants them."""
+        for launch_id in launch_ids:
+            self._launching.confirm(launch_id)
+
+    def abandon(self, launch_id: str, reason: str, overdue: bool) -> None:
+        """
+        Stop caring about a launch that Airflow no longer wants: launch nothing for it, and stop its container.
+
+        One that has started is left to end by itself until it is overdue. Whether it has, the next look at it tells.
+
+        :param reason: why it is not wanted, without a full stop.
+        :param overdue: whether it has had the time to end by itself.
+        """
+        run = self._runs.get(launch_id)
+        if run is None or run.quiet:
+            return
+        if not run.arn:
+            self._abandon(run, f"{reason} before its ECS task was launched: none is launched.")
+            self._launching.give_up(run)
+        elif overdue:
+            self._abandon(run, f"{reason}, and its ECS task has not ended since then: it is stopped.")
+            self._following.stop(run)
+        elif not run.started:
+            run.unwanted = reason
+
+    def _abandon(self, run: Run, text: str) -> None:
+        run.quiet, run.stop_reason = True, text
+        log.warning("%s is abandoned: %s", run, text)
+        self._emit(Abandoned(run.launch.without_workload(), text))
+
+    def disown(self, launch_id: str) -> None:
+        """Forget a launch that another scheduler has adopted; what it has left behind, sweeping sees."""
+        run = self._runs.get(launch_id)
+        if run is None:
+            return
+        log.warning("%s was taken over by another scheduler", run)
+        run.quiet = True
+        self._launching.forget(run)
+        run.doubtful = False
+        self.ended(run, None)
+        self._sweeping.hasten()
 
     def supersede(self, launch_id: str) -> None:
         """
@@ -124,6 +169,11 @@ class Fleet:
     def close(self) -> None:
         """Begin no more launches; calls under way come home."""
         self._launching.closed = True
+
+    @property
+    def launches_unsent(self) -> int:
+        """How many launches have neither a container nor an end yet."""
+        return sum(not run.arn and not run.quiet for run in self._runs.values())
 
     @property
     def launches_under_way(self) -> int:
@@ -197,6 +247,10 @@ class Fleet:
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
+        if run.unwanted and not run.quiet and not run.started:
+            self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
+            if outcome.verdict is Verdict.LIVE:
+                self._following.stop(run)
         if outcome.verdict is Verdict.FINISHED:
             self.ended(run, None, outcome.ended_at)
         elif outcome.verdict is not Verdict.LIVE and run.started:
@@ -253,6 +307,10 @@ class Fleet:
         """End a launch that has no container to stop."""
         if run.quiet:
             self.ended(run, None)
+
+    def unconfirmed(self, run: Run) -> None:
+        """Ask the database whether Airflow still wants a launch that is about to be sent."""
+        self._emit(Unconfirmed(run.launch.without_workload()))
 
     def in_doubt(self, run: Run) -> None:
         """Look for the container of a launch for which RunTask had no clear answer and is not asked any more."""

@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fitting import providers
+from airflow.executors.fargate.lease import Lease, NotConfirmed
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_run_task
 from airflow.executors.fargate.run import Agenda, Run
 from airflow.executors.fargate.throttle import BackOff
@@ -58,6 +59,8 @@ ATTEMPT_BACK_OFF = 2.0, 30.0
 REVOCATION = 60.0 + 2 * 120.0
 #: After the rank of any launch.
 ANY_RANK = float("inf")
+#: Launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
+MAX_UNCONFIRMED = 200
 
 
 class Owner(Protocol):
@@ -71,6 +74,9 @@ class Owner(Protocol):
 
     def noted(self, run: Run, text: str) -> None:
         """Something that the user wants to know."""
+
+    def unconfirmed(self, run: Run) -> None:
+        """Nothing is sent for the launch before it is confirmed that Airflow still wants it."""
 
     def in_doubt(self, run: Run) -> None:
         """Nobody knows whether a launch has a container, and RunTask is not asked any more."""
@@ -86,6 +92,7 @@ class Launching:
     :param build: makes the request of a launch, on a thread of its own.
     :param calls: makes the calls.
     :param max_attempts: containers that may fail to start before the launch fails.
+    :param lease: tells whether a launch was confirmed lately.
     :param owner: is told what becomes of each run.
     :param clock: seconds, never going backwards.
     :param random: returns a number from 0 to 1.
@@ -97,6 +104,7 @@ class Launching:
         build: Callable[[Launch], Prepared],
         calls: Calls,
         max_attempts: int,
+        lease: Lease,
         owner: Owner,
         clock: Callable[[], float],
         random: Callable[[], float],
@@ -104,11 +112,14 @@ class Launching:
         self._build = build
         self._calls = calls
         self._max_attempts = max_attempts
+        self._lease = lease
         self._owner = owner
         self._clock = clock
         self._unbuilt = Agenda()
         self._ready = Agenda()
         self._waiting = Agenda()
+        #: Launches that wait to be confirmed, by their ids.
+        self._unconfirmed: dict[str, Run] = {}
         self._resend = BackOff(*RESEND_BACK_OFF, random)
         self._attempt = BackOff(*ATTEMPT_BACK_OFF, random)
         self.closed = False
@@ -122,6 +133,7 @@ class Launching:
         self._unbuilt.clear()
         self._ready.clear()
         self._waiting.clear()
+        self._unconfirmed.clear()
 
     def work(self) -> float | None:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
@@ -138,11 +150,19 @@ class Launching:
         ):
             if not run.quiet:  # Given up while it waited.
                 self._calls.make_request(run, partial(self._build, run.launch), self._built)
-        while self._calls.admits(self._calls.launch) and (run := self._ready.take(ANY_RANK)):
+        while self._may_advance() and (run := self._ready.take(ANY_RANK)):
             self._advance(run, now)
-        ready = None if self._ready.first() is None else now
+        ready = None if self._ready.first() is None or self._asks_enough else now
         turns = (self._calls.turn(self._calls.launch, ready), self._waiting.first())
         return min((turn for turn in turns if turn is not None), default=None)
+
+    def _may_advance(self) -> bool:
+        return self._calls.admits(self._calls.launch) and not self._asks_enough
+
+    @property
+    def _asks_enough(self) -> bool:
+        """Whether so many launches wait to be confirmed that the answer is awaited before the next one has its turn."""
+        return len(self._unconfirmed) >= MAX_UNCONFIRMED
 
     def _wants_requests(self) -> bool:
         """Tell whether a request is to be made: one is wanted soon, or the next launch is one without."""
@@ -203,12 +223,29 @@ class Launching:
 
     def give_up(self, run: Run) -> None:
         """Launch no container for a run; where a call is under way, its answer is awaited."""
+        self.forget(run)
         if run not in self.runs_under_way():
             self._give_up(run)
 
     def runs_under_way(self) -> list[Run]:
         """Return the runs whose request is being made, or sent."""
         return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
+
+    def forget(self, run: Run) -> None:
+        """Wait no longer for a launch to be confirmed."""
+        self._unconfirmed.pop(run.launch.id, None)
+
+    def confirm(self, launch_id: str) -> None:
+        """Go on with a launch that Airflow still wants."""
+        run = self._unconfirmed.pop(launch_id, None)
+        if run is not None:
+            run.confirmed = self._lease.begin()
+            self.add(run)
+
+    def _ask(self, run: Run) -> None:
+        """Let a launch wait until the database has confirmed it: another scheduler may have launched it meanwhile."""
+        self._unconfirmed[run.launch.id] = run
+        self._owner.unconfirmed(run)
 
     def _give_up(self, run: Run) -> None:
         if run.doubtful:
@@ -219,6 +256,9 @@ class Launching:
     def _advance(self, run: Run, now: float) -> None:
         if run.quiet or run.prepared is None:
             return  # It was given up while it waited: its container may be searched for, but none is launched.
+        if self._lease.is_over(run.confirmed):
+            self._ask(run)
+            return
         if run.deadline is not None and now > run.deadline:
             if run.doubtful:
                 # To say the same again could start a container now whose token expires before it is used.
@@ -229,7 +269,9 @@ class Launching:
         if run.token is None:
             run.token = uuid.uuid4().hex
             run.attempt += 1
-        self._calls.run_task(run, run.prepared.request, run.token, self._sent)
+        # Looked at once more by the thread that makes the call: the process can be stopped until then.
+        may_send = partial(self._lease.holds, run.confirmed)
+        self._calls.run_task(run, run.prepared.request, run.token, may_send, self._sent)
 
     def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
         """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
@@ -263,6 +305,11 @@ class Launching:
 
     def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
         (run,) = runs
+        if run.over:
+            return  # Another scheduler has taken over the launch.
+        if isinstance(reply.error, NotConfirmed):
+            self._give_up(run) if run.quiet else self._ask(run)
+            return
         outcome = reply.problem or judge_run_task(reply.value)
         if outcome.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
             # Nothing was started, for a reason that all launches share: the door lets all of them wait.

@@ -240,8 +240,9 @@ def test_one_odd_name_hides_no_other(metadata):
         ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, True),
         # Between two schedulers' clocks: in doubt it is left alone.
         ({}, {"handed_over": -1.0}, False),
-        # One of its containers runs, and it may be this one.
-        ({"state": "running", "try_number": 3}, {}, False),
+        # One of its containers runs, and it may be this one; from 3.1 on it is one of its present try.
+        ({"state": "running", "try_number": 3}, {}, database.RUNS_OWN_TRY),
+        ({"state": "restarting", "try_number": 3}, {}, database.RUNS_OWN_TRY),
         ({"state": "running"}, {"handed_over": -300.0}, False),
         # Ended otherwise.
         ({"state": "deferred"}, {}, True),
