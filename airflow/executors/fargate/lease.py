@@ -42,13 +42,9 @@ class Lease:
         self._clock = clock
         self._now = now
 
-    def begin(self, confirmed_at: float | None = None) -> tuple[float, float]:
-        """
-        Return the moment of a confirmation, by both clocks.
-
-        :param confirmed_at: seconds since the epoch; None for now.
-        """
-        return self._clock(), self._now() if confirmed_at is None else confirmed_at
+    def begin(self) -> tuple[float, float]:
+        """Return the moment, by both clocks."""
+        return self._clock(), self._now()
 
     def holds(self, confirmed: tuple[float, float]) -> bool:
         """Tell whether what was confirmed at that moment may still be sent."""
