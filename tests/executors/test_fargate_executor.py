@@ -1044,11 +1044,11 @@ def notes(executor, number=0):
 
 def test_after_a_gap_nothing_stale_is_launched_or_told(rows, executor, fleet, ecs):
     """Another scheduler has launched the next try meanwhile, of what waits here, of what AWS has accepted, of what is queued."""
-    fleet.launch_pool.held = True
+    fleet.pools["launch"].held = True
     for number in range(4):
         queue(executor, key_of(number))
     executor.heartbeat()
-    fleet.launch_pool.held = False
+    fleet.pools["launch"].held = False
     queue(executor, key_of(4))
     queue(executor, key_of(5))
     for number in (1, 3, 5):

@@ -242,7 +242,12 @@ class Calls:
         self._make(self.build, build, then, [run])
 
     def run_task(
-        self, run: Run, request: Mapping[str, Any], token: str, may_send: Callable[[], bool], then: Then
+        self,
+        run: Run,
+        request: Mapping[str, Any],
+        token: str,
+        then: Then,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
         """Call RunTask; the error is :class:`NotConfirmed` where it may not be sent any more once a thread takes the call."""
         self._make(self.launch, partial(self._run_task, request, token, may_send), then, [run])

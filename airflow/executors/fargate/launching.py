@@ -271,7 +271,7 @@ class Launching:
             run.attempt += 1
         # Looked at once more by the thread that makes the call: the process can be stopped until then.
         may_send = partial(self._lease.holds, run.confirmed)
-        self._calls.run_task(run, run.prepared.request, run.token, may_send, self._sent)
+        self._calls.run_task(run, run.prepared.request, run.token, self._sent, may_send)
 
     def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
         """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
