@@ -186,7 +186,7 @@ def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> Iterator[tuple[T
 
     ids = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
     query = select(*ids, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
-    found = {tuple(row[:4]): Row(*row[4:]) for row in session.execute(query.where(_among(tasks)))}
+    found = {tuple(row[:4]): Row(*row[4:]) for row in session.execute(query.where(_among(tasks, session)))}
     for task in tasks:
         row = found.get(_without_try(task))
         if row is not None:
@@ -221,7 +221,7 @@ def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
 
     from airflow.models.taskinstance import TaskInstance as TI
 
-    query = select(TI.state, *_columns()).where(_among(s.identity.task for s in strangers))
+    query = select(TI.state, *_columns()).where(_among((s.identity.task for s in strangers), session))
     found = {}
     for state, *row in session.execute(query):
         candidate = _candidate(row)
@@ -236,13 +236,33 @@ def _without_try(task: Any) -> tuple[str, str, str, int]:
     return task.dag_id, task.task_id, task.run_id, task.map_index
 
 
-def _among(tasks: Iterable[Any]) -> Any:
+def _among(tasks: Iterable[Any], session: Session) -> Any:
+    """
+    Return the condition that a row is that of one of these task instances.
+
+    PostgreSQL plans a list of rows in a time that grows with its square; of 200, ten times as long as it takes to read
+    them. There they come as four arrays.
+    """
     from sqlalchemy import tuple_
 
     from airflow.models.taskinstance import TaskInstance as TI
 
+    keys = [_without_try(task) for task in tasks]
     columns = tuple_(TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
-    return columns.in_([_without_try(task) for task in tasks])
+    if not keys or session.get_bind().dialect.name != "postgresql":
+        return columns.in_(keys)
+    return columns.in_(_unnested(keys))
+
+
+def _unnested(keys: Sequence[tuple[str, str, str, int]]) -> Any:
+    """Return a query of the keys, as PostgreSQL makes it of arrays."""
+    from sqlalchemy import Integer, String, bindparam, func, select
+    from sqlalchemy.dialects.postgresql import ARRAY
+
+    types = (String, String, String, Integer)
+    arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*keys), types))
+    listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
+    return select(*listed.c)
 
 
 def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
@@ -267,7 +287,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
                     session.execute(
                         update(TI)
                         .where(
-                            _among(batch),
+                            _among(batch, session),
                             TI.queued_by_job_id == own_job,
                             TI.state.in_(State.adoptable_states),
                         )

@@ -20,9 +20,12 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 from sqlalchemy import create_engine, event, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
@@ -352,6 +355,17 @@ def test_few_queries_read_many_rows(metadata, count, queries):
         metadata.store(number)
     assert len(database.rows(ids(*range(count))) or ()) == count
     assert len(metadata.statements) == queries
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_postgresql_is_given_arrays(count):
+    """It would plan a list of rows for longer than it takes to read them; four parameters name any number of them."""
+    asked = mock.Mock(spec=["get_bind"])
+    asked.get_bind.return_value = SimpleNamespace(dialect=postgresql.dialect())
+    condition = database._among(ids(*range(count)), asked)
+    compiled = condition.compile(dialect=postgresql.dialect())
+    assert "unnest(" in str(compiled)
+    assert [len(values) for values in compiled.params.values()] == [count] * 4
 
 
 def test_a_heartbeat_looks_up_what_one_query_reads():
