@@ -131,6 +131,8 @@ class Lookups:
         self._round: deque[Launch] = deque()
         self._batch_at = 0.0
         self._pause = 0.0
+        #: Whether the next round is to come as soon as it can, after a gap.
+        self._hurries = False
         #: Since when a launch is not wanted, the first first.
         self._unwanted: dict[str, tuple[float, Launch]] = {}
         #: Failures that were told, with the time of the next look, the first first.
@@ -214,17 +216,15 @@ class Lookups:
         return Findings(findings, wanted, untaken)
 
     def _plan(self, now: float) -> None:
-        """Begin a round where it is time for one; after a gap at once, without pauses."""
-        late = self._lease.is_over(self._beat_at)
+        """Begin a round where it is time for one; after a gap at once, or after the one under way, without pauses."""
+        if self._lease.is_over(self._beat_at):
+            self._hurries, self._batch_at, self._pause = True, now, 0.0
         self._beat_at = self._lease.begin()
-        if late:
-            self._round_at = self._batch_at = now
-        if not self._round and now >= self._round_at:
+        if not self._round and (self._hurries or now >= self._round_at):
             self._round.extend(self._ledger.launches())
-            self._batch_at, self._round_at = now, now + self._interval
-            self._pause = self._interval / max(1, math.ceil(len(self._round) / BATCH))
-        if late:
-            self._pause = 0.0
+            batches = math.ceil(len(self._round) / BATCH)
+            self._pause = 0.0 if self._hurries else self._interval / max(1, batches)
+            self._batch_at, self._round_at, self._hurries = now, now + self._interval, False
 
     def _choose(self, now: float, room: int) -> Iterable[Launch]:
         """Yield so many launches at most whose turn it is: those that should have ended by now, and a batch of the round."""
@@ -236,7 +236,7 @@ class Lookups:
                 yield launch
             else:
                 del self._unwanted[launch_id]
-        if now >= self._batch_at:
+        if now >= self._batch_at and room > 0:
             self._batch_at = now + self._pause
             while self._round and room > 0:
                 launch = self._round.popleft()

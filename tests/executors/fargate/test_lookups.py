@@ -119,6 +119,28 @@ def test_after_a_gap_all_have_their_turn_at_once(airflow):
     assert len(airflow.asked) == 3
 
 
+def test_after_a_gap_in_a_round_all_have_their_turn_at_once(airflow):
+    """Those that had it before the gap, too."""
+    for number in range(3 * BATCH):
+        airflow.launch(number)
+    airflow.beat(after=1)
+    airflow.beats(INTERVAL)
+    assert len(airflow.asked) == 1
+    airflow.beat(after=LEASE + 1)
+    airflow.beats(4)
+    assert list(map(len, airflow.asked)) == [BATCH] * 6
+
+
+def test_a_batch_that_has_no_room_waits_for_the_next_heartbeat(airflow):
+    """What must be known now goes before."""
+    launches = [airflow.launch(number) for number in range(BATCH + 1)]
+    events = [Accepted(launch, "arn") for launch in launches[:BATCH]]
+    airflow.beats(INTERVAL - 1)
+    airflow.beat(*events)
+    airflow.beats(2)
+    assert list(map(len, airflow.asked)) == [BATCH, BATCH]
+
+
 def test_though_every_heartbeat_is_late_each_launch_has_its_turn(airflow):
     """A scheduler whose loop takes long begins no round anew before the last one is over."""
     for number in range(3 * BATCH):
