@@ -36,6 +36,7 @@ from airflow.executors.fargate import compat
 from airflow.executors.fargate.database_address import warn_of_another_database
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import (
+    Abandoned,
     Accepted,
     Ended,
     Launch,
@@ -43,11 +44,14 @@ from airflow.executors.fargate.launch import (
     Noted,
     NotFound,
     Strangers,
+    Unconfirmed,
     Waiting,
 )
 from airflow.executors.fargate.ledger import Ledger, Standing
 from airflow.executors.fargate.links import launched
+from airflow.executors.fargate.lookups import Lookups
 from airflow.executors.fargate.metrics import Metrics
+from airflow.executors.fargate.wanted import Rules, Verdict
 from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
@@ -58,6 +62,8 @@ if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.adoption import Adopted, Candidate
     from airflow.executors.fargate.fleet_thread import FleetThread
+    from airflow.executors.fargate.launch import Event
+    from airflow.executors.fargate.lookups import Findings
     from airflow.executors.fargate.running_log import RunningLog
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -122,8 +128,9 @@ class FargateExecutor(BaseExecutor):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
-        #: The present launch of each key.
+        #: The present launch of each key, and what Airflow's database says of them.
         self._ledger = Ledger()
+        self._lookups = Lookups(self._ledger)
         #: Priorities of what is queued, where Airflow hands over commands without them.
         self._priorities: dict[TaskInstanceKey, int] = {}
         #: Events that the scheduler has still to save, or is saving: see :meth:`log_task_event`.
@@ -133,6 +140,8 @@ class FargateExecutor(BaseExecutor):
         #: What tells its metadata database from all others.
         self._database: str | None = None
         self._running_log: RunningLog | None = None
+        #: Events of launches that the database could not tell of yet.
+        self._postponed: list[Event] = []
         self._metrics = Metrics(
             lambda: compat.stats(),
             executor_class_name=type(self).__name__,
@@ -168,8 +177,18 @@ class FargateExecutor(BaseExecutor):
         logs = log_clients.log_reader(ecs, session_maker(config.conn_id, config.region))
         self._scheduler = database.scheduler_name(self.job_id)
         self._database = database.own_address_hash() if self._scheduler else None
+        rules = Rules.of(self.job_id, compat.ASSIGNS_IDS, compat.RUNS_OWN_TRY, compat.FAILS_RUNNING)
+        interval, lease = compat.sweep_interval(), compat.lease()
+        self._lookups.start(database.rows, rules, interval, lease, time.monotonic, time.time)
         self._fleet_thread = FleetThread(
-            ecs, config, build, compat.sweep_interval(), logs, compat.mask_secrets, self._scheduler
+            ecs,
+            config,
+            build,
+            interval,
+            logs,
+            compat.mask_secrets,
+            self._scheduler,
+            None if rules is None else lease,
         )
         # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a tenth
         # of a second, in which no thread of the process runs. First of all what is garbage goes, or it would stay, too.
@@ -181,10 +200,11 @@ class FargateExecutor(BaseExecutor):
         """
         Launch nothing more and leave, within 15 seconds.
 
-        Containers run on; the next scheduler adopts them.
+        Containers run on; the next scheduler adopts them. Where there is no scheduler, as in 2.11's ``airflow tasks run``,
+        what was handed over is launched first: nobody else would do that.
         """
         if self._fleet_thread is not None:
-            self._fleet_thread.close(END_PATIENCE)
+            self._fleet_thread.close(END_PATIENCE, deliver=self.job_id is None)
             self._fleet_thread = None
 
     def terminate(self) -> None:
@@ -217,11 +237,25 @@ class FargateExecutor(BaseExecutor):
         Free the keys that Airflow has queued again before it lets them run.
 
         It does so after a defer, a reschedule or a requeue, when the earlier launch has done its work, though
-        its container may still be ending. 2.11 and 3.0 would drop such a key after some seconds.
+        its container may still be ending. 2.11 and 3.0 would drop such a key after some seconds. After a gap between two
+        heartbeats, in which another scheduler may have taken over what is queued here, that is looked up first.
         """
+        if not self._drop_unwanted():
+            return
         self.running.difference_update(self.queued_tasks)
         self._priorities = compat.priorities(self.queued_tasks)
         super().trigger_tasks(open_slots)
+
+    def _drop_unwanted(self) -> bool:
+        """Let go of what is queued here and no longer wanted; False where that cannot be told now."""
+        unwanted = self._lookups.not_wanted(
+            lambda: [compat.queued_launch(key, queued) for key, queued in self.queued_tasks.items()]
+        )
+        for finding in unwanted or ():
+            del self.queued_tasks[finding.launch.key]
+            text = f"{finding.reason} before its ECS task was launched: none is launched."
+            self.log_task_event(event="fargate launch", extra=text, ti_key=finding.launch.key)
+        return unwanted is not None
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Hand workloads to the fleet, 3.0 and newer."""
@@ -302,8 +336,13 @@ class FargateExecutor(BaseExecutor):
         self._ledger.beat()
         self._unsaved_events = list(self._task_event_logs)
         lost = []
-        for event in thread.events():
-            if isinstance(event, Strangers):
+        events = [*self._postponed, *thread.events()]
+        findings = self._lookups.beat(events, self.queued_tasks)
+        self._postponed = []
+        for event in events:
+            if findings.postpones(event):
+                self._postponed.append(event)
+            elif isinstance(event, Strangers):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
             elif isinstance(event, Waiting) and event.revoked:
                 self.log_task_event(event="fargate launch", extra=event.text, ti_key=event.launch.key)
@@ -315,13 +354,14 @@ class FargateExecutor(BaseExecutor):
                 if candidate is not None:
                     self.running.discard(candidate.key)
                     lost.append(candidate)
-            else:
-                self._tell(event)
+            elif not isinstance(event, Unconfirmed):
+                self._tell(event, findings)
+        self._act(thread, findings)
         if lost:
             database.hand_back(lost, self.job_id)
         self._metrics.report(thread)
 
-    def _tell(self, event: Accepted | Noted | Waiting | Ended) -> None:
+    def _tell(self, event: Accepted | Noted | Waiting | Ended | Abandoned, findings: Findings) -> None:
         key: Any = event.launch.key
         standing = self._ledger.standing(event)
         if standing is Standing.GIVEN_UP:
@@ -329,16 +369,43 @@ class FargateExecutor(BaseExecutor):
         if standing is not Standing.PRESENT:
             return  # An earlier launch of the task instance: its end is not that of the present one.
         if isinstance(event, Accepted):
-            # Which the scheduler stores; None clears the ARN of an earlier launch.
-            self.running_state(key, compat.external_id(event.arn))
-            self._metrics.time("launch_duration", event.waited)
-            if event.attempt:
-                text = launched(event.arn, event.cluster, event.attempt)
-                self.log_task_event(event="fargate launch", extra=text, ti_key=key)
+            if findings.verdict(event.launch) is Verdict.WANTED:
+                self._accepted(key, event)
         elif isinstance(event, (Noted, Waiting)):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
+        elif isinstance(event, Abandoned):
+            self._ledger.end(key)
+            self.running.discard(key)
+            self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
-            self._ended(key, event)
+            self._ended(key, event, findings)
+
+    def _accepted(self, key: TaskInstanceKey, event: Accepted) -> None:
+        # Which the scheduler stores as external_executor_id; None clears the ARN of an earlier launch.
+        self.running_state(key, compat.external_id(event.arn))
+        self._metrics.time("launch_duration", event.waited)
+        if event.attempt:
+            text = launched(event.arn, event.cluster, event.attempt)
+            self.log_task_event(event="fargate launch", extra=text, ti_key=key)
+
+    def _act(self, thread: FleetThread, findings: Findings) -> None:
+        """Let go on what Airflow still wants, abandon what it does not, and tell again what it has not taken."""
+        if findings.confirmed:
+            thread.tell(thread.fleet.confirm, findings.confirmed)
+        for finding in findings.unwanted:
+            launch = finding.launch
+            is_present = self._ledger.is_present(launch)
+            if is_present:
+                self.running.discard(launch.key)
+            if finding.verdict is not Verdict.TAKEN_OVER:
+                thread.tell(thread.fleet.abandon, launch.id, finding.reason, finding.overdue)
+                continue
+            if is_present:
+                self._ledger.end(launch.key)
+            thread.tell(thread.fleet.disown, launch.id)
+        for end in findings.untaken:
+            self.log.warning("Airflow has not taken the failure of %s; it is told again", end.launch)
+            self._fail(end)
 
     def log_task_event(self, *, event: str, extra: str, ti_key: Any) -> None:
         """
@@ -354,9 +421,7 @@ class FargateExecutor(BaseExecutor):
         if self._task_event_logs:
             self._unsaved_events.append(self._task_event_logs[-1])
 
-    def _ended(self, key: TaskInstanceKey, event: Ended) -> None:
-        from airflow.executors.fargate import database
-
+    def _ended(self, key: TaskInstanceKey, event: Ended, findings: Findings) -> None:
         self._ledger.end(key)
         if key in self.queued_tasks:
             # Airflow has queued the task instance again: this end is that of an earlier launch.
@@ -367,8 +432,16 @@ class FargateExecutor(BaseExecutor):
         if event.reason is None:
             self.success(key)
             return
-        self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)
-        self.fail(key, database.storable(event.reason))
+        end = findings.explain(event)
+        self.log_task_event(event="fargate failure", extra=end.reason or "", ti_key=key)
+        self._fail(end)
+        self._lookups.keep_end(end)
+
+    def _fail(self, end: Ended) -> None:
+        from airflow.executors.fargate import database
+
+        key: Any = end.launch.key
+        self.fail(key, database.storable(end.reason or ""))
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """

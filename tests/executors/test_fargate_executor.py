@@ -43,7 +43,9 @@ from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import launched, whereabouts
-from airflow.executors.fargate.sweeping import FIRST_DELAYS
+from airflow.executors.fargate.lookups import BATCH, UNTAKEN
+from airflow.executors.fargate.sweeping import ENDING, FIRST_DELAYS
+from airflow.executors.fargate.wanted import Row
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.connection import Connection
@@ -98,7 +100,7 @@ def connected(monkeypatch, options, ecs, ecs_model):
 def unstarted(monkeypatch, connected, fakes, clock):
     """Return an executor whose fleet a test moves by hand, before its start."""
     monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
-    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock))
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     return FargateExecutor(parallelism=100)
 
 
@@ -1019,6 +1021,7 @@ def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
     """Launched here while AWS could not be asked, within the tolerance of clocks: the earlier container is stopped."""
     monkeypatch.setattr(unstarted, "job_id", 17)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
+    monkeypatch.setattr(database, "rows", lambda tasks: {task: Row("queued", 1, 17) for task in tasks})
     monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
     unstarted.start()
     fleet, arn = unstarted._fleet_thread, run(0)
@@ -1099,6 +1102,204 @@ def test_an_answer_at_the_last_moment_counts(executor, fleet, ecs, run, orphans,
     without = orphans(1)
     assert executor.try_adopt_task_instances([orphans(0), without]) == [without]
     assert executor.running == {key_of(0)}
+
+
+# What the database no longer wants.
+
+
+class Rows:
+    """What the database has of task instances, in the place of ``database.rows``: all wait for their launches here."""
+
+    JOB, OTHER_JOB = 17, 18
+
+    def __init__(self):
+        self.away = False
+        self.queries = 0
+        #: Rows by the numbers of task instances, where they differ; None for a deleted one.
+        self.changed = {}
+
+    def change(self, number, state, try_number=1, queued_by=JOB):
+        self.changed[f"task{number}"] = Row(state, try_number, queued_by)
+
+    def __call__(self, tasks):
+        self.queries += 1
+        if self.away:
+            return None
+        rows = {task: self.changed.get(task.task_id, Row("queued", 1, self.JOB)) for task in tasks}
+        return {task: row for task, row in rows.items() if row is not None}
+
+
+@pytest.fixture
+def rows(unstarted, monkeypatch):
+    """Let the executor be a scheduler's, and return the database that it asks."""
+    rows = Rows()
+    monkeypatch.setattr(unstarted, "job_id", Rows.JOB)
+    monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
+    monkeypatch.setattr(database, "rows", rows)
+    monkeypatch.setattr(database, "given_up", lambda containers, own: [])
+    return rows
+
+
+def notes(executor, number=0):
+    return [extra for _, task_id, extra in noted(executor) if task_id == f"task{number}"]
+
+
+def test_after_a_gap_nothing_stale_is_launched_or_told(rows, executor, fleet, ecs):
+    """Another scheduler has launched the next try meanwhile, of what waits here, of what AWS has accepted, of what is queued."""
+    fleet.pools["launch"].held = True
+    for number in range(4):
+        queue(executor, key_of(number))
+    executor.heartbeat()
+    fleet.pools["launch"].held = False
+    queue(executor, key_of(4))
+    queue(executor, key_of(5))
+    for number in (1, 3, 5):
+        rows.change(number, "running", try_number=2, queued_by=Rows.OTHER_JOB)
+    fleet.clock.at += 60
+    for _ in range(3):
+        executor.heartbeat()
+    launched_tasks = [str(task["overrides"]) for task in ecs.tasks.values()]
+    assert [number for number in range(6) if f"task{number}" in str(launched_tasks)] == [0, 2, 4]
+    told = {key: info for key, (_, info) in executor.get_event_buffer().items()}
+    assert told == {key_of(number): container_of(ecs, key_of(number)) for number in (0, 2, 4)}
+    assert executor.running == {key_of(number) for number in (0, 2, 4)}
+    why = "Airflow has begun try 2 of the task instance before its ECS task was launched: none is launched."
+    assert [notes(executor, number) for number in (1, 3, 5)] == [[why]] * 3
+
+
+def test_no_stale_arn_is_told(rows, executor, fleet, ecs):
+    """AWS accepted it before the gap; its ECS task is stopped, and the page shows that of the try that runs."""
+    queue(executor, key_of())
+    executor.trigger_tasks(1)
+    fleet.ensure_running()
+    rows.change(0, "running", try_number=2, queued_by=Rows.OTHER_JOB)
+    executor.heartbeat()
+    fleet.advance(3)
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {}
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+    assert executor.running == set()
+    (note,) = notes(executor)
+    assert note.startswith("Airflow has begun try 2 of the task instance")
+
+
+@pytest.mark.parametrize("state", ["success", "skipped", None, "deleted"])
+def test_what_a_user_has_marked_cleared_or_deleted_is_let_go(rows, executor, fleet, ecs, state):
+    """While it waits for capacity it no longer asks, and while its ECS task starts that is stopped; no command has failed."""
+    ecs.next(
+        "run_task", *[{"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}] * 999
+    )
+    queue(executor, key_of(0))
+    executor.heartbeat()
+    ecs._answers.clear()
+    queue(executor, key_of(1), executor_config={"taskDefinition": "another"})  # Of another kind of capacity.
+    executor.heartbeat()
+    (starting,) = ecs.arns
+    ecs.next(
+        "run_task", *[{"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}] * 999
+    )
+    executor.get_event_buffer()
+    for number in range(2):
+        rows.change(number, state)
+        if state == "deleted":
+            rows.changed[f"task{number}"] = None
+    for _ in range(310):
+        fleet.advance(1)
+        executor.heartbeat()
+    made = len(ecs.tokens)
+    for _ in range(60):
+        fleet.advance(1)
+        executor.heartbeat()
+    assert len(ecs.tokens) == made
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [starting]
+    assert executor.running == set()
+    assert executor.get_event_buffer() == {}
+    ended = {
+        0: "before its ECS task was launched: none is launched.",
+        1: "while its ECS task was starting: it is stopped.",
+    }
+    assert [notes(executor, number)[-1].endswith(text) for number, text in ended.items()] == [True, True]
+    assert {event for event, _, _ in noted(executor)} == {"fargate launch"}
+
+
+def test_what_hangs_is_stopped_and_its_slot_is_free(rows, executor, fleet, ecs):
+    """Its task instance has ended by a time-out; its ECS task has ten minutes to end by itself."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.start(ecs.arns[0])
+    fleet.advance(3)
+    rows.change(0, "skipped")
+    for seconds in range(int(ENDING + 320)):
+        fleet.advance(1)
+        executor.heartbeat()
+        if not executor.running and seconds < ENDING:
+            assert not ecs.made("stop_task")
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+    assert executor.running == set()
+    assert notes(executor)[-1].startswith(
+        "The task instance was marked skipped, and its ECS task has not ended"
+    )
+
+
+def test_what_another_scheduler_has_adopted_is_its_own(rows, executor, fleet, ecs):
+    """It runs on, its slot here is free, and its end is told by that scheduler alone."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.start(ecs.arns[0])
+    executor.get_event_buffer()
+    rows.change(0, "running", queued_by=Rows.OTHER_JOB)
+    for _ in range(310):
+        fleet.advance(1)
+        executor.heartbeat()
+    assert executor.running == set()
+    ecs.exit(ecs.arns[0], 1)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert executor.get_event_buffer() == {}
+    assert not ecs.made("stop_task")
+
+
+@pytest.mark.parametrize("state", ["queued", "failed"])
+def test_a_failure_is_told_until_airflow_has_taken_it(rows, executor, fleet, ecs, state):
+    """The scheduler drops an event whose row another session has locked."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.exit(ecs.arns[0], 1)
+    fleet.advance(5)
+    executor.heartbeat()
+    first = executor.get_event_buffer()[key_of()]
+    rows.change(0, state)
+    fleet.advance(UNTAKEN)
+    executor.heartbeat()
+    assert executor.get_event_buffer() == ({key_of(): first} if state == "queued" else {})
+    assert [event for event, _, _ in noted(executor)].count("fargate failure") == 1
+
+
+def test_while_the_database_is_away_arns_are_told_later(rows, executor, fleet, ecs):
+    """No error leaves sync(), and nothing is lost."""
+    rows.away = True
+    queue(executor, key_of())
+    for _ in range(3):
+        executor.heartbeat()
+        assert executor.get_event_buffer() == {}
+    rows.away = False
+    executor.heartbeat()
+    ((_, arn),) = executor.get_event_buffer().values()
+    assert [arn] == ecs.arns
+
+
+def test_a_heartbeat_makes_one_query_at_most(rows, executor, fleet, ecs):
+    """However many launches there are, and whatever happens to them."""
+    executor.parallelism = 5000
+    for number in range(3 * BATCH):
+        queue(executor, key_of(number))
+    executor.heartbeat()
+    for _ in range(400):
+        fleet.advance(1)
+        before = rows.queries
+        executor.heartbeat()
+        assert rows.queries <= before + 1
+    assert len(executor.get_event_buffer()) == 3 * BATCH
 
 
 # What nobody wants any more.
@@ -1189,6 +1390,45 @@ def test_the_end_leaves_containers_alone(executor, fleet, ecs):
     assert fleet.closing
     assert not ecs.made("stop_task")
     assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "RUNNING"
+
+
+@pytest.mark.parametrize(("job_id", "launched_tasks"), [(None, 1), (17, 0)], ids=["command", "scheduler"])
+def test_the_end_launches_what_nobody_else_would(monkeypatch, connected, ecs, fakes, job_id, launched_tasks):
+    """2.11's ``airflow tasks run`` starts an executor, queues, and ends it; a scheduler's successor launches what waits."""
+    monkeypatch.setattr(database, "scheduler_name", lambda job_id: None)
+    monkeypatch.setattr(database, "rows", Rows())
+    executor = FargateExecutor(parallelism=1)
+    executor.job_id = job_id
+    executor.start()
+    queue(executor, key_of())
+    executor.trigger_tasks(1)
+    executor.end()
+    fakes.until(lambda: not our_threads())
+    assert len(ecs.arns) == launched_tasks
+
+
+def test_the_end_waits_until_aws_has_accepted_what_was_handed_over(monkeypatch, connected, ecs, fakes):
+    """Throttling and lost answers are met as ever."""
+    ecs.next("run_task", fakes.aws_error("ThrottlingException"), fakes.Lost(ConnectionResetError()))
+    executor = FargateExecutor(parallelism=1)
+    executor.start()
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.end()
+    assert (len(ecs.tokens), len(ecs.arns)) == (3, 1)
+
+
+def test_what_aws_does_not_accept_in_time_is_told(monkeypatch, connected, ecs, fakes):
+    """The command cannot wait for ever; nothing is launched after it."""
+    monkeypatch.setattr(fargate_executor, "END_PATIENCE", 0.2)
+    ecs.next("run_task", *[fakes.aws_error("ServerException", status=500)] * 9)
+    executor = FargateExecutor(parallelism=1)
+    executor.start()
+    queue(executor, key_of())
+    executor.heartbeat()
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
+        executor.end()
+    assert log.error.call_args.args[0].startswith("AWS has not accepted all that was handed over")
 
 
 def test_the_end_may_come_twice_or_without_a_start(executor, unstarted):

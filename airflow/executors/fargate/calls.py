@@ -32,6 +32,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
+from airflow.executors.fargate.lease import NotConfirmed
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error
 from airflow.executors.fargate.throttle import BackOff, TokenBucket
 
@@ -248,9 +249,21 @@ class Calls:
         """Have a launch's request made."""
         self._make(self.build, build, then, [run])
 
-    def run_task(self, run: Run, request: Mapping[str, Any], token: str, then: Then) -> None:
-        """Call RunTask."""
-        self._make(self.launch, partial(self._ecs.run_task, request, token), then, [run])
+    def run_task(
+        self,
+        run: Run,
+        request: Mapping[str, Any],
+        token: str,
+        then: Then,
+        may_send: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """Call RunTask; the error is :class:`NotConfirmed` where it may not be sent any more once a thread takes the call."""
+        self._make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
+
+    def _run_task(self, request: Mapping[str, Any], token: str, may_send: Callable[[], bool]) -> Any:
+        if not may_send():
+            raise NotConfirmed
+        return self._ecs.run_task(request, token)
 
     def describe_tasks(
         self,

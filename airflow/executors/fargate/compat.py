@@ -53,6 +53,10 @@ ASSIGNS_IDS = hasattr(BaseExecutor, "pre_assigns_external_executor_id")
 #: Characters that ``external_executor_id`` takes; None for any number. Up to 3.1 it is a ``StringID()``
 #: (``airflow/models/base.py``, ``ID_LEN``), from 3.2 on a ``Text`` (``airflow/models/taskinstance.py``).
 MAX_EXTERNAL_ID = None if ASSIGNS_IDS else 250
+#: From 3.1 on a task instance has a new id for each try, so that an ECS task runs no other try than its own.
+RUNS_OWN_TRY = hasattr(BaseExecutor, "_process_workloads")
+#: From 3.0 on the scheduler fails a task instance for the failure of its launch while it runs, too; 2.11 while it is queued.
+FAILS_RUNNING = hasattr(BaseExecutor, "queue_workload")
 #: Lets 2.11 write a task's own lines to the container's log as well, not to a file alone; 3.x does so anyway.
 COMMAND_ENVIRONMENT = (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
 #: As Airflow's own rule is: callbacks before tasks, since they complete what has begun.
@@ -243,6 +247,25 @@ def sweep_interval() -> float:
 
     interval: float = conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0)
     return interval
+
+
+def lease() -> float:
+    """
+    Return the seconds after a heartbeat in which no other scheduler takes this one for dead.
+
+    That is when its job has told nothing for ``[scheduler] scheduler_health_check_threshold``; half of it, since the job's
+    last heartbeat is older than the executor's.
+    """
+    from airflow.configuration import conf
+
+    threshold: float = conf.getfloat("scheduler", "scheduler_health_check_threshold", fallback=30.0)
+    return threshold / 2
+
+
+def queued_launch(key: Any, queued: Any) -> Launch:
+    """Return enough of the launch of what Airflow has queued here to look it up: who it is for, and its id."""
+    assigned = _uuid(getattr(getattr(queued, "ti", None), "external_executor_id", None))
+    return Launch(task_instance_id(key), key, id=assigned or str(uuid.uuid4()))
 
 
 def stats() -> Any:

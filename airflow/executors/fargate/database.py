@@ -31,10 +31,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.adoption import ARN, Candidate, in_batches
-from airflow.executors.fargate.compat import ASSIGNS_IDS, task_instance_id
+from airflow.executors.fargate.compat import ASSIGNS_IDS, RUNS_OWN_TRY, task_instance_id
 from airflow.executors.fargate.database_address import address_hash, warn_of_another_database
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.sweeping import is_given_up
+from airflow.executors.fargate.wanted import Row
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -186,6 +187,38 @@ def _of_this_database(strangers: Sequence[Stranger], session: Session) -> list[S
     return left
 
 
+def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row] | None:
+    """
+    Return what the database has of task instances, by what was asked for; of those that exist, whatever their try is.
+
+    One query for each :data:`MAX_NAMED` of them; None where the database could not be asked.
+    """
+    from airflow.utils.session import create_session
+
+    try:
+        with create_session() as session:
+            return {
+                task: row for batch in in_batches(tasks, MAX_NAMED) for task, row in _rows(batch, session)
+            }
+    except Exception as error:
+        _failed("Whether launches are still wanted cannot be looked up, trying again later", error)
+        return None
+
+
+def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> Iterator[tuple[TaskInstanceId, Row]]:
+    from sqlalchemy import select
+
+    from airflow.models.taskinstance import TaskInstance as TI
+
+    ids = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+    query = select(*ids, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
+    found = {tuple(row[:4]): Row(*row[4:]) for row in session.execute(query.where(_among(tasks, session)))}
+    for task in tasks:
+        row = found.get(_without_try(task))
+        if row is not None:
+            yield task, row
+
+
 def _is_task(task: Any) -> bool:
     return isinstance(task, TaskInstanceId)
 
@@ -214,14 +247,14 @@ def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
 
     from airflow.models.taskinstance import TaskInstance as TI
 
-    query = select(TI.state, *_columns()).where(_among(s.identity.task for s in strangers))
+    query = select(TI.state, *_columns()).where(_among((s.identity.task for s in strangers), session))
     found = {}
     for state, *row in session.execute(query):
         candidate = _candidate(row)
         found[_without_try(candidate.task)] = (state, candidate)
     for stranger in strangers:
         state, present = found.get(_without_try(stranger.identity.task), (None, None))
-        if is_given_up(stranger.identity, state, present, stranger.arn):
+        if is_given_up(stranger.identity, state, present, stranger.arn, runs_own_try=RUNS_OWN_TRY):
             yield stranger.arn
 
 
@@ -229,13 +262,33 @@ def _without_try(task: Any) -> tuple[str, str, str, int]:
     return task.dag_id, task.task_id, task.run_id, task.map_index
 
 
-def _among(tasks: Iterable[Any]) -> Any:
+def _among(tasks: Iterable[Any], session: Session) -> Any:
+    """
+    Return the condition that a row is that of one of these task instances.
+
+    PostgreSQL plans a list of rows in a time that grows with its square; of 200, ten times as long as it takes to read
+    them. There they come as four arrays.
+    """
     from sqlalchemy import tuple_
 
     from airflow.models.taskinstance import TaskInstance as TI
 
+    keys = [_without_try(task) for task in tasks]
     columns = tuple_(TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
-    return columns.in_([_without_try(task) for task in tasks])
+    if not keys or session.get_bind().dialect.name != "postgresql":
+        return columns.in_(keys)
+    return columns.in_(_unnested(keys))
+
+
+def _unnested(keys: Sequence[tuple[str, str, str, int]]) -> Any:
+    """Return a query of the keys, as PostgreSQL makes it of arrays."""
+    from sqlalchemy import Integer, String, bindparam, func, select
+    from sqlalchemy.dialects.postgresql import ARRAY
+
+    types = (String, String, String, Integer)
+    arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*keys), types))
+    listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
+    return select(*listed.c)
 
 
 def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
@@ -260,7 +313,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
                     session.execute(
                         update(TI)
                         .where(
-                            _among(batch),
+                            _among(batch, session),
                             TI.queued_by_job_id == own_job,
                             TI.state.in_(State.adoptable_states),
                         )

@@ -24,7 +24,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.last_lines import Failed
-from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, Waiting
+from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Launch, Noted, Unconfirmed, Waiting
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Run
@@ -86,6 +86,8 @@ class Fleet:
         if launch.id in self._runs:
             return
         run = self._runs[launch.id] = Run(launch, order=next(self._order))
+        # The scheduler has just queued it. Where the process was stopped since then, the other clock tells.
+        run.confirmed = self._clock(), launch.handed_over
         run.bring_deadline_forward(self._clock(), self._now())
         self._launching.add(run)
         self._waits.add(run)
@@ -99,14 +101,56 @@ class Fleet:
             run.quiet = True  # First of all: whatever fails after that, it is not told twice.
             seconds, wait = self._now() - run.launch.handed_over, self._wait(run)
             self._tell_wait(run, revoked(run, reason, seconds, wait), revoked=True)
-        self._abandon(run, reason)
+        self._let_go(run, reason)
 
-    def _abandon(self, run: Run, reason: str) -> None:
+    def _let_go(self, run: Run, reason: str) -> None:
         run.quiet, run.stop_reason = True, reason
         if run.arn:
             self._following.stop(run)
         else:
             self._launching.give_up(run)
+
+    def confirm(self, launch_ids: Collection[str]) -> None:
+        """Send these launches: the database has confirmed that Airflow still wants them."""
+        for launch_id in launch_ids:
+            self._launching.confirm(launch_id)
+
+    def abandon(self, launch_id: str, reason: str, overdue: bool) -> None:
+        """
+        Stop caring about a launch that Airflow no longer wants: launch nothing for it, and stop its container.
+
+        One that has started is left to end by itself until it is overdue. Whether it has, the next look at it tells.
+
+        :param reason: why it is not wanted, without a full stop.
+        :param overdue: whether it has had the time to end by itself.
+        """
+        run = self._runs.get(launch_id)
+        if run is None or run.quiet:
+            return
+        if not run.arn:
+            self._abandon(run, f"{reason} before its ECS task was launched: none is launched.")
+        elif overdue:
+            self._abandon(run, f"{reason}, and its ECS task has not ended since then: it is stopped.")
+        elif not run.started:
+            run.unwanted = reason
+
+    def _abandon(self, run: Run, text: str) -> None:
+        run.quiet = True  # First of all: whatever fails after that, it is not told twice.
+        log.warning("%s is abandoned: %s", run, text)
+        self._emit(Abandoned(run.launch.without_workload(), text))
+        self._let_go(run, text)
+
+    def disown(self, launch_id: str) -> None:
+        """Forget a launch that another scheduler has adopted; what it has left behind, sweeping sees."""
+        run = self._runs.get(launch_id)
+        if run is None:
+            return
+        log.warning("%s was taken over by another scheduler", run)
+        run.quiet = True
+        self._launching.forget(run)
+        run.doubtful = False
+        self.ended(run, None)
+        self._sweeping.hasten()
 
     def supersede(self, launch_id: str) -> None:
         """
@@ -120,7 +164,7 @@ class Fleet:
         if run.arn:
             run.quiet = True
         else:
-            self._abandon(run, "Airflow has launched the task instance again")
+            self._let_go(run, "Airflow has launched the task instance again")
 
     def revoke_all(self, reason: str) -> None:
         """Revoke every launch."""
@@ -130,6 +174,11 @@ class Fleet:
     def close(self) -> None:
         """Begin no more launches; calls under way come home."""
         self._launching.closed = True
+
+    @property
+    def launches_unsent(self) -> int:
+        """How many launches have neither a container nor an end yet."""
+        return sum(not run.arn and not run.quiet for run in self._runs.values())
 
     @property
     def launches_under_way(self) -> int:
@@ -206,6 +255,8 @@ class Fleet:
             run.launch = run.launch.without_workload()
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
             self._launching.provisioned(run)
+        if run.unwanted and not run.quiet and not run.started:
+            self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
         if outcome.verdict is Verdict.FINISHED:
             if outcome.note:
                 self.noted(run, outcome.note)
@@ -278,6 +329,10 @@ class Fleet:
         """End a launch that has no container to stop."""
         if run.quiet:
             self.ended(run, None)
+
+    def unconfirmed(self, run: Run) -> None:
+        """Ask the database whether Airflow still wants a launch that is about to be sent."""
+        self._emit(Unconfirmed(run.launch.without_workload()))
 
     def in_doubt(self, run: Run) -> None:
         """Look for the container of a launch for which RunTask had no clear answer and is not asked any more."""

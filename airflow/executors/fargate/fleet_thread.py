@@ -58,6 +58,7 @@ class FleetThread:
     :param logs: reads the last lines of containers that failed; None where they are not wanted.
     :param mask: takes secrets out of these.
     :param scheduler: the name of this scheduler; None where it has none.
+    :param lease: seconds for which a launch may be sent after the database has confirmed it; None for ever.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class FleetThread:
         logs: LogReader | None = None,
         mask: Callable[[str], str] = str,
         scheduler: str | None = None,
+        lease: float | None = None,
     ) -> None:
         self._inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = queue.SimpleQueue()
         self._outbox: queue.SimpleQueue[Event] = queue.SimpleQueue()
@@ -88,6 +90,7 @@ class FleetThread:
                 now=time.time,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,
+                lease=lease,
                 logs=logs,
                 mask=mask,
             ),
@@ -138,26 +141,41 @@ class FleetThread:
         """Launch nothing more from now on, not even what is due."""
         self._closing.set()
 
-    def close(self, patience: float) -> None:
+    def close(self, patience: float, *, deliver: bool = False) -> None:
         """
         Begin no more launches, let the calls under way come home, and end the thread.
 
         :param patience: seconds after which it is given up to wait for them.
+        :param deliver: whether first what was handed over is to be launched, for which the patience is, too.
         """
         until = time.monotonic() + patience
+        if deliver:
+            self.ensure_running()
+        if deliver and not self._wait_until(self._check_sent, until):
+            log.error("AWS has not accepted all that was handed over within %s seconds", patience)
         self.leave()
         self.tell(self._fleet.close)  # Wakes it, if nothing else does.
-        idle = threading.Event()
-        while self._thread is not None and self._thread.is_alive() and time.monotonic() < until:
-            self.tell(self._check_idle, idle)
-            if idle.wait(IDLE_CHECK):
-                break
+        self._wait_until(self._check_idle, until)
         self._post(_end_thread)
         if self._thread is not None:
             self._thread.join(max(FAREWELL, until - time.monotonic()))
         for pool in self._pools:  # Last, or the fleet would start threads that nobody ends.
             pool.close()
         self._ecs.close()
+
+    def _wait_until(self, check: Callable[[threading.Event], None], until: float) -> bool:
+        """Wait until a check on the fleet's thread sets its event; False where that has not come in time."""
+        done = threading.Event()
+        while self._thread is not None and self._thread.is_alive() and time.monotonic() < until:
+            self.tell(check, done)
+            if done.wait(IDLE_CHECK):
+                return True
+        return False
+
+    def _check_sent(self, sent: threading.Event) -> None:
+        """Tell, on the fleet's thread, whether each launch has a container or an end."""
+        if not self._fleet.launches_unsent:
+            sent.set()
 
     def _check_idle(self, idle: threading.Event) -> None:
         """Tell, on the fleet's thread, whether no call is under way or due that changes anything at AWS."""

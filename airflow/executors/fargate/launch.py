@@ -255,6 +255,21 @@ class Ended:
 
 
 @dataclass(frozen=True)
+class Abandoned:
+    """The launch is over since Airflow no longer wants it; ``text`` says why, and what becomes of its ECS task."""
+
+    launch: Launch
+    text: str
+
+
+@dataclass(frozen=True)
+class Unconfirmed:
+    """The launch is about to be sent; the database is to confirm first that it is still wanted."""
+
+    launch: Launch
+
+
+@dataclass(frozen=True)
 class Noted:
     """Something about the launch that its user wants to know, and that does not end it."""
 
@@ -306,4 +321,4 @@ class Strangers:
 
 
 #: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Noted, Waiting, LogLines, NotFound, Strangers]
+Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, Strangers]

@@ -34,10 +34,12 @@ from __future__ import annotations
 import logging
 import uuid
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.attempts import Attempts
 from airflow.executors.fargate.capacity import CapacityQueue
+from airflow.executors.fargate.lease import Lease, NotConfirmed
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_run_task
 from airflow.executors.fargate.preparing import Preparing
 from airflow.executors.fargate.run import Agenda, Run
@@ -56,6 +58,8 @@ RESEND_BACK_OFF = 1.0, 30.0
 #: Seconds after the last moment for an attempt in which Airflow should have taken a launch back: the rest of the
 #: token's life, and two of its looks for what is queued too long ([scheduler] task_queued_timeout_check_interval).
 REVOCATION = 60.0 + 2 * 120.0
+#: Launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
+MAX_UNCONFIRMED = 200
 
 
 class Owner(Protocol):
@@ -69,6 +73,9 @@ class Owner(Protocol):
 
     def noted(self, run: Run, text: str) -> None:
         """Something that the user wants to know."""
+
+    def unconfirmed(self, run: Run) -> None:
+        """Nothing is sent for the launch before it is confirmed that Airflow still wants it."""
 
     def in_doubt(self, run: Run) -> None:
         """Nobody knows whether a launch has a container, and RunTask is not asked any more."""
@@ -85,6 +92,7 @@ class Launching:
     :param calls: makes the calls.
     :param launch_rate: RunTask calls a second.
     :param max_attempts: containers that may fail to start before the launch fails.
+    :param lease: tells whether a launch was confirmed lately.
     :param owner: is told what becomes of each run.
     :param clock: seconds, never going backwards.
     :param now: seconds since the epoch.
@@ -98,12 +106,14 @@ class Launching:
         calls: Calls,
         launch_rate: float,
         max_attempts: int,
+        lease: Lease,
         owner: Owner,
         clock: Callable[[], float],
         now: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._calls = calls
+        self._lease = lease
         self._owner = owner
         self._clock = clock
         self._now = now
@@ -111,6 +121,8 @@ class Launching:
         self._preparing = Preparing(build=build, calls=calls, owner=self, clock=clock)
         self._queue = CapacityQueue(launch_rate, clock, random)
         self._waiting = Agenda()
+        #: Launches that wait to be confirmed, by their ids.
+        self._unconfirmed: dict[str, Run] = {}
         self._resend = BackOff(*RESEND_BACK_OFF, random)
         #: Why no answer came to the last RunTask, None where one did; and what AWS said as it throttled last.
         self._trouble: Outcome | None = None
@@ -125,12 +137,14 @@ class Launching:
         """Let a run leave that takes no turn any more."""
         self._preparing.discard(run)
         self._queue.discard(run)
+        self._unconfirmed.pop(run.launch.id, None)
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
         self._preparing.clear()
         self._queue.clear()
         self._waiting.clear()
+        self._unconfirmed.clear()
 
     def work(self) -> float | None:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
@@ -151,18 +165,26 @@ class Launching:
     def _send_all(self, now: float) -> float | None:
         """Send those whose turn it is; return when to send the next one, or None if only a message can tell."""
         probe_at = self._send_probes(now)
-        while self._calls.admits(self._calls.launch) and (run := self._queue.take()):
+        while self._may_send and (run := self._queue.take()):
             if self._may_begin(run, now):
                 self._send(run)
         dues = (None if self._queue.first() is None else now, probe_at)
-        return self._calls.turn(
-            self._calls.launch, min((due for due in dues if due is not None), default=None)
-        )
+        due = min((due for due in dues if due is not None), default=None)
+        return None if self._asks_enough else self._calls.turn(self._calls.launch, due)
+
+    @property
+    def _may_send(self) -> bool:
+        return self._calls.admits(self._calls.launch) and not self._asks_enough
+
+    @property
+    def _asks_enough(self) -> bool:
+        """Whether so many launches wait to be confirmed that the answer is awaited before the next one has its turn."""
+        return len(self._unconfirmed) >= MAX_UNCONFIRMED
 
     def _send_probes(self, now: float) -> float | None:
         """Send those that are to show whether there is capacity; return when to send the next one, or None."""
         for _ in range(LOOKS):
-            run = self._queue.take_probe() if self._calls.admits(self._calls.launch) else None
+            run = self._queue.take_probe() if self._may_send else None
             if run is None:
                 return self._queue.probe_at()
             if self._may_begin(run, now):
@@ -183,12 +205,25 @@ class Launching:
 
     def give_up(self, run: Run) -> None:
         """Launch no container for a run; where a call is under way, its answer is awaited."""
+        self.forget(run)
         if run not in self.runs_under_way():
             self.given_up(run)
 
     def runs_under_way(self) -> list[Run]:
         """Return the runs whose request is being made, or sent."""
         return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
+
+    def confirm(self, launch_id: str) -> None:
+        """Go on with a launch that Airflow still wants."""
+        run = self._unconfirmed.pop(launch_id, None)
+        if run is not None:
+            run.confirmed = self._lease.begin()
+            self.add(run)
+
+    def _ask(self, run: Run) -> None:
+        """Let a launch wait until the database has confirmed it: another scheduler may have launched it meanwhile."""
+        self._unconfirmed[run.launch.id] = run
+        self._owner.unconfirmed(run)
 
     # What its parts tell.
 
@@ -218,6 +253,9 @@ class Launching:
         """Tell whether a run may be sent; what cannot any more is seen to."""
         if run.quiet or run.prepared is None:
             return False  # It was given up while it waited: its container may be searched for, but none is launched.
+        if self._lease.is_over(run.confirmed):
+            self._ask(run)
+            return False
         run.bring_deadline_forward(now, self._now())
         if run.deadline is None or now <= run.deadline:
             return True
@@ -234,7 +272,9 @@ class Launching:
         if run.token is None:
             run.token = uuid.uuid4().hex
             run.attempt += 1
-        self._calls.run_task(run, run.prepared.request, run.token, self._sent)
+        # Looked at once more by the thread that makes the call: the process can be stopped until then.
+        may_send = partial(self._lease.holds, run.confirmed)
+        self._calls.run_task(run, run.prepared.request, run.token, self._sent, may_send)
 
     def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
         """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
@@ -250,6 +290,12 @@ class Launching:
 
     def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
         (run,) = runs
+        if run.over:
+            return  # Another scheduler has taken over the launch.
+        if isinstance(reply.error, NotConfirmed):
+            self._queue.discard(run)
+            self.given_up(run) if run.quiet else self._ask(run)
+            return
         outcome = reply.problem or judge_run_task(reply.value)
         self._trouble = outcome if outcome.verdict is Verdict.IN_DOUBT else None
         if outcome.verdict is Verdict.THROTTLED:

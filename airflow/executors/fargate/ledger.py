@@ -27,7 +27,7 @@ from collections.abc import Container
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.launch import Accepted, Ended, Identity, Launch, Noted, Waiting
+from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Identity, Launch, Noted, Waiting
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.adoption import Candidate
@@ -96,17 +96,26 @@ class Ledger:
             Identity(launch.id, launch.task, launch.handed_over, ""), self._arns.get(candidate.key)
         )
 
+    def has_key(self, key: Any) -> bool:
+        """Tell whether the key has a present launch, known or not."""
+        return key in self._launches
+
+    def is_present(self, launch: Launch) -> bool:
+        """Tell whether a launch is the present one of its key."""
+        present = self._launches.get(launch.key)
+        return present is not None and present.id == launch.id
+
     def launches(self) -> list[Launch]:
         """Return the present launches that are known."""
         return [launch for launch in self._launches.values() if launch is not None]
 
     # What the fleet tells.
 
-    def standing(self, event: Accepted | Noted | Waiting | Ended) -> Standing:
+    def standing(self, event: Accepted | Noted | Waiting | Ended | Abandoned) -> Standing:
         """Tell what an event is about; the container of a key that was kept becomes the key's by it."""
         launch = event.launch
         present = self._launches.get(launch.key)
-        if present is not None and present.id == launch.id:
+        if self.is_present(launch):
             if isinstance(event, Accepted):
                 self._arns[launch.key] = event.arn
             return Standing.PRESENT

@@ -71,6 +71,8 @@ class Run:
     problem: Outcome | None = None
     #: What its user was told that it waits for.
     wait: str = ""
+    #: When the database has confirmed that the launch is wanted: by the fleet's clock, and in seconds since the epoch.
+    confirmed: tuple[float, float] = (0.0, 0.0)
     #: No attempt begins after this time, since the token in the command would expire too soon; None where it never does.
     deadline: float | None = None
     arn: str | None = None
@@ -87,6 +89,8 @@ class Run:
     missing_since: float | None = None
     #: Airflow has given up the launch: it gets no more events, and no more containers.
     quiet: bool = False
+    #: Why Airflow no longer wants the launch, where its container is stopped unless it has started; else None.
+    unwanted: str | None = None
     #: Why the container is to be stopped, if it is.
     stop_reason: str | None = None
     over: bool = False

@@ -29,6 +29,7 @@ from airflow.executors.fargate.calls import Calls, Pool
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.last_lines import LastLines, last_words
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.searching import Searching
 from airflow.executors.fargate.sweeping import Sweeping
 
@@ -59,6 +60,7 @@ class Around:
     :param random: returns a number from 0 to 1.
     :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
     :param scheduler: the name of this scheduler; None where it has none.
+    :param lease: seconds for which a launch may be sent after the database has confirmed it; None for ever.
     :param logs: reads the last lines of containers that failed; None where they are not wanted.
     :param mask: takes secrets out of these.
     """
@@ -75,6 +77,7 @@ class Around:
     random: Callable[[], float] = random_number
     sweep_interval: float | None = None
     scheduler: str | None = None
+    lease: float | None = None
     logs: LogReader | None = None
     mask: Callable[[str], str] = str
 
@@ -98,6 +101,7 @@ class Around:
             calls=calls,
             launch_rate=self.config.launch_rate,
             max_attempts=self.config.max_launch_attempts,
+            lease=Lease(self.lease, self.clock, self.now),
             owner=owner,
             clock=self.clock,
             now=self.now,

@@ -435,6 +435,7 @@ class SteppedFleet:
     :param logs: reads logs; None where nobody is to.
     :param mask: takes secrets out of what was read.
     :param scheduler: the name of the scheduler; None where it has none.
+    :param lease: seconds for which a launch may be sent after it was confirmed; None for ever.
     :param clock: the fake.
     """
 
@@ -450,6 +451,7 @@ class SteppedFleet:
         logs: Any = None,
         mask: Callable[[str], str] = str,
         scheduler: str | None = None,
+        lease: float | None = None,
         *,
         clock: Clock,
     ) -> None:
@@ -484,6 +486,7 @@ class SteppedFleet:
                 random=lambda: 1.0,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,
+                lease=lease,
                 logs=logs,
                 mask=mask,
             ),
@@ -508,7 +511,9 @@ class SteppedFleet:
     def leave(self) -> None:
         self.closing = True
 
-    def close(self, patience: float) -> None:
+    def close(self, patience: float, *, deliver: bool = False) -> None:
+        if deliver:
+            self.ensure_running()
         self.leave()
         self.tell(self.fleet.close)
         self.running = False

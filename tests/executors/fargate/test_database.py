@@ -20,15 +20,18 @@ from __future__ import annotations
 import dataclasses
 import uuid
 from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 from sqlalchemy import create_engine, event, select
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
-from airflow.executors.fargate import database, database_address
+from airflow.executors.fargate import database, database_address, lookups
 from airflow.executors.fargate.launch import CallbackId, Identity, Stranger, TaskInstanceId
+from airflow.executors.fargate.wanted import Row
 from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.taskinstance import TaskInstance
@@ -264,8 +267,9 @@ def test_one_odd_name_hides_no_other(metadata):
         ({"external_executor_id": ARN.format(0), "try_number": 3}, {"handed_over": -300.0}, True),
         # Between two schedulers' clocks: in doubt it is left alone.
         ({}, {"handed_over": -1.0}, False),
-        # One of its containers runs, and it may be this one.
-        ({"state": "running", "try_number": 3}, {}, False),
+        # One of its containers runs, and it may be this one; from 3.1 on it is one of its present try.
+        ({"state": "running", "try_number": 3}, {}, database.RUNS_OWN_TRY),
+        ({"state": "restarting", "try_number": 3}, {}, database.RUNS_OWN_TRY),
         ({"state": "running"}, {"handed_over": -300.0}, False),
         # Ended otherwise.
         ({"state": "deferred"}, {}, True),
@@ -366,6 +370,7 @@ def test_a_database_that_fails_ends_no_scheduler(metadata):
     Job.__table__.drop(metadata.engine)
     assert database.given_up([stranger("3@1.0")], None) == []
     TaskInstance.__table__.drop(metadata.engine)
+    assert database.rows(ids(0)) is None
     database.hand_back([], OWN)
     database.hand_back([candidate()], OWN)
 
@@ -379,9 +384,54 @@ def test_an_error_that_is_none_of_the_database_s_ends_no_scheduler(monkeypatch, 
 
     monkeypatch.setattr(airflow_session.settings, "Session", fail)
     assert database.given_up([stranger("3@1.0")], None) == []
+    assert database.rows(ids(0)) is None
     database.hand_back([candidate()], OWN)
     told = [record.getMessage() for record in caplog.records if record.name == database.__name__]
-    assert [line.rpartition(": ")[2] for line in told] == [error.__name__] * 2
+    assert [line.rpartition(": ")[2] for line in told] == [error.__name__] * 3
+
+
+# The scheduler's own launches.
+
+
+def ids(*numbers):
+    return [TaskInstanceId("dag", f"task{number}", "run", 2) for number in numbers]
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "success", None])
+def test_rows_are_as_they_are_stored(metadata, state):
+    """State, try, scheduler and external id of each task instance, whatever its try is; none of a deleted one."""
+    metadata.store(0, state=state, try_number=3, queued_by_job_id=LIVING, external_executor_id=ARN.format(0))
+    metadata.store(1, map_index=7, queued_dttm=None)
+    asked = [*ids(0, 1, 2), TaskInstanceId("dag", "task1", "run", 1, 7)]
+    assert database.rows(asked) == {
+        asked[0]: Row(state, 3, LIVING, ARN.format(0)),
+        asked[3]: Row("queued", 2, None, None),
+    }
+
+
+@pytest.mark.parametrize(("count", "queries"), [(0, 0), (1, 1), (200, 1), (450, 3)])
+def test_few_queries_read_many_rows(metadata, count, queries):
+    """One for each two hundred."""
+    for number in range(count):
+        metadata.store(number)
+    assert len(database.rows(ids(*range(count))) or ()) == count
+    assert len(metadata.statements) == queries
+
+
+@pytest.mark.parametrize("count", [1, 200])
+def test_postgresql_is_given_arrays(count):
+    """It would plan a list of rows for longer than it takes to read them; four parameters name any number of them."""
+    asked = mock.Mock(spec=["get_bind"])
+    asked.get_bind.return_value = SimpleNamespace(dialect=postgresql.dialect())
+    condition = database._among(ids(*range(count)), asked)
+    compiled = condition.compile(dialect=postgresql.dialect())
+    assert "unnest(" in str(compiled)
+    assert [len(values) for values in compiled.params.values()] == [count] * 4
+
+
+def test_a_heartbeat_looks_up_what_one_query_reads():
+    """No more than that, and no less."""
+    assert lookups.BATCH == database.MAX_NAMED
 
 
 # Handing back.

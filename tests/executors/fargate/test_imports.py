@@ -69,7 +69,8 @@ MAY_IMPORT = {
     "outcome": "answers classify explanations said verdict",
     # Every call is made through one door.
     "ecs": "answers pool",
-    "calls": "outcome throttle",
+    "lease": "",
+    "calls": "lease outcome throttle",
     # The options. A single one is read, and its mistake kept, by a module of its own; what the launch type cannot use
     # is left out of the default request as it is of any other.
     "options": "errors template",
@@ -88,23 +89,25 @@ MAY_IMPORT = {
     "preparing": "errors run",
     "waits": "outcome run",
     "attempts": "fitting outcome run throttle",
-    "launching": "attempts capacity outcome preparing run throttle waits",
+    "launching": "attempts capacity lease outcome preparing run throttle waits",
     "following": "ecs launching links outcome run throttle",
     "searching": "adoption launch outcome run throttle",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
     "ledger": "launch",
+    "wanted": "adoption launch",
+    "lookups": "launch lease sweeping wanted",
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
     "last_lines": "launch links logs",
     "running_log": "launch links logs pool verdict",
     "log_clients": "calls ecs logs running_log",
-    "wiring": "adoption calls following last_lines launching searching sweeping",
+    "wiring": "adoption calls following last_lines launching lease searching sweeping",
     "fleet": "last_lines launch links outcome run tally waits",
     "fleet_thread": "fleet pool wiring",
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
     "compat": "errors launch template",
-    "database": "adoption compat database_address launch sweeping",
+    "database": "adoption compat database_address launch sweeping wanted",
     # The commands. Airflow makes its parser for each command that is run, so their definition imports nothing. A check
     # is told everything: it asks nobody.
     "cli.__init__": "",

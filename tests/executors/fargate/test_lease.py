@@ -1,0 +1,67 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.lease import Lease
+
+
+class Clocks:
+    """A clock that never goes backwards, and the time of the day."""
+
+    def __init__(self):
+        self.monotonic, self.wall = 10.0, 1000.0
+
+    def lease(self, seconds):
+        return Lease(seconds, lambda: self.monotonic, lambda: self.wall)
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "wall", "is_over"),
+    [
+        pytest.param(14, 14, False, id="just confirmed"),
+        pytest.param(16, 16, True, id="stopped process"),
+        pytest.param(0, 3600, True, id="suspended host: one clock stood still"),
+        pytest.param(16, -3600, True, id="stopped process, and the clock set back"),
+        pytest.param(1, -3600, False, id="clock set back"),
+    ],
+)
+def test_the_clock_that_says_more_counts(monotonic, wall, is_over):
+    """However the process was kept from going on, one of the two clocks tells how long that was."""
+    clocks = Clocks()
+    lease = clocks.lease(15.0)
+    confirmed = lease.begin()
+    clocks.monotonic += monotonic
+    clocks.wall += wall
+    assert lease.is_over(confirmed) is is_over
+
+
+def test_without_a_limit_it_is_never_over():
+    """An executor without a scheduler has nobody who could take over its launches."""
+    clocks = Clocks()
+    lease = clocks.lease(None)
+    confirmed = lease.begin()
+    clocks.wall += 1e9
+    assert not lease.is_over(confirmed)
+
+
+def test_a_lease_can_have_begun_before():
+    """What was handed over before the process was stopped is told by when that was."""
+    lease = Clocks().lease(15.0)
+    assert [lease.is_over((10.0, handed_over)) for handed_over in (990.0, 980.0)] == [False, True]
