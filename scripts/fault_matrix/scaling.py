@@ -32,8 +32,8 @@ from typing import Any
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
     "fargate.calls": ("CREDENTIALS_BACK_OFF",),
-    "fargate.launching": ("RESEND_BACK_OFF", "REVOCATION"),
-    "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE"),
+    "fargate.launching": ("RESEND_BACK_OFF",),
+    "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
     "fargate.capacity": ("PROBE_BACK_OFF",),
     "fargate.preparing": ("FUNCTION_PATIENCE",),
     "fargate.waits": ("PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),

@@ -35,6 +35,10 @@ ATTEMPT_BACK_OFF = 2.0, 30.0
 #: reconnects, or EC2 where ECS calls it.
 AWAY_PATIENCE = 120.0
 
+#: Seconds after the last moment for an attempt in which Airflow should have taken a launch back: the rest of the
+#: token's life, and two of its looks for what is queued too long ([scheduler] task_queued_timeout_check_interval).
+REVOCATION = 60.0 + 2 * 120.0
+
 
 class Owner(Protocol):
     """Who does what is decided."""
@@ -95,6 +99,19 @@ class Attempts:
             self._fall_back(run, run.prepared, outcome.reason)
         else:
             self._wait_for_capacity(run, run.prepared, outcome.reason)
+
+    def begin_none(self, run: Run, deadline: float) -> None:
+        """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes the launch back."""
+        now = self._clock()
+        if now >= deadline + REVOCATION:
+            self._owner.ended(run, "No container could be launched before the token in its command expired.")
+            return
+        self._owner.noted(
+            run,
+            "No attempt is begun: the token in the command expires too soon. How long it lives is set by [scheduler] "
+            "task_queued_timeout, before Airflow 3.2 by [execution_api] jwt_expiration_time.",
+        )
+        self._owner.add(run, deadline + REVOCATION - now)
 
     def _launch_again(self, run: Run, reason: str) -> None:
         """Begin a new attempt, where there is one left."""

@@ -55,9 +55,6 @@ log = logging.getLogger(__name__)
 
 #: Seconds; first wait and limit.
 RESEND_BACK_OFF = 1.0, 30.0
-#: Seconds after the last moment for an attempt in which Airflow should have taken a launch back: the rest of the
-#: token's life, and two of its looks for what is queued too long ([scheduler] task_queued_timeout_check_interval).
-REVOCATION = 60.0 + 2 * 120.0
 #: Launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
 MAX_UNCONFIRMED = 200
 
@@ -263,7 +260,7 @@ class Launching:
             # To say the same again could start a container now whose token expires before it is used.
             self._owner.in_doubt(run)
         else:
-            self._wait_to_be_revoked(run, run.deadline + REVOCATION, now)
+            self._attempts.begin_none(run, run.deadline)
         return False
 
     def _send(self, run: Run) -> None:
@@ -275,18 +272,6 @@ class Launching:
         # Looked at once more by the thread that makes the call: the process can be stopped until then.
         may_send = partial(self._lease.holds, run.confirmed)
         self._calls.run_task(run, run.prepared.request, run.token, self._sent, may_send)
-
-    def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
-        """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
-        if now >= until:
-            self._owner.ended(run, "No container could be launched before the token in its command expired.")
-            return
-        self._owner.noted(
-            run,
-            "No attempt is begun: the token in the command expires too soon. How long it lives is set by [scheduler] "
-            "task_queued_timeout, before Airflow 3.2 by [execution_api] jwt_expiration_time.",
-        )
-        self._waiting.put(until, run)
 
     def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
         (run,) = runs

@@ -24,9 +24,9 @@ import weakref
 
 import pytest
 
+from airflow.executors.fargate.attempts import REVOCATION
 from airflow.executors.fargate.capacity import PROBE_SHARE, CapacityQueue, kind_of, size_of
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
-from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.run import Line, Run
 

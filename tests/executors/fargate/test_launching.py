@@ -25,10 +25,10 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import preparing
+from airflow.executors.fargate.attempts import REVOCATION
 from airflow.executors.fargate.calls import SPARE_LAUNCHES
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
-from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.run import MIN_TOKEN_LIFE
 from airflow.executors.fargate.searching import SEARCH_DELAYS
