@@ -36,7 +36,7 @@ SECONDS = {
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
     "fargate.searching": ("SEARCH_DELAYS", "ERROR_DELAY", "ADOPTION_BACK_OFF"),
     "fargate.adoption": ("CONSISTENCY", "SECOND_LOOK"),
-    "fargate.fleet": ("MIN_TOKEN_LIFE",),
+    "fargate.run": ("MIN_TOKEN_LIFE",),
     "fargate.ecs": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
 }
 #: Constants that are something a second, or a second cubed, with that power.

@@ -41,8 +41,6 @@ log = logging.getLogger(__name__)
 
 #: How often handling a launch may end the thread before the launch is given up.
 MAX_FAULTS = 2
-#: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
-MIN_TOKEN_LIFE = 60.0
 
 
 class Fleet:
@@ -86,9 +84,7 @@ class Fleet:
         if launch.id in self._runs:
             return
         run = self._runs[launch.id] = Run(launch, order=next(self._order))
-        if launch.expires is not None:
-            # Turned into the fleet's own clock at once, which does not jump.
-            run.deadline = self._clock() + (launch.expires - self._now()) - MIN_TOKEN_LIFE
+        run.bring_deadline_forward(self._clock(), self._now())
         self._launching.add(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:

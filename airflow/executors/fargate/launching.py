@@ -25,7 +25,7 @@ new token is drawn only after AWS said that nothing was started.
 A container that never started is launched again, at most ``max_launch_attempts`` times; capacity and throttling use up
 no attempt, and wait until Airflow's own queued timeout. Once a container has started, its end is the launch's, and
 Airflow's own retries decide. No attempt begins where the token in the command has less than
-:data:`~airflow.executors.fargate.fleet.MIN_TOKEN_LIFE` left, and none that is in doubt is sent again then: its container
+:data:`~airflow.executors.fargate.run.MIN_TOKEN_LIFE` left, and none that is in doubt is sent again then: its container
 is searched for (``searching.py``), and followed where there is one.
 """
 
@@ -88,6 +88,7 @@ class Launching:
     :param max_attempts: containers that may fail to start before the launch fails.
     :param owner: is told what becomes of each run.
     :param clock: seconds, never going backwards.
+    :param now: seconds since the epoch.
     :param random: returns a number from 0 to 1.
     """
 
@@ -99,6 +100,7 @@ class Launching:
         max_attempts: int,
         owner: Owner,
         clock: Callable[[], float],
+        now: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._build = build
@@ -106,6 +108,7 @@ class Launching:
         self._max_attempts = max_attempts
         self._owner = owner
         self._clock = clock
+        self._now = now
         self._unbuilt = Agenda()
         self._ready = Agenda()
         self._waiting = Agenda()
@@ -219,6 +222,7 @@ class Launching:
     def _advance(self, run: Run, now: float) -> None:
         if run.quiet or run.prepared is None:
             return  # It was given up while it waited: its container may be searched for, but none is launched.
+        run.bring_deadline_forward(now, self._now())
         if run.deadline is not None and now > run.deadline:
             if run.doubtful:
                 # To say the same again could start a container now whose token expires before it is used.

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,6 +28,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.request import Prepared
+
+#: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
+MIN_TOKEN_LIFE = 60.0
 
 
 @dataclass(eq=False)
@@ -75,6 +79,20 @@ class Run:
     searches: int = 0
     #: How often handling it has ended the fleet's thread.
     faults: int = 0
+
+    def bring_deadline_forward(self, clock: float, now: float) -> None:
+        """
+        Let no attempt begin after the token's last minute, by the clock that says that it is sooner.
+
+        The fleet's clock stands still while the host is suspended, and the wall clock can be set back. A deadline
+        that passed meanwhile has just passed: Airflow had no time yet to take the launch back.
+
+        :param clock: seconds by the fleet's clock.
+        :param now: seconds since the epoch, at the same moment.
+        """
+        if self.launch.expires is not None:
+            left = max(self.launch.expires - now - MIN_TOKEN_LIFE, -1.0)
+            self.deadline = min(clock + left, math.inf if self.deadline is None else self.deadline)
 
     def forget_container(self) -> None:
         """Be ready for a new attempt: AWS has said that there is no container of the last one."""

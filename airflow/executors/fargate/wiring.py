@@ -99,6 +99,7 @@ class Around:
             max_attempts=self.config.max_launch_attempts,
             owner=owner,
             clock=self.clock,
+            now=self.now,
             random=self.random,
         )
 

@@ -453,6 +453,8 @@ class SteppedFleet:
         #: By the kind of call.
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self.waits: list[float] = []
+        #: Seconds by which ``time.time`` is ahead of ``time.monotonic``: a host was suspended, or its clock set.
+        self.ahead = 0.0
         self.closing = False
         self.running = False
         self.wake_ups = 0
@@ -467,7 +469,7 @@ class SteppedFleet:
                 emit=self._emit,
                 wait=self._wait,
                 clock=clock,
-                now=clock,
+                now=lambda: clock.at + self.ahead,
                 random=lambda: 1.0,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,

@@ -27,10 +27,10 @@ import pytest
 from airflow.executors.fargate import launching
 from airflow.executors.fargate.calls import SPARE_LAUNCHES
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
+from airflow.executors.fargate.run import MIN_TOKEN_LIFE
 from airflow.executors.fargate.searching import SEARCH_DELAYS
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
@@ -426,6 +426,31 @@ def test_where_nothing_was_started_the_last_minute_begins_nothing(fakes, make_fl
     fleet.advance(3600)
     last = max(call.at for call in ecs.made("run_task"))
     assert end - 60 - 40 < last <= end - 60
+    assert not ecs.arns
+
+
+@pytest.mark.parametrize(
+    ("ahead", "last"),
+    [
+        pytest.param(0, 540, id="both clocks agree"),
+        pytest.param(200, 340, id="the host was suspended"),
+        pytest.param(3600, 100, id="the host was suspended for longer than the token lives"),
+        pytest.param(-300, 540, id="the wall clock was set back"),
+    ],
+)
+def test_a_token_ends_by_the_clock_that_says_it_is_sooner(fakes, make_fleet, ecs, ahead, last):
+    """A monotonic clock stands still while its host is suspended, and a wall clock can be set back."""
+    fleet = make_fleet(max_launch_attempts=10**6)
+    ecs.next("run_task", *[NO_CAPACITY] * 1000)
+    launch = fakes.make_launch(expires=fleet.clock.at + 600)
+    begun = fleet.clock.at
+    fleet.add(launch)
+    fleet.advance(100)
+    fleet.ahead = ahead
+    fleet.advance(1800)
+    assert last - 40 < ecs.made("run_task")[-1].at - begun <= last
+    assert [event.text for event in fleet.told_of(launch, Noted) if "expires too soon" in event.text]
+    assert len(fleet.told_of(launch, Ended)) == 1
     assert not ecs.arns
 
 
