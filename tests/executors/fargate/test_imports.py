@@ -44,6 +44,7 @@ MODULES = sorted(name for name in SOURCES if not name.endswith("__init__"))
 MAY_IMPORT = {
     "__init__": "",
     # Words, numbers and messages, each for itself.
+    "database_address": "",
     "errors": "",
     "fitting": "",
     "hints": "",
@@ -93,7 +94,7 @@ MAY_IMPORT = {
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
     "compat": "errors launch template",
-    "database": "adoption compat launch sweeping",
+    "database": "adoption compat database_address launch sweeping",
     # The commands. Airflow makes its parser for each command that is run, so their definition imports nothing. A check
     # is told everything: it asks nobody.
     "cli.__init__": "",
