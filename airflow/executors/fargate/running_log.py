@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import TASK_ARN, log_link, region, whereabouts
 from airflow.executors.fargate.logs import LogError, LogLater, told, without_tokens
+from airflow.executors.fargate.outcome import Verdict
 from airflow.executors.fargate.pool import THREAD_NAMES
 
 if TYPE_CHECKING:
@@ -140,7 +141,9 @@ class RunningLog:
             progress.done = True
         except LogLater as error:
             progress.problem = str(error)
-            self._renew()
+            # For nothing else: to make clients takes the API server's processor, and all who look would do so.
+            if error.verdict is Verdict.CREDENTIALS:
+                self._renew()
         except LogError as error:
             progress.problem = str(error)
         except Exception as error:

@@ -86,7 +86,7 @@ MAY_IMPORT = {
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
     "last_lines": "launch links logs",
-    "running_log": "launch links logs pool",
+    "running_log": "launch links logs outcome pool",
     "log_clients": "calls ecs logs running_log",
     "wiring": "adoption calls following last_lines launching searching sweeping",
     "fleet": "last_lines launch links outcome run tally",
