@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.request import Prepared, RequestBuilder
 
-#: What AWS shows of a container that was stopped here.
+#: What AWS shows of a container that was stopped here; by it the executor tells that it was this command.
 STOP_REASON = "Stopped with airflow fargate stop"
 #: The command of the example for which a request is made; 3.x makes it some 1,100 characters long.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
@@ -149,7 +149,7 @@ def fargate_tasks(args: Namespace) -> None:
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_stop(args: Namespace) -> None:
-    """Stop what matches, after asking; exit with 1 where one could not be stopped."""
+    """Stop what matches, after asking; exit with 1 where nothing does, or one could not be stopped."""
     from airflow.executors.fargate.cli.account import ask
 
     with _told():
@@ -157,13 +157,12 @@ def fargate_stop(args: Namespace) -> None:
     meant = [one for one in live.containers if one.is_of(args.dag_id, args.task_id, args.run_id)]
     for reason in live.unasked:
         print(reason, file=sys.stderr)
+    if not meant:
+        sys.exit("No live container matches. Nothing was stopped.")
+    _print([container.row() for container in meant], "table")
+    if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
+        sys.exit("Nothing was stopped.")
     failed = len(live.unasked)
-    if meant:
-        _print([container.row() for container in meant], "table")
-        if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
-            sys.exit("Nothing was stopped.")
-    else:
-        print("No live container matches.")
     for one in meant:
         answer = ask(live.account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOP_REASON)
         failed += answer.error is not None
