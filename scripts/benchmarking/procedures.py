@@ -212,8 +212,8 @@ def adopt(bench: Bench, seen: Seen) -> None:
 
 
 def _candidate(task: Task, known: bool, queued_at: float) -> Candidate:
-    from airflow.executors.fargate.adoption import Candidate
     from airflow.executors.fargate.compat import task_instance_id
+    from airflow.executors.fargate.present import Candidate
 
     key = work.key(task.task_id)
     return Candidate(task_instance_id(key), key, task.arn if known else None, queued_at)

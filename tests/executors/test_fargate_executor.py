@@ -39,10 +39,10 @@ from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat, connecting, database, fleet_thread
-from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import launched, whereabouts
+from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.sweeping import FIRST_DELAYS
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -794,6 +794,7 @@ def orphans(monkeypatch):
     def make(number, external_id=None, queued_at=800.0, **members):
         key = key_of(number)
         ti = task_instance(key)
+        members = {"sent_until": 900.0, **members}
         known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, queued_at, **members)
         return ti
 

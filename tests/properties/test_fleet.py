@@ -41,8 +41,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from airflow.executors.fargate.adoption import CLOCK_TOLERANCE, Candidate
 from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId
+from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 fakes = doubles.load()
 

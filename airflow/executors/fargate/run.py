@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 #: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
 MIN_TOKEN_LIFE = 60.0
 
+#: How often handling a launch, or what a search has found, may end the thread before it is given up.
+MAX_FAULTS = 2
+
 
 @dataclass(eq=False)
 class Run:

@@ -76,11 +76,13 @@ MAY_IMPORT = {
     "request": "config errors fitting launch merging tags",
     "fragments": "errors fitting merging request",
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
-    "adoption": "answers ecs launch links outcome",
+    "present": "launch links",
+    "ecs_task_search": "ecs outcome throttle",
+    "adoption": "ecs_task_search launch links outcome present run",
     "sweeping": "answers ecs launch outcome",
     "launching": "errors fitting outcome run throttle",
     "following": "ecs launching links outcome run throttle",
-    "searching": "adoption launch outcome run throttle",
+    "searching": "ecs_task_search outcome run",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
     "ledger": "launch",
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
@@ -94,7 +96,7 @@ MAY_IMPORT = {
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
     "compat": "errors launch template",
-    "database": "adoption compat database_address launch sweeping",
+    "database": "compat database_address ecs_task_search launch present sweeping",
     # The commands. Airflow makes its parser for each command that is run, so their definition imports nothing. A check
     # is told everything: it asks nobody.
     "cli.__init__": "",
