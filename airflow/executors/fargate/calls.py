@@ -329,7 +329,10 @@ class Calls:
             return Reply(result.value, error=error)
         # An error of ours has been judged before.
         verdict = getattr(error, "verdict", None)
-        problem = Outcome(verdict, str(error)) if isinstance(verdict, Verdict) else judge_error(error)
+        if isinstance(verdict, Verdict):
+            problem = Outcome(verdict, str(error))
+        else:
+            problem = judge_error(error, self._ecs.endpoint_url)
         first = False
         if problem.verdict is Verdict.THROTTLED:
             self._tally.throttles += 1
@@ -344,7 +347,10 @@ class Calls:
         lane.throttled = False
         if lane.credentials is not None:
             lane.credentials.accept()
-        self._tally.malformed += getattr(value, "malformed", 0)
+        malformed = getattr(value, "malformed", 0)
+        if malformed and not self._tally.malformed:
+            log.warning("An answer of AWS has %d malformed items; such items are left out", malformed)
+        self._tally.malformed += malformed
 
 
 def connections(config: FargateConfig) -> int:

@@ -196,12 +196,16 @@ class Fleet:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if outcome.verdict is Verdict.FINISHED:
+            if outcome.note:
+                self.noted(run, outcome.note)
             self.ended(run, None, outcome.ended_at)
-        elif outcome.verdict is not Verdict.LIVE and run.started:
+        elif outcome.verdict is Verdict.FAILED or outcome.verdict is not Verdict.LIVE and run.started:
             self.ended(run, outcome.reason, outcome.ended_at)
             self._want_last_lines(run, outcome)
         elif outcome.verdict is Verdict.NO_CAPACITY:
             self._launching.wait_for_capacity(run, outcome.reason)
+        elif outcome.verdict is Verdict.AWAY:
+            self._launching.wait_while_away(run, outcome.reason)
         elif outcome.verdict is Verdict.LAUNCH_AGAIN:
             self._launching.launch_again(run, outcome.reason)
         if run.arn is None:

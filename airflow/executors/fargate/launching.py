@@ -198,6 +198,18 @@ class Launching:
         run.forget_container()
         self.add(run, self._attempt(run.waits))
 
+    def wait_while_away(self, run: Run, reason: str) -> None:
+        """Try again later, at the cost of no attempt, what AWS cannot do for a while."""
+        run.attempt -= 1
+        if run.quiet or run.prepared is None:
+            self.launch_again(run, reason)
+            return
+        run.waits += 1
+        if run.waits == 1:
+            self._owner.noted(run, f"{reason} Trying again.")
+        run.forget_container()
+        self.add(run, self._attempt(run.waits))
+
     def _leave_fallback(self, run: Run, prepared: Prepared, reason: str) -> None:
         """Go back to the first request, after AWS has refused the fallback and started nothing."""
         run.prepared = prepared.as_first()
@@ -275,7 +287,11 @@ class Launching:
             else:
                 self.add(run)
             return
-        if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.LAUNCH_AGAIN):
+        if run.doubtful and reply.problem and outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY):
+            # An error does not say what an earlier call with this token has started.
+            self._say_again(run, outcome)
+            return
+        if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY, Verdict.LAUNCH_AGAIN):
             run.doubtful = False  # A resend repeats the first answer: nothing was started.
         if outcome.verdict is Verdict.ACCEPTED:
             self._owner.accepted(run, outcome.arn or "")
@@ -283,6 +299,8 @@ class Launching:
             self._say_again(run, outcome)
         elif outcome.verdict is Verdict.NO_CAPACITY:
             self.wait_for_capacity(run, outcome.reason)
+        elif outcome.verdict is Verdict.AWAY:
+            self.wait_while_away(run, outcome.reason)
         elif outcome.verdict is Verdict.LAUNCH_AGAIN:
             self.launch_again(run, outcome.reason)
         elif run.prepared is not None and run.prepared.first is not None and not run.doubtful:

@@ -105,7 +105,7 @@ def aws_error(code: str, message: str = "AWS says no", status: int = 400, **memb
         "ResponseMetadata": {"HTTPStatusCode": status},
         **members,
     }
-    return ClientError(response, "AnyCall")
+    return ClientError(response, "RunTask")
 
 
 def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
@@ -153,6 +153,8 @@ class FakeEcs(Ecs):
     """
 
     service_model: Any = None
+
+    endpoint_url = "https://ecs.us-east-1.amazonaws.com"
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -550,6 +552,8 @@ class SteppedFleet:
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self._threads: dict[str, int] = {}
         self._ecs = ecs
+        #: Seconds by which ``time.time`` is ahead of ``time.monotonic``: a host was suspended, or its clock set.
+        self.ahead = 0.0
         self.closing = False
         self.running = False
         self.wake_ups = 0
@@ -563,7 +567,7 @@ class SteppedFleet:
                 post=self._post,
                 emit=self._emit,
                 clock=clock,
-                now=clock,
+                now=lambda: clock.at + self.ahead,
                 random=lambda: 1.0,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,

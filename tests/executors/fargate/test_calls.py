@@ -340,8 +340,10 @@ class TestCounts:
         door.meet(what, None)
         assert door.tally.describe_calls == count
 
-    def test_what_is_left_out_of_an_answer_is_counted(self, door, ecs):
-        """A malformed item harms no other, and is seen in the metrics."""
+    def test_what_is_left_out_of_an_answer_is_counted(self, door, ecs, caplog):
+        """A malformed item harms no other, and the log says once that there are such."""
         ecs.next("describe_tasks", {"tasks": [None, {"taskArn": 3}, {"taskArn": ARN}], "failures": ["x", {}]})
         assert len(door.meet("DescribeTasks", None).value.tasks) == 1
+        door.meet("DescribeTasks", None)
         assert door.tally.malformed == 3
+        assert len([r for r in caplog.records if "malformed" in r.getMessage()]) == 1

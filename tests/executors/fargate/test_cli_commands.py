@@ -33,6 +33,7 @@ from airflow.executors.fargate.cli import commands, containers, workload
 from airflow.executors.fargate.cli.containers import Container
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.rendering import TOKEN
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
@@ -119,7 +120,7 @@ def expect_stop(stub, number, error=None, cluster="fleet"):
         return
     one = container(number, "", cluster=cluster)
     stub.add_response(
-        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": commands.STOP_REASON}
+        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": STOPPED_BY_COMMAND}
     )
 
 

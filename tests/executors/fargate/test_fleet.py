@@ -34,7 +34,7 @@ from airflow.executors.fargate.run import MAX_FAULTS
 from airflow.executors.fargate.searching import SEARCH_DELAYS, Searching
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
-AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
 DENIED = ("AccessDeniedException", "not authorized to perform: ecs:RunTask")
 
 
@@ -57,7 +57,7 @@ def sending(fleet, ecs, fakes, launch):
 
 
 def backing_off(fleet, ecs, fakes, launch):
-    ecs.next("run_task", AGENT)
+    ecs.next("run_task", ATTRIBUTE)
     fleet.add(launch)
 
 
@@ -301,7 +301,7 @@ def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, flee
     assert not list(fleet.fleet.runs())
 
 
-@pytest.mark.parametrize("answer", [AGENT, NO_CAPACITY])
+@pytest.mark.parametrize("answer", [ATTRIBUTE, NO_CAPACITY])
 def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
     """A resend that is answered with a failure repeats the first answer: nothing was started, nothing is searched for."""
     ecs.next("run_task", *[ConnectionResetError(), answer] * 3)
@@ -378,7 +378,7 @@ class Chaos:
 
     def break_at_start(self):
         if arn := self.some([a for a in self.live() if "startedAt" not in self.ecs.tasks[a]]):
-            self.ecs.break_at_start(arn, self.random.choice(["AGENT", "Capacity is unavailable"]))
+            self.ecs.break_at_start(arn, self.random.choice(["ATTRIBUTE", "Capacity is unavailable"]))
 
     def hide(self):
         if arn := self.some(self.live()):
@@ -460,7 +460,7 @@ def life(fakes, fleet, ecs, after_fault):
     :param after_fault: is called with the error; the fleet goes on as its thread would.
     """
     lost = fakes.Lost(ConnectionResetError())
-    ecs.next("run_task", None, AGENT, lost, lost, fakes.aws_error("ThrottlingException"))
+    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"))
     ecs.next("describe_tasks", ConnectionResetError())
     launches = [fakes.make_launch(n) for n in range(7)]
 
@@ -715,3 +715,35 @@ def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, unde
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
     assert not list(fleet.fleet.runs())
+
+
+# What AWS says of an end.
+
+
+def test_a_reason_beside_exit_code_0_is_noted(fleet, ecs, launch):
+    """The launch has finished as its container says, and what AWS says of memory is told before that."""
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], 0)
+    ecs.tasks[ecs.arns[0]]["containers"][0]["reason"] = "OutOfMemoryError: killed"
+    fleet.advance(10)
+    accepted, noted, ended = fleet.told_of(launch)
+    assert "ran out of memory (AWS: OutOfMemoryError: killed" in noted.text
+    assert ended.reason is None
+
+
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_what_somebody_stops_is_not_launched_again(fleet, ecs, launch, exit_code):
+    """Who stops an ECS task means the launch; with exit code 0 it is noted who did."""
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0], "Stopped with airflow fargate stop")
+    task = ecs.tasks[ecs.arns[0]]
+    task["stopCode"] = "UserInitiated"
+    if exit_code is not None:
+        task["containers"][0]["exitCode"] = exit_code
+    fleet.advance(60)
+    assert len(ecs.tokens) == 1
+    told = fleet.told_of(launch)
+    assert "It was stopped with airflow fargate stop" in (
+        told[1].reason if exit_code is None else told[1].text
+    )
+    assert told[-1].reason is None or exit_code is None

@@ -47,7 +47,6 @@ MAY_IMPORT = {
     "database_address": "",
     "errors": "",
     "fitting": "",
-    "hints": "",
     "launch": "",
     "links": "",
     "metrics": "",
@@ -60,19 +59,26 @@ MAY_IMPORT = {
     "template": "",
     "throttle": "",
     "values": "",
-    # A verdict has its explanation in words, which are a module of their own.
-    "outcome": "hints values",
-    # What AWS answers, typed; every call is made through one door.
+    "verdict": "",
+    # What AWS says, explained in words; an error and an answer have a verdict.
+    "explanations": "verdict",
+    "said": "explanations verdict",
+    "credentials": "values",
+    "classify": "credentials said values verdict",
     "answers": "errors launch values",
+    "outcome": "answers classify explanations said verdict",
+    # Every call is made through one door.
     "ecs": "answers pool",
     "calls": "outcome throttle",
     # The options. A single one is read, and its mistake kept, by a module of its own; what the launch type cannot use
     # is left out of the default request as it is of any other.
     "options": "errors template",
-    "config": "errors fitting options",
+    "regions": "options",
+    "config": "errors fitting options regions",
     # The request.
     "merging": "errors fitting launch",
-    "check": "config errors fitting sizes tags",
+    "misplaced": "merging",
+    "check": "config errors fitting misplaced sizes tags",
     "request": "config errors fitting launch merging tags",
     "fragments": "errors fitting merging request",
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
@@ -101,9 +107,9 @@ MAY_IMPORT = {
     # is told everything: it asks nobody.
     "cli.__init__": "",
     "cli.definition": "",
-    "cli.account": "ecs",
+    "cli.account": "classify ecs",
     "cli.facts": "cli.account",
-    "cli.checks": "fitting outcome",
+    "cli.checks": "classify fitting",
     "cli.definition_checks": "cli.checks fitting sizes",
     "cli.permissions": "cli.checks cli.definition_checks",
     "cli.containers": "ecs launch",
@@ -111,7 +117,7 @@ MAY_IMPORT = {
     "cli.workload": "compat errors launch",
     "cli.commands": (
         "check cli.account cli.checks cli.containers cli.definition_checks cli.facts cli.permissions cli.rendering "
-        "cli.workload compat config connecting errors hints launch request"
+        "classify cli.workload compat config connecting errors explanations launch request verdict"
     ),
 }
 

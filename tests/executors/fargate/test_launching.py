@@ -36,7 +36,7 @@ from airflow.executors.fargate.searching import SEARCH_DELAYS
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
-AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
 
 
 class ReadTimeoutError(Exception):
@@ -150,22 +150,64 @@ def test_what_never_started_is_launched_again_so_many_times(fakes, make_fleet, e
     """Each attempt has a new token and waits longer; after the last one the launch fails, with the reason."""
     fleet = make_fleet(max_launch_attempts=most)
     if broken.startswith("failure"):
-        ecs.next("run_task", *[AGENT] * most)
+        ecs.next("run_task", *[ATTRIBUTE] * most)
     fleet.add(launch)
     for _ in range(most):
         for arn in ecs.arns:
-            ecs.break_at_start(arn, "AGENT")
+            ecs.break_at_start(arn, "ATTRIBUTE")
         fleet.advance(40)
     assert len(ecs.tokens) == len(set(ecs.tokens)) == most
-    assert "AGENT" in failed(fleet, launch)
+    assert "ATTRIBUTE" in failed(fleet, launch)
     assert f"Attempts: {most} of {most}" in failed(fleet, launch)
     assert len(fleet.told_of(launch, Noted)) == most - 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Tasks provisioning capacity limit exceeded.",
+        "Error retrieving subnet information for [subnet-1]: no (ErrorCode: AuthFailure)",
+    ],
+)
+def test_an_error_that_passes_costs_no_attempt(fakes, make_fleet, ecs, launch, words):
+    """Nothing was started, so each call has a new token; it is said once, and the launch goes on."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", *[fakes.aws_error("ClientException", words)] * 3)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(ecs.tokens) == len(set(ecs.tokens)) == 4
+    assert [type(event) for event in fleet.told_of(launch)] == [Noted, Accepted]
+    assert words.rstrip(".") in fleet.told_of(launch, Noted)[0].text
+
+
+def test_an_error_that_passes_leaves_in_doubt_what_was_in_doubt(fakes, fleet, ecs, launch):
+    """It says nothing of what an earlier call with the same token has started: that is said again."""
+    passes = fakes.aws_error("ClientException", "Tasks provisioning capacity limit exceeded.")
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), passes)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(set(ecs.tokens)) == len(ecs.arns) == 1
+    assert [type(event) for event in fleet.told_of(launch)] == [Accepted]
+
+
+def test_an_agent_that_reconnects_costs_no_attempt(fakes, make_fleet, ecs, launch):
+    """A failure that passes, and the end of an ECS task for the same reason."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", {"tasks": [], "failures": [{"reason": "AGENT"}]})
+    fleet.add(launch)
+    fleet.advance(10)
+    ecs.break_at_start(ecs.arns[0], "AGENT")
+    fleet.advance(30)
+    ecs.exit(ecs.arns[1], 0)
+    fleet.advance(10)
+    assert len(set(ecs.tokens)) == 3
+    assert fleet.told_of(launch, Ended)[0].reason is None
 
 
 def test_new_attempts_back_off(fakes, make_fleet, ecs, launch):
     """The wait before a new attempt doubles."""
     fleet = make_fleet(max_launch_attempts=5)
-    ecs.next("run_task", *[AGENT] * 4)
+    ecs.next("run_task", *[ATTRIBUTE] * 4)
     fleet.add(launch)
     fleet.advance(600)
     times = [call.at for call in ecs.made("run_task")]
@@ -301,7 +343,7 @@ def test_a_launch_that_is_revoked_while_it_is_searched_for_leaves_no_container(f
 def test_capacity_waits_in_between_leave_the_attempts_alone(fakes, make_fleet, ecs, launch):
     """Attempts that failed count, waits for capacity between them do not."""
     fleet = make_fleet(max_launch_attempts=3)
-    ecs.next("run_task", AGENT, NO_CAPACITY, AGENT, NO_CAPACITY, NO_CAPACITY, AGENT)
+    ecs.next("run_task", ATTRIBUTE, NO_CAPACITY, ATTRIBUTE, NO_CAPACITY, NO_CAPACITY, ATTRIBUTE)
     fleet.add(launch)
     fleet.advance(600)
     assert len(ecs.tokens) == 6
@@ -355,7 +397,10 @@ def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
         ("AccessDeniedException", "not authorized to perform: ecs:RunTask"),
         ("ClusterNotFoundException", "Cluster not found."),
         ("ClientException", "TaskDefinition is inactive"),
-        ("InvalidParameterException", "No Container Instances were found in your cluster."),
+        (
+            "InvalidParameterException",
+            "Override for container named x is not a container in the TaskDefinition.",
+        ),
         ("PlatformUnknownException", "no such platform version"),
     ],
 )
@@ -372,7 +417,7 @@ def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
 
 def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
     """An InvalidParameterException that hides EC2's throttle is a throttle."""
-    words = "Error retrieving security group information: Request limit exceeded. (ErrorCode: RequestLimitExceeded)"
+    words = "Error retrieving security group information: Rate exceeded (ErrorCode: Throttling)"
     ecs.next("run_task", fakes.aws_error("InvalidParameterException", words))
     fleet.add(launch)
     fleet.advance(30)
@@ -411,7 +456,7 @@ def test_a_launch_that_nobody_takes_back_fails_in_the_end(fakes, fleet, ecs, aft
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(lambda f: AGENT, id="never started"),
+        pytest.param(lambda f: ATTRIBUTE, id="never started"),
         pytest.param(lambda f: NO_CAPACITY, id="no capacity"),
         pytest.param(lambda f: f.aws_error(*THROTTLED), id="throttled"),
         pytest.param(lambda f: f.aws_error(*EXPIRED), id="credentials refused"),
@@ -473,7 +518,7 @@ def test_higher_priority_goes_first_then_who_came_first(fakes, make_fleet, ecs):
 def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
     """While the most important launch waits for its back-off, the others are launched."""
     fleet = make_fleet(launch_concurrency=1)
-    ecs.next("run_task", AGENT)
+    ecs.next("run_task", ATTRIBUTE)
     first, second = fakes.make_launch(0, priority=9), fakes.make_launch(1, priority=1)
     fleet.add(first)
     fleet.add(second)
@@ -540,7 +585,7 @@ def test_the_request_of_a_launch_is_made_once(fakes, make_fleet, ecs, launch):
     request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
     build = mock.create_autospec(lambda launch: request, return_value=request)
     fleet = make_fleet(build)
-    ecs.next("run_task", AGENT, ReadTimeoutError())
+    ecs.next("run_task", ATTRIBUTE, ReadTimeoutError())
     fleet.add(launch)
     fleet.advance(60)
     assert len(ecs.tokens) == 3
