@@ -43,6 +43,7 @@ from airflow.executors.fargate.launch import (
     Noted,
     NotFound,
     Strangers,
+    Waiting,
 )
 from airflow.executors.fargate.ledger import Ledger, Standing
 from airflow.executors.fargate.links import launched
@@ -55,8 +56,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow.cli.cli_config import GroupCommand
-    from airflow.executors.fargate.adoption import Adopted
     from airflow.executors.fargate.fleet_thread import FleetThread
+    from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
     from airflow.executors.fargate.running_log import RunningLog
     from airflow.models.taskinstance import TaskInstance
@@ -305,6 +306,8 @@ class FargateExecutor(BaseExecutor):
         for event in thread.events():
             if isinstance(event, Strangers):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
+            elif isinstance(event, Waiting) and event.revoked:
+                self.log_task_event(event="fargate launch", extra=event.text, ti_key=event.launch.key)
             elif isinstance(event, LogLines):
                 # The launch has ended by now; the event is of the try that it was for.
                 self.log_task_event(event="fargate log", extra=event.text, ti_key=event.launch.key)
@@ -319,7 +322,7 @@ class FargateExecutor(BaseExecutor):
             database.hand_back(lost, self.job_id)
         self._metrics.report(thread)
 
-    def _tell(self, event: Accepted | Noted | Ended) -> None:
+    def _tell(self, event: Accepted | Noted | Waiting | Ended) -> None:
         key: Any = event.launch.key
         standing = self._ledger.standing(event)
         if standing is Standing.GIVEN_UP:
@@ -333,7 +336,7 @@ class FargateExecutor(BaseExecutor):
             if event.attempt:
                 text = launched(event.arn, event.cluster, event.attempt)
                 self.log_task_event(event="fargate launch", extra=text, ti_key=key)
-        elif isinstance(event, Noted):
+        elif isinstance(event, (Noted, Waiting)):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Ended):
             self._ended(key, event)
@@ -417,7 +420,7 @@ class FargateExecutor(BaseExecutor):
 
     def _look_for(self, thread: FleetThread, candidates: Sequence[Candidate]) -> Adopted:
         """Return what AWS has told within the time that there is; of the rest events will tell."""
-        from airflow.executors.fargate.adoption import Adopted
+        from airflow.executors.fargate.orphan_checks import Adopted
 
         reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
         thread.tell(thread.fleet.look_for, candidates, reply)

@@ -37,7 +37,8 @@ from benchmarking.seen import Seen, Task, made
 from benchmarking.service import OTHERS, Service
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.adoption import Adopted, Candidate
+    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.present import Candidate
 
 #: No limit, for launches that are not measured.
 UNLIMITED = Limit(rate=1000, burst=1000)

@@ -32,7 +32,11 @@ from typing import Any
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
     "fargate.calls": ("CREDENTIALS_BACK_OFF",),
-    "fargate.launching": ("RESEND_BACK_OFF", "ATTEMPT_BACK_OFF", "REVOCATION"),
+    "fargate.launching": ("RESEND_BACK_OFF", "REVOCATION"),
+    "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE"),
+    "fargate.capacity": ("PROBE_BACK_OFF",),
+    "fargate.preparing": ("FUNCTION_PATIENCE",),
+    "fargate.waits": ("PATIENCE", "AGAIN", "PAUSE"),
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
     "fargate.searching": ("SEARCH_DELAYS",),
     "fargate.ecs_task_search": ("SEARCH_BACK_OFF",),

@@ -149,19 +149,19 @@ GUARDS = (
             Edit(
                 "fargate/fleet.py",
                 "            self.ended(run, outcome.reason, outcome.ended_at)\n",
-                "            self._launching.launch_again(run, outcome.reason)\n",
+                "            self._launching.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
             ),
         ),
     ),
     Guard(
         "Spot has no capacity",
-        "a launch that finds no room goes on with its fallback",
+        "a launch that finds no capacity goes on with its fallback",
         "spot-no-capacity",
         (
             Edit(
-                "fargate/launching.py",
-                "        if run.prepared.fallback is not None:\n",
-                "        if False:\n",
+                "fargate/attempts.py",
+                "        elif run.prepared.fallback is not None:\n",
+                "        elif False:\n",
             ),
         ),
     ),
@@ -201,9 +201,9 @@ GUARDS = (
         "wrong-executor-config",
         (
             Edit(
-                "fargate/launching.py",
-                "        elif isinstance(result.error, RequestError):\n",
-                "        elif isinstance(result.error, RequestError):\n            raise result.error\n",
+                "fargate/preparing.py",
+                "        elif isinstance(reply.error, RequestError):\n",
+                "        elif isinstance(reply.error, RequestError):\n            raise reply.error\n",
             ),
         ),
     ),

@@ -331,7 +331,7 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     queue(executor, key_of())
     executor.heartbeat()
     executor.get_event_buffer()
-    ecs.break_at_start(ecs.arns[0], "AGENT")
+    ecs.break_at_start(ecs.arns[0], "ATTRIBUTE")
     fleet.advance(10)
     executor.heartbeat()
     first, second = ecs.arns
@@ -1276,7 +1276,7 @@ def test_no_secret_reaches_a_log_or_a_repr(fakes, executor, fleet, ecs):
             None,
             lost,
             fakes.aws_error("AccessDeniedException"),
-            {"failures": [{"reason": "AGENT"}]},
+            {"failures": [{"reason": "ATTRIBUTE"}]},
         )
         environment = [{"name": "PASSWORD", "value": SECRET}]
         good = {"overrides": {"containerOverrides": [{"environment": environment}]}}

@@ -489,15 +489,11 @@ class World(RuleBasedStateMachine):
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
         assert (fleet._live, fleet.tally.live_containers) == (set(), 0)
-        launching = fleet._launching
-        for agenda in (
-            launching._unbuilt,
-            launching._ready,
-            launching._waiting,
-            *fleet._following._due.values(),
-        ):
-            assert agenda.first() is None
-            assert not agenda._heap
+        assert fleet._launching._waiting.first() is None
+        assert not fleet._launching._waiting._heap
+        assert not fleet._following._due
+        queue = fleet._launching._queue
+        assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
 
 
 class WorldBefore32(World):

@@ -27,23 +27,20 @@ What has no ECS task is given back to Airflow, which launches it anew. That ther
 minute (:data:`CONSISTENCY`) after the last moment at which the RunTask could have been sent; until then the task instance is
 kept, and AWS is asked again when the time has come.
 
-Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within
-:data:`PATIENCE`: what is not settled by then is kept, the search goes on, and what comes of it is told as events. A task
-instance that was kept and has no ECS task goes back to the scheduler that is gone (``queued_by_job_id``), so that Airflow asks
-again; then the answer is there. Where AWS refuses to tell, for want of a permission, nothing is reset: Airflow's own timeouts
-decide.
+Airflow has its answer in time, and what is not known by then is told as events (``orphan_checks.py``). Where AWS refuses to tell, for
+want of a permission, nothing is reset: Airflow's own timeouts decide.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, Stage
-from airflow.executors.fargate.launch import Launch, NotFound
 from airflow.executors.fargate.links import cluster_name
+from airflow.executors.fargate.orphan_checks import OrphanChecks
 from airflow.executors.fargate.outcome import Verdict, judge_task
 from airflow.executors.fargate.present import Candidate, Found, Match, match
 from airflow.executors.fargate.run import MAX_FAULTS
@@ -54,6 +51,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.answers import EcsTask
     from airflow.executors.fargate.calls import Calls, Reply
     from airflow.executors.fargate.launch import Event, Identity
+    from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)
@@ -61,27 +59,11 @@ log = logging.getLogger(__name__)
 #: Seconds after which RunTask's effect is surely seen by ListTasks; ECS is eventually consistent.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 CONSISTENCY = 60.0
-#: Seconds until Airflow has an answer: a second less than it waits.
-PATIENCE = 7.0
-#: Seconds for which it is remembered that there is no ECS task: several of Airflow's orphan checks, which are 300 s apart.
-REMEMBERED = 3600.0
+#: Of an ECS task that ended without having started, and is none: nothing ran, so Airflow may launch anew at no cost.
+NEVER_STARTED = frozenset({Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY})
 #: The error code of a cluster that does not exist, where nothing can run.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 NO_CLUSTER = "ClusterNotFoundException"
-
-
-@dataclass(frozen=True)
-class Adopted:
-    """The answer: which candidates have an ECS task, and which have none."""
-
-    found: tuple[Found, ...] = ()
-    missing: tuple[Candidate, ...] = ()
-    #: Those of which AWS refused to tell: they may have an ECS task, and nobody knows.
-    untold: tuple[Candidate, ...] = ()
-    #: Those whose ECS task another Airflow's database has, or ours by another name: they are left as they are.
-    elsewhere: tuple[Candidate, ...] = ()
-    #: Those of which it is not known yet: what comes of them is told as events.
-    kept: tuple[Candidate, ...] = ()
 
 
 class Owner(Protocol):
@@ -117,37 +99,6 @@ class _Pending:
         """The cluster that its stored ARN names, where it names one."""
         arn = self.candidate.stored_arn
         return cluster_name(arn) if arn and arn.count("/") > 1 else None
-
-
-@dataclass(eq=False)
-class _Question:
-    """One time that Airflow has asked."""
-
-    reply: Future[Adopted]
-    #: When it has its answer at the latest, by the fleet's clock.
-    until: float
-    #: What is not settled, by task instance.
-    open: dict[Any, Candidate] = field(default_factory=dict)
-    #: What is, by the names of the members of :class:`Adopted`.
-    settled: dict[str, list[Any]] = field(default_factory=dict)
-
-    def settle(self, candidate: Candidate, as_what: str, what: Any) -> bool:
-        """Take what became of a candidate; False where this is not about it."""
-        if self.open.get(candidate.task) != candidate:
-            return False
-        del self.open[candidate.task]
-        self.settled.setdefault(as_what, []).append(what)
-        return True
-
-    def hand_over(self) -> bool:
-        """Answer with what is known by now; False where nobody waits for it any more."""
-        settled = {name: tuple(values) for name, values in self.settled.items()}
-        answer = Adopted(**settled, kept=tuple(self.open.values()))
-        if self.reply.cancelled() or not (self.reply.done() or self.reply.set_running_or_notify_cancel()):
-            return False
-        if not self.reply.done():
-            self.reply.set_result(answer)
-        return True
 
 
 class Adoption:
@@ -190,15 +141,12 @@ class Adoption:
         self._scheduler = scheduler
         self._owner = owner
         self._post = post
-        self._emit = emit
         self._clock = clock
         self._now = now
         self._random = random
         #: By task instance.
         self._open: dict[Any, _Pending] = {}
-        self._questions: list[_Question] = []
-        #: Those that have no ECS task and were kept, with the time when that was found.
-        self._missing: dict[Candidate, float] = {}
+        self._checks = OrphanChecks(emit, clock)
         #: What was described: its ARN, and by task instance cluster and ARN.
         self._known: set[str] = set()
         self._known_of: dict[Any, list[tuple[str, str]]] = {}
@@ -218,33 +166,24 @@ class Adoption:
 
         :param reply: gets the answer within :data:`PATIENCE`; where it was cancelled, all of it is told as events.
         """
-        is_answered = reply.done() and not reply.cancelled()
-        if is_answered or any(question.reply is reply for question in self._questions):
+        unknown = self._checks.ask(candidates, reply)
+        if unknown is None:
             return
-        question = _Question(reply, self._clock() + PATIENCE)
-        self._questions.append(question)
-        self._forget_old()
-        for candidate in candidates:
-            question.open[candidate.task] = candidate
-            if self._missing.pop(candidate, None) is not None:
-                question.settle(candidate, "missing", candidate)
-            else:
-                self._add(candidate)
+        for candidate in unknown:
+            self._add(candidate)
         is_searching = self._search is not None or self._due is not None and self._due <= self._clock()
-        if not (question.open and is_searching):
-            self._answer([question])
+        # Of what was kept before, nothing more is known until its time has come.
+        self._checks.answer(all_of_them=not is_searching)
 
     def work(self) -> float | None:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
         if self.closed:
             return None
         now, self._is_working = self._clock(), True
-        self._answer([question for question in self._questions if question.until <= now])
-        turn = self._search_on(now)
+        self._checks.answer()
+        turns = self._search_on(now), self._checks.next_at()
         self._is_working = False
-        return min(
-            (at for at in (turn, *(each.until for each in self._questions)) if at is not None), default=None
-        )
+        return min((turn for turn in turns if turn is not None), default=None)
 
     def _search_on(self, now: float) -> float | None:
         while self._search or (self._due is not None and self._due <= now):
@@ -288,14 +227,10 @@ class Adoption:
         self._known.add(task.arn)  # Not before: it is described again, if that ends the thread.
 
     def _compare(self, task: EcsTask, identity: Identity, stage: Stage) -> None:
-        """
-        Keep the ECS task if it is that of a candidate's present launch, and the best one yet.
-
-        One that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
-        """
+        """Keep the ECS task if it is that of a candidate's present launch, and the best one yet."""
         pending = self._open.get(identity.task)
         outcome = judge_task(task, identity.container_name)
-        if pending is None or outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
+        if pending is None or outcome.verdict in NEVER_STARTED:
             return
         found = match(
             pending.candidate,
@@ -412,7 +347,7 @@ class Adoption:
         self._due = min(again, default=None)
         if not self._open:
             self._known, self._known_of = set(), {}
-        self._answer([*self._questions])
+        self._checks.answer(all_of_them=True)
 
     def _found(self, pending: _Pending, found: Found) -> None:
         # Once, also if the thread ends meanwhile. Each for itself, so that an error with one loses no other; and before
@@ -423,30 +358,10 @@ class Adoption:
         self._settle(pending.candidate, "found", pending.found)
 
     def _settle(self, candidate: Candidate, as_what: str, what: Any) -> None:
-        asked = [question for question in self._questions if question.settle(candidate, as_what, what)]
-        if not asked and as_what != "found":
-            self._not_found(candidate, as_what)
-        # Not before: if that ends the thread, it is settled again, and all of that can be said twice.
+        self._checks.settle(candidate, as_what, what)
+        # Not before: if that ends the thread, it is settled again.
         self._open.pop(candidate.task, None)
-        self._answer([question for question in asked if not question.open])
-
-    def _answer(self, questions: Sequence[_Question]) -> None:
-        for question in questions:
-            if not question.hand_over():
-                for as_what in ("missing", "untold", "elsewhere"):
-                    for candidate in question.settled.get(as_what, ()):
-                        self._not_found(candidate, as_what)
-            self._questions.remove(question)
-
-    def _not_found(self, candidate: Candidate, as_what: str) -> None:
-        """Let Airflow ask again, and remember what AWS has told for good."""
-        if as_what == "missing":
-            self._missing[candidate] = self._clock()
-        self._emit(NotFound(Launch(candidate.task, candidate.key)))
-
-    def _forget_old(self) -> None:
-        since = self._clock() - REMEMBERED
-        self._missing = {candidate: at for candidate, at in self._missing.items() if at > since}
+        self._checks.answer()
 
     def _is_own(self, cluster: str) -> bool:
         return cluster_name("", cluster) in {cluster_name("", each) for each in self._clusters}

@@ -25,17 +25,19 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.last_lines import Failed
-from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted
+from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, Waiting
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import MAX_FAULTS, Run
 from airflow.executors.fargate.tally import Tally
+from airflow.executors.fargate.waits import Wait, Waits, revoked, starting, with_last_error
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.adoption import Adopted, Adoption
+    from airflow.executors.fargate.adoption import Adoption
     from airflow.executors.fargate.launch import Stranger
+    from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate, Found
     from airflow.executors.fargate.searching import Searching
     from airflow.executors.fargate.wiring import Around
@@ -72,6 +74,7 @@ class Fleet:
         self._handling: Run | None = None
         self._calls = around.calls(self.tally)
         self._launching = around.launching(self, self._calls)
+        self._waits = Waits(tell=self._wait, note=self._tell_wait, clock=self._clock)
         self._following = around.following(self, self._calls)
         self._searching = around.searching(self, self._calls)
         self._adoption = around.adoption(self, self._calls)
@@ -88,12 +91,20 @@ class Fleet:
         run = self._runs[launch.id] = Run(launch, order=next(self._order))
         run.bring_deadline_forward(self._clock(), self._now())
         self._launching.add(run)
+        self._waits.add(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:
-        """Let the launch have no container: launch none, and stop the one that there is."""
+        """Let the launch have no container: launch none, and stop the one that there is; tell what it had come to."""
         run = self._runs.get(launch_id)
         if run is None:
             return
+        if not run.quiet and not run.started:
+            run.quiet = True  # First of all: whatever fails after that, it is not told twice.
+            seconds = self._now() - run.launch.handed_over
+            self._tell_wait(run, revoked(run, reason, seconds, self._wait(run)), revoked=True)
+        self._abandon(run, reason)
+
+    def _abandon(self, run: Run, reason: str) -> None:
         run.quiet, run.stop_reason = True, reason
         if run.arn:
             self._following.stop(run)
@@ -112,7 +123,7 @@ class Fleet:
         if run.arn:
             run.quiet = True
         else:
-            self.revoke(launch_id, "Airflow has launched the task instance again")
+            self._abandon(run, "Airflow has launched the task instance again")
 
     def revoke_all(self, reason: str) -> None:
         """Revoke every launch."""
@@ -149,6 +160,7 @@ class Fleet:
         run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
         self._runs[found.launch.id] = run
         self.accepted(run, found.arn)
+        self._waits.add(run)
         self.seen(run, found.outcome)
 
     # What sweeping asks and tells.
@@ -195,6 +207,8 @@ class Fleet:
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
+        if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
+            self._launching.provisioned(run)
         if outcome.verdict is Verdict.FINISHED:
             if outcome.note:
                 self.noted(run, outcome.note)
@@ -202,12 +216,8 @@ class Fleet:
         elif outcome.verdict is Verdict.FAILED or outcome.verdict is not Verdict.LIVE and run.started:
             self.ended(run, outcome.reason, outcome.ended_at)
             self._want_last_lines(run, outcome)
-        elif outcome.verdict is Verdict.NO_CAPACITY:
-            self._launching.wait_for_capacity(run, outcome.reason)
-        elif outcome.verdict is Verdict.AWAY:
-            self._launching.wait_while_away(run, outcome.reason)
-        elif outcome.verdict is Verdict.LAUNCH_AGAIN:
-            self._launching.launch_again(run, outcome.reason)
+        elif outcome.verdict is not Verdict.LIVE:
+            self._launching.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
             self.tally.live_containers = len(self._live)
@@ -225,6 +235,8 @@ class Fleet:
         if tell:
             # First of all: whatever fails after that, the end has been told, and is not told twice.
             seen_after = None if ended_at is None else self._now() - ended_at
+            if reason and not run.started:
+                reason = with_last_error(run, reason)
             told = reason and _with_whereabouts(reason, run)
             self._emit(Ended(run.launch.without_workload(), told, run.arn, seen_after))
         if tell and run.doubtful:
@@ -233,6 +245,7 @@ class Fleet:
         else:
             run.over = True
             self._runs.pop(run.launch.id, None)
+            self._launching.forget(run)
         self._live.discard(run.launch.id)
         self.tally.live_containers = len(self._live)
         if tell and reason is None:
@@ -250,6 +263,14 @@ class Fleet:
         log.warning("%s: %s", run, text)
         if not run.quiet:
             self._emit(Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
+
+    def _wait(self, run: Run) -> Wait | None:
+        """Return what a launch waits for whose ECS task has not started; None where only its turn has not come."""
+        return starting(run) if run.arn else self._launching.wait(run)
+
+    def _tell_wait(self, run: Run, text: str, revoked: bool = False) -> None:
+        log.info("%s: %s", run, text)
+        self._emit(Waiting(run.launch.without_workload(), _with_whereabouts(text, run), revoked))
 
     def stopped(self, run: Run) -> None:
         """End a launch that has no container to stop."""
@@ -269,6 +290,7 @@ class Fleet:
         self._searches.rotate()  # None holds up the other.
         # Following comes last, since it can use up all that is admitted; searches leave it its share.
         turns = (
+            self._waits.work(),
             self._launching.work(),
             *(search.work() for search in self._searches),
             self._sweeping.work(),
@@ -295,12 +317,15 @@ class Fleet:
             self._searching.clear,
             self._adoption.recover,
             self._sweeping.clear,
+            self._waits.clear,
         ):
             go_on()
         if self._last_lines:
             self._last_lines.clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)
+            if not run.started:
+                self._waits.add(run)
 
     def _suspects(self) -> list[Run]:
         """Return the run whose handling ended the thread: of a batch, the one that it had come to, if any."""

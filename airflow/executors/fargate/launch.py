@@ -263,6 +263,16 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What a launch waits for that has not started for long, or what it had come to when Airflow took it back."""
+
+    launch: Launch
+    text: str
+    #: Whether Airflow has taken it back: that is told though it is the present launch no more.
+    revoked: bool = False
+
+
+@dataclass(frozen=True)
 class LogLines:
     """What the container of a launch that failed has said last; it comes after the launch's end."""
 
@@ -296,4 +306,4 @@ class Strangers:
 
 
 #: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Noted, LogLines, NotFound, Strangers]
+Event = Union[Accepted, Ended, Noted, Waiting, LogLines, NotFound, Strangers]

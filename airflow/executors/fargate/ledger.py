@@ -27,7 +27,7 @@ from collections.abc import Container
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.launch import Accepted, Ended, Identity, Launch, Noted
+from airflow.executors.fargate.launch import Accepted, Ended, Identity, Launch, Noted, Waiting
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.present import Candidate
@@ -102,7 +102,7 @@ class Ledger:
 
     # What the fleet tells.
 
-    def standing(self, event: Accepted | Noted | Ended) -> Standing:
+    def standing(self, event: Accepted | Noted | Waiting | Ended) -> Standing:
         """Tell what an event is about; the container of a key that was kept becomes the key's by it."""
         launch = event.launch
         present = self._launches.get(launch.key)

@@ -34,8 +34,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import TASK_ARN, log_link, region, whereabouts
 from airflow.executors.fargate.logs import LogError, LogLater, told, without_tokens
-from airflow.executors.fargate.outcome import Verdict
 from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate.verdict import Verdict
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs import Line, LogReader, Stream

@@ -71,6 +71,11 @@ def mistake(cpu: str | None, memory: str | None) -> str | None:
     return None
 
 
+def comparable(cpu: str | None, memory: str | None) -> tuple[float, float]:
+    """Return the CPU units and MiB of a size, by which sizes are compared; 0 for what is missing, or is no size."""
+    return _parsed(cpu, _CPU, UNITS_PER_VCPU) or 0.0, _parsed(memory, _MEMORY, MIB_PER_GB) or 0.0
+
+
 def _parsed(text: str | None, pattern: re.Pattern[str], factor: int) -> float | None:
     """Return a size in the smaller unit; None for nothing."""
     found = None if text is None else pattern.fullmatch(text.strip())

@@ -94,6 +94,7 @@ class Around:
         return Launching(
             build=self.build,
             calls=calls,
+            launch_rate=self.config.launch_rate,
             max_attempts=self.config.max_launch_attempts,
             owner=owner,
             clock=self.clock,

@@ -38,7 +38,14 @@ from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, Strangers, TaskInstanceId
+from airflow.executors.fargate.launch import (
+    IDENTITY_VARIABLE,
+    Event,
+    Launch,
+    Strangers,
+    TaskInstanceId,
+    Waiting,
+)
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
 from airflow.executors.fargate.wiring import Around
@@ -546,8 +553,10 @@ class SteppedFleet:
         self.clock = clock
         self.inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.outbox: list[Event] = []
-        #: All events that there have ever been.
+        #: All events that there have ever been, but for those of the next list.
         self.told: list[Event] = []
+        #: What launches have waited for.
+        self.waiting: list[Waiting] = []
         #: By the kind of call.
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self._threads: dict[str, int] = {}
@@ -655,7 +664,10 @@ class SteppedFleet:
 
     def _emit(self, event: Event) -> None:
         self.outbox.append(event)
-        self.told.append(event)
+        if isinstance(event, Waiting):
+            self.waiting.append(event)
+        else:
+            self.told.append(event)
 
 
 class _NoCheck(RequestCheck):

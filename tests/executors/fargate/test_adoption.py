@@ -25,10 +25,11 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.adoption import CONSISTENCY, PATIENCE, REMEMBERED, Adoption
+from airflow.executors.fargate.adoption import CONSISTENCY, Adoption
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, in_batches
 from airflow.executors.fargate.launch import Accepted, Ended, NotFound
+from airflow.executors.fargate.orphan_checks import PATIENCE, REMEMBERED, OrphanChecks
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 from airflow.executors.fargate.run import MAX_FAULTS
 
@@ -702,7 +703,7 @@ def test_what_is_missing_is_not_remembered_for_ever(look, fleet, ecs, candidate)
     look(first)
     fleet.advance(REMEMBERED + CONSISTENCY + 1)
     look(candidate(1))
-    assert not fleet.fleet._adoption._missing
+    assert not fleet.fleet._adoption._checks._missing
     ecs.calls.clear()
     assert look(first).missing == (first,)
     assert ecs.calls
@@ -799,11 +800,9 @@ def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, 
 
 #: What an error can be in; whatever was asked is settled all the same.
 HANDLERS = [
-    *[
-        (Adoption, name)
-        for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_answer", "_found")
-    ],
+    *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_found")],
     *[(Adoption, name) for name in ("_compare", "_describe_known")],
+    *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
 
@@ -816,11 +815,11 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
     for number in range(1, 12):
         left = itertools.count(1)
 
-        def fail_once(*arguments, left=left, number=number):
+        def fail_once(*arguments, left=left, number=number, **named):
             mine = next(left) == number
             if mine and when == "before":
                 raise ZeroDivisionError
-            result = handler(*arguments)
+            result = handler(*arguments, **named)
             if mine:
                 raise ZeroDivisionError
             return result

@@ -25,13 +25,17 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import fleet as fleet_module, launching
+from airflow.executors.fargate.attempts import Attempts
+from airflow.executors.fargate.capacity import CapacityQueue
 from airflow.executors.fargate.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.preparing import Preparing
 from airflow.executors.fargate.run import MAX_FAULTS
 from airflow.executors.fargate.searching import SEARCH_DELAYS, Searching
+from airflow.executors.fargate.waits import Waits
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
 ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
@@ -459,8 +463,12 @@ def life(fakes, fleet, ecs, after_fault):
 
     :param after_fault: is called with the error; the fleet goes on as its thread would.
     """
+
+    def no_capacity(request, token):  # As AWS does, not for a token that has started something.
+        return ecs._run_task(request, token) if token in ecs._tokens else NO_CAPACITY
+
     lost = fakes.Lost(ConnectionResetError())
-    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"))
+    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"), no_capacity)
     ecs.next("describe_tasks", ConnectionResetError())
     launches = [fakes.make_launch(n) for n in range(7)]
 
@@ -495,8 +503,13 @@ def life(fakes, fleet, ecs, after_fault):
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
-    *[(Launching, name) for name in ("add", "_advance", "_built", "_sent", "_say_again")],
-    *[(Launching, name) for name in ("launch_again", "give_up", "work")],
+    *[(Launching, name) for name in ("add", "_send", "_sent", "_say_again")],
+    *[(Launching, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
+    *[(Preparing, name) for name in ("put", "_built", "work")],
+    *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
+    *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
+    (Attempts, "decide"),
+    *[(Waits, name) for name in ("add", "work")],
     *[(Following, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Following, name) for name in ("_stop_answered", "work")],
     (Fleet, "in_doubt"),
@@ -561,7 +574,15 @@ def fail_at(number):
 
 @pytest.mark.parametrize(
     "outside",
-    ["build pool", "launch pool", "watch pool", "stop pool", "log of launching", "log of the fleet"],
+    [
+        "build pool",
+        "launch pool",
+        "watch pool",
+        "stop pool",
+        "log of launching",
+        "log of preparing",
+        "log of the fleet",
+    ],
 )
 def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, monkeypatch, outside):
     """Where no thread can be started for a call, or a line cannot be logged, the same holds."""

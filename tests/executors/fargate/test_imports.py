@@ -84,9 +84,14 @@ MAY_IMPORT = {
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
     "present": "launch links",
     "ecs_task_search": "ecs outcome throttle",
-    "adoption": "ecs_task_search launch links outcome present run",
+    "orphan_checks": "launch",
+    "adoption": "ecs_task_search links orphan_checks outcome present run",
     "sweeping": "answers ecs launch outcome",
-    "launching": "errors fitting outcome run throttle",
+    "capacity": "links run sizes throttle",
+    "preparing": "errors run",
+    "waits": "outcome run",
+    "attempts": "fitting outcome run throttle",
+    "launching": "attempts capacity outcome preparing run throttle waits",
     "following": "ecs launching links outcome run throttle",
     "searching": "ecs_task_search outcome run",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
@@ -94,10 +99,10 @@ MAY_IMPORT = {
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
     "last_lines": "launch links logs",
-    "running_log": "launch links logs outcome pool",
+    "running_log": "launch links logs pool verdict",
     "log_clients": "calls ecs logs running_log",
     "wiring": "adoption calls following last_lines launching searching sweeping",
-    "fleet": "last_lines launch links outcome run tally",
+    "fleet": "last_lines launch links outcome run tally waits",
     "fleet_thread": "fleet pool wiring",
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
