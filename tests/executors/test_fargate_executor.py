@@ -949,6 +949,23 @@ def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, sl
     assert events(executor) == {key_of(0): SUCCESS}
 
 
+def test_what_has_no_container_is_given_back_at_the_second_orphan_check(
+    executor, fleet, ecs, run, orphans, handed_back
+):
+    """As long as AWS need not know it is kept, beside what is adopted at once; what was found then is not asked again."""
+    run(0)
+    lost = orphans(1, sent_until=None)
+    assert list(executor.try_adopt_task_instances([orphans(0), lost])) == []
+    assert executor.running == {key_of(0), key_of(1)}
+    fleet.advance(70)
+    executor.heartbeat()
+    assert [candidate.key for candidate in handed_back] == [key_of(1)]
+    assert executor.running == {key_of(0)}
+    listed = len(ecs.made("list_tasks"))
+    assert list(executor.try_adopt_task_instances([lost])) == [lost]
+    assert len(ecs.made("list_tasks")) == listed
+
+
 def test_what_was_kept_can_be_revoked_before_aws_answers(executor, fleet, ecs, run, slow_adoption):
     """A container that is found after its task instance was taken back is stopped, and tells nothing."""
     arn = run(0)
