@@ -60,10 +60,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow.cli.cli_config import GroupCommand
-    from airflow.executors.fargate.adoption import Adopted, Candidate
     from airflow.executors.fargate.fleet_thread import FleetThread
     from airflow.executors.fargate.launch import Event
     from airflow.executors.fargate.lookups import Findings
+    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.present import Candidate
     from airflow.executors.fargate.running_log import RunningLog
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -475,15 +476,7 @@ class FargateExecutor(BaseExecutor):
         unknown = [c for c in tis_by_candidate if not self._ledger.has(c, self.queued_tasks)]
         if not unknown:
             return []
-        reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
-        thread.tell(thread.fleet.look_for, unknown, reply)
-        try:
-            answer = reply.result(timeout=ADOPTION_PATIENCE)
-        except concurrent.futures.TimeoutError:
-            if reply.cancel():
-                self._keep(unknown)
-                return []
-            answer = reply.result()  # It came at the last moment.
+        answer = self._look_for(thread, unknown)
         for found in answer.found:
             self._supersede(self._ledger.replace(found.candidate.key, found.launch))
             self.running.add(found.candidate.key)
@@ -492,13 +485,29 @@ class FargateExecutor(BaseExecutor):
         for candidate in answer.elsewhere:
             warn_of_another_database()
             self.log_task_event(event="fargate adoption", extra=ELSEWHERE, ti_key=candidate.key)
+        self._keep(answer.kept)
         self.log.info(
             "Adopted %d task instances, %d have no container", len(answer.found), len(answer.missing)
         )
         return [tis_by_candidate[candidate] for candidate in answer.missing]
 
+    def _look_for(self, thread: FleetThread, candidates: Sequence[Candidate]) -> Adopted:
+        """Return what AWS has told within the time that there is; of the rest events will tell."""
+        from airflow.executors.fargate.orphan_checks import Adopted
+
+        reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
+        thread.tell(thread.fleet.look_for, candidates, reply)
+        try:
+            return reply.result(timeout=ADOPTION_PATIENCE)
+        except concurrent.futures.TimeoutError:
+            # The fleet's thread is held up, or has died. Else the answer came at the last moment.
+            return Adopted(kept=tuple(candidates)) if reply.cancel() else reply.result()
+
     def _keep(self, candidates: Sequence[Candidate]) -> None:
-        self.log.warning("AWS has not told yet which of %d task instances have a container", len(candidates))
+        if candidates:
+            self.log.warning(
+                "It is not known yet which of %d task instances have an ECS task", len(candidates)
+            )
         for candidate in candidates:
             self._supersede(self._ledger.keep(candidate))
             self.running.add(candidate.key)

@@ -37,7 +37,8 @@ from benchmarking.seen import Seen, Task, made
 from benchmarking.service import OTHERS, Service
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.adoption import Adopted, Candidate
+    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.present import Candidate
 
 #: No limit, for launches that are not measured.
 UNLIMITED = Limit(rate=1000, burst=1000)
@@ -212,8 +213,8 @@ def adopt(bench: Bench, seen: Seen) -> None:
 
 
 def _candidate(task: Task, known: bool, queued_at: float) -> Candidate:
-    from airflow.executors.fargate.adoption import Candidate
     from airflow.executors.fargate.compat import task_instance_id
+    from airflow.executors.fargate.present import Candidate
 
     key = work.key(task.task_id)
     return Candidate(task_instance_id(key), key, task.arn if known else None, queued_at)

@@ -33,7 +33,7 @@ from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
 from airflow.executors.fargate import compat, database
-from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.present import Candidate
 from fault_matrix.child import KILLED, READY, scheduler_name
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue

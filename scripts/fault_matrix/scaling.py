@@ -38,8 +38,9 @@ SECONDS = {
     "fargate.preparing": ("FUNCTION_PATIENCE",),
     "fargate.waits": ("PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
-    "fargate.searching": ("SEARCH_DELAYS", "ERROR_DELAY", "ADOPTION_BACK_OFF"),
-    "fargate.adoption": ("CONSISTENCY", "SECOND_LOOK"),
+    "fargate.searching": ("SEARCH_DELAYS",),
+    "fargate.ecs_task_search": ("SEARCH_BACK_OFF",),
+    "fargate.adoption": ("CONSISTENCY",),
     "fargate.run": ("MIN_TOKEN_LIFE",),
     "fargate.ecs": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
 }

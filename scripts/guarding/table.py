@@ -116,9 +116,9 @@ GUARDS = (
         "killed",
         (
             Edit(
-                "fargate/adoption.py",
-                "        for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):\n",
-                "        for list_tasks in ():\n",
+                "fargate/ecs_task_search.py",
+                "                self._steps = [_Step(self.stage, cluster) for cluster in self.clusters]\n",
+                "                self._steps = []\n",
             ),
         ),
     ),

@@ -270,7 +270,8 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, wi
         replace(deployment)
     # The one that comes late, and its successor, too: so it is queued still when the late one is found.
     deployment.fargate.adjust(provisioning_time=SLOW_START)
-    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=90, what="a launch to be reset")
+    # That it has no container counts only a minute after the last moment at which it could have been launched.
+    wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=180, what="a launch to be reset")
     moments.open("sent_late")
     for number, what in ((1, "the container that is late"), (2, "that of its successor")):
         wait_until(lambda number=number: moments.launches("sent_late", number), timeout=10, what=what)
@@ -301,7 +302,7 @@ def check_that_nothing_is_reset_while_aws_cannot_be_asked(moments):
     """Let the successor take over while every call fails, for some of Airflow's looks for orphans."""
     moments.fargate.adjust(faults=[{"kind": "server_error", "operation": "*", "status": 503}])
     scheduler = moments.airflow.start_component("scheduler")
-    kept = "AWS has not told yet which of"
+    kept = "It is not known yet which of"
     wait_until(lambda: kept in log_of(scheduler), timeout=90, what="the successor to give up waiting for AWS")
     looks = log_of(scheduler).count(LOOK_FOR_ORPHANS)
     wait_until(

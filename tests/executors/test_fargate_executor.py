@@ -39,11 +39,11 @@ from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat, connecting, database, fleet_thread
-from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import launched, whereabouts
 from airflow.executors.fargate.lookups import BATCH, UNTAKEN
+from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.sweeping import ENDING, FIRST_DELAYS
 from airflow.executors.fargate.wanted import Row
 from airflow.executors.fargate_executor import FargateExecutor
@@ -814,6 +814,7 @@ def orphans(monkeypatch):
     def make(number, external_id=None, queued_at=800.0, **members):
         key = key_of(number)
         ti = task_instance(key)
+        members = {"sent_until": 900.0, **members}
         known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, queued_at, **members)
         return ti
 
@@ -966,6 +967,23 @@ def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, sl
     fleet.advance(5)
     executor.heartbeat()
     assert events(executor) == {key_of(0): SUCCESS}
+
+
+def test_what_has_no_container_is_given_back_at_the_second_orphan_check(
+    executor, fleet, ecs, run, orphans, handed_back
+):
+    """As long as AWS need not know it is kept, beside what is adopted at once; what was found then is not asked again."""
+    run(0)
+    lost = orphans(1, sent_until=None)
+    assert list(executor.try_adopt_task_instances([orphans(0), lost])) == []
+    assert executor.running == {key_of(0), key_of(1)}
+    fleet.advance(70)
+    executor.heartbeat()
+    assert [candidate.key for candidate in handed_back] == [key_of(1)]
+    assert executor.running == {key_of(0)}
+    listed = len(ecs.made("list_tasks"))
+    assert list(executor.try_adopt_task_instances([lost])) == [lost]
+    assert len(ecs.made("list_tasks")) == listed
 
 
 def test_what_was_kept_can_be_revoked_before_aws_answers(executor, fleet, ecs, run, slow_adoption):

@@ -28,9 +28,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.compat import task_instance_id
 from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 
 # What Airflow itself hides a connection's password with; each line of releases has it elsewhere.

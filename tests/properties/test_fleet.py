@@ -41,8 +41,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from airflow.executors.fargate.adoption import CLOCK_TOLERANCE, Candidate
+from airflow.executors.fargate.adoption import CONSISTENCY
 from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId, Waiting
+from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 fakes = doubles.load()
 
@@ -262,8 +263,8 @@ class World(RuleBasedStateMachine):
             self.fleet.advance(CLOCK_TOLERANCE + 1)
 
     @precondition(lambda self: any(task.launch for task in self.tasks))
-    @rule(carried_out=st.booleans(), told=st.booleans())
-    def the_scheduler_dies(self, carried_out, told):
+    @rule(carried_out=st.booleans(), told=st.booleans(), long_ago=st.booleans())
+    def the_scheduler_dies(self, carried_out, told, long_ago):
         """Its calls under way reach AWS or do not; another one adopts; what has no container is launched anew."""
         self.note()
         for call, _ in self.fleet.pools["launch"].jobs if carried_out else ():
@@ -274,17 +275,17 @@ class World(RuleBasedStateMachine):
         self.ecs._answers.clear()  # What AWS refuses to tell of is not this machine's matter.
         tasks = [task for task in self.tasks if task.launch and not self.is_told(task.launch)]
         self.reset |= set(self.launches) - {task.launch.id for task in tasks}
-        present = {self.candidate(task): task for task in tasks}
+        sent_until = self.clock() - (CONSISTENCY if long_ago else 0.0)
+        present = {self.candidate(task, sent_until): task for task in tasks}
         self.fleet = self.new_fleet()
         reply = Future()
         if not told:
             reply.cancel()  # AWS takes too long to answer: what it tells comes as events.
         self.fleet.tell(self.fleet.fleet.look_for, list(present), reply)
-        if told:
-            missing = list(reply.result(timeout=0).missing)
-        else:
-            gone = {event.launch.key for event in self.fleet.told if isinstance(event, NotFound)}
-            missing = [candidate for candidate in present if candidate.key in gone]
+        self.fleet.advance(0.0 if long_ago else CONSISTENCY + 1)
+        missing = list(reply.result(timeout=0).missing) if told else []
+        gone = {event.launch.key for event in self.fleet.told if isinstance(event, NotFound)}
+        missing += [candidate for candidate in present if candidate.key in gone]
         for candidate in missing:
             task = present[candidate]
             alive = [arn for arn in self.containers(task.launch) if self.may_be_adopted(arn)]
@@ -292,9 +293,9 @@ class World(RuleBasedStateMachine):
             self.reset.add(task.launch.id)
             self.launch(task)
 
-    def candidate(self, task):
+    def candidate(self, task, sent_until):
         external = task.launch.id if self.assigns_ids else task.stored_arn
-        return Candidate(task.id, task.id, external, task.launch.handed_over)
+        return Candidate(task.id, task.id, external, task.launch.handed_over, sent_until=sent_until)
 
     def may_be_adopted(self, arn):
         described = self.ecs.tasks[arn]

@@ -28,10 +28,10 @@ import pytest
 from hardening.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 
 from airflow.executors.fargate import compat, ecs
-from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.launch import Launch
+from airflow.executors.fargate.present import Candidate
 from airflow.utils.state import TaskInstanceState
 
 #: Whatever is secret holds this word, in a shape of its own for each place where it is planted.

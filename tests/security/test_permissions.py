@@ -30,7 +30,7 @@ from botocore.session import Session
 from hardening.scheduler import make_key
 
 from airflow.executors.fargate import compat
-from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 
 REPOSITORY = Path(__file__).parents[2]

@@ -15,356 +15,359 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Finds the containers of a scheduler that is gone.
+Finds the ECS tasks of a scheduler that is gone.
 
-A container says in its environment which launch it is for (see ``launch.py``), so nothing rests on what the
-scheduler managed to store before it died. The stored ARNs are described first, then the deployment's containers are
-listed by their ``startedBy``.
+An ECS task says in its environment which launch it is for (see ``launch.py``), so nothing rests on what the scheduler
+managed to store before it died; which one is the present launch's, ``present.py`` tells. The stored ARNs are described first,
+then the deployment's ECS tasks are listed by their ``startedBy`` (``ecs_task_search.py``). What is found is followed at
+once, and what stopped meanwhile is reported. Where more than one can be the present launch's, since only clocks tell them
+apart, the lists of what runs are read before one is chosen.
 
-A container counts if its identity is that of the task instance's **present** launch (:meth:`Candidate.is_present`): by the
-id that Airflow assigned when it queued the task instance or the ARN that was stored in its place (3.2 and newer; no clock
-matters then), or else because it was handed over after ``queued_dttm``. The scheduler that launches writes both, so its clock
-may be wrong, and AWS's does not matter. What stopped meanwhile is reported.
+What has no ECS task is given back to Airflow, which launches it anew. That there is none counts only where AWS was asked a
+minute (:data:`CONSISTENCY`) after the last moment at which the RunTask could have been sent; until then the task instance is
+kept, and AWS is asked again when the time has come.
 
-A database may be a clone of another Airflow's, and both have the same task instances in the same cluster. So an identity also
-names the database (:attr:`Identity.database`): what another one has is not adopted, and its task instance is not reset
-either, since the database's host may just have got a new name.
-
-What has no container is given back to Airflow, which launches it anew. Where AWS cannot be asked within the time that the
-scheduler waits, all is kept; the answer comes later, as events, and what has no container then goes back to the scheduler
-that is gone (``queued_by_job_id``), so that Airflow asks again. Where AWS refuses to tell, for want of a permission, nothing
-is reset either: Airflow's own timeouts decide.
-
-Airflow holds locks on the rows of the task instances meanwhile. So one database query serves any number of them, and a
-second look, which young launches get after :data:`SECOND_LOOK`, describes only what is new.
+Airflow has its answer in time, and what is not known by then is told as events (``orphan_checks.py``). Where AWS refuses to tell, for
+want of a permission, nothing is reset: Airflow's own timeouts decide.
 """
 
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import Any, Optional, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.executors.fargate.answers import EcsTask, Page
-from airflow.executors.fargate.ecs import MAX_DESCRIBED, Ecs
-from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.links import cluster_name
-from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error, judge_task
+from airflow.executors.fargate.orphan_checks import OrphanChecks
+from airflow.executors.fargate.outcome import Verdict, judge_task
+from airflow.executors.fargate.present import Candidate, Found, Match, match
+from airflow.executors.fargate.run import MAX_FAULTS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from airflow.executors.fargate.answers import EcsTask
+    from airflow.executors.fargate.calls import Calls, Reply
+    from airflow.executors.fargate.launch import Event, Identity
+    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
-#: Returns a page of a list: cluster, ``startedBy``, the token of the page.
-ListTasks = Callable[[str, str, Optional[str]], Page]
 
-ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
-#: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over; and by which the clocks
-#: of two schedulers may differ where one launches for another time what the other has launched before.
-CLOCK_TOLERANCE = 2.0
 #: Seconds after which RunTask's effect is surely seen by ListTasks; ECS is eventually consistent.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 CONSISTENCY = 60.0
-#: Seconds until a second look, where a container may be too young to be seen.
-SECOND_LOOK = 3.0
+#: Of an ECS task that ended without having started, and is none: nothing ran, so Airflow may launch anew at no cost.
+NEVER_STARTED = frozenset({Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY})
+#: The error code of a cluster that does not exist, where nothing can run.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+NO_CLUSTER = "ClusterNotFoundException"
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A task instance whose scheduler is gone, as the database has it."""
+class Owner(Protocol):
+    """Who is told what was found."""
 
-    task: TaskInstanceId
-    #: Airflow's key of the task instance.
-    key: Any
-    #: ``external_executor_id``: the launch's id, a container's ARN (of this launch or an earlier one), or None.
-    external_id: str | None
-    #: ``queued_dttm`` of the present launch, seconds since the epoch.
-    queued_at: float | None
-    #: ``queued_by_job_id``: the job of the scheduler that is gone.
-    queued_by: int | None = None
-    #: The name of that scheduler, as its containers have it (:attr:`Identity.scheduler`); None where it is not known.
-    scheduler: str | None = None
-    #: Whether an ARN in ``external_id`` is that of the present launch: 3.2 and newer overwrite it at each queueing.
-    arn_is_present: bool = False
-    #: The metadata database that has it, as its containers have it (:attr:`Identity.database`); None where not known.
-    database: str | None = None
+    def adopt(self, found: Found) -> None:
+        """Take over an ECS task of another scheduler."""
 
-    @property
-    def has_assigned_id(self) -> bool:
-        """Whether ``external_id`` is the launch's id, which Airflow assigned when it queued the task instance."""
-        return bool(self.external_id) and not ARN.fullmatch(self.external_id or "")
-
-    def is_launched_by(self, scheduler: str | None) -> bool:
-        """Tell whether that is known to be the scheduler that is gone."""
-        return scheduler is not None and scheduler == self.scheduler
-
-    def names(self, arn: str | None) -> bool:
-        """Tell whether ``external_id`` is this ARN, told for the present launch and for no earlier one."""
-        return self.arn_is_present and arn is not None and arn == self.external_id
-
-    def is_present(self, identity: Identity, arn: str | None = None) -> bool:
-        """
-        Tell whether the identity is that of this task instance's present launch, not of an earlier one.
-
-        :param arn: of the container that carries it; None where it is not known.
-        """
-        if identity.task != self.task:
-            return False
-        if self.names(arn):
-            return True
-        if self.has_assigned_id:
-            return identity.launch_id == self.external_id
-        return self.queued_at is None or identity.handed_over >= self.queued_at - CLOCK_TOLERANCE
+    def runs(self) -> Iterable[Run]:
+        """Return the launches that are not over."""
 
 
-@dataclass(frozen=True)
-class Found:
-    """A candidate's container."""
+@dataclass(eq=False)
+class _Pending:
+    """A candidate that is not settled."""
 
     candidate: Candidate
-    launch: Launch
-    arn: str
-    cluster: str
-    container_name: str
-    outcome: Outcome
+    #: When Airflow asked first, seconds since the epoch.
+    asked_at: float
+    #: From when on an answer that there is none counts, by the fleet's clock.
+    none_from: float
+    #: Whether what was known of it before was asked for: its stored ARN, and what was described.
+    is_asked: bool = False
+    #: The best that was found yet, where that is not certain.
+    best: Match | None = None
+    #: What was chosen, and is taken over.
+    found: Found | None = None
+    is_elsewhere: bool = False
+    is_refused: bool = False
 
-
-@dataclass(frozen=True)
-class Adopted:
-    """The answer: which candidates have a container, and which have none."""
-
-    found: tuple[Found, ...]
-    missing: tuple[Candidate, ...]
-    #: Those of which AWS refused to tell: they may have a container, and nobody knows.
-    untold: tuple[Candidate, ...] = ()
-    #: Those whose container another Airflow's database has, or ours by another name: they are left as they are.
-    elsewhere: tuple[Candidate, ...] = ()
+    @property
+    def cluster(self) -> str | None:
+        """The cluster that its stored ARN names, where it names one."""
+        arn = self.candidate.stored_arn
+        return cluster_name(arn) if arn and arn.count("/") > 1 else None
 
 
 class Adoption:
     """
-    Looks for containers; keeps no state, so any thread may use it.
+    Finds ECS tasks, in one search for all candidates that are not settled; the fleet's thread alone uses it.
 
-    Its budget: a call for each 100 stored ARNs; only where that leaves candidates without a container, two
-    lists of the deployment's containers (running, stopped) in each cluster, with a call to describe each 100 of
-    them. What else runs there costs nothing, since ``startedBy`` filters the lists.
+    What was described is remembered until all are settled: a later search describes only what is new, and a candidate that
+    comes later gets what there was for it before.
 
-    :param ecs: makes the calls; their errors leave :meth:`look`.
-    :param clusters: where containers are listed; an ARN that names no cluster is of the first one.
-    :param deployment: the ``startedBy`` of the containers.
+    :param calls: makes the calls.
+    :param clusters: where ECS tasks are listed, beside the clusters that stored ARNs name; an ARN that names none is of the
+        first one.
+    :param deployment: the ``startedBy`` of the ECS tasks.
     :param scheduler: the name of the scheduler that asks; None where it has none.
+    :param owner: takes over what is found.
+    :param post: brings a function and its arguments to the fleet's thread.
+    :param emit: takes an event to the executor.
+    :param clock: seconds, never going backwards.
+    :param now: seconds since the epoch.
+    :param random: returns a number from 0 to 1.
     """
 
     def __init__(
-        self, ecs: Ecs, clusters: Sequence[str], deployment: str, scheduler: str | None = None
+        self,
+        *,
+        calls: Calls,
+        clusters: Sequence[str],
+        deployment: str,
+        scheduler: str | None,
+        owner: Owner,
+        post: Callable[..., None],
+        emit: Callable[[Event], None],
+        clock: Callable[[], float],
+        now: Callable[[], float],
+        random: Callable[[], float],
     ) -> None:
-        self._ecs = ecs
+        self._calls = calls
         self._clusters = clusters
         self._deployment = deployment
         self._scheduler = scheduler
+        self._owner = owner
+        self._post = post
+        self._clock = clock
+        self._now = now
+        self._random = random
+        #: By task instance.
+        self._open: dict[Any, _Pending] = {}
+        self._checks = OrphanChecks(emit, clock)
+        #: What was described: its ARN, and by task instance cluster and ARN.
+        self._known: set[str] = set()
+        self._known_of: dict[Any, list[tuple[str, str]]] = {}
+        self._search: EcsTaskSearch | None = None
+        self._is_refused = False
+        #: Whether the thread is here: still, if it has died here. How often it has since a search came to its end.
+        self._is_working = False
+        self._faults = 0
+        #: When the next search begins.
+        self._due: float | None = None
+        #: Whether the scheduler ends, so that nothing more is asked.
+        self.closed = False
 
-    def look(self, asked_at: float, candidates: Sequence[Candidate], seen: set[str]) -> Adopted:
+    def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
         """
-        Ask AWS once, and match.
+        Find the ECS tasks of task instances whose scheduler is gone; said twice, it is done once.
 
-        :param asked_at: when Airflow asked, seconds since the epoch: see :meth:`_came_later`.
-        :param seen: ARNs of containers that are not described again; those that are described are added.
-
-        Where AWS refuses a call for good, such as ListTasks without its permission, what the other calls told
-        stands, and what they did not tell is neither found nor missing.
+        :param reply: gets the answer within :data:`PATIENCE`; where it was cancelled, all of it is told as events.
         """
-        found: dict[Any, tuple[Any, Found]] = {}
-        #: Which candidates have a container that another database has.
-        elsewhere: set[Any] = set()
-        wanted = {candidate.task: candidate for candidate in candidates}
-        refused = False
-        for call, tells_all in self._calls(wanted, found, seen):
-            try:
-                for task in call():
-                    seen.add(task.arn)
-                    if task.started_by == self._deployment:
-                        self._match(task, wanted, found, elsewhere, asked_at)
-            except Exception as error:
-                if judge_error(error).verdict is not Verdict.FAILED:
-                    raise
-                refused = refused or tells_all
-                log.error("AWS refuses to tell of containers to adopt: %s", judge_error(error).reason)
-        matches = tuple(match for _, match in found.values())
-        kept = tuple(c for c in candidates if c.task in elsewhere - found.keys())
-        left = tuple(c for c in candidates if c.task not in elsewhere | found.keys())
-        return Adopted(matches, () if refused else left, left if refused else (), kept)
-
-    def find(self, cluster: str, launch_ids: Collection[str], ended: Collection[str] = ()) -> dict[str, str]:
-        """
-        Return the ARNs of the running containers of launches, by the launches' ids.
-
-        :param ended: ids of launches whose containers count as well where they ran and have ended.
-        """
-        arns: dict[str, str] = {}
-        for identity, task in self._identified(cluster, self._ecs.list_running):
-            if identity.launch_id in launch_ids:
-                arns[identity.launch_id] = task.arn
-        if not arns.keys() >= set(ended):
-            for identity, task in self._identified(cluster, self._ecs.list_stopped):
-                # One that never started may be that of an earlier attempt.
-                if identity.launch_id in ended and judge_task(task, identity.container_name).started:
-                    arns.setdefault(identity.launch_id, task.arn)
-        return arns
-
-    def _identified(self, cluster: str, list_tasks: ListTasks) -> Iterator[tuple[Identity, EcsTask]]:
-        for task in self._described(cluster, [*self._arns(cluster, list_tasks)]):
-            identity = task.identity
-            if identity:
-                yield identity, task
-
-    def _arns(self, cluster: str, list_tasks: ListTasks) -> Iterator[str]:
-        token: str | None = None
-        while True:
-            page = list_tasks(cluster, self._deployment, token)
-            yield from page.arns
-            token = page.next_token
-            if token is None:
-                return
-
-    def _calls(
-        self, wanted: Mapping[Any, Candidate], found: Mapping[Any, Any], seen: Collection[str]
-    ) -> Iterator[tuple[Callable[[], Iterable[EcsTask]], bool]]:
-        """Yield the calls, the fewest first, and whether without one of them a container can be overlooked."""
-        by_cluster: dict[str, list[str]] = {}
-        for candidate in wanted.values():
-            known = ARN.fullmatch(candidate.external_id or "")
-            if known:
-                by_cluster.setdefault(known["cluster"] or self._clusters[0], []).append(known[0])
-        for cluster, arns in by_cluster.items():
-            # Such as that of another Region or of a deleted cluster may be refused: the lists still tell.
-            yield partial(self._described, cluster, arns), False
-        for list_tasks in (self._ecs.list_running, self._ecs.list_stopped):
-            for cluster in self._clusters:
-                if len(found) < len(wanted):
-                    yield partial(self._listed, cluster, list_tasks, seen), True
-
-    def _listed(self, cluster: str, list_tasks: ListTasks, seen: Collection[str]) -> Iterator[EcsTask]:
-        listed = self._arns(cluster, list_tasks)
-        return self._described(cluster, [arn for arn in listed if arn not in seen])
-
-    def _described(self, cluster: str, arns: Sequence[str]) -> Iterator[EcsTask]:
-        for batch in in_batches(arns, MAX_DESCRIBED):
-            yield from self._ecs.describe_tasks(cluster, batch).tasks
-
-    def _match(
-        self,
-        task: EcsTask,
-        wanted: Mapping[Any, Candidate],
-        found: dict[Any, tuple[Any, Found]],
-        elsewhere: set[Any],
-        asked_at: float,
-    ) -> None:
-        """
-        Keep the task if it is the container of a candidate's present launch, and the best one yet.
-
-        A container that ended without having started is none: nothing ran, so Airflow may launch anew at no cost.
-        """
-        identity = task.identity
-        candidate = wanted.get(identity.task) if identity else None
-        if identity is None or candidate is None or not candidate.is_present(identity, task.arn):
+        unknown = self._checks.ask(candidates, reply)
+        if unknown is None:
             return
-        if self._came_later(identity, task.arn, candidate, asked_at):
-            return
+        for candidate in unknown:
+            self._add(candidate)
+        is_searching = self._search is not None or self._due is not None and self._due <= self._clock()
+        # Of what was kept before, nothing more is known until its time has come.
+        self._checks.answer(all_of_them=not is_searching)
+
+    def work(self) -> float | None:
+        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        if self.closed:
+            return None
+        now, self._is_working = self._clock(), True
+        self._checks.answer()
+        turns = self._search_on(now), self._checks.next_at()
+        self._is_working = False
+        return min((turn for turn in turns if turn is not None), default=None)
+
+    def _search_on(self, now: float) -> float | None:
+        while self._search or (self._due is not None and self._due <= now):
+            search = self._search = self._search or self._begin()
+            turn = search.work()
+            if not search.is_over:
+                return turn
+            self._end(search)
+        return self._due
+
+    def recover(self) -> None:
+        """
+        Go on after the thread died: search anew, for the answer that was being handled is lost.
+
+        If that ends the thread again and again, nothing is concluded of those that are searched for.
+        """
+        if self._is_working or (self._search and self._search.is_handling):
+            self._faults += 1
+        if self._search:
+            self._search.end()
+        self._search, self._due, self._is_working = None, self._clock() if self._open else None, False
+        for pending in [*self._open.values()]:
+            pending.is_asked = False
+            if pending.found:
+                self._found(pending, pending.found)
+            elif self._faults >= MAX_FAULTS:
+                self._settle(pending.candidate, "untold", pending.candidate)
+
+    # What the search asks and tells.
+
+    def lacks(self, stage: Stage) -> bool:
+        """Tell whether there is a candidate that is not settled."""
+        return bool(self._open)
+
+    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
+        """Look whether it is a candidate's, and remember it for candidates to come."""
+        identity = task.identity if task.started_by == self._deployment else None
+        if identity is not None:
+            self._compare(task, identity, stage)
+            self._known_of.setdefault(identity.task, []).append((cluster, task.arn))
+        self._known.add(task.arn)  # Not before: it is described again, if that ends the thread.
+
+    def _compare(self, task: EcsTask, identity: Identity, stage: Stage) -> None:
+        """Keep the ECS task if it is that of a candidate's present launch, and the best one yet."""
+        pending = self._open.get(identity.task)
         outcome = judge_task(task, identity.container_name)
-        if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY):
+        if pending is None or outcome.verdict in NEVER_STARTED:
             return
-        if identity.is_of_another_database(candidate.database):
-            elsewhere.add(candidate.task)
+        found = match(
+            pending.candidate,
+            task,
+            identity,
+            outcome,
+            lives=outcome.verdict is Verdict.LIVE,
+            own_scheduler=self._scheduler,
+            asked_at=pending.asked_at,
+        )
+        if found is None:
             return
-        # Within the tolerance of clocks there may be an earlier launch as well. Only one attempt of a launch can have
-        # started; of others the one that lives is the latest.
-        ours = candidate.is_launched_by(identity.scheduler)
-        rank = (
-            candidate.names(task.arn),
-            ours,
-            identity.handed_over,
-            outcome.started,
-            outcome.verdict is Verdict.LIVE,
+        if found.is_elsewhere:
+            pending.is_elsewhere = True
+        elif found.is_certain or (stage is Stage.STOPPED and found.is_likely):
+            self._found(pending, found.found)
+        elif pending.best is None or found.rank > pending.best.rank:
+            pending.best = found
+
+    def has_read(self, stage: Stage) -> None:
+        """Choose among what is not certain, once all that runs was looked at."""
+        if stage is not Stage.KNOWN:
+            for pending in [*self._open.values()]:
+                if pending.best:
+                    self._found(pending, pending.best.found)
+
+    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+        """Conclude nothing of those whose ECS task can be where AWS refuses to tell."""
+        log.error(
+            "AWS refuses to tell of ECS tasks to adopt in cluster %s: %s",
+            cluster,
+            reply.problem.reason if reply.problem else "its answer cannot be handled",
         )
-        if candidate.task in found and found[candidate.task][0] >= rank:
+        if stage is Stage.KNOWN or _code(reply.error) == NO_CLUSTER and not self._is_own(cluster):
+            return  # Such as that of another Region or of a deleted cluster may be refused: the lists still tell.
+        if self._is_own(cluster):
+            self._is_refused = True
+        for pending in self._open.values():
+            pending.is_refused = pending.is_refused or pending.cluster == cluster_name("", cluster)
+
+    # From the question to the answer.
+
+    def _add(self, candidate: Candidate) -> None:
+        pending = self._open.get(candidate.task)
+        if pending is not None and pending.candidate == candidate:
             return
-        launch = Launch(
-            candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over
+        asked_at = self._now()
+        # Never later than now: who is taken for dead launches nothing.
+        ago = 0.0 if candidate.sent_until is None else max(0.0, asked_at - candidate.sent_until)
+        self._open[candidate.task] = _Pending(candidate, asked_at, self._clock() - ago + CONSISTENCY)
+        if self._search is None:
+            self._due = self._clock()
+        else:
+            self._describe_known(self._search, [self._open[candidate.task]])
+
+    def _begin(self) -> EcsTaskSearch:
+        self._due, self._is_refused = None, False
+        for pending in self._open.values():
+            pending.is_refused = False
+        for run in self._owner.runs():  # Which are described anyway, again and again.
+            if run.arn and not run.quiet and run.arn not in self._known:
+                self._known.add(run.arn)
+                self._known_of.setdefault(run.launch.task, []).append((run.cluster, run.arn))
+        search = EcsTaskSearch(
+            calls=self._calls,
+            clusters=self._all_clusters(),
+            deployment=self._deployment,
+            seeker=self,
+            known=self._known,
+            clock=self._clock,
+            random=self._random,
         )
-        cluster = task.cluster or cluster_name(task.arn)
-        found[candidate.task] = (
-            rank,
-            Found(candidate, launch, task.arn, cluster, identity.container_name, outcome),
-        )
+        self._describe_known(search, self._open.values())
+        return search
 
-    def _came_later(self, identity: Identity, arn: str, candidate: Candidate, asked_at: float) -> bool:
-        """
-        Tell whether the container is of a launch that was made after Airflow asked: then it has an owner who lives.
+    def _all_clusters(self) -> list[str]:
+        clusters = {cluster_name("", cluster): cluster for cluster in self._clusters}
+        for pending in self._open.values():
+            if pending.cluster:
+                clusters.setdefault(pending.cluster, pending.cluster)
+        return list(clusters.values())
 
-        While AWS cannot be asked, Airflow may take the task instance back and launch it again, here or in another
-        scheduler. Who has launched the container tells; the clocks of two hosts only where that does not.
-        """
-        if candidate.has_assigned_id or arn == candidate.external_id:
-            return False
-        if candidate.is_launched_by(identity.scheduler):
-            return False
-        if identity.scheduler is not None and identity.scheduler == self._scheduler:
-            return True
-        return identity.handed_over > asked_at + CLOCK_TOLERANCE
+    def _describe_known(self, search: EcsTaskSearch, those: Iterable[_Pending]) -> None:
+        """Have described what a candidate's ARN names, and what was described before it was asked for."""
+        arns: dict[str, set[str]] = {}
+        for pending in those:
+            if pending.is_asked:
+                continue
+            pending.is_asked = True
+            stored = pending.candidate.stored_arn
+            if stored and stored not in self._known:
+                arns.setdefault(pending.cluster or self._clusters[0], set()).add(stored)
+            for cluster, arn in self._known_of.pop(pending.candidate.task, ()):
+                arns.setdefault(cluster, set()).add(arn)
+        for cluster, of_cluster in arns.items():
+            search.describe(cluster, sorted(of_cluster))
 
+    def _end(self, search: EcsTaskSearch) -> None:
+        """Settle those of which this search has told, have the others searched for in their time, and answer."""
+        self._search, self._faults = None, 0
+        self.has_read(Stage.STOPPED)
+        clusters = {cluster_name("", cluster) for cluster in search.clusters}
+        again = []
+        for pending in [*self._open.values()]:
+            is_covered = pending.cluster is None or pending.cluster in clusters
+            if pending.is_elsewhere:
+                self._settle(pending.candidate, "elsewhere", pending.candidate)
+            elif self._is_refused or pending.is_refused:
+                self._settle(pending.candidate, "untold", pending.candidate)
+            elif is_covered and search.listed_at is not None and pending.none_from <= search.listed_at:
+                self._settle(pending.candidate, "missing", pending.candidate)
+            else:
+                again.append(pending.none_from if is_covered else self._clock())
+        self._due = min(again, default=None)
+        if not self._open:
+            self._known, self._known_of = set(), {}
+        self._checks.answer(all_of_them=True)
 
-def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a sequence into pieces of at most that size."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+    def _found(self, pending: _Pending, found: Found) -> None:
+        # Once, also if the thread ends meanwhile. Each for itself, so that an error with one loses no other; and before
+        # anybody can revoke it.
+        if pending.found is None:
+            self._post(self._owner.adopt, found)
+            pending.found = found
+        self._settle(pending.candidate, "found", pending.found)
 
+    def _settle(self, candidate: Candidate, as_what: str, what: Any) -> None:
+        self._checks.settle(candidate, as_what, what)
+        # Not before: if that ends the thread, it is settled again.
+        self._open.pop(candidate.task, None)
+        self._checks.answer()
 
-def look_until_answered(
-    look: Callable[[Sequence[Candidate], set[str]], Adopted],
-    candidates: Sequence[Candidate],
-    *,
-    now: Callable[[], float],
-    wait: Callable[[float], bool],
-    back_off: Callable[[int], float],
-    failed: Callable[[BaseException], None],
-) -> Adopted | None:
-    """
-    Look for containers until AWS can be asked, and a second time where some may be too young to be seen.
-
-    :param look: looks once; gets the ARNs that need not be described again.
-    :param now: seconds since the epoch.
-    :param wait: waits for so many seconds; True means to give up.
-    :param back_off: seconds to wait before a repetition.
-    :param failed: is told each error.
-    :return: the answer, or None after giving up.
-    """
-    repetition = 0
-    while True:
-        try:
-            seen: set[str] = set()
-            answer = look(candidates, seen)
-            young = any(c.queued_at is None or now() - c.queued_at < CONSISTENCY for c in answer.missing)
-            if young and not wait(SECOND_LOOK):
-                again = look(answer.missing, seen)
-                answer = Adopted(
-                    answer.found + again.found,
-                    again.missing,
-                    answer.untold + again.untold,
-                    answer.elsewhere + again.elsewhere,
-                )
-            return answer
-        except Exception as error:
-            repetition += 1
-            failed(error)
-            if wait(back_off(repetition)):
-                return None
+    def _is_own(self, cluster: str) -> bool:
+        return cluster_name("", cluster) in {cluster_name("", each) for each in self._clusters}
 
 
-def hand_over(reply: Future[Adopted], answer: Adopted) -> bool:
-    """Give the answer to whoever waits for it; False where nobody does any more."""
-    if not reply.set_running_or_notify_cancel():
-        return False
-    reply.set_result(answer)
-    return True
+def _code(error: BaseException | None) -> str | None:
+    """Return the error code of botocore's ClientError; None of any other error."""
+    response = getattr(error, "response", None)
+    return response["Error"].get("Code") if isinstance(response, dict) and "Error" in response else None

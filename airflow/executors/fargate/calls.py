@@ -62,7 +62,7 @@ LOG_RATE = 5.0
 SPARE_LAUNCHES = 2
 #: Of ``describe_rate``: with a second's worth of calls at once before, still no minute has more than the rate says.
 DESCRIBE_SHARE = 0.98
-#: Of that what searches may take, so that the ECS tasks that are followed have as much at least.
+#: Of that what searches may take while ECS tasks that are followed wait for their look, so that these have as much at least.
 SEARCH_SHARE = 0.5
 #: Seconds; first wait and limit, where credentials are refused.
 CREDENTIALS_BACK_OFF = 2.0, 15.0
@@ -136,6 +136,8 @@ class Lane:
     :param buckets: each of them admits a call.
     :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
     :param credentials: None for what is no call to AWS.
+    :param shares_with: calls of another kind that come out of the same bucket: while these wait, the share admits a call, too.
+    :param share: what may be had then.
     """
 
     pool: Pool
@@ -143,7 +145,11 @@ class Lane:
     buckets: tuple[TokenBucket, ...] = ()
     counted_with: tuple[TokenBucket, ...] = ()
     credentials: Credentials | None = None
+    shares_with: Lane | None = None
+    share: TokenBucket | None = None
     under_way: int = 0
+    #: Whether a call is due that is not admitted yet.
+    is_waiting: bool = False
     #: Whether the last call was throttled, which is said once.
     throttled: bool = False
 
@@ -160,19 +166,25 @@ class Lane:
     def ready_at(self) -> float:
         """Return the time from which on a call is admitted: in the past, where it is now."""
         turns = [bucket.ready_at() for bucket in self.buckets]
+        if self.share and self.shares_with and self.shares_with.is_waiting:
+            turns.append(self.share.ready_at())
         return max(turns + ([self.credentials.paused_until] if self.credentials else []), default=0.0)
 
     def take(self) -> None:
         """Let a call begin."""
         self.under_way += 1
-        for bucket in self.buckets:
+        for bucket in self._all_buckets():
             bucket.take()
 
     def slow_down(self, called_at: float) -> bool:
         """Slow down, since AWS has throttled a call that was made then; return whether that is to be said."""
         first, self.throttled = not self.throttled, True
         # All of them, whatever the first one says.
-        return any([bucket.slow_down(called_at) for bucket in (*self.buckets, *self.counted_with)]) and first
+        buckets = (*self._all_buckets(), *self.counted_with)
+        return any([bucket.slow_down(called_at) for bucket in buckets]) and first
+
+    def _all_buckets(self) -> tuple[TokenBucket, ...]:
+        return (*self.buckets, self.share) if self.share else self.buckets
 
 
 Then = Callable[[Sequence["Run"], Reply], None]
@@ -228,7 +240,14 @@ class Calls:
         self.launch = lane("launch", concurrency, launches, counted_with=(stops,), credentials=credentials)
         self.stop = lane("stop", STOP_CONCURRENCY, stops, counted_with=(launches,), credentials=credentials)
         self.watch = lane("watch", WATCH_CONCURRENCY, looks, credentials=credentials)
-        self.search = lane("search", SEARCH_CONCURRENCY, looks, searches, credentials=credentials)
+        self.search = lane(
+            "search",
+            SEARCH_CONCURRENCY,
+            looks,
+            credentials=credentials,
+            shares_with=self.watch,
+            share=searches,
+        )
         log_credentials = Credentials(renew_logs, clock, random)
         log_bucket = TokenBucket(LOG_RATE, LOG_RATE, clock)
         self.logs = lane("logs", LOG_CONCURRENCY, log_bucket, credentials=log_credentials)
@@ -294,10 +313,6 @@ class Calls:
         """Call StopTask for a launch's ECS task."""
         call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
         self._make(self.stop, call, then, [run])
-
-    def look(self, look: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
-        """Have what takes several calls made."""
-        self._make(self.search, look, then, runs)
 
     def read_log(self, read: Callable[[], Any], then: Then) -> None:
         """Have a log read."""

@@ -238,6 +238,11 @@ class CapacityQueue:
             lack.tries += 1
             self._enter(lack, self._clock() + self._back_off(lack.tries))
 
+    def is_probe(self, run: Run) -> bool:
+        """Tell whether a run has gone as a probe, of which AWS has not told yet."""
+        lack = self._lacks.get(run.kind or ())
+        return lack is not None and run in lack.probes
+
     # What AWS has told.
 
     def refused(self, run: Run, reason: str) -> None:

@@ -30,10 +30,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.adoption import ARN, Candidate, in_batches
 from airflow.executors.fargate.compat import ASSIGNS_IDS, RUNS_OWN_TRY, task_instance_id
 from airflow.executors.fargate.database_address import address_hash, warn_of_another_database
+from airflow.executors.fargate.ecs_task_search import in_batches
 from airflow.executors.fargate.launch import TaskInstanceId
+from airflow.executors.fargate.present import ARN, Candidate
 from airflow.executors.fargate.sweeping import is_given_up
 from airflow.executors.fargate.wanted import Row
 
@@ -78,17 +79,35 @@ def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
     from airflow.utils.state import State
 
     wanted: dict[Any, TaskInstance] = {inspect(ti).identity: ti for ti in tis}
-    query = select(*inspect(TI).primary_key, *_columns(), Job.start_date)
+    query = select(*inspect(TI).primary_key, *_columns(), Job.start_date, Job.latest_heartbeat, Job.end_date)
     query = query.select_from(TI).outerjoin(Job, Job.id == TI.queued_by_job_id)
     session: Any = object_session(tis[0])
     rows = session.execute(query.where(TI.state.in_(State.adoptable_states)))
     found: dict[Candidate, TaskInstance] = {}
     width, own = len(inspect(TI).primary_key), _own_address_hash(session)
-    for *row, began in rows:
+    for *row, began, heartbeat, ended in rows:
         ti = wanted.get(tuple(row[:width]))
         if ti is not None:
-            found[replace(_candidate(row[width:], began), database=own)] = ti
+            candidate = _candidate(row[width:], began)
+            found[replace(candidate, database=own, sent_until=_sent_until(heartbeat, ended))] = ti
     return found
+
+
+def _sent_until(heartbeat: Any, ended: Any) -> float | None:
+    """
+    Return the last moment at which a scheduler that is gone can have sent a RunTask, seconds since the epoch.
+
+    That is the end of its job, where that ended by itself; else a scheduler sends none once its last heartbeat is too old.
+    """
+    if ended:
+        return float(ended.timestamp())
+    return float((heartbeat + _health_check_threshold()).timestamp()) if heartbeat else None
+
+
+def _health_check_threshold() -> timedelta:
+    from airflow.configuration import conf
+
+    return timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
 
 
 def _columns() -> tuple[Any, ...]:
@@ -227,11 +246,10 @@ def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> 
     """Return the names of those schedulers that are gone, and the own one."""
     from sqlalchemy import select
 
-    from airflow.configuration import conf
     from airflow.jobs.job import Job, JobState
 
     ids = {int(found[1]) for found in map(JOB.match, names) if found}
-    threshold = timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
+    threshold = _health_check_threshold()
     query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
     gone: set[str] = set()
     for job_id, began, state, heartbeat in session.execute(query):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -27,21 +28,21 @@ from airflow.executors.fargate.last_lines import Failed
 from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Launch, Noted, Unconfirmed, Waiting
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
-from airflow.executors.fargate.run import Run
+from airflow.executors.fargate.run import MAX_FAULTS, Run
 from airflow.executors.fargate.tally import Tally
 from airflow.executors.fargate.waits import START_PATIENCE, Wait, Waits, revoked, starting, with_last_error
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.adoption import Adopted, Candidate, Found
+    from airflow.executors.fargate.adoption import Adoption
     from airflow.executors.fargate.launch import Stranger
+    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.present import Candidate, Found
+    from airflow.executors.fargate.searching import Searching
     from airflow.executors.fargate.wiring import Around
 
 log = logging.getLogger(__name__)
-
-#: How often handling a launch may end the thread before the launch is given up.
-MAX_FAULTS = 2
 
 
 class Fleet:
@@ -76,6 +77,8 @@ class Fleet:
         self._waits = Waits(tell=self._wait, note=self._tell_wait, clock=self._clock)
         self._following = around.following(self, self._calls)
         self._searching = around.searching(self, self._calls)
+        self._adoption = around.adoption(self, self._calls)
+        self._searches: deque[Searching | Adoption] = deque((self._searching, self._adoption))
         self._sweeping = around.sweeping(self, self._calls)
         self._last_lines = around.last_lines(self._calls)
 
@@ -172,8 +175,8 @@ class Fleet:
             self.revoke(launch_id, reason)
 
     def close(self) -> None:
-        """Begin no more launches; calls under way come home."""
-        self._launching.closed = True
+        """Begin no more launches, and take over no more; calls under way come home."""
+        self._launching.closed = self._adoption.closed = True
 
     @property
     def launches_unsent(self) -> int:
@@ -191,8 +194,8 @@ class Fleet:
         return self._following.stops_open + self._searching.open
 
     def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
-        """Find the containers of task instances whose scheduler is gone; see :class:`Searching`."""
-        self._searching.look_for(candidates, reply)
+        """Find the containers of task instances whose scheduler is gone; see :class:`Adoption`."""
+        self._adoption.look_for(candidates, reply)
         self._sweeping.hasten()  # For those that will have none, and that may come late.
 
     def judged(self, arns: Collection[str]) -> None:
@@ -344,11 +347,12 @@ class Fleet:
         """Make all calls whose turn it is; return when to look again, or None if only a message can tell."""
         if self._leaving():
             self.close()  # At once, whatever else was told before.
+        self._searches.rotate()  # None holds up the other.
         # Following comes last, since it can use up all that is admitted; searches leave it its share.
         turns = (
             self._waits.work(),
             self._launching.work(),
-            self._searching.work(),
+            *(search.work() for search in self._searches),
             self._sweeping.work(),
             self._following.work(),
             self._last_lines.work() if self._last_lines else None,
@@ -367,14 +371,15 @@ class Fleet:
                 # So that its container, if there is one, is stopped.
                 run.doubtful = bool(run.token or run.arn)
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
-        for clear in (
+        for go_on in (
             self._launching.clear,
             self._following.clear,
             self._searching.clear,
+            self._adoption.recover,
             self._sweeping.clear,
             self._waits.clear,
         ):
-            clear()
+            go_on()
         if self._last_lines:
             self._last_lines.clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
@@ -395,7 +400,7 @@ class Fleet:
                 self._following.add(run)
             if run.stop_reason and run not in calls.runs(calls.stop):
                 self._following.stop(run)
-        elif run in calls.runs(calls.search) or run in self._launching.runs_under_way():
+        elif self._searching.has(run) or run in self._launching.runs_under_way():
             return
         else:
             # The answer that was being handled is lost: there may be a container.

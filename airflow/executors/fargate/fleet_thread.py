@@ -85,7 +85,6 @@ class FleetThread:
                 make_pool=self._make_pool,
                 post=self._post,
                 emit=self._outbox.put,
-                wait=self._closing.wait,
                 clock=time.monotonic,
                 now=time.time,
                 sweep_interval=sweep_interval,

@@ -119,9 +119,10 @@ class Following:
             self._calls.stop_task(run, self._stop_answered)
         while self._calls.admits(self._calls.watch) and (cluster := self._first(now)):
             self._describe(cluster, now)
-        looks = [first for due in self._due.values() if (first := due.first()) is not None]
+        look = min((first for due in self._due.values() if (first := due.first()) is not None), default=None)
+        self._calls.watch.is_waiting = look is not None and look <= now
         turns = (
-            self._calls.turn(self._calls.watch, min(looks, default=None)),
+            self._calls.turn(self._calls.watch, look),
             self._calls.turn(self._calls.stop, self._stops.first()),
         )
         return min((turn for turn in turns if turn is not None), default=None)

@@ -187,6 +187,8 @@ class Launching:
             if self._may_begin(run, now):
                 self._queue.sent(run)
                 self._send(run)
+            elif run.launch.id in self._unconfirmed:
+                self._queue.sent(run)
         return now + PAUSE  # The tokens of many have expired: no turn takes long for that.
 
     def nothing_started(self, run: Run, outcome: Outcome) -> None:
@@ -213,9 +215,13 @@ class Launching:
     def confirm(self, launch_id: str) -> None:
         """Go on with a launch that Airflow still wants."""
         run = self._unconfirmed.pop(launch_id, None)
-        if run is not None:
-            run.confirmed = self._lease.begin()
+        if run is None:
+            return
+        run.confirmed = self._lease.begin()
+        if self.closed or not self._queue.is_probe(run):
             self.add(run)
+        elif self._may_begin(run, self._clock()):
+            self._send(run)  # Its turn as a probe was its own.
 
     def _ask(self, run: Run) -> None:
         """Let a launch wait until the database has confirmed it: another scheduler may have launched it meanwhile."""
@@ -278,7 +284,6 @@ class Launching:
         if run.over:
             return  # Another scheduler has taken over the launch.
         if isinstance(reply.error, NotConfirmed):
-            self._queue.discard(run)
             self.given_up(run) if run.quiet else self._ask(run)
             return
         outcome = reply.problem or judge_run_task(reply.value)

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Identity, Launch, Noted, Waiting
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.adoption import Candidate
+    from airflow.executors.fargate.present import Candidate
 
 
 class Standing(Enum):

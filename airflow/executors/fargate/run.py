@@ -36,6 +36,9 @@ MIN_TOKEN_LIFE = 60.0
 #: Entries of a line that may stand for runs that have left, beside one for each run that has not.
 SPARE_ENTRIES = 16
 
+#: How often handling a launch, or what a search has found, may end the thread before it is given up.
+MAX_FAULTS = 2
+
 
 @dataclass(eq=False)
 class Run:

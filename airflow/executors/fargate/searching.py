@@ -14,150 +14,95 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Has containers looked for of which the fleet does not know: those of another scheduler, and those in doubt."""
+"""Searches for the ECS tasks of launches that may have started: RunTask had no clear answer and is not asked any more."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from airflow.executors.fargate.adoption import (
-    Adopted,
-    Adoption,
-    Candidate,
-    Found,
-    hand_over,
-    look_until_answered,
-)
-from airflow.executors.fargate.launch import Event, Launch, NotFound
-from airflow.executors.fargate.outcome import Outcome, Verdict, judge_error
+from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, Stage
+from airflow.executors.fargate.outcome import judge_task
 from airflow.executors.fargate.run import Agenda, Run
-from airflow.executors.fargate.throttle import BackOff
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
+    from airflow.executors.fargate.answers import EcsTask
     from airflow.executors.fargate.calls import Calls, Reply
 
 log = logging.getLogger(__name__)
 
-#: Seconds until each look for a container of which nobody knows whether it exists.
+#: Seconds until each search for an ECS task of which nobody knows whether it exists.
 SEARCH_DELAYS = (5.0, 30.0, 120.0)
-#: Seconds until the next look where AWS could not be asked, which counts for none.
-ERROR_DELAY = 30.0
 #: Why a launch has failed that Airflow has not given up.
 NOT_FOUND = (
     "RunTask had no clear answer until the token in the command was about to expire, and no container was found that "
     "it could have started."
 )
-#: Seconds; first wait and limit, between looks for a former scheduler's containers where AWS cannot be asked.
-ADOPTION_BACK_OFF = 1.0, 10.0
 
 
 class Owner(Protocol):
     """Who is told what was found."""
 
-    def adopt(self, found: Found) -> None:
-        """Take over a container of another scheduler."""
-
     def accepted(self, run: Run, arn: str) -> None:
-        """AWS has a container for the run."""
+        """AWS has an ECS task for the run."""
 
     def ended(self, run: Run, reason: str | None) -> None:
-        """End a launch that has no container."""
+        """End a launch that has no ECS task."""
+
+    def arns(self) -> Iterable[str]:
+        """Return the ARNs of the ECS tasks that are followed."""
 
 
 class Searching:
     """
-    Looks for containers, all of them in few calls.
+    Searches for all that are due in one cluster, in one search at a time; the fleet's thread alone uses it.
 
-    :param adoption: makes the calls and matches what they tell.
-    :param calls: makes what takes several calls.
-    :param post: brings a function and its arguments to the fleet's thread.
+    :param calls: makes the calls.
+    :param deployment: the ``startedBy`` of the ECS tasks.
     :param owner: is told what was found.
-    :param emit: takes an event to the executor.
-    :param wait: waits for so many seconds on a thread of the pool; True means to give up.
     :param clock: seconds, never going backwards.
-    :param now: seconds since the epoch.
     :param random: returns a number from 0 to 1.
     """
 
     def __init__(
         self,
         *,
-        adoption: Adoption,
         calls: Calls,
-        post: Callable[..., None],
+        deployment: str,
         owner: Owner,
-        emit: Callable[[Event], None],
-        wait: Callable[[float], bool],
         clock: Callable[[], float],
-        now: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self._adoption = adoption
         self._calls = calls
-        self._post = post
+        self._deployment = deployment
         self._owner = owner
-        self._emit = emit
-        self._wait = wait
         self._clock = clock
-        self._now = now
-        self._back_off = BackOff(*ADOPTION_BACK_OFF, random)
+        self._random = random
         self._due = Agenda()
-        #: Whether the last search was refused for good.
-        self._refused = False
-
-    # The containers of another scheduler.
-
-    def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
-        """
-        Find the containers of task instances whose scheduler is gone.
-
-        :param reply: gets the answer; where it was cancelled, since AWS took too long to answer, what is
-            found out later is told as events.
-        """
-        look = partial(
-            look_until_answered,
-            partial(self._adoption.look, self._now()),
-            candidates,
-            now=self._now,
-            wait=self._wait,
-            back_off=self._back_off,
-            failed=_log_failed_look,
-        )
-        self._calls.look(look, partial(self._looked, reply))
-
-    def _looked(self, reply: Future[Adopted], _: Sequence[Run], result: Reply) -> None:
-        if result.error is not None:
-            raise result.error  # A bug: whoever watches over the thread shall see it.
-        answer: Adopted | None = result.value
-        if answer is None:
-            return  # Given up, since the scheduler ends.
-        for found in answer.found:
-            # Each for itself, so that an error with one loses no other; and before anybody can revoke it.
-            self._post(self._owner.adopt, found)
-        if not hand_over(reply, answer):
-            for candidate in (*answer.missing, *answer.untold, *answer.elsewhere):
-                self._emit(NotFound(Launch(candidate.task, candidate.key)))
-
-    # The containers in doubt.
+        self._search: EcsTaskSearch | None = None
+        #: By the ids of their launches, what is searched for and has not been found.
+        self._wanted: dict[str, Run] = {}
+        #: Whether the last search was refused for good, and whether this one was.
+        self._was_refused = self._is_refused = False
 
     @property
     def open(self) -> int:
-        """How many launches that Airflow has given up are looked for: what is found of them is to be stopped."""
-        return sum(run.quiet for run in itertools.chain(self._due, self._calls.runs(self._calls.search)))
+        """How many launches that Airflow has given up are searched for: what is found of them is to be stopped."""
+        return sum(run.quiet for run in itertools.chain(self._due, self._wanted.values()))
+
+    def has(self, run: Run) -> bool:
+        """Tell whether a launch is being searched for at the moment."""
+        return run.launch.id in self._wanted
 
     def add(self, run: Run) -> None:
         """
-        Look for the container of a launch for which RunTask had no clear answer and is not asked any more.
+        Search for the ECS task of a launch for which RunTask had no clear answer and is not asked any more.
 
-        Where Airflow has given up the launch, a container that is found is stopped, else it is the launch's.
+        Where Airflow has given up the launch, an ECS task that is found is stopped, else it is the launch's.
         """
-        if run in self._due or run in self._calls.runs(self._calls.search):
+        if run in self._due or self.has(run):
             return
         if run.searches < len(SEARCH_DELAYS):
             self._due.put(self._clock() + SEARCH_DELAYS[run.searches], run)
@@ -168,57 +113,82 @@ class Searching:
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
         self._due.clear()
+        self._wanted = {}
+        if self._search:
+            self._search.end()
+        self._search = None
 
     def work(self) -> float | None:
-        """Look for all that are due, in one search at a time; return when to look again, or None."""
-        if any(self._calls.runs(self._calls.search)):
-            return None
-        now, first = self._clock(), self._due.take(self._clock())
-        if first is not None:
-            runs = [first]
-            while run := self._due.take(now):
-                runs.append(run)
-            same = [run for run in runs if run.cluster == first.cluster]
-            for other in runs:
-                if other.cluster != first.cluster:
-                    self._due.put(now, other)
-            ids = {run.launch.id for run in same}
-            wanted = {run.launch.id for run in same if not run.quiet}
-            find = partial(self._adoption.find, first.cluster, ids, wanted)
-            self._calls.look(find, self._searched, same)
-            return None
+        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        while self._search or self._begin():
+            turn = self._search.work() if self._search else None
+            if self._search and not self._search.is_over:
+                return turn
+            self._end()
         return self._due.first()
 
-    def _searched(self, runs: Sequence[Run], result: Reply) -> None:
-        failed = result.problem is not None and not self._is_refused(result.problem)
-        found = {} if result.problem is not None else result.value
-        self._refused = self._refused and result.problem is not None
+    def _begin(self) -> bool:
+        """Search for all in the cluster of the first that is due; False where none is."""
+        now = self._clock()
+        first = self._due.take(now)
+        if first is None:
+            return False
+        runs = [first]
+        while run := self._due.take(now):
+            runs.append(run)
+        self._wanted = {run.launch.id: run for run in runs if run.cluster == first.cluster}
         for run in runs:
-            if run.over:
-                continue
-            if failed:
-                self._due.put(self._clock() + ERROR_DELAY, run)
-            elif run.launch.id in found:
-                self._owner.accepted(run, found[run.launch.id])
-            else:
-                # Not before: a search that the thread's death has kept from being made is none.
+            if run.cluster != first.cluster:
+                self._due.put(now, run)
+        self._is_refused = False
+        self._search = EcsTaskSearch(
+            calls=self._calls,
+            clusters=[first.cluster],
+            deployment=self._deployment,
+            seeker=self,
+            known=set(self._owner.arns()),
+            clock=self._clock,
+            random=self._random,
+            runs=[*self._wanted.values()],
+        )
+        return True
+
+    def _end(self) -> None:
+        self._search, wanted, self._wanted = None, self._wanted, {}
+        self._was_refused = self._is_refused
+        for run in wanted.values():
+            if not run.over:
                 run.searches += 1
                 self.add(run)
 
-    def _is_refused(self, outcome: Outcome) -> bool:
-        """Tell whether AWS will say so however often it is asked; said once to whoever can allow it."""
-        if outcome.verdict is not Verdict.FAILED:
-            return False
-        if not self._refused:
+    # What the search asks and tells.
+
+    def lacks(self, stage: Stage) -> bool:
+        """Tell whether there is an ECS task to be found; of those that have ended, only for a launch that is wanted."""
+        return any(
+            not run.over and not (stage is Stage.STOPPED and run.quiet) for run in self._wanted.values()
+        )
+
+    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
+        """Take the ECS task for the launch's, if it is; one that never started may be that of an earlier attempt."""
+        identity = task.identity
+        run = self._wanted.get(identity.launch_id) if identity else None
+        if identity is None or run is None or run.over:
+            return
+        if stage is Stage.STOPPED and (run.quiet or not judge_task(task, identity.container_name).started):
+            return
+        del self._wanted[identity.launch_id]
+        self._owner.accepted(run, task.arn)
+
+    def has_read(self, stage: Stage) -> None:
+        """Need not know."""
+
+    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+        """Count the search as one that has found nothing, and say so once to whoever can allow it."""
+        if not self._was_refused and not self._is_refused:
             log.error(
                 "Containers of which nobody knows whether they exist cannot be searched for: %s Allow ecs:ListTasks and "
                 "ecs:DescribeTasks. Until then such a container is not stopped",
-                outcome.reason,
+                reply.problem.reason if reply.problem else "the answer cannot be handled.",
             )
-        self._refused = True
-        return True
-
-
-def _log_failed_look(error: BaseException) -> None:
-    # Not the error itself: for its message botocore takes the body, such as a proxy's page, which may repeat the request.
-    log.warning("AWS cannot be asked for containers to adopt, asking again: %s", judge_error(error).reason)
+        self._is_refused = True

@@ -44,9 +44,9 @@ from airflow.executors.fargate.launch import Identity, Stranger, Strangers
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_task
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.adoption import Candidate
     from airflow.executors.fargate.calls import Calls, Reply
     from airflow.executors.fargate.launch import Event
+    from airflow.executors.fargate.present import Candidate
     from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)

@@ -27,8 +27,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.adoption import ARN
 from airflow.executors.fargate.launch import CallbackId
+from airflow.executors.fargate.present import ARN
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch

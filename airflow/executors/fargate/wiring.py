@@ -54,7 +54,6 @@ class Around:
     :param make_pool: returns threads that make calls, by a name and how many there are to be.
     :param post: brings a function and its arguments to the fleet's thread.
     :param emit: takes an event to the executor.
-    :param wait: waits for so many seconds on a thread of the pool; True means to give up.
     :param clock: seconds, never going backwards.
     :param now: seconds since the epoch.
     :param random: returns a number from 0 to 1.
@@ -71,7 +70,6 @@ class Around:
     make_pool: Callable[[str, int], Pool]
     post: Callable[..., None]
     emit: Callable[[Event], None]
-    wait: Callable[[float], bool]
     clock: Callable[[], float]
     now: Callable[[], float]
     random: Callable[[], float] = random_number
@@ -125,18 +123,28 @@ class Around:
         read = partial(last_words, self.logs, self.mask)
         return LastLines(read=read, calls=calls, emit=self.emit, clock=self.clock)
 
-    def searching(self, owner: Fleet, calls: Calls) -> Searching:
-        """Return what has containers looked for."""
-        config = self.config
-        return Searching(
-            adoption=Adoption(self.ecs, config.clusters, config.deployment, self.scheduler),
+    def adoption(self, owner: Fleet, calls: Calls) -> Adoption:
+        """Return what finds the ECS tasks of a scheduler that is gone."""
+        return Adoption(
             calls=calls,
-            post=self.post,
+            clusters=self.config.clusters,
+            deployment=self.config.deployment,
+            scheduler=self.scheduler,
             owner=owner,
+            post=self.post,
             emit=self.emit,
-            wait=self.wait,
             clock=self.clock,
             now=self.now,
+            random=self.random,
+        )
+
+    def searching(self, owner: Fleet, calls: Calls) -> Searching:
+        """Return what searches for the ECS tasks of launches that may have started."""
+        return Searching(
+            calls=calls,
+            deployment=self.config.deployment,
+            owner=owner,
+            clock=self.clock,
             random=self.random,
         )
 

@@ -25,19 +25,18 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate import searching
-from airflow.executors.fargate.adoption import (
-    CLOCK_TOLERANCE,
-    CONSISTENCY,
-    SECOND_LOOK,
-    Candidate,
-    in_batches,
-)
+from airflow.executors.fargate.adoption import CONSISTENCY, Adoption
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, in_batches
 from airflow.executors.fargate.launch import Accepted, Ended, NotFound
+from airflow.executors.fargate.orphan_checks import PATIENCE, REMEMBERED, OrphanChecks
+from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
+from airflow.executors.fargate.run import MAX_FAULTS
 
 #: When the task instances were queued for their present launch, and when that launch was handed over.
 QUEUED, HANDED_OVER = 800.0, 801.0
+#: Until when the scheduler that is gone can have sent a RunTask: long ago.
+SENT_UNTIL = 900.0
 #: The id that 3.2 and newer assign when they queue a task instance.
 ASSIGNED = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
 #: Names of schedulers: that which asks, that which is gone, and one of which nothing is known.
@@ -50,6 +49,7 @@ def candidate(fakes):
 
     def make(number=0, external_id=None, queued_at=QUEUED, **members):
         task = fakes.make_task(number)
+        members = {"sent_until": SENT_UNTIL, **members}
         return Candidate(task, f"key of {number}", external_id, queued_at, **members)
 
     return make
@@ -81,16 +81,43 @@ def run(fakes, ecs):
 
 
 @pytest.fixture
-def look(fleet):
-    """Return a function that looks for the containers of candidates, and returns the answer."""
+def ask(fleet):
+    """Return a function that asks for the containers of candidates, and returns what gets the answer."""
 
-    def look(*candidates):
+    def ask(*candidates):
         reply = Future()
         fleet.tell(fleet.fleet.look_for, candidates, reply)
         fleet.settle()
+        return reply
+
+    return ask
+
+
+@pytest.fixture
+def look(fleet, ask):
+    """Return a function that asks for the containers of candidates, and returns the answer."""
+
+    def look(*candidates):
+        reply, until = ask(*candidates), fleet.clock.at + PATIENCE
+        while not reply.done() and fleet.clock.at < until:
+            fleet.advance(min(0.25, until - fleet.clock.at))
         return reply.result(timeout=0)
 
     return look
+
+
+def adopted(fleet):
+    """Return the ARNs of what is followed by now, or was."""
+    return {event.launch.key: event.arn for event in fleet.told if isinstance(event, Accepted)}
+
+
+def not_found(fleet):
+    """Return the keys of which it was told that Airflow is to ask for them again."""
+    return [event.launch.key for event in fleet.told if isinstance(event, NotFound)]
+
+
+def keys(candidates):
+    return [candidate.key for candidate in candidates]
 
 
 def found(answer):
@@ -485,11 +512,57 @@ def test_aws_is_asked_until_it_answers(fakes, look, fleet, ecs, run, candidate, 
     """Nobody concludes from an error that there is no container: the look is repeated, ever later."""
     first, second = run(0), run(1)
     ecs.next(call, *[error(fakes) for _ in range(4)])
-    with mock.patch.object(searching, "log", autospec=True) as log:
-        answer = look(candidate(0, first), candidate(1))
-    assert found(answer) == {"key of 0": first, "key of 1": second}
-    assert fleet.waits == [1, 2, 4, 8]
-    assert log.warning.call_count == 4
+    answer = look(candidate(0, first), candidate(1), candidate(2))
+    fleet.advance(60)
+    assert adopted(fleet) == {"key of 0": first, "key of 1": second}
+    assert [*keys(answer.missing), *not_found(fleet)] == ["key of 2"]
+    if call == "list_tasks":
+        assert len(ecs.made(call)) == 2 + 4
+
+
+def test_what_fails_is_asked_again_and_nothing_else(make_fleet, ecs, run, candidate):
+    """One page, one call to describe: what the others have told is not asked twice."""
+    fleet = make_fleet(poll_interval=30.0)
+    arns = [run(number, scheduler=GONE) for number in range(250)]
+    for name in ("list_tasks", "describe_tasks"):
+        ecs.next(name, None, ConnectionResetError())
+    wanted = [candidate(number, scheduler=GONE) for number in range(251)]
+    fleet.tell(fleet.fleet.look_for, wanted, Future())
+    fleet.advance(4)
+    assert adopted(fleet) == {f"key of {number}": arn for number, arn in enumerate(arns)}
+    assert sorted(len(call.arguments[1]) for call in ecs.made("describe_tasks")) == [50, 100, 100, 100]
+    assert len(ecs.made("list_tasks")) == 3 + 1 + 1
+
+
+def test_adoption_goes_on_once_there_are_credentials(fakes, fleet, ecs, run, candidate, ask):
+    """However long they are refused, what was asked for is found then, and what has no ECS task is told."""
+    arn = run(0)
+    ecs.next("list_tasks", *[fakes.aws_error("ExpiredTokenException")] * 60)
+    reply = ask(candidate(0), candidate(1))
+    fleet.advance(PATIENCE)
+    assert keys(reply.result(timeout=0).kept) == ["key of 0", "key of 1"]
+    fleet.advance(1200)
+    assert adopted(fleet) == {"key of 0": arn}
+    assert not_found(fleet) == ["key of 1"]
+
+
+def test_a_page_whose_token_is_refused_is_read_with_those_before(fakes, fleet, ecs, run, candidate, ask):
+    """A token may have become too old: the list is read from its beginning, and what is known is not described."""
+    arns = [run(number) for number in range(150)]
+    ecs.next("list_tasks", None, fakes.aws_error("InvalidParameterException", "Invalid token"))
+    ask(*[candidate(number) for number in range(150)])
+    fleet.advance(5)
+    assert adopted(fleet) == {f"key of {number}": arn for number, arn in enumerate(arns)}
+    assert [len(call.arguments[1]) for call in ecs.made("describe_tasks")][:2] == [100, 50]
+
+
+def test_a_token_that_is_refused_again_is_a_refusal(fakes, look, ecs, run, candidate):
+    """The list is not read for ever."""
+    for number in range(150):
+        run(number)
+    denied = fakes.aws_error("InvalidParameterException", "Invalid token")
+    ecs.next("list_tasks", None, denied, None, denied)
+    assert keys(look(candidate(200)).untold) == ["key of 200"]
 
 
 @pytest.mark.parametrize("lives", [True, False])
@@ -525,13 +598,12 @@ def test_an_answer_in_time_tells_no_lack(look, fleet, run, candidate):
     assert [type(event) for event in fleet.told] == [Accepted]
 
 
-def test_who_ends_gives_up_asking(fakes, fleet, ecs, candidate):
+def test_who_ends_gives_up_asking(fakes, fleet, ecs, candidate, ask):
     """A scheduler that ends while AWS cannot be asked tells nothing, and asks no more."""
     ecs.next("list_tasks", *[ConnectionResetError()] * 10)
+    reply = ask(candidate())
     fleet.closing = True
-    reply = Future()
-    fleet.tell(fleet.fleet.look_for, [candidate()], reply)
-    fleet.settle()
+    fleet.advance(60)
     assert len(ecs.calls) == 1
     assert not reply.done()
     assert fleet.told == []
@@ -570,36 +642,228 @@ def test_an_error_while_taking_over_loses_no_container(look, fleet, ecs, run, ca
 # How much is asked.
 
 
-def test_young_ones_get_a_second_look(look, fleet, ecs, run, candidate):
-    """ECS is eventually consistent: where a container may be too young to be listed, AWS is asked once more."""
-    arn = run(handed_over=995.0)
-    ecs.hidden.add(arn)
-    ecs.next("list_tasks", None, lambda *_: ecs.hidden.clear() or {})
-    assert found(look(candidate(queued_at=994.0))) == {"key of 0": arn}
-    assert fleet.waits == [SECOND_LOOK]
+@pytest.mark.parametrize(
+    ("sent_before", "counts_after"),
+    [(1000, 0), (CONSISTENCY, 0), (CONSISTENCY - 1, 1), (10, CONSISTENCY - 10), (0, CONSISTENCY)]
+    # Who is taken for dead launches nothing, whatever its heartbeat says by another clock.
+    + [(-30, CONSISTENCY), (None, CONSISTENCY)],
+)
+def test_that_there_is_none_counts_a_minute_after_the_last_launch(
+    look, fleet, candidate, sent_before, counts_after
+):
+    """Only then AWS surely knows what RunTask has started; until then the task instance is kept."""
+    sent_until = None if sent_before is None else fleet.clock.at - sent_before
+    asked_at = fleet.clock.at
+    answer = look(candidate(sent_until=sent_until))
+    assert (keys(answer.missing), keys(answer.kept)) == (
+        (["key of 0"], []) if not counts_after else ([], ["key of 0"])
+    )
+    assert fleet.clock.at - asked_at <= 1
+    fleet.advance(max(0.0, asked_at + counts_after - 0.1 - fleet.clock.at))
+    assert not_found(fleet) == []
+    fleet.advance(2)
+    assert not_found(fleet) == (["key of 0"] if counts_after else [])
 
 
-def test_a_second_look_describes_only_what_is_new(look, fleet, ecs, run, candidate):
-    """While Airflow waits with its rows locked, what is known is not asked for again."""
-    arns = [run(n, handed_over=995.0) for n in range(250)]
-    late = run(250, handed_over=995.0)
+def test_what_aws_knows_late_is_followed_and_only_that_is_described(look, fleet, ecs, run, candidate):
+    """When the time has come the lists are read again; what was described is not described again."""
+    sent_until = fleet.clock.at - 10
+    earlier = [run(number, handed_over=QUEUED - 300) for number in range(150)]
+    late = run(200)
     ecs.hidden.add(late)
-    ecs.next("list_tasks", *[None] * 3, lambda *_: ecs.hidden.clear() or {})
-    stored = [*arns, None]
-    answer = look(*[candidate(n, arn, queued_at=994.0) for n, arn in enumerate(stored)])
-    assert found(answer) == {f"key of {n}": arn for n, arn in enumerate([*arns, late])}
-    described = [call.arguments[1] for call in ecs.made("describe_tasks")]
-    assert [len(arns) for arns in described] == [100, 100, 50, 1]
+    assert keys(look(candidate(0, sent_until=sent_until), candidate(200, sent_until=sent_until)).kept) == [
+        "key of 0",
+        "key of 200",
+    ]
+    ecs.hidden.clear()
+    fleet.advance(CONSISTENCY)
+    described = Counter(arn for call in ecs.made("describe_tasks") for arn in call.arguments[1])
+    assert {described[arn] for arn in earlier} == {1}
+    assert adopted(fleet) == {"key of 200": late}
+    assert not_found(fleet) == ["key of 0"]
+
+
+def test_who_asks_again_is_answered_without_asking_aws(look, ask, fleet, ecs, candidate):
+    """What was found to be missing after the answer is remembered, for that launch and for some time."""
+    sent_until = fleet.clock.at
+    first, other = candidate(sent_until=sent_until), candidate(external_id=ASSIGNED, sent_until=sent_until)
+    assert look(first).kept == (first,)
+    fleet.advance(CONSISTENCY + 1)
+    assert not_found(fleet) == ["key of 0"]
+    ecs.calls.clear()
+    assert ask(first).result(timeout=0).missing == (first,)
+    assert ecs.calls == []
+    assert look(other).missing == (other,)
+    assert len(ecs.made("list_tasks")) == 2
+
+
+def test_what_is_missing_is_not_remembered_for_ever(look, fleet, ecs, candidate):
+    """Who is not asked for again leaves memory."""
+    first = candidate(sent_until=fleet.clock.at)
+    look(first)
+    fleet.advance(REMEMBERED + CONSISTENCY + 1)
+    look(candidate(1))
+    assert not fleet.fleet._adoption._checks._missing
+    ecs.calls.clear()
+    assert look(first).missing == (first,)
+    assert ecs.calls
+
+
+def test_what_was_kept_is_not_asked_for_again_before_its_time(look, ask, fleet, ecs, candidate):
+    """A second question about what is searched for already is answered at once: it is kept."""
+    first = candidate(sent_until=fleet.clock.at)
+    look(first)
+    made = len(ecs.calls)
+    assert ask(first).result(timeout=0).kept == (first,)
+    assert len(ecs.calls) == made
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_the_answer_comes_in_time_with_what_is_known(fleet, ecs, run, candidate, ask, ends):
+    """Airflow holds locks on the rows: what AWS has not told by then is kept, and told as events."""
+    arns = [run(number) for number in range(2)]
+    ecs.next("list_tasks", *[ConnectionResetError()] * 3)
+    reply = ask(candidate(0, arns[0]), candidate(1), candidate(2))
+    fleet.advance(PATIENCE - 0.1)
+    assert (adopted(fleet), reply.done()) == ({"key of 0": arns[0]}, False)
+    if ends:
+        ecs.exit(arns[1], 1)
+    fleet.advance(0.1)
+    answer = reply.result(timeout=0)
+    assert found(answer) == {"key of 0": arns[0]}
+    assert keys(answer.kept) == ["key of 1", "key of 2"]
+    fleet.advance(30)
+    assert adopted(fleet)["key of 1"] == arns[1]
+    assert not_found(fleet) == ["key of 2"]
+
+
+@pytest.mark.parametrize("page", [0, 1, 5])
+def test_who_comes_while_aws_is_asked_gets_what_was_there_before(fleet, ecs, run, candidate, ask, page):
+    """A later question joins the search: what was described before is looked at for it, and no list is read twice."""
+    arns = [run(number) for number in range(600)]
+    for arn in arns:
+        ecs.exit(arn, 0)
+    fleet.take_time(0.2)
+    first = ask(candidate(1000))
+    while (
+        sum(len(call.arguments) and call.arguments[2] == "STOPPED" for call in ecs.made("list_tasks")) <= page
+    ):
+        fleet.advance(0.1)
+    second = ask(*[candidate(number) for number in range(0, 600, 100)], candidate(2000))
+    fleet.advance(30)
+    assert keys(first.result(timeout=0).missing) == ["key of 1000"]
+    assert {match.arn for match in second.result(timeout=0).found} == set(arns[::100])
+    assert keys(second.result(timeout=0).missing) == ["key of 2000"]
+    assert len(ecs.made("list_tasks")) == 1 + 6
+
+
+def test_what_runs_is_found_in_all_clusters_before_what_has_stopped(make_fleet, ecs, run, candidate):
+    """The lists of what runs are read first, and those of what has stopped only where something is still lacking."""
+    fleet, reply = make_fleet(queues={"large": {"cluster": "other"}}), Future()
+    arns = [run(0), run(1, cluster="other")]
+    fleet.tell(fleet.fleet.look_for, [candidate(0), candidate(1)], reply)
+    fleet.settle()
+    assert found(reply.result(timeout=0)) == {"key of 0": arns[0], "key of 1": arns[1]}
+    assert {call.arguments[2] for call in ecs.made("list_tasks")} == {"RUNNING"}
+
+
+def test_clusters_that_stored_arns_name_are_listed(look, ecs, run, candidate):
+    """Where the cluster is the task's own choice, only the ARN of its last launch names it."""
+    earlier, present = run(cluster="named", handed_over=QUEUED - 300), run(cluster="named")
+    ecs.exit(earlier, 0)
+    assert found(look(candidate(external_id=earlier))) == {"key of 0": present}
 
 
 @pytest.mark.parametrize(
-    ("age", "looks"), [(0, 2), (CONSISTENCY - 1, 2), (CONSISTENCY, 1), (1000 - QUEUED, 1), (None, 2)]
+    ("code", "told"), [("ClusterNotFoundException", "missing"), ("AccessDeniedException", "untold")]
 )
-def test_old_ones_get_one_look(look, fleet, ecs, candidate, age, looks):
-    """What was queued a minute ago or longer has been listed if it exists; two looks are the most."""
-    queued_at = None if age is None else fleet.clock.at - age
-    assert len(look(candidate(queued_at=queued_at)).missing) == 1
-    assert len(ecs.made("list_tasks")) == 2 * looks
+def test_a_cluster_that_only_an_arn_names_may_be_refused(look, fakes, ecs, candidate, code, told):
+    """Where it does not exist nothing runs; where AWS refuses to tell, nothing is concluded of those that it is for."""
+    arn = "arn:aws:ecs:us-east-1:123456789012:task/gone/0123456789abcdef"
+    ecs.next("describe_tasks", fakes.aws_error(code))
+    ecs.next("list_tasks", None, fakes.aws_error(code), None, fakes.aws_error(code))
+    answer = look(candidate(0, arn), candidate(1))
+    missing = ["key of 0", "key of 1"] if told == "missing" else ["key of 1"]
+    assert keys(answer.missing) == missing
+    assert keys(answer.untold) == ([] if told == "missing" else ["key of 0"])
+
+
+def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, ecs, run, candidate):
+    """Its cluster is followed by its name, however AWS spells it, so that one call is for both."""
+    arn = run()
+    look(candidate())
+    fleet.add(fakes.make_launch(7))
+    fleet.advance(10)
+    ((cluster, described),) = {call.arguments for call in ecs.made("describe_tasks")[-2:]}
+    assert (cluster, set(described)) == ("cluster", {arn, *ecs.launches_of("launch-7")})
+
+
+#: What an error can be in; whatever was asked is settled all the same.
+HANDLERS = [
+    *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_found")],
+    *[(Adoption, name) for name in ("_compare", "_describe_known")],
+    *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
+    *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), HANDLERS, ids=lambda value: getattr(value, "__name__", value))
+def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, name, when):
+    """Whichever call of a handler fails once, each is settled, and what has an ECS task is given back to nobody."""
+    handler = getattr(owner, name)
+    for number in range(1, 12):
+        left = itertools.count(1)
+
+        def fail_once(*arguments, left=left, number=number, **named):
+            mine = next(left) == number
+            if mine and when == "before":
+                raise ZeroDivisionError
+            result = handler(*arguments, **named)
+            if mine:
+                raise ZeroDivisionError
+            return result
+
+        monkeypatch.setattr(owner, name, fail_once)
+        ecs = fakes.FakeEcs(clock := fakes.Clock())
+        fleet = fakes.SteppedFleet(ecs, clock=clock)
+        arns = []
+        for n in range(3):
+            arns.append(ecs.put(fakes.make_request(fakes.make_launch(n, handed_over=HANDED_OVER))))
+            ecs.start(arns[-1])
+        ecs.exit(arns[2], 1)
+        reply = Future()
+        fleet.tell(fleet.fleet.look_for, [candidate(0, arns[0]), *map(candidate, (1, 2, 3))], reply)
+        faults = 0
+        while fleet.clock.at < 1020:
+            try:
+                fleet.advance(2)
+            except ZeroDivisionError:
+                faults += 1
+                fleet.fleet.recover()
+        answer = reply.result(timeout=0)
+        assert adopted(fleet) == {f"key of {n}": arn for n, arn in enumerate(arns)}
+        assert [event.launch.key for event in fleet.told if isinstance(event, Ended)] == ["key of 2"]
+        assert {*keys(answer.missing), *not_found(fleet)} == {"key of 3"}
+        assert answer.untold == ()
+        assert faults == (next(left) > number)
+        if not faults:
+            assert number > 1, "the handler was never called"
+            return
+
+
+def test_what_ends_the_thread_again_and_again_is_concluded_nothing_of(fleet, ecs, run, candidate, ask):
+    """It harms those alone that are searched for; they are left to Airflow's timeouts."""
+    run(0)
+    with mock.patch.object(Adoption, "_compare", autospec=True, side_effect=ZeroDivisionError):
+        reply = Future()
+        fleet.tell(fleet.fleet.look_for, [candidate(0)], reply)
+        for _ in range(MAX_FAULTS):
+            with pytest.raises(ZeroDivisionError):
+                fleet.settle()
+            fleet.fleet.recover()
+        fleet.settle()
+    assert keys(reply.result(timeout=0).untold) == ["key of 0"]
 
 
 def test_with_stored_arns_nothing_is_listed(look, ecs, run, candidate):
@@ -607,7 +871,8 @@ def test_with_stored_arns_nothing_is_listed(look, ecs, run, candidate):
     arns = [run(n) for n in range(1000)]
     answer = look(*[candidate(n, arn) for n, arn in enumerate(arns)])
     assert len(answer.found) == 1000
-    assert len(ecs.calls) <= 12
+    assert ecs.made("list_tasks") == []
+    assert len([call for call in ecs.calls if call.at < 1001]) <= 12
 
 
 @pytest.mark.parametrize("stopped", [0, 1000])
@@ -620,7 +885,8 @@ def test_without_arns_what_is_not_ours_costs_nothing(fakes, look, ecs, run, cand
         ecs.exit(arn, 0)
     answer = look(*[candidate(n) for n in range(1000)])
     assert found(answer) == {f"key of {n}": arn for n, arn in enumerate(arns)}
-    assert len(ecs.calls) <= 40
+    assert len(ecs.made("list_tasks")) <= 11
+    assert sum(len(call.arguments[1]) for call in ecs.made("describe_tasks") if call.at < 1002) == 1000
     assert max(len(call.arguments[1]) for call in ecs.made("describe_tasks")) <= MAX_DESCRIBED
 
 

@@ -216,8 +216,8 @@ class TestPace:
             ("RunTask", 98, 20),
             ("StopTask", STOP_BURST, STOP_RATE),
             ("DescribeTasks", 10, 9.8),
-            ("ListTasks", 4, 9.8 * SEARCH_SHARE),
-            ("a search", 4, 9.8 * SEARCH_SHARE),
+            ("ListTasks", 10, 9.8),
+            ("a search", 10, 9.8),
         ],
     )
     def test_calls_keep_to_their_rate(self, door, clock, what, burst, rate):
@@ -231,7 +231,8 @@ class TestPace:
         assert clock.at < at <= clock.at + 1 / rate + 0.001
 
     def test_searches_leave_half_of_the_looks_to_what_is_followed(self, door, clock):
-        """However much is searched, half of describe_rate is there for the ends of ECS tasks."""
+        """However much is searched, half of describe_rate is there for the ends of ECS tasks that wait to be looked at."""
+        door.calls.watch.is_waiting = True
         door.drain("ListTasks")
         door.drain("DescribeTasks")
         searched = watched = 0
@@ -241,6 +242,15 @@ class TestPace:
             watched += door.drain("DescribeTasks")
         assert watched >= 9.8 * (1 - SEARCH_SHARE) * 100 - 1
         assert searched == pytest.approx(9.8 * SEARCH_SHARE * 100, rel=0.05)
+
+    def test_searches_have_what_is_not_needed_for_looks(self, door, clock):
+        """While no ECS task waits to be looked at, searches go at the whole rate."""
+        door.drain("ListTasks")
+        searched = 0
+        for _ in range(1000):
+            clock.at += 0.1
+            searched += door.drain("ListTasks")
+        assert searched == pytest.approx(9.8 * 100, rel=0.05)
 
     def test_there_is_a_connection_for_each_thread_that_calls(self, fakes, make_door):
         """botocore throws away a connection more than its pool has, and says so in the log."""

@@ -69,10 +69,10 @@ class Metadata:
         self.add_job(GONE, "failed", now)
         self.add_job(SILENT, "running", now - timedelta(hours=1))
 
-    def add_job(self, number, state, heartbeat):
+    def add_job(self, number, state, heartbeat, **others):
         self.began[number] = QUEUED_AT - timedelta(days=number, microseconds=number)
         values = {"id": number, "job_type": "SchedulerJob", "state": state, "latest_heartbeat": heartbeat}
-        self._insert(Job, {**values, "start_date": self.began[number]})
+        self._insert(Job, {**values, "start_date": self.began[number], **others})
 
     def name(self, number):
         return f"{number}@{self.began[number].timestamp():.6f}"
@@ -170,6 +170,28 @@ def test_a_candidate_says_which_database_has_it_and_what_its_arn_tells(metadata,
     tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
     (candidate,) = database.candidates(tis)
     assert (candidate.database, candidate.arn_is_present) == (address, database.ASSIGNS_IDS)
+
+
+@pytest.mark.parametrize(
+    ("heartbeat", "ended", "sent_until"),
+    [
+        # Killed: it sends nothing once its heartbeats are older than the threshold.
+        (QUEUED_AT, None, QUEUED_AT + timedelta(seconds=45)),
+        (QUEUED_AT, QUEUED_AT + timedelta(seconds=3), QUEUED_AT + timedelta(seconds=3)),
+        (None, None, None),
+    ],
+)
+@pytest.mark.parametrize("state", ["running", "failed"])
+def test_a_candidate_says_until_when_its_scheduler_can_have_launched(
+    metadata, monkeypatch, heartbeat, ended, sent_until, state
+):
+    """A scheduler that ended by itself has an end in the database, whatever another one wrote there of its state."""
+    monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "45")
+    metadata.add_job(77, state, heartbeat, end_date=ended)
+    metadata.store(0, queued_by_job_id=77)
+    tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
+    (candidate,) = database.candidates(tis)
+    assert candidate.sent_until == (sent_until and sent_until.timestamp())
 
 
 # Which database is which.

@@ -27,12 +27,14 @@ import pytest
 from airflow.executors.fargate import fleet as fleet_module, launching
 from airflow.executors.fargate.attempts import Attempts
 from airflow.executors.fargate.capacity import CapacityQueue
-from airflow.executors.fargate.fleet import MAX_FAULTS, Fleet
+from airflow.executors.fargate.ecs_task_search import EcsTaskSearch
+from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
 from airflow.executors.fargate.preparing import Preparing
-from airflow.executors.fargate.searching import ERROR_DELAY, SEARCH_DELAYS, Searching
+from airflow.executors.fargate.run import MAX_FAULTS
+from airflow.executors.fargate.searching import SEARCH_DELAYS, Searching
 from airflow.executors.fargate.waits import Waits
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
@@ -244,8 +246,8 @@ def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
     in_doubt_with_nothing(fleet, ecs, fakes, launch)
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"), ConnectionResetError())
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
-    fleet.advance(sum(SEARCH_DELAYS) + 2 * ERROR_DELAY + 10)
-    assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS) + 2  # An error counts for no look.
+    fleet.advance(sum(SEARCH_DELAYS) + 10)
+    assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS) + 2  # An error counts for no search.
     assert not list(fleet.fleet.runs())
     assert fleet.settle() is None
 
@@ -511,7 +513,8 @@ HANDLERS = [
     *[(Following, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Following, name) for name in ("_stop_answered", "work")],
     (Fleet, "in_doubt"),
-    *[(Searching, name) for name in ("add", "work", "_searched")],
+    *[(Searching, name) for name in ("add", "work", "take", "_begin", "_end")],
+    *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
 
 

@@ -83,7 +83,10 @@ MAY_IMPORT = {
     "request": "config errors fitting launch merging tags",
     "fragments": "errors fitting merging request",
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
-    "adoption": "answers ecs launch links outcome",
+    "present": "launch links",
+    "ecs_task_search": "ecs outcome throttle",
+    "orphan_checks": "launch",
+    "adoption": "ecs_task_search links orphan_checks outcome present run",
     "sweeping": "answers ecs launch outcome",
     "capacity": "links run sizes throttle",
     "preparing": "errors run",
@@ -91,10 +94,10 @@ MAY_IMPORT = {
     "attempts": "fitting outcome run throttle",
     "launching": "attempts capacity lease outcome preparing run throttle waits",
     "following": "ecs launching links outcome run throttle",
-    "searching": "adoption launch outcome run throttle",
+    "searching": "ecs_task_search outcome run",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
     "ledger": "launch",
-    "wanted": "adoption launch",
+    "wanted": "launch present",
     "lookups": "launch lease sweeping wanted",
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
@@ -107,7 +110,7 @@ MAY_IMPORT = {
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
     "compat": "errors launch template",
-    "database": "adoption compat database_address launch sweeping wanted",
+    "database": "compat database_address ecs_task_search launch present sweeping wanted",
     # The commands. Airflow makes its parser for each command that is run, so their definition imports nothing. A check
     # is told everything: it asks nobody.
     "cli.__init__": "",

@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.adoption import Candidate
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.ledger import Ledger, Standing
+from airflow.executors.fargate.present import Candidate
 
 KEY, OTHER = "key", "other"
 HANDED_OVER = 1000.0

@@ -18,15 +18,13 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate import searching
-from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate import ecs_task_search, searching
 from airflow.executors.fargate.launch import Ended
-from airflow.executors.fargate.searching import ERROR_DELAY, NOT_FOUND, SEARCH_DELAYS
+from airflow.executors.fargate.searching import NOT_FOUND, SEARCH_DELAYS
 
 #: Until the last search for a launch has been made.
 ALL_SEARCHES = sum(SEARCH_DELAYS) + 5
@@ -94,7 +92,8 @@ def test_a_launch_that_is_wanted_fails_in_words(fakes, fleet, ecs, log):
     ecs.next("run_task", *[ConnectionResetError()] * 100)
     ecs.next("list_tasks", *[fakes.aws_error(*DENIED)] * 100)
     fleet.advance(100 + ALL_SEARCHES)
-    assert [event.reason for event in fleet.told if isinstance(event, Ended)] == [NOT_FOUND]
+    (ended,) = [event for event in fleet.told if isinstance(event, Ended)]
+    assert ended.reason.startswith(NOT_FOUND)
     assert not list(fleet.fleet.runs())
 
 
@@ -104,19 +103,47 @@ def test_what_is_not_refused_for_good_is_no_search(fakes, fleet, ecs, launch, lo
     lose(fakes, ecs, fleet, launch)
     ecs.next("list_tasks", *[fakes.aws_error(code)] * 20)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
-    fleet.advance(21 * ERROR_DELAY)
+    fleet.advance(600)
     assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
     assert lines(log.error) == []
 
 
 @pytest.mark.parametrize("status", [403, 502])
-def test_no_line_repeats_what_a_proxy_answers(fakes, fleet, ecs, log, status):
+def test_no_line_repeats_what_a_proxy_answers(fakes, fleet, ecs, launch, log, monkeypatch, status):
     """For its message botocore takes the body, which may repeat the request with all that is in it."""
+    told = mock.create_autospec(ecs_task_search.log, instance=True)
+    monkeypatch.setattr(ecs_task_search, "log", told)
+    lose(fakes, ecs, fleet, launch)
     ecs.next("list_tasks", fakes.aws_error(str(status), f"<html>{MARKER}</html>", status))
-    reply = Future()
-    fleet.tell(fleet.fleet.look_for, [Candidate(fakes.make_task(), "key", None, None)], reply)
-    fleet.settle()
-    assert reply.done()
-    (line,) = lines(log.warning)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(ALL_SEARCHES)
+    (line,) = [*lines(log.error), *lines(told.warning)]
     assert MARKER not in line
     assert str(status) in line
+
+
+@pytest.mark.parametrize("revoked", [True, False])
+def test_a_search_goes_on_once_there_are_credentials(fakes, fleet, ecs, revoked):
+    """However long they are refused, a launch that may have started is not ended: its ECS task is found, and stopped."""
+    launch = fakes.make_launch(expires=fleet.clock() + 200)
+    ecs.next("run_task", fakes.Lost(ConnectionResetError()), *[ConnectionResetError()] * 100)
+    fleet.add(launch)
+    fleet.advance(150)
+    ecs.next("list_tasks", *[fakes.aws_error("ExpiredTokenException")] * 60)
+    if revoked:
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(1200)
+    assert fleet.told_of(launch, Ended) == []
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == (ecs.arns if revoked else [])
+    assert [run.arn for run in fleet.fleet.runs()] == ecs.arns
+
+
+def test_what_is_followed_is_not_described_for_a_search(fakes, fleet, ecs, launch):
+    """A search lists all ECS tasks, and describes those of which the fleet knows nothing."""
+    fleet.add(*[fakes.make_launch(number) for number in range(1, 51)])
+    lose(fakes, ecs, fleet, launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    (arn,) = ecs.launches_of(launch.id)
+    fleet.advance(SEARCH_DELAYS[0] + 0.1)
+    assert (arn,) in [call.arguments[1] for call in ecs.made("describe_tasks")]
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]

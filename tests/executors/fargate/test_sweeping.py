@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from concurrent.futures import Future
 from unittest import mock
 
 import pytest
@@ -190,18 +191,10 @@ def test_after_an_adoption_sweeps_come_sooner(fleet, ecs):
     """What was found to have no container, and was reset, may have one later."""
     fleet.advance(INTERVAL)
     before = len(ecs.made("list_tasks"))
-    fleet.tell(fleet.fleet.look_for, [], _Reply())
+    fleet.tell(fleet.fleet.look_for, [], Future())
     fleet.advance(sum(FIRST_DELAYS) + len(FIRST_DELAYS) + 1)
     looks = [call for call in ecs.made("list_tasks")[before:] if call.arguments[2] == "RUNNING"]
     assert len(looks) >= len(FIRST_DELAYS)
-
-
-class _Reply:
-    def set_running_or_notify_cancel(self):
-        return True
-
-    def set_result(self, result):
-        pass
 
 
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 450])
@@ -402,7 +395,7 @@ def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
     """The bucket is that of the looks at containers: where a sweep is throttled they are, too."""
     run()
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
-    (shared, _), (bucket,) = fleet.fleet._calls.search.buckets, fleet.fleet._calls.watch.buckets
+    (shared,), (bucket,) = fleet.fleet._calls.search.buckets, fleet.fleet._calls.watch.buckets
     before = bucket.rate
     fleet.advance(FIRST_DELAYS[0])
     assert bucket.rate < before
