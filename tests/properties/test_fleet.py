@@ -42,7 +42,7 @@ from hypothesis.stateful import (
 )
 
 from airflow.executors.fargate.adoption import CONSISTENCY
-from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId
+from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 fakes = doubles.load()
@@ -417,7 +417,7 @@ class World(RuleBasedStateMachine):
         self.note()
         ends = defaultdict(list)
         for event in self.told:
-            assert isinstance(event, (Accepted, Ended, Noted, NotFound))
+            assert isinstance(event, (Accepted, Ended, Noted, NotFound, Waiting))
             if isinstance(event, Ended):
                 ends[event.launch.id].append(event)
         for launch_id, told in ends.items():
