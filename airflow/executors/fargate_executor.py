@@ -27,11 +27,13 @@ import concurrent.futures
 import gc
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat
+from airflow.executors.fargate.database_address import warn_of_another_database
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import (
     Abandoned,
@@ -43,6 +45,7 @@ from airflow.executors.fargate.launch import (
     NotFound,
     Strangers,
     Unconfirmed,
+    Waiting,
 )
 from airflow.executors.fargate.ledger import Ledger, Standing
 from airflow.executors.fargate.links import launched
@@ -72,6 +75,12 @@ TERMINATE_PATIENCE = 300.0
 #: Seconds that the scheduler waits for AWS when it takes over from another one. What has not been told by
 #: then is told later; until then the task instances are kept. Airflow holds locks on their rows meanwhile.
 ADOPTION_PATIENCE = 8.0
+#: Why a task instance is neither adopted nor given back.
+UNTOLD = "AWS refuses to tell whether it has a container of the scheduler before; Airflow's timeouts decide."
+ELSEWHERE = (
+    "Its ECS task comes from another metadata database under the same [fargate] deployment. It is neither followed "
+    "nor launched anew; Airflow's timeouts decide. The scheduler's log says what to do."
+)
 
 
 def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[str, Any]]:
@@ -128,6 +137,8 @@ class FargateExecutor(BaseExecutor):
         self._unsaved_events: list[Any] = []
         #: What tells this scheduler from all others.
         self._scheduler: str | None = None
+        #: What tells its metadata database from all others.
+        self._database: str | None = None
         self._running_log: RunningLog | None = None
         #: Events of launches that the database could not tell of yet.
         self._postponed: list[Event] = []
@@ -168,6 +179,7 @@ class FargateExecutor(BaseExecutor):
         rules = Rules.of(self.job_id, compat.ASSIGNS_IDS, compat.RUNS_OWN_TRY, compat.FAILS_RUNNING)
         interval, lease = compat.sweep_interval(), compat.lease()
         self._lookups.start(database.rows, rules, interval, lease, time.monotonic, time.time)
+        self._database = database.own_address_hash() if self._scheduler else None
         self._fleet_thread = FleetThread(
             ecs,
             config,
@@ -256,7 +268,7 @@ class FargateExecutor(BaseExecutor):
             del queue[key]
             self.running.add(key)
             if is_task or compat.RUNS_CALLBACKS:
-                launches.append(compat.launch_of_workload(workload, time.time(), self._scheduler))
+                launches.append(compat.launch_of_workload(workload, time.time()))
             else:
                 self.fail(key, "Airflow executes callbacks in containers from 3.3 on. Name another executor.")
         # 3.2 hands over the lowest priority first.
@@ -280,13 +292,13 @@ class FargateExecutor(BaseExecutor):
                 queue=queue,
                 priority=self._priorities.get(key, 0),
                 handed_over=time.time(),
-                scheduler=self._scheduler,
                 environment=compat.COMMAND_ENVIRONMENT,
             )
         )
 
     def _hand_over(self, launch: Launch) -> None:
         thread = self._require_thread()
+        launch = replace(launch, scheduler=self._scheduler, database=self._database)
         self._supersede(self._ledger.replace(launch.key, launch.without_workload()))
         thread.tell(thread.fleet.add, launch)
 
@@ -332,6 +344,8 @@ class FargateExecutor(BaseExecutor):
                 self._postponed.append(event)
             elif isinstance(event, Strangers):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
+            elif isinstance(event, Waiting) and event.revoked:
+                self.log_task_event(event="fargate launch", extra=event.text, ti_key=event.launch.key)
             elif isinstance(event, LogLines):
                 # The launch has ended by now; the event is of the try that it was for.
                 self.log_task_event(event="fargate log", extra=event.text, ti_key=event.launch.key)
@@ -347,7 +361,7 @@ class FargateExecutor(BaseExecutor):
             database.hand_back(lost, self.job_id)
         self._metrics.report(thread)
 
-    def _tell(self, event: Accepted | Noted | Ended | Abandoned, findings: Findings) -> None:
+    def _tell(self, event: Accepted | Noted | Waiting | Ended | Abandoned, findings: Findings) -> None:
         key: Any = event.launch.key
         standing = self._ledger.standing(event)
         if standing is Standing.GIVEN_UP:
@@ -357,7 +371,7 @@ class FargateExecutor(BaseExecutor):
         if isinstance(event, Accepted):
             if findings.verdict(event.launch) is Verdict.WANTED:
                 self._accepted(key, event)
-        elif isinstance(event, Noted):
+        elif isinstance(event, (Noted, Waiting)):
             self.log_task_event(event="fargate launch", extra=event.text, ti_key=key)
         elif isinstance(event, Abandoned):
             self._ledger.end(key)
@@ -367,7 +381,8 @@ class FargateExecutor(BaseExecutor):
             self._ended(key, event, findings)
 
     def _accepted(self, key: TaskInstanceKey, event: Accepted) -> None:
-        self.running_state(key, event.arn)  # Which the scheduler stores as external_executor_id.
+        # Which the scheduler stores; None clears the ARN of an earlier launch.
+        self.running_state(key, compat.external_id(event.arn))
         self._metrics.time("launch_duration", event.waited)
         if event.attempt:
             text = launched(event.arn, event.cluster, event.attempt)
@@ -473,8 +488,10 @@ class FargateExecutor(BaseExecutor):
             self._supersede(self._ledger.replace(found.candidate.key, found.launch))
             self.running.add(found.candidate.key)
         for candidate in answer.untold:
-            text = "AWS refuses to tell whether it has a container of the scheduler before; Airflow's timeouts decide."
-            self.log_task_event(event="fargate adoption", extra=text, ti_key=candidate.key)
+            self.log_task_event(event="fargate adoption", extra=UNTOLD, ti_key=candidate.key)
+        for candidate in answer.elsewhere:
+            warn_of_another_database()
+            self.log_task_event(event="fargate adoption", extra=ELSEWHERE, ti_key=candidate.key)
         self.log.info(
             "Adopted %d task instances, %d have no container", len(answer.found), len(answer.missing)
         )

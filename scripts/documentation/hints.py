@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from airflow.executors.fargate.hints import EXIT_CODES, HINTS
+from airflow.executors.fargate.explanations import EXIT_CODES, EXPLANATIONS, Explanation
 from documentation.options import REPOSITORY
 
 FILE = REPOSITORY / "docs" / "executor" / "fargate-troubleshooting.rst"
@@ -33,10 +33,27 @@ NAMES = re.compile(r"\b(?:(?:ecs|iam|logs):\w+|[a-z]+[A-Z]\w*|awsvpc)")
 
 def made() -> str:
     """Return the whole file as it ought to be."""
-    words = _table("AWS says", ((f"``{sign}``", meaning, remedy) for sign, meaning, remedy in HINTS))
+    words = _table("AWS says", _explanations())
     codes = _table("Exit code", ((str(code), *told) for code, told in EXIT_CODES.items()))
     text = _put(FILE.read_text(encoding="utf-8"), "words of AWS", words)
     return _put(text, "exit codes", codes)
+
+
+def sign(row: Explanation) -> str:
+    """Return what AWS says, by which a row is found, as literal text: a leading word, and a phrase behind it."""
+    words, phrase = row.leading.split(), row.phrase.strip(" :")
+    if not phrase:
+        return ", ".join(f"``{word}``" for word in words)
+    # What tells of EC2's errors can begin with any of several words, which say nothing.
+    return f"``{phrase}``" if not words or "Unexpected" in words else f"``{words[0]} … {phrase}``"
+
+
+def _explanations() -> Iterator[tuple[str, str, str]]:
+    """Yield a row for each meaning, with all that AWS says of it."""
+    signs: dict[tuple[str, str], list[str]] = {}
+    for row in EXPLANATIONS:
+        signs.setdefault((row.meaning.replace("{subnet}", "a subnet"), row.remedy), []).append(sign(row))
+    yield from ((", ".join(said), meaning, remedy) for (meaning, remedy), said in signs.items())
 
 
 def _put(text: str, name: str, table: str) -> str:

@@ -153,7 +153,9 @@ def _of_the_last_end(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator
     right = FAILED
     if row.expected.ends == BY_EXIT_CODE and launch.ran:
         right = SUCCESS if exit_code(launch.ran[-1]) == 0 else FAILED
-    elif row.expected.ends == BY_EXIT_CODE and len(launch.failed) != ATTEMPTS:
+    elif row.expected.ends == BY_EXIT_CODE and len(launch.failed) != (
+        row.expected.failed_starts[1] or ATTEMPTS
+    ):
         yield f"it ended after {len(launch.failed)} failed starts"
     if end.state != right:
         yield f"it is told as {end.state} and should be {right} ({reason})"

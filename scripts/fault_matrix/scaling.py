@@ -32,11 +32,15 @@ from typing import Any
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
     "fargate.calls": ("CREDENTIALS_BACK_OFF",),
-    "fargate.launching": ("RESEND_BACK_OFF", "ATTEMPT_BACK_OFF", "REVOCATION"),
+    "fargate.launching": ("RESEND_BACK_OFF", "REVOCATION"),
+    "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE"),
+    "fargate.capacity": ("PROBE_BACK_OFF",),
+    "fargate.preparing": ("FUNCTION_PATIENCE",),
+    "fargate.waits": ("PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
     "fargate.searching": ("SEARCH_DELAYS", "ERROR_DELAY", "ADOPTION_BACK_OFF"),
     "fargate.adoption": ("CONSISTENCY", "SECOND_LOOK"),
-    "fargate.fleet": ("MIN_TOKEN_LIFE",),
+    "fargate.run": ("MIN_TOKEN_LIFE",),
     "fargate.ecs": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
 }
 #: Constants that are something a second, or a second cubed, with that power.

@@ -70,9 +70,9 @@ GUARDS = (
         "sidecar-early",
         (
             Edit(
-                "fargate/outcome.py",
-                'isinstance(container, Mapping) and container.get("name") == name:',
-                "isinstance(container, Mapping):",
+                "fargate/answers.py",
+                "for one in self.containers if one.name == name)",
+                "for one in self.containers)",
             ),
         ),
     ),
@@ -93,7 +93,7 @@ GUARDS = (
         (
             Edit(
                 "fargate/outcome.py",
-                "verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN",
+                "verdict = verdict_of(said) or Verdict.LAUNCH_AGAIN",
                 "verdict = Verdict.LAUNCH_AGAIN",
             ),
         ),
@@ -106,7 +106,7 @@ GUARDS = (
             Edit(
                 "fargate/outcome.py",
                 "    if not stopped:\n",
-                "    if not stopped or not is_number(exit_code):\n",
+                "    if not stopped or container.exit_code is None:\n",
             ),
         ),
     ),
@@ -126,7 +126,7 @@ GUARDS = (
         "credentials expired for 30 s",
         "refused credentials are no refusal of the launch",
         "credentials-expired",
-        (Edit("fargate/outcome.py", "    if code in CREDENTIAL_CODES:\n", "    if not code:\n"),),
+        (Edit("fargate/classify.py", "    if code in CREDENTIAL_CODES:\n", "    if not code:\n"),),
     ),
     Guard(
         "interruption of Spot, 20 %: before the start",
@@ -135,8 +135,8 @@ GUARDS = (
         (
             Edit(
                 "fargate/outcome.py",
-                'no_room = task.get("stopCode") == "SpotInterruption" or any(',
-                "no_room = any(",
+                "verdict = Verdict.FAILED if by_somebody else _where_nothing_started(said)",
+                "verdict = Verdict.LAUNCH_AGAIN",
             ),
         ),
     ),
@@ -149,19 +149,19 @@ GUARDS = (
             Edit(
                 "fargate/fleet.py",
                 "            self.ended(run, outcome.reason, outcome.ended_at)\n",
-                "            self._launching.launch_again(run, outcome.reason)\n",
+                "            self._launching.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
             ),
         ),
     ),
     Guard(
         "Spot has no capacity",
-        "a launch that finds no room goes on with its fallback",
+        "a launch that finds no capacity goes on with its fallback",
         "spot-no-capacity",
         (
             Edit(
-                "fargate/launching.py",
-                "        if run.prepared.fallback is not None:\n",
-                "        if False:\n",
+                "fargate/attempts.py",
+                "        elif run.prepared.fallback is not None:\n",
+                "        elif False:\n",
             ),
         ),
     ),
@@ -189,9 +189,9 @@ GUARDS = (
         "no-credentials",
         (
             Edit(
-                "fargate/outcome.py",
-                "Verdict.CREDENTIALS if names & CREDENTIAL_ERRORS else Verdict.IN_DOUBT",
-                "Verdict.IN_DOUBT",
+                "fargate/credentials.py",
+                "    if any(cls.__name__ in CREDENTIAL_ERRORS for cls in type(error).__mro__):\n",
+                "    if False:\n",
             ),
         ),
     ),
@@ -201,9 +201,9 @@ GUARDS = (
         "wrong-executor-config",
         (
             Edit(
-                "fargate/launching.py",
-                "        elif isinstance(result.error, RequestError):\n",
-                "        elif isinstance(result.error, RequestError):\n            raise result.error\n",
+                "fargate/preparing.py",
+                "        elif isinstance(reply.error, RequestError):\n",
+                "        elif isinstance(reply.error, RequestError):\n            raise reply.error\n",
             ),
         ),
     ),

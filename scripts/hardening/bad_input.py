@@ -70,6 +70,8 @@ _NO_JSON = "it is no JSON"
 OPTIONS = rows(
     {
         "region = eu_west_1": "it is not the code of an AWS Region. Set it to the code of an AWS Region.",
+        "region = us-east-1a": "it is an Availability Zone, not a Region. Set it to us-east-1.",
+        "region = US-EAST-1": "the code of a Region has no capitals. Set it to us-east-1.",
         "cluster =": "it is required and not set. Set it, for example to airflow.",
         "cluster = two words": "it is not the name or the ARN of an ECS cluster. "
         "Set it to the name or the ARN of an ECS cluster.",
@@ -116,9 +118,11 @@ OPTIONS = rows(
         'run_task_kwargs = {"launchType": "FARGATE", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}': (
             "launchType and capacityProviderStrategy exclude each other. Correct it."
         ),
-        'run_task_kwargs = {"overrides": {"memory": "1000"}}': "overrides: Fargate has no memory of '1000'; the nearest are "
-        "512 and 1024 MiB. Correct it.",
-        'run_task_kwargs = {"cpu": "1024"}': 'Unknown parameter in input: "cpu", must be one of: …. Correct it.',
+        'run_task_kwargs = {"overrides": {"memory": "1000"}}': "overrides: Fargate has no memory of '1000'; the nearest with "
+        "as much are 1024 and 2048 MiB. Correct it.",
+        'run_task_kwargs = {"cpu": "1024"}': 'cpu belongs in overrides: write {"overrides": {"cpu": ...}}. Correct it.',
+        'run_task_kwargs = {"environment": []}': "environment belongs in the override of a container: write "
+        '{"overrides": {"containerOverrides": [{"environment": ...}]}}. Correct it.',
         "queues = large": f"{_NO_JSON}: …. Correct it, or leave it empty.",
         'queues = {"large": {}, "large": {"group": "a"}}': f"{_NO_JSON}: 'large' stands there twice. "
         "Correct it, or leave it empty.",
@@ -128,7 +132,7 @@ OPTIONS = rows(
         'queues = {"large": {"overrides": {"cpus": "4"}}}': "queue 'large': Unknown parameter in overrides: \"cpus\", "
         "must be one of: …. Correct it.",
         'queues = {"large": {"overrides": {"cpu": "4096", "memory": "65536"}}}': "queue 'large': overrides: Fargate has no cpu "
-        "of '4096' with a memory of '65536'; the nearest are …. Correct it.",
+        "of '4096' with a memory of '65536'; the nearest with as much are …. Correct it.",
         'queues = {"large": {"clientToken": "mine"}}': "queue 'large': it sets clientToken, which the executor sets itself. "
         "Leave it out.",
         'queues = {"large": {"count": 2}}': "queue 'large': it sets count, which the executor sets itself. Leave it out.",
@@ -173,6 +177,7 @@ _AWS = "AWS would refuse the run_task request: "
 _CORRECT_FUNCTION = "Correct the function that [fargate] execution_config_function names."
 _CORRECT_TASK = "Correct the executor_config of the task."
 _DICT = "valid types: <class 'dict'>"
+_KUBERNETES = 'is for the KubernetesExecutor: write run_task members, such as {"overrides": {"cpu": "1024", "memory": "2048"}}'
 
 #: What the function does for one task, which alone fails.
 FUNCTIONS = rows(
@@ -212,8 +217,12 @@ WISHES = rows(
         "{'startedBy': 'me'}": "executor_config sets startedBy, which the executor sets itself; leave it out.",
         "{'clientToken': 'mine'}": "executor_config sets clientToken, which the executor sets itself; leave it out.",
         "{'count': 2}": "executor_config sets count, which the executor sets itself; leave it out.",
-        "{'KubernetesExecutor': {'image': 'mine'}}": f'{_AWS}Unknown parameter in input: "KubernetesExecutor", must be one of: …. {_CORRECT_TASK}',
-        "{'pod_override': object()}": f'{_AWS}Unknown parameter in input: "pod_override", must be one of: …. {_CORRECT_TASK}',
+        "{'KubernetesExecutor': {'image': 'mine'}}": f"{_AWS}KubernetesExecutor {_KUBERNETES}. {_CORRECT_TASK}",
+        "{'pod_override': object()}": f"{_AWS}pod_override {_KUBERNETES}. {_CORRECT_TASK}",
+        "{'cpu': '1024'}": f'{_AWS}cpu belongs in overrides: write {{"overrides": {{"cpu": ...}}}}. {_CORRECT_TASK}',
+        "{'memory': '2048'}": f'{_AWS}memory belongs in overrides: write {{"overrides": {{"memory": ...}}}}. {_CORRECT_TASK}',
+        "{'environment': [{'name': 'MODE', 'value': 'fast'}]}": f'{_AWS}environment belongs in the override of a container: write {{"overrides": {{"containerOverrides": [{{"environment": ...}}]}}}}. {_CORRECT_TASK}',
+        "{'propagateTags': 'ALL'}": f"{_AWS}propagateTags is none of TASK_DEFINITION, NONE. {_CORRECT_TASK}",
         "{1: 2}": f'{_AWS}Unknown parameter in input: "1", must be one of: …. {_CORRECT_TASK}',
         "{'overrides': {('cpu',): '256'}}": f"{_AWS}Unknown parameter in overrides: \"('cpu',)\", must be one of: …. {_CORRECT_TASK}",
         "{None: None}": f'{_AWS}Unknown parameter in input: "None", must be one of: …. {_CORRECT_TASK}',
@@ -222,8 +231,8 @@ WISHES = rows(
         "{'overrides': [{'cpu': '256'}]}": f"executor_config does not fit the request: overrides is once a dict and once a list. {_CORRECT_TASK}",
         "{'overrides': {'cpu': 256}}": f"{_AWS}Invalid type for parameter overrides.cpu, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'overrides': {'memory': '2 GB', 'cpus': '1'}}": f'{_AWS}Unknown parameter in overrides: "cpus", must be one of: …. {_CORRECT_TASK}',
-        "{'overrides': {'cpu': '1 vCPU', 'memory': '16 GB'}}": f"{_AWS}overrides: Fargate has no cpu of '1 vCPU' with a memory of '16 GB'; the nearest are 1024 CPU units with 8192 MiB and 2048 CPU units with 16384 MiB. {_CORRECT_TASK}",
-        "{'overrides': {'cpu': '1000'}}": f"{_AWS}overrides: Fargate has no cpu of '1000'; the nearest are 512 and 1024 CPU units. {_CORRECT_TASK}",
+        "{'overrides': {'cpu': '1 vCPU', 'memory': '16 GB'}}": f"{_AWS}overrides: Fargate has no cpu of '1 vCPU' with a memory of '16 GB'; the nearest with as much are 2048 CPU units with 16384 MiB and 4096 CPU units with 16384 MiB. {_CORRECT_TASK}",
+        "{'overrides': {'cpu': '1000'}}": f"{_AWS}overrides: Fargate has no cpu of '1000'; the nearest with as much are 1024 and 2048 CPU units. {_CORRECT_TASK}",
         "{'overrides': {'memory': 'much'}}": f"{_AWS}overrides: memory is no size: write MiB such as 2048, or 2 GB. {_CORRECT_TASK}",
         "{'overrides': {'ephemeralStorage': {'sizeInGiB': 20}}}": f"{_AWS}overrides.ephemeralStorage.sizeInGiB is not in 21 to 200. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': {'name': 'airflow'}}}": f"executor_config does not fit the request: containerOverrides is once a list and once a dict. {_CORRECT_TASK}",

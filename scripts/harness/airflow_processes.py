@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from harness import interruption
 from harness.database import Database
 from harness.processes import HarnessError, Process, wait_until
 from harness.rest import RestApi
@@ -155,15 +155,7 @@ class Airflow:
     def command(self, *arguments: str) -> str:
         """Run a command of Airflow's command line to its end and return what it printed."""
         program = self.settings.environment / "bin" / "airflow"
-        done = subprocess.run(
-            [program, *arguments],
-            check=False,
-            capture_output=True,
-            text=True,
-            env=self.env,
-            cwd=self.settings.home,
-            stdin=subprocess.DEVNULL,
-        )
+        done = interruption.run([program, *arguments], env=self.env, cwd=self.settings.home)
         if done.returncode:
             said = (done.stdout + done.stderr).strip()[-4000:]
             raise HarnessError(f"airflow {' '.join(arguments[:2])} ended with {done.returncode}:\n{said}")

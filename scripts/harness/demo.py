@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING
 from harness.dag_run import DagRun
 from harness.deployment import Deployment
 from harness.environment import REPOSITORY
+from harness.interruption import end_where_it_waits, waiting
 from harness.processes import HarnessError
 from harness.releases import RELEASES, Release
 from harness.report import BAD, GOOD, Progress, launch_table
@@ -55,10 +56,8 @@ SENSOR = "someone_came_back"
 
 def demo(release: Release, environment: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda number, _: sys.exit(128 + number))
-    # A shell that starts us in the background has SIGINT ignored.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # SIGINT, too, which a shell that starts us in the background has ignored.
+    end_where_it_waits()
     progress = Progress()
     try:
         with Deployment(release, environment, dags=[DAG_FILE], say=progress.say) as deployment:
@@ -114,7 +113,8 @@ def _keep(deployment: Deployment, progress: Progress) -> None:
     progress.console.print(f"\nAirflow is at {settings.address}, user {USER}, password {settings.password}")
     progress.console.print("Press Ctrl-C here to end it.")
     try:
-        signal.pause()
+        with waiting():
+            signal.pause()
     except KeyboardInterrupt:
         progress.console.print()
 

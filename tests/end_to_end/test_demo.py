@@ -143,6 +143,66 @@ def test_a_demo_that_is_interrupted_leaves_nothing_behind(demo, folder):
     assert left_behind(folder) == []
 
 
+#: When a demo can be ended, from its first folder to its last wait; see ended_demo.py.
+MOMENTS = (
+    *(f"return tempfile.py:mkdtemp {number}" for number in (1, 2)),
+    "return postgres.py:__init__ 1",
+    # initdb, PostgreSQL, the local Fargate, airflow db migrate, and the first and the last of Airflow's components.
+    *(f"return subprocess.py:_execute_child {number}" for number in (1, 2, 3, 4, 5, 8)),
+    *(f"return processes.py:__init__ {number}" for number in (2, 3, 6)),
+    "return airflow_processes.py:start_component 4",
+    *(f"call processes.py:wait_until {number}" for number in range(1, 5)),
+    "return contextlib.py:pop_all 1",
+    "return deployment.py:__enter__ 1",
+)
+
+
+@pytest.fixture
+def ended_demo(folder):
+    """Runs the demo on programs of no use, lets it be ended at these moments, and returns its exit code."""
+    started = []
+
+    def end(number, *moments):
+        temporary = folder / "tmp"
+        temporary.mkdir(mode=0o711)
+        command = [sys.executable, Path(__file__).with_name("ended_demo.py"), int(number), folder, *moments]
+        env = {
+            "PATH": os.environ["PATH"],
+            "TMPDIR": str(temporary),
+            "PYTHONPATH": str(REPOSITORY / "scripts"),
+        }
+        started.append(Process("demo", command, env=env, log=folder / "output"))
+        assert started[0].wait(60), output(started[0])
+        return started[0].exit_code
+
+    yield end
+    for process in started:
+        process.kill()
+    for process in filter(None, (knows(p, folder) for p in psutil.process_iter())):
+        process.kill()
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_demo_that_is_ended_at_any_moment_leaves_nothing_behind(ended_demo, folder, moment):
+    """Not even what it was about to start, or had just started and not written down yet."""
+    assert ended_demo(signal.SIGTERM, moment) == 128 + signal.SIGTERM
+    assert left_behind(folder) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize(
+    "again",
+    [
+        "call processes.py:ask_to_end 2",
+        "call shutil.py:rmtree 1",
+    ],
+)
+def test_a_demo_that_is_ended_twice_leaves_nothing_behind(ended_demo, folder, number, again):
+    """Who presses Ctrl-C again while it stops everything does not keep it from that."""
+    assert ended_demo(number, "call processes.py:wait_until 4", again) == 128 + number
+    assert left_behind(folder) == []
+
+
 def test_the_demo_refuses_a_release_that_it_does_not_know():
     """A wrong release is told at once, with those that there are."""
     command = [sys.executable, REPOSITORY / "scripts" / "demo", "--airflow", "1.10"]

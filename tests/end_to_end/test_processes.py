@@ -18,12 +18,52 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
 import sys
 
+import psutil
+import pytest
 from harness import processes
+from harness.environment import REPOSITORY
 from harness.processes import Process, session_members, wait_until
 
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
+#: Sends itself a signal while it does not wait, and then runs a command that would go on for ever.
+ENDED = """
+import os, signal
+from harness import interruption
+interruption.end_where_it_waits()
+os.kill(os.getpid(), {number})
+print("goes on", flush=True)
+interruption.run(["sh", "-c", "sleep 600 & sleep 600"])
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, -signal.SIGINT)]
+)
+def test_a_signal_ends_a_program_where_it_waits_with_all_that_it_has_started(number, code, monkeypatch):
+    """It comes while nobody waits, is kept until somebody does, and takes the command that has begun meanwhile with it."""
+    monkeypatch.setenv("MARK", mark := f"{os.getpid()}-{number}")
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY / "scripts"))
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED.format(number=int(number))],
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.stdout, done.returncode) == ("goes on\n", code)
+    assert [process for process in psutil.process_iter() if has_mark(process, mark)] == []
+
+
+def has_mark(process, mark):
+    try:
+        return process.environ().get("MARK") == mark
+    except psutil.Error:
+        return False
 
 
 def test_who_was_started_while_the_others_were_killed_is_killed_too(tmp_path, monkeypatch):

@@ -277,6 +277,40 @@ def test_a_task_instance_runs_in_a_container_of_its_own(executor, fleet, ecs, co
     assert executor.slots_available == 100
 
 
+#: The name of a cluster with which ARNs have 250 characters.
+LONGEST = "c" * 177
+
+
+@pytest.mark.parametrize(
+    ("cluster", "older_tell"),
+    [("cluster", True), (LONGEST, True), (f"{LONGEST}c", False), ("c" * 255, False)],
+    ids=lambda value: str(len(value)) if isinstance(value, str) else None,
+)
+@pytest.mark.parametrize("adopted", [True, False])
+def test_an_arn_that_the_database_does_not_take_is_not_told_to_it(
+    unstarted, ecs, orphans, run, monkeypatch, cluster, older_tell, adopted
+):
+    """Up to 3.1 the scheduler's loop would end with a DataError; the ECS task is found by its identity all the same."""
+    monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", cluster)
+    unstarted.start()
+    if adopted:
+        run(0, cluster=cluster)
+        assert list(unstarted.try_adopt_task_instances([orphans(0)])) == []
+    else:
+        queue(unstarted, key_of())
+    unstarted.heartbeat()
+    (arn,) = ecs.arns
+    assert (len(arn) <= 250) is older_tell
+    ((_, info),) = unstarted.get_event_buffer().values()
+    assert info == (arn if compat.ASSIGNS_IDS or older_tell else None)
+    told = [] if adopted else [("fargate launch", "task0", launched(arn, "", 1))]
+    assert noted(unstarted) == told
+    ecs.exit(arn, 0)
+    unstarted._fleet_thread.advance(5)
+    unstarted.heartbeat()
+    assert events(unstarted) == {key_of(): SUCCESS}
+
+
 def test_a_failure_is_told_with_its_reason(executor, fleet, ecs):
     """The reason stands in the event and in the task event log, which the UI shows."""
     queue(executor, key_of())
@@ -299,7 +333,7 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     queue(executor, key_of())
     executor.heartbeat()
     executor.get_event_buffer()
-    ecs.break_at_start(ecs.arns[0], "AGENT")
+    ecs.break_at_start(ecs.arns[0], "ATTRIBUTE")
     fleet.advance(10)
     executor.heartbeat()
     first, second = ecs.arns
@@ -311,6 +345,24 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     assert events(executor).keys() == {key_of()}
     assert executor.running == {key_of()}
     assert len(ecs.arns) == 2
+
+
+def test_what_a_revoked_launch_had_come_to_stands_in_the_task_event_log(executor, fleet, ecs):
+    """Airflow takes back what was queued for too long: the user reads after how long, and in which state it was."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.tasks[ecs.arns[0]]["lastStatus"] = "PENDING"
+    fleet.advance(100)
+    executor.heartbeat()
+    waits = [text for event, _, text in noted(executor) if event == "fargate launch"]
+    executor.revoke_task(ti=task_instance(key_of()))
+    executor.heartbeat()
+    told = [text for event, _, text in noted(executor) if event == "fargate launch"]
+    assert "it is PENDING" in waits[-1]
+    assert told[:-1] == waits
+    assert "; the ECS task was PENDING" in told[-1]
+    assert "queued for too long" in told[-1]
+    assert events(executor).keys() <= {key_of()}
 
 
 def test_a_reason_that_no_database_takes_is_told_without_it(executor, fleet, ecs):
@@ -592,7 +644,7 @@ class TestCallbacks:
     @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
     def test_its_container_says_what_it_is_for_and_nothing_secret(self, callback):
         """The identity has the callback's id, and no launch shows arguments or token."""
-        launch = compat.launch_of_workload(callback, 5.0, "1@2")
+        launch = dataclasses.replace(compat.launch_of_workload(callback, 5.0), scheduler="1@2")
         told = json.loads(launch.identity)
         assert (told["callback_id"], told["dag_id"]) == (callback.callback.id, "dag")
         assert SECRET not in f"{launch!r} {launch} {launch.identity}"
@@ -759,10 +811,10 @@ def orphans(monkeypatch):
     """Return a function that makes task instances of a dead scheduler, as database.candidates() tells of them."""
     known = {}
 
-    def make(number, external_id=None):
+    def make(number, external_id=None, queued_at=800.0, **members):
         key = key_of(number)
         ti = task_instance(key)
-        known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, 800.0)
+        known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, queued_at, **members)
         return ti
 
     monkeypatch.setattr(database, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
@@ -773,9 +825,10 @@ def orphans(monkeypatch):
 def run(fakes, ecs):
     """Return a function that lets a container run for a task instance, launched by a scheduler that is dead."""
 
-    def run(number, started=True, **changes):
+    def run(number, started=True, cluster="cluster", **changes):
         task = compat.task_instance_id(key_of(number))
-        arn = ecs.put(fakes.make_request(fakes.make_launch(number, task=task, handed_over=801.0, **changes)))
+        launch = fakes.make_launch(number, task=task, handed_over=801.0, **changes)
+        arn = ecs.put(fakes.make_request(launch, cluster=cluster))
         if started:
             ecs.start(arn)
         return arn
@@ -822,6 +875,55 @@ def test_what_runs_here_already_is_not_asked_for(executor, ecs, orphans):
     made = len(ecs.calls)
     assert list(executor.try_adopt_task_instances([orphans(0)])) == []
     assert len(ecs.calls) == made
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_the_executor_s_own_launch_is_known_by_its_stored_arn(executor, fleet, ecs, orphans, code):
+    """Where only the ARN tells that it is the present one, since the clock was set back, it is not asked for."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    executor.get_event_buffer()
+    orphan, made = orphans(0, ecs.arns[0], fleet.clock.at + 5, arn_is_present=True), len(ecs.calls)
+    assert list(executor.try_adopt_task_instances([orphan])) == []
+    assert len(ecs.calls) == made
+    ecs.exit(ecs.arns[0], code)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert events(executor) == {key_of(): FAILED if code else SUCCESS}
+    assert executor.running == set()
+    assert ecs.made("stop_task") == []
+
+
+def test_what_another_database_has_is_kept_and_told(executor, fleet, ecs, orphans, run):
+    """It holds no slot, is not reset, followed or stopped, and stays to Airflow's timeouts; one warning says why."""
+    arns = [run(number, database="there") for number in range(2)]
+    tis = [orphans(number, database="here") for number in range(2)]
+    with mock.patch.object(fargate_executor, "warn_of_another_database", autospec=True) as warn:
+        assert list(executor.try_adopt_task_instances(tis)) == []
+    assert executor.running == set()
+    assert [(event, task) for event, task, _ in noted(executor)] == [
+        ("fargate adoption", "task0"),
+        ("fargate adoption", "task1"),
+    ]
+    assert "another metadata database" in noted(executor)[0][2]
+    assert warn.called
+    for arn in arns:
+        ecs.exit(arn, 1)
+    fleet.advance(60)
+    executor.heartbeat()
+    assert events(executor) == {}
+    assert ecs.made("stop_task") == []
+
+
+def test_where_all_are_this_database_s_nobody_is_warned(executor, orphans, run):
+    """ECS tasks of an older version, which do not name their database, are adopted as ever."""
+    run(0, database="here")
+    run(1)
+    tis = [orphans(number, database="here") for number in range(3)]
+    with mock.patch.object(fargate_executor, "warn_of_another_database", autospec=True) as warn:
+        assert list(executor.try_adopt_task_instances(tis)) == [tis[2]]
+    assert executor.running == {key_of(0), key_of(1)}
+    assert not warn.called
 
 
 @pytest.fixture
@@ -1084,18 +1186,13 @@ def test_no_stale_arn_is_told(rows, executor, fleet, ecs):
 @pytest.mark.parametrize("state", ["success", "skipped", None, "deleted"])
 def test_what_a_user_has_marked_cleared_or_deleted_is_let_go(rows, executor, fleet, ecs, state):
     """While it waits for capacity it no longer asks, and while its ECS task starts that is stopped; no command has failed."""
-    ecs.next(
-        "run_task", *[{"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}] * 999
-    )
-    queue(executor, key_of(0))
-    executor.heartbeat()
-    ecs._answers.clear()
     queue(executor, key_of(1))
     executor.heartbeat()
     (starting,) = ecs.arns
-    ecs.next(
-        "run_task", *[{"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}] * 999
-    )
+    no_capacity = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+    ecs.next("run_task", *[no_capacity] * 999)
+    queue(executor, key_of(0))
+    executor.heartbeat()
     executor.get_event_buffer()
     for number in range(2):
         rows.change(number, state)
@@ -1256,11 +1353,25 @@ def test_a_container_says_which_scheduler_has_launched_it(unstarted, ecs, monkey
     """The name of the scheduler's job goes into the identity, and only there."""
     monkeypatch.setattr(unstarted, "job_id", 17)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
+    monkeypatch.setattr(database, "own_address_hash", lambda: "0123456789ab")
     unstarted.start()
     queue(unstarted, key_of())
     unstarted.heartbeat()
     (task,) = ecs.tasks.values()
-    assert Identity.of(task).scheduler == "17@1.5"
+    identity = Identity.of(task)
+    assert (identity.scheduler, identity.database) == ("17@1.5", "0123456789ab")
+
+
+def test_a_container_launched_outside_of_a_scheduler_names_no_database(unstarted, ecs, monkeypatch):
+    """No session is made where the executor has no job, as in the commands and in tests."""
+    monkeypatch.setattr(unstarted, "job_id", None)
+    monkeypatch.setattr(database, "own_address_hash", mock.create_autospec(database.own_address_hash))
+    unstarted.start()
+    queue(unstarted, key_of())
+    unstarted.heartbeat()
+    (task,) = ecs.tasks.values()
+    assert Identity.of(task).database is None
+    assert not database.own_address_hash.called
 
 
 # The end.
@@ -1417,7 +1528,7 @@ def test_no_secret_reaches_a_log_or_a_repr(fakes, executor, fleet, ecs):
             None,
             lost,
             fakes.aws_error("AccessDeniedException"),
-            {"failures": [{"reason": "AGENT"}]},
+            {"failures": [{"reason": "ATTRIBUTE"}]},
         )
         environment = [{"name": "PASSWORD", "value": SECRET}]
         good = {"overrides": {"containerOverrides": [{"environment": environment}]}}

@@ -259,7 +259,7 @@ def test_every_time_is_scaled_and_comes_back():
     """Wherever a module has a time of the executor, and only until the end of the block."""
     from airflow.executors.fargate import following, launching, throttle
 
-    names = ("RESEND_BACK_OFF", "CREDENTIALS_BACK_OFF", "DISAPPEARANCE")
+    names = ("RESEND_BACK_OFF", "MISSING_BACK_OFF", "DISAPPEARANCE")
     before = [getattr(following, name) for name in names]
     with scaling.executor_times(0.5):
         assert before[2] / 2 == following.DISAPPEARANCE

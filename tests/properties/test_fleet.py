@@ -42,7 +42,7 @@ from hypothesis.stateful import (
 )
 
 from airflow.executors.fargate.adoption import CLOCK_TOLERANCE, Candidate
-from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId
+from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId, Waiting
 
 fakes = doubles.load()
 
@@ -140,7 +140,7 @@ def answers(ecs):
 
     run_task = {
         "no capacity": unless_done({"tasks": [], "failures": [CAPACITY]}),
-        "failure": unless_done({"tasks": [], "failures": [{"reason": "AGENT"}]}),
+        "failure": unless_done({"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}),
         "wrapped throttle": error("InvalidParameterException", "ENI: (ErrorCode: RequestLimitExceeded)"),
         **{f"done, but {name}": done_but(answer) for name, answer in odd.items()},
         "done, but without an ARN": done_but({"tasks": [{"taskArn": ""}]}),
@@ -416,7 +416,7 @@ class World(RuleBasedStateMachine):
         self.note()
         ends = defaultdict(list)
         for event in self.told:
-            assert isinstance(event, (Accepted, Ended, Noted, NotFound))
+            assert isinstance(event, (Accepted, Ended, Noted, NotFound, Waiting))
             if isinstance(event, Ended):
                 ends[event.launch.id].append(event)
         for launch_id, told in ends.items():
@@ -488,10 +488,11 @@ class World(RuleBasedStateMachine):
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
         assert (fleet._live, fleet.tally.live_containers) == (set(), 0)
-        launching = fleet._launching
-        for agenda in (launching._unbuilt, launching._ready, launching._waiting, *fleet._following._due.values()):
-            assert agenda.first() is None
-            assert not agenda._heap
+        assert fleet._launching._waiting.first() is None
+        assert not fleet._launching._waiting._heap
+        assert not fleet._following._due
+        queue = fleet._launching._queue
+        assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
 
 
 class WorldBefore32(World):

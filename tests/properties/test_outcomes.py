@@ -24,13 +24,10 @@ from math import isfinite
 from hypothesis import given, strategies as st
 
 from airflow.executors.fargate.answers import Answer, EcsTask, MalformedAnswer
+from airflow.executors.fargate.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
+from airflow.executors.fargate.explanations import EXPLANATIONS, NEVER_STARTED
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 from airflow.executors.fargate.outcome import (
-    CAPACITY,
-    CREDENTIAL_CODES,
-    SERVER_CODES,
-    THROTTLE_CODES,
-    WRAPPED_THROTTLES,
     Outcome,
     Verdict,
     judge_error,
@@ -44,10 +41,28 @@ OF_RUN_TASK = {
     Verdict.ACCEPTED,
     Verdict.IN_DOUBT,
     Verdict.NO_CAPACITY,
+    Verdict.AWAY,
     Verdict.LAUNCH_AGAIN,
 }
-OF_ERRORS = {Verdict.ACCEPTED, Verdict.IN_DOUBT, Verdict.THROTTLED, Verdict.CREDENTIALS, Verdict.FAILED}
-OF_TASKS = {Verdict.LIVE, Verdict.FINISHED, Verdict.FAILED, Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY}
+OF_ERRORS = {
+    Verdict.ACCEPTED,
+    Verdict.IN_DOUBT,
+    Verdict.THROTTLED,
+    Verdict.CREDENTIALS,
+    Verdict.NO_CAPACITY,
+    Verdict.AWAY,
+    Verdict.FAILED,
+}
+OF_TASKS = {
+    Verdict.LIVE,
+    Verdict.FINISHED,
+    Verdict.FAILED,
+    Verdict.LAUNCH_AGAIN,
+    Verdict.NO_CAPACITY,
+    Verdict.AWAY,
+}
+#: Verdicts of what never started.
+NOT_STARTED = (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY)
 
 
 def judge_run_task(response):
@@ -116,8 +131,7 @@ def mostly(usual, odd):
 
 words = st.sampled_from(
     [
-        *CAPACITY,
-        *WRAPPED_THROTTLES,
+        *(f"{(row.leading.split() or ['So'])[0]}: {row.phrase}" for row in EXPLANATIONS),
         "AGENT",
         "MISSING",
         "CannotPullContainerError: no",
@@ -234,7 +248,7 @@ def test_any_answer_to_run_task(answer):
         if isinstance(task, dict) and isinstance(task.get("taskArn"), str) and task["taskArn"]
     ]
     assert (outcome.verdict is Verdict.ACCEPTED) == bool(accepted)
-    if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.LAUNCH_AGAIN):
+    if outcome.verdict in NOT_STARTED:
         assert any(isinstance(failure, dict) for failure in told["failures"])
 
 
@@ -265,13 +279,19 @@ def test_any_task(task, name):
     task_stopped = told.get("lastStatus") in ("STOPPED", "DELETED")
     ended = isinstance(code, int) and not isinstance(code, bool)
     ended = ended and (task_stopped or ours[0].get("lastStatus") == "STOPPED")
-    assert (outcome.verdict is Verdict.FINISHED) == (ended and code == 0)
-    if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
+    # AWS can say that it never started, and put an exit code beside it.
+    never_ran = not told.get("startedAt") and any(
+        isinstance(words, str) and words.startswith(tuple(NEVER_STARTED))
+        for words in (told.get("stoppedReason"), ours[0].get("reason") if ours else None)
+    )
+    finished = outcome.verdict is Verdict.FINISHED
+    assert finished == (ended and code == 0) or never_ran and not finished
+    if outcome.verdict in NOT_STARTED:
         # A second container is for what AWS itself says has stopped, and of which no sign says that it ran.
         assert task_stopped
         assert not outcome.started
         assert not told.get("startedAt")
-        assert not ended
+        assert not ended or never_ran
     if outcome.verdict is Verdict.LIVE:
         assert not task_stopped
 

@@ -22,9 +22,13 @@ scheduler managed to store before it died. The stored ARNs are described first, 
 listed by their ``startedBy``.
 
 A container counts if its identity is that of the task instance's **present** launch (:meth:`Candidate.is_present`): by the
-id that Airflow assigned when it queued the task instance (3.2 and newer; no clock matters then), or else because it was
-handed over after ``queued_dttm``. The scheduler that launches writes both, so its clock may be wrong, and AWS's does not
-matter. What stopped meanwhile is reported.
+id that Airflow assigned when it queued the task instance or the ARN that was stored in its place (3.2 and newer; no clock
+matters then), or else because it was handed over after ``queued_dttm``. The scheduler that launches writes both, so its clock
+may be wrong, and AWS's does not matter. What stopped meanwhile is reported.
+
+A database may be a clone of another Airflow's, and both have the same task instances in the same cluster. So an identity also
+names the database (:attr:`Identity.database`): what another one has is not adopted, and its task instance is not reset
+either, since the database's host may just have got a new name.
 
 What has no container is given back to Airflow, which launches it anew. Where AWS cannot be asked within the time that the
 scheduler waits, all is kept; the answer comes later, as events, and what has no container then goes back to the scheduler
@@ -82,6 +86,10 @@ class Candidate:
     queued_by: int | None = None
     #: The name of that scheduler, as its containers have it (:attr:`Identity.scheduler`); None where it is not known.
     scheduler: str | None = None
+    #: Whether an ARN in ``external_id`` is that of the present launch: 3.2 and newer overwrite it at each queueing.
+    arn_is_present: bool = False
+    #: The metadata database that has it, as its containers have it (:attr:`Identity.database`); None where not known.
+    database: str | None = None
 
     @property
     def has_assigned_id(self) -> bool:
@@ -92,10 +100,20 @@ class Candidate:
         """Tell whether that is known to be the scheduler that is gone."""
         return scheduler is not None and scheduler == self.scheduler
 
-    def is_present(self, identity: Identity) -> bool:
-        """Tell whether the identity is that of this task instance's present launch, not of an earlier one."""
+    def names(self, arn: str | None) -> bool:
+        """Tell whether ``external_id`` is this ARN, told for the present launch and for no earlier one."""
+        return self.arn_is_present and arn is not None and arn == self.external_id
+
+    def is_present(self, identity: Identity, arn: str | None = None) -> bool:
+        """
+        Tell whether the identity is that of this task instance's present launch, not of an earlier one.
+
+        :param arn: of the container that carries it; None where it is not known.
+        """
         if identity.task != self.task:
             return False
+        if self.names(arn):
+            return True
         if self.has_assigned_id:
             return identity.launch_id == self.external_id
         return self.queued_at is None or identity.handed_over >= self.queued_at - CLOCK_TOLERANCE
@@ -121,6 +139,8 @@ class Adopted:
     missing: tuple[Candidate, ...]
     #: Those of which AWS refused to tell: they may have a container, and nobody knows.
     untold: tuple[Candidate, ...] = ()
+    #: Those whose container another Airflow's database has, or ours by another name: they are left as they are.
+    elsewhere: tuple[Candidate, ...] = ()
 
 
 class Adoption:
@@ -156,6 +176,8 @@ class Adoption:
         stands, and what they did not tell is neither found nor missing.
         """
         found: dict[Any, tuple[Any, Found]] = {}
+        #: Which candidates have a container that another database has.
+        elsewhere: set[Any] = set()
         wanted = {candidate.task: candidate for candidate in candidates}
         refused = False
         for call, tells_all in self._calls(wanted, found, seen):
@@ -163,15 +185,16 @@ class Adoption:
                 for task in call():
                     seen.add(task.arn)
                     if task.started_by == self._deployment:
-                        self._match(task, wanted, found, asked_at)
+                        self._match(task, wanted, found, elsewhere, asked_at)
             except Exception as error:
                 if judge_error(error).verdict is not Verdict.FAILED:
                     raise
                 refused = refused or tells_all
                 log.error("AWS refuses to tell of containers to adopt: %s", judge_error(error).reason)
-        left = tuple(c for c in candidates if c.task not in found)
         matches = tuple(match for _, match in found.values())
-        return Adopted(matches, () if refused else left, left if refused else ())
+        kept = tuple(c for c in candidates if c.task in elsewhere - found.keys())
+        left = tuple(c for c in candidates if c.task not in elsewhere | found.keys())
+        return Adopted(matches, () if refused else left, left if refused else (), kept)
 
     def find(self, cluster: str, launch_ids: Collection[str], ended: Collection[str] = ()) -> dict[str, str]:
         """
@@ -235,6 +258,7 @@ class Adoption:
         task: EcsTask,
         wanted: Mapping[Any, Candidate],
         found: dict[Any, tuple[Any, Found]],
+        elsewhere: set[Any],
         asked_at: float,
     ) -> None:
         """
@@ -244,17 +268,26 @@ class Adoption:
         """
         identity = task.identity
         candidate = wanted.get(identity.task) if identity else None
-        if identity is None or candidate is None or not candidate.is_present(identity):
+        if identity is None or candidate is None or not candidate.is_present(identity, task.arn):
             return
         if self._came_later(identity, task.arn, candidate, asked_at):
             return
         outcome = judge_task(task, identity.container_name)
-        if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY):
+        if outcome.verdict in (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY):
+            return
+        if identity.is_of_another_database(candidate.database):
+            elsewhere.add(candidate.task)
             return
         # Within the tolerance of clocks there may be an earlier launch as well. Only one attempt of a launch can have
         # started; of others the one that lives is the latest.
         ours = candidate.is_launched_by(identity.scheduler)
-        rank = (ours, identity.handed_over, outcome.started, outcome.verdict is Verdict.LIVE)
+        rank = (
+            candidate.names(task.arn),
+            ours,
+            identity.handed_over,
+            outcome.started,
+            outcome.verdict is Verdict.LIVE,
+        )
         if candidate.task in found and found[candidate.task][0] >= rank:
             return
         launch = Launch(
@@ -315,7 +348,12 @@ def look_until_answered(
             young = any(c.queued_at is None or now() - c.queued_at < CONSISTENCY for c in answer.missing)
             if young and not wait(SECOND_LOOK):
                 again = look(answer.missing, seen)
-                answer = Adopted(answer.found + again.found, again.missing, answer.untold + again.untold)
+                answer = Adopted(
+                    answer.found + again.found,
+                    again.missing,
+                    answer.untold + again.untold,
+                    answer.elsewhere + again.elsewhere,
+                )
             return answer
         except Exception as error:
             repetition += 1

@@ -107,14 +107,17 @@ class Credentials:
         self._clock = clock
         self._back_off = BackOff(*CREDENTIALS_BACK_OFF, random)
         self._refusals = 0  # in a row
+        #: Why they are refused; empty while they are accepted.
+        self.refusal = ""
         self.paused_until = clock()
 
     def accept(self) -> None:
         """Note that AWS has accepted them."""
-        self._refusals = 0
+        self._refusals, self.refusal = 0, ""
 
-    def refuse(self) -> bool:
+    def refuse(self, reason: str) -> bool:
         """Renew them and wait; return whether this was the first refusal in a row. Calls under way together count once."""
+        self.refusal = reason
         if self._clock() < self.paused_until:
             return False
         self._refusals += 1
@@ -148,6 +151,11 @@ class Lane:
     def is_full(self) -> bool:
         """Whether as many calls as there may be are under way."""
         return self.under_way >= self.most
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether calls are fewer than their rate says, since AWS has throttled some."""
+        return any(bucket.is_slow for bucket in self.buckets)
 
     def ready_at(self) -> float:
         """Return the time from which on a call is admitted: in the past, where it is now."""
@@ -327,13 +335,16 @@ class Calls:
             return Reply(result.value, error=error)
         # An error of ours has been judged before.
         verdict = getattr(error, "verdict", None)
-        problem = Outcome(verdict, str(error)) if isinstance(verdict, Verdict) else judge_error(error)
+        if isinstance(verdict, Verdict):
+            problem = Outcome(verdict, str(error))
+        else:
+            problem = judge_error(error, self._ecs.endpoint_url)
         first = False
         if problem.verdict is Verdict.THROTTLED:
             self._tally.throttles += 1
             first = lane.slow_down(called_at)
         elif problem.verdict is Verdict.CREDENTIALS:
-            first = lane.credentials.refuse()
+            first = lane.credentials.refuse(problem.reason)
         if first:
             log.warning("AWS refuses calls for the moment, they wait: %s", problem.reason)
         return Reply(problem=problem, error=error)

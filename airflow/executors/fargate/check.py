@@ -35,11 +35,13 @@ from airflow.executors.fargate.config import (
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fitting import (
     FARGATE_PROVIDERS,
+    NO_SUBNETS,
     PLACEMENT,
     lacks_subnets,
     on_fargate,
     providers,
 )
+from airflow.executors.fargate.misplaced import misplaced, without_values
 from airflow.executors.fargate.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
@@ -59,10 +61,8 @@ MAX_INTEGER = 2**31 - 1
 MAX_TOLD = 20
 #: How many characters of one mistake are told, of its beginning and of its end: a user's key can have any length.
 SHOWN = 150, 450
-NO_SUBNETS = (
-    "networkConfiguration has no subnets, without which nothing runs on Fargate: name them there, or in "
-    "[fargate] subnets"
-)
+#: What AWS's model allows and is refused here, by the member: RunTask does not take it.
+REFUSED_VALUES = {"propagateTags": ("SERVICE",)}
 #: What must be true, and what is said where it is not.
 Rule = tuple[Any, str]
 
@@ -104,7 +104,9 @@ class RequestCheck:
 
         :param whole: whether this is all that is sent; what a part lacks, another one may have.
         """
-        mistakes = _without_values(self._validator.validate(request, self._shape))
+        elsewhere = misplaced(request, self._shape)
+        rest = {name: value for name, value in request.items() if name not in elsewhere}
+        mistakes = [*elsewhere.values(), *without_values(self._validator.validate(rest, self._shape))]
         # Each step relies on what the one before it has found to be right.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
         mistakes = mistakes or [told for holds, told in _rules(request, whole) if not holds]
@@ -115,19 +117,6 @@ class RequestCheck:
 def _shortened(mistake: str) -> str:
     first, last = SHOWN
     return mistake if len(mistake) <= first + last else f"{mistake[:first]} … {mistake[-last:]}"
-
-
-def _without_values(errors: Any) -> list[str]:
-    """Say what the validator found without the values, which can hold a token or a password."""
-    if not errors.has_errors():
-        return []
-    try:
-        report = errors.generate_report()
-    except Exception as error:  # The report shows values, and showing a user's object can raise anything.
-        return [f"a value of a wrong type cannot even be shown: {type(error).__name__}"]
-    # A value can have lines of its own, and words such as these: all that is before the last of them goes.
-    mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", report)
-    return [re.sub(r", value: .*, (?=valid )", ", ", mistake, flags=re.DOTALL) for mistake in mistakes]
 
 
 def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
@@ -141,7 +130,8 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
         for place, item in enumerate(value):
             found += _model_mistakes(item, shape.member, f"{path}[{place}]")
     elif getattr(shape, "enum", None) and value not in shape.enum:
-        found.append(f"{path} is none of {', '.join(shape.enum)}")
+        allowed = (one for one in shape.enum if one not in REFUSED_VALUES.get(path, ()))
+        found.append(f"{path} is none of {', '.join(allowed)}")
     elif shape.type_name in ("integer", "long") and isinstance(value, bool):
         found.append(f"{path} is true or false, not a number")
     most = shape.metadata.get("max", MAX_INTEGER)
@@ -179,7 +169,10 @@ def _own_rules(request: Mapping[str, Any]) -> list[Rule]:
             f"startedBy does not match {STARTED_BY.pattern}",
         ),
         (len(request.get("group", "")) <= GROUP_LENGTH, f"group has more than {GROUP_LENGTH} characters"),
-        (request.get("propagateTags") != "SERVICE", "propagateTags is SERVICE, which RunTask does not take"),
+        *(
+            (request.get(name) not in refused, f"{name} is {request.get(name)}, which RunTask does not take")
+            for name, refused in REFUSED_VALUES.items()
+        ),
     ]
 
 

@@ -54,6 +54,9 @@ ASSIGNS_IDS = hasattr(BaseExecutor, "pre_assigns_external_executor_id")
 RUNS_OWN_TRY = hasattr(BaseExecutor, "_process_workloads")
 #: From 3.0 on the scheduler fails a task instance for the failure of its launch while it runs, too; 2.11 while it is queued.
 FAILS_RUNNING = hasattr(BaseExecutor, "queue_workload")
+#: Characters that ``external_executor_id`` takes; None for any number. Up to 3.1 it is a ``StringID()``
+#: (``airflow/models/base.py``, ``ID_LEN``), from 3.2 on a ``Text`` (``airflow/models/taskinstance.py``).
+MAX_EXTERNAL_ID = None if ASSIGNS_IDS else 250
 #: Lets 2.11 write a task's own lines to the container's log as well, not to a file alone; 3.x does so anyway.
 COMMAND_ENVIRONMENT = (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
 #: As Airflow's own rule is: callbacks before tasks, since they complete what has begun.
@@ -94,7 +97,7 @@ def workload_key(workload: Any) -> Any:
     return workload.key if RUNS_CALLBACKS else workload.callback.id
 
 
-def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) -> Launch:
+def launch_of_workload(workload: Any, now: float) -> Launch:
     """
     Return the launch of an ``ExecuteTask`` workload, 3.0 and newer, or of an ``ExecuteCallback``, 3.3 and newer.
 
@@ -103,7 +106,7 @@ def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) 
     """
     ti = getattr(workload, "ti", None)
     if ti is None:
-        return _launch_of_callback(workload, now, scheduler)
+        return _launch_of_callback(workload, now)
     assigned = getattr(ti, "external_executor_id", None)
     return Launch(
         task=task_instance_id(ti.key),
@@ -115,11 +118,10 @@ def launch_of_workload(workload: Any, now: float, scheduler: str | None = None) 
         handed_over=now,
         expires=_expiry(workload.token),
         id=_uuid(assigned) or str(uuid.uuid4()),
-        scheduler=scheduler,
     )
 
 
-def _launch_of_callback(workload: Any, now: float, scheduler: str | None) -> Launch:
+def _launch_of_callback(workload: Any, now: float) -> Launch:
     return Launch(
         task=CallbackId(workload.callback.id, workload.callback.data.get("dag_id")),
         key=workload.key,
@@ -127,7 +129,6 @@ def _launch_of_callback(workload: Any, now: float, scheduler: str | None) -> Lau
         priority=CALLBACK_PRIORITY,
         handed_over=now,
         expires=_expiry(workload.token),
-        scheduler=scheduler,
     )
 
 
@@ -156,6 +157,15 @@ def _expiry(token: str) -> float | None:
         return told.get("exp")
     except (AttributeError, IndexError, ValueError):
         return None
+
+
+def external_id(arn: str) -> str | None:
+    """
+    Return an ARN as Airflow can store it in ``external_executor_id``; None where it is too long.
+
+    The scheduler would not survive the database's error. Adoption finds the container by its identity then.
+    """
+    return None if MAX_EXTERNAL_ID is not None and len(arn) > MAX_EXTERNAL_ID else arn
 
 
 def mask_secrets(text: str) -> str:

@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow.executors.fargate import regions
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fitting import on_fargate
 from airflow.executors.fargate.options import DEFAULT_FUNCTION, Options, told
@@ -32,8 +33,6 @@ MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
 #: Characters of ``overrides``, the JSON included: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 MAX_OVERRIDES = 8192
-#: What botocore takes for a Region: https://github.com/boto/botocore/blob/develop/botocore/utils.py
-REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
 CLUSTER = re.compile(
     r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255}"
@@ -162,7 +161,7 @@ class FargateConfig:
             command_to_request=options.function("execution_config_function", function_path, call_function),
         )
         if default_region and not config.region and not config.conn_id:
-            _check_region(options, default_region)
+            regions.check(options, _default_region(options, default_region))
         if check_connection and config.conn_id:
             _check_connection(options, check_connection, config.conn_id)
         for mistake in check_requests(config, not options.mistakes) if check_requests else ():
@@ -174,8 +173,10 @@ class FargateConfig:
 
 def _place(options: Options, own_function: bool) -> dict[str, Any]:
     """Read where tasks run, and what."""
+    region = options.matching("region", regions.REGION, "the code of an AWS Region")
+    regions.check(options, region)
     return {
-        "region": options.matching("region", REGION, "the code of an AWS Region"),
+        "region": region,
         "cluster": options.matching(
             "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
         ),
@@ -266,15 +267,15 @@ def _pace(options: Options) -> dict[str, Any]:
     }
 
 
-def _check_region(options: Options, default_region: Callable[[], str | None]) -> None:
+def _default_region(options: Options, default_region: Callable[[], str | None]) -> str | None:
     try:
-        if default_region():
-            return
-        what = "it is not set, nor is there a default"
+        region, what = default_region(), "it is not set, nor is there a default"
     except Exception as error:
         # botocore is not known here; it tells of a profile that is not there, and such.
-        what = f"it is not set, and the default cannot be read: {told(error)}"
-    options.mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
+        region, what = None, f"it is not set, and the default cannot be read: {told(error)}"
+    if not region:
+        options.mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
+    return region
 
 
 def _check_connection(options: Options, check: Callable[[str], Any], conn_id: str) -> None:

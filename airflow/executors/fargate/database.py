@@ -26,11 +26,13 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.adoption import ARN, Candidate, in_batches
 from airflow.executors.fargate.compat import ASSIGNS_IDS, RUNS_OWN_TRY, task_instance_id
+from airflow.executors.fargate.database_address import address_hash, warn_of_another_database
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.sweeping import is_given_up
 from airflow.executors.fargate.wanted import Row
@@ -81,11 +83,11 @@ def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
     session: Any = object_session(tis[0])
     rows = session.execute(query.where(TI.state.in_(State.adoptable_states)))
     found: dict[Candidate, TaskInstance] = {}
-    width = len(inspect(TI).primary_key)
+    width, own = len(inspect(TI).primary_key), _own_address_hash(session)
     for *row, began in rows:
         ti = wanted.get(tuple(row[:width]))
         if ti is not None:
-            found[_candidate(row[width:], began)] = ti
+            found[replace(_candidate(row[width:], began), database=own)] = ti
     return found
 
 
@@ -110,6 +112,8 @@ def _candidate(row: Sequence[Any], began: Any = None) -> Candidate:
         queued.timestamp() if queued else None,
         queued_by,
         _name(queued_by, began),
+        # From 3.2 on Airflow overwrites the column whenever it queues the task instance.
+        arn_is_present=ASSIGNS_IDS,
     )
 
 
@@ -133,12 +137,25 @@ def _name(job_id: int | None, began: Any) -> str | None:
     return f"{job_id}@{began.timestamp():.6f}" if began else None
 
 
+def own_address_hash() -> str | None:
+    """Return the :func:`address_hash` of Airflow's metadata database; it is not asked."""
+    from airflow.utils.session import create_session
+
+    with create_session() as session:
+        return _own_address_hash(session)
+
+
+def _own_address_hash(session: Session) -> str | None:
+    return address_hash(session.get_bind().engine.url)
+
+
 def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
     """
     Return the ARNs of the containers whose launch Airflow has given up, so that they can be stopped.
 
     Those of another scheduler that lives are its own business. So are those of which no scheduler in this database
-    says that it has launched them: another Airflow may use the same cluster under the same name.
+    says that it has launched them: another Airflow may use the same cluster under the same name. And so are those of
+    another database, of which this one may be a clone.
 
     :param own_name: the :func:`scheduler_name` of the scheduler that asks.
     """
@@ -149,6 +166,7 @@ def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
             mine = _nobodys({s.identity.scheduler or "" for s in strangers}, own_name, session)
             # Nothing in the database tells that a callback was given up: it runs on.
             left = [s for s in strangers if s.identity.scheduler in mine and _is_task(s.identity.task)]
+            left = _of_this_database(left, session)
             return [arn for batch in in_batches(left, MAX_NAMED) for arn in _given_up(batch, session)]
     except Exception as error:
         _failed("Whether containers are wanted cannot be looked up, trying again later", error)
@@ -193,6 +211,14 @@ def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> Iterator[tuple[T
             yield task, row
 
 
+def _of_this_database(strangers: Sequence[Stranger], session: Session) -> list[Stranger]:
+    own = _own_address_hash(session)
+    left = [s for s in strangers if not s.identity.is_of_another_database(own)]
+    if len(left) < len(strangers):
+        warn_of_another_database()
+    return left
+
+
 def _is_task(task: Any) -> bool:
     return isinstance(task, TaskInstanceId)
 
@@ -228,7 +254,7 @@ def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
         found[_without_try(candidate.task)] = (state, candidate)
     for stranger in strangers:
         state, present = found.get(_without_try(stranger.identity.task), (None, None))
-        if is_given_up(stranger.identity, state, present, RUNS_OWN_TRY):
+        if is_given_up(stranger.identity, state, present, stranger.arn, RUNS_OWN_TRY):
             yield stranger.arn
 
 

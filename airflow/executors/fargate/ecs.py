@@ -103,6 +103,12 @@ class Ecs:
         """The model of the service that botocore ships."""
         return self._client.meta.service_model
 
+    @property
+    def endpoint_url(self) -> str:
+        """Where the calls go to; a connection to another host that fails is one for credentials."""
+        url: str = self._client.meta.endpoint_url
+        return url
+
     def renew(self) -> None:
         """Let the next call make a new client, with the credentials that there are then."""
         self._wanted += 1

@@ -28,6 +28,8 @@ FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 #: What chooses among a cluster's instances, of which Fargate has none.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
 PLACEMENT = ("placementConstraints", "placementStrategy")
+#: What is said of a request that :func:`lacks_subnets`.
+NO_SUBNETS = "networkConfiguration has no subnets, without which nothing runs on Fargate"
 
 
 def providers(request: Mapping[str, Any]) -> list[Any]:

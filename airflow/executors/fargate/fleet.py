@@ -24,11 +24,12 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.last_lines import Failed
-from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Launch, Noted, Unconfirmed
+from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Launch, Noted, Unconfirmed, Waiting
 from airflow.executors.fargate.links import whereabouts
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Run
 from airflow.executors.fargate.tally import Tally
+from airflow.executors.fargate.waits import START_PATIENCE, Wait, Waits, revoked, starting, with_last_error
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -41,8 +42,6 @@ log = logging.getLogger(__name__)
 
 #: How often handling a launch may end the thread before the launch is given up.
 MAX_FAULTS = 2
-#: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
-MIN_TOKEN_LIFE = 60.0
 
 
 class Fleet:
@@ -74,6 +73,7 @@ class Fleet:
         self._handling: Run | None = None
         self._calls = around.calls(self.tally)
         self._launching = around.launching(self, self._calls)
+        self._waits = Waits(tell=self._wait, note=self._tell_wait, clock=self._clock)
         self._following = around.following(self, self._calls)
         self._searching = around.searching(self, self._calls)
         self._sweeping = around.sweeping(self, self._calls)
@@ -88,16 +88,22 @@ class Fleet:
         run = self._runs[launch.id] = Run(launch, order=next(self._order))
         # The scheduler has just queued it. Where the process was stopped since then, the other clock tells.
         run.confirmed = self._clock(), launch.handed_over
-        if launch.expires is not None:
-            # Turned into the fleet's own clock at once, which does not jump.
-            run.deadline = self._clock() + (launch.expires - self._now()) - MIN_TOKEN_LIFE
+        run.bring_deadline_forward(self._clock(), self._now())
         self._launching.add(run)
+        self._waits.add(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:
-        """Let the launch have no container: launch none, and stop the one that there is."""
+        """Let the launch have no container: launch none, and stop the one that there is; tell what it had come to."""
         run = self._runs.get(launch_id)
         if run is None:
             return
+        if not run.quiet and not run.started:
+            run.quiet = True  # First of all: whatever fails after that, it is not told twice.
+            seconds, wait = self._now() - run.launch.handed_over, self._wait(run)
+            self._tell_wait(run, revoked(run, reason, seconds, wait), revoked=True)
+        self._abandon(run, reason)
+
+    def _abandon(self, run: Run, reason: str) -> None:
         run.quiet, run.stop_reason = True, reason
         if run.arn:
             self._following.stop(run)
@@ -122,15 +128,15 @@ class Fleet:
         if run is None or run.quiet:
             return
         if not run.arn:
-            self._abandon(run, f"{reason} before its ECS task was launched: none is launched.")
+            self._tell_abandoned(run, f"{reason} before its ECS task was launched: none is launched.")
             self._launching.give_up(run)
         elif overdue:
-            self._abandon(run, f"{reason}, and its ECS task has not ended since then: it is stopped.")
+            self._tell_abandoned(run, f"{reason}, and its ECS task has not ended since then: it is stopped.")
             self._following.stop(run)
         elif not run.started:
             run.unwanted = reason
 
-    def _abandon(self, run: Run, text: str) -> None:
+    def _tell_abandoned(self, run: Run, text: str) -> None:
         run.quiet, run.stop_reason = True, text
         log.warning("%s is abandoned: %s", run, text)
         self._emit(Abandoned(run.launch.without_workload(), text))
@@ -159,7 +165,7 @@ class Fleet:
         if run.arn:
             run.quiet = True
         else:
-            self.revoke(launch_id, "Airflow has launched the task instance again")
+            self._abandon(run, "Airflow has launched the task instance again")
 
     def revoke_all(self, reason: str) -> None:
         """Revoke every launch."""
@@ -201,6 +207,7 @@ class Fleet:
         run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
         self._runs[found.launch.id] = run
         self.accepted(run, found.arn)
+        self._waits.add(run)
         self.seen(run, found.outcome)
 
     # What sweeping asks and tells.
@@ -248,18 +255,20 @@ class Fleet:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if run.unwanted and not run.quiet and not run.started:
-            self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
+            self._tell_abandoned(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
             if outcome.verdict is Verdict.LIVE:
                 self._following.stop(run)
+        if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
+            self._launching.provisioned(run)
         if outcome.verdict is Verdict.FINISHED:
+            if outcome.note:
+                self.noted(run, outcome.note)
             self.ended(run, None, outcome.ended_at)
-        elif outcome.verdict is not Verdict.LIVE and run.started:
+        elif outcome.verdict is Verdict.FAILED or outcome.verdict is not Verdict.LIVE and run.started:
             self.ended(run, outcome.reason, outcome.ended_at)
             self._want_last_lines(run, outcome)
-        elif outcome.verdict is Verdict.NO_CAPACITY:
-            self._launching.wait_for_capacity(run, outcome.reason)
-        elif outcome.verdict is Verdict.LAUNCH_AGAIN:
-            self._launching.launch_again(run, outcome.reason)
+        elif outcome.verdict is not Verdict.LIVE:
+            self._launching.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
             self.tally.live_containers = len(self._live)
@@ -277,6 +286,8 @@ class Fleet:
         if tell:
             # First of all: whatever fails after that, the end has been told, and is not told twice.
             seen_after = None if ended_at is None else self._now() - ended_at
+            if reason and not run.started:
+                reason = with_last_error(run, reason)
             told = reason and _with_whereabouts(reason, run)
             self._emit(Ended(run.launch.without_workload(), told, run.arn, seen_after))
         if tell and run.doubtful:
@@ -285,6 +296,7 @@ class Fleet:
         else:
             run.over = True
             self._runs.pop(run.launch.id, None)
+            self._launching.forget(run)
         self._live.discard(run.launch.id)
         self.tally.live_containers = len(self._live)
         if tell and reason is None:
@@ -302,6 +314,19 @@ class Fleet:
         log.warning("%s: %s", run, text)
         if not run.quiet:
             self._emit(Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
+
+    def _wait(self, run: Run) -> Wait | None:
+        """Return what a launch waits for whose ECS task has not started; None where only its turn has not come."""
+        if run.arn is None:
+            return self._launching.look(run)
+        # A probe that has not left PROVISIONING waits for the same as before.
+        waits_on = run.waits and run.last_status in ("", "PROVISIONING")
+        patient = self._clock() - run.accepted_at < START_PATIENCE
+        return None if waits_on or patient else starting(run)
+
+    def _tell_wait(self, run: Run, text: str, revoked: bool = False) -> None:
+        log.info("%s: %s", run, text)
+        self._emit(Waiting(run.launch.without_workload(), _with_whereabouts(text, run), revoked))
 
     def stopped(self, run: Run) -> None:
         """End a launch that has no container to stop."""
@@ -324,6 +349,7 @@ class Fleet:
             self.close()  # At once, whatever else was told before.
         # Following comes last, since it can use up all that is admitted; searches leave it its share.
         turns = (
+            self._waits.work(),
             self._launching.work(),
             self._searching.work(),
             self._sweeping.work(),
@@ -349,12 +375,15 @@ class Fleet:
             self._following.clear,
             self._searching.clear,
             self._sweeping.clear,
+            self._waits.clear,
         ):
             clear()
         if self._last_lines:
             self._last_lines.clear()
         for run in list(self._runs.values()):  # Those that have been given up end here.
             self._resume(run)
+            if not run.started:
+                self._waits.add(run)
 
     def _suspects(self) -> list[Run]:
         """Return the run whose handling ended the thread: of a batch, the one that it had come to, if any."""

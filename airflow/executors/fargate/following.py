@@ -154,7 +154,7 @@ class Following:
             if task is None:
                 self._not_told_of(run, run.arn in missing)
                 continue
-            run.seen, run.missing_since = True, None
+            run.seen, run.missing_since, run.last_status = True, None, task.last_status
             self._owner.seen(run, judge_task(task, run.container_name))
             if not run.over and run.arn:
                 self.add(run)
@@ -207,7 +207,7 @@ class Following:
             self.stop(run)
             return
         run.stop_failures += 1
-        if problem.verdict is Verdict.FAILED and "not found" in problem.reason:
+        if problem.verdict is Verdict.FAILED and "task was not found" in problem.reason:
             if self._is_gone(run, missing=True):
                 self._owner.stopped(run)
             else:  # It has been accepted or seen, so AWS may know it again soon.

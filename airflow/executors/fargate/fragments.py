@@ -22,7 +22,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fitting import lacks_subnets
+from airflow.executors.fargate.fitting import NO_SUBNETS, lacks_subnets
 from airflow.executors.fargate.merging import container_overrides, own_business, plain_copy
 from airflow.executors.fargate.request import (
     default_request,
@@ -127,7 +127,8 @@ def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
         except RequestError as error:
             wrong = [str(error)]
         if wrong:
-            yield Mistake(option, where + "; ".join(wrong))
+            remedy = "Name them there, or in [fargate] subnets" if wrong == [NO_SUBNETS] else CORRECT
+            yield Mistake(option, where + "; ".join(wrong), remedy)
         if wrong and queue is None:
             return  # Each queue would have the same.
     if fallbacks and all(map(lacks_subnets, fallbacks)) and not config.own_function:

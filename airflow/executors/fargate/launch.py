@@ -95,6 +95,8 @@ class Launch:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     #: Which scheduler has handed it over, unlike any other of any Airflow; None where that cannot be told.
     scheduler: str | None = None
+    #: Which metadata database that scheduler has, as ``database.address_hash()`` tells; None where that is not known.
+    database: str | None = None
     #: Names and values of environment variables that the container gets beside its identity.
     environment: tuple[tuple[str, str], ...] = ()
 
@@ -108,12 +110,13 @@ class Launch:
     @property
     def identity(self) -> str:
         """The text of the environment variable :data:`IDENTITY_VARIABLE`."""
+        origin = {"scheduler": self.scheduler, "database": self.database}
         return json.dumps(
             {
                 "launch": self.id,
                 **self.task.as_dict(),
                 "handed_over": self.handed_over,
-                **({} if self.scheduler is None else {"scheduler": self.scheduler}),
+                **{name: value for name, value in origin.items() if value is not None},
             },
             separators=(",", ":"),
             ensure_ascii=False,
@@ -134,6 +137,16 @@ class Identity:
     container_name: str
     #: Which scheduler has handed the launch over; None where the container does not say.
     scheduler: str | None = None
+    #: Which metadata database that scheduler has; None where the container does not say, as in an older version.
+    database: str | None = None
+
+    def is_of_another_database(self, own: str | None) -> bool:
+        """
+        Tell whether another Airflow's metadata database has the launch: False where one of the two is not known.
+
+        :param own: :attr:`Launch.database` of the Airflow that asks.
+        """
+        return None not in (own, self.database) and self.database != own
 
     @classmethod
     def of(cls, ecs_task: Mapping[str, Any]) -> Identity | None:
@@ -150,7 +163,7 @@ class Identity:
         """Read an identity; None where a database would not take what it says, for it is looked up there."""
         try:
             told = json.loads(text)
-            scheduler = told.get("scheduler")
+            scheduler, database = told.get("scheduler"), told.get("database")
             handed_over = float(told["handed_over"])
             if not math.isfinite(handed_over):
                 return None
@@ -160,6 +173,7 @@ class Identity:
                 handed_over,
                 str(container_name),
                 _text(scheduler) if isinstance(scheduler, str) else None,
+                _text(database) if isinstance(database, str) else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # Somebody else's variable of the same name: not a container of ours.
@@ -264,6 +278,16 @@ class Noted:
 
 
 @dataclass(frozen=True)
+class Waiting:
+    """What a launch waits for that has not started for long, or what it had come to when Airflow took it back."""
+
+    launch: Launch
+    text: str
+    #: Whether Airflow has taken it back: that is told though it is the present launch no more.
+    revoked: bool = False
+
+
+@dataclass(frozen=True)
 class LogLines:
     """What the container of a launch that failed has said last; it comes after the launch's end."""
 
@@ -297,4 +321,4 @@ class Strangers:
 
 
 #: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, LogLines, NotFound, Strangers]
+Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, Strangers]

@@ -25,7 +25,7 @@ new token is drawn only after AWS said that nothing was started.
 A container that never started is launched again, at most ``max_launch_attempts`` times; capacity and throttling use up
 no attempt, and wait until Airflow's own queued timeout. Once a container has started, its end is the launch's, and
 Airflow's own retries decide. No attempt begins where the token in the command has less than
-:data:`~airflow.executors.fargate.fleet.MIN_TOKEN_LIFE` left, and none that is in doubt is sent again then: its container
+:data:`~airflow.executors.fargate.run.MIN_TOKEN_LIFE` left, and none that is in doubt is sent again then: its container
 is searched for (``searching.py``), and followed where there is one.
 """
 
@@ -37,12 +37,14 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fitting import providers
+from airflow.executors.fargate.attempts import Attempts
+from airflow.executors.fargate.capacity import CapacityQueue
 from airflow.executors.fargate.lease import Lease, NotConfirmed
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_run_task
+from airflow.executors.fargate.preparing import Preparing
 from airflow.executors.fargate.run import Agenda, Run
 from airflow.executors.fargate.throttle import BackOff
+from airflow.executors.fargate.waits import LOOKS, PAUSE, Wait, held_up
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.calls import Calls, Reply
@@ -53,12 +55,9 @@ log = logging.getLogger(__name__)
 
 #: Seconds; first wait and limit.
 RESEND_BACK_OFF = 1.0, 30.0
-ATTEMPT_BACK_OFF = 2.0, 30.0
 #: Seconds after the last moment for an attempt in which Airflow should have taken a launch back: the rest of the
 #: token's life, and two of its looks for what is queued too long ([scheduler] task_queued_timeout_check_interval).
 REVOCATION = 60.0 + 2 * 120.0
-#: After the rank of any launch.
-ANY_RANK = float("inf")
 #: Launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
 MAX_UNCONFIRMED = 200
 
@@ -86,15 +85,17 @@ class Launching:
     """
     Everything between the hand-over of a launch and the ARN of its container.
 
-    The order is Airflow's: higher priority first, then first come. A launch that waits for its back-off
-    holds up nobody. A launch that has met no room goes on with its fallback, where it has one.
+    The order is Airflow's: higher priority first, then first come. A launch that waits, for its back-off or for capacity,
+    holds up nobody. A launch that has met no capacity goes on with its fallback, where it has one.
 
     :param build: makes the request of a launch, on a thread of its own.
     :param calls: makes the calls.
+    :param launch_rate: RunTask calls a second.
     :param max_attempts: containers that may fail to start before the launch fails.
     :param lease: tells whether a launch was confirmed lately.
     :param owner: is told what becomes of each run.
     :param clock: seconds, never going backwards.
+    :param now: seconds since the epoch.
     :param random: returns a number from 0 to 1.
     """
 
@@ -103,35 +104,45 @@ class Launching:
         *,
         build: Callable[[Launch], Prepared],
         calls: Calls,
+        launch_rate: float,
         max_attempts: int,
         lease: Lease,
         owner: Owner,
         clock: Callable[[], float],
+        now: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self._build = build
         self._calls = calls
-        self._max_attempts = max_attempts
         self._lease = lease
         self._owner = owner
         self._clock = clock
-        self._unbuilt = Agenda()
-        self._ready = Agenda()
+        self._now = now
+        self._attempts = Attempts(max_attempts=max_attempts, owner=self, clock=clock, random=random)
+        self._preparing = Preparing(build=build, calls=calls, owner=self, clock=clock)
+        self._queue = CapacityQueue(launch_rate, clock, random)
         self._waiting = Agenda()
         #: Launches that wait to be confirmed, by their ids.
         self._unconfirmed: dict[str, Run] = {}
         self._resend = BackOff(*RESEND_BACK_OFF, random)
-        self._attempt = BackOff(*ATTEMPT_BACK_OFF, random)
+        #: Why no answer came to the last RunTask, None where one did; and what AWS said as it throttled last.
+        self._trouble: Outcome | None = None
+        self._throttle: Outcome | None = None
         self.closed = False
 
     def add(self, run: Run, delay: float = 0.0) -> None:
         """Let a run take its turn, after so many seconds."""
         self._waiting.put(self._clock() + delay, run)
 
+    def forget(self, run: Run) -> None:
+        """Let a run leave that takes no turn any more."""
+        self._preparing.discard(run)
+        self._queue.discard(run)
+        self._unconfirmed.pop(run.launch.id, None)
+
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
-        self._unbuilt.clear()
-        self._ready.clear()
+        self._preparing.clear()
+        self._queue.clear()
         self._waiting.clear()
         self._unconfirmed.clear()
 
@@ -139,132 +150,122 @@ class Launching:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
         now = self._clock()
         while run := self._waiting.take(now):
-            (self._unbuilt if run.prepared is None else self._ready).put(-run.launch.priority, run)
+            if run.prepared is None:
+                self._preparing.put(run)
+            else:
+                self._queue.put(run)
         if self.closed:
             return self._waiting.first()
         # No further ahead of the calls than it takes: requests would only lie about, and a higher priority would wait.
-        while (
-            self._calls.admits(self._calls.build)
-            and self._wants_requests()
-            and (run := self._unbuilt.take(ANY_RANK))
-        ):
-            if not run.quiet:  # Given up while it waited.
-                self._calls.make_request(run, partial(self._build, run.launch), self._built)
-        while self._may_advance() and (run := self._ready.take(ANY_RANK)):
-            self._advance(run, now)
-        ready = None if self._ready.first() is None or self._asks_enough else now
-        turns = (self._calls.turn(self._calls.launch, ready), self._waiting.first())
+        request_at = self._preparing.work(self._queue.has(self._calls.launch.most), self._queue.first())
+        launch_at = self._send_all(now)
+        turns = (request_at, launch_at, self._waiting.first())
         return min((turn for turn in turns if turn is not None), default=None)
 
-    def _may_advance(self) -> bool:
-        return self._calls.admits(self._calls.launch) and not self._asks_enough
+    def _send_all(self, now: float) -> float | None:
+        """Send those whose turn it is; return when to send the next one, or None if only a message can tell."""
+        probe_at = self._send_probes(now)
+        while self._may_take() and (run := self._queue.take()):
+            if self._may_begin(run, now):
+                self._send(run)
+        if len(self._unconfirmed) >= MAX_UNCONFIRMED:
+            return None
+        dues = (None if self._queue.first() is None else now, probe_at)
+        return self._calls.turn(
+            self._calls.launch, min((due for due in dues if due is not None), default=None)
+        )
 
-    @property
-    def _asks_enough(self) -> bool:
-        """Whether so many launches wait to be confirmed that the answer is awaited before the next one has its turn."""
-        return len(self._unconfirmed) >= MAX_UNCONFIRMED
+    def _may_take(self) -> bool:
+        """Tell whether the next one has its turn: not before the answer where many wait to be confirmed."""
+        return self._calls.admits(self._calls.launch) and len(self._unconfirmed) < MAX_UNCONFIRMED
 
-    def _wants_requests(self) -> bool:
-        """Tell whether a request is to be made: one is wanted soon, or the next launch is one without."""
-        if len(self._ready) < self._calls.launch.most:
-            return True
-        unbuilt, ready = self._unbuilt.first(), self._ready.first()
-        return unbuilt is not None and ready is not None and unbuilt < ready
+    def _send_probes(self, now: float) -> float | None:
+        """Send those that are to show whether there is capacity; return when to send the next one, or None."""
+        for _ in range(LOOKS):
+            run = self._queue.take_probe() if self._may_take() else None
+            if run is None:
+                return self._queue.probe_at()
+            if self._may_begin(run, now):
+                self._queue.sent(run)
+                self._send(run)
+            elif run.launch.id in self._unconfirmed:
+                self._queue.sent(run)
+        return now + PAUSE  # The tokens of many have expired: no turn takes long for that.
 
-    def launch_again(self, run: Run, reason: str) -> None:
-        """Begin a new attempt, where there is one left, after a container that never started."""
-        if run.quiet:
-            self._owner.ended(run, reason)
-        elif run.prepared is None:
-            self._owner.ended(
-                run, f"{reason} The scheduler that had its command is gone: it is not launched again."
-            )
-        elif run.attempt >= self._max_attempts:
-            self._owner.ended(run, f"{reason} Attempts: {run.attempt} of {self._max_attempts}.")
-        else:
-            self._owner.noted(
-                run, f"{reason} Attempt {run.attempt} of {self._max_attempts}; launching again."
-            )
-            run.forget_container()
-            self.add(run, self._attempt(run.attempt))
+    def nothing_started(self, run: Run, outcome: Outcome) -> None:
+        """Go on with a run for which AWS says that nothing runs: in the answer to RunTask, or by an end before the start."""
+        run.problem = outcome
+        if outcome.verdict is Verdict.NO_CAPACITY:
+            self._queue.refused(run, outcome.reason)
+        self._attempts.decide(run, outcome)
 
-    def wait_for_capacity(self, run: Run, reason: str) -> None:
-        """
-        Try elsewhere at once, or else here later, at the cost of no attempt.
+    def provisioned(self, run: Run) -> None:
+        """Note that a run's ECS task has left PROVISIONING: there is capacity for it."""
+        self._queue.provisioned(run)
 
-        It goes on as long as Airflow leaves the task instance queued.
-        """
-        run.attempt -= 1
-        if run.quiet or run.prepared is None:
-            self.launch_again(run, reason)
+    def confirm(self, launch_id: str) -> None:
+        """Go on with a launch that Airflow still wants."""
+        run = self._unconfirmed.pop(launch_id, None)
+        if run is None:
             return
-        if run.prepared.fallback is not None:
-            fallen_back = run.prepared.fallen_back()
-            where = ", ".join(map(str, providers(fallen_back.request)))
-            self._owner.noted(
-                run, f"{reason} Launching with [fargate] capacity_provider_fallback instead: {where}."
-            )
-            run.prepared = fallen_back
-            run.forget_container()
+        run.confirmed = self._lease.begin()
+        if self.closed or not self._queue.is_probe(run):
             self.add(run)
-            return
-        run.waits += 1
-        if run.waits == 1:
-            told = f" {run.prepared.no_fallback}" if run.prepared.no_fallback else ""
-            self._owner.noted(run, f"{reason}{told} Trying again until there is room.")
-        run.forget_container()
-        self.add(run, self._attempt(run.waits))
-
-    def _leave_fallback(self, run: Run, prepared: Prepared, reason: str) -> None:
-        """Go back to the first request, after AWS has refused the fallback and started nothing."""
-        run.prepared = prepared.as_first()
-        run.waits = 0  # So that this is told, whatever was told before.
-        self.wait_for_capacity(run, f"AWS refused [fargate] capacity_provider_fallback. {reason}")
+        elif self._may_begin(run, self._clock()):
+            self._send(run)  # Its turn as a probe was its own.
 
     def give_up(self, run: Run) -> None:
         """Launch no container for a run; where a call is under way, its answer is awaited."""
-        self.forget(run)
         if run not in self.runs_under_way():
-            self._give_up(run)
+            self.given_up(run)
 
     def runs_under_way(self) -> list[Run]:
         """Return the runs whose request is being made, or sent."""
         return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
 
-    def forget(self, run: Run) -> None:
-        """Wait no longer for a launch to be confirmed."""
-        self._unconfirmed.pop(run.launch.id, None)
+    # What its parts tell.
 
-    def confirm(self, launch_id: str) -> None:
-        """Go on with a launch that Airflow still wants."""
-        run = self._unconfirmed.pop(launch_id, None)
-        if run is not None:
-            run.confirmed = self._lease.begin()
-            self.add(run)
+    def prepared(self, run: Run) -> None:
+        """Let a run whose request is made take its turn."""
+        self.add(run)
 
-    def _ask(self, run: Run) -> None:
-        """Let a launch wait until the database has confirmed it: another scheduler may have launched it meanwhile."""
-        self._unconfirmed[run.launch.id] = run
-        self._owner.unconfirmed(run)
-
-    def _give_up(self, run: Run) -> None:
+    def given_up(self, run: Run) -> None:
+        """End a launch that Airflow has given up, unless there may be a container."""
+        self.forget(run)
         if run.doubtful:
             self._owner.in_doubt(run)
         else:
             self._owner.ended(run, "Airflow has given up the launch.")
 
-    def _advance(self, run: Run, now: float) -> None:
+    def ended(self, run: Run, reason: str | None) -> None:
+        """End a launch that AWS, or the making of its request, refuses."""
+        self._owner.ended(run, reason)
+
+    def noted(self, run: Run, text: str) -> None:
+        """Pass on what the user wants to know."""
+        self._owner.noted(run, text)
+
+    # One attempt.
+
+    def _may_begin(self, run: Run, now: float) -> bool:
+        """Tell whether a run may be sent; what cannot any more is seen to."""
         if run.quiet or run.prepared is None:
-            return  # It was given up while it waited: its container may be searched for, but none is launched.
+            return False  # It was given up while it waited: its container may be searched for, but none is launched.
         if self._lease.is_over(run.confirmed):
             self._ask(run)
-            return
-        if run.deadline is not None and now > run.deadline:
-            if run.doubtful:
-                # To say the same again could start a container now whose token expires before it is used.
-                self._owner.in_doubt(run)
-            else:
-                self._wait_to_be_revoked(run, run.deadline + REVOCATION, now)
+            return False
+        run.bring_deadline_forward(now, self._now())
+        if run.deadline is None or now <= run.deadline:
+            return True
+        if run.doubtful:
+            # To say the same again could start a container now whose token expires before it is used.
+            self._owner.in_doubt(run)
+        else:
+            self._wait_to_be_revoked(run, run.deadline + REVOCATION, now)
+        return False
+
+    def _send(self, run: Run) -> None:
+        if run.prepared is None:
             return
         if run.token is None:
             run.token = uuid.uuid4().hex
@@ -272,6 +273,11 @@ class Launching:
         # Looked at once more by the thread that makes the call: the process can be stopped until then.
         may_send = partial(self._lease.holds, run.confirmed)
         self._calls.run_task(run, run.prepared.request, run.token, self._sent, may_send)
+
+    def _ask(self, run: Run) -> None:
+        """Let a launch wait until the database has confirmed it: another scheduler may have launched it meanwhile."""
+        self._unconfirmed[run.launch.id] = run
+        self._owner.unconfirmed(run)
 
     def _wait_to_be_revoked(self, run: Run, until: float, now: float) -> None:
         """Begin no attempt whose token would expire before it is used: Airflow's queued timeout takes it back."""
@@ -285,60 +291,75 @@ class Launching:
         )
         self._waiting.put(until, run)
 
-    def _built(self, runs: Sequence[Run], result: Reply) -> None:
-        (run,) = runs
-        if run.quiet:
-            self._give_up(run)
-        elif result.error is None:
-            prepared: Prepared = result.value
-            run.container_name, run.cluster = prepared.container_name, prepared.cluster
-            run.prepared = prepared
-            self.add(run)
-        elif isinstance(result.error, RequestError):
-            self._owner.ended(run, f"No container was launched: {result.error}.")
-        else:
-            # A bug of ours, or of the service model: the traceback is for the log, the type for the user.
-            log.error("Making the request for %s failed", run, exc_info=result.error)
-            self._owner.ended(
-                run, f"No container was launched: {type(result.error).__name__} in the executor."
-            )
-
     def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
         (run,) = runs
         if run.over:
             return  # Another scheduler has taken over the launch.
         if isinstance(reply.error, NotConfirmed):
-            self._give_up(run) if run.quiet else self._ask(run)
+            self.given_up(run) if run.quiet else self._ask(run)
             return
         outcome = reply.problem or judge_run_task(reply.value)
+        self._trouble = outcome if outcome.verdict is Verdict.IN_DOUBT else None
+        if outcome.verdict is Verdict.THROTTLED:
+            self._throttle = outcome
+        if outcome.verdict is Verdict.ACCEPTED:
+            self._queue.accepted(run)
+            self._owner.accepted(run, outcome.arn or "")
+            return
+        run.problem = outcome
         if outcome.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
             # Nothing was started, for a reason that all launches share: the door lets all of them wait.
             if run.quiet:
-                self._give_up(run)
+                self.given_up(run)
             else:
                 self.add(run)
             return
-        if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.LAUNCH_AGAIN):
-            run.doubtful = False  # A resend repeats the first answer: nothing was started.
-        if outcome.verdict is Verdict.ACCEPTED:
-            self._owner.accepted(run, outcome.arn or "")
-        elif outcome.verdict is Verdict.IN_DOUBT:
+        if run.doubtful and reply.problem and outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY):
+            # An error does not say what an earlier call with this token has started.
             self._say_again(run, outcome)
-        elif outcome.verdict is Verdict.NO_CAPACITY:
-            self.wait_for_capacity(run, outcome.reason)
-        elif outcome.verdict is Verdict.LAUNCH_AGAIN:
-            self.launch_again(run, outcome.reason)
-        elif run.prepared is not None and run.prepared.first is not None and not run.doubtful:
-            self._leave_fallback(run, run.prepared, outcome.reason)
+            return
+        if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY, Verdict.LAUNCH_AGAIN):
+            run.doubtful = False  # A resend repeats the first answer: nothing was started.
+        if outcome.verdict is Verdict.IN_DOUBT:
+            self._say_again(run, outcome)
         else:
-            self._owner.ended(run, f"AWS refused to launch a container. {outcome.reason}")
+            self.nothing_started(run, outcome)
 
     def _say_again(self, run: Run, outcome: Outcome) -> None:
         run.repeats += 1
         run.doubtful = True
         if run.quiet:
-            self._give_up(run)
+            self.given_up(run)
             return
         if run.repeats == 1:
             log.warning("No clear answer to RunTask for %s, saying the same again: %s", run, outcome.reason)
         self.add(run, self._resend(run.repeats))
+
+    # What a launch waits for.
+
+    def look(self, run: Run) -> Wait | None:
+        """Return what a launch waits for that has no ECS task; None where only its turn has not come."""
+        if run.prepared is None:
+            why = self._preparing.waits(run)
+            return Wait("request", why) if why else held_up(self._shared_trouble())
+        lack, now = self._queue.waits(run), self._clock()
+        if run.deadline is not None and now > run.deadline and not run.doubtful:
+            if lack is not None:  # Its turn may be long in coming: it leaves the line.
+                self._queue.discard(run)
+                self._may_begin(run, now)
+            return None  # That is told once.
+        if lack is not None:
+            return held_up(Outcome(Verdict.NO_CAPACITY, lack))
+        own = run.problem if run.doubtful or run.away_since is not None else None
+        return held_up(own or self._shared_trouble())
+
+    def _shared_trouble(self) -> Outcome | None:
+        """Return why no launch at all goes on, or none at its rate; None where all is well."""
+        refused = self._calls.launch.credentials and self._calls.launch.credentials.refusal
+        if refused:
+            return Outcome(Verdict.CREDENTIALS, refused)
+        if self._calls.launch.is_slow:
+            return self._throttle or Outcome(
+                Verdict.THROTTLED, "StopTask was throttled, which AWS counts together"
+            )
+        return self._trouble

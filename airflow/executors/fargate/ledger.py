@@ -27,7 +27,7 @@ from collections.abc import Container
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Identity, Launch, Noted
+from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Identity, Launch, Noted, Waiting
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.adoption import Candidate
@@ -56,6 +56,8 @@ class Ledger:
     def __init__(self) -> None:
         #: None where the launch is not known yet, as AWS has not told.
         self._launches: dict[Any, Launch | None] = {}
+        #: The ARN of the container of a key's present launch, once AWS has told.
+        self._arns: dict[Any, str] = {}
         #: Task instances of which AWS has still to tell whether they have a container of an earlier scheduler.
         self._untold: dict[Any, Candidate] = {}
         #: Keys whose end was told since the last heartbeat.
@@ -65,17 +67,18 @@ class Ledger:
 
     def replace(self, key: Any, launch: Launch) -> Launch | None:
         """Let this be the key's present launch; return the earlier one, which is superseded, or None."""
-        earlier = self._launches.pop(key, None)
+        earlier = self.take_back(key)
         self._launches[key] = launch
         return earlier
 
     def take_back(self, key: Any) -> Launch | None:
         """Forget the key's present launch, and return it; None where there is none, or none that is known."""
+        self._arns.pop(key, None)
         return self._launches.pop(key, None)
 
     def keep(self, candidate: Candidate) -> Launch | None:
         """Let a key wait for what AWS will tell; return the earlier launch, which is superseded, or None."""
-        earlier = self._launches.pop(candidate.key, None)
+        earlier = self.take_back(candidate.key)
         self._launches[candidate.key] = None
         self._untold[candidate.key] = candidate
         return earlier
@@ -90,7 +93,7 @@ class Ledger:
             return True
         launch = self._launches.get(candidate.key)
         return launch is not None and candidate.is_present(
-            Identity(launch.id, launch.task, launch.handed_over, "")
+            Identity(launch.id, launch.task, launch.handed_over, ""), self._arns.get(candidate.key)
         )
 
     def has_key(self, key: Any) -> bool:
@@ -108,11 +111,13 @@ class Ledger:
 
     # What the fleet tells.
 
-    def standing(self, event: Accepted | Noted | Ended | Abandoned) -> Standing:
+    def standing(self, event: Accepted | Noted | Waiting | Ended | Abandoned) -> Standing:
         """Tell what an event is about; the container of a key that was kept becomes the key's by it."""
         launch = event.launch
         present = self._launches.get(launch.key)
-        if self.is_present(launch):
+        if present is not None and present.id == launch.id:
+            if isinstance(event, Accepted):
+                self._arns[launch.key] = event.arn
             return Standing.PRESENT
         if not isinstance(event, Accepted) or launch.key not in self._untold:
             return Standing.EARLIER
@@ -120,11 +125,13 @@ class Ledger:
         if present is not None or launch.key not in self._launches:
             return Standing.GIVEN_UP
         self._launches[launch.key] = launch
+        self._arns[launch.key] = event.arn
         return Standing.PRESENT
 
     def end(self, key: Any) -> None:
         """Forget the key's present launch, which is over."""
         del self._launches[key]
+        self._arns.pop(key, None)
 
     def not_found(self, key: Any) -> Candidate | None:
         """Let go of a key that was kept and has no container; return it, or None where it was launched or taken back."""

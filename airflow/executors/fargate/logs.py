@@ -255,6 +255,8 @@ def told(call: str, make: Callable[[], Any]) -> Any:
         response = getattr(error, "response", None)
         said = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
         code, words = said.get("Code"), f"{said.get('Code')}: {said.get('Message')}"
+        if outcome.verdict is Verdict.CREDENTIALS:  # Whatever the code says, no log was asked for.
+            raise LogLater(f"{call} failed ({outcome.reason})", outcome.verdict) from error
         if code == "ResourceNotFoundException":
             raise LogNotThere(words) from error
         if code in REFUSED:

@@ -15,171 +15,33 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What AWS said, turned into a verdict with its reason; pure, and total: whatever comes in, a verdict comes out.
+What AWS's answers mean: to RunTask, and to DescribeTasks about one ECS task; pure. ``classify.py`` has the errors.
 
-Sources: the errors and failures of RunTask
-https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
-and the end of a task
-https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
+Nobody's exit code but the main container's ends a launch. Whether a launch for which nothing was started waits, falls back
+or uses up an attempt is told by AWS's words, in whichever answer they stand (``explanations.py``).
+Sources: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.hints import explain
-from airflow.executors.fargate.values import mapping, sequence, text
+from airflow.executors.fargate.classify import judge_error
+from airflow.executors.fargate.explanations import NEVER_STARTED, SPOT_INTERRUPTED, STOPPED_BY_COMMAND
+from airflow.executors.fargate.said import Said, explain, leading_word, verdict_of
+from airflow.executors.fargate.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.answers import Answer, Container, EcsTask
 
+__all__ = ["Outcome", "Verdict", "judge_error", "judge_run_task", "judge_task"]
 
-class Verdict(Enum):
-    """What to do next about a call or a container."""
-
-    #: RunTask has accepted a container.
-    ACCEPTED = "accepted"
-    #: The container is on its way up, runs, or has not been seen to end.
-    LIVE = "live"
-    #: The named container ended with exit code 0.
-    FINISHED = "finished"
-    #: The launch is over, and failed; only Airflow's own retries may start another.
-    FAILED = "failed"
-    #: No container started, for a reason that a further attempt may not meet; it uses up an attempt.
-    LAUNCH_AGAIN = "launch again"
-    #: No container started, since there is no room; try later, which uses up no attempt.
-    NO_CAPACITY = "no capacity"
-    #: AWS wants fewer calls; nothing was done; try later, which uses up no attempt.
-    THROTTLED = "throttled"
-    #: The credentials were not accepted, nothing was done; try later with new ones.
-    CREDENTIALS = "credentials"
-    #: Nobody knows whether the call was carried out: say the very same again.
-    IN_DOUBT = "in doubt"
-    #: DescribeTasks does not know the container.
-    MISSING = "missing"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A verdict, and the reason in words for whoever has to understand it."""
-
-    verdict: Verdict
-    reason: str = ""
-    arn: str | None = None
-    #: Whether the container is known to have started: then its end is the end of the launch.
-    started: bool = False
-    #: When the container ended, seconds since the epoch by AWS's clock; None where AWS does not say.
-    ended_at: float | None = None
-    #: The ARN of the task definition of a container that started and failed, which tells where its log is.
-    task_definition: str | None = None
-
-
-THROTTLE_CODES = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-#: What EC2 or ECS wraps in an InvalidParameterException or ClientException though later is all it takes.
-WRAPPED_THROTTLES = (
-    "ErrorCode: RequestLimitExceeded",
-    "ErrorCode: Throttling",
-    "ErrorCode: InternalError",
-    "Request limit exceeded",
-    "Rate exceeded",
-    "PROVISIONING state",
-)
-CREDENTIAL_CODES = frozenset(
-    {
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-#: botocore's own errors, by name: this module is imported where botocore need not be.
-CREDENTIAL_ERRORS = frozenset(
-    {
-        "CredentialRetrievalError",
-        "NoAuthTokenError",
-        "NoCredentialsError",
-        "PartialCredentialsError",
-        "SSOError",
-        "TokenRetrievalError",
-    }
-)
-SERVER_CODES = frozenset(
-    {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable"}
-)
-CAPACITY = (
-    "Capacity is unavailable",
-    "EMPTY CAPACITY PROVIDER",
-    "RESOURCE:",
-    "limit on the number of vCPUs",
-    "limit on the number of tasks you can run concurrently",
-)
-
-
-def judge_error(error: BaseException) -> Outcome:
-    """Judge an exception that a call to ECS raised; an error that nobody knows leaves the call in doubt."""
-    response = getattr(error, "response", None)
-    if not isinstance(response, Mapping):
-        return _judge_own_error(error)
-    code = text(mapping(response.get("Error")).get("Code"))
-    message = text(mapping(response.get("Error")).get("Message"))
-    status = mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
-    if not code or code.isdigit():
-        # No error of AWS's: for message botocore takes the body, such as a proxy's page, which may repeat the request.
-        return Outcome(
-            Verdict.IN_DOUBT, f"HTTP status {code or text(status)}, and no error that AWS has named"
-        )
-    told = f"{code}: {message}"
-    if code in THROTTLE_CODES:
-        return Outcome(Verdict.THROTTLED, told)
-    if code in CREDENTIAL_CODES:
-        return Outcome(Verdict.CREDENTIALS, told)
-    if code in ("InvalidParameterException", "ClientException") and any(
-        w in message for w in WRAPPED_THROTTLES
-    ):
-        return Outcome(Verdict.THROTTLED, told)
-    started = [arn for arn in sequence(response.get("resourceIds")) if isinstance(arn, str) and arn]
-    if code == "ConflictException" and started:
-        # The token is ours alone, so what it started is ours too.
-        return Outcome(Verdict.ACCEPTED, told, arn=started[0])
-    if code in SERVER_CODES or isinstance(status, int) and status >= 500:
-        return Outcome(Verdict.IN_DOUBT, told)
-    return Outcome(Verdict.FAILED, explain(told))
-
-
-def _judge_own_error(error: BaseException) -> Outcome:
-    """Judge an error that is not an answer of AWS: one of botocore's own, or anybody's."""
-    names = {cls.__name__ for cls in type(error).__mro__}
-    if "ParamValidationError" in names:
-        # Its message repeats the values, of which one can be a password.
-        return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
-    told = f"{type(error).__name__}: {text(error)}"
-    return Outcome(Verdict.CREDENTIALS if names & CREDENTIAL_ERRORS else Verdict.IN_DOUBT, told)
+#: What AWS says where nothing but a container's own end has ended the ECS task.
+USUAL_STOP_CODES = ("", "EssentialContainerExited")
+USUAL_REASONS = ("", "Essential container in task exited")
 
 
 def judge_run_task(answer: Answer) -> Outcome:
@@ -187,10 +49,9 @@ def judge_run_task(answer: Answer) -> Outcome:
     for task in answer.tasks:
         return Outcome(Verdict.ACCEPTED, arn=task.arn)
     for failure in answer.failures:
-        told = ": ".join(filter(None, (failure.reason, failure.detail)))
-        verdict = Verdict.NO_CAPACITY if any(sign in told for sign in CAPACITY) else Verdict.LAUNCH_AGAIN
-        return Outcome(verdict, explain(told))
-    return Outcome(Verdict.IN_DOUBT, "AWS answered with neither a task nor a failure")
+        said = [Said(": ".join(filter(None, (failure.reason, failure.detail))))]
+        return Outcome(_where_nothing_started(said), explain(said))
+    return Outcome(Verdict.IN_DOUBT, "AWS answered with neither an ECS task nor a failure")
 
 
 def judge_task(task: EcsTask, container_name: str) -> Outcome:
@@ -198,10 +59,12 @@ def judge_task(task: EcsTask, container_name: str) -> Outcome:
     Judge an ECS task of a DescribeTasks answer by its container of that name.
 
     Its exit code decides as soon as the container has stopped: what the other containers do, and how long
-    the task takes to vanish, does not matter.
+    the ECS task takes to vanish, does not matter.
     """
     stopped = task.last_status in ("STOPPED", "DELETED")
     container = task.container(container_name)
+    if container.exit_code is not None and _never_started(task, container):
+        container = replace(container, exit_code=None)
     if container.exit_code is not None and (stopped or container.last_status == "STOPPED"):
         return _judge_exit(task, container, container.exit_code)
     started = task.has_started or container.exit_code is not None or _has_ended(task, container)
@@ -210,37 +73,53 @@ def judge_task(task: EcsTask, container_name: str) -> Outcome:
     return _judge_without_code(task, container, started)
 
 
+def _never_started(task: EcsTask, container: Container) -> bool:
+    """
+    Tell whether AWS itself says that the container never started.
+
+    ECS records 143 for a container whose dependsOn can never be met: https://github.com/aws/amazon-ecs-agent/pull/3218
+    """
+    is_alone = not _others(task, container) and task.stop_code != "UserInitiated"
+    reason = container.reason or (task.stopped_reason if is_alone else "")
+    return not task.has_started and leading_word(reason) in NEVER_STARTED
+
+
 def _has_ended(task: EcsTask, container: Container) -> bool:
     """
     Tell whether a container must have ended, though AWS leaves out its exit code and when it started.
 
     An essential one has, says the stop code, and there is no other that could be meant; it may have run user code, so it
-    must not be launched again. Where it could not be started, its reason says so.
+    must not be launched again. Where it could not be started, its reason says so; where Spot was taken back, the ECS task's.
     """
-    if task.stop_code != "EssentialContainerExited" or container.reason:
+    if task.stop_code != "EssentialContainerExited" or container.reason or _is_spot(task):
         return False
     return all(other.exit_code is None for other in _others(task, container))
 
 
 def _judge_exit(task: EcsTask, container: Container, exit_code: int) -> Outcome:
-    """Judge an ECS task whose container has ended with this code."""
+    """Judge an ECS task whose main container has ended with this code."""
+    exited = f"Container {container.name} exited with code {exit_code}."
+    said = _said(task, container)
+    outcome = Outcome(Verdict.FINISHED, arn=task.arn, started=True, ended_at=task.ended_at)
     if exit_code == 0:
-        return Outcome(Verdict.FINISHED, arn=task.arn, started=True, ended_at=task.ended_at)
-    told = explain(_join(container.reason, task.stop_code, task.stopped_reason), exit_code)
-    return Outcome(
-        Verdict.FAILED,
-        f"Container {container.name} exited with code {exit_code}. {told}{_other_codes(task, container)}",
-        arn=task.arn,
-        started=True,
-        ended_at=task.ended_at,
+        telling = [part for part in said if part.words not in USUAL_STOP_CODES + USUAL_REASONS]
+        # From Airflow 3.0 on a task's process that was killed ends with it, too.
+        note = f"{exited} {explain(telling)}{_other_codes(task, container)}" if telling else ""
+        return replace(outcome, note=note)
+    # An exit code explains an end for which AWS has no other cause.
+    told = explain(said, exit_code if task.stop_code in USUAL_STOP_CODES else None)
+    return replace(
+        outcome,
+        verdict=Verdict.FAILED,
+        reason=f"{exited} {told}{_other_codes(task, container)}",
         task_definition=task.task_definition or None,
     )
 
 
 def _judge_without_code(task: EcsTask, container: Container, started: bool) -> Outcome:
-    """Judge an ECS task that has stopped, and of whose container AWS tells no exit code."""
-    told = _join(task.stop_code, task.stopped_reason, container.reason)
-    explained = f"{explain(told)}{_other_codes(task, container)}"
+    """Judge an ECS task that has stopped, and of whose main container AWS tells no exit code that counts."""
+    said = _said(task, container)
+    explained = f"{explain(said)}{_other_codes(task, container)}"
     if started:
         return Outcome(
             Verdict.FAILED,
@@ -249,9 +128,34 @@ def _judge_without_code(task: EcsTask, container: Container, started: bool) -> O
             started=True,
             task_definition=task.task_definition or None,
         )
-    no_room = task.stop_code == "SpotInterruption" or any(sign in told for sign in CAPACITY)
-    verdict = Verdict.NO_CAPACITY if no_room else Verdict.LAUNCH_AGAIN
+    # Who stops an ECS task means the launch: another one would not be what they want.
+    by_somebody = task.stop_code == "UserInitiated" and not _is_spot(task)
+    verdict = Verdict.FAILED if by_somebody else _where_nothing_started(said)
     return Outcome(verdict, f"Container {container.name} never started. {explained}", arn=task.arn)
+
+
+def _where_nothing_started(said: Sequence[Said]) -> Verdict:
+    verdict = verdict_of(said) or Verdict.LAUNCH_AGAIN
+    # It is not RunTask that was throttled: that was accepted, or answered.
+    return Verdict.AWAY if verdict is Verdict.THROTTLED else verdict
+
+
+def _said(task: EcsTask, container: Container) -> list[Said]:
+    """Return what AWS says of the end of an ECS task, the main container's reason first."""
+    # What somebody gave to StopTask as its reason can be anything.
+    quoted = task.stop_code == "UserInitiated" and not _is_spot(task)
+    quoted = quoted and task.stopped_reason != STOPPED_BY_COMMAND
+    of_others = [Said(other.reason, other.name) for other in _others(task, container) if other.reason]
+    # AWS often gives a container's reason as the ECS task's, too: it is told once, with that container's name.
+    repeated = task.stopped_reason in (container.reason, *(said.words for said in of_others))
+    reason = Said("" if repeated else task.stopped_reason, quoted=quoted)
+    said = (Said(container.reason), Said(task.stop_code), reason, *of_others)
+    return [part for part in said if part.words]
+
+
+def _is_spot(task: EcsTask) -> bool:
+    """Tell whether AWS says that it has taken back Spot, which it does with several stop codes, or with none."""
+    return task.stopped_reason.rstrip(".") == SPOT_INTERRUPTED
 
 
 def _others(task: EcsTask, container: Container) -> list[Container]:
@@ -265,8 +169,3 @@ def _other_codes(task: EcsTask, container: Container) -> str:
         for other in _others(task, container)
     ]
     return f" Exit codes of the other containers: {', '.join(told)}." if told else ""
-
-
-def _join(*parts: str) -> str:
-    # AWS often gives the container's reason as the task's, too.
-    return "; ".join(dict.fromkeys(filter(None, parts)))

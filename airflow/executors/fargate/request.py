@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fitting import capacity, drop, on_fargate, without_unfit
+from airflow.executors.fargate.fitting import NO_SUBNETS, capacity, drop, on_fargate, without_unfit
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
 from airflow.executors.fargate.merging import (
     RESERVED,
@@ -228,7 +228,8 @@ class RequestBuilder:
             return self._checked(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
         except RequestError as error:
             # Such as more CPU than Fargate has: the first request may well find room later.
-            return None, f"[fargate] capacity_provider_fallback cannot be used: {error}."
+            remedy = " Set [fargate] subnets." if NO_SUBNETS in str(error) else ""
+            return None, f"[fargate] capacity_provider_fallback cannot be used: {error}.{remedy}"
 
     def _remedy(
         self,

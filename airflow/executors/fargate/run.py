@@ -20,13 +20,21 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.capacity import Kind, Size
     from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.outcome import Outcome
     from airflow.executors.fargate.request import Prepared
+
+#: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
+MIN_TOKEN_LIFE = 60.0
+#: Entries of a line that may stand for runs that have left, beside one for each run that has not.
+SPARE_ENTRIES = 16
 
 
 @dataclass(eq=False)
@@ -50,10 +58,21 @@ class Run:
     token: str | None = None
     #: How often the attempt under way got no clear answer.
     repeats: int = 0
-    #: How often there was no room for a container.
+    #: How often there was no capacity for its ECS task.
     waits: int = 0
     #: When the database has confirmed that the launch is wanted: by the fleet's clock, and in seconds since the epoch.
     confirmed: tuple[float, float] = (0.0, 0.0)
+    #: Which capacity its request asks for, and how much; None before that is known.
+    kind: Kind | None = None
+    size: Size = (0.0, 0.0)
+    #: Since when AWS says that it can do nothing for it for a while; None while it does not.
+    away_since: float | None = None
+    #: How often it has been tried since then.
+    away_tries: int = 0
+    #: What AWS has refused last, or why no answer came.
+    problem: Outcome | None = None
+    #: What its user was told that it waits for.
+    wait: str = ""
     #: No attempt begins after this time, since the token in the command would expire too soon; None where it never does.
     deadline: float | None = None
     arn: str | None = None
@@ -61,6 +80,8 @@ class Run:
     accepted_at: float = 0.0
     #: When its ECS task is looked at next; it keeps its place in the order of looks where a look gets no answer.
     look_at: float = 0.0
+    #: The state of its ECS task, as DescribeTasks has told last.
+    last_status: str = ""
     #: Whether DescribeTasks has ever known the container.
     seen: bool = False
     started: bool = False
@@ -80,11 +101,26 @@ class Run:
     #: How often handling it has ended the fleet's thread.
     faults: int = 0
 
+    def bring_deadline_forward(self, clock: float, now: float) -> None:
+        """
+        Let no attempt begin after the token's last minute, by the clock that says that it is sooner.
+
+        The fleet's clock stands still while the host is suspended, and the wall clock can be set back. A deadline
+        that passed meanwhile has just passed: Airflow had no time yet to take the launch back.
+
+        :param clock: seconds by the fleet's clock.
+        :param now: seconds since the epoch, at the same moment.
+        """
+        if self.launch.expires is not None:
+            left = max(self.launch.expires - now - MIN_TOKEN_LIFE, -1.0)
+            self.deadline = min(clock + left, math.inf if self.deadline is None else self.deadline)
+
     def forget_container(self) -> None:
         """Be ready for a new attempt: AWS has said that there is no container of the last one."""
         self.token = self.arn = self.missing_since = None
         self.seen = self.doubtful = False
         self.repeats = self.searches = 0
+        self.last_status = ""
 
     def __str__(self) -> str:
         return str(self.launch)
@@ -121,3 +157,59 @@ class Agenda:
     def clear(self) -> None:
         """Forget everything."""
         self._heap.clear()
+
+
+class Line:
+    """
+    Runs in the order in which they are launched: the highest priority first, then who was handed over first.
+
+    A run that leaves is let go of at once, wherever it stands.
+    """
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[int, int, int]] = []
+        #: By the number of their entry.
+        self._runs: dict[int, Run] = {}
+        self._numbers: dict[Run, int] = {}
+        self._count = itertools.count()
+
+    def __len__(self) -> int:
+        return len(self._runs)
+
+    def __contains__(self, run: Run) -> bool:
+        return run in self._numbers
+
+    def put(self, run: Run) -> None:
+        """Let a run stand in line; said twice, it stands there once."""
+        if run not in self._numbers:
+            number = self._numbers[run] = next(self._count)
+            self._runs[number] = run
+            heapq.heappush(self._heap, (*rank(run), number))
+
+    def discard(self, run: Run) -> None:
+        """Let a run leave, if it stands here."""
+        number = self._numbers.pop(run, None)
+        if number is None:
+            return
+        del self._runs[number]
+        if len(self._heap) > 2 * len(self._runs) + SPARE_ENTRIES:
+            self._heap = [entry for entry in self._heap if entry[-1] in self._runs]
+            heapq.heapify(self._heap)
+
+    def first(self) -> Run | None:
+        """Return the run whose turn it is; None where there is none."""
+        while self._heap and self._heap[0][-1] not in self._runs:
+            heapq.heappop(self._heap)
+        return self._runs[self._heap[0][-1]] if self._heap else None
+
+    def take(self) -> Run | None:
+        """Take the run whose turn it is; None where there is none."""
+        run = self.first()
+        if run is not None:
+            self.discard(run)
+        return run
+
+
+def rank(run: Run) -> tuple[int, int]:
+    """Return what comes first in a line: the lowest."""
+    return -run.launch.priority, run.order

@@ -35,6 +35,7 @@ from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import TASK_ARN, log_link, region, whereabouts
 from airflow.executors.fargate.logs import LogError, LogLater, told, without_tokens
 from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate.verdict import Verdict
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs import Line, LogReader, Stream
@@ -140,7 +141,9 @@ class RunningLog:
             progress.done = True
         except LogLater as error:
             progress.problem = str(error)
-            self._renew()
+            # For nothing else: to make clients takes the API server's processor, and all who look would do so.
+            if error.verdict is Verdict.CREDENTIALS:
+                self._renew()
         except LogError as error:
             progress.problem = str(error)
         except Exception as error:

@@ -141,7 +141,7 @@ class Searching:
             # Each for itself, so that an error with one loses no other; and before anybody can revoke it.
             self._post(self._owner.adopt, found)
         if not hand_over(reply, answer):
-            for candidate in (*answer.missing, *answer.untold):
+            for candidate in (*answer.missing, *answer.untold, *answer.elsewhere):
                 self._emit(NotFound(Launch(candidate.task, candidate.key)))
 
     # The containers in doubt.

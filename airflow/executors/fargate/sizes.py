@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The CPU and memory that Fargate offers, as one table, and what is nearest to what it does not."""
+"""The CPU and memory that Fargate offers, as one table, and the nearest that has what it does not offer."""
 
 from __future__ import annotations
 
@@ -63,12 +63,17 @@ def mistake(cpu: str | None, memory: str | None) -> str | None:
         if mib in SIZES.get(units, ()):
             return None
         near = _nearest_pairs(units, mib)
-        return f"Fargate has no cpu of {cpu!r} with a memory of {memory!r}; the nearest are {near}"
+        return f"Fargate has no cpu of {cpu!r} with a memory of {memory!r}; {near}"
     if units is not None and units not in SIZES:
-        return f"Fargate has no cpu of {cpu!r}; the nearest are {_nearest(SIZES, units)} CPU units"
+        return f"Fargate has no cpu of {cpu!r}; {_nearest(SIZES, units)} CPU units"
     if mib is not None and mib not in amounts:
-        return f"Fargate has no memory of {memory!r}; the nearest are {_nearest(amounts, mib)} MiB"
+        return f"Fargate has no memory of {memory!r}; {_nearest(amounts, mib)} MiB"
     return None
+
+
+def comparable(cpu: str | None, memory: str | None) -> tuple[float, float]:
+    """Return the CPU units and MiB of a size, by which sizes are compared; 0 for what is missing, or is no size."""
+    return _parsed(cpu, _CPU, UNITS_PER_VCPU) or 0.0, _parsed(memory, _MEMORY, MIB_PER_GB) or 0.0
 
 
 def _parsed(text: str | None, pattern: re.Pattern[str], factor: int) -> float | None:
@@ -86,12 +91,22 @@ def _distance(first: float, second: float) -> float:
 
 
 def _nearest(sizes: Iterable[float], wanted: float) -> str:
-    near = sorted(sizes, key=lambda size: (_distance(size, wanted), size))
-    return " and ".join(map(str, sorted(near[:NEAREST])))
+    """Name the nearest sizes that are no smaller; the largest where there is none."""
+    all_sizes = sorted(sizes)
+    enough = [size for size in all_sizes if size >= wanted]
+    return _told([str(size) for size in enough[:NEAREST]], str(all_sizes[-1]))
 
 
 def _nearest_pairs(units: float, mib: float) -> str:
-    """Name the nearest pairs: those with as much CPU or as much memory are mostly the ones."""
+    """Name the nearest pairs that have as much CPU and as much memory; the largest where there is none."""
     pairs = [(cpu, memory) for cpu, amounts in SIZES.items() for memory in amounts]
-    near = sorted(pairs, key=lambda pair: (_distance(pair[0], units) + _distance(pair[1], mib), pair))
-    return " and ".join(f"{cpu} CPU units with {memory} MiB" for cpu, memory in near[:NEAREST])
+    enough = [(cpu, memory) for cpu, memory in pairs if cpu >= units and memory >= mib]
+    enough.sort(key=lambda pair: (_distance(pair[0], units) + _distance(pair[1], mib), pair))
+    named = [f"{cpu} CPU units with {memory} MiB" for cpu, memory in (*enough[:NEAREST], max(pairs))]
+    return _told(named[:-1], named[-1])
+
+
+def _told(enough: Sequence[str], largest: str) -> str:
+    if not enough:
+        return f"the largest is {largest}"
+    return f"the nearest with as much {'are' if len(enough) > 1 else 'is'} {' and '.join(enough)}"

@@ -24,10 +24,11 @@ described. They cross to the scheduler's thread as one event, ``database.given_u
 (:func:`is_given_up`), and what comes back is stopped like a revoked launch.
 
 Who has launched a container stands in its identity: the id of the scheduler's job and the moment when that began. So the
-containers of a scheduler that lives are left to it, and those of another Airflow, whose jobs have the same numbers, are
-nobody's business. A task instance that runs is left alone, too: up to 3.0 it may run in any of its containers, and from 3.1
-on in any of its present try. What has started is left ten minutes (:data:`ENDING`) to end by itself, for the task instance's state changes before its container
-is done. What this leaves open is told in ``docs/executor/fargate.rst``.
+containers of a scheduler that lives are left to it, and those of another Airflow, whose jobs have the same numbers or whose
+database is the origin of this one (:attr:`Identity.database`), are nobody's business. A task instance that runs is left
+alone, too: up to 3.0 it may run in any of its containers, from 3.1 on in any of its present try. What has started is left ten minutes (:data:`ENDING`) to end by
+itself, for the task instance's state changes before its container is done. What this leaves open is told in
+``docs/executor/fargate.rst``.
 """
 
 from __future__ import annotations
@@ -67,7 +68,11 @@ QUEUED = "queued"
 
 
 def is_given_up(
-    identity: Identity, state: str | None, present: Candidate | None, runs_own_try: bool = False
+    identity: Identity,
+    state: str | None,
+    present: Candidate | None,
+    arn: str | None = None,
+    runs_own_try: bool = False,
 ) -> bool:
     """
     Tell whether a container's launch is no longer that of its task instance.
@@ -76,6 +81,7 @@ def is_given_up(
 
     :param state: the task instance's state in the database.
     :param present: its present launch; None where there is no such task instance any more.
+    :param arn: of the container.
     :param runs_own_try: whether a container runs the try that it was launched for and no other (3.1 and newer).
     """
     if present is None:
@@ -83,7 +89,7 @@ def is_given_up(
     if state in MAY_RUN:
         # It may run in this very container: Airflow 2.11 and 3.0 admit any that starts while the task instance is queued.
         return runs_own_try and identity.task != present.task
-    return state != QUEUED or not present.is_present(identity)
+    return state != QUEUED or not present.is_present(identity, arn)
 
 
 class Owner(Protocol):

@@ -70,6 +70,12 @@ class TokenBucket:
         return max(self._at + (1 - self._tokens) / self.rate, self._paused_until)
 
     @property
+    def is_slow(self) -> bool:
+        """Whether fewer calls are admitted than the rate says, since AWS has throttled some."""
+        self._refill()
+        return self._slowed_at is not None
+
+    @property
     def rate(self) -> float:
         """Calls a second that are admitted at the moment."""
         return self._rate_at(self._clock())

@@ -99,10 +99,12 @@ class Around:
         return Launching(
             build=self.build,
             calls=calls,
+            launch_rate=self.config.launch_rate,
             max_attempts=self.config.max_launch_attempts,
             lease=Lease(self.lease, self.clock, self.now),
             owner=owner,
             clock=self.clock,
+            now=self.now,
             random=self.random,
         )
 

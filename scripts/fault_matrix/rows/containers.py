@@ -78,9 +78,9 @@ ROWS = (
     Row(
         "stopped-before-start",
         "Somebody stops a fifth of the containers that have not started yet",
-        "They are launched again, each at the cost of an attempt.",
-        Expected(failed_starts=(0, 1)),
-        settings={"provisioning_time": [60, 80]},
+        "Their launches fail, and the reason says so: who stops one means the launch.",
+        Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, 1), reason="Somebody stopped the ECS task"),
+        settings={"provisioning_time": [60, 80], "pretend": {"exit_codes": {"0": 1}}},
         steps=(
             Step(15, {"provisioning_time": [2, 6]}),
             Step(15, act="stop_starting", starting=5),

@@ -113,7 +113,7 @@ ROWS = (
     Row(
         "throttled-by-ec2",
         "For a minute RunTask fails since EC2 throttles ECS, told as InvalidParameterException",
-        "It is taken for the throttling that it is.",
+        "It is taken for what passes: each launch tries again, at the cost of no attempt.",
         Expected(resumed=RESUMED, none_before=True),
         settings={
             "faults": [

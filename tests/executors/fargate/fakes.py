@@ -37,7 +37,14 @@ from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Event, Launch, Strangers, TaskInstanceId
+from airflow.executors.fargate.launch import (
+    IDENTITY_VARIABLE,
+    Event,
+    Launch,
+    Strangers,
+    TaskInstanceId,
+    Waiting,
+)
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
 from airflow.executors.fargate.wiring import Around
@@ -104,7 +111,7 @@ def aws_error(code: str, message: str = "AWS says no", status: int = 400, **memb
         "ResponseMetadata": {"HTTPStatusCode": status},
         **members,
     }
-    return ClientError(response, "AnyCall")
+    return ClientError(response, "RunTask")
 
 
 def until(condition: Callable[[], Any], timeout: float = 20.0) -> Any:
@@ -152,6 +159,8 @@ class FakeEcs(Ecs):
     """
 
     service_model: Any = None
+
+    endpoint_url = "https://ecs.us-east-1.amazonaws.com"
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
@@ -450,11 +459,15 @@ class SteppedFleet:
         self.clock = clock
         self.inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.outbox: list[Event] = []
-        #: All events that there have ever been.
+        #: All events that there have ever been, but for those of the next list.
         self.told: list[Event] = []
+        #: What launches have waited for.
+        self.waiting: list[Waiting] = []
         #: By the kind of call.
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self.waits: list[float] = []
+        #: Seconds by which ``time.time`` is ahead of ``time.monotonic``: a host was suspended, or its clock set.
+        self.ahead = 0.0
         self.closing = False
         self.running = False
         self.wake_ups = 0
@@ -469,7 +482,7 @@ class SteppedFleet:
                 emit=self._emit,
                 wait=self._wait,
                 clock=clock,
-                now=clock,
+                now=lambda: clock.at + self.ahead,
                 random=lambda: 1.0,
                 sweep_interval=sweep_interval,
                 scheduler=scheduler,
@@ -550,7 +563,10 @@ class SteppedFleet:
 
     def _emit(self, event: Event) -> None:
         self.outbox.append(event)
-        self.told.append(event)
+        if isinstance(event, Waiting):
+            self.waiting.append(event)
+        else:
+            self.told.append(event)
 
     def _wait(self, seconds: float) -> bool:
         self.waits.append(seconds)

@@ -48,9 +48,9 @@ OWN, GONE, OTHER = "9@9.000000", "3@3.000000", "5@5.000000"
 def candidate(fakes):
     """Return a function that makes the candidate of a task instance, as the database has it."""
 
-    def make(number=0, external_id=None, queued_at=QUEUED, scheduler=None):
+    def make(number=0, external_id=None, queued_at=QUEUED, **members):
         task = fakes.make_task(number)
-        return Candidate(task, f"key of {number}", external_id, queued_at, scheduler=scheduler)
+        return Candidate(task, f"key of {number}", external_id, queued_at, **members)
 
     return make
 
@@ -60,13 +60,18 @@ def run(fakes, ecs):
     """Return a function that lets a container run for a launch of which the fleet knows nothing."""
 
     def run(
-        number=0, handed_over=HANDED_OVER, launch_id=None, started=True, task=None, scheduler=None, **members
+        number=0,
+        handed_over=HANDED_OVER,
+        launch_id=None,
+        started=True,
+        task=None,
+        scheduler=None,
+        database=None,
+        **members,
     ):
-        launch_id = launch_id or f"launch of {number} at {handed_over}"
-        changes = {"task": task} if task else {}
-        launch = fakes.make_launch(
-            number, id=launch_id, handed_over=handed_over, scheduler=scheduler, **changes
-        )
+        changes = {"id": launch_id or f"launch of {number} at {handed_over}", "handed_over": handed_over}
+        changes.update({"task": task} if task else {}, scheduler=scheduler, database=database)
+        launch = fakes.make_launch(number, **changes)
         arn = ecs.put(fakes.make_request(launch, **members))
         if started:
             ecs.start(arn)
@@ -167,6 +172,123 @@ def test_without_an_id_the_hand_over_must_come_after_the_queuing(look, run, cand
     """Two schedulers' clocks may differ a little; beyond that, what was handed over before is an earlier launch."""
     arn = run(handed_over=QUEUED + after_queued)
     assert found(look(candidate())) == ({"key of 0": arn} if adopted else {})
+
+
+@pytest.mark.parametrize(
+    ("overwritten", "stored", "after_queued", "changes", "adopted"),
+    [
+        pytest.param(True, "its ARN", -5, {}, True, id="the clock was set back"),
+        pytest.param(True, "its ARN", -3600, {}, True, id="the clock was set back an hour"),
+        pytest.param(True, "its ARN", 1, {}, True, id="the clocks agree"),
+        pytest.param(True, "another's ARN", -5, {}, False, id="the ARN of another ECS task"),
+        pytest.param(True, "nothing", -5, {}, False, id="no ARN yet"),
+        pytest.param(True, "its ARN", -5, {"try_number": 2}, False, id="another try"),
+        pytest.param(True, "its ARN", -5, {"map_index": 1}, False, id="another map index"),
+        # Up to 3.1 the ARN of an earlier launch stays until the next one is told.
+        pytest.param(False, "its ARN", -5, {}, False, id="an older Airflow: an earlier launch"),
+        pytest.param(False, "its ARN", -1, {}, True, id="an older Airflow: within the tolerance"),
+        pytest.param(False, "another's ARN", -5, {}, False, id="an older Airflow: another ARN"),
+    ],
+)
+def test_an_arn_that_each_queueing_overwrites_tells_the_present_launch(
+    fakes, look, run, candidate, overwritten, stored, after_queued, changes, adopted
+):
+    """From 3.2 on a stored ARN is that of the present launch, whatever the clocks say; before, only times tell."""
+    arn = run(handed_over=QUEUED + after_queued, task=fakes.make_task(**changes))
+    external_id = {"its ARN": arn, "another's ARN": arn[:-8] + "deadbeef", "nothing": None}[stored]
+    answer = look(candidate(external_id=external_id, arn_is_present=overwritten))
+    assert found(answer) == ({"key of 0": arn} if adopted else {})
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_the_stored_arn_goes_before_a_launch_that_was_handed_over_later(look, ecs, run, candidate, end):
+    """The launch before a defer, within the tolerance of clocks, is not mistaken for that of the stored ARN."""
+    earlier, present = run(handed_over=QUEUED - 1), run(handed_over=QUEUED - 5)
+    ecs.exit(earlier, end)
+    # Where another one is missing, those that have stopped are listed as well.
+    answer = look(candidate(0, present, arn_is_present=True), candidate(1))
+    assert found(answer) == {"key of 0": present}
+
+
+# Two databases under one deployment.
+
+
+@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize(
+    ("here", "there", "becomes"),
+    [
+        ("here", "here", "found"),
+        ("here", "there", "elsewhere"),
+        # An older version's ECS task, or a database that has no address.
+        ("here", None, "found"),
+        (None, "there", "found"),
+        (None, None, "found"),
+    ],
+)
+def test_an_ecs_task_of_another_database_is_left_alone(
+    look, fleet, ecs, run, candidate, stored, here, there, becomes
+):
+    """A task instance whose launch it would be is kept: a database was cloned, or its host has a new name."""
+    arn = run(database=there)
+    present = candidate(external_id=arn if stored else None, database=here)
+    answer = look(present)
+    assert found(answer) == ({"key of 0": arn} if becomes == "found" else {})
+    assert answer.elsewhere == ((present,) if becomes == "elsewhere" else ())
+    assert answer.missing == answer.untold == ()
+    ecs.exit(arn, 1)
+    fleet.advance(60)
+    assert bool(fleet.told) is (becomes == "found")
+    assert not ecs.made("stop_task")
+
+
+@pytest.mark.parametrize(
+    ("changes", "kept"),
+    [
+        ({}, True),
+        ({"handed_over": QUEUED - 300}, False),
+        ({"startedBy": "another"}, False),
+        ({"number": 1}, False),
+    ],
+    ids=["the present launch", "an earlier launch", "another deployment", "another task instance"],
+)
+def test_another_database_keeps_only_whose_launch_it_would_be(look, run, candidate, changes, kept):
+    """What is no ECS task of the task instance in any database is launched anew, as ever."""
+    run(**changes, database="there")
+    present = candidate(database="here")
+    answer = look(present)
+    assert (answer.elsewhere, answer.missing) == (((present,), ()) if kept else ((), (present,)))
+
+
+@pytest.mark.parametrize(("ends", "kept"), [(0, True), (1, True), (None, True), ("never started", False)])
+def test_another_database_s_ecs_task_that_has_ended_counts_where_it_started(
+    look, ecs, run, candidate, ends, kept
+):
+    """What ran there may have done the work; of what never started nothing can be done twice."""
+    arn = run(database="there", started=False)
+    ecs.break_at_start(arn) if ends == "never started" else ecs.exit(arn, ends)
+    present = candidate(database="here")
+    answer = look(present)
+    assert (answer.elsewhere, answer.missing) == (((present,), ()) if kept else ((), (present,)))
+
+
+@pytest.mark.parametrize("first", ["here", "there"])
+@pytest.mark.parametrize("stored", ["here", "there", None])
+def test_the_own_ecs_task_goes_before_that_of_another_database(look, run, candidate, first, stored):
+    """A clone has the same runs of a Dag as its origin: both launch them, each for itself."""
+    arns = {database: run(database=database) for database in sorted(("here", "there"), key=first.__ne__)}
+    answer = look(candidate(external_id=arns.get(stored), database="here"))
+    assert found(answer) == {"key of 0": arns["here"]}
+    assert answer.elsewhere == answer.missing == ()
+
+
+def test_a_late_answer_hands_back_what_another_database_has(fleet, run, candidate):
+    """So that Airflow asks again, as for what has no ECS task: nobody has told in time that it is to be kept."""
+    run(database="there")
+    reply = Future()
+    fleet.tell(fleet.fleet.look_for, [candidate(database="here")], reply)
+    assert reply.cancel()
+    fleet.settle()
+    assert [type(event) for event in fleet.told] == [NotFound]
 
 
 def test_without_a_time_of_queuing_any_launch_will_do(look, run, candidate):

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from typing import Any
 
 import pytest
@@ -192,7 +193,7 @@ BEYOND_THE_VALIDATOR = {
     "no network of its own on Fargate": ({"networkConfiguration": {}}, "networkConfiguration has no subnets"),
     "no network on Fargate Spot": (
         strategy() | {"networkConfiguration": None},
-        "name them there, or in [fargate] subnets",
+        "networkConfiguration has no subnets",
     ),
     "volume": (volume(filesystemType="fat"), "volumeConfigurations[0].managedEBSVolume.filesystemType"),
     "51 tags of a volume": (
@@ -261,6 +262,35 @@ TAKEN = {
 }
 
 
+#: What belongs elsewhere, and the sentence that says where.
+MISPLACED = {
+    "cpu": ({"cpu": "1024"}, 'cpu belongs in overrides: write {"overrides": {"cpu": ...}}'),
+    "memory": ({"memory": "2048"}, 'memory belongs in overrides: write {"overrides": {"memory": ...}}'),
+    "a role": (
+        {"taskRoleArn": "r"},
+        'taskRoleArn belongs in overrides: write {"overrides": {"taskRoleArn": ...}}',
+    ),
+    "environment": (
+        {"environment": [{"name": "A", "value": PASSWORD}]},
+        (
+            "environment belongs in the override of a container: "
+            'write {"overrides": {"containerOverrides": [{"environment": ...}]}}'
+        ),
+    ),
+    "Kubernetes' pod": (
+        {"pod_override": object()},
+        (
+            'pod_override is for the KubernetesExecutor: write run_task members, such as {"overrides": '
+            '{"cpu": "1024", "memory": "2048"}}'
+        ),
+    ),
+    "Kubernetes' dict": (
+        {"KubernetesExecutor": {"image": "i"}},
+        "KubernetesExecutor is for the KubernetesExecutor",
+    ),
+}
+
+
 @pytest.fixture
 def known(service_model):
     """Return a function that skips a test of what the installed botocore does not know: the oldest, no volumes."""
@@ -295,6 +325,35 @@ class TestCheck:
         """Each limit's last right value is no mistake."""
         known(change)
         check(request_with(change))
+
+    @pytest.mark.parametrize(("change", "told"), MISPLACED.values(), ids=list(MISPLACED))
+    def test_says_where_a_member_belongs(self, change, told, check):
+        """What RunTask knows elsewhere, or another executor takes, is told with its place, once, and without its value."""
+        message = refused(check, request_with(change))
+        assert told in message
+        assert "Unknown parameter" not in message
+        assert PASSWORD not in message
+
+    def test_says_where_a_member_belongs_beside_what_is_unknown_or_wrong(self, check):
+        """One message tells all that is wrong."""
+        message = refused(check, request_with({"cpu": "1", "cpus": 1, "group": 7}))
+        for told in ("cpu belongs in overrides", 'Unknown parameter in input: "cpus"', "parameter group"):
+            assert told in message
+
+    @pytest.mark.parametrize(
+        ("change", "refused_ones", "allowed"),
+        [
+            ({"cpus": 1}, ("clientToken", "startedBy", "count"), ("cluster", "overrides", "tags")),
+            (overrides(cpus="1"), (), ("cpu", "containerOverrides")),
+            ({"propagateTags": "ALL"}, ("SERVICE",), ("TASK_DEFINITION", "NONE")),
+        ],
+    )
+    def test_tells_what_is_allowed_without_what_is_refused(self, change, refused_ones, allowed, check):
+        """Who takes a name from the list is not refused at the next try."""
+        _, _, listed = refused(check, request_with(change)).rpartition(" of")
+        names = set(re.findall(r"\w+", listed))
+        assert not names & set(refused_ones)
+        assert names >= set(allowed)
 
     def test_tells_all_mistakes_of_a_request(self, check):
         """One message tells everything that is wrong, so that nobody has to try again for each."""

@@ -22,7 +22,7 @@ from dataclasses import replace
 
 import pytest
 
-from airflow.executors.fargate.cli.account import Answer
+from airflow.executors.fargate.cli.account import NO_CREDENTIALS, Answer
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -153,7 +153,8 @@ def test_all_is_well():
     ("facts", "check", "result", "found", "remedy"),
     [
         (replace(GOOD, caller=Answer(error="ExpiredToken", message="It is old")), "credentials", FAILED, "It is old", "valid credentials"),
-        (replace(GOOD, caller=Answer(error="NoCredentialsError", message="Unable to locate credentials")), "credentials", FAILED, "Unable to locate", "conn_id"),
+        (replace(GOOD, caller=Answer({}, NO_CREDENTIALS, "There are no credentials: AssumeRole for the role r fails", "Check r")), "credentials", FAILED, "AssumeRole for the role r", "Check r"),
+        (replace(GOOD, caller=Answer(error="ExpiredToken", message="Expired")), "credentials", FAILED, "ExpiredToken: Expired", "conn_id"),
         (replace(GOOD, caller=UNREACHED), "credentials", UNKNOWN, "Could not connect", "ECS below"),
         (replace(GOOD, cluster=Answer({"clusters": [], "failures": [{"reason": "MISSING"}]})), "cluster", FAILED, "MISSING", "[fargate] cluster"),
         (replace(GOOD, cluster=Answer({"clusters": [{**CLUSTER, "status": "INACTIVE"}]})), "cluster", FAILED, "INACTIVE", "ACTIVE"),
@@ -162,7 +163,8 @@ def test_all_is_well():
         (replace(GOOD, cluster=Answer(error="InvalidParameterException", message="no")), "cluster", FAILED, "no", "region"),
         (replace(GOOD, cluster=Answer(error="ServerException")), "cluster", UNKNOWN, "ServerException", "later"),
         (replace(GOOD, cluster=Answer(error="ThrottlingException")), "cluster", UNKNOWN, "Throttling", "later"),
-        (replace(GOOD, cluster=Answer(error="NoCredentialsError")), "cluster", FAILED, "NoCredentials", "credentials"),
+        (replace(GOOD, cluster=Answer({}, NO_CREDENTIALS, "There are no credentials: AssumeRole fails", "Check r")), "cluster", FAILED, "AssumeRole", "Check r"),
+        (replace(GOOD, cluster=Answer(error="ExpiredTokenException")), "cluster", FAILED, "ExpiredToken", "credentials"),
         (replace(GOOD, task_definition=Answer(error="ExpiredToken")), "task definition", FAILED, "Expired", "credentials"),
         (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE"}]), "capacity providers", OK, "FARGATE", ""),
         (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", FAILED, "lacks FARGATE_SPOT", "put-cluster-capacity-providers"),
@@ -198,7 +200,7 @@ def test_all_is_well():
         (replace(GOOD, log_events=DENIED), "logs:GetLogEvents", FAILED, "refused", "Allow logs:GetLogEvents"),
         (replace(GOOD, log_events=Answer({"events": []})), "logs:GetLogEvents", OK, "allowed", ""),
         (request(tags=[{"key": "team", "value": "data"}]), "ecs:TagResource", UNKNOWN, "tags", "ecs:TagResource"),
-        (request(overrides={"cpu": "1024", "memory": "16384"}), "size", FAILED, "the nearest are 1024 CPU units with 8192 MiB", "cpu and memory"),
+        (request(overrides={"cpu": "1024", "memory": "16384"}), "size", FAILED, "the nearest with as much are 2048 CPU units with 16384 MiB", "cpu and memory"),
         (request(overrides={"memory": "4096"}), "size", FAILED, "'256' with a memory of '4096'", "cpu and memory"),
         (request(overrides={"cpu": "1 vCPU", "memory": "2048"}), "size", OK, "1 vCPU, 2048 MiB", ""),
         (definition(cpu="1000"), "size", FAILED, "the nearest", "cpu and memory"),

@@ -33,6 +33,7 @@ from airflow.executors.fargate.cli import commands, containers, workload
 from airflow.executors.fargate.cli.containers import Container
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.rendering import TOKEN
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
@@ -119,7 +120,7 @@ def expect_stop(stub, number, error=None, cluster="fleet"):
         return
     one = container(number, "", cluster=cluster)
     stub.add_response(
-        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": commands.STOP_REASON}
+        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": STOPPED_BY_COMMAND}
     )
 
 
@@ -393,10 +394,21 @@ class TestStop:
         monkeypatch.setattr("builtins.input", lambda text: answer)
         stop(yes=False)
 
-    def test_nothing_matches(self, live, capsys):
-        """It says so, and does not ask."""
-        stop(yes=False, dag_id="nobody's")
-        assert "No live container matches" in capsys.readouterr().out
+    @pytest.mark.parametrize("yes", [True, False])
+    @pytest.mark.parametrize("filters", [{"dag_id": "nobody's"}, {"task_id": "nothing"}, {"run_id": "never"}])
+    def test_nothing_matches(self, live, capsys, yes, filters):
+        """It says so, does not ask, and the exit code is 1: a script that mistypes an id learns of it."""
+        with pytest.raises(SystemExit) as left:
+            stop(yes=yes, **filters)
+        assert left.value.code == "No live container matches. Nothing was stopped."
+        assert capsys.readouterr().out == ""
+
+    def test_nothing_matches_in_the_clusters_that_aws_tells_of(self, live, live_by_cluster, capsys):
+        """Why the others are not known is told, too."""
+        live_by_cluster["gpus"] = None
+        with pytest.raises(SystemExit, match="No live container matches"):
+            stop(dag_id="nobody's")
+        assert "Cluster gpus: " in capsys.readouterr().err
 
     def test_one_cannot_be_stopped(self, live, capsys):
         """The others are, and the exit code is 1."""
@@ -446,8 +458,8 @@ class TestTeams:
         assert json.loads(capsys.readouterr().out)["request"]["cluster"] == "fleet"
         commands.fargate_tasks(arguments(**of_team))
         assert json.loads(capsys.readouterr().out) == []
-        stop(team_name="planets")
-        assert "No live container matches" in capsys.readouterr().out
+        with pytest.raises(SystemExit, match="No live container matches"):
+            stop(team_name="planets")
 
     def test_without_teams(self, monkeypatch):
         """Where Airflow has none, none can be named."""

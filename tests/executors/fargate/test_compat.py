@@ -22,6 +22,13 @@ import pytest
 
 from airflow.executors.fargate import compat
 from airflow.models.connection import Connection
+from airflow.models.taskinstance import TaskInstance
+
+
+def test_the_length_of_an_external_id_is_that_of_airflow_s_column():
+    """The number that is written down for older releases is that of the installed one's own model."""
+    column = TaskInstance.__table__.columns["external_executor_id"]
+    assert column.type.length == compat.MAX_EXTERNAL_ID
 
 
 # Airflow's own test plugin takes the masker out of all other tests.

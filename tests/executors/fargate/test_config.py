@@ -603,6 +603,81 @@ class TestFunction:
             read_config(execution_config_function=user_file("raise KeyboardInterrupt"))
 
 
+CLUSTER_ARN = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
+DEFINITION_ARN = "arn:aws-cn:ecs:cn-north-1:123456789012:task-definition/family:3"
+
+
+class TestRegions:
+    @pytest.mark.parametrize(
+        ("region", "what", "remedy"),
+        [
+            ("us-east-1a", "it is an Availability Zone, not a Region", "Set it to us-east-1."),
+            ("ap-southeast-2b", "it is an Availability Zone, not a Region", "Set it to ap-southeast-2."),
+            ("us-gov-west-1c", "it is an Availability Zone, not a Region", "Set it to us-gov-west-1."),
+            ("us-west-2-lax-1a", "it is an Availability Zone, not a Region", "Set it to us-west-2."),
+            ("US-EAST-1A", "it is an Availability Zone, not a Region", "Set it to us-east-1."),
+            ("US-EAST-1", "the code of a Region has no capitals", "Set it to us-east-1."),
+            ("Eu-Central-1", "the code of a Region has no capitals", "Set it to eu-central-1."),
+        ],
+    )
+    def test_what_is_nearly_one_is_a_mistake_with_the_right_one(self, region, what, remedy, read_config):
+        """botocore takes each of these for a Region, and no call would ever reach AWS."""
+        (told,) = mistakes_of(read_config, region=region)
+        assert told == f"[fargate] region = {region!r}: {what}. {remedy}"
+
+    @pytest.mark.parametrize(
+        "region", ["us-east-1", "us-gov-west-1", "eu-isoe-west-1", "mexico-central-1", "local", "a"]
+    )
+    def test_what_may_be_one_is_no_mistake(self, region, read_config):
+        """There will be new Regions, and those of other makers' endpoints."""
+        assert read_config(region=region).region == region
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (
+                {"region": "eu-west-1", "cluster": CLUSTER_ARN},
+                "it is in us-east-1, and the Region is eu-west-1. Correct it, or region.",
+            ),
+            (
+                {"region": "us-east-1", "task_definition": DEFINITION_ARN},
+                "it is in cn-north-1, and the Region is us-east-1. Correct it, or region.",
+            ),
+        ],
+    )
+    def test_arn_of_another_region_is_a_mistake(self, options, told, read_config):
+        """AWS would say that there is no such cluster, or no such task definition."""
+        (name,) = options.keys() - {"region"}
+        assert mistakes_of(read_config, **options) == (f"[fargate] {name} = {options[name]!r}: {told}",)
+
+    def test_arn_is_compared_with_the_default_region_where_none_is_set(self, check):
+        """The Region of the environment or of the profile is where the calls go to."""
+        options = {"region": "", "cluster": CLUSTER_ARN, "execution_config_function": "", "conn_id": ""}
+
+        def get(name):
+            return options.get(name, template()[name]["example"])
+
+        with pytest.raises(ConfigError) as caught:
+            FargateConfig.from_options(get, check.launch_types, False, default_region=lambda: "eu-west-1")
+        assert caught.value.mistakes == (
+            f"[fargate] cluster = {CLUSTER_ARN!r}: it is in us-east-1, and the Region is eu-west-1. Correct it, or region.",
+        )
+        assert FargateConfig.from_options(get, check.launch_types, False, default_region=lambda: "us-east-1")
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"region": "us-east-1", "cluster": CLUSTER_ARN},
+            {"region": "cn-north-1", "task_definition": DEFINITION_ARN},
+            {"region": "", "cluster": CLUSTER_ARN, "task_definition": DEFINITION_ARN},
+            {"region": "eu-west-1", "cluster": "arn", "task_definition": "us-east-1"},
+        ],
+    )
+    def test_names_and_arns_of_the_region_are_no_mistake(self, options, read_config):
+        """Nor is an ARN where nobody knows which Region is meant, such as a connection's."""
+        read_config(**options)
+
+
 class TestWhatCannotBeRead:
     @pytest.fixture
     def mistakes(self, check):

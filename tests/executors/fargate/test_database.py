@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
-from airflow.executors.fargate import database, lookups
+from airflow.executors.fargate import database, database_address, lookups
 from airflow.executors.fargate.launch import CallbackId, Identity, Stranger, TaskInstanceId
 from airflow.executors.fargate.wanted import Row
 from airflow.jobs.job import Job
@@ -162,6 +162,26 @@ def test_a_scheduler_of_which_no_job_is_left_has_no_name(metadata, queued_by):
     assert (candidate.queued_by, candidate.scheduler) == (queued_by, None)
 
 
+@pytest.mark.parametrize("address", ["0123456789ab", None])
+def test_a_candidate_says_which_database_has_it_and_what_its_arn_tells(metadata, monkeypatch, address):
+    """From 3.2 on each queueing overwrites external_executor_id, so that an ARN there is the present launch's."""
+    monkeypatch.setattr(database, "address_hash", lambda url: address if url is metadata.engine.url else "x")
+    metadata.store(0)
+    tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
+    (candidate,) = database.candidates(tis)
+    assert (candidate.database, candidate.arn_is_present) == (address, database.ASSIGNS_IDS)
+
+
+# Which database is which.
+
+
+def test_the_own_database_is_told_without_a_query(metadata, monkeypatch):
+    """It is the one of Airflow's own sessions."""
+    monkeypatch.setattr(database, "address_hash", lambda url: url)
+    assert database.own_address_hash() is metadata.engine.url
+    assert metadata.statements == []
+
+
 # Which scheduler is which.
 
 
@@ -180,9 +200,9 @@ def test_without_a_job_there_is_no_name(metadata, job_id):
 # Containers that nobody wants any more.
 
 
-def stranger(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="launch"):
+def stranger(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="launch", database=None):
     task = TaskInstanceId("dag", f"task{number}", "run", try_number)
-    identity = Identity(launch_id, task, QUEUED_AT.timestamp() + handed_over, "airflow", scheduler)
+    identity = Identity(launch_id, task, QUEUED_AT.timestamp() + handed_over, "airflow", scheduler, database)
     return Stranger(identity, ARN.format(number), "cluster", started=False)
 
 
@@ -241,7 +261,10 @@ def test_one_odd_name_hides_no_other(metadata):
         ({"try_number": 3}, {}, True),
         # Revoked, deferred or rescheduled, and queued again.
         ({}, {"handed_over": -300.0}, True),
-        ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, True),
+        ({"external_executor_id": ARN.format(1)}, {"handed_over": -300.0}, True),
+        # From 3.2 on a stored ARN is that of the present launch, whatever the clocks say, but not of another try.
+        ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, not database.ASSIGNS_IDS),
+        ({"external_executor_id": ARN.format(0), "try_number": 3}, {"handed_over": -300.0}, True),
         # Between two schedulers' clocks: in doubt it is left alone.
         ({}, {"handed_over": -1.0}, False),
         # One of its containers runs, and it may be this one; from 3.1 on it is one of its present try.
@@ -287,6 +310,44 @@ def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_u
 def test_whatever_is_told_can_be_stored(text, stored):
     """What a database refuses would end the scheduler, which stores reasons unguarded."""
     assert database.storable(text) == stored
+
+
+@pytest.mark.parametrize(
+    ("own", "its", "is_given_up"),
+    [("here", "here", True), ("here", "there", False), ("here", None, True), (None, "there", True)],
+)
+def test_what_another_database_has_is_never_given_up(metadata, monkeypatch, own, its, is_given_up):
+    """A clone has its origin's schedulers, as dead ones, and its task instances, as ended ones."""
+    monkeypatch.setattr(database, "address_hash", lambda url: own)
+    metadata.store(0, state="success")
+    told = database.given_up([stranger(metadata.name(GONE), database=its)], None)
+    assert told == ([ARN.format(0)] if is_given_up else [])
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "its", "warned"),
+    [
+        (GONE, "there", True),
+        (OWN, "there", True),
+        # Another Airflow's under the same name, which no scheduler here has launched; and what is no other database's.
+        (None, "there", False),
+        (GONE, "here", False),
+        (GONE, None, False),
+    ],
+)
+def test_another_database_is_told_once(metadata, monkeypatch, scheduler, its, warned):
+    """One warning names the option and both cases, however often such ECS tasks are met."""
+    database_address.warn_of_another_database.cache_clear()
+    monkeypatch.setattr(database, "address_hash", lambda url: "here")
+    name = metadata.name(scheduler) if scheduler else "9@9.000000"
+    strangers = [stranger(name, number, database=its) for number in range(3)]
+    with mock.patch.object(database_address, "log", autospec=True) as log:
+        for _ in range(3):
+            database.given_up(strangers, metadata.name(OWN))
+    told = [call.args[0] for call in log.warning.call_args_list]
+    assert [all(word in text for word in ("[fargate] deployment", "copy", "host")) for text in told] == [
+        True
+    ] * warned
 
 
 def test_a_callback_is_never_given_up(metadata):

@@ -113,7 +113,7 @@ def test_a_fallback_without_room_waits_and_remains_the_fallback(fleet, ecs, laun
     assert len(set(ecs.tokens)) == len(ecs.tokens)
     fell_back, waits = fleet.told_of(launch, Noted)
     assert "fallback" in fell_back.text
-    assert waits.text.endswith("Trying again until there is room.")
+    assert waits.text.endswith("Trying again until there is capacity.")
     assert not fleet.told_of(launch, Ended)
 
 
@@ -218,7 +218,7 @@ def test_the_same_capacity_is_no_fallback(make_fleet, ecs, launch, options):
     fleet.add(launch)
     assert len(ecs.made("run_task")) == 1
     (note,) = fleet.told_of(launch, Noted)
-    assert note.text.endswith("Trying again until there is room.")
+    assert note.text.endswith("Trying again until there is capacity.")
 
 
 def test_without_a_fallback_a_launch_waits(make_fleet, ecs, launch):

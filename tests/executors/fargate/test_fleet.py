@@ -25,14 +25,18 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import fleet as fleet_module, launching
+from airflow.executors.fargate.attempts import Attempts
+from airflow.executors.fargate.capacity import CapacityQueue
 from airflow.executors.fargate.fleet import MAX_FAULTS, Fleet
 from airflow.executors.fargate.following import Following
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.preparing import Preparing
 from airflow.executors.fargate.searching import ERROR_DELAY, SEARCH_DELAYS, Searching
+from airflow.executors.fargate.waits import Waits
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
-AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
 DENIED = ("AccessDeniedException", "not authorized to perform: ecs:RunTask")
 
 
@@ -55,7 +59,7 @@ def sending(fleet, ecs, fakes, launch):
 
 
 def backing_off(fleet, ecs, fakes, launch):
-    ecs.next("run_task", AGENT)
+    ecs.next("run_task", ATTRIBUTE)
     fleet.add(launch)
 
 
@@ -299,7 +303,7 @@ def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, flee
     assert not list(fleet.fleet.runs())
 
 
-@pytest.mark.parametrize("answer", [AGENT, NO_CAPACITY])
+@pytest.mark.parametrize("answer", [ATTRIBUTE, NO_CAPACITY])
 def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
     """A resend that is answered with a failure repeats the first answer: nothing was started, nothing is searched for."""
     ecs.next("run_task", *[ConnectionResetError(), answer] * 3)
@@ -376,7 +380,7 @@ class Chaos:
 
     def break_at_start(self):
         if arn := self.some([a for a in self.live() if "startedAt" not in self.ecs.tasks[a]]):
-            self.ecs.break_at_start(arn, self.random.choice(["AGENT", "Capacity is unavailable"]))
+            self.ecs.break_at_start(arn, self.random.choice(["ATTRIBUTE", "Capacity is unavailable"]))
 
     def hide(self):
         if arn := self.some(self.live()):
@@ -457,8 +461,12 @@ def life(fakes, fleet, ecs, after_fault):
 
     :param after_fault: is called with the error; the fleet goes on as its thread would.
     """
+
+    def no_capacity(request, token):  # As AWS does, not for a token that has started something.
+        return ecs._run_task(request, token) if token in ecs._tokens else NO_CAPACITY
+
     lost = fakes.Lost(ConnectionResetError())
-    ecs.next("run_task", None, AGENT, lost, lost, fakes.aws_error("ThrottlingException"))
+    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"), no_capacity)
     ecs.next("describe_tasks", ConnectionResetError())
     launches = [fakes.make_launch(n) for n in range(7)]
 
@@ -493,8 +501,13 @@ def life(fakes, fleet, ecs, after_fault):
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
-    *[(Launching, name) for name in ("add", "_advance", "_built", "_sent", "_say_again")],
-    *[(Launching, name) for name in ("launch_again", "give_up", "work")],
+    *[(Launching, name) for name in ("add", "_send", "_sent", "_say_again")],
+    *[(Launching, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
+    *[(Preparing, name) for name in ("put", "_built", "work")],
+    *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
+    *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
+    (Attempts, "decide"),
+    *[(Waits, name) for name in ("add", "work")],
     *[(Following, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Following, name) for name in ("_stop_answered", "work")],
     (Fleet, "in_doubt"),
@@ -558,7 +571,15 @@ def fail_at(number):
 
 @pytest.mark.parametrize(
     "outside",
-    ["build pool", "launch pool", "watch pool", "stop pool", "log of launching", "log of the fleet"],
+    [
+        "build pool",
+        "launch pool",
+        "watch pool",
+        "stop pool",
+        "log of launching",
+        "log of preparing",
+        "log of the fleet",
+    ],
 )
 def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, monkeypatch, outside):
     """Where no thread can be started for a call, or a line cannot be logged, the same holds."""
@@ -712,3 +733,35 @@ def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, unde
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
     assert not list(fleet.fleet.runs())
+
+
+# What AWS says of an end.
+
+
+def test_a_reason_beside_exit_code_0_is_noted(fleet, ecs, launch):
+    """The launch has finished as its container says, and what AWS says of memory is told before that."""
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], 0)
+    ecs.tasks[ecs.arns[0]]["containers"][0]["reason"] = "OutOfMemoryError: killed"
+    fleet.advance(10)
+    accepted, noted, ended = fleet.told_of(launch)
+    assert "ran out of memory (AWS: OutOfMemoryError: killed" in noted.text
+    assert ended.reason is None
+
+
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_what_somebody_stops_is_not_launched_again(fleet, ecs, launch, exit_code):
+    """Who stops an ECS task means the launch; with exit code 0 it is noted who did."""
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0], "Stopped with airflow fargate stop")
+    task = ecs.tasks[ecs.arns[0]]
+    task["stopCode"] = "UserInitiated"
+    if exit_code is not None:
+        task["containers"][0]["exitCode"] = exit_code
+    fleet.advance(60)
+    assert len(ecs.tokens) == 1
+    told = fleet.told_of(launch)
+    assert "It was stopped with airflow fargate stop" in (
+        told[1].reason if exit_code is None else told[1].text
+    )
+    assert told[-1].reason is None or exit_code is None

@@ -44,9 +44,9 @@ MODULES = sorted(name for name in SOURCES if not name.endswith("__init__"))
 MAY_IMPORT = {
     "__init__": "",
     # Words, numbers and messages, each for itself.
+    "database_address": "",
     "errors": "",
     "fitting": "",
-    "hints": "",
     "launch": "",
     "links": "",
     "metrics": "",
@@ -59,26 +59,37 @@ MAY_IMPORT = {
     "template": "",
     "throttle": "",
     "values": "",
-    # A verdict has its explanation in words, which are a module of their own.
-    "outcome": "hints values",
-    # What AWS answers, typed; every call is made through one door.
+    "verdict": "",
+    # What AWS says, explained in words; an error and an answer have a verdict.
+    "explanations": "verdict",
+    "said": "explanations verdict",
+    "credentials": "values",
+    "classify": "credentials said values verdict",
     "answers": "errors launch values",
+    "outcome": "answers classify explanations said verdict",
+    # Every call is made through one door.
     "ecs": "answers pool",
     "lease": "",
     "calls": "lease outcome throttle",
     # The options. A single one is read, and its mistake kept, by a module of its own; what the launch type cannot use
     # is left out of the default request as it is of any other.
     "options": "errors template",
-    "config": "errors fitting options",
+    "regions": "options",
+    "config": "errors fitting options regions",
     # The request.
     "merging": "errors fitting launch",
-    "check": "config errors fitting sizes tags",
+    "misplaced": "merging",
+    "check": "config errors fitting misplaced sizes tags",
     "request": "config errors fitting launch merging tags",
     "fragments": "errors fitting merging request",
     # The fleet, which is handed a function that makes requests, and buckets, and imports neither.
     "adoption": "answers ecs launch links outcome",
     "sweeping": "answers ecs launch outcome",
-    "launching": "errors fitting lease outcome run throttle",
+    "capacity": "links run sizes throttle",
+    "preparing": "errors run",
+    "waits": "outcome run",
+    "attempts": "fitting outcome run throttle",
+    "launching": "attempts capacity lease outcome preparing run throttle waits",
     "following": "ecs launching links outcome run throttle",
     "searching": "adoption launch outcome run throttle",
     # What the executor knows of the fleet's launches, by keys that it does not look into.
@@ -88,22 +99,22 @@ MAY_IMPORT = {
     # Reading a log takes no option: where it is stands in the task definition. AWS's errors are judged as all others.
     "logs": "errors links outcome",
     "last_lines": "launch links logs",
-    "running_log": "launch links logs pool",
+    "running_log": "launch links logs pool verdict",
     "log_clients": "calls ecs logs running_log",
     "wiring": "adoption calls following last_lines launching lease searching sweeping",
-    "fleet": "last_lines launch links outcome run tally",
+    "fleet": "last_lines launch links outcome run tally waits",
     "fleet_thread": "fleet pool wiring",
     # What the executor itself imports: how the client is made, and the bridges to Airflow.
     "connecting": "calls check ecs errors fragments reading",
     "compat": "errors launch template",
-    "database": "adoption compat launch sweeping wanted",
+    "database": "adoption compat database_address launch sweeping wanted",
     # The commands. Airflow makes its parser for each command that is run, so their definition imports nothing. A check
     # is told everything: it asks nobody.
     "cli.__init__": "",
     "cli.definition": "",
-    "cli.account": "ecs",
+    "cli.account": "classify ecs",
     "cli.facts": "cli.account",
-    "cli.checks": "fitting outcome",
+    "cli.checks": "classify fitting",
     "cli.definition_checks": "cli.checks fitting sizes",
     "cli.permissions": "cli.checks cli.definition_checks",
     "cli.containers": "ecs launch",
@@ -111,7 +122,7 @@ MAY_IMPORT = {
     "cli.workload": "compat errors launch",
     "cli.commands": (
         "check cli.account cli.checks cli.containers cli.definition_checks cli.facts cli.permissions cli.rendering "
-        "cli.workload compat config connecting errors hints launch request"
+        "classify cli.workload compat config connecting errors explanations launch request verdict"
     ),
 }
 

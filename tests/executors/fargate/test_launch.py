@@ -42,7 +42,7 @@ from airflow.executors.fargate.launch import (
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
 TASK = TaskInstanceId("dag", "task", "run", 2)
 #: The members of an identity that are texts.
-TEXTS = ("launch", "dag_id", "task_id", "run_id", "scheduler")
+TEXTS = ("launch", "dag_id", "task_id", "run_id", "scheduler", "database")
 GARBAGE: list[Any] = [None, True, 0, 7, 1.5, "", "x", [], {}, (), [None], [[]], ["x"], {"x": 1}, object, b"x"]
 
 
@@ -100,6 +100,29 @@ class TestIdentity:
         """Whatever else stands there names none, and spoils nothing."""
         assert Identity.of(described(make_launch(id="launch", scheduler=read).identity)).scheduler == read
         assert Identity.of(described(identity_with(scheduler=told))).scheduler == read
+
+    @pytest.mark.parametrize(
+        ("told", "read"),
+        [("0123456789ab", "0123456789ab"), (None, None), (17, None), ([], None), ({}, None)],
+    )
+    def test_names_the_database_where_it_is_known(self, told, read):
+        """An identity of an older version has none, and what is no text is none."""
+        assert Identity.of(described(make_launch(id="launch", database=read).identity)).database == read
+        assert Identity.of(described(identity_with(database=told))).database == read
+
+    @pytest.mark.parametrize(
+        ("own", "its", "is_another"),
+        [("a", "b", True), ("a", "a", False), ("a", None, False), (None, "b", False), (None, None, False)],
+    )
+    def test_is_of_another_database_only_where_both_are_known(self, own, its, is_another):
+        """Where one of the two does not say, nothing is concluded."""
+        identity = Identity.of(described(make_launch(id="launch", database=its).identity))
+        assert identity.is_of_another_database(own) is is_another
+
+    def test_has_members_that_an_older_or_newer_version_does_not_know(self):
+        """What a later version adds is read over, so a downgrade finds its ECS tasks."""
+        plain = Identity.of(described(identity_with()))
+        assert Identity.of(described(identity_with(added="x", also={"more": [1]}))) == plain
 
     def test_holds_no_secret(self):
         """The identity stands in the clear, in AWS's console too: it tells nothing of command and wishes."""

@@ -24,19 +24,19 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate import launching
+from airflow.executors.fargate import preparing
 from airflow.executors.fargate.calls import SPARE_LAUNCHES
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fleet import MIN_TOKEN_LIFE
 from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import REVOCATION
 from airflow.executors.fargate.request import Prepared
+from airflow.executors.fargate.run import MIN_TOKEN_LIFE
 from airflow.executors.fargate.searching import SEARCH_DELAYS
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
-AGENT = {"tasks": [], "failures": [{"reason": "AGENT"}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
 
 
 class ReadTimeoutError(Exception):
@@ -150,22 +150,64 @@ def test_what_never_started_is_launched_again_so_many_times(fakes, make_fleet, e
     """Each attempt has a new token and waits longer; after the last one the launch fails, with the reason."""
     fleet = make_fleet(max_launch_attempts=most)
     if broken.startswith("failure"):
-        ecs.next("run_task", *[AGENT] * most)
+        ecs.next("run_task", *[ATTRIBUTE] * most)
     fleet.add(launch)
     for _ in range(most):
         for arn in ecs.arns:
-            ecs.break_at_start(arn, "AGENT")
+            ecs.break_at_start(arn, "ATTRIBUTE")
         fleet.advance(40)
     assert len(ecs.tokens) == len(set(ecs.tokens)) == most
-    assert "AGENT" in failed(fleet, launch)
+    assert "ATTRIBUTE" in failed(fleet, launch)
     assert f"Attempts: {most} of {most}" in failed(fleet, launch)
     assert len(fleet.told_of(launch, Noted)) == most - 1
+
+
+@pytest.mark.parametrize(
+    ("words", "is_noted"),
+    [
+        ("Tasks provisioning capacity limit exceeded.", True),
+        ("Error retrieving subnet information for [subnet-1]: no (ErrorCode: AuthFailure)", False),
+    ],
+)
+def test_an_error_that_passes_costs_no_attempt(fakes, make_fleet, ecs, launch, words, is_noted):
+    """Nothing was started, so each call has a new token; a want of capacity is said at once, and the launch goes on."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", *[fakes.aws_error("ClientException", words)] * 3)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(ecs.tokens) == len(set(ecs.tokens)) == 4
+    assert [type(event) for event in fleet.told_of(launch)] == [Noted] * is_noted + [Accepted]
+    assert all(words.rstrip(".") in note.text for note in fleet.told_of(launch, Noted))
+
+
+def test_an_error_that_passes_leaves_in_doubt_what_was_in_doubt(fakes, fleet, ecs, launch):
+    """It says nothing of what an earlier call with the same token has started: that is said again."""
+    passes = fakes.aws_error("ClientException", "Tasks provisioning capacity limit exceeded.")
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), passes)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(set(ecs.tokens)) == len(ecs.arns) == 1
+    assert [type(event) for event in fleet.told_of(launch)] == [Accepted]
+
+
+def test_an_agent_that_reconnects_costs_no_attempt(fakes, make_fleet, ecs, launch):
+    """A failure that passes, and the end of an ECS task for the same reason."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", {"tasks": [], "failures": [{"reason": "AGENT"}]})
+    fleet.add(launch)
+    fleet.advance(10)
+    ecs.break_at_start(ecs.arns[0], "AGENT")
+    fleet.advance(30)
+    ecs.exit(ecs.arns[1], 0)
+    fleet.advance(10)
+    assert len(set(ecs.tokens)) == 3
+    assert fleet.told_of(launch, Ended)[0].reason is None
 
 
 def test_new_attempts_back_off(fakes, make_fleet, ecs, launch):
     """The wait before a new attempt doubles."""
     fleet = make_fleet(max_launch_attempts=5)
-    ecs.next("run_task", *[AGENT] * 4)
+    ecs.next("run_task", *[ATTRIBUTE] * 4)
     fleet.add(launch)
     fleet.advance(600)
     times = [call.at for call in ecs.made("run_task")]
@@ -221,8 +263,8 @@ def test_waiting_for_capacity_backs_off(fakes, fleet, ecs, launch):
         fleet.advance(1)
     times = [call.at for call in ecs.made("run_task")]
     waits = [b - a for a, b in zip(times, times[1:])]
-    assert all(b > a for a, b in zip(waits[:4], waits[1:5]))
-    assert waits[-1] > 30
+    assert all(b >= a for a, b in zip(waits, waits[1:]))
+    assert waits[:5] == [4, 4, 8, 16, 30]
 
 
 def test_want_of_capacity_is_told_after_doubt(fakes, fleet, ecs, launch):
@@ -301,7 +343,7 @@ def test_a_launch_that_is_revoked_while_it_is_searched_for_leaves_no_container(f
 def test_capacity_waits_in_between_leave_the_attempts_alone(fakes, make_fleet, ecs, launch):
     """Attempts that failed count, waits for capacity between them do not."""
     fleet = make_fleet(max_launch_attempts=3)
-    ecs.next("run_task", AGENT, NO_CAPACITY, AGENT, NO_CAPACITY, NO_CAPACITY, AGENT)
+    ecs.next("run_task", ATTRIBUTE, NO_CAPACITY, ATTRIBUTE, NO_CAPACITY, NO_CAPACITY, ATTRIBUTE)
     fleet.add(launch)
     fleet.advance(600)
     assert len(ecs.tokens) == 6
@@ -355,7 +397,10 @@ def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
         ("AccessDeniedException", "not authorized to perform: ecs:RunTask"),
         ("ClusterNotFoundException", "Cluster not found."),
         ("ClientException", "TaskDefinition is inactive"),
-        ("InvalidParameterException", "No Container Instances were found in your cluster."),
+        (
+            "InvalidParameterException",
+            "Override for container named x is not a container in the TaskDefinition.",
+        ),
         ("PlatformUnknownException", "no such platform version"),
     ],
 )
@@ -372,7 +417,7 @@ def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
 
 def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
     """An InvalidParameterException that hides EC2's throttle is a throttle."""
-    words = "Error retrieving security group information: Request limit exceeded. (ErrorCode: RequestLimitExceeded)"
+    words = "Error retrieving security group information: Rate exceeded (ErrorCode: Throttling)"
     ecs.next("run_task", fakes.aws_error("InvalidParameterException", words))
     fleet.add(launch)
     fleet.advance(30)
@@ -411,7 +456,7 @@ def test_a_launch_that_nobody_takes_back_fails_in_the_end(fakes, fleet, ecs, aft
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(lambda f: AGENT, id="never started"),
+        pytest.param(lambda f: ATTRIBUTE, id="never started"),
         pytest.param(lambda f: NO_CAPACITY, id="no capacity"),
         pytest.param(lambda f: f.aws_error(*THROTTLED), id="throttled"),
         pytest.param(lambda f: f.aws_error(*EXPIRED), id="credentials refused"),
@@ -426,6 +471,31 @@ def test_where_nothing_was_started_the_last_minute_begins_nothing(fakes, make_fl
     fleet.advance(3600)
     last = max(call.at for call in ecs.made("run_task"))
     assert end - 60 - 40 < last <= end - 60
+    assert not ecs.arns
+
+
+@pytest.mark.parametrize(
+    ("ahead", "last"),
+    [
+        pytest.param(0, 540, id="both clocks agree"),
+        pytest.param(200, 340, id="the host was suspended"),
+        pytest.param(3600, 100, id="the host was suspended for longer than the token lives"),
+        pytest.param(-300, 540, id="the wall clock was set back"),
+    ],
+)
+def test_a_token_ends_by_the_clock_that_says_it_is_sooner(fakes, make_fleet, ecs, ahead, last):
+    """A monotonic clock stands still while its host is suspended, and a wall clock can be set back."""
+    fleet = make_fleet(max_launch_attempts=10**6)
+    ecs.next("run_task", *[NO_CAPACITY] * 1000)
+    launch = fakes.make_launch(expires=fleet.clock.at + 600)
+    begun = fleet.clock.at
+    fleet.add(launch)
+    fleet.advance(100)
+    fleet.ahead = ahead
+    fleet.advance(1800)
+    assert last - 40 < ecs.made("run_task")[-1].at - begun <= last
+    assert [event.text for event in fleet.told_of(launch, Noted) if "expires too soon" in event.text]
+    assert len(fleet.told_of(launch, Ended)) == 1
     assert not ecs.arns
 
 
@@ -448,7 +518,7 @@ def test_higher_priority_goes_first_then_who_came_first(fakes, make_fleet, ecs):
 def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
     """While the most important launch waits for its back-off, the others are launched."""
     fleet = make_fleet(launch_concurrency=1)
-    ecs.next("run_task", AGENT)
+    ecs.next("run_task", ATTRIBUTE)
     first, second = fakes.make_launch(0, priority=9), fakes.make_launch(1, priority=1)
     fleet.add(first)
     fleet.add(second)
@@ -501,7 +571,7 @@ def test_a_request_that_cannot_be_made_fails_its_launch_alone(fakes, make_fleet,
     request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
     build = mock.create_autospec(lambda launch: request, side_effect=[error, request])
     fleet = make_fleet(build)
-    with mock.patch.object(launching, "log", autospec=True) as log:
+    with mock.patch.object(preparing, "log", autospec=True) as log:
         fleet.add(bad, good)
     assert told in failed(fleet, bad)
     assert "a secret" not in failed(fleet, bad)
@@ -515,7 +585,7 @@ def test_the_request_of_a_launch_is_made_once(fakes, make_fleet, ecs, launch):
     request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
     build = mock.create_autospec(lambda launch: request, return_value=request)
     fleet = make_fleet(build)
-    ecs.next("run_task", AGENT, ReadTimeoutError())
+    ecs.next("run_task", ATTRIBUTE, ReadTimeoutError())
     fleet.add(launch)
     fleet.advance(60)
     assert len(ecs.tokens) == 3

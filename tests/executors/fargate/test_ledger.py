@@ -46,6 +46,8 @@ HISTORIES = {
     "kept, launched and ended": ("keep", "launch second", "end"),
     "kept and not found": ("keep", "not found"),
 }
+#: As Airflow stores them.
+ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/{}"
 
 
 @pytest.fixture
@@ -63,8 +65,8 @@ def make(fakes):
 def candidate(fakes):
     """Return a function that makes the key a candidate for adoption."""
 
-    def make(queued_at=HANDED_OVER, external_id=None, key=KEY):
-        return Candidate(fakes.make_task(), key, external_id, queued_at)
+    def make(queued_at=HANDED_OVER, external_id=None, key=KEY, **members):
+        return Candidate(fakes.make_task(), key, external_id, queued_at, **members)
 
     return make
 
@@ -208,6 +210,36 @@ def test_what_is_known_need_not_be_asked_for(after, candidate, history, has):
 def test_an_earlier_launch_here_is_not_the_present_one(after, candidate, queued_at, external_id, has):
     """Another scheduler may have launched the task instance since: its container is to be looked for."""
     assert after("launched").has(candidate(queued_at, external_id), queued=()) is has
+
+
+@pytest.mark.parametrize(
+    ("told", "stored", "overwritten", "has"),
+    [
+        ("its ARN", "its ARN", True, True),
+        ("another", "its ARN", True, False),
+        ("nothing", "its ARN", True, False),
+        # Up to 3.1 that may be the ARN of an earlier launch.
+        ("its ARN", "its ARN", False, False),
+    ],
+)
+@pytest.mark.parametrize("since", [None, "replaced", "kept", "taken back", "ended"])
+def test_the_arn_that_was_told_tells_the_present_launch(
+    ledger, make, candidate, told, stored, overwritten, has, since
+):
+    """Where each queueing overwrites the stored ARN no clock matters; what becomes of the key lets go of its ARN."""
+    arn = ARN.format("first")
+    ledger.replace(KEY, make())
+    if told != "nothing":
+        ledger.standing(Accepted(make(), arn if told == "its ARN" else ARN.format("second")))
+    if since == "kept":
+        ledger.keep(candidate())
+        ledger.not_found(KEY)
+    elif since in ("taken back", "ended"):
+        ledger.take_back(KEY) if since == "taken back" else ledger.end(KEY)
+    if since is not None:
+        ledger.replace(KEY, make("second"))
+    asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
+    assert ledger.has(asked, queued=()) is (has and since is None)
 
 
 def test_an_end_is_remembered_for_one_heartbeat(ledger):

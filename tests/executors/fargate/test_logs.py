@@ -209,6 +209,15 @@ class TestReader:
         assert type(caught.value) is kind
         assert caught.value.verdict is verdict
 
+    def test_asks_again_where_there_are_no_credentials(self, fakes, reader, cloud):
+        """What AssumeRole refuses is not a permission of CloudWatch's."""
+        error = fakes.aws_error("AccessDenied", "not authorized to perform: sts:AssumeRole")
+        error.operation_name = "AssumeRole"
+        cloud.errors.append(error)
+        with pytest.raises(LogLater, match="AssumeRole") as caught:
+            reader.last(STREAM, 20)
+        assert caught.value.verdict is Verdict.CREDENTIALS
+
     def test_is_told_later_of_what_no_answer_came_to(self, reader, cloud):
         """An error of the network says nothing of the log."""
         cloud.errors.append(ConnectionResetError("peer"))

@@ -334,7 +334,8 @@ class TestPrecedence:
         """What instances can do without is told, and where it goes; who names subnets may move."""
         build = make_builder(launch_type="EC2", subnets="")
         with pytest.raises(
-            RequestError, match=r"no subnets.*or in \[fargate\] subnets. Correct the executor_conf"
+            RequestError,
+            match=r"no subnets, without which nothing runs on Fargate. Correct the executor_conf",
         ):
             build(make_launch(None, {"launchType": "FARGATE"}))
         network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
@@ -421,7 +422,7 @@ class TestSizes:
     )
     def test_what_fargate_does_not_have_is_refused(self, options, overrides, make_builder):
         """Whoever has said which half of it."""
-        with pytest.raises(RequestError, match="Fargate has no .*the nearest are") as caught:
+        with pytest.raises(RequestError, match="Fargate has no .*the nearest") as caught:
             make_builder(**options)(make_launch("q", {"overrides": overrides}))
         assert str(caught.value).endswith("Correct the executor_config of the task")
 
@@ -458,8 +459,8 @@ class TestMistakesAtTheStart:
             ({"overrides": None}, "Invalid type for parameter overrides"),
             ({"overrides": {"cpu": 1024}}, "Invalid type for parameter overrides.cpu"),
             ({"overrides": {"containerOverrides": {}}}, "overrides.containerOverrides"),
-            ({"overrides": {"cpu": "1024", "memory": "16384"}}, "the nearest are"),
-            ({"overrides": {"memory": "1"}}, "the nearest are"),
+            ({"overrides": {"cpu": "1024", "memory": "16384"}}, "the nearest"),
+            ({"overrides": {"memory": "1"}}, "the nearest"),
             ({"launchType": "FARGATE_SPOT"}, "launchType is none of"),
             ({"launchType": "EC2", "capacityProviderStrategy": SPOT}, "exclude each other"),
             ({"tags": [{"key": "aws:a", "value": ""}]}, "starts with aws:"),

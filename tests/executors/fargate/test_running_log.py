@@ -22,6 +22,7 @@ import json
 import threading
 
 import pytest
+from botocore.exceptions import NoCredentialsError
 
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.logs import LogReader
@@ -179,11 +180,29 @@ def test_a_reason_is_not_remembered(bed):
     assert "line" in bed.read()[1][0]
 
 
-def test_new_clients_are_made_after_credentials_were_refused(bed):
-    """Credentials that have expired are not kept until the API server is started anew."""
-    bed.error = bed.fakes.aws_error("ExpiredTokenException")
+@pytest.mark.parametrize("where", ["DescribeTasks", "GetLogEvents"])
+@pytest.mark.parametrize(
+    ("error", "renewed"),
+    [
+        (lambda f: f.aws_error("ExpiredTokenException"), 1),
+        (lambda f: f.aws_error("UnrecognizedClientException"), 1),
+        (lambda f: NoCredentialsError(), 1),
+        (lambda f: f.aws_error("ThrottlingException", "Rate exceeded"), 0),
+        (lambda f: f.aws_error("ServiceUnavailableException", status=503), 0),
+        (lambda f: f.aws_error("ResourceNotFoundException"), 0),
+        (lambda f: f.aws_error("AccessDeniedException"), 0),
+        (lambda f: ConnectionResetError(), 0),
+    ],
+    ids=["expired", "unknown", "none", "throttled", "503", "no such log", "no permission", "reset"],
+)
+def test_new_clients_are_made_after_credentials_were_refused_alone(bed, where, error, renewed):
+    """Credentials that have expired are not kept until the API server is started anew; all else leaves the clients alone."""
+    if where == "DescribeTasks":
+        bed.error = error(bed.fakes)
+    else:
+        bed.cloud.errors.append(error(bed.fakes))
     bed.read()
-    assert bed.renewed == 1
+    assert bed.renewed == renewed
 
 
 def test_what_came_before_an_error_is_shown(bed):

@@ -72,20 +72,27 @@ def test_what_fargate_has_is_no_mistake(cpu, memory):
 @pytest.mark.parametrize(
     ("cpu", "memory", "told"),
     [
-        ("1024", "16384", "1024 CPU units with 8192 MiB and 2048 CPU units with 16384 MiB"),
-        ("1 vCPU", "1 GB", "512 CPU units with 1024 MiB and 1024 CPU units with 2048 MiB"),
-        ("256", "4096", "256 CPU units with 2048 MiB and 512 CPU units with 4096 MiB"),
+        (
+            "1024",
+            "16384",
+            "the nearest with as much are 2048 CPU units with 16384 MiB and 4096 CPU units with 16384 MiB",
+        ),
+        ("1 vCPU", "1 GB", "1024 CPU units with 2048 MiB and 1024 CPU units with 3072 MiB"),
+        ("256", "4096", "512 CPU units with 4096 MiB and 1024 CPU units with 4096 MiB"),
         ("4096", "8191", "4096 CPU units with 8192 MiB and 4096 CPU units with 9216 MiB"),
-        ("8192", "17408", "8192 CPU units with 16384 MiB and 8192 CPU units with 20480 MiB"),
-        ("32768", "131072", "32768 CPU units with 122880 MiB and 32768 CPU units with 249856 MiB"),
+        ("8192", "17408", "8192 CPU units with 20480 MiB and 8192 CPU units with 24576 MiB"),
+        ("32768", "131072", "the nearest with as much is 32768 CPU units with 249856 MiB"),
+        ("65536", "131072", "the largest is 32768 CPU units with 249856 MiB"),
+        ("256", "999999", "the largest is 32768 CPU units with 249856 MiB"),
         ("1000", "2048", "1024 CPU units with 2048 MiB and 1024 CPU units with 3072 MiB"),
         ("0", "0", "256 CPU units with 512 MiB and 256 CPU units with 1024 MiB"),
-        ("1000", None, "the nearest are 512 and 1024 CPU units"),
-        ("65536", None, "the nearest are 16384 and 32768 CPU units"),
-        ("128", None, "the nearest are 256 and 512 CPU units"),
-        (None, "1000", "the nearest are 512 and 1024 MiB"),
+        ("1000", None, "the nearest with as much are 1024 and 2048 CPU units"),
+        ("20000", None, "the nearest with as much is 32768 CPU units"),
+        ("65536", None, "the largest is 32768 CPU units"),
+        ("128", None, "the nearest with as much are 256 and 512 CPU units"),
+        (None, "1000", "the nearest with as much are 1024 and 2048 MiB"),
         (None, "1 TB", "memory is no size"),
-        (None, "999999999 GB", "the nearest are 122880 and 249856 MiB"),
+        (None, "999999999 GB", "the largest is 249856 MiB"),
         ("many", "2048", "cpu is no size"),
         ("", None, "cpu is no size"),
         ("-1", None, "cpu is no size"),
@@ -95,8 +102,8 @@ def test_what_fargate_has_is_no_mistake(cpu, memory):
         ("²", None, "cpu is no size"),
     ],
 )
-def test_what_fargate_has_not_is_told_with_the_nearest(cpu, memory, told):
-    """A pair is refused as a pair; of one that stands alone, what occurs in no pair."""
+def test_what_fargate_has_not_is_told_with_the_nearest_that_has_it(cpu, memory, told):
+    """A pair is refused as a pair; of one that stands alone, what occurs in no pair; nothing smaller is named."""
     said = mistake(cpu, memory)
     assert said is not None
     assert told in said

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.classify import no_credentials
 from airflow.executors.fargate.ecs import CONNECT_TIMEOUT, READ_TIMEOUT
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 #: The attempts of one call: somebody is waiting at the terminal.
 ATTEMPTS = 3
+
+#: In the place of an error's code: the call was not made.
+NO_CREDENTIALS = "NoCredentials"
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,8 @@ class Answer:
     error: str | None = None
     #: The error's own words.
     message: str = ""
+    #: What to do where there are no credentials to call with; empty for an error of the call itself.
+    remedy: str = ""
 
 
 def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
@@ -48,11 +54,21 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
 
     try:
         return Answer(call(**arguments))
-    except ClientError as error:
+    except (ClientError, BotoCoreError) as error:
+        without = no_credentials(error, _endpoint_url(call))
+        if without is not None:
+            return Answer({}, NO_CREDENTIALS, *without)
+        if isinstance(error, BotoCoreError):
+            return Answer({}, type(error).__name__, str(error))
         told = error.response.get("Error", {})
         return Answer({}, told.get("Code") or "ClientError", told.get("Message") or "")
-    except BotoCoreError as error:
-        return Answer({}, type(error).__name__, str(error))
+
+
+def _endpoint_url(call: Callable[..., Any]) -> str | None:
+    """Return where a client's method, or a partial of it, makes its call; None where that is not known."""
+    client = getattr(getattr(call, "func", call), "__self__", None)
+    url = getattr(getattr(client, "meta", None), "endpoint_url", None)
+    return url if isinstance(url, str) else None
 
 
 class Account:

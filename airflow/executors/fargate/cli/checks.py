@@ -23,13 +23,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate import fitting
+from airflow.executors.fargate.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
 from airflow.executors.fargate.fitting import providers
-from airflow.executors.fargate.outcome import (
-    CREDENTIAL_CODES,
-    CREDENTIAL_ERRORS,
-    SERVER_CODES,
-    THROTTLE_CODES,
-)
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.account import Answer
@@ -70,6 +65,8 @@ class Row:
 
 def told(answer: Answer) -> str:
     """Return an error in a line."""
+    if answer.remedy:
+        return answer.message
     return f"{answer.error}: {answer.message}" if answer.message else str(answer.error)
 
 
@@ -80,11 +77,13 @@ def failed_call(check: str, answer: Answer, refused: Row, otherwise: str) -> Row
     :param refused: the row where the permission for the call is missing.
     :param otherwise: what to do about any error that is neither that nor one of the way to AWS.
     """
+    if answer.remedy:
+        return Row(check, FAILED, told(answer), answer.remedy)
     if answer.error in REFUSED:
         return refused
     if answer.error in UNREACHED:
         return Row(check, FAILED, told(answer), "Check the Region, [fargate] endpoint_url and the way to AWS")
-    if answer.error in CREDENTIAL_CODES | CREDENTIAL_ERRORS:
+    if answer.error in CREDENTIAL_CODES:
         return Row(check, FAILED, told(answer), "Give valid credentials first")
     if answer.error in THROTTLE_CODES | SERVER_CODES:
         return Row(check, UNKNOWN, told(answer), "Check again later")
@@ -106,7 +105,7 @@ def check_credentials(facts: Facts) -> Iterable[Row]:
         yield Row("credentials", UNKNOWN, told(caller), "Nothing, if the calls to ECS below are well")
     else:
         remedy = "Give the scheduler valid credentials: a role, a profile, or [fargate] conn_id"
-        yield Row("credentials", FAILED, told(caller), remedy)
+        yield Row("credentials", FAILED, told(caller), caller.remedy or remedy)
 
 
 def check_cluster(facts: Facts) -> Iterable[Row]:

@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.simple_table import AirflowConsole
 from airflow.executors.fargate import compat
 from airflow.executors.fargate.errors import ConfigError, FargateError, RequestError
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
 from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
@@ -44,8 +45,6 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.request import Prepared, RequestBuilder
 
-#: What AWS shows of a container that was stopped here.
-STOP_REASON = "Stopped with airflow fargate stop"
 #: The command of the example for which a request is made; 3.x makes it some 1,100 characters long.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 #: Outputs that a person reads.
@@ -149,7 +148,7 @@ def fargate_tasks(args: Namespace) -> None:
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_stop(args: Namespace) -> None:
-    """Stop what matches, after asking; exit with 1 where one could not be stopped."""
+    """Stop what matches, after asking; exit with 1 where nothing does, or one could not be stopped."""
     from airflow.executors.fargate.cli.account import ask
 
     with _told():
@@ -157,15 +156,14 @@ def fargate_stop(args: Namespace) -> None:
     meant = [one for one in live.containers if one.is_of(args.dag_id, args.task_id, args.run_id)]
     for reason in live.unasked:
         print(reason, file=sys.stderr)
+    if not meant:
+        sys.exit("No live container matches. Nothing was stopped.")
+    _print([container.row() for container in meant], "table")
+    if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
+        sys.exit("Nothing was stopped.")
     failed = len(live.unasked)
-    if meant:
-        _print([container.row() for container in meant], "table")
-        if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
-            sys.exit("Nothing was stopped.")
-    else:
-        print("No live container matches.")
     for one in meant:
-        answer = ask(live.account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOP_REASON)
+        answer = ask(live.account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOPPED_BY_COMMAND)
         failed += answer.error is not None
         print(f"{one.id}: {'asked to stop' if answer.error is None else f'{answer.error}: {answer.message}'}")
     if failed:
@@ -230,7 +228,7 @@ def _account(config: FargateConfig) -> Account:
         return Account(config, compat.session_maker(config.conn_id, config.region))
     except (BotoCoreError, ClientError) as error:
         # A profile that is not there, a role that cannot be assumed.
-        told = str(error)
+        told = _words(error)
     except FargateError:
         raise
     except Exception as error:
@@ -283,12 +281,12 @@ def _words(error: Exception) -> str:
     """Return an error in a sentence, AWS's explained."""
     from botocore.exceptions import ClientError
 
-    from airflow.executors.fargate.hints import explain
+    from airflow.executors.fargate.classify import judge_error
+    from airflow.executors.fargate.verdict import Verdict
 
-    if isinstance(error, ClientError):
-        told = error.response.get("Error", {})
-        return explain(f"{told.get('Code')}: {told.get('Message')}")
-    return str(error)
+    outcome = judge_error(error)
+    is_explained = isinstance(error, ClientError) or outcome.verdict is Verdict.CREDENTIALS
+    return outcome.reason if is_explained else str(error)
 
 
 @contextmanager
