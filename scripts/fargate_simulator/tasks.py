@@ -180,6 +180,7 @@ class Task:
             described["connectivity"] = "CONNECTED"
         if self.stop_code:
             described["stopCode"] = self.stop_code
+        if self.stopped_reason:
             described["stoppedReason"] = self.stopped_reason
         if with_tags:
             described["tags"] = self.tags
