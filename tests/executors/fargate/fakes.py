@@ -23,10 +23,11 @@ between Airflow's releases.
 
 from __future__ import annotations
 
+import heapq
 import itertools
 import threading
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -345,6 +346,73 @@ def _name(cluster: str) -> str:
     return cluster.rpartition("/")[2]
 
 
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
+NO_CAPACITY = (
+    "Capacity is unavailable at this time. Please try again later or in a different availability zone"
+)
+
+
+class BusyEcs(FakeEcs):
+    """ECS where something happens by itself as time passes, and where some requests find no capacity."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self._happens: list[tuple[float, int, Callable[[], None]]] = []
+        #: Tells whether there is no capacity for a request: RunTask refuses it.
+        self.lacks: Callable[[Mapping[str, Any]], bool] = lambda request: False
+        #: The same, told late: the ECS task is accepted, and fails to start after so many seconds.
+        self.lacks_late: Callable[[Mapping[str, Any]], bool] = lambda request: False
+        self.seconds_until_told = 5.0
+        #: Seconds until what was accepted runs, and until it has ended well; None is never.
+        self.starts_after: float | None = None
+        self.ends_after: float | None = None
+        #: Each so-manieth call of these names is throttled.
+        self.throttled: Mapping[str, int] = {}
+        #: The calls that were.
+        self.throttles: list[Call] = []
+        self._counts: Counter[str] = Counter()
+
+    def later(self, seconds: float, happens: Callable[[], None]) -> None:
+        """Let something happen after so many seconds, before the next call after that."""
+        heapq.heappush(self._happens, (self._clock() + seconds, next(self._numbers), happens))
+
+    def end_after(self, seconds: float, arn: str) -> None:
+        """Let an ECS task end well after so many seconds, by then told with this time."""
+        ends_at = self._clock() + seconds
+
+        def end() -> None:
+            self.exit(arn, 0)
+            self.tasks[arn]["executionStoppedAt"] = ends_at
+
+        self.later(seconds, end)
+
+    def _call(self, name: str, carry_out: Callable[..., Any], *arguments: Any) -> Any:
+        while self._happens and self._happens[0][0] <= self._clock():
+            heapq.heappop(self._happens)[-1]()
+        self._counts[name] += 1
+        if name in self.throttled and not self._counts[name] % self.throttled[name]:
+            self.throttles.append(Call(name, arguments, self._clock(), threading.current_thread().name))
+            self.next(name, aws_error("ThrottlingException", "Rate exceeded"))
+        return super()._call(name, carry_out, *arguments)
+
+    def _run_task(self, request: Mapping[str, Any], token: str) -> Any:
+        if self.lacks(request):
+            return {"tasks": [], "failures": [{"reason": NO_CAPACITY}]}
+        known = token in self._tokens
+        answer = super()._run_task(request, token)
+        if known:
+            return answer
+        arn = self._tokens[token][1]
+        if self.lacks_late(request):
+            self.later(self.seconds_until_told, partial(self.break_at_start, arn, "RESOURCE:CPU"))
+            return answer
+        if self.starts_after is not None:
+            self.later(self.starts_after, partial(self.start, arn))
+        if self.ends_after is not None:
+            self.end_after(self.ends_after, arn)
+        return answer
+
+
 class FakeLogs:
     """
     CloudWatch Logs as a boto3 client shows it: streams of lines, in pages, with tokens as AWS has them.
@@ -397,28 +465,56 @@ class FakeLogs:
 
 
 class SteppedPool:
-    """Makes calls when it is told to, on the thread that tells it; ``held`` keeps them under way."""
+    """
+    Makes calls when it is told to, on the thread that tells it; ``held`` keeps them under way.
+
+    A call of ECS takes no time, unless :meth:`take_time` says so.
+    """
 
     def __init__(self) -> None:
         self.jobs: deque[tuple[Callable[[], Any], Callable[[Result], None]]] = deque()
         self.held = False
         self.most = 0
+        #: Answers that are on their way: when they arrive, and who gets them.
+        self._answers: list[tuple[float, int, Callable[[Result], None], Result]] = []
+        self._numbers = itertools.count()
+        self._clock, self._calls, self._seconds, self._threads = Clock(), [], 0.0, 1
+
+    def take_time(self, clock: Clock, ecs: FakeEcs, seconds: float, threads: int) -> None:
+        """Let each call of ECS take so many seconds, with at most so many jobs under way."""
+        self._clock, self._calls, self._seconds, self._threads = clock, ecs.calls, seconds, threads
 
     def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
         self.jobs.append((call, then))
         self.most = max(self.most, len(self.jobs))
 
     def step(self) -> bool:
-        """Make the first call; False where there is none, or where calls are held."""
-        if self.held or not self.jobs:
+        """Make the first call, or hand over an answer; False where there is nothing to do, or calls are held."""
+        if self.held:
+            return False
+        if self._answers and self._answers[0][0] <= self._clock.at:
+            *_, then, result = heapq.heappop(self._answers)
+            then(result)
+            return True
+        if not self.jobs or len(self._answers) >= self._threads:
             return False
         call, then = self.jobs.popleft()
+        before = len(self._calls)
         try:
             result = Result(call())
         except Exception as error:
             result = Result(error=error)
-        then(result)
+        took = self._seconds * (len(self._calls) - before)
+        if took:
+            heapq.heappush(self._answers, (self._clock.at + took, next(self._numbers), then, result))
+        else:
+            then(result)
         return True
+
+    @property
+    def next_answer_at(self) -> float | None:
+        """When the next answer arrives; None where none is on its way."""
+        return self._answers[0][0] if self._answers and not self.held else None
 
 
 class SteppedFleet:
@@ -455,7 +551,7 @@ class SteppedFleet:
         *,
         clock: Clock,
     ) -> None:
-        config = config or CONFIG
+        self.config = config = config or CONFIG
         self.clock = clock
         self.inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self.outbox: list[Event] = []
@@ -465,6 +561,8 @@ class SteppedFleet:
         self.waiting: list[Waiting] = []
         #: By the kind of call.
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
+        self._threads: dict[str, int] = {}
+        self._ecs = ecs
         self.waits: list[float] = []
         #: Seconds by which ``time.time`` is ahead of ``time.monotonic``: a host was suspended, or its clock set.
         self.ahead = 0.0
@@ -477,7 +575,7 @@ class SteppedFleet:
                 ecs=ecs,
                 config=config,
                 build=build or RequestBuilder(config, partial(default_request, config), _NoCheck()),
-                make_pool=lambda name, size: self.pools[name],
+                make_pool=self._make_pool,
                 post=self._post,
                 emit=self._emit,
                 wait=self._wait,
@@ -520,6 +618,11 @@ class SteppedFleet:
 
     # For tests.
 
+    def take_time(self, seconds: float) -> None:
+        """Let each call of ECS take so many seconds from now on, with as many under way as there are threads."""
+        for name, pool in self.pools.items():
+            pool.take_time(self.clock, self._ecs, seconds, self._threads[name])
+
     def add(self, *launches: Launch) -> None:
         """Hand over launches, and let happen what happens at once."""
         for launch in launches:
@@ -536,7 +639,8 @@ class SteppedFleet:
             elif not any(pool.step() for pool in self.pools.values()):
                 if at is not None and at <= self.clock.at:
                     raise AssertionError(f"a busy loop: to be woken at {at}, and it is {self.clock.at}")
-                return at
+                answers = [pool.next_answer_at for pool in self.pools.values()]
+                return min((time for time in (at, *answers) if time is not None), default=None)
         raise AssertionError("it never settles")
 
     def hold(self, held: bool = True, *names: str) -> None:
@@ -557,6 +661,10 @@ class SteppedFleet:
         """Return the events of a launch, of one kind or all."""
         told = [e for e in self.told if not isinstance(e, Strangers) and e.launch.id == launch.id]
         return [event for event in told if kind is None or isinstance(event, kind)]
+
+    def _make_pool(self, name: str, size: int) -> SteppedPool:
+        self._threads[name] = size
+        return self.pools[name]
 
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:
         self.inbox.append((function, arguments))
