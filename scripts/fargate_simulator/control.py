@@ -21,7 +21,7 @@ What tests and measurements ask of the server itself, under ``/_fargate``.
 ``GET settings``            the settings
 ``PUT settings``            replaces all of them; what is not named takes its default
 ``PATCH settings``          replaces only what is named
-``GET tasks``               every task that was ever started, with its history
+``GET tasks``               every task that was ever started, with its history; none that was put there
 ``POST tasks``              ``{"request": a RunTask's, "count": …}`` puts tasks there that have ended well
 ``POST interruptions``      ``{"kind": …, "task": ARN or id, "warning": s}`` ends a task, or, without
                             ``task``, all that are RUNNING, as the outside world would
@@ -105,7 +105,7 @@ class Control:
     def ledger(self) -> list[dict[str, Any]]:
         """Return every task that was ever started."""
         with self._store.lock:
-            tasks = list(self._store)
+            tasks = [task for task in self._store if not task.put]
         return [self._entry(task) for task in tasks]
 
     def put_stopped(self, given: Any) -> list[str]:

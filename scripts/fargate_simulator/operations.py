@@ -133,6 +133,7 @@ class Operations:
             ]
             for task in tasks:
                 self._store.add(task)
+                task.put = True
                 self._lifecycle.be_over(task)
         return [task.arn for task in tasks]
 

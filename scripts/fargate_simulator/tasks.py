@@ -124,6 +124,8 @@ class Task:
     version: int = 1
     #: Nothing runs any more; only the rest of the chain is left.
     winding_down: bool = False
+    #: It was put there, and never started.
+    put: bool = False
     _described: dict[bool, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

@@ -88,6 +88,18 @@ ROWS = (
         seconds=180,
     ),
     Row(
+        "fargate-stop-before-start",
+        "airflow fargate stop stops a fifth of the ECS tasks that have not started yet",
+        "Who stops one means the launch: it has failed, with the command in its reason, and is not launched again.",
+        Expected(stopped="airflow fargate stop"),
+        settings={"provisioning_time": [60, 80]},
+        steps=(
+            Step(15, {"provisioning_time": [2, 6]}),
+            Step(15, act="stop_starting_by_command", starting=5),
+        ),
+        seconds=180,
+    ),
+    Row(
         "maintenance-before-start",
         "AWS maintains the hosts of 20 % of the containers before they have started",
         f"They are launched again, at most {ATTEMPTS} times in all.",
