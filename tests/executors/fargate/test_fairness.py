@@ -85,10 +85,10 @@ def test_what_is_new_is_looked_at_beside_what_was_adopted(busy_fleet, fakes, ecs
     """After a restart: 2,537 adopted ECS tasks and 20 new ones that end after 2 s; each end is told within 10 s."""
     fleet = busy_fleet(cluster=spelling)
     adopt(fleet, 2537)
-    fleet.advance(60)
+    fleet.advance(10)
     ecs.ends_after = 2.0
     fleet.add(*[fakes.make_launch(number, id=f"new-{number}") for number in range(5000, 5020)])
-    fleet.advance(30)
+    fleet.advance(15)
     told = delays(fleet)
     assert len(told) == 20
     assert max(told) < 10
@@ -101,28 +101,32 @@ def test_clusters_of_any_size_are_looked_at_alike(busy_fleet, ecs, adopt, sizes)
     for number, size in enumerate(sizes):
         adopt(fleet, size, f"cluster{number}", first)
         first += size
-    fleet.advance(30)
+    fleet.advance(10)
     ending = ecs.arns[::50]
     for place, arn in enumerate(ending):
-        ecs.end_after(0.3 * place, arn)
-    fleet.advance(60)
+        ecs.end_after(0.1 * place, arn)
+    fleet.advance(22)
     told, expected = delays(fleet), len(ending)
     assert len(told) == expected
     assert max(told) < 10
 
 
-def test_fifty_thousand_are_looked_at_within_one_and_a_half_sweeps(busy_fleet, ecs, adopt):
-    """50,000 ECS tasks in clusters of unequal size: each end is told within one and a half of a sweep's time."""
-    fleet, sizes = busy_fleet(), (45_000, 4_000, 900, 99, 1)
+def test_the_crowd_is_looked_at_within_one_and_a_half_sweeps(busy_fleet, ecs, adopt):
+    """
+    Each end is told within one and a half of a sweep's time, where a sweep takes as long as that of 50,000.
+
+    That is 10,000 at a fifth of the default rate, in clusters of unequal size.
+    """
+    fleet, sizes = busy_fleet(describe_rate=2.0), (9_000, 800, 100, 99, 1)
     for number, size in enumerate(sizes):
         adopt(fleet, size, f"cluster{number}", sum(sizes[:number]))
     calls = sum(-(-size // 100) for size in sizes)
     sweep = calls / (fleet.config.describe_rate * DESCRIBE_SHARE)
-    fleet.advance(2 * sweep)
-    ending = ecs.arns[::500]
+    fleet.advance(sweep)
+    ending = ecs.arns[::100]
     for arn in ending:
         ecs.end_after(1.0, arn)
-    fleet.advance(2 * sweep)
+    fleet.advance(1.5 * sweep + 1)
     told, expected = delays(fleet), len(ending)
     assert len(told) == expected
     assert max(told) < 1.5 * sweep
