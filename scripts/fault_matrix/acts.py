@@ -31,8 +31,7 @@ from airflow.executors import fargate_executor
 from airflow.executors.fargate import fleet_thread
 from airflow.executors.fargate.cli.commands import STOP_REASON
 from fault_matrix import user_function
-from fault_matrix.evidence import OPERATOR
-from fault_matrix.row import JUMP
+from fault_matrix.row import JUMP, OPERATOR
 
 if TYPE_CHECKING:
     from fault_matrix.bed import Bed

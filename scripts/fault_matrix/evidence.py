@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.cli.commands import STOP_REASON
+from fault_matrix.row import OPERATOR
 from fault_matrix.watching import machine
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
 VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
 #: What a container that never started was stopped with, where the executor did not do it: by AWS, or by somebody.
 FAILED_TO_START = ("TaskFailedToStart", "SpotInterruption", "ServiceSchedulerInitiated")
-OPERATOR = "An operator was here"
 BY_SOMEBODY = (OPERATOR, STOP_REASON)
 
 
@@ -74,9 +74,9 @@ def _failed_to_start(entry: Mapping[str, Any]) -> bool:
     return "startedAt" not in entry and by_others
 
 
-def stopped_by_command(entry: Mapping[str, Any]) -> bool:
-    """Tell whether ``airflow fargate stop`` has stopped it."""
-    return str(entry.get("stoppedReason", "")).startswith(STOP_REASON)
+def stopped_by_somebody(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an operator has stopped it, or ``airflow fargate stop``."""
+    return str(entry.get("stoppedReason", "")).startswith(BY_SOMEBODY)
 
 
 def exit_code(entry: Mapping[str, Any], name: str = "airflow") -> int | None:

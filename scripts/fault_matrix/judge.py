@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fault_matrix.evidence import Containers, Evidence, exit_code, stopped_by_command
+from fault_matrix.evidence import Containers, Evidence, exit_code, stopped_by_somebody
 from fault_matrix.row import ATTEMPTS, BY_EXIT_CODE, Expected, Row, Size
 
 if TYPE_CHECKING:
@@ -152,7 +152,7 @@ def _of_an_odd_one(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator[s
 
 def _is_stopped(row: Row, launch: Containers) -> bool:
     """Tell whether somebody has stopped it who means the launch."""
-    return bool(row.expected.stopped) and any(map(stopped_by_command, launch.failed))
+    return bool(row.expected.stopped) and any(map(stopped_by_somebody, launch.failed))
 
 
 def _of_the_ends(seen: Evidence, key: TaskInstanceKey) -> Iterator[str]:

@@ -28,6 +28,8 @@ FAILED = "failed"
 
 #: ``max_launch_attempts``: how many containers may fail to start before the launch fails.
 ATTEMPTS = 3
+#: Why an operator stops an ECS task, with AWS's own tools.
+OPERATOR = "An operator was here"
 #: By how many seconds a clock jumps; by no factor, since clocks know none.
 JUMP = 3600.0
 
@@ -81,8 +83,8 @@ class Expected:
     note: tuple[str, ...] = ()
     #: Seconds after their hand-over within which those that were handed over later must have an ECS task.
     overtaking: float | None = None
-    #: Of launches whose ECS task somebody stopped with ``airflow fargate stop`` before it started: what the reason of
-    #: their failure must contain; they are not launched again.
+    #: Of launches whose ECS task somebody stopped before it started: what the reason of their failure must contain; they
+    #: are not launched again.
     stopped: str = ""
 
     def in_words(self) -> str:
