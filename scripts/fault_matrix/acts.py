@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors import fargate_executor
 from airflow.executors.fargate import fleet_thread
-from airflow.executors.fargate.cli.commands import STOP_REASON
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
 from fault_matrix import user_function
 from fault_matrix.row import JUMP, OPERATOR
 
@@ -58,7 +58,7 @@ def stop_starting(bed: Bed) -> None:
 
 def stop_starting_by_command(bed: Bed) -> None:
     """Stop each fifth ECS task that has not started yet, as ``airflow fargate stop`` does."""
-    _stop(bed, bed.starting(), STOP_REASON)
+    _stop(bed, bed.starting(), STOPPED_BY_COMMAND)
 
 
 def let_function_return(bed: Bed) -> None:

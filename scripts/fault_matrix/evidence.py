@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.cli.commands import STOP_REASON
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
 from fault_matrix.row import OPERATOR
 from fault_matrix.watching import machine
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
 #: What a container that never started was stopped with, where the executor did not do it: by AWS, or by somebody.
 FAILED_TO_START = ("TaskFailedToStart", "SpotInterruption", "ServiceSchedulerInitiated")
-BY_SOMEBODY = (OPERATOR, STOP_REASON)
+BY_SOMEBODY = (OPERATOR, STOPPED_BY_COMMAND)
 
 
 def identity(entry: Mapping[str, Any]) -> dict[str, Any]:
