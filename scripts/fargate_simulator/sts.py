@@ -148,6 +148,6 @@ def _credentials(action: str, life: float) -> str:
     return (
         f'<{action}Response xmlns="{_NAMESPACE}"><{action}Result><Credentials><AccessKeyId>ASIALOCAL</AccessKeyId>'
         "<SecretAccessKey>local</SecretAccessKey><SessionToken>local</SessionToken>"
-        f"<Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration></Credentials></{action}Result>"
+        f"<Expiration>{ends:%Y-%m-%dT%H:%M:%S.%fZ}</Expiration></Credentials></{action}Result>"
         f"<ResponseMetadata><RequestId>local</RequestId></ResponseMetadata></{action}Response>"
     )

@@ -106,7 +106,7 @@ class Bed:
                 stack.callback(acts.restore, self)
                 self.environment = self._environment(self._create())
             if self.row.sts:
-                self.credentials = stack.enter_context(from_sts(self.row.sts))
+                self.credentials = stack.enter_context(from_sts(self.row.sts, self.size.scale))
             stack.callback(self._end_executors)
             self.began = time.monotonic()
             self.fargate.configure(faults=self._faults)

@@ -28,6 +28,9 @@ from fargate_simulator.sts import LocalSts
 
 ROLE = "arn:aws:iam::123456789012:role/airflow-scheduler"
 PROFILE = "scheduler"
+#: Seconds that credentials live, and that they must live on or botocore gets new ones before a call: each 5 s, since that
+#: takes a tenth of a second of processor time. AWS's credentials live for an hour, and botocore's limit is ten minutes.
+LIFE, LEAST = 15.0, 10.0
 #: One attempt a call, since what botocore's own back-off takes cannot be multiplied.
 _CONFIG = """\
 [profile {profile}]
@@ -47,10 +50,13 @@ class Credentials:
 
     :param sts: the service
     :param folder: has botocore's configuration, of no other process or row
+    :param scale: what times are multiplied with
     """
 
-    def __init__(self, sts: LocalSts, folder: Path) -> None:
+    def __init__(self, sts: LocalSts, folder: Path, scale: float) -> None:
         self._sts = sts
+        self._least = LEAST * scale
+        sts.life = LIFE * scale
         self._config = folder / "config"
         (folder / "token").write_text("a token of the identity provider")
         self._config.write_text(_CONFIG.format(profile=PROFILE, role=ROLE, folder=folder, url=sts.url))
@@ -76,13 +82,15 @@ class Credentials:
         session = botocore.session.Session(profile=PROFILE)
         session.set_config_variable("config_file", str(self._config))
         session.set_config_variable("region", region)
+        credentials = session.get_credentials()
+        credentials._mandatory_refresh_timeout = credentials._advisory_refresh_timeout = self._least
         return boto3.Session(botocore_session=session)
 
 
 @contextlib.contextmanager
-def from_sts(what: str) -> Iterator[Credentials]:
+def from_sts(what: str, scale: float) -> Iterator[Credentials]:
     """Yield where credentials come from, and let the service do so until the end of the block."""
     with LocalSts() as sts, tempfile.TemporaryDirectory(prefix="credentials-") as folder:
-        credentials = Credentials(sts, Path(folder))
+        credentials = Credentials(sts, Path(folder), scale)
         credentials.let_sts(what)
         yield credentials

@@ -106,8 +106,9 @@ ROWS = (
         "What may have started is searched for when there are credentials, found, and followed.",
         sts="well",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
-        steps=(Step(50, QUIET, sts="IDPCommunicationError"), Step(150, sts="well")),
-        token_life=120,
+        # 60 s before the token's end nothing is sent again.
+        steps=(Step(115, QUIET, sts="IDPCommunicationError"), Step(200, sts="well")),
+        token_life=180,
         seconds=420,
     ),
     Row(
