@@ -60,8 +60,8 @@ ROWS = (
     _without_sts(
         "sts-refuses",
         "InvalidIdentityToken",
-        "which refuses the token for 90 seconds",
-        90,
+        "which refuses the token for 150 seconds",
+        150,
         note="InvalidIdentityToken",
     ),
     _without_sts("sts-away", "away", "which cannot be reached for 20 seconds", 20),
