@@ -70,7 +70,9 @@ def _adopted(bench: Bench) -> Driver:
     """Return the driver of an executor that has adopted what another one has launched, whose ARNs are stored."""
     first, queued_at = bench.start(UNLIMITED), time.time()
     begin(bench, first, "adopted", bench.scenario.live, (FOR_EVER, FOR_EVER))
-    if bench.name != INCUMBENT:  # Whose end() waits for all that runs; without heartbeats it does nothing more.
+    if (
+        bench.name != INCUMBENT
+    ):  # Whose end() waits for all that runs; without heartbeats it does nothing more.
         first.executor.end()
     tasks = bench.service.tasks()
     driver = bench.start(bench.scale.run_limit)

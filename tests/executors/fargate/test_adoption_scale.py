@@ -64,16 +64,17 @@ def put(fakes, ecs, clock):
     return put
 
 
-def candidate_of(launch, queued_at):
+def candidate_of(launch, queued_at, sent_until=None):
     """Return the candidate whose ARN the scheduler before had no time to store."""
-    return Candidate(launch.task, launch.task, None, queued_at)
+    return Candidate(launch.task, launch.task, None, queued_at, sent_until=sent_until)
 
 
 @pytest.fixture
 def without_any(fakes, clock):
-    """Return a function that makes candidates without an ECS task."""
-    return lambda first, count: [
-        candidate_of(fakes.make_launch(number), clock.at) for number in range(first, first + count)
+    """Return a function that makes candidates without an ECS task, whose scheduler was gone so many seconds ago."""
+    return lambda first, count, ago=None: [
+        candidate_of(fakes.make_launch(number), clock.at, None if ago is None else clock.at - ago)
+        for number in range(first, first + count)
     ]
 
 
@@ -138,7 +139,7 @@ def test_adoption_comes_to_an_end_though_calls_are_throttled(fleet, ecs, put, wi
     stopped = put(0, 12_000, stopped=True)
     running = put(20_000, 1000)
     clock.at += 3600
-    candidates = [*running, *stopped[::600], *without_any(30_000, 80)]
+    candidates = [*running, *stopped[::600], *without_any(30_000, 80, ago=120.0)]
     ecs.throttled = {"describe_tasks": 50, "list_tasks": 50}
     began = clock.at
     reply = Future()
