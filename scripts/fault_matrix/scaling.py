@@ -31,7 +31,6 @@ from typing import Any
 
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
-    "fargate_executor": ("ADOPTION_PATIENCE",),
     "fargate.calls": ("CREDENTIALS_BACK_OFF",),
     "fargate.launching": ("RESEND_BACK_OFF",),
     "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),

@@ -64,17 +64,16 @@ def put(fakes, ecs, clock):
     return put
 
 
-def candidate_of(launch, queued_at, sent_until=None):
+def candidate_of(launch, queued_at, **members):
     """Return the candidate whose ARN the scheduler before had no time to store."""
-    return Candidate(launch.task, launch.task, None, queued_at, sent_until=sent_until)
+    return Candidate(launch.task, launch.task, None, queued_at, **members)
 
 
 @pytest.fixture
 def without_any(fakes, clock):
-    """Return a function that makes candidates without an ECS task, whose scheduler was gone so many seconds ago."""
-    return lambda first, count, ago=None: [
-        candidate_of(fakes.make_launch(number), clock.at, None if ago is None else clock.at - ago)
-        for number in range(first, first + count)
+    """Return a function that makes candidates without an ECS task."""
+    return lambda first, count, **members: [
+        candidate_of(fakes.make_launch(number), clock.at, **members) for number in range(first, first + count)
     ]
 
 
@@ -139,7 +138,7 @@ def test_adoption_comes_to_an_end_though_calls_are_throttled(fleet, ecs, put, wi
     stopped = put(0, 12_000, stopped=True)
     running = put(20_000, 1000)
     clock.at += 3600
-    candidates = [*running, *stopped[::600], *without_any(30_000, 80, ago=120.0)]
+    candidates = [*running, *stopped[::600], *without_any(30_000, 80, sent_until=clock.at - 60)]
     ecs.throttled = {"describe_tasks": 50, "list_tasks": 50}
     began = clock.at
     reply = Future()
