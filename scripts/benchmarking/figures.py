@@ -39,7 +39,7 @@ def figures(scenario: Scenario, seen: Seen) -> dict[str, float]:
         found |= _heartbeats(seen)
     if scenario.kind == "launch":
         found |= _launches(scenario, seen)
-    if scenario.kind in ("launch", "follow"):
+    if scenario.kind in ("launch", "follow", "restart"):
         found |= _ends(scenario, seen)
     if seen.window:
         found["processor"] = seen.processor * 60 / seen.window

@@ -23,7 +23,7 @@ import math
 import threading
 import time
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -91,7 +91,7 @@ def launch(bench: Bench, seen: Seen) -> None:
     seen.began = time.time()
     driver.hand_over(to_do, scenario.a_heartbeat)
     is_calm = lambda: not scenario.storm or seen.storm_ended
-    _observe(bench, seen, lambda: driver.beat_until(lambda: len(driver.told) == scenario.tasks and is_calm()))
+    observe(bench, seen, lambda: driver.beat_until(lambda: len(driver.told) == scenario.tasks and is_calm()))
 
 
 def _end_storm(service: Service, seen: Seen) -> None:
@@ -99,7 +99,7 @@ def _end_storm(service: Service, seen: Seen) -> None:
     seen.storm_ended = time.time()
 
 
-def _observe(bench: Bench, seen: Seen, measured: Callable[[], Any]) -> None:
+def observe(bench: Bench, seen: Seen, measured: Callable[[], Any]) -> None:
     """Do what is measured, and note the calls that it took."""
     try:
         measured()
@@ -119,7 +119,7 @@ def follow(bench: Bench, seen: Seen) -> None:
     driver.beats.clear()
     service.forget_calls()
     began, used = time.monotonic(), time.process_time()
-    _observe(bench, seen, lambda: driver.beat_for(scenario.window))
+    observe(bench, seen, lambda: driver.beat_for(scenario.window))
     seen.processor, seen.window = time.process_time() - used, time.monotonic() - began
     seen.beats = list(driver.beats)
     driver.beat_until(lambda: len(driver.told) == scenario.tasks)
@@ -135,14 +135,14 @@ def _begin_mixed(bench: Bench, driver: Driver, start: float) -> None:
     scenario = bench.scenario
     stay, end = (scenario.live - scenario.tasks) // GROUPS, scenario.tasks // GROUPS
     for group in range(GROUPS):
-        _begin(bench, driver, f"stays{group}", stay, (FOR_EVER, FOR_EVER))
+        begin(bench, driver, f"stays{group}", stay, (FOR_EVER, FOR_EVER))
         left = start - time.monotonic()
         if left < scenario.settle:
             raise Late
-        _begin(bench, driver, f"ends{group}", end, (left, left + scenario.window))
+        begin(bench, driver, f"ends{group}", end, (left, left + scenario.window))
 
 
-def _begin(bench: Bench, driver: Driver, prefix: str, count: int, seconds: tuple[float, float]) -> None:
+def begin(bench: Bench, driver: Driver, prefix: str, count: int, seconds: tuple[float, float]) -> None:
     """Have so many containers accepted, as fast as may be."""
     bench.service.adjust(pretend={"duration": list(seconds)})
     expected = driver.accepted + count
@@ -159,10 +159,10 @@ def memory(bench: Bench, seen: Seen) -> None:
     if scenario.tasks:
         seen.figures["ended"] = _left_over(bench, driver)
     few = scenario.live * FEW_OF_TEN // 10
-    _begin(bench, driver, "few", few, (FOR_EVER, FOR_EVER))
+    begin(bench, driver, "few", few, (FOR_EVER, FOR_EVER))
     driver.beat_for(scenario.settle)
     with_few = _memory(driver)
-    _begin(bench, driver, "many", scenario.live - few, (FOR_EVER, FOR_EVER))
+    begin(bench, driver, "many", scenario.live - few, (FOR_EVER, FOR_EVER))
     driver.beat_for(scenario.settle)
     seen.figures["live"] = (_memory(driver) - with_few) / (scenario.live - few)
 
@@ -172,7 +172,7 @@ def _left_over(bench: Bench, driver: Driver) -> float:
     tasks = bench.scenario.tasks
     after = []
     for round_ in range(3):  # The first one fills what is filled once.
-        _begin(bench, driver, f"ends{round_}", tasks, (1.0, 1.0))
+        begin(bench, driver, f"ends{round_}", tasks, (1.0, 1.0))
         driver.beat_until(lambda: len(driver.told) == tasks)
         after.append(_memory(driver))
     return (after[2] - after[1]) / tasks
@@ -192,11 +192,11 @@ def adopt(bench: Bench, seen: Seen) -> None:
     _run_others(service, scenario.live)
     first = bench.start(UNLIMITED)
     queued_at = time.time()
-    _begin(bench, first, "task", scenario.tasks, (FOR_EVER, FOR_EVER))
+    begin(bench, first, "task", scenario.tasks, (FOR_EVER, FOR_EVER))
     first.executor.end()
     tasks = service.tasks()
     for name, known in (("known", True), ("unknown", False)):
-        candidates = [_candidate(task, known, queued_at) for task in tasks]
+        candidates = [candidate(task, known, queued_at) for task in tasks]
         service.be_quick()
         successor = bench.start(bench.scale.run_limit)
         successor.beat_for(WARM_UP)
@@ -212,7 +212,8 @@ def adopt(bench: Bench, seen: Seen) -> None:
         successor.executor.end()
 
 
-def _candidate(task: Task, known: bool, queued_at: float) -> Candidate:
+def candidate(task: Task, known: bool, queued_at: float) -> Candidate:
+    """Return the candidate for adoption whose ECS task this is; ``known`` tells whether its ARN was stored."""
     from airflow.executors.fargate.compat import task_instance_id
     from airflow.executors.fargate.present import Candidate
 
@@ -223,6 +224,7 @@ def _candidate(task: Task, known: bool, queued_at: float) -> Candidate:
 def _run_others(service: Service, count: int) -> None:
     """Start tasks in the cluster that are not the executor's."""
     told = service.told
+    request = nobodys_request(told, OTHERS) | {"startedBy": "somebody-else", "count": MAX_COUNT}
     ecs = boto3.client(
         "ecs",
         endpoint_url=told["endpoint_url"],
@@ -232,15 +234,19 @@ def _run_others(service: Service, count: int) -> None:
     )
     service.adjust(pretend={"duration": FOR_EVER})
     for _ in range(math.ceil(count / MAX_COUNT)):
-        ecs.run_task(
-            cluster=told["cluster"],
-            taskDefinition=told["task_definition"],
-            launchType="FARGATE",
-            count=MAX_COUNT,
-            startedBy="somebody-else",
-            networkConfiguration={"awsvpcConfiguration": {"subnets": told["subnets"]}},
-            overrides={"containerOverrides": [{"name": told["container_name"], "command": [OTHERS]}]},
-        )
+        ecs.run_task(**request)
+
+
+def nobodys_request(told: Mapping[str, Any], command: str, **override: Any) -> dict[str, Any]:
+    """Return a RunTask request of nobody's."""
+    container = {"name": told["container_name"], "command": [command], **override}
+    return {
+        "cluster": told["cluster"],
+        "taskDefinition": told["task_definition"],
+        "launchType": "FARGATE",
+        "networkConfiguration": {"awsvpcConfiguration": {"subnets": told["subnets"]}},
+        "overrides": {"containerOverrides": [container]},
+    }
 
 
 PROCEDURES = {"launch": launch, "follow": follow, "memory": memory, "adopt": adopt}

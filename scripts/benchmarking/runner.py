@@ -49,7 +49,7 @@ _PRELOADED = [
     "airflow.executors.fargate.fleet_thread",
     "airflow.executors.fargate_executor",
     "airflow.providers.amazon.aws.executors.ecs",
-    "benchmarking.procedures",
+    "benchmarking.at_scale",
 ]
 
 
@@ -160,16 +160,17 @@ def _measure(
 ) -> None:
     """Measure in this process, and send what was seen, or what went wrong."""
     _send_output_to(log)
+    from benchmarking import at_scale, procedures
     from benchmarking.driver import Unfinished
-    from benchmarking.procedures import PROCEDURES, Bench, Late
     from benchmarking.seen import Seen
 
     seen = Seen()
     try:
-        PROCEDURES[scenario.kind](Bench(executor, scenario, scale, service), seen)
+        known = procedures.PROCEDURES | at_scale.PROCEDURES
+        known[scenario.kind](procedures.Bench(executor, scenario, scale, service), seen)
     except Unfinished:
         seen.finished = False
-    except Late:
+    except procedures.Late:
         connection.send(None)
         return
     except Exception:

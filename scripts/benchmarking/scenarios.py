@@ -57,6 +57,9 @@ class Scenario:
     :param title: what is done, for the table
     :param a_heartbeat: how many are handed over in each heartbeat; 0 for all at once
     :param live: how many containers run all the while
+    :param waiting: how many wait for capacity of a kind that there is none of
+    :param stopped: how many ECS tasks of the deployment have stopped already
+    :param throttled: the share of all calls that is throttled
     :param seconds: from and to, how long a container runs
     :param window: seconds that are measured, where it is not until all have ended
     :param ramp: seconds in which the live containers are begun; twice as many where the machine is too slow
@@ -73,6 +76,9 @@ class Scenario:
     title: str
     a_heartbeat: int = 0
     live: int = 0
+    waiting: int = 0
+    stopped: int = 0
+    throttled: float = 0.0
     seconds: tuple[float, float] = (30.0, 30.0)
     window: float = 0.0
     ramp: float = 60.0
@@ -124,6 +130,20 @@ FULL = Scale(
             "adoption", "adopt", 1000, "{tasks:,} task instances of a scheduler that is gone, beside {live:,} others",
             live=5000, executors=(OURS,),
         ),
+        Scenario(
+            "restart", "restart", 20, "{live:,} adopted after a restart, then {tasks} new ones that run for 2 s",
+            live=2537, seconds=(2.0, 2.0), window=60.0,
+        ),
+        Scenario(
+            "overtaking", "overtake", 5,
+            "{waiting} wait for capacity in one subnet; {tasks} come later for another",
+            waiting=500, seconds=(5.0, 5.0), window=60.0, settle=120.0,
+        ),
+        Scenario(
+            "stopped", "adopt_stopped", 1000,
+            "{tasks:,} run and {stopped:,} have stopped when a scheduler adopts, 2 % of the calls are throttled",
+            stopped=12_000, throttled=0.02, executors=(OURS,),
+        ),
     ),
 )  # fmt: skip
 
@@ -135,6 +155,9 @@ _SMALLER = {
     "storm": {"tasks": 20, "storm": 5.0, "seconds": (1.0, 1.0)},
     "memory": {"tasks": 0, "live": 300, "settle": 6.0, "executors": (OURS,)},
     "adoption": {"tasks": 100, "live": 500},
+    "restart": {"live": 250, "window": 12.0, "settle": 3.0},
+    "overtaking": {"waiting": 100, "window": 5.0, "settle": 10.0},
+    "stopped": {"tasks": 100, "stopped": 1000},
 }
 QUICK = Scale(
     "quick",
@@ -201,6 +224,13 @@ ROWS = (
     Row("adoption", "known_seconds", "ARNs known: time", "s", 3.0),
     Row("adoption", "unknown_calls", "no ARN known: calls", "", 40),
     Row("adoption", "unknown_seconds", "no ARN known: time", "s"),
+    Row("restart", "told_mean", "from a new one's end to the event, mean", "s"),
+    Row("restart", "told_p99", "from a new one's end to the event, the longest", "s", 10.0),
+    Row("overtaking", "overtaken", "until those that come later are accepted", "s", 2.0),
+    Row("overtaking", "asked", "RunTask calls for those that wait, a minute", "", 60),
+    Row("stopped", "followed", "until all that run are followed", "s", 5.0),
+    Row("stopped", "settled", "until it is known of each what became of it", "s", 60.0),
+    Row("stopped", "calls", "calls", ""),
 )
 #: DescribeTasks of 100 tasks a second that the local Fargate must be able to answer: it is not to be measured.
 CEILING_AT_LEAST = 40.0

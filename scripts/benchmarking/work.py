@@ -36,12 +36,12 @@ def key(task_id: str) -> TaskInstanceKey:
     return TaskInstanceKey(DAG_ID, task_id, RUN_ID, 1, -1)
 
 
-def workloads(executor: BaseExecutor, prefix: str, count: int) -> list[ExecuteTask]:
-    """Make workloads whose task ids begin with ``prefix``."""
-    return [_workload(executor, f"{prefix}-{number:05}") for number in range(count)]
+def workloads(executor: BaseExecutor, prefix: str, count: int, config: object = None) -> list[ExecuteTask]:
+    """Make workloads whose task ids begin with ``prefix``; ``config`` is the executor_config of each."""
+    return [_workload(executor, f"{prefix}-{number:05}", config) for number in range(count)]
 
 
-def _workload(executor: BaseExecutor, task_id: str) -> ExecuteTask:
+def _workload(executor: BaseExecutor, task_id: str, config: object) -> ExecuteTask:
     ti = TaskInstanceDTO(
         id=uuid.uuid4(),
         dag_version_id=uuid.uuid4(),
@@ -53,6 +53,7 @@ def _workload(executor: BaseExecutor, task_id: str) -> ExecuteTask:
         queue="default",
         pool_slots=1,
         priority_weight=1,
+        executor_config=config,
         # From 3.2 on the scheduler assigns it to those executors that ask for it.
         external_executor_id=str(uuid.uuid4()) if executor.pre_assigns_external_executor_id else None,
     )

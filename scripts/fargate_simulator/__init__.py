@@ -39,6 +39,7 @@ ListTasks and StopTask itself and runs each container as a real process, or only
 ``container_logs``  which log group and stream it goes to
 ``log_reading``     GetLogEvents
 ``moto_side``       the part that moto plays
+``sts``             ``LocalSts``: a source of credentials that can be away or refuse
 ``settings``        what can be adjusted, parsed and checked
 ``json_readers``    reads settings, and tells every mistake
 ``faults``          which call and which task goes wrong, and how

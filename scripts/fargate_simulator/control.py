@@ -21,7 +21,8 @@ What tests and measurements ask of the server itself, under ``/_fargate``.
 ``GET settings``            the settings
 ``PUT settings``            replaces all of them; what is not named takes its default
 ``PATCH settings``          replaces only what is named
-``GET tasks``               every task that was ever started, with its history
+``GET tasks``               every task that was ever started, with its history; none that was put there
+``POST tasks``              ``{"request": a RunTask's, "count": …}`` puts tasks there that have ended well
 ``POST interruptions``      ``{"kind": …, "task": ARN or id, "warning": s}`` ends a task, or, without
                             ``task``, all that are RUNNING, as the outside world would
 ``GET calls``               how often each operation came, by its result; ``DELETE`` starts over
@@ -36,6 +37,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from fargate_simulator import json_readers
+from fargate_simulator.aws_errors import AwsError
 from fargate_simulator.http_server import Answer
 from fargate_simulator.settings import INTERRUPTIONS, Settings, SettingsError
 from fargate_simulator.tasks import RUNNING, Task
@@ -58,8 +61,10 @@ class Control:
         faults: FaultSource,
         calls: CallCounter,
         gates: Gates,
+        put_stopped: Callable[[dict[str, Any], int], list[str]],
     ) -> None:
         self._store = store
+        self._put_stopped = put_stopped
         self._lifecycle = lifecycle
         self._faults = faults
         self._calls = calls
@@ -68,6 +73,7 @@ class Control:
             ("PUT", "/settings"): lambda body: self.configure(_json(body), Settings()),
             ("PATCH", "/settings"): lambda body: self.configure(_json(body), self._faults.settings),
             ("GET", "/tasks"): lambda body: {"tasks": self.ledger()},
+            ("POST", "/tasks"): lambda body: {"taskArns": self.put_stopped(_json(body))},
             ("POST", "/interruptions"): lambda body: {"taskArns": self.interrupt(_json(body))},
             ("GET", "/calls"): lambda body: self._calls.to_json(),
             ("DELETE", "/calls"): lambda body: self._calls.clear() or {},
@@ -99,8 +105,25 @@ class Control:
     def ledger(self) -> list[dict[str, Any]]:
         """Return every task that was ever started."""
         with self._store.lock:
-            tasks = list(self._store)
+            tasks = [task for task in self._store if not task.put]
         return [self._entry(task) for task in tasks]
+
+    def put_stopped(self, given: Any) -> list[str]:
+        """
+        Put tasks there as if they had been started and had ended well, at no cost of time.
+
+        :return: their ARNs
+        :raises SettingsError: the request makes no sense
+        """
+        mistakes: list[str] = []
+        values = json_readers.members(given, _STOPPED, "", mistakes)
+        mistakes.extend(f"{name}: is missing" for name in _STOPPED if name not in values)
+        if mistakes:
+            raise SettingsError(mistakes)
+        try:
+            return self._put_stopped(values["request"], values["count"])
+        except AwsError as error:
+            raise SettingsError([f"request: {error}"]) from error
 
     def interrupt(self, given: Any) -> list[str]:
         """
@@ -149,6 +172,15 @@ class Control:
     def _entry(self, task: Task) -> dict[str, Any]:
         with self._store.lock:
             return task.ledger_entry()
+
+
+def _object(value: Any, key: str, mistakes: list[str]) -> Any:
+    if not isinstance(value, dict):
+        json_readers.wrong(key, "an object", value, mistakes)
+    return value
+
+
+_STOPPED: dict[str, json_readers.Reader] = {"request": _object, "count": json_readers.whole_number(1)}
 
 
 def _json(body: bytes) -> Any:

@@ -54,6 +54,31 @@ START_FAILURE_REASONS["image"] = START_FAILURE_REASONS[""]
 
 
 @dataclass(frozen=True)
+class Kind:
+    """
+    The kind of capacity that a task asks for.
+
+    :param provider: the capacity provider; FARGATE where the launch type is that
+    :param launch_type: as RunTask names it; empty where a strategy decides
+    :param cpu: CPU units
+    """
+
+    provider: str = ""
+    launch_type: str = ""
+    subnet: str = ""
+    cpu: int = 0
+
+    def is_struck_by(self, fault: Fault) -> bool:
+        """Tell whether a fault is about tasks of this kind."""
+        return (
+            fault.capacity_provider in ("", self.provider)
+            and fault.launch_type in ("", self.launch_type)
+            and fault.subnet in ("", self.subnet)
+            and (not fault.over_cpu or self.cpu > fault.over_cpu)
+        )
+
+
+@dataclass(frozen=True)
 class CallPlan:
     """What is to happen to one call: a wait, a fault or none, and a wait of the answer."""
 
@@ -128,16 +153,16 @@ class FaultSource:
             fault = self._strike(CALL_FAULTS, operation) if admitted else Fault("throttle", operation)
             return CallPlan(delay, fault, self._draw(fault.after) if fault and fault.kind == "slow" else 0.0)
 
-    def placement_failure(self, provider: str | None = None) -> str | None:
-        """Decide whether a RunTask finds no capacity at a capacity provider; returns the reason."""
+    def placement_failure(self, kind: Kind = Kind()) -> str | None:
+        """Decide whether a RunTask finds no capacity of a kind; returns the reason."""
         with self._lock:
-            fault = self._strike(PLACEMENT_FAULTS, provider=provider)
+            fault = self._strike(PLACEMENT_FAULTS, kind=kind)
             return fault and (fault.reason or CAPACITY_REASON)
 
-    def task(self, provider: str | None = None) -> TaskPlan:
-        """Decide what becomes of a new task of a capacity provider."""
+    def task(self, capacity: Kind = Kind()) -> TaskPlan:
+        """Decide what becomes of a new task that has this kind of capacity."""
         with self._lock:
-            settings, fault = self._settings, self._strike(TASK_FAULTS, provider=provider)
+            settings, fault = self._settings, self._strike(TASK_FAULTS, kind=capacity)
             kind = fault.kind if fault else ""
             pretend = settings.pretend
             return TaskPlan(
@@ -164,14 +189,12 @@ class FaultSource:
             [bucket.take() for limit, bucket in self._buckets.items() if operation in limit.operations]
         )
 
-    def _strike(
-        self, kinds: Container[str], operation: str = "", provider: str | None = None
-    ) -> Fault | None:
+    def _strike(self, kinds: Container[str], operation: str = "", kind: Kind = Kind()) -> Fault | None:
         """Return the first fault of these kinds that strikes now, and count it."""
         for index, fault in enumerate(self._settings.faults):
             left = self._left[index]
             concerned = not operation or fault.operation in (ANY_OPERATION, operation)
-            concerned &= fault.capacity_provider in ("", provider)
+            concerned &= kind.is_struck_by(fault)
             if fault.kind not in kinds or not concerned or left == 0:
                 continue
             if fault.probability < 1 and self._random.random() >= fault.probability:

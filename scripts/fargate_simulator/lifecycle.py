@@ -51,6 +51,11 @@ INTERRUPTION_REASONS = {
 }
 OUT_OF_MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+#: How reasons begin that a container gives, once its task has its capacity and its network interface; for any other
+#: reason a task fails while it is PROVISIONING.
+CONTAINERS_REASONS = ("Cannot", "ContainerRuntimeError", "InternalError", "ResourceInitializationError")
+
 #: PROVISIONING, PENDING and ACTIVATING share the provisioning time.
 _STARTING_STEPS = len(tasks.STARTING_STATES)
 
@@ -77,6 +82,15 @@ class Lifecycle:
             self._store.released(task)
         else:
             self._next_step(task, self._pull)
+
+    def be_over(self, task: Task) -> None:
+        """Let a new task have run and ended well."""
+        self._order_stop(task, *ESSENTIAL_EXITED)
+        now = self._now()
+        task.times |= dict.fromkeys(("startedAt", "executionStoppedAt"), now)
+        for container in task.containers:
+            container.exit_code = 0
+        self._finish(task)
 
     def stop(self, task: Task, stop_code: str, reason: str) -> None:
         """Stop a task: SIGTERM now, SIGKILL after each container's stopTimeout. Does nothing twice."""
@@ -115,6 +129,9 @@ class Lifecycle:
             step(task)
 
     def _pull(self, task: Task) -> None:
+        if task.plan.start_failure and not task.plan.start_failure.startswith(CONTAINERS_REASONS):
+            self._fail_to_start(task)
+            return
         if task.network_interface:
             task.network_interface.status = "ATTACHED"
         self._enter(task, tasks.PENDING, "connectivityAt", "pullStartedAt")
@@ -122,7 +139,7 @@ class Lifecycle:
 
     def _activate(self, task: Task) -> None:
         if task.plan.start_failure:
-            self._fail_to_start(task, task.containers[0])
+            self._fail_to_start(task)
             return
         self._enter(task, tasks.ACTIVATING, "pullStoppedAt")
         self._next_step(task, self._start)
@@ -175,8 +192,8 @@ class Lifecycle:
                 functools.partial(self.interrupt, task, task.plan.interruption),
             )
 
-    def _fail_to_start(self, task: Task, container: Container) -> None:
-        container.reason = task.plan.start_failure
+    def _fail_to_start(self, task: Task) -> None:
+        task.containers[0].reason = task.plan.start_failure
         self._order_stop(task, task.plan.start_failure_code, task.plan.start_failure)
         self._wind_down(task)
 

@@ -23,6 +23,7 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from fargate_simulator.faults import Kind
 from fargate_simulator.limits import CPU_UNITS_PER_VCPU, DEFAULT_CPU_UNITS, DEFAULT_STORAGE_GIB
 from fargate_simulator.run_request import LATEST_PLATFORM, RunRequest
 from fargate_simulator.tasks import Container, NetworkInterface, Task, new_id
@@ -34,6 +35,17 @@ if TYPE_CHECKING:
 def vcpus(run: RunRequest) -> float:
     """Return the vCPUs that one task of this request takes from the quota."""
     return int(run.cpu or DEFAULT_CPU_UNITS) / CPU_UNITS_PER_VCPU
+
+
+def kind(run: RunRequest) -> Kind:
+    """Return the kind of capacity that the tasks of this request ask for."""
+    placement = run.placement
+    return Kind(
+        provider=placement.capacity_provider or placement.launch_type,
+        launch_type="" if placement.capacity_provider else placement.launch_type,
+        subnet=placement.subnet or "",
+        cpu=int(run.cpu or DEFAULT_CPU_UNITS),
+    )
 
 
 def make(run: RunRequest, number: int, plan: TaskPlan, now: float) -> Task:

@@ -31,6 +31,7 @@ from botocore.model import ServiceModel
 from fargate_simulator import limits, new_task, run_request, tasks
 from fargate_simulator.aws_errors import invalid_parameter
 from fargate_simulator.client_tokens import ClientTokens
+from fargate_simulator.faults import TaskPlan
 
 if TYPE_CHECKING:
     from fargate_simulator.faults import FaultSource
@@ -103,20 +104,38 @@ class Operations:
     def _place(self, run: RunRequest) -> bytes:
         placed: list[Task] = []
         failures: list[dict[str, str]] = []
-        provider = run.placement.capacity_provider or run.placement.launch_type
-        no_capacity = self._faults.placement_failure(provider)
+        kind = new_task.kind(run)
+        no_capacity = self._faults.placement_failure(kind)
         for _ in range(run.count):
             reason = no_capacity or self._over_quota(run)
             if reason:
                 failures.append({"arn": run.definition.arn, "reason": reason})
                 continue
-            task = new_task.make(run, next(self._numbers), self._faults.task(provider), self._store.clock())
+            task = new_task.make(run, next(self._numbers), self._faults.task(kind), self._store.clock())
             self._store.add(task)
             self._lifecycle.begin(task)
             placed.append(task)
         answer = _tasks_answer([task.described(with_tags=True) for task in placed], failures)
         self._tokens.remember(run.cluster.arn, run.request, answer, placed)
         return answer
+
+    def put_stopped(self, request: dict[str, Any], region: str, count: int) -> list[str]:
+        """
+        Put so many tasks there that a RunTask with this request has started, and that have ended well by now.
+
+        :return: their ARNs
+        :raises AwsError: the error that AWS would have answered with
+        """
+        run = run_request.check(request, region, self._cluster(request, region), self._moto)
+        with self._store.lock:
+            tasks = [
+                new_task.make(run, next(self._numbers), TaskPlan(), self._store.clock()) for _ in range(count)
+            ]
+            for task in tasks:
+                self._store.add(task)
+                task.put = True
+                self._lifecycle.be_over(task)
+        return [task.arn for task in tasks]
 
     def _over_quota(self, run: RunRequest) -> str | None:
         quota = self._faults.settings.vcpu_quota

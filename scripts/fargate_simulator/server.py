@@ -76,8 +76,9 @@ class LocalFargate:
         self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto))
         lifecycle = Lifecycle(self._store, self._timers, self._host)
         self._calls, gates = CallCounter(), Gates()
-        self._control = Control(self._store, lifecycle, self._faults, self._calls, gates)
         operations = Operations(self._store, lifecycle, self._faults, moto)
+        put_stopped = lambda request, count: operations.put_stopped(request, self.region, count)
+        self._control = Control(self._store, lifecycle, self._faults, self._calls, gates, put_stopped)
         self._application = Application(
             operations,
             LogReading(moto, self._faults),
@@ -108,6 +109,10 @@ class LocalFargate:
     def configure(self, **changes: Any) -> None:
         """Change settings while it runs; values as in JSON, what is not named stays."""
         self._control.configure(changes, self._faults.settings)
+
+    def put_stopped(self, request: dict[str, Any], count: int) -> list[str]:
+        """Put so many tasks there that a RunTask has started and that have ended well; return their ARNs."""
+        return self._control.put_stopped({"request": request, "count": count})
 
     def ledger(self) -> list[dict[str, Any]]:
         """Return every task that was ever started, as ``GET /_fargate/tasks`` does."""

@@ -96,8 +96,10 @@ class Fault:
     and ``start_failure``; ``stop_code`` to ``start_failure``; ``after`` to ``slow`` and (seconds from RUNNING)
     to interruptions, and ``warning`` (seconds from the notice, which comes with SIGTERM, to SIGKILL at the
     latest) to ``spot_interruption``; ``edits`` to ``edit``: from paths such as ``tasks[].containers[].exitCode``
-    to what stands there instead, null to take it out. ``capacity_provider`` (not for call faults) names the one whose
-    tasks alone are struck; those of launch type FARGATE are FARGATE's.
+    to what stands there instead, null to take it out. Not for call faults are those that name a kind of capacity whose
+    tasks alone are struck: ``capacity_provider`` (those of launch type FARGATE are FARGATE's), ``launch_type`` (as RunTask
+    names it: what goes by a strategy has none), ``subnet`` (the one that the task would go to) and ``over_cpu`` (CPU units;
+    tasks with more).
     """
 
     kind: str
@@ -113,6 +115,9 @@ class Fault:
     warning: float = limits.SPOT_WARNING
     edits: tuple[tuple[str, Any], ...] = ()
     capacity_provider: str = ""
+    launch_type: str = ""
+    subnet: str = ""
+    over_cpu: int = 0
 
 
 @dataclass(frozen=True)
@@ -277,6 +282,9 @@ _FAULT = json_readers.object_of(
         "warning": json_readers.number(),
         "edits": _edits,
         "capacity_provider": json_readers.text,
+        "launch_type": json_readers.text,
+        "subnet": json_readers.text,
+        "over_cpu": json_readers.whole_number(0),
     },
     required=("kind",),
 )

@@ -124,6 +124,8 @@ class Task:
     version: int = 1
     #: Nothing runs any more; only the rest of the chain is left.
     winding_down: bool = False
+    #: It was put there, and never started.
+    put: bool = False
     _described: dict[bool, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -180,6 +182,7 @@ class Task:
             described["connectivity"] = "CONNECTED"
         if self.stop_code:
             described["stopCode"] = self.stop_code
+        if self.stopped_reason:
             described["stoppedReason"] = self.stopped_reason
         if with_tags:
             described["tags"] = self.tags

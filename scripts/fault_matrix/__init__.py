@@ -23,6 +23,8 @@ The fault matrix: one table of faults, each driven through the executor against 
 ``scaling``        multiplies every time, the executor's and the service's, with the same factor
 ``bed``            a local Fargate and a started executor for a row
 ``scheduler``      the part of the scheduler that an executor meets
+``credentials``    an STS of a row's own, and sessions whose credentials come from it
+``user_function``  a user's function that does not return until it may
 ``work``           task instances to hand over, on each Airflow release
 ``acts``           what the world does while a row runs
 ``procedures``     how a row is driven

@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors import fargate_executor
 from airflow.executors.fargate import fleet_thread
-from fault_matrix.evidence import OPERATOR
-from fault_matrix.row import JUMP
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
+from fault_matrix import user_function
+from fault_matrix.row import JUMP, OPERATOR
 
 if TYPE_CHECKING:
     from fault_matrix.bed import Bed
@@ -55,12 +56,22 @@ def stop_starting(bed: Bed) -> None:
     _stop(bed, bed.starting())
 
 
-def _stop(bed: Bed, entries: list[dict[str, Any]]) -> None:
+def stop_starting_by_command(bed: Bed) -> None:
+    """Stop each fifth ECS task that has not started yet, as ``airflow fargate stop`` does."""
+    _stop(bed, bed.starting(), STOPPED_BY_COMMAND)
+
+
+def let_function_return(bed: Bed) -> None:
+    """Let the user's function return by which requests are made."""
+    user_function.may_return.set()
+
+
+def _stop(bed: Bed, entries: list[dict[str, Any]], reason: str = OPERATOR) -> None:
     if not entries:
         raise LookupError("there is nothing to stop, so the row shows nothing")
     for entry in entries[::5]:
         # Without botocore, whose debug log would tell what belongs to nobody but the containers.
-        body = {"cluster": entry["clusterArn"], "task": entry["taskArn"], "reason": OPERATOR}
+        body = {"cluster": entry["clusterArn"], "task": entry["taskArn"], "reason": reason}
         headers = {
             "X-Amz-Target": "AmazonEC2ContainerServiceV20141113.StopTask",
             "Content-Type": "application/x-amz-json-1.1",
@@ -125,6 +136,7 @@ def install_clock() -> None:
 def restore(bed: Bed) -> None:
     """Take back what acts have done to the process."""
     _clock.ahead = 0.0
+    user_function.may_return.clear()
     if bed.folder:
         os.environ.pop(_FILE, None)
         os.environ.update(bed.kept)

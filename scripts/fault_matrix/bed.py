@@ -24,13 +24,19 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
+from unittest import mock
 
 from fargate_simulator.bootstrap import Created, Wanted, create
 from fargate_simulator.server import LocalFargate
 
+from airflow.executors.fargate import compat
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.template import template
 from airflow.executors.fargate_executor import FargateExecutor
 from fault_matrix import acts, scaling
+from fault_matrix.credentials import Credentials, from_sts
 from fault_matrix.scheduler import Scheduler
 from fault_matrix.watching import machine
 
@@ -72,6 +78,8 @@ class Bed:
         #: What acts have taken away, and a folder of theirs.
         self.kept: dict[str, str] = {}
         self.folder: tempfile.TemporaryDirectory[str] | None = None
+        #: Where the scheduler's credentials come from, if not from the environment.
+        self.credentials: Credentials | None = None
         self._steps = list(row.steps)
         #: How late the last step was, in seconds.
         self._late = 0.0
@@ -97,6 +105,8 @@ class Bed:
                 stack.enter_context(self.fargate)
                 stack.callback(acts.restore, self)
                 self.environment = self._environment(self._create())
+            if self.row.sts:
+                self.credentials = stack.enter_context(from_sts(self.row.sts, self.size.scale))
             stack.callback(self._end_executors)
             self.began = time.monotonic()
             self.fargate.configure(faults=self._faults)
@@ -124,9 +134,34 @@ class Bed:
             "subnets": ",".join(created.subnets),
             "endpoint_url": self.fargate.endpoint_url,
             **scaling.options(self.size.scale),
+            **self._launch_rate(),
             **self.row.options,
         }
         return {f"AIRFLOW__FARGATE__{name}".upper(): value for name, value in options.items()}
+
+    def _launch_rate(self) -> dict[str, str]:
+        share = self.row.launches_a_second
+        return {} if share is None else {"launch_rate": str(share * self.size.tasks / self.size.scale)}
+
+    def put_stopped(self) -> None:
+        """Put the ECS tasks there that stopped before a successor adopts."""
+        if not self.row.stopped:
+            return
+        launch = Launch(TaskInstanceId("others", "task", "run", 1), None, id="other", handed_over=self.began)
+        created = self._create()
+        container = {
+            "name": created.container_name,
+            "environment": [{"name": IDENTITY_VARIABLE, "value": launch.identity}],
+        }
+        request = {
+            "cluster": created.cluster,
+            "taskDefinition": created.task_definition,
+            "launchType": "FARGATE",
+            "startedBy": template()["deployment"]["default"],
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": list(created.subnets)}},
+            "overrides": {"containerOverrides": [container]},
+        }
+        self.fargate.put_stopped(request, self.row.stopped)
 
     def _definition(self) -> str:
         """Register a task definition with the row's sidecars first, since AWS names containers in any order."""
@@ -152,7 +187,7 @@ class Bed:
 
     def scheduler(self, job: int | None = None) -> Scheduler:
         """Start an executor, of the scheduler with this job if it has one, and return what drives it."""
-        with _one_at_a_time, _set(self.environment):
+        with _one_at_a_time, _set(self.environment), self._sessions():
             executor = FargateExecutor(parallelism=PARALLELISM)
             executor.job_id = job
             executor.start()
@@ -160,6 +195,16 @@ class Bed:
             self.began = time.monotonic()  # Rows that start together wait for each other.
         self.schedulers.append(Scheduler(executor, self.size.scale, self.tick))
         return self.schedulers[-1]
+
+    @contextlib.contextmanager
+    def _sessions(self) -> Iterator[None]:
+        """Let an executor that starts get its credentials where the row says."""
+        if self.credentials is None:
+            yield
+            return
+        make = partial(self.credentials.session, self.fargate.region)
+        with mock.patch.object(compat, "session_maker", return_value=make):
+            yield
 
     def tick(self) -> None:
         """Make the steps whose time has come."""
@@ -170,6 +215,8 @@ class Bed:
                 self.quiet_since, self.late_before = time.time(), machine.total
             if step.settings:
                 self.fargate.configure(**scaling.settings(step.settings, self.size.scale))
+            if step.sts and self.credentials:
+                self.credentials.let_sts(step.sts)
             if step.act:
                 getattr(acts, step.act)(self)
 

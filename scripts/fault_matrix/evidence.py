@@ -24,6 +24,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
+from fault_matrix.row import OPERATOR
 from fault_matrix.watching import machine
 
 if TYPE_CHECKING:
@@ -34,7 +36,7 @@ if TYPE_CHECKING:
 VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
 #: What a container that never started was stopped with, where the executor did not do it: by AWS, or by somebody.
 FAILED_TO_START = ("TaskFailedToStart", "SpotInterruption", "ServiceSchedulerInitiated")
-OPERATOR = "An operator was here"
+BY_SOMEBODY = (OPERATOR, STOPPED_BY_COMMAND)
 
 
 def identity(entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -66,8 +68,15 @@ class Containers:
 
 
 def _failed_to_start(entry: Mapping[str, Any]) -> bool:
-    by_others = entry.get("stopCode") in FAILED_TO_START or entry.get("stoppedReason") == OPERATOR
+    by_others = entry.get("stopCode") in FAILED_TO_START or entry.get("stoppedReason") in BY_SOMEBODY
+    # A reason can come without a code.
+    by_others = by_others or ("stoppedReason" in entry and "stopCode" not in entry)
     return "startedAt" not in entry and by_others
+
+
+def stopped_by_somebody(entry: Mapping[str, Any]) -> bool:
+    """Tell whether an operator has stopped it, or ``airflow fargate stop``."""
+    return str(entry.get("stoppedReason", "")).startswith(BY_SOMEBODY)
 
 
 def exit_code(entry: Mapping[str, Any], name: str = "airflow") -> int | None:
@@ -103,6 +112,10 @@ class Evidence:
     left_alone: Sequence[tuple[TaskInstanceKey, bool]] = ()
     adopted: int | None = None
     leaks: Sequence[str] = ()
+    #: Seconds from the hand-over of each launch that came later to its first ECS task; infinite where there is none.
+    overtaking: Mapping[TaskInstanceKey, float] = field(default_factory=dict)
+    #: How often STS gave no credentials; None where it was not to give any.
+    sts_refusals: int | None = None
     #: What another process has written.
     written: str = ""
     #: What was still alive or followed when the row was over.
@@ -140,6 +153,8 @@ class Evidence:
             left_alone=scheduler.left_alone,
             adopted=scheduler.adopted,
             leaks=scheduler.leaks,
+            overtaking=_overtaking(bed, scheduler, entries),
+            sts_refusals=bed.credentials and bed.credentials.refusals,
             written=bed.written,
             left=[f"{arn} is alive" for arn in bed.alive()] + followed + queued,
             overdue=overdue,
@@ -159,6 +174,24 @@ class Evidence:
             sum(len(launch.failed) + len(launch.others) for launch in all_launches),
             sum(len(launch.ran) for launch in all_launches),
         )
+
+
+def _overtaking(
+    bed: Bed, scheduler: Scheduler, entries: Sequence[Mapping[str, Any]]
+) -> dict[TaskInstanceKey, float]:
+    """Return how long each launch that came later has waited."""
+    later = bed.row.later_config
+    took = {
+        key: float("inf")
+        for key, tasks in scheduler.tasks.items()
+        if later is not None and tasks[-1].executor_config is later
+    }
+    by_task = {key.task_id: key for key in took}
+    for entry in entries:
+        told = identity(entry)
+        if key := by_task.get(told["task_id"]):
+            took[key] = min(took[key], entry["createdAt"] - told["handed_over"])
+    return took
 
 
 def _busy(scheduler: Scheduler) -> list[TaskInstanceKey]:

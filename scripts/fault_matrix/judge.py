@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fault_matrix.evidence import Containers, Evidence, exit_code
+from fault_matrix.evidence import Containers, Evidence, exit_code, stopped_by_somebody
 from fault_matrix.row import ATTEMPTS, BY_EXIT_CODE, Expected, Row, Size
 
 if TYPE_CHECKING:
@@ -68,10 +68,28 @@ def _of_the_whole(row: Row, seen: Evidence, size: Size) -> Iterator[str]:
         yield f"the last launch came {seen.resumed} s after the last step"
     if row.expected.none_before and (seen.first is None or seen.first < 0):
         yield f"the first launch came {seen.first} s after the last step"
-    if row.procedure == "killed" and (seen.adopted is None or not 0 < seen.adopted < size.tasks):
+    if row.procedure in ("killed", "checked_twice") and (
+        seen.adopted is None or not 0 < seen.adopted < size.tasks
+    ):
         yield f"{seen.adopted} were adopted, so the row shows nothing of the others"
+    yield from _of_those_that_come_later(row, seen, size)
+    unheard = {"away", "silent"} & {row.sts, *(step.sts for step in row.steps)}
+    if row.sts and not unheard and not seen.sts_refusals:
+        yield "STS has given credentials each time, so the row shows nothing"
     if seen.leaks:
         yield f"{len(seen.leaks)} reprs tell a secret"
+
+
+def _of_those_that_come_later(row: Row, seen: Evidence, size: Size) -> Iterator[str]:
+    """Judge whether those that wait for capacity have held up the others."""
+    most = row.expected.overtaking
+    if most is None:
+        return
+    if not seen.overtaking:
+        yield "none was handed over later, so the row shows nothing"
+    for key, seconds in seen.overtaking.items():
+        if seconds > most * size.scale + LATE + seen.late:
+            yield f"{key.task_id}: it had an ECS task {seconds:.1f} s after its hand-over"
 
 
 def _of_what_struck(row: Row, seen: Evidence) -> Iterator[str]:
@@ -108,7 +126,12 @@ def _of_a_task(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator[str]:
     for number, launch in enumerate(launches, 1):
         latest = number == len(launches)
         expected = row.expected if latest else Expected(ran=(0, 1), containers=(0, 1))
+        if latest and _is_stopped(row, launch):
+            expected = Expected(ran=(0,), containers=(0,), failed_starts=(1, 1))
         yield from _of_the_containers(expected, launch)
+    told = seen.notes.get(key.task_id, ())
+    if row.expected.note and not any(all(part in note for part in row.expected.note) for note in told):
+        yield f"no note of it says {row.expected.note}"
     if not ends or key in seen.revoked or not launches:
         return
     yield from _of_the_last_end(row, seen, key)
@@ -125,6 +148,11 @@ def _of_an_odd_one(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator[s
         yield "its event log does not say why"
     if any(launch.failed or launch.others for launch in seen.launches[key]):
         yield "it has a container"
+
+
+def _is_stopped(row: Row, launch: Containers) -> bool:
+    """Tell whether somebody has stopped it who means the launch."""
+    return bool(row.expected.stopped) and any(map(stopped_by_somebody, launch.failed))
 
 
 def _of_the_ends(seen: Evidence, key: TaskInstanceKey) -> Iterator[str]:
@@ -150,8 +178,10 @@ def _of_the_last_end(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator
     """Judge the end of the last launch by its container."""
     end, launch = seen.ends(key)[-1], seen.launches[key][-1]
     reason = str(end.info or "")
-    right = FAILED
-    if row.expected.ends == BY_EXIT_CODE and launch.ran:
+    right, expected_reason = FAILED, row.expected.reason
+    if _is_stopped(row, launch):
+        expected_reason = row.expected.stopped
+    elif row.expected.ends == BY_EXIT_CODE and launch.ran:
         right = SUCCESS if exit_code(launch.ran[-1]) == 0 else FAILED
     elif row.expected.ends == BY_EXIT_CODE and len(launch.failed) != (
         row.expected.failed_starts[1] or ATTEMPTS
@@ -159,7 +189,7 @@ def _of_the_last_end(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator
         yield f"it ended after {len(launch.failed)} failed starts"
     if end.state != right:
         yield f"it is told as {end.state} and should be {right} ({reason})"
-    if end.state == FAILED and (not reason or row.expected.reason not in reason):
+    if end.state == FAILED and (not reason or expected_reason not in reason):
         yield f"its reason is {reason!r}"
     if end.state == FAILED and not any(reason in note for note in seen.notes.get(key.task_id, ())):
         yield "its event log does not say why it failed"

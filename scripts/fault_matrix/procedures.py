@@ -50,6 +50,10 @@ SPARE = 60.0
 ENDING = 5.0
 #: When Airflow takes back what is stuck in queued, in the row about that.
 STUCK = 15.0
+#: When those are handed over that come later.
+OVERTAKING = 45.0
+#: Seconds between two looks of a scheduler for what other schedulers have left behind; Airflow's default is 300.
+CHECKS = 100.0
 #: The job of the scheduler after the one that is killed.
 SUCCESSOR = KILLED + 1
 #: The share of the task instances that have containers when their scheduler is killed: at least, at most.
@@ -68,6 +72,18 @@ def launch(bed: Bed) -> Scheduler:
     """Hand all task instances over, once, and wait for their ends."""
     scheduler = bed.scheduler()
     scheduler.hand_over(_tasks(bed))
+    return _to_the_end(bed, scheduler)
+
+
+def overtaking(bed: Bed) -> Scheduler:
+    """Hand over each fifth task instance after the others have waited for a while."""
+    scheduler = bed.scheduler()
+    given = tasks(bed.size.tasks, bed.row.later_config)
+    first = [task for task in given if task.executor_config is not bed.row.later_config]
+    scheduler.hand_over(first)
+    later = bed.began + OVERTAKING * bed.size.scale
+    scheduler.until(lambda: time.monotonic() > later, _deadline(bed))
+    scheduler.hand_over([task for task in given if task.executor_config is bed.row.later_config])
     return _to_the_end(bed, scheduler)
 
 
@@ -97,16 +113,9 @@ def requeued(bed: Bed) -> Scheduler:
 
 def killed(bed: Bed) -> Scheduler:
     """Let another process launch, kill it while calls are under way, and let a successor adopt."""
-    given = _tasks(bed)
-    # However late it is killed, it has not launched all of them.
-    bed.fargate.configure(vcpu_quota=bed.vcpus(MOST_LAUNCHED))
-    queued_at = _launch_and_kill(bed, given)
-    bed.fargate.configure(vcpu_quota=None)
-    scheduler = bed.scheduler(SUCCESSOR)
-    tis = [_task_instance(task, queued_at) for task in given]
+    given, queued_at, scheduler = _killed(bed)
     handed_back = _handed_back.keys = []
-    with watched(scheduler.waited, may_wait=True):
-        reset = {ti.key for ti in scheduler.executor.try_adopt_task_instances(tis)}
+    reset = _check(scheduler, given, queued_at)
     for task in given:
         if task.key not in reset:
             scheduler.tasks[task.key].append(task)
@@ -120,6 +129,52 @@ def killed(bed: Bed) -> Scheduler:
         scheduler.beat([Task(key.task_id) for key in late])
     scheduler.adopted = len(given) - len(reset) - len(handed_back)
     return _to_the_end(bed, scheduler)
+
+
+def checked_twice(bed: Bed) -> Scheduler:
+    """
+    Kill a scheduler while it launches, and let the next one look twice for what that has left behind.
+
+    At the second look it asks for what the executor has handed back to the scheduler that is gone; what has no ECS task
+    must have been given back to Airflow by then.
+    """
+    given, queued_at, scheduler = _killed(bed)
+    handed_back = _handed_back.keys = []
+    began, asked = time.monotonic(), given
+    reset: set[Any] = set()
+    for check in range(2):
+        until = began + check * CHECKS * bed.size.scale
+        scheduler.until(lambda: time.monotonic() > until, _deadline(bed))
+        handed_back, _handed_back.keys = [*_handed_back.keys], []
+        asked = [task for task in asked if not check or task.key in handed_back]
+        reset |= (now := _check(scheduler, asked, queued_at))
+        for task in asked:
+            if task.key not in now and not scheduler.tasks[task.key]:
+                scheduler.tasks[task.key].append(task)
+        lost = [Task(task.task_id) for task in asked if task.key in now]
+        for task in lost:
+            scheduler.tasks[task.key].clear()
+        scheduler.hand_over(lost)
+    scheduler.adopted = len(given) - len(reset)
+    return _to_the_end(bed, scheduler)
+
+
+def _killed(bed: Bed) -> tuple[list[Task], float, Scheduler]:
+    """Launch some, kill who launched them, and return what was given, when that was queued, and the next scheduler."""
+    given = _tasks(bed)
+    # However late it is killed, it has not launched all of them.
+    bed.fargate.configure(vcpu_quota=bed.vcpus(MOST_LAUNCHED))
+    queued_at = _launch_and_kill(bed, given)
+    bed.fargate.configure(vcpu_quota=None)
+    bed.put_stopped()
+    return given, queued_at, bed.scheduler(SUCCESSOR)
+
+
+def _check(scheduler: Scheduler, asked: list[Task], queued_at: float) -> set[Any]:
+    """Look once for what the scheduler that is gone has left behind; return the keys that it gives back to Airflow."""
+    tis = [_task_instance(task, queued_at) for task in asked]
+    with watched(scheduler.waited, may_wait=True):
+        return {ti.key for ti in scheduler.executor.try_adopt_task_instances(tis)}
 
 
 @contextlib.contextmanager

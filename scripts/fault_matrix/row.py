@@ -28,6 +28,8 @@ FAILED = "failed"
 
 #: ``max_launch_attempts``: how many containers may fail to start before the launch fails.
 ATTEMPTS = 3
+#: Why an operator stops an ECS task, with AWS's own tools.
+OPERATOR = "An operator was here"
 #: By how many seconds a clock jumps; by no factor, since clocks know none.
 JUMP = 3600.0
 
@@ -48,6 +50,8 @@ class Step:
     settings: Mapping[str, Any] = field(default_factory=dict)
     #: The name of a function of ``acts.py``.
     act: str = ""
+    #: What STS does from then on: see :attr:`Row.sts`.
+    sts: str = ""
     settled: bool = False
     running: int = 0
     starting: int = 0
@@ -75,6 +79,13 @@ class Expected:
     none_before: bool = False
     #: Errors of AWS that no call may have met.
     unmet: tuple[str, ...] = ()
+    #: What one note of each launch must contain, all of it.
+    note: tuple[str, ...] = ()
+    #: Seconds after their hand-over within which those that were handed over later must have an ECS task.
+    overtaking: float | None = None
+    #: Of launches whose ECS task somebody stopped before it started: what the reason of their failure must contain; they
+    #: are not launched again.
+    stopped: str = ""
 
     def in_words(self) -> str:
         """Return what is expected, for the table."""
@@ -111,6 +122,15 @@ class Row:
     #: The executor_config of each fifth task instance, and what the reason of its failure must contain.
     odd_config: Any = None
     odd_reason: str = ""
+    #: The executor_config of each fifth task instance that the procedure ``overtaking`` hands over later.
+    later_config: Any = None
+    #: RunTask calls that are admitted in a second, as a share of all task instances; None for the executor's default.
+    launches_a_second: float | None = None
+    #: What STS does, where the scheduler's credentials come from it: answers "well", is "away" or "silent", or refuses
+    #: with an error code. Empty where they come from the environment.
+    sts: str = ""
+    #: How many ECS tasks of the deployment have already stopped when a successor adopts.
+    stopped: int = 0
     #: How long the token in a command lives; None for ever.
     token_life: float | None = None
     #: The share of all task instances for which the account has vCPUs; None is no limit.

@@ -178,7 +178,7 @@ GUARDS = (
         (
             Edit(
                 "fargate_executor.py",
-                '        self.log_task_event(event="fargate failure", extra=event.reason, ti_key=key)\n',
+                '        self.log_task_event(event="fargate failure", extra=end.reason or "", ti_key=key)\n',
                 "",
             ),
         ),

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import psutil
 import pytest
@@ -54,3 +55,33 @@ def test_tiny_scenario():
         if str(folder) in " ".join(p.info["cmdline"] or [])
     ]
     assert left == []
+
+
+SMALL = (
+    Scenario("restart", "restart", 3, "", live=120, seconds=(0.5, 0.5), window=20.0, settle=2.5),
+    Scenario("overtaking", "overtake", 2, "", waiting=20, seconds=(0.5, 0.5), window=4.0, settle=2.0),
+    Scenario("stopped", "adopt_stopped", 20, "", stopped=250, throttled=0.1),
+)
+#: What each gives, and what it must be at most: seconds, calls, seconds.
+FIGURES = {"restart": ("told_p99", 10.0), "overtaking": ("overtaken", 4.0), "stopped": ("followed", 10.0)}
+
+
+@pytest.fixture(scope="module")
+def small_bed():
+    """Yield a local Fargate for all of them: starting one takes seconds."""
+    with airflow_home() as folder:
+        scale = Scale("small", SMALL, run_limit=Limit(rate=100, burst=50), fresh=False)
+        with Bed(scale, folder) as bed:
+            yield bed
+
+
+@pytest.mark.skipif(
+    os.environ.get("AIRFLOW_RELEASE", NEWEST) != NEWEST, reason="it measures on the newest Airflow"
+)
+@pytest.mark.parametrize("scenario", SMALL, ids=[scenario.name for scenario in SMALL])
+def test_small_scenarios(small_bed, scenario):
+    """Restart, overtaking and adoption beside many that have stopped give their figures, small as they are."""
+    seen = run(OURS, replace(scenario, patience=60.0), small_bed)
+    assert seen.finished
+    name, most = FIGURES[scenario.name]
+    assert figures.figures(scenario, seen)[name] < most

@@ -40,6 +40,7 @@ def container(code=0, arn="arn", name="airflow", **members):
 
 
 NEVER_STARTED = container(None, stopCode="TaskFailedToStart")
+BY_COMMAND = container(None, stopCode="UserInitiated", stoppedReason="Stopped with airflow fargate stop")
 
 
 def told(*states, info=None, hand_overs=1):
@@ -110,6 +111,14 @@ RIGHT = {
         seen(strikes=STRIKES),
     ),
     "left alone between two launches": (row(procedure="rescheduled"), seen(left_alone=[(KEY, True)])),
+    "overtaken in time": (row(Expected(overtaking=16.0)), seen(overtaking={KEY: 1.5})),
+    "stopped before its start by who means the launch": (
+        row(Expected(stopped="fargate stop")),
+        seen([BY_COMMAND], events=told("failed", info="fargate stop"), notes={KEY.task_id: ["fargate stop"]}),
+    ),
+    "noted": (row(Expected(note=("failure", "code 3"))), seen()),
+    "credentials that were refused": (row(sts="AccessDenied"), seen(sts_refusals=1)),
+    "credentials that nobody could ask for": (row(sts="away"), seen(sts_refusals=0)),
     "some adopted": (row(procedure="killed"), seen(adopted=1), dataclasses.replace(SIZE, tasks=2)),
 }
 WRONG = {
@@ -218,6 +227,32 @@ WRONG = {
         "the first launch came -0.5 s",
     ),
     "never launched": (row(Expected(none_before=True)), seen([]), "the first launch came None s"),
+    "held up by those without capacity": (
+        row(Expected(overtaking=16.0)),
+        seen(overtaking={KEY: 7.7}),
+        "it had an ECS task 7.7 s after its hand-over",
+    ),
+    "none that comes later": (row(Expected(overtaking=16.0)), seen(), "none was handed over later"),
+    "stopped before its start, and launched again": (
+        row(Expected(stopped="fargate stop")),
+        seen([BY_COMMAND, container()]),
+        "1 containers ran",
+    ),
+    "stopped before its start, without the command in the reason": (
+        row(Expected(stopped="fargate stop")),
+        seen([BY_COMMAND], events=told("failed", info=REASON)),
+        "its reason is",
+    ),
+    "parts of a note in several": (
+        row(Expected(note=("failure", "STS"))),
+        seen(notes={KEY.task_id: ["failure", "STS"]}),
+        "no note of it says ('failure', 'STS')",
+    ),
+    "credentials that were never refused": (
+        row(sts="AccessDenied"),
+        seen(sts_refusals=0),
+        "STS has given credentials each time",
+    ),
     "odd one that was launched": (
         row(odd_reason="8192"),
         seen(events=told("failed", info="8192"), odd={KEY}, notes={KEY.task_id: ["8192"]}),
@@ -257,14 +292,16 @@ def test_a_task_that_was_never_handed_over_is_missed():
 
 def test_every_time_is_scaled_and_comes_back():
     """Wherever a module has a time of the executor, and only until the end of the block."""
-    from airflow.executors.fargate import following, launching, throttle
+    from airflow.executors.fargate import calls, following, launching, throttle
 
     names = ("RESEND_BACK_OFF", "MISSING_BACK_OFF", "DISAPPEARANCE")
+    credentials = calls.CREDENTIALS_BACK_OFF
     before = [getattr(following, name) for name in names]
     with scaling.executor_times(0.5):
         assert before[2] / 2 == following.DISAPPEARANCE
         assert following.RESEND_BACK_OFF == launching.RESEND_BACK_OFF == tuple(time / 2 for time in before[0])
         assert throttle.SLOWEST_RATE == 1.0
+        assert tuple(time / 2 for time in credentials) == calls.CREDENTIALS_BACK_OFF
     assert [getattr(following, name) for name in names] == before
 
 

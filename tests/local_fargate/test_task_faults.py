@@ -78,6 +78,85 @@ class TestPlacement:
         assert account.run()
 
 
+class TestKinds:
+    STRATEGY = {
+        "launchType": None,
+        "capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}],
+    }
+    SPOT = {
+        "launchType": None,
+        "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
+    }
+
+    @pytest.mark.parametrize(
+        ("kind", "members", "struck"),
+        [
+            ({"capacity_provider": "FARGATE_SPOT"}, SPOT, True),
+            ({"capacity_provider": "FARGATE_SPOT"}, STRATEGY, False),
+            ({"capacity_provider": "FARGATE_SPOT"}, {}, False),
+            ({"capacity_provider": "FARGATE"}, {}, True),
+            ({"launch_type": "FARGATE"}, {}, True),
+            ({"launch_type": "FARGATE"}, STRATEGY, False),
+            ({"over_cpu": 256}, {}, False),
+            ({"over_cpu": 128}, {}, True),
+            ({"over_cpu": 128, "launch_type": "EC2"}, {}, False),
+        ],
+    )
+    @pytest.mark.parametrize("kind_of_fault", ["capacity", "start_failure"])
+    def test_capacity_lacks_by_kind(self, account, kind_of_fault, kind, members, struck):
+        """RunTask's failure, or the end of a task that never started, for the kind that the fault names alone."""
+        fault(account, kind_of_fault, reason="RESOURCE:CPU", **kind)
+        answer = account.ecs.run_task(**account.request(**members))
+        told = [failure["reason"] for failure in answer["failures"]]
+        told += [account.wait(task["taskArn"])["stoppedReason"] for task in answer["tasks"]]
+        assert (told == ["RESOURCE:CPU"]) is struck
+
+    def test_a_subnet_can_be_full(self, account):
+        """What goes to another one is placed."""
+        full, other = account.subnets[:2]
+        fault(account, "capacity", subnet=full)
+        network = {"awsvpcConfiguration": {"subnets": [other]}}
+        assert account.ecs.run_task(**account.request(networkConfiguration=network))["failures"] == []
+        network = {"awsvpcConfiguration": {"subnets": [full, other]}}
+        assert len(account.ecs.run_task(**account.request(networkConfiguration=network))["failures"]) == 1
+
+
+class TestThoseThatHaveStopped:
+    def test_many_are_put_there(self, account):
+        """They are listed as STOPPED, and described with exit code 0, as if they had run."""
+        request = account.request("true", startedBy="put")
+        arns = account.fargate.put_stopped(request, 250)
+        assert len(arns) == len(set(arns)) == 250
+        assert set(arns) <= set(account.list(desiredStatus="STOPPED"))
+        assert account.list(startedBy="put") == []
+        task = account.describe(arns[-1])
+        assert (task["lastStatus"], code(task), task["stopCode"]) == (
+            "STOPPED",
+            0,
+            "EssentialContainerExited",
+        )
+        assert task["executionStoppedAt"]
+
+    def test_over_http(self, account):
+        """They can be asked for under /_fargate."""
+        arns = post(account, "tasks", {"request": account.request("true"), "count": 3})["taskArns"]
+        assert len(arns) == 3
+
+    @pytest.mark.parametrize(
+        ("given", "mistake"),
+        [
+            ({"count": 3}, "request: is missing"),
+            ({"request": {}, "count": 0}, "count: must be a whole number"),
+            ({"request": {"cluster": "none", "taskDefinition": "none"}, "count": 1}, "request: "),
+        ],
+    )
+    def test_mistakes(self, account, given, mistake):
+        """A request that AWS would refuse is one."""
+        with pytest.raises(urllib.error.HTTPError) as caught:
+            post(account, "tasks", given)
+        assert mistake in caught.value.read().decode()
+
+
 class TestFailuresToStart:
     @pytest.mark.parametrize(
         ("reason", "told"),
@@ -97,6 +176,27 @@ class TestFailuresToStart:
         assert task["containers"][0]["reason"] == task["stoppedReason"]
         assert account.ledger(task["taskArn"])["containers"][0]["pid"] is None
         assert code(account.end_of("true")) == 0
+
+    @pytest.mark.parametrize(
+        ("reason", "states"),
+        [
+            ("RESOURCE:CPU", ["PROVISIONING"]),
+            ("Create Network Interface: InsufficientFreeAddressesInSubnet", ["PROVISIONING"]),
+            ("image", ["PROVISIONING", "PENDING"]),
+            ("resources", ["PROVISIONING", "PENDING"]),
+        ],
+    )
+    def test_when_it_fails(self, account, reason, states):
+        """Without capacity or an address a task never leaves PROVISIONING; an image is pulled while it is PENDING."""
+        fault(account, "start_failure", reason=reason)
+        task = account.end_of("true")
+        assert account.history(task["taskArn"]) == [*states, "DEPROVISIONING", "STOPPED"]
+
+    def test_without_a_stop_code(self, account):
+        """A reason can come without one."""
+        fault(account, "start_failure", stop_code="", reason="Your Spot Task was interrupted.")
+        task = account.end_of("true")
+        assert ("stopCode" in task, task["stoppedReason"]) == (False, "Your Spot Task was interrupted.")
 
     def test_another_stop_code(self, account):
         """Spot without capacity never starts the task, and says so with a stop code of its own."""

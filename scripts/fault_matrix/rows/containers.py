@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from fault_matrix.row import ATTEMPTS, Expected, Row, Step
+from fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
 
 EXIT_CODE_DECIDES = (
     "The task has failed, with AWS's reason; it is not launched again: Airflow's retries decide."
@@ -78,12 +78,24 @@ ROWS = (
     Row(
         "stopped-before-start",
         "Somebody stops a fifth of the containers that have not started yet",
-        "Their launches fail, and the reason says so: who stops one means the launch.",
-        Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, 1), reason="Somebody stopped the ECS task"),
-        settings={"provisioning_time": [60, 80], "pretend": {"exit_codes": {"0": 1}}},
+        "Who stops one means the launch: it has failed, with what was said, and is not launched again.",
+        Expected(stopped=OPERATOR),
+        settings={"provisioning_time": [60, 80]},
         steps=(
             Step(15, {"provisioning_time": [2, 6]}),
             Step(15, act="stop_starting", starting=5),
+        ),
+        seconds=180,
+    ),
+    Row(
+        "fargate-stop-before-start",
+        "airflow fargate stop stops a fifth of the ECS tasks that have not started yet",
+        "The same; the reason names the command.",
+        Expected(stopped="airflow fargate stop"),
+        settings={"provisioning_time": [60, 80]},
+        steps=(
+            Step(15, {"provisioning_time": [2, 6]}),
+            Step(15, act="stop_starting_by_command", starting=5),
         ),
         seconds=180,
     ),

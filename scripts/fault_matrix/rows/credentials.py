@@ -36,7 +36,81 @@ SIGNATURE = {
     "status": 400,
 }
 
+#: What the note of a launch says that waits for credentials: STS's call, and its error or what kept it from being made.
+STS = "AssumeRoleWithWebIdentity"
+
+
+def _without_sts(
+    name: str, sts: str, words: str, seconds: float, *, note: str = "", long: bool = False
+) -> Row:
+    """Return a row in which STS gives no credentials from the beginning on."""
+    return Row(
+        name,
+        f"The scheduler's credentials come from STS, {words}",
+        "Launches wait, with a note that says for what, and go on when there are credentials.",
+        Expected(resumed=CREDENTIALS_RESUMED, none_before=True, note=(STS, note) if note else ()),
+        sts=sts,
+        steps=(Step(seconds, sts="well"),),
+        seconds=seconds + 120,
+        long=long,
+    )
+
+
 ROWS = (
+    _without_sts(
+        "sts-refuses",
+        "InvalidIdentityToken",
+        "which refuses the token for 150 seconds",
+        150,
+        note="InvalidIdentityToken",
+    ),
+    _without_sts("sts-away", "away", "which cannot be reached for 20 seconds", 20),
+    _without_sts(
+        "sts-no-provider",
+        "IDPCommunicationError",
+        "which cannot ask the identity provider for ten minutes",
+        600,
+        note="IDPCommunicationError",
+        long=True,
+    ),
+    _without_sts(
+        "sts-denies",
+        "AccessDenied",
+        "which denies the role for two minutes",
+        120,
+        note="AccessDenied",
+        long=True,
+    ),
+    _without_sts("sts-silent", "silent", "which answers nothing for two minutes", 120, long=True),
+    Row(
+        "sts-refuses-meanwhile",
+        "STS refuses new credentials for 20 seconds while ECS tasks start and run",
+        "Nothing fails, and nothing is lost: each ECS task is as it was last seen.",
+        sts="well",
+        steps=(Step(6, sts="AccessDenied"), Step(26, sts="well")),
+        seconds=180,
+    ),
+    Row(
+        "sts-adoption",
+        "SIGKILL of the scheduler while it launches, and STS refuses the next one's credentials for 20 seconds",
+        "Nothing is given back before AWS was asked; adoption goes on when there are credentials.",
+        sts="InvalidIdentityToken",
+        settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
+        steps=(Step(20, sts="well"),),
+        procedure="killed",
+        seconds=180,
+    ),
+    Row(
+        "sts-may-have-started",
+        "No answer to RunTask arrives until tokens expire, and STS refuses credentials while it is searched",
+        "What may have started is searched for when there are credentials, found, and followed.",
+        sts="well",
+        settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
+        # 60 s before the token's end nothing is sent again.
+        steps=(Step(115, QUIET, sts="IDPCommunicationError"), Step(200, sts="well")),
+        token_life=180,
+        seconds=420,
+    ),
     Row(
         "credentials-expired",
         "The credentials are expired for a minute",

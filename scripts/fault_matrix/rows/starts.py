@@ -33,7 +33,92 @@ WAITS = "Launches wait, at the cost of no attempt, until there is room or Airflo
 WITH_FALLBACK = {"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"}
 SPOT: dict[str, Any] = {"capacity_provider": "FARGATE_SPOT"}
 
+#: What those ask for that come later, of which there is enough.
+ON_DEMAND = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]}
+#: Seconds: a fifth of the launches, at the three quarters of the rate that probes leave, and two more.
+OVERTAKING = 0.2 / (0.75 * 0.02) + 2.0
+#: Four of five wait for Spot, each for some 20 s between two tries: each by itself they would use up the rate.
+WAITING: dict[str, Any] = {
+    "options": {"capacity_provider_strategy": "FARGATE_SPOT", "launch_burst": "3"},
+    "launches_a_second": 0.02,
+    "later_config": ON_DEMAND,
+    "procedure": "overtaking",
+    "seconds": 300.0,
+}
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+NO_ADDRESSES = (
+    "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment enabled in subnet "
+    "'subnet-0123456789abcdef0': InsufficientFreeAddressesInSubnet"
+)
+# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
+TAKEN_BACK = "Your Spot Task was interrupted."
+
 ROWS = (
+    Row(
+        "others-first",
+        "Spot has no capacity for two minutes, and launches come meanwhile that ask for on-demand capacity",
+        "Those that come are accepted at once; those that wait cost few calls, and go when there is Spot.",
+        Expected(overtaking=OVERTAKING),
+        settings={"faults": [{"kind": "capacity", **SPOT}]},
+        steps=(Step(120, QUIET),),
+        **WAITING,
+    ),
+    Row(
+        "others-first-late",
+        "The same, and Spot's lack shows only after the ECS tasks were accepted",
+        "One at a time is tried for Spot; no other is launched before it has left PROVISIONING.",
+        Expected(failed_starts=(0, None), overtaking=OVERTAKING),
+        settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU", **SPOT}]},
+        steps=(Step(120, QUIET),),
+        long=True,
+        **WAITING,
+    ),
+    Row(
+        "provisioning-limit",
+        "For a minute too many ECS tasks of the cluster are PROVISIONING: a ClientException",
+        WAITS,
+        Expected(resumed=RESUMED, none_before=True),
+        settings={
+            "faults": [
+                {
+                    "kind": "error",
+                    "operation": "RunTask",
+                    "code": "ClientException",
+                    "message": "Tasks provisioning capacity limit exceeded.",
+                    "status": 400,
+                }
+            ]
+        },
+        steps=(Step(60, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "no-addresses",
+        "For a minute the subnet has no free addresses: accepted ECS tasks get no network interface",
+        WAITS + " The subnet is named.",
+        Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
+        settings={"faults": [{"kind": "start_failure", "reason": NO_ADDRESSES}]},
+        steps=(Step(60, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "agent",
+        "RunTask answers with the failure AGENT for a minute",
+        "The agent reconnects: it is tried for two minutes before a launch fails.",
+        Expected(resumed=RESUMED, none_before=True),
+        settings={"faults": [{"kind": "capacity", "reason": "AGENT"}]},
+        steps=(Step(60, QUIET),),
+        seconds=180,
+    ),
+    Row(
+        "hanging-function",
+        "The user's function by which requests are made does not return for 90 seconds",
+        "The log and each launch's event log say so after a minute; launches go on when it returns.",
+        Expected(resumed=RESUMED, none_before=True, note=("execution_config_function",)),
+        options={"execution_config_function": "fault_matrix.user_function.hanging"},
+        steps=(Step(90, act="let_function_return"),),
+        seconds=240,
+    ),
     Row(
         "no-capacity",
         "Fargate has no capacity for a minute",
@@ -76,6 +161,15 @@ ROWS = (
         "One container of Spot, and then one of the fallback, at the cost of no attempt.",
         Expected(failed_starts=(1, 1)),
         settings={"faults": [{"kind": "start_failure", "stop_code": "SpotInterruption", **SPOT}]},
+        options=WITH_FALLBACK | {"max_launch_attempts": "1"},
+        seconds=120,
+    ),
+    Row(
+        "spot-taken-back-silently",
+        "The same without a stop code",
+        "One ECS task of Spot, and then one of the fallback, at the cost of no attempt.",
+        Expected(failed_starts=(1, 1)),
+        settings={"faults": [{"kind": "start_failure", "stop_code": "", "reason": TAKEN_BACK, **SPOT}]},
         options=WITH_FALLBACK | {"max_launch_attempts": "1"},
         seconds=120,
     ),

@@ -23,7 +23,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from airflow.executors.fargate.adoption import Candidate
+from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.launch import Ended, NotFound
 
 #: Seconds that an answer takes; that the scheduler waits for a look; and between two of its orphan checks, by default.
