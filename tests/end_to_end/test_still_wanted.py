@@ -32,7 +32,7 @@ from pathlib import Path
 import psutil
 import pytest
 from harness.dag_run import DagRun
-from harness.processes import wait_until
+from harness.processes import HarnessError, wait_until
 from harness.schedulers import LogPart
 
 FIRST, SECOND = "scheduler", "second scheduler"
@@ -76,7 +76,11 @@ def wait_for_states(deployment, run, **states):
             for task_id, wanted in states.items()
         )
 
-    wait_for(f"{run.dag_id} to be {states}, not {rows(deployment, run)}", there)
+    try:
+        wait_for(f"{run.dag_id} to be {states}", there)
+    except HarnessError as error:
+        now = {name: (row.try_number, row.state) for name, row in rows(deployment, run).items()}
+        raise HarnessError(f"{error}; it is {now}") from error
 
 
 def containers(run):
