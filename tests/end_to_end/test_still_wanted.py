@@ -234,7 +234,7 @@ def test_an_ecs_task_that_hangs_is_stopped_though_its_next_try_runs(paired, witn
     run = DagRun(paired, "witness_hangs", "misses-heartbeats")
     run.trigger()
     try:
-        wait_for_states(paired, run, hangs=(1, "running"))
+        wait_for("its code to begin", lambda: witness.runs(run.run_id))
         (first,) = containers(run)
         with hanging(paired, run):
 
@@ -262,7 +262,7 @@ def test_an_ecs_task_of_a_run_that_timed_out_gives_its_slot_back_and_is_stopped(
     others = DagRun(paired, "witness_two", "needs-both-slots")
     run.trigger()
     try:
-        wait_for_states(paired, run, hangs="running")
+        wait_for("its code to begin", lambda: witness.runs(run.run_id))
         (first,) = containers(run)
         with hanging(paired, run):
             paired.airflow.database.let_run_be_late(run.dag_id, run.run_id)
