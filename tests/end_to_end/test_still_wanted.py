@@ -285,6 +285,11 @@ HELD_BACK = {
     "wait for capacity": {"faults": [NO_CAPACITY]},
     "are on their way": {"provisioning_time": NEVER},
 }
+#: What is said of the one that was marked.
+TOLD = {
+    "wait for capacity": "The task instance was marked success before its ECS task was launched",
+    "are on their way": "The task instance was marked success while its ECS task was starting",
+}
 
 
 def asks_for(name, value):
