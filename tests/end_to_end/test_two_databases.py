@@ -45,6 +45,7 @@ def start(deployment, dag_id, run_id, until):
     run = DagRun(deployment, dag_id, run_id)
     run.trigger()
     run.follow(until=lambda tis: tis and all(ti.state == until for ti in tis), timeout=PATIENCE)
+    assert run.state == "running", "a container could not start"
     count = len(there(deployment.airflow.database, run))
     wait_until(lambda: len(run.launches()) == count, timeout=PATIENCE, what="the ECS tasks")
     return run
