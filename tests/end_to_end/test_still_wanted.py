@@ -88,6 +88,10 @@ def containers(run):
     return {launch.container for launch in run.launches()}
 
 
+def calls_of_run_task(fargate):
+    return sum(fargate.calls().get("RunTask", {}).values())
+
+
 def check_code_ran_once(witness, run, launches):
     """The code of these launches, and of no others of the run, has begun, once."""
     assert witness.runs(run.run_id) == {launch.id: 1 for launch in launches}
@@ -109,9 +113,10 @@ def test_a_scheduler_that_stood_still_launches_nothing_stale(deployment, witness
     fargate.client("ecs").create_cluster(clusterName="elsewhere", capacityProviders=["FARGATE"])
     run = DagRun(deployment, "witness_elsewhere", "stood-still")
     fargate.adjust(faults=[NO_CAPACITY])
+    asked = calls_of_run_task(fargate)
     run.trigger()
     wait_for_states(deployment, run, here=(1, "queued"), elsewhere=(1, "queued"))
-    wait_for("a launch that waits", lambda: fargate.calls().get("RunTask"))
+    wait_for("a launch that waits", lambda: calls_of_run_task(fargate) > asked)
     first = airflow.scheduler
     first.ask_to_end(signal.SIGSTOP)
     try:
@@ -297,10 +302,6 @@ def asks_for(name, value):
     return {"operation": "RunTask", "holds": "call", "containing": f'\\"{name}\\":\\"{value}\\"'}
 
 
-def calls_of_run_task(fargate):
-    return sum(fargate.calls().get("RunTask", {}).values())
-
-
 @pytest.mark.parametrize("launches", HELD_BACK)
 def test_launches_that_the_user_does_not_want_any_more(paired, witness, launches):
     """They ask for capacity no more, their slots are free, what was on its way is stopped, and none of them runs."""
@@ -386,5 +387,6 @@ def test_an_end_that_airflow_could_not_take_is_told_again(pair, paired):
             "the end to be read", lambda: [p for p in pair.logs.values() if read.search(p.text)]
         )
         part.wait_for_looks()  # By then it is dropped.
-    wait_for_states(paired, run, work="failed")
+    run.follow(timeout=PATIENCE)
+    assert [row.state for row in rows(paired, run).values()] == ["failed"]
     assert run.launches() == []

@@ -70,10 +70,10 @@ def test_a_clone_of_the_database_leaves_production_s_ecs_tasks_alone(deployment,
     starts = start(deployment, "witness_waits", "starts-in-production", "queued")
     staging = clone(airflow.settings.database, "staging")
     later = start(deployment, "witness_waits", "after-the-clone", "queued")
+    part = LogPart(airflow.logs / f"{STAGING}.log")
+    before = {run: there(Database(staging), run) for run in (runs, starts)}
+    airflow.start_component("scheduler", called=STAGING, env={DATABASE: staging})
     try:
-        part = LogPart(airflow.logs / f"{STAGING}.log")
-        before = {run: there(Database(staging), run) for run in (runs, starts)}
-        airflow.start_component("scheduler", called=STAGING, env={DATABASE: staging})
         part.wait_until_started()
         # Production's scheduler looks as if it were gone.
         wait_until(lambda: "SchedulerJob instances as failed" in part.text, timeout=PATIENCE, what="its end")
