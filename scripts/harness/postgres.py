@@ -121,18 +121,19 @@ def clone(database: str, name: str) -> str:
     programs = _installed_programs()
     address = database.replace("+psycopg2", "")
     made = address.replace("/postgres?", f"/{name}?")
-    dump = _run(programs / "pg_dump", "--dbname", address)
-    _run(programs / "psql", "--dbname", address, "--command", f'CREATE DATABASE "{name}"')
-    _run(programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", made, given=dump)
+    with tempfile.TemporaryDirectory(prefix="pg-dump-") as folder:
+        dump = Path(folder) / "dump.sql"
+        _run(programs / "pg_dump", "--dbname", address, "--file", dump)
+        _run(programs / "psql", "--dbname", address, "--command", f'CREATE DATABASE "{name}"')
+        _run(programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", made, "--file", dump)
     return database.replace("/postgres?", f"/{name}?")
 
 
-def _run(*command: str | Path, given: str = "") -> str:
-    """Run a program that PostgreSQL brings, and return what it printed."""
-    done = subprocess.run(list(map(str, command)), check=False, capture_output=True, text=True, input=given)
+def _run(*command: str | Path) -> None:
+    """Run a program that PostgreSQL brings."""
+    done = interruption.run(command)
     if done.returncode:
         raise HarnessError(f"PostgreSQL's {Path(command[0]).name} failed:\n{done.stderr.strip()[-4000:]}")
-    return done.stdout
 
 
 def _open_folder() -> Path:
