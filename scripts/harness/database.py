@@ -110,6 +110,14 @@ class Database:
             connection.execute(lock, {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}).one()
             yield
 
+    def open_transactions(self) -> set[tuple[int, datetime]]:
+        """Return the transactions that somebody else has begun and not ended, each with its begin."""
+        select = (
+            "SELECT pid, xact_start FROM pg_stat_activity"
+            " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+        )
+        return {(row.pid, row.xact_start) for row in self._rows(select)}
+
     def runs_under_way(self) -> list[tuple[str, str]]:
         """Return the DAG runs that have not ended, by DAG and run, but for those of DAGs that are paused."""
         select = (
