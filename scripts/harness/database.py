@@ -47,7 +47,7 @@ class TaskInstance:
 
 
 class Database:
-    """Read access to Airflow's tables, and locks on them."""
+    """Read access to Airflow's tables, locks on them, and moments moved into the past so that nobody has to wait."""
 
     def __init__(self, uri: str) -> None:
         self._engine = create_engine(uri, poolclass=NullPool)
@@ -109,6 +109,48 @@ class Database:
         with self._engine.connect() as connection:
             connection.execute(lock, {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}).one()
             yield
+
+    def open_transactions(self) -> set[tuple[int, datetime]]:
+        """Return the transactions that somebody else has begun and not ended, each with its begin."""
+        select = (
+            "SELECT pid, xact_start FROM pg_stat_activity"
+            " WHERE datname = current_database() AND xact_start IS NOT NULL AND pid <> pg_backend_pid()"
+        )
+        return {(row.pid, row.xact_start) for row in self._rows(select)}
+
+    def runs_under_way(self) -> list[tuple[str, str]]:
+        """Return the DAG runs that have not ended, by DAG and run, but for those of DAGs that are paused."""
+        select = (
+            "SELECT dag_id, run_id FROM dag_run JOIN dag USING (dag_id)"
+            " WHERE state IN ('queued', 'running') AND NOT is_paused"
+        )
+        return [(row.dag_id, row.run_id) for row in self._rows(select)]
+
+    def fail_runs(self) -> None:
+        """Let all that has not ended fail; for a time when no scheduler runs."""
+        unfinished = (
+            "state IS NULL OR state NOT IN ('success', 'failed', 'skipped', 'upstream_failed', 'removed')"
+        )
+        with self._engine.begin() as connection:
+            connection.execute(text(f"UPDATE task_instance SET state = 'failed' WHERE {unfinished}"))
+            connection.execute(text(f"UPDATE dag_run SET state = 'failed' WHERE {unfinished}"))
+
+    def let_heartbeats_be_missed(self, dag_id: str, run_id: str) -> None:
+        """Let the last heartbeat of what runs of a DAG run be long ago; Airflow 3."""
+        self._move(
+            "UPDATE task_instance SET last_heartbeat_at = last_heartbeat_at - interval '1 day'",
+            dag_id,
+            run_id,
+        )
+
+    def let_run_be_late(self, dag_id: str, run_id: str) -> None:
+        """Let a DAG run have begun long ago."""
+        self._move("UPDATE dag_run SET start_date = start_date - interval '1 day'", dag_id, run_id)
+
+    def _move(self, update: str, dag_id: str, run_id: str) -> None:
+        which = " WHERE dag_id = :dag_id AND run_id = :run_id AND state = 'running'"
+        with self._engine.begin() as connection:
+            connection.execute(text(update + which), {"dag_id": dag_id, "run_id": run_id})
 
     def _rows(self, select: str, **values: object) -> list:
         with self._engine.connect() as connection:

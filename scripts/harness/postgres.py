@@ -110,6 +110,32 @@ class Postgres:
         return pid_file.exists() and pid_file.read_text().strip().endswith("ready")
 
 
+def clone(database: str, name: str) -> str:
+    """
+    Make a database, beside another one on its server, with all that this one holds now.
+
+    :param database: the other one's address, as SQLAlchemy writes it.
+    :param name: the new one's name.
+    :return: the new one's address.
+    """
+    programs = _installed_programs()
+    address = database.replace("+psycopg2", "")
+    made = address.replace("/postgres?", f"/{name}?")
+    with tempfile.TemporaryDirectory(prefix="pg-dump-") as folder:
+        dump = Path(folder) / "dump.sql"
+        _run(programs / "pg_dump", "--dbname", address, "--file", dump)
+        _run(programs / "psql", "--dbname", address, "--command", f'CREATE DATABASE "{name}"')
+        _run(programs / "psql", "--quiet", "--set", "ON_ERROR_STOP=1", "--dbname", made, "--file", dump)
+    return database.replace("/postgres?", f"/{name}?")
+
+
+def _run(*command: str | Path) -> None:
+    """Run a program that PostgreSQL brings."""
+    done = interruption.run(command)
+    if done.returncode:
+        raise HarnessError(f"PostgreSQL's {Path(command[0]).name} failed:\n{done.stderr.strip()[-4000:]}")
+
+
 def _open_folder() -> Path:
     """Return a folder for temporary files that every user can reach."""
     folders = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]

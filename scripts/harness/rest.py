@@ -67,10 +67,32 @@ class RestApi:
         events: list[dict[str, Any]] = self.ask(f"/eventLogs?{query}")["event_logs"]
         return events
 
-    def ask(self, path: str, body: Mapping[str, Any] | None = None) -> Any:
-        """Ask for a path below the API's root, or, with a body, have something made there."""
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Set a task instance's state, as a user does."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}"
+        self.ask(path, self._really({"new_state": state}), method="PATCH")
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task instance, in whatever state it is."""
+        which = {"dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
+        self.ask(f"/dags/{dag_id}/clearTaskInstances", {"dry_run": False, **which})
+
+    def fail_run(self, dag_id: str, run_id: str) -> None:
+        """Mark a DAG run as failed."""
+        self.ask(f"/dags/{dag_id}/dagRuns/{quote(run_id)}", {"state": "failed"}, method="PATCH")
+
+    def delete_run(self, dag_id: str, run_id: str) -> None:
+        """Delete a DAG run that does not run any more."""
+        self.ask(f"/dags/{dag_id}/dagRuns/{quote(run_id)}", method="DELETE")
+
+    def ask(self, path: str, body: Mapping[str, Any] | None = None, method: str | None = None) -> Any:
+        """Ask for a path below the API's root, or, with a body, have something made there, or as the method says."""
         root = ROOTS[self._settings.release.major]
-        return self._call(f"{root}{path}", body, {"Authorization": self._authorization()})
+        return self._call(f"{root}{path}", body, {"Authorization": self._authorization()}, method)
+
+    def _really(self, body: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return a body with which Airflow 2, too, does more than to tell what it would do."""
+        return {"dry_run": False, **body} if self._settings.release.major == 2 else body
 
     def _authorization(self) -> str:
         if self._settings.release.major == 2:
@@ -78,11 +100,19 @@ class RestApi:
         who = {"username": USER, "password": self._settings.password}
         return f"Bearer {self._call('/auth/token', who, {})['access_token']}"
 
-    def _call(self, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str]) -> Any:
+    def _call(
+        self,
+        path: str,
+        body: Mapping[str, Any] | None,
+        headers: Mapping[str, str],
+        method: str | None = None,
+    ) -> Any:
         request = urllib.request.Request(
             self._settings.address + path,
             None if body is None else json.dumps(body).encode(),
             {"Content-Type": "application/json", "Accept": "application/json", **headers},
+            method=method,
         )
         with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
-            return json.load(answer)
+            # What was deleted has no answer.
+            return json.loads(answer.read() or b"null")

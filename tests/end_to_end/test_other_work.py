@@ -66,3 +66,27 @@ def test_callbacks_are_executed_in_containers(deployment, witness, release):
     assert told["dag_id"] == "misses_deadlines"
     assert database.callbacks()[told["callback_id"]] == "success"
     assert run.result().problems() == []
+
+
+def test_a_task_instance_that_a_command_runs_has_a_container(deployment, witness, release):
+    """``airflow tasks run`` of 2.11 starts an executor, hands it one task instance, and ends it at once."""
+    if release.major > 2:
+        pytest.skip("Airflow 2 alone has the command")
+    run = DagRun(deployment, "witness_paused", "by-command")
+    run.trigger()
+    deployment.airflow.command("tasks", "run", run.dag_id, "work", run.run_id)
+    # It does not end before AWS has accepted the container.
+    assert len(run.launches()) == 1
+    wait_until(
+        lambda: (
+            [ti.state for ti in deployment.airflow.database.task_instances(run.dag_id, run.run_id)]
+            == ["success"]
+        ),
+        timeout=120,
+        what="the task instance to succeed",
+    )
+    assert run.result().problems() == [
+        "the DAG run ended as queued",
+        "work: handed over 0 times, but launched 1 times",
+    ]
+    assert witness.runs(run.run_id) == {launch.id: 1 for launch in run.launches()}

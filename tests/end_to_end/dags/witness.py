@@ -144,5 +144,53 @@ def witness_resumes():
     DefersOperator(task_id="resumes")
 
 
-for make in (witness_one, witness_many, witness_random, witness_waves, witness_moments, witness_resumes):
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_waits():
+    task(task_id="waits")(work_until_released)()
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_two():
+    for name in ("first", "second"):
+        task(task_id=name)(work_until_released)()
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_elsewhere():
+    """The cluster of one of its tasks is named by nothing but its executor_config."""
+    task(task_id="here")(work_until_released)()
+    task(task_id="elsewhere", executor_config={"cluster": "elsewhere"})(work_until_released)()
+
+
+@dag(
+    schedule=None,
+    start_date=datetime(2024, 1, 1),
+    catchup=False,
+    # Longer than any test takes: they move the start of the run.
+    dagrun_timeout=timedelta(hours=12),
+    default_args={"retries": 1, "retry_delay": timedelta(0)},
+)
+def witness_hangs():
+    task(task_id="hangs")(work_until_released)()
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, is_paused_upon_creation=True)
+def witness_paused():
+    """No scheduler runs it."""
+    task(task_id="work")(testify)()
+
+
+for make in (
+    witness_one,
+    witness_many,
+    witness_random,
+    witness_waves,
+    witness_moments,
+    witness_resumes,
+    witness_waits,
+    witness_two,
+    witness_elsewhere,
+    witness_hangs,
+    witness_paused,
+):
     make()
