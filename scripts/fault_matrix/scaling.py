@@ -36,7 +36,7 @@ SECONDS = {
     "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
     "fargate.capacity": ("PROBE_BACK_OFF",),
     "fargate.preparing": ("FUNCTION_PATIENCE",),
-    "fargate.waits": ("PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
+    "fargate.waits": ("NOTE_PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
     "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
     "fargate.searching": ("SEARCH_DELAYS",),
     "fargate.ecs_task_search": ("SEARCH_BACK_OFF",),

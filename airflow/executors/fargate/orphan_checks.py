@@ -17,7 +17,7 @@
 """
 Airflow's orphan checks: which task instances each has asked for, and what it was or is to be told of them.
 
-Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within :data:`PATIENCE`. What
+Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within :data:`CHECK_PATIENCE`. What
 is not settled by then is kept, and told as an event. A task instance that was kept and has no ECS task goes back to the
 scheduler that is gone (``queued_by_job_id``), so that Airflow asks again; then the answer is there.
 """
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.present import Candidate, Found
 
 #: Seconds until Airflow has an answer: a second less than it waits.
-PATIENCE = 7.0
+CHECK_PATIENCE = 7.0
 #: Seconds for which it is remembered that there is no ECS task: several of Airflow's orphan checks, which are 300 s apart.
 REMEMBERED = 3600.0
 
@@ -107,7 +107,7 @@ class OrphanChecks:
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
             return None
-        check = _Check(reply, self._clock() + PATIENCE)
+        check = _Check(reply, self._clock() + CHECK_PATIENCE)
         self._checks.append(check)
         since = self._clock() - REMEMBERED
         self._missing = {candidate: at for candidate, at in self._missing.items() if at > since}

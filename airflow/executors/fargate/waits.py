@@ -25,7 +25,7 @@ from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import Agenda, Run
 
 #: Seconds that a launch may wait before its user is told for what.
-PATIENCE = 60.0
+NOTE_PATIENCE = 60.0
 #: Seconds until the next look at whether it waits for something else by then.
 AGAIN = 30.0
 #: Seconds that the start of an ECS task may take before it is what its launch waits for.
@@ -84,7 +84,7 @@ class Waits:
 
     def add(self, run: Run) -> None:
         """Look at a launch once it has waited for long."""
-        self._due.put(self._clock() + PATIENCE, run)
+        self._due.put(self._clock() + NOTE_PATIENCE, run)
 
     def clear(self) -> None:
         """Forget all looks."""

@@ -22,9 +22,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.calls import DESCRIBE_SHARE
 from airflow.executors.fargate.launch import Accepted, Ended
+from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request import Prepared
 
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
