@@ -72,12 +72,10 @@ def adopt(fakes, ecs, clock):
             arn = ecs.put(fakes.make_request(launch, cluster=cluster))
             ecs.start(arn)
             candidates.append(Candidate(launch.task, launch.task, arn, clock.at - 60))
-        reply = Future()
-        fleet.tell(fleet.fleet.look_for, candidates, reply)
-        while not reply.done():
+        followed = len(list(fleet.fleet.runs())) + count
+        fleet.tell(fleet.fleet.look_for, candidates, Future())
+        while len(list(fleet.fleet.runs())) < followed:  # Many take longer than Airflow waits for an answer.
             fleet.advance(0.5)
-        found = len(reply.result(timeout=0).found)
-        assert found == count
 
     return adopt
 
