@@ -29,7 +29,7 @@ from airflow.executors.fargate.adoption import CONSISTENCY, Adoption
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, in_batches
 from airflow.executors.fargate.launch import Accepted, Ended, NotFound
-from airflow.executors.fargate.orphan_checks import PATIENCE, REMEMBERED, OrphanChecks
+from airflow.executors.fargate.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 from airflow.executors.fargate.run import MAX_FAULTS
 
@@ -98,7 +98,7 @@ def look(fleet, ask):
     """Return a function that asks for the containers of candidates, and returns the answer."""
 
     def look(*candidates):
-        reply, until = ask(*candidates), fleet.clock.at + PATIENCE
+        reply, until = ask(*candidates), fleet.clock.at + CHECK_PATIENCE
         while not reply.done() and fleet.clock.at < until:
             fleet.advance(min(0.25, until - fleet.clock.at))
         return reply.result(timeout=0)
@@ -539,7 +539,7 @@ def test_adoption_goes_on_once_there_are_credentials(fakes, fleet, ecs, run, can
     arn = run(0)
     ecs.next("list_tasks", *[fakes.aws_error("ExpiredTokenException")] * 60)
     reply = ask(candidate(0), candidate(1))
-    fleet.advance(PATIENCE)
+    fleet.advance(CHECK_PATIENCE)
     assert keys(reply.result(timeout=0).kept) == ["key of 0", "key of 1"]
     fleet.advance(1200)
     assert adopted(fleet) == {"key of 0": arn}
@@ -724,7 +724,7 @@ def test_the_answer_comes_in_time_with_what_is_known(fleet, ecs, run, candidate,
     arns = [run(number) for number in range(2)]
     ecs.next("list_tasks", *[ConnectionResetError()] * 3)
     reply = ask(candidate(0, arns[0]), candidate(1), candidate(2))
-    fleet.advance(PATIENCE - 0.1)
+    fleet.advance(CHECK_PATIENCE - 0.1)
     assert (adopted(fleet), reply.done()) == ({"key of 0": arns[0]}, False)
     if ends:
         ecs.exit(arns[1], 1)

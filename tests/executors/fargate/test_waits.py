@@ -27,7 +27,7 @@ from airflow.executors.fargate.attempts import AWAY_PATIENCE, REVOCATION
 from airflow.executors.fargate.launch import Accepted, Ended
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.preparing import FUNCTION_PATIENCE
-from airflow.executors.fargate.waits import AGAIN, PATIENCE
+from airflow.executors.fargate.waits import AGAIN, NOTE_PATIENCE
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
 THROTTLED = ("ThrottlingException", "Rate exceeded")
@@ -67,7 +67,7 @@ def test_a_launch_that_waits_over_a_minute_says_for_what_once(fakes, fleet, ecs,
         ecs._run_task, side_effect=lambda *_: (_ for _ in ()).throw(answer(fakes))
     )
     fleet.add(launch)
-    fleet.advance(PATIENCE - 1)
+    fleet.advance(NOTE_PATIENCE - 1)
     assert told(fleet, launch) == []
     fleet.advance(AGAIN + 1)
     (note,) = told(fleet, launch)
@@ -90,7 +90,7 @@ def test_those_that_were_not_sent_themselves_say_for_what_as_well(fakes, make_fl
     fleet.pools["launch"].held = False
     fleet.pools["launch"].step()
     fleet.pools["launch"].held = True
-    fleet.advance(PATIENCE + 2)
+    fleet.advance(NOTE_PATIENCE + 2)
     assert [len(told(fleet, launch)) for launch in launches] == [1] * 30
     assert all("no route" in event.text for event in fleet.waiting)
 
@@ -123,7 +123,7 @@ def test_capacity_is_told_once_to_all_that_wait(fakes, fleet, ecs):
 def test_the_state_of_an_ecs_task_that_does_not_start_is_told(fleet, ecs, launch):
     """An ECS task that is accepted and not up after a minute: its state, and the next one; a start ends that."""
     fleet.add(launch)
-    fleet.advance(PATIENCE)
+    fleet.advance(NOTE_PATIENCE)
     ecs.tasks[ecs.arns[0]]["lastStatus"] = "PENDING"
     fleet.advance(AGAIN)
     first, second = told(fleet, launch)
@@ -137,7 +137,7 @@ def test_the_state_of_an_ecs_task_that_does_not_start_is_told(fleet, ecs, launch
 def test_what_dies_meanwhile_is_told_no_second_time(fleet, ecs, launch):
     """The thread's successor goes on with the looks, and knows what was told."""
     fleet.add(launch)
-    fleet.advance(PATIENCE + 1)
+    fleet.advance(NOTE_PATIENCE + 1)
     fleet.fleet.recover()
     fleet.advance(600)
     assert len(told(fleet, launch)) == 1
