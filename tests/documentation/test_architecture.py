@@ -63,7 +63,7 @@ def test_it_is_read_first_and_is_one_page():
     ("told", "where", "words"),
     [
         ("exactly once", "launching.py", "no container too many"),
-        ("adoption", "adoption.py", "the containers of a scheduler that is gone"),
+        ("adoption", "adoption.py", "the ecs tasks of a scheduler that is gone"),
         ("containers that nobody wants", "sweeping.py", "containers of the deployment that nobody wants"),
         ("the same key twice", "../fargate_executor.py", "the same key twice"),
     ],

@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Finds the ECS tasks of a scheduler that is gone.
+Finds the ECS tasks of a scheduler that is gone, and takes them over.
 
 An ECS task says in its environment which launch it is for (see ``launch.py``), so nothing rests on what the scheduler
 managed to store before it died; which one is the present launch's, ``present.py`` tells. The stored ARNs are described first,
@@ -27,8 +27,8 @@ What has no ECS task is given back to Airflow, which launches it anew. That ther
 minute (:data:`CONSISTENCY`) after the last moment at which the RunTask could have been sent; until then the task instance is
 kept, and AWS is asked again when the time has come.
 
-Airflow has its answer in time, and what is not known by then is told as events (``orphan_checks.py``). Where AWS refuses to tell, for
-want of a permission, nothing is reset: Airflow's own timeouts decide.
+Airflow has its answer in time, and what is not known by then is told as events (``orphan_checks.py``). Where AWS refuses
+to tell, for want of a permission, nothing is reset: Airflow's own timeouts decide.
 """
 
 from __future__ import annotations
