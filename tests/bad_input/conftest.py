@@ -103,7 +103,7 @@ def ecs(monkeypatch):
     ecs.service_model = botocore.session.get_session().get_service_model("ecs")
     ecs.clock = clock
     monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
-    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock), raising=False)
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock), raising=False)
     return ecs
 
 

@@ -91,7 +91,7 @@ def scheduler(monkeypatch):
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
     monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
     monkeypatch.setattr(fleet_thread, "FleetThread", partial(Fleet, clock=clock))
-    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock))
+    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     executor = fargate_executor.FargateExecutor(parallelism=10_000)
     executor.start()
     logging.disable(logging.CRITICAL)
