@@ -26,7 +26,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
@@ -34,6 +34,7 @@ from unittest import mock
 
 from airflow.executors.fargate import compat, database
 from airflow.executors.fargate.present import Candidate
+from airflow.executors.fargate.wanted import Row
 from fault_matrix.child import KILLED, READY, scheduler_name
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue
@@ -41,6 +42,7 @@ from fault_matrix.watching import watched
 from fault_matrix.work import Task, tasks
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.launch import TaskInstanceId
     from fault_matrix.bed import Bed
     from fault_matrix.scheduler import Scheduler
 
@@ -167,7 +169,8 @@ def _killed(bed: Bed) -> tuple[list[Task], float, Scheduler]:
     queued_at = _launch_and_kill(bed, given)
     bed.fargate.configure(vcpu_quota=None)
     bed.put_stopped()
-    return given, queued_at, bed.scheduler(SUCCESSOR)
+    _handed_back.scheduler = bed.scheduler(SUCCESSOR)
+    return given, queued_at, _handed_back.scheduler
 
 
 def _check(scheduler: Scheduler, asked: list[Task], queued_at: float) -> set[Any]:
@@ -186,8 +189,18 @@ def without_database() -> Iterator[None]:
             database, "hand_back", lambda lost, job_id: _handed_back.keys.extend(one.key for one in lost)
         ),
         mock.patch.object(database, "scheduler_name", scheduler_name),
+        mock.patch.object(database, "rows", _rows),
     ):
         yield
+
+
+def _rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row]:
+    """Return what the database has of task instances that the present thread's successor has adopted or launched."""
+    scheduler = _handed_back.scheduler
+    ended = {task: scheduler.end(Task(task.task_id).key) for task in tasks}
+    return {
+        task: Row(end.state if end else "running", task.try_number, SUCCESSOR) for task, end in ended.items()
+    }
 
 
 def _launch_and_kill(bed: Bed, given: list[Task]) -> float:

@@ -46,6 +46,7 @@ class ForgetfulEcs(Ecs):
     """
 
     service_model: Any = None
+    endpoint_url = "https://ecs.us-east-1.amazonaws.com"
 
     def __init__(self, clock: Callable[[], float], service_model: Any) -> None:
         self._clock = clock

@@ -39,7 +39,7 @@ ROWS = (
         "That task fails at once, AWS is not asked, and the nearest sizes stand in its event log.",
         NOT_ASKED,
         odd_config={"overrides": {"cpu": "1024", "memory": "16384"}},
-        odd_reason="the nearest are 1024 CPU units with 8192 MiB",
+        odd_reason="2048 CPU units with 16384 MiB",
     ),
     Row(
         "wrong-executor-config",

@@ -120,7 +120,7 @@ def test_the_crowd_is_looked_at_within_one_and_a_half_sweeps(busy_fleet, ecs, ad
     """
     Each end of 10,000, in clusters of unequal size, is told within one and a half of a sweep's time.
 
-    50,000 take five times as long, here as well: scripts/benchmark has them.
+    50,000 take five times as long.
     """
     fleet, sizes = busy_fleet(), (9_000, 800, 100, 99, 1)
     for number, size in enumerate(sizes):
