@@ -143,7 +143,7 @@ class Row:
     essential: bool = False
     #: Whether it is for ``--long`` alone.
     long: bool = False
-    #: Whether it changes what belongs to the whole process, so that nothing else may run meanwhile.
+    #: Whether nothing else may run meanwhile: it changes what belongs to the whole process, or is judged by its pace.
     alone: bool = False
 
 

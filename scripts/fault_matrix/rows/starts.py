@@ -62,6 +62,7 @@ ROWS = (
         settings={"faults": [{"kind": "capacity", **SPOT}]},
         steps=(Step(120, QUIET),),
         **WAITING,
+        alone=True,
     ),
     Row(
         "others-first-late",
@@ -112,12 +113,13 @@ ROWS = (
     ),
     Row(
         "hanging-function",
-        "The user's function by which requests are made does not return for 150 seconds",
+        "The user's function by which requests are made does not return for 90 seconds",
         "The log and each launch's event log say so after a minute; launches go on when it returns.",
         Expected(resumed=RESUMED, none_before=True, note=("execution_config_function",)),
         options={"execution_config_function": "fault_matrix.user_function.hanging"},
-        steps=(Step(150, act="let_function_return"),),
-        seconds=300,
+        steps=(Step(90, act="let_function_return"),),
+        seconds=240,
+        alone=True,
     ),
     Row(
         "no-capacity",
@@ -199,6 +201,7 @@ ROWS = (
         "As many run as there is room for; the others wait, at the cost of no attempt.",
         quota=0.25,
         seconds=300,
+        alone=True,
     ),
     Row(
         "eni",

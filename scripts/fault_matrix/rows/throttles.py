@@ -118,6 +118,7 @@ ROWS = (
         stopped=3000,
         procedure="checked_twice",
         seconds=300,
+        long=True,
     ),
     Row(
         "adoption-throttled",
