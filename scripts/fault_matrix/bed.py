@@ -225,6 +225,8 @@ class Bed:
             return False
         if step.settled and any(self._followed()):
             return False
+        if step.noted and not self._all_noted():
+            return False
         return not (step.running or step.starting) or (
             len(self.in_state("RUNNING")) >= step.running and len(self.starting()) >= step.starting
         )
@@ -233,6 +235,13 @@ class Bed:
         """Yield what the executors follow."""
         for scheduler in self.schedulers:
             yield from list(scheduler.executor._fleet_thread.fleet.runs())
+
+    def _all_noted(self) -> bool:
+        """Tell whether each launch has the note that the row expects."""
+        noted: set[str] = set()
+        for scheduler in self.schedulers:
+            noted |= {task_id for task_id, notes in scheduler.notes.items() if self.row.expected.is_told(notes)}
+        return len(noted) == self.size.tasks
 
     @property
     def steps_made(self) -> bool:

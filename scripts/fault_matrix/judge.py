@@ -129,8 +129,7 @@ def _of_a_task(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator[str]:
         if latest and _is_stopped(row, launch):
             expected = Expected(ran=(0,), containers=(0,), failed_starts=(1, 1))
         yield from _of_the_containers(expected, launch)
-    told = seen.notes.get(key.task_id, ())
-    if row.expected.note and not any(all(part in note for part in row.expected.note) for note in told):
+    if row.expected.note and not row.expected.is_told(seen.notes.get(key.task_id, ())):
         yield f"no note of it says {row.expected.note}"
     if not ends or key in seen.revoked or not launches:
         return

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -44,6 +44,7 @@ class Step:
     :param settled: whether it waits until the executor follows no launch, however long that takes
     :param running: until how many containers run it waits
     :param starting: until how many containers that have not started yet it waits
+    :param noted: whether it waits until each launch has the note that is expected
     """
 
     at: float
@@ -55,6 +56,7 @@ class Step:
     settled: bool = False
     running: int = 0
     starting: int = 0
+    noted: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,10 @@ class Expected:
     #: Of launches whose ECS task somebody stopped before it started: what the reason of their failure must contain; they
     #: are not launched again.
     stopped: str = ""
+
+    def is_told(self, notes: Iterable[str]) -> bool:
+        """Tell whether one of a launch's notes is the one that is expected."""
+        return any(all(part in note for part in self.note) for note in notes)
 
     def in_words(self) -> str:
         """Return what is expected, for the table."""

@@ -75,9 +75,9 @@ def ecs(fakes, clock):
 def make_fleet(fakes, ecs, clock):
     """Return a function that makes a fleet, moved by hand, with these options."""
 
-    def make(build=None, scheduler=None, **options):
+    def make(build=None, scheduler=None, lease=None, **options):
         config = fakes.make_config(**options)
-        return fakes.SteppedFleet(ecs, config, build, scheduler=scheduler, clock=clock)
+        return fakes.SteppedFleet(ecs, config, build, scheduler=scheduler, lease=lease, clock=clock)
 
     return make
 

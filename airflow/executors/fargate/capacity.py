@@ -238,6 +238,10 @@ class CapacityQueue:
             lack.tries += 1
             self._enter(lack, self._clock() + self._back_off(lack.tries))
 
+    def resume(self, run: Run) -> None:
+        """Let a probe go that was held up as it was to be sent: its turn is behind it."""
+        self._open.setdefault(FREE, Line()).put(run)
+
     def is_probe(self, run: Run) -> bool:
         """Tell whether a run has gone as a probe, of which AWS has not told yet."""
         lack = self._lacks.get(run.kind or ())

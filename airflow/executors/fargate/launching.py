@@ -220,8 +220,8 @@ class Launching:
         run.confirmed = self._lease.begin()
         if self.closed or not self._queue.is_probe(run):
             self.add(run)
-        elif self._may_begin(run, self._clock()):
-            self._send(run)  # Its turn as a probe was its own.
+        else:
+            self._queue.resume(run)
 
     def _ask(self, run: Run) -> None:
         """Let a launch wait until the database has confirmed it: another scheduler may have launched it meanwhile."""

@@ -95,11 +95,6 @@ def explain(said: Iterable[Said], exit_code: int | None = None) -> str:
     return _sentence(meaning, told, remedy)
 
 
-def explain_words(words: str) -> str:
-    """Explain a single thing that AWS said, such as an error's code and message."""
-    return explain([Said(words)])
-
-
 def _meaning(row: Explanation, said: Said) -> str:
     subnet = _SUBNET.search(said.words)
     meaning = row.meaning.replace("{subnet}", f"subnet {subnet.group()}" if subnet else "a subnet")

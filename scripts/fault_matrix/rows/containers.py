@@ -28,8 +28,8 @@ SIDECARS = "The exit code of the task's own container decides, as soon as it has
 ROWS = (
     Row(
         "spot-before-start",
-        "For a minute Spot takes back 80 % of the containers before they have started, or has no room",
-        "They are launched again when there is room, at the cost of no attempt.",
+        "For a minute Spot takes back 80 % of the containers before they have started, or has no capacity",
+        "They are launched again when there is capacity, at the cost of no attempt.",
         Expected(failed_starts=(0, None)),
         settings={
             "faults": [

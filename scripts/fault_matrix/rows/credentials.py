@@ -50,7 +50,7 @@ def _without_sts(
         "Launches wait, with a note that says for what, and go on when there are credentials.",
         Expected(resumed=CREDENTIALS_RESUMED, none_before=True, note=(STS, note) if note else ()),
         sts=sts,
-        steps=(Step(seconds, sts="well"),),
+        steps=(Step(seconds, sts="well", noted=bool(note)),),
         seconds=seconds + 120,
         long=long,
     )

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Containers that cannot start, for want of room or for another reason."""
+"""Containers that cannot start, for lack of capacity or for another reason."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ QUIET: dict[str, Any] = {"faults": []}
 RESUMED = 30.0
 RESUMED_LATE = 45.0
 NEVER_LAUNCHED = Expected(ran=(0,), containers=(0,))
-WAITS = "Launches wait, at the cost of no attempt, until there is room or Airflow's queued timeout takes them back."
+WAITS = "Launches wait, at the cost of no attempt, until there is capacity or Airflow's queued timeout takes them back."
 
 #: Spot, with on-demand capacity to fall back on.
 WITH_FALLBACK = {"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"}
@@ -117,7 +117,7 @@ ROWS = (
         "The log and each launch's event log say so after a minute; launches go on when it returns.",
         Expected(resumed=RESUMED, none_before=True, note=("execution_config_function",)),
         options={"execution_config_function": "fault_matrix.user_function.hanging"},
-        steps=(Step(90, act="let_function_return"),),
+        steps=(Step(90, act="let_function_return", noted=True),),
         seconds=240,
         alone=True,
     ),
@@ -132,7 +132,7 @@ ROWS = (
     ),
     Row(
         "no-capacity-late",
-        "For a minute containers are accepted and then find no room",
+        "For a minute containers are accepted and then find no capacity",
         WAITS,
         Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
         settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU"}]},
@@ -145,7 +145,7 @@ ROWS = (
         "Nothing is launched after that, and nothing is left behind.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
-        # A call that was under way when Airflow took the task back is answered before there is room.
+        # A call that was under way when Airflow took the task back is answered before there is capacity.
         steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
         seconds=180,
     ),
@@ -198,7 +198,7 @@ ROWS = (
     Row(
         "vcpu-quota",
         "The account's quota of virtual CPUs is reached",
-        "As many run as there is room for; the others wait, at the cost of no attempt.",
+        "As many run as there is capacity for; the others wait, at the cost of no attempt.",
         quota=0.25,
         seconds=300,
         alone=True,
@@ -236,7 +236,7 @@ ROWS = (
     ),
     Row(
         "token-expires",
-        "There is no room until the token in the command is about to expire",
+        "There is no capacity until the token in the command is about to expire",
         "No attempt begins with less than 60 s of its life left; Airflow's queued timeout takes the tasks back.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},

@@ -23,7 +23,7 @@ from concurrent.futures import Future
 import pytest
 
 from airflow.executors.fargate.calls import DESCRIBE_SHARE
-from airflow.executors.fargate.launch import Accepted, Ended
+from airflow.executors.fargate.launch import Accepted, Ended, Unconfirmed
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request import Prepared
 
@@ -231,6 +231,21 @@ def test_all_kinds_together_cost_a_quarter_of_the_rate(busy_fleet, ecs, clock, o
     calls, most = len(asked), rate / 4 * seconds + 1
     assert calls <= most
     assert len(set(asked)) == 40
+
+
+def test_probes_that_are_confirmed_together_keep_to_the_rate(busy_fleet, ecs, clock, of_kind):
+    """Where the database answers late, the probes of many kinds wait for it meanwhile."""
+    fleet = busy_fleet(launch_rate=2.0, launch_burst=1, scheduler="1@1.0", lease=15.0)
+    without_spot(ecs, "lacks")
+    for kind in range(40):
+        fleet.add(*of_kind(SPOT, 1, kind, f"subnet-{kind:017}"))
+    fleet.advance(120)
+    waiting = [event.launch.id for event in fleet.told if isinstance(event, Unconfirmed)]
+    assert len(waiting) > 20
+    began = clock.at
+    fleet.tell(fleet.fleet.confirm, waiting)
+    fleet.advance(10)
+    assert 10 < len(asked_since(ecs, began)) <= 21
 
 
 @TOLD

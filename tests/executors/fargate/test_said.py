@@ -24,7 +24,7 @@ from botocore.exceptions import ClientError
 from airflow.executors.fargate.answers import Answer, EcsTask
 from airflow.executors.fargate.explanations import ANY_EXIT, EXIT_CODES, EXPLANATIONS, STOPPED_BY_COMMAND
 from airflow.executors.fargate.outcome import judge_error, judge_run_task, judge_task
-from airflow.executors.fargate.said import Said, explain, explain_words, find, leading_word
+from airflow.executors.fargate.said import Said, explain, find, leading_word
 from airflow.executors.fargate.verdict import Verdict
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
@@ -436,7 +436,7 @@ class TestExplanations:
     )
     def test_what_is_unknown_is_told_with_nothing_invented(self, words, told):
         """As AWS said it, as a sentence."""
-        assert explain_words(words) == told
+        assert explain([Said(words)]) == told
 
     def test_somebodys_own_words_are_told_and_not_looked_into(self):
         """StopTask takes any reason."""
@@ -466,4 +466,4 @@ class TestExplanations:
 
     def test_command_that_stops_is_named(self):
         """So that nobody looks into CloudTrail for it."""
-        assert explain_words(STOPPED_BY_COMMAND).startswith("It was stopped with airflow fargate stop")
+        assert explain([Said(STOPPED_BY_COMMAND)]).startswith("It was stopped with airflow fargate stop")
