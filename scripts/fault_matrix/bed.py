@@ -240,7 +240,9 @@ class Bed:
         """Tell whether each launch has the note that the row expects."""
         noted: set[str] = set()
         for scheduler in self.schedulers:
-            noted |= {task_id for task_id, notes in scheduler.notes.items() if self.row.expected.is_told(notes)}
+            noted |= {
+                task_id for task_id, notes in scheduler.notes.items() if self.row.expected.is_told(notes)
+            }
         return len(noted) == self.size.tasks
 
     @property

@@ -25,7 +25,7 @@ from pathlib import Path
 import pytest
 from harness.demo import DAG_FILE
 from harness.deployment import Deployment
-from harness.releases import RELEASES
+from harness.releases import NEWEST, RELEASES
 
 # A scheduler's death is noticed within seconds rather than minutes.
 QUICK_TO_ADOPT = {
@@ -33,6 +33,12 @@ QUICK_TO_ADOPT = {
     "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "3",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD": "6",
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
+}
+
+# So is that a task instance has no ECS task: the executor waits a minute.
+IN_SECONDS = {
+    "PYTHONPATH": str(Path(__file__).parent / "scheduler_settings"),
+    "EXECUTOR_TIMES": json.dumps({"adoption.CONSISTENCY": 10.0}),
 }
 
 # So is a task that is queued for too long. No launch begins with less than a minute of its token's life left, which
@@ -70,6 +76,13 @@ def release():
 
 
 @pytest.fixture(scope="session")
+def same_on_all_releases(request, release):
+    """Skip what does not depend on the release but on the newest; with ``--long`` it runs on every one."""
+    if release.line != NEWEST and not request.config.getoption("--long"):
+        pytest.skip("it does not depend on the release, and runs on the newest")
+
+
+@pytest.fixture(scope="session")
 def environment():
     """The environment that the tests run in, which has that release with the overlay on it."""
     return Path(sys.prefix)
@@ -101,7 +114,7 @@ def shared_deployment(release, environment, witness, scale):
         "AIRFLOW__CORE__EXECUTOR": "FargateExecutor",
         **tasks,
     }
-    extra = QUICK_TO_ADOPT | SOON_REVOKED | tasks
+    extra = QUICK_TO_ADOPT | IN_SECONDS | SOON_REVOKED | tasks
     with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment
 

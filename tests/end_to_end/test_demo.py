@@ -133,6 +133,7 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     assert left_behind(folder) == []
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_a_demo_that_is_interrupted_leaves_nothing_behind(demo, folder):
     """Told to end while Airflow starts, it ends everything that it has started by then."""
     process = demo()
@@ -182,6 +183,7 @@ def ended_demo(folder):
         process.kill()
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_demo_that_is_ended_at_any_moment_leaves_nothing_behind(ended_demo, folder, moment):
     """Not even what it was about to start, or had just started and not written down yet."""
@@ -189,6 +191,7 @@ def test_a_demo_that_is_ended_at_any_moment_leaves_nothing_behind(ended_demo, fo
     assert left_behind(folder) == []
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
 @pytest.mark.parametrize(
     "again",
@@ -203,6 +206,7 @@ def test_a_demo_that_is_ended_twice_leaves_nothing_behind(ended_demo, folder, nu
     assert left_behind(folder) == []
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_the_demo_refuses_a_release_that_it_does_not_know():
     """A wrong release is told at once, with those that there are."""
     command = [sys.executable, REPOSITORY / "scripts" / "demo", "--airflow", "1.10"]

@@ -55,6 +55,7 @@ def load(environment, executor):
     return done.stdout.split()[-1]
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_the_scheduler_runs_it_by_its_module_path(deployment, plain_environment, witness):
     """A scheduler without the overlay's registration runs tasks on the executor that the wheel brought."""
     assert load(plain_environment, MODULE_PATH) == "airflow.executors.fargate_executor"

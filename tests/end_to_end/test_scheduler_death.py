@@ -256,8 +256,11 @@ def die_at_all_moments(moments):
 
 
 @pytest.mark.parametrize("aws", ["answers", "cannot be asked"])
-def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, witness, release, aws):
+def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(request, witness, release, aws):
     """What AWS has started is adopted; what it has not is launched anew, and what it starts after all is stopped."""
+    if aws == "cannot be asked":
+        request.getfixturevalue("same_on_all_releases")
+    deployment = request.getfixturevalue("deployment")
     moments = Moments(deployment, f"moments-aws-{aws.replace(' ', '-')}")
     moments.reach()
     if release.line in ("2.11", "3.0", "3.1"):  # Later ones store an id of the launch when they queue it.
@@ -270,7 +273,7 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(deployment, wi
         replace(deployment)
     # The one that comes late, and its successor, too: so it is queued still when the late one is found.
     deployment.fargate.adjust(provisioning_time=SLOW_START)
-    # That it has no container counts only a minute after the last moment at which it could have been launched.
+    # That it has no ECS task counts only some time after the last moment at which it could have been launched.
     wait_until(lambda: moments.row("sent_late").try_number == 2, timeout=180, what="a launch to be reset")
     moments.open("sent_late")
     for number, what in ((1, "the container that is late"), (2, "that of its successor")):
@@ -317,6 +320,7 @@ def check_that_nothing_is_reset_while_aws_cannot_be_asked(moments):
 # Two schedulers.
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_one_of_two_schedulers_is_killed(deployment, witness):
     """The other one adopts what it has left, and neither has stopped a container of the other's."""
     airflow = deployment.airflow
@@ -357,6 +361,7 @@ def job_number(scheduler):
 # A deployment.
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_a_scheduler_that_is_told_to_go_leaves_its_containers_alone(deployment, witness):
     """It is gone within 20 s of SIGTERM though AWS owes it an answer, no running container stops, and the next one adopts all."""
     third = {"operation": "RunTask", "holds": "answer", "containing": '\\"map_index\\":2'}

@@ -23,11 +23,11 @@ Nothing here is as fast as the machine has to be: moments that Airflow would wai
 
 from __future__ import annotations
 
+import json
 import re
 import signal
 from collections import Counter
 from contextlib import contextmanager, suppress
-from pathlib import Path
 
 import psutil
 import pytest
@@ -45,7 +45,7 @@ NO_CAPACITY = {"kind": "capacity"}
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "1",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "PYTHONPATH": str(Path(__file__).parent / "scheduler_settings"),
+    "EXECUTOR_TIMES": json.dumps({"sweeping.ENDING": 5.0, "adoption.CONSISTENCY": 10.0}),
 }
 
 
@@ -123,6 +123,7 @@ def check_each_has_its_own_arn(deployment, run):
     assert stored == ids
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_a_scheduler_that_stood_still_launches_nothing_stale(deployment, witness):
     """What waited in it and was launched by the other one meanwhile is neither launched nor told, and no code runs twice."""
     airflow, fargate = deployment.airflow, deployment.fargate
@@ -198,9 +199,7 @@ class Pair:
 
 
 @pytest.fixture(scope="module")
-def schedulers(shared_deployment, release):
-    if release.major == 2:
-        pytest.skip("what is wanted is the same in all lines: with a real Airflow it is tried on 3 only")
+def schedulers(same_on_all_releases, shared_deployment):
     pair = Pair(shared_deployment)
     if FIRST in shared_deployment.airflow.processes:
         shared_deployment.airflow.remove(FIRST)

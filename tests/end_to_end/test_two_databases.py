@@ -60,10 +60,9 @@ def give_up(deployment, *runs):
             deployment.fargate.client("ecs").stop_task(cluster=cluster, task=launch.container)
 
 
-def test_a_clone_of_the_database_leaves_production_s_ecs_tasks_alone(deployment, witness, release):
+@pytest.mark.usefixtures("same_on_all_releases")
+def test_a_clone_of_the_database_leaves_production_s_ecs_tasks_alone(deployment, witness):
     """Staging's scheduler stops none, adopts none and resets no task instance of theirs; it says once what to do."""
-    if release.major == 2:
-        pytest.skip("the same on all lines: with a real Airflow it is tried on 3 only")
     airflow, fargate = deployment.airflow, deployment.fargate
     runs = start(deployment, "witness_two", "runs-in-production", "running")
     fargate.adjust(provisioning_time=NEVER)
