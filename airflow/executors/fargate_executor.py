@@ -35,11 +35,14 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate import compat
 from airflow.executors.fargate.database_address import warn_of_another_database
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.launch import (
+from airflow.executors.fargate.launch import Launch
+from airflow.executors.fargate.ledger import Ledger, Standing
+from airflow.executors.fargate.links import launched
+from airflow.executors.fargate.lookups import Lookups
+from airflow.executors.fargate.messages import (
     Abandoned,
     Accepted,
     Ended,
-    Launch,
     LogLines,
     Noted,
     NotFound,
@@ -47,9 +50,6 @@ from airflow.executors.fargate.launch import (
     Unconfirmed,
     Waiting,
 )
-from airflow.executors.fargate.ledger import Ledger, Standing
-from airflow.executors.fargate.links import launched
-from airflow.executors.fargate.lookups import Lookups
 from airflow.executors.fargate.metrics import Metrics
 from airflow.executors.fargate.wanted import Rules, Verdict
 from airflow.utils.state import TaskInstanceState
@@ -61,8 +61,8 @@ if TYPE_CHECKING:
 
     from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.fleet_thread import FleetThread
-    from airflow.executors.fargate.launch import Event
     from airflow.executors.fargate.lookups import Findings
+    from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
     from airflow.executors.fargate.running_log import RunningLog
@@ -93,11 +93,13 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
     :raises ConfigError: where the options have mistakes.
     """
+    from airflow.executors.fargate.check import RequestCheck
+    from airflow.executors.fargate.clients import service_model
     from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.connecting import launch_types
     from airflow.executors.fargate.request import default_request
 
-    config = FargateConfig.from_options(compat.option_reader(), launch_types(), call_function=False)
+    launch_types = RequestCheck(service_model()).launch_types
+    config = FargateConfig.from_options(compat.option_reader(), launch_types, call_function=False)
     return lambda command: default_request(config, command)
 
 
@@ -157,25 +159,34 @@ class FargateExecutor(BaseExecutor):
 
         :raises ConfigError: with every mistake in the options.
         """
-        from airflow.executors.fargate import connecting, database, log_clients
+        from airflow.executors.fargate import clients, database, fragments
+        from airflow.executors.fargate.calls import LOG_CONCURRENCY, connections
         from airflow.executors.fargate.check import RequestCheck
         from airflow.executors.fargate.config import FargateConfig
         from airflow.executors.fargate.fleet_thread import FleetThread
+        from airflow.executors.fargate.logs import log_reader
         from airflow.executors.fargate.request import RequestBuilder
 
         session_maker = partial(compat.session_maker, team_name=compat.team_of(self))
         with compat.starting(self):
+            check = RequestCheck(clients.service_model())
             config = FargateConfig.from_options(
                 compat.option_reader(self),
-                connecting.launch_types(),
+                check.launch_types,
                 default_region=compat.default_region,
                 check_connection=partial(session_maker, region=None),
-                check_requests=connecting.check_requests,
+                check_requests=partial(fragments.mistakes, check),
             )
-            ecs = connecting.connect(config, session_maker(config.conn_id, config.region))
+            make_session = session_maker(config.conn_id, config.region)
+            ecs = clients.connect(
+                make_session,
+                region=config.region,
+                endpoint_url=config.endpoint_url,
+                connections=connections(config),
+            )
         function = compat.of_its_team(self, config.called_function)
         build = RequestBuilder(config, function, RequestCheck(ecs.service_model))
-        logs = log_clients.log_reader(ecs, session_maker(config.conn_id, config.region))
+        logs = log_reader(ecs, make_session, LOG_CONCURRENCY)
         self._scheduler = database.scheduler_name(self.job_id)
         self._database = database.own_address_hash() if self._scheduler else None
         rules = Rules.of(self.job_id, compat.ASSIGNS_IDS, compat.RUNS_OWN_TRY, compat.FAILS_RUNNING)
@@ -360,7 +371,7 @@ class FargateExecutor(BaseExecutor):
         self._act(thread, findings)
         if lost:
             database.hand_back(lost, self.job_id)
-        self._metrics.report(thread)
+        self._metrics.report(thread.fleet.counters, thread.restarts)
 
     def _tell(self, event: Accepted | Noted | Waiting | Ended | Abandoned, findings: Findings) -> None:
         key: Any = event.launch.key
@@ -519,12 +530,12 @@ class FargateExecutor(BaseExecutor):
         The API server asks, where this executor was never started. It gets an answer within 5 seconds: where there are
         no lines, the reason in words.
         """
-        from airflow.executors.fargate import log_clients
+        from airflow.executors.fargate.running_log import running_log
 
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.
         if self._running_log is None:
-            self._running_log = log_clients.running_log(
+            self._running_log = running_log(
                 compat.option_reader(self),
                 partial(compat.session_maker, team_name=compat.team_of(self)),
                 compat.mask_secrets,

@@ -42,7 +42,7 @@ SECONDS = {
     "fargate.ecs_task_search": ("SEARCH_BACK_OFF",),
     "fargate.adoption": ("CONSISTENCY",),
     "fargate.run": ("MIN_TOKEN_LIFE",),
-    "fargate.ecs": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
+    "fargate.clients": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
 }
 #: Constants that are something a second, or a second cubed, with that power.
 RATES = {"fargate.throttle": {"SLOWEST_RATE": 1, "GROWTH": 3}, "fargate.calls": {"STOP_RATE": 1}}

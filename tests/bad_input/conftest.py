@@ -84,7 +84,7 @@ def ecs(monkeypatch):
     import botocore.session
 
     from airflow.executors import fargate_executor
-    from airflow.executors.fargate import connecting
+    from airflow.executors.fargate import clients
 
     fakes = doubles.load()
     clock = fakes.Clock()
@@ -102,7 +102,7 @@ def ecs(monkeypatch):
     ecs = Ecs(clock)
     ecs.service_model = botocore.session.get_session().get_service_model("ecs")
     ecs.clock = clock
-    monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
+    monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
     monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock), raising=False)
     return ecs
 

@@ -40,12 +40,14 @@ pytestmark = pytest.mark.skipif(
 ROLE = "arn:aws:iam::123456789012:role/fargate-launcher"
 ASK = """
 import json
-from airflow.executors.fargate import compat, connecting
+from airflow.executors.fargate import clients, compat
+from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 
-config = FargateConfig.from_options(compat.option_reader(), connecting.launch_types())
+config = FargateConfig.from_options(compat.option_reader(), RequestCheck(clients.service_model()).launch_types)
 make_session = compat.session_maker(config.conn_id, config.region)
-client = connecting.connect(config, make_session)._client
+ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
+client = ecs._client
 told = {
     "region": client.meta.region_name,
     "endpoint": client.meta.endpoint_url,

@@ -27,7 +27,7 @@ import pytest
 from airflow.executors.fargate.classify import judge_error
 from airflow.executors.fargate.cli.account import ask
 from airflow.executors.fargate.cli.checks import FAILED, Row, failed_call
-from airflow.executors.fargate.ecs import client_config
+from airflow.executors.fargate.clients import make_client
 from airflow.executors.fargate.verdict import Verdict
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -78,7 +78,7 @@ def make_ecs(monkeypatch, tmp_path):
     def make(sts_url, ecs_url="http://127.0.0.1:9"):
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
         session = boto3.Session(region_name="us-east-1")
-        return session.client("ecs", endpoint_url=ecs_url, config=client_config(1))
+        return make_client(session, "ecs", endpoint_url=ecs_url, connections=1)
 
     return make
 

@@ -38,13 +38,13 @@ from sqlalchemy.pool import StaticPool
 from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate import compat, connecting, database, fleet_thread
+from airflow.executors.fargate import clients, compat, database, fleet_thread
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import launched, whereabouts
 from airflow.executors.fargate.lookups import BATCH, UNTAKEN
-from airflow.executors.fargate.present import Candidate
-from airflow.executors.fargate.sweeping import ENDING, FIRST_DELAYS
+from airflow.executors.fargate.present import ENDING, Candidate
+from airflow.executors.fargate.sweeping import FIRST_DELAYS
 from airflow.executors.fargate.wanted import Row
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -93,7 +93,7 @@ def options(monkeypatch):
 def connected(monkeypatch, options, ecs, ecs_model):
     """Let an executor that starts find the fake ECS."""
     ecs.service_model = ecs_model
-    monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
+    monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
 
 
 @pytest.fixture
@@ -1630,7 +1630,7 @@ class TestTeams:
         of_team.start()
         queue(of_team, key_of())
         of_team.heartbeat()
-        assert of_team._fleet_thread.fleet.tally.launches == 1
+        assert of_team._fleet_thread.fleet.counters.launches == 1
         (task,) = ecs.tasks.values()
         assert task["clusterArn"].endswith("of-the-team")
 
@@ -1780,10 +1780,10 @@ def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch
 
 def test_without_boto3_the_message_says_what_to_install(monkeypatch):
     """boto3 is no requirement of Airflow's core: who lacks it is told."""
-    connecting.service_model.cache_clear()
+    clients.service_model.cache_clear()
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ConfigError, match="boto3 is not installed"):
-        connecting.launch_types()
+        clients.service_model()
 
 
 def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
@@ -1799,7 +1799,9 @@ def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
 def test_the_client_goes_where_the_options_say(fakes):
     """Region and endpoint_url reach boto3's client, and its own retries are off."""
     config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
-    client = connecting.connect(config, compat.session_maker(None, config.region))._client
+    make_session = compat.session_maker(None, config.region)
+    ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
+    client = ecs._client
     assert client.meta.region_name == "eu-central-1"
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
     assert client.meta.config.retries["total_max_attempts"] == 1
@@ -1811,7 +1813,7 @@ def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ConfigError, match=r"\[fargate\] region = None"):
-        connecting.connect(fakes.make_config(region=None), compat.session_maker(None, None))
+        clients.connect(compat.session_maker(None, None), region=None, endpoint_url=None, connections=1)
 
 
 def test_the_default_function_makes_the_options_request(options):

@@ -24,7 +24,7 @@ from hardening import doubles
 from hypothesis import given, settings, strategies as st
 
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
-from airflow.executors.fargate.launch import Ended
+from airflow.executors.fargate.messages import Ended
 from airflow.executors.fargate.request import Prepared
 
 fakes = doubles.load()

@@ -42,7 +42,8 @@ from hypothesis.stateful import (
 )
 
 from airflow.executors.fargate.adoption import CONSISTENCY
-from airflow.executors.fargate.launch import Accepted, Ended, Launch, Noted, NotFound, TaskInstanceId, Waiting
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 fakes = doubles.load()
@@ -488,7 +489,7 @@ class World(RuleBasedStateMachine):
         fleet = self.fleet.fleet
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
-        assert (fleet._live, fleet.tally.live_containers) == (set(), 0)
+        assert (fleet._live, fleet.counters.live_containers) == (set(), 0)
         assert fleet._launching._waiting.first() is None
         assert not fleet._launching._waiting._heap
         assert not fleet._following._due

@@ -77,7 +77,7 @@ def scheduler(monkeypatch):
     import botocore.session
 
     from airflow.executors import fargate_executor
-    from airflow.executors.fargate import connecting, fleet_thread
+    from airflow.executors.fargate import clients, fleet_thread
 
     fakes = doubles.load()
     clock = fakes.Clock()
@@ -89,7 +89,7 @@ def scheduler(monkeypatch):
 
     for name, value in OPTIONS.items():
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
-    monkeypatch.setattr(connecting, "connect", lambda config, make_session: ecs)
+    monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
     monkeypatch.setattr(fleet_thread, "FleetThread", partial(Fleet, clock=clock))
     monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     executor = fargate_executor.FargateExecutor(parallelism=10_000)

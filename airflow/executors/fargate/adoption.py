@@ -50,7 +50,8 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.answers import EcsTask
     from airflow.executors.fargate.calls import Calls, Reply
-    from airflow.executors.fargate.launch import Event, Identity
+    from airflow.executors.fargate.launch import Identity
+    from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.run import Run
 

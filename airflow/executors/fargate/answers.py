@@ -26,11 +26,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.launch import Identity, identity_override
-from airflow.executors.fargate.values import epoch, is_number, mapping, sequence, text
+from airflow.executors.fargate.links import cluster_name
+
+#: The end of the year 9999, the last one that Python knows, in seconds since the epoch.
+END_OF_TIME = 253_402_300_800
 
 
 class MalformedAnswer(FargateError):
@@ -66,6 +70,11 @@ class EcsTask:
     containers: tuple[Container, ...] = ()
     #: The text of the identity that a container carries, and that container's name.
     identity_override: tuple[Any, Any] | None = None
+
+    @property
+    def cluster_name(self) -> str:
+        """The name of its cluster, however that is spelled."""
+        return cluster_name(self.arn, self.cluster)
 
     @property
     def identity(self) -> Identity | None:
@@ -177,3 +186,39 @@ def _failure(failure: Mapping[str, Any]) -> Failure:
 
 def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+# The values, any of which may be missing or be something else; whatever comes in, none raises.
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping as it is, and an empty one for anything else."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def sequence(value: Any) -> list[Any] | tuple[Any, ...]:
+    """Return a list or a tuple as it is, and an empty one for anything else."""
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def is_number(value: Any) -> bool:
+    """Tell whether this is a whole number; True and False are none, though Python thinks so."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def text(value: Any) -> str:
+    """Return the text of anything, also of what cannot tell its own; an empty one for None."""
+    try:
+        return "" if value is None else str(value)
+    except Exception:
+        return f"({type(value).__name__})"
+
+
+def epoch(moment: Any) -> float | None:
+    """Return a moment in seconds since the epoch; AWS sends it so, and botocore may have made a datetime of it."""
+    try:
+        seconds = moment.timestamp() if isinstance(moment, datetime) else moment
+    except (OverflowError, ValueError, OSError):  # The first and the last days that Python knows have none.
+        return None
+    # A number beyond that is none of seconds; nor can a metric be made of it.
+    return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < END_OF_TIME else None

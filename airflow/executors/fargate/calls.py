@@ -39,9 +39,9 @@ from airflow.executors.fargate.throttle import BackOff, TokenBucket
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
+    from airflow.executors.fargate.messages import Counters
     from airflow.executors.fargate.pool import Result
     from airflow.executors.fargate.run import Run
-    from airflow.executors.fargate.tally import Tally
 
 log = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class Calls:
     :param make_pool: returns threads by a name and how many there are to be.
     :param post: brings a function and its arguments to the fleet's thread, to be called there.
     :param renew_logs: lets the next look at a log use new credentials.
-    :param tally: counts.
+    :param counters: counts.
     :param clock: seconds, never going backwards.
     :param random: returns a number from 0 to 1.
     """
@@ -212,13 +212,13 @@ class Calls:
         make_pool: Callable[[str, int], Pool],
         post: Callable[..., None],
         renew_logs: Callable[[], None],
-        tally: Tally,
+        counters: Counters,
         clock: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
         self._ecs = ecs
         self._post = post
-        self._tally = tally
+        self._counters = counters
         self._clock = clock
         self._numbers = itertools.count()
         self._under_way: dict[int, tuple[Lane, Sequence[Run]]] = {}
@@ -293,7 +293,7 @@ class Calls:
         lane: Lane | None = None,
     ) -> None:
         """Call DescribeTasks, for ECS tasks that are followed or, in the lane of searches, for others."""
-        self._tally.describe_calls += 1
+        self._counters.describe_calls += 1
         self._make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
 
     def list_tasks(
@@ -356,7 +356,7 @@ class Calls:
             problem = judge_error(error, self._ecs.endpoint_url)
         first = False
         if problem.verdict is Verdict.THROTTLED:
-            self._tally.throttles += 1
+            self._counters.throttles += 1
             first = lane.slow_down(called_at)
         elif problem.verdict is Verdict.CREDENTIALS:
             first = lane.credentials.refuse(problem.reason)
@@ -369,9 +369,9 @@ class Calls:
         if lane.credentials is not None:
             lane.credentials.accept()
         malformed = getattr(value, "malformed", 0)
-        if malformed and not self._tally.malformed:
+        if malformed and not self._counters.malformed:
             log.warning("An answer of AWS has %d malformed items; such items are left out", malformed)
-        self._tally.malformed += malformed
+        self._counters.malformed += malformed
 
 
 def connections(config: FargateConfig) -> int:

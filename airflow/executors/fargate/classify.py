@@ -26,9 +26,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from airflow.executors.fargate.answers import mapping, sequence, text
 from airflow.executors.fargate.credentials import assumed_role, explain_credentials, source_of
 from airflow.executors.fargate.said import Said, explain, verdict_of
-from airflow.executors.fargate.values import mapping, sequence, text
 from airflow.executors.fargate.verdict import Outcome, Verdict
 
 THROTTLE_CODES = frozenset(

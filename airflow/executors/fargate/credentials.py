@@ -31,7 +31,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow.executors.fargate.values import mapping, text
+from airflow.executors.fargate.answers import mapping, text
 
 #: The operations that the executor and its commands call themselves; all others are calls for credentials.
 OWN_OPERATIONS = frozenset(

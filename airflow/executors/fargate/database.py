@@ -32,16 +32,15 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.compat import ASSIGNS_IDS, RUNS_OWN_TRY, task_instance_id
 from airflow.executors.fargate.database_address import address_hash, warn_of_another_database
-from airflow.executors.fargate.ecs_task_search import in_batches
+from airflow.executors.fargate.ecs import in_batches
 from airflow.executors.fargate.launch import TaskInstanceId
-from airflow.executors.fargate.present import ARN, Candidate
-from airflow.executors.fargate.sweeping import is_given_up
+from airflow.executors.fargate.present import ARN, Candidate, is_given_up
 from airflow.executors.fargate.wanted import Row
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from airflow.executors.fargate.launch import Stranger
+    from airflow.executors.fargate.messages import Stranger
     from airflow.models.taskinstance import TaskInstance
 
 log = logging.getLogger(__name__)

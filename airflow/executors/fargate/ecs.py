@@ -18,13 +18,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from airflow.executors.fargate.answers import Answer, Page
-from airflow.executors.fargate.pool import THREAD_NAMES
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MAX_DESCRIBED = 100
@@ -32,54 +30,8 @@ MAX_DESCRIBED = 100
 MAX_LISTED = 100
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
 MAX_STOP_REASON = 255
-#: Where botocore writes the bodies of requests and responses, at the level DEBUG.
-LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 
-#: Seconds; ECS answers in tenths of a second, and a hanging call holds one of few threads.
-CONNECT_TIMEOUT = 5
-READ_TIMEOUT = 10
-
-
-def client_config(connections: int, timeouts: tuple[float, float] | None = None) -> Any:
-    """
-    Return the botocore configuration of a client.
-
-    One attempt a call: botocore would draw a new ``clientToken`` at each call of its own, while the fleet
-    keeps one through all resends, and waits elsewhere than in a thread.
-
-    :param connections: how many calls are made at the same time.
-    :param timeouts: seconds to connect, and to read, for whoever has less patience.
-    """
-    from botocore.config import Config
-
-    connect_timeout, read_timeout = timeouts or (CONNECT_TIMEOUT, READ_TIMEOUT)
-    return Config(
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
-        retries={"mode": "standard", "total_max_attempts": 1},
-        max_pool_connections=connections,
-        tcp_keepalive=True,
-    )
-
-
-class _WithoutBodies(logging.Filter):
-    """
-    Keeps what is sent and received on our threads out of the log, at any level.
-
-    A body holds the container's command with its bearer token, and overrides that can hold passwords.
-    """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.DEBUG or not threading.current_thread().name.startswith(THREAD_NAMES)
-
-
-_without_bodies = _WithoutBodies()
-
-
-def hide_bodies() -> None:
-    """Keep bodies out of the log from now on; said twice, it is done once."""
-    for name in LOGGERS_OF_BODIES:
-        logging.getLogger(name).addFilter(_without_bodies)
+T = TypeVar("T")
 
 
 class Ecs:
@@ -96,7 +48,6 @@ class Ecs:
         self._made = self._wanted = 1
         self._lock = threading.Lock()
         self._takes_two_filters = True
-        hide_bodies()
 
     @property
     def service_model(self) -> Any:
@@ -173,6 +124,12 @@ class Ecs:
                     self._client = self._make_client()
                     self._made = wanted
         return self._client
+
+
+def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most that size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
 
 
 def _code(error: Exception) -> str | None:

@@ -29,9 +29,9 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
-from airflow.executors.fargate.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, in_batches
 from airflow.executors.fargate.outcome import Verdict
 from airflow.executors.fargate.throttle import BackOff
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)
-T = TypeVar("T")
 
 #: Seconds; first wait and limit, before a call that got no answer is made again.
 SEARCH_BACK_OFF = 1.0, 10.0
@@ -238,9 +237,3 @@ class EcsTaskSearch:
             self._put_first([_Step(step.stage, step.cluster, again=True)])
         else:
             self._seeker.refused(step.cluster, reply, step.stage)
-
-
-def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a sequence into pieces of at most that size."""
-    for start in range(0, len(items), size):
-        yield items[start : start + size]

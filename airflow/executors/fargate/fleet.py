@@ -25,18 +25,26 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.last_lines import Failed
-from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Launch, Noted, Unconfirmed, Waiting
+from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.links import whereabouts
+from airflow.executors.fargate.messages import (
+    Abandoned,
+    Accepted,
+    Counters,
+    Ended,
+    Noted,
+    Unconfirmed,
+    Waiting,
+)
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.run import MAX_FAULTS, Run
-from airflow.executors.fargate.tally import Tally
 from airflow.executors.fargate.waits import START_PATIENCE, Wait, Waits, revoked, starting, with_last_error
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.adoption import Adoption
-    from airflow.executors.fargate.launch import Stranger
+    from airflow.executors.fargate.messages import Stranger
     from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate, Found
     from airflow.executors.fargate.searching import Searching
@@ -65,14 +73,14 @@ class Fleet:
         self._clock = around.clock
         self._now = around.now
         self._leaving = leaving
-        self.tally = Tally()
+        self.counters = Counters()
         #: Ids of the launches that have a container.
         self._live: set[str] = set()
         self._runs: dict[str, Run] = {}
         self._order = itertools.count()
         #: The run that is being handled: the suspect, if the thread dies.
         self._handling: Run | None = None
-        self._calls = around.calls(self.tally)
+        self._calls = around.calls(self.counters)
         self._launching = around.launching(self, self._calls)
         self._waits = Waits(tell=self._wait, note=self._tell_wait, clock=self._clock)
         self._following = around.following(self, self._calls)
@@ -239,12 +247,12 @@ class Fleet:
         self._handling = run
         run.arn, run.accepted_at, run.doubtful = arn, self._clock(), False
         self._live.add(run.launch.id)
-        self.tally.live_containers = len(self._live)
+        self.counters.live_containers = len(self._live)
         self._following.add(run)
         if run.quiet:
             self._following.stop(run)
         else:
-            self.tally.launches += 1
+            self.counters.launches += 1
             log.info("Container %s is for %s", arn, run)
             waited = self._now() - run.launch.handed_over if run.attempt else None
             self._emit(Accepted(run.launch.without_workload(), arn, waited, run.attempt, run.cluster))
@@ -271,7 +279,7 @@ class Fleet:
             self._launching.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
-            self.tally.live_containers = len(self._live)
+            self.counters.live_containers = len(self._live)
         self._handling = None
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
@@ -298,7 +306,7 @@ class Fleet:
             self._runs.pop(run.launch.id, None)
             self._launching.forget(run)
         self._live.discard(run.launch.id)
-        self.tally.live_containers = len(self._live)
+        self.counters.live_containers = len(self._live)
         if tell and reason is None:
             log.info("%s has finished in container %s", run, run.arn)
         elif tell:

@@ -25,15 +25,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.pool import THREAD_NAMES, DaemonPool
+from airflow.executors.fargate.pool import DaemonPool
 from airflow.executors.fargate.wiring import Around
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
-    from airflow.executors.fargate.launch import Event, Launch
+    from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.logs import LogReader
+    from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.request import Prepared
 
 log = logging.getLogger(__name__)

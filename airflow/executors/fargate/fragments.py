@@ -48,7 +48,7 @@ class Mistake(NamedTuple):
     remedy: str = CORRECT
 
 
-def mistakes(config: FargateConfig, check: RequestCheck, all_is_read: bool) -> list[Mistake]:
+def mistakes(check: RequestCheck, config: FargateConfig, all_is_read: bool) -> list[Mistake]:
     """
     Return what AWS would refuse of the requests that the options make.
 

@@ -31,14 +31,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.launch import Launch, LogLines
 from airflow.executors.fargate.links import task_id
 from airflow.executors.fargate.logs import LogError, LogLater, LogNotThere, LogRefused, without_tokens
+from airflow.executors.fargate.messages import LogLines
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.executors.fargate.calls import Calls, Reply
+    from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.logs import LogReader
     from airflow.executors.fargate.run import Run
 

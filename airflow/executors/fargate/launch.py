@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What crosses the threads: a launch on its way to the fleet, and the fleet's events on their way back."""
+"""What a launch is, and the identity of it that its ECS task carries."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ import math
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any, Union
+from typing import Any
 
 #: The environment variable of the container that holds the identity of its launch. DescribeTasks returns
 #: the overrides of a task, so the identity can be read back by a scheduler that knows nothing else.
@@ -227,98 +227,3 @@ def _mappings(values: Any) -> list[Mapping[str, Any]]:
     return (
         [value for value in values if isinstance(value, Mapping)] if isinstance(values, (list, tuple)) else []
     )
-
-
-@dataclass(frozen=True)
-class Accepted:
-    """AWS has accepted a container for the launch."""
-
-    launch: Launch
-    arn: str
-    #: Seconds since the scheduler handed the launch over; None for an adopted container.
-    waited: float | None = None
-    #: Which attempt of the launch it is, from 1 on; 0 for an adopted container.
-    attempt: int = 0
-    #: Name or ARN of its cluster.
-    cluster: str = ""
-
-
-@dataclass(frozen=True)
-class Ended:
-    """The launch is over; ``reason`` says in words why it failed, and is None where it finished well."""
-
-    launch: Launch
-    reason: str | None
-    arn: str | None = None
-    #: Seconds since the end of the container, by AWS's clock and the scheduler's; None where there was none.
-    seen_after: float | None = None
-
-
-@dataclass(frozen=True)
-class Abandoned:
-    """The launch is over since Airflow no longer wants it; ``text`` says why, and what becomes of its ECS task."""
-
-    launch: Launch
-    text: str
-
-
-@dataclass(frozen=True)
-class Unconfirmed:
-    """The launch is about to be sent; the database is to confirm first that it is still wanted."""
-
-    launch: Launch
-
-
-@dataclass(frozen=True)
-class Noted:
-    """Something about the launch that its user wants to know, and that does not end it."""
-
-    launch: Launch
-    text: str
-
-
-@dataclass(frozen=True)
-class Waiting:
-    """What a launch waits for that has not started for long, or what it had come to when Airflow took it back."""
-
-    launch: Launch
-    text: str
-    #: Whether Airflow has taken it back: that is told though it is the present launch no more.
-    revoked: bool = False
-
-
-@dataclass(frozen=True)
-class LogLines:
-    """What the container of a launch that failed has said last; it comes after the launch's end."""
-
-    launch: Launch
-    text: str
-
-
-@dataclass(frozen=True)
-class NotFound:
-    """An adopted task instance for which AWS, when it could be asked at last, knew no container."""
-
-    launch: Launch
-
-
-@dataclass(frozen=True)
-class Stranger:
-    """A container of the deployment that is not for any launch of this fleet."""
-
-    identity: Identity
-    arn: str
-    cluster: str
-    #: Whether it is known to have started.
-    started: bool
-
-
-@dataclass(frozen=True)
-class Strangers:
-    """The containers that no launch of this fleet is for: the database knows whether they are wanted."""
-
-    containers: tuple[Stranger, ...]
-
-
-#: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, Strangers]

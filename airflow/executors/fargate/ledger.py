@@ -27,7 +27,8 @@ from collections.abc import Container
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.launch import Abandoned, Accepted, Ended, Identity, Launch, Noted, Waiting
+from airflow.executors.fargate.launch import Identity, Launch
+from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Waiting
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.present import Candidate

@@ -27,11 +27,15 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.clients import make_client
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.links import region, task_id
 from airflow.executors.fargate.outcome import Verdict, judge_error
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.ecs import Ecs
 
 #: How many pages without a line are turned before a log counts as empty: AWS documents that there may be such pages.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
@@ -239,6 +243,19 @@ class LogReader:
         """Let the next call make a new client, with the credentials that there are then."""
         with self._lock:
             self._clients.clear()
+
+
+def log_reader(ecs: Ecs, make_session: Callable[[], Any], connections: int) -> LogReader:
+    """
+    Return what reads the logs of containers that failed; its clients are made where they are needed.
+
+    :param connections: how many logs are read at the same time.
+    """
+
+    def make(region: str) -> Any:
+        return make_client(make_session(), "logs", connections=connections, region=region)
+
+    return LogReader(ecs.describe_task_definition, make)
 
 
 def told(call: str, make: Callable[[], Any]) -> Any:

@@ -36,14 +36,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.launch import Accepted, CallbackId, Ended, TaskInstanceId, Unconfirmed
+from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
 from airflow.executors.fargate.lease import Lease
-from airflow.executors.fargate.sweeping import ENDING
+from airflow.executors.fargate.messages import Accepted, Ended, Unconfirmed
+from airflow.executors.fargate.present import ENDING
 from airflow.executors.fargate.wanted import RUNNING, Row, Rules, Verdict, verdict, why
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.launch import Event, Launch
+    from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.ledger import Ledger
+    from airflow.executors.fargate.messages import Event
 
 #: Launches that are looked up at a heartbeat: as many task instances as one query names (``database.MAX_NAMED``).
 BATCH = 200

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from airflow.executors.fargate.fleet_thread import FleetThread
+    from airflow.executors.fargate.messages import Counters
 
 PREFIX = "fargate_executor"
 
@@ -49,20 +49,24 @@ class Metrics:
         #: What has been told of the fleet's counts.
         self._reported: dict[str, int] = {}
 
-    def report(self, thread: FleetThread) -> None:
-        """Tell what the fleet has counted since the last time."""
-        stats, tally = self._stats(), thread.fleet.tally
+    def report(self, counters: Counters, restarts: int) -> None:
+        """
+        Tell what the fleet has counted since the last time.
+
+        :param restarts: how often the fleet's thread was started again.
+        """
+        stats = self._stats()
         counted = {
-            "launches": tally.launches,
-            "throttles": tally.throttles,
-            "describe_calls": tally.describe_calls,
-            "fleet_restarts": thread.restarts,
+            "launches": counters.launches,
+            "throttles": counters.throttles,
+            "describe_calls": counters.describe_calls,
+            "fleet_restarts": restarts,
         }
         for name, count in counted.items():
             if count > self._reported.get(name, 0):
                 stats.incr(f"{PREFIX}.{name}", count - self._reported.get(name, 0), tags=self._tags)
         self._reported = counted
-        stats.gauge(f"{PREFIX}.live_containers", tally.live_containers, tags=self._tags)
+        stats.gauge(f"{PREFIX}.live_containers", counters.live_containers, tags=self._tags)
 
     def time(self, name: str, seconds: float | None) -> None:
         """Tell how long something took, where that is known."""

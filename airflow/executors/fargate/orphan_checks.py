@@ -28,12 +28,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.launch import Launch, NotFound
+from airflow.executors.fargate.launch import Launch
+from airflow.executors.fargate.messages import NotFound
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.launch import Event
+    from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.present import Candidate, Found
 
 #: Seconds until Airflow has an answer: a second less than it waits.

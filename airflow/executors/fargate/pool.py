@@ -24,8 +24,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-#: How the names of all threads of the executor begin.
-THREAD_NAMES = "fargate-executor-"
+from airflow.executors.fargate.clients import THREAD_NAMES
 
 
 @dataclass(frozen=True)

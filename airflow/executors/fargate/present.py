@@ -34,7 +34,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
-from airflow.executors.fargate.links import cluster_name
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.answers import EcsTask
@@ -44,6 +43,12 @@ ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+"
 #: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over; and by which the clocks
 #: of two schedulers may differ where one launches for another time what the other has launched before.
 CLOCK_TOLERANCE = 2.0
+#: Seconds that a container which has started is left to end by itself. It may have done its work and be writing its log,
+#: and one whose start Airflow refuses, or whose task instance was taken from it, ends within some heartbeats of its own.
+ENDING = 600.0
+#: States of a task instance in which one of its containers runs, which may be any: the others end by themselves.
+MAY_RUN = frozenset({"running", "restarting"})
+QUEUED = "queued"
 
 
 @dataclass(frozen=True)
@@ -152,9 +157,8 @@ def match(
     if _came_later(identity, task.arn, candidate, own_scheduler, asked_at):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    cluster = cluster_name(task.arn, task.cluster)
     return Match(
-        Found(candidate, launch, task.arn, cluster, identity.container_name, outcome),
+        Found(candidate, launch, task.arn, task.cluster_name, identity.container_name, outcome),
         # Only one attempt of a launch can have started; of others the one that lives is the latest.
         (
             candidate.names(task.arn),
@@ -200,3 +204,29 @@ def _came_later(
     if identity.scheduler is not None and identity.scheduler == own_scheduler:
         return True
     return identity.handed_over > asked_at + CLOCK_TOLERANCE
+
+
+def is_given_up(
+    identity: Identity,
+    state: str | None,
+    present: Candidate | None,
+    arn: str | None = None,
+    *,
+    runs_own_try: bool = False,
+) -> bool:
+    """
+    Tell whether a container's launch is no longer that of its task instance.
+
+    The scheduler that handed it over is gone, or does not know it any more.
+
+    :param state: the task instance's state in the database.
+    :param present: its present launch; None where there is no such task instance any more.
+    :param arn: of the container.
+    :param runs_own_try: whether a container runs the try that it was launched for and no other (3.1 and newer).
+    """
+    if present is None:
+        return True
+    if state in MAY_RUN:
+        # It may run in this very container: Airflow 2.11 and 3.0 admit any that starts while the task instance is queued.
+        return runs_own_try and identity.task != present.task
+    return state != QUEUED or not present.is_present(identity, arn)

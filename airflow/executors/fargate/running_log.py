@@ -29,23 +29,27 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.links import TASK_ARN, log_link, region, whereabouts
-from airflow.executors.fargate.logs import LogError, LogLater, told, without_tokens
-from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate.logs import LogError, LogLater, LogReader, told, without_tokens
 from airflow.executors.fargate.verdict import Verdict
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.logs import Line, LogReader, Stream
+    from airflow.executors.fargate.logs import Line, Stream
 
 #: Seconds after which the page gets what there is by then. The page has its answer within five: the rest is for what
 #: comes before, such as the first import of this module, and after, when the lines are put together.
 PATIENCE = 4.5
-#: Seconds; two calls of that length at most go on after PATIENCE, on a thread of their own.
-CONNECT_TIMEOUT = 2
-READ_TIMEOUT = 3
+#: Seconds to connect, and to read; two calls of that length at most go on after PATIENCE, on a thread of their own.
+TIMEOUTS = 2.0, 3.0
+#: Of how many Regions clients are kept.
+MAX_REGIONS = 8
+#: How many connections a client keeps for those who look at logs at the same time; more than that work, too.
+CONNECTIONS = 10
 #: Pages of a megabyte or 10,000 lines from the beginning; of what is longer the last lines are shown as well.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 MAX_PAGES = 10
@@ -224,3 +228,71 @@ def _attend(function: Callable[[], None], patience: float) -> None:
     thread = threading.Thread(target=function, name=f"{THREAD_NAMES}running-log", daemon=True)
     thread.start()
     thread.join(patience)
+
+
+def running_log(
+    option: Callable[[str], str | None],
+    session_maker: Callable[[str | None, str | None], Callable[[], Any]],
+    mask: Callable[[str], str],
+    structured: bool,
+) -> RunningLog:
+    """
+    Return what reads the logs of containers that run, for an API server that has none of the scheduler's clients.
+
+    :param option: returns the text of an option.
+    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
+    :param mask: takes secrets out of a text.
+    :param structured: whether Airflow reads lines as JSON, with a time of their own.
+    """
+    clients = _Clients(option, session_maker)
+    return RunningLog(
+        clients.reader, clients.describe_tasks, renew=clients.renew, mask=mask, structured=structured
+    )
+
+
+class _Clients:
+    """
+    The clients of an API server, made for each Region where it is asked for first; any thread may use them.
+
+    Of the options only ``conn_id`` and ``endpoint_url`` matter, all else stands in a container's ARN: so a log can be
+    read where no other option is set.
+
+    :param option: returns the text of an option.
+    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
+    """
+
+    def __init__(
+        self,
+        option: Callable[[str], str | None],
+        session_maker: Callable[[str | None, str | None], Callable[[], Any]],
+    ) -> None:
+        self._option = option
+        self._session_maker = session_maker
+        self._ecs = lru_cache(maxsize=MAX_REGIONS)(partial(self._make, "ecs"))
+        self.reader = LogReader(self._describe_definition, partial(self._make, "logs"))
+
+    def describe_tasks(self, region: str, cluster: str, arn: str) -> Any:
+        """Call DescribeTasks for a container."""
+        return self._ecs(region).describe_tasks(cluster=cluster, tasks=[arn])
+
+    def renew(self) -> None:
+        """Let the next calls make new clients, with the credentials that there are then."""
+        self._ecs.cache_clear()
+        self.reader.renew()
+
+    def _describe_definition(self, arn: str) -> Any:
+        return self._ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
+
+    def _make(self, service: str, region: str) -> Any:
+        return make_client(
+            self._session_maker(self._text_of("conn_id"), region)(),
+            service,
+            connections=CONNECTIONS,
+            region=region,
+            # The option's endpoint is of ECS alone.
+            endpoint_url=self._text_of("endpoint_url") if service == "ecs" else None,
+            timeouts=TIMEOUTS,
+        )
+
+    def _text_of(self, name: str) -> str | None:
+        return (self._option(name) or "").strip() or None

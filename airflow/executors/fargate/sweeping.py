@@ -21,13 +21,13 @@ A launch can be given up while its container is still on its way: Airflow resets
 revokes what is queued for too long, and AWS carries out the RunTask afterwards. So the containers of the deployment
 are listed as often as Airflow looks for orphans, one call at a time, and those that no launch of this fleet is for are
 described. They cross to the scheduler's thread as one event, ``database.given_up()`` compares them with the database
-(:func:`is_given_up`), and what comes back is stopped like a revoked launch.
+(:func:`~airflow.executors.fargate.present.is_given_up`), and what comes back is stopped like a revoked launch.
 
 Who has launched a container stands in its identity: the id of the scheduler's job and the moment when that began. So the
 containers of a scheduler that lives are left to it, and those of another Airflow, whose jobs have the same numbers or whose
 database is the origin of this one (:attr:`Identity.database`), are nobody's business. A task instance that runs is left
 alone, too: up to 3.0 it may run in any of its containers, and from 3.1 on in any of its present try. What has started is left
-ten minutes (:data:`ENDING`) to end by itself, for the task instance's state changes before its container is done. What this
+ten minutes (:data:`~airflow.executors.fargate.present.ENDING`) to end by itself, for the task instance's state changes before its container is done. What this
 leaves open is told in ``docs/executor/fargate.rst``.
 """
 
@@ -40,13 +40,13 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.answers import Answer, EcsTask, Page
 from airflow.executors.fargate.ecs import MAX_DESCRIBED
-from airflow.executors.fargate.launch import Identity, Stranger, Strangers
+from airflow.executors.fargate.messages import Stranger, Strangers
 from airflow.executors.fargate.outcome import Outcome, Verdict, judge_task
+from airflow.executors.fargate.present import ENDING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.calls import Calls, Reply
-    from airflow.executors.fargate.launch import Event
-    from airflow.executors.fargate.present import Candidate
+    from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.run import Run
 
 log = logging.getLogger(__name__)
@@ -58,39 +58,7 @@ FIRST_DELAYS = (5.0, 10.0, 15.0, 30.0)
 SHORTEST_DELAY = 1.0
 #: A sweep makes one call at a time, and not more than this share of ``describe_rate``.
 SHARE = 0.1
-#: Seconds that a container which has started is left to end by itself. It may have done its work and be writing its log,
-#: and one whose start Airflow refuses, or whose task instance was taken from it, ends within some heartbeats of its own.
-ENDING = 600.0
 REASON = "Airflow has given up the launch"
-#: States of a task instance in which one of its containers runs, which may be any: the others end by themselves.
-MAY_RUN = frozenset({"running", "restarting"})
-QUEUED = "queued"
-
-
-def is_given_up(
-    identity: Identity,
-    state: str | None,
-    present: Candidate | None,
-    arn: str | None = None,
-    *,
-    runs_own_try: bool = False,
-) -> bool:
-    """
-    Tell whether a container's launch is no longer that of its task instance.
-
-    The scheduler that handed it over is gone, or does not know it any more.
-
-    :param state: the task instance's state in the database.
-    :param present: its present launch; None where there is no such task instance any more.
-    :param arn: of the container.
-    :param runs_own_try: whether a container runs the try that it was launched for and no other (3.1 and newer).
-    """
-    if present is None:
-        return True
-    if state in MAY_RUN:
-        # It may run in this very container: Airflow 2.11 and 3.0 admit any that starts while the task instance is queued.
-        return runs_own_try and identity.task != present.task
-    return state != QUEUED or not present.is_present(identity, arn)
 
 
 class Owner(Protocol):

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
     from airflow.executors.fargate.ecs import Ecs
     from airflow.executors.fargate.fleet import Fleet
-    from airflow.executors.fargate.launch import Event, Launch
+    from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.logs import LogReader
+    from airflow.executors.fargate.messages import Counters, Event
     from airflow.executors.fargate.request import Prepared
-    from airflow.executors.fargate.tally import Tally
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Around:
     logs: LogReader | None = None
     mask: Callable[[str], str] = str
 
-    def calls(self, tally: Tally) -> Calls:
+    def calls(self, counters: Counters) -> Calls:
         """Return the door to AWS."""
         return Calls(
             ecs=self.ecs,
@@ -87,7 +87,7 @@ class Around:
             make_pool=self.make_pool,
             post=self.post,
             renew_logs=self.logs.renew if self.logs else lambda: None,
-            tally=tally,
+            counters=counters,
             clock=self.clock,
             random=self.random,
         )

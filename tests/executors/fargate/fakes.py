@@ -38,14 +38,8 @@ from airflow.executors.fargate.check import RequestCheck
 from airflow.executors.fargate.config import FargateConfig
 from airflow.executors.fargate.ecs import Ecs
 from airflow.executors.fargate.fleet import Fleet
-from airflow.executors.fargate.launch import (
-    IDENTITY_VARIABLE,
-    Event,
-    Launch,
-    Strangers,
-    TaskInstanceId,
-    Waiting,
-)
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.messages import Event, Strangers, Waiting
 from airflow.executors.fargate.pool import Result
 from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
 from airflow.executors.fargate.wiring import Around

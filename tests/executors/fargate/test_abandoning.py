@@ -20,8 +20,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.launch import Abandoned, Accepted, CallbackId, Ended, Unconfirmed
+from airflow.executors.fargate.launch import CallbackId
 from airflow.executors.fargate.launching import MAX_UNCONFIRMED
+from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Unconfirmed
 from airflow.executors.fargate.sweeping import FIRST_DELAYS
 
 LEASE = 15.0
@@ -259,7 +260,7 @@ def test_what_another_scheduler_has_adopted_is_left_to_it(fleet, ecs, launch):
     ecs.exit(ecs.arns[0], 1)
     fleet.advance(60)
     assert [event for event in fleet.told_of(launch) if event not in before] == []
-    assert (stops(ecs), list(fleet.fleet.runs()), fleet.fleet.tally.live_containers) == ([], [], 0)
+    assert (stops(ecs), list(fleet.fleet.runs()), fleet.fleet.counters.live_containers) == ([], [], 0)
 
 
 def test_what_it_has_not_adopted_is_seen_by_the_next_look_for_such(fleet, ecs, fakes, launch, clock):

@@ -26,9 +26,9 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate.adoption import CONSISTENCY, Adoption
-from airflow.executors.fargate.ecs import MAX_DESCRIBED
-from airflow.executors.fargate.ecs_task_search import EcsTaskSearch, in_batches
-from airflow.executors.fargate.launch import Accepted, Ended, NotFound
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, in_batches
+from airflow.executors.fargate.ecs_task_search import EcsTaskSearch
+from airflow.executors.fargate.messages import Accepted, Ended, NotFound
 from airflow.executors.fargate.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 from airflow.executors.fargate.run import MAX_FAULTS

@@ -23,7 +23,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from airflow.executors.fargate.launch import Ended, NotFound
+from airflow.executors.fargate.messages import Ended, NotFound
 from airflow.executors.fargate.present import Candidate
 
 #: Seconds that an answer takes; that the scheduler waits for a look; and between two of its orphan checks, by default.

@@ -33,9 +33,9 @@ from airflow.executors.fargate.calls import (
     Calls,
     connections,
 )
+from airflow.executors.fargate.messages import Counters
 from airflow.executors.fargate.outcome import Verdict
 from airflow.executors.fargate.run import Run
-from airflow.executors.fargate.tally import Tally
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
@@ -48,7 +48,7 @@ class Door:
 
     def __init__(self, fakes, ecs, clock, **options):
         self.pools, self.sizes, self.inbox, self.replies = {}, {}, [], []
-        self.tally = Tally()
+        self.counters = Counters()
         self.clock = clock
         self.renewed_logs = 0
         self.run = Run(fakes.make_launch(), arn=ARN, cluster="cluster", stop_reason="why")
@@ -65,7 +65,7 @@ class Door:
             make_pool=make_pool,
             post=lambda function, *arguments: self.inbox.append((function, arguments)),
             renew_logs=self.renew_logs,
-            tally=self.tally,
+            counters=self.counters,
             clock=clock,
             random=lambda: 1.0,
         )
@@ -276,7 +276,7 @@ class TestThrottles:
         ecs.next(OPERATIONS[what], fakes.aws_error(*THROTTLED))
         door.meet(what, THROTTLED)
         assert {other for other in OF_ECS if not door.calls.admits(door.lane(other))} == slowed
-        assert door.tally.throttles == 1
+        assert door.counters.throttles == 1
         clock.at += 60
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 
@@ -288,7 +288,7 @@ class TestThrottles:
         door.bring_home()
         door.clock.at += 10
         door.meet("RunTask", THROTTLED)
-        assert door.tally.throttles == 17
+        assert door.counters.throttles == 17
         assert len([r for r in caplog.records if "refuses calls" in r.getMessage()]) == 1
 
 
@@ -338,12 +338,12 @@ class TestCounts:
     def test_each_describe_tasks_is_counted(self, door, what, count):
         """Also where adoption or the sweep asks."""
         door.meet(what, None)
-        assert door.tally.describe_calls == count
+        assert door.counters.describe_calls == count
 
     def test_what_is_left_out_of_an_answer_is_counted(self, door, ecs, caplog):
         """A malformed item harms no other, and the log says once that there are such."""
         ecs.next("describe_tasks", {"tasks": [None, {"taskArn": 3}, {"taskArn": ARN}], "failures": ["x", {}]})
         assert len(door.meet("DescribeTasks", None).value.tasks) == 1
         door.meet("DescribeTasks", None)
-        assert door.tally.malformed == 3
+        assert door.counters.malformed == 3
         assert len([r for r in caplog.records if "malformed" in r.getMessage()]) == 1

@@ -26,7 +26,7 @@ import pytest
 
 from airflow.executors.fargate.attempts import REVOCATION
 from airflow.executors.fargate.capacity import PROBE_SHARE, CapacityQueue, kind_of, size_of
-from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.run import Line, Run
 

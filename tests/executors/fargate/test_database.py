@@ -30,7 +30,8 @@ from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
 from airflow.executors.fargate import database, database_address, lookups
-from airflow.executors.fargate.launch import CallbackId, Identity, Stranger, TaskInstanceId
+from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
+from airflow.executors.fargate.messages import Stranger
 from airflow.executors.fargate.wanted import Row
 from airflow.jobs.job import Job
 from airflow.models import import_all_models

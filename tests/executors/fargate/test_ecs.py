@@ -31,8 +31,8 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.answers import Answer, EcsTask, Page
-from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED, Ecs, client_config
-from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate.clients import THREAD_NAMES, make_client
+from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED, Ecs
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
@@ -48,7 +48,7 @@ REQUEST = {
 def client():
     """Return a real client, which no test lets out to the network."""
     session = boto3.session.Session("key", "secret", region_name="us-east-1")
-    return session.client("ecs", endpoint_url="http://127.0.0.1:9", config=client_config(4))
+    return make_client(session, "ecs", endpoint_url="http://127.0.0.1:9", connections=4)
 
 
 @pytest.fixture
@@ -144,7 +144,9 @@ class TestCalls:
 class TestClientConfig:
     def test_call_is_made_once_and_ends_in_time(self):
         """botocore retries nothing, no call hangs longer than ten seconds, and there is a connection for each thread."""
-        config = client_config(20)
+        session = mock.Mock(spec=["client"])
+        make_client(session, "ecs", connections=20)
+        config = session.client.call_args.kwargs["config"]
         assert config.retries["total_max_attempts"] == 1
         assert 0 < config.connect_timeout <= 10
         assert 0 < config.read_timeout <= 10

@@ -23,7 +23,7 @@ from concurrent.futures import Future
 import pytest
 
 from airflow.executors.fargate.calls import DESCRIBE_SHARE
-from airflow.executors.fargate.launch import Accepted, Ended, Unconfirmed
+from airflow.executors.fargate.messages import Accepted, Ended, Unconfirmed
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request import Prepared
 

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.links import task_id
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
 
 SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
 ON_DEMAND = {"capacityProvider": "FARGATE", "weight": 1}

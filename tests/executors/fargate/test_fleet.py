@@ -30,8 +30,8 @@ from airflow.executors.fargate.capacity import CapacityQueue
 from airflow.executors.fargate.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet import Fleet
 from airflow.executors.fargate.following import Following
-from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.launching import Launching
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
 from airflow.executors.fargate.preparing import Preparing
 from airflow.executors.fargate.run import MAX_FAULTS
 from airflow.executors.fargate.searching import SEARCH_DELAYS, Searching

@@ -28,10 +28,10 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import fleet_thread
+from airflow.executors.fargate.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet import MAX_FAULTS, Fleet
 from airflow.executors.fargate.fleet_thread import FleetThread
-from airflow.executors.fargate.launch import Accepted, Ended
-from airflow.executors.fargate.pool import THREAD_NAMES
+from airflow.executors.fargate.messages import Accepted, Ended
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request import Prepared
 

@@ -30,7 +30,7 @@ from airflow.executors.fargate.following import (
     DISAPPEARANCE,
     REFUSED_PAUSE,
 )
-from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")

@@ -34,8 +34,8 @@ from airflow.executors.fargate.last_lines import (
     Failed,
     last_words,
 )
-from airflow.executors.fargate.launch import Ended, LogLines
 from airflow.executors.fargate.logs import LogReader
+from airflow.executors.fargate.messages import Ended, LogLines
 
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/airflow:3"
 GROUP = "/ecs/airflow"

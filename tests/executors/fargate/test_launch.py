@@ -29,15 +29,12 @@ from airflow.executors.fargate.launch import (
     IDENTITY_VARIABLE,
     MAX_NUMBER,
     MAX_TEXT,
-    Accepted,
     CallbackId,
-    Ended,
     Identity,
     Launch,
-    Noted,
-    NotFound,
     TaskInstanceId,
 )
+from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound
 
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
 TASK = TaskInstanceId("dag", "task", "run", 2)

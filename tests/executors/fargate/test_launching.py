@@ -28,7 +28,7 @@ from airflow.executors.fargate import preparing
 from airflow.executors.fargate.attempts import REVOCATION
 from airflow.executors.fargate.calls import SPARE_LAUNCHES
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.launch import Accepted, Ended, Noted
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
 from airflow.executors.fargate.request import Prepared
 from airflow.executors.fargate.run import MIN_TOKEN_LIFE
 from airflow.executors.fargate.searching import SEARCH_DELAYS

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.launch import Accepted, Ended, Noted
 from airflow.executors.fargate.ledger import Ledger, Standing
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
 from airflow.executors.fargate.present import Candidate
 
 KEY, OTHER = "key", "other"

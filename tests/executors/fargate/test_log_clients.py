@@ -22,9 +22,9 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate import log_clients
-from airflow.executors.fargate.ecs import CONNECT_TIMEOUT, READ_TIMEOUT
+from airflow.executors.fargate.clients import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.running_log import running_log
 
 ID = "0123456789abcdef0123456789abcdef"
 ARN = f"arn:aws:ecs:eu-west-3:123456789012:task/airflow/{ID}"
@@ -74,7 +74,7 @@ def make(session):
 
     def make(**options):
         session_maker = mock.Mock(spec=[], return_value=lambda: session)
-        return log_clients.running_log(options.get, session_maker, str, structured=False), session_maker
+        return running_log(options.get, session_maker, str, structured=False), session_maker
 
     return make
 

@@ -22,10 +22,11 @@ from itertools import count
 
 import pytest
 
-from airflow.executors.fargate.launch import Abandoned, Accepted, CallbackId, Ended, Noted, Unconfirmed
+from airflow.executors.fargate.launch import CallbackId
 from airflow.executors.fargate.ledger import Ledger
 from airflow.executors.fargate.lookups import BATCH, UNTAKEN, Lookups
-from airflow.executors.fargate.sweeping import ENDING
+from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
+from airflow.executors.fargate.present import ENDING
 from airflow.executors.fargate.wanted import Row, Rules, Verdict
 
 OWN, OTHER = 1, 2

@@ -30,7 +30,8 @@ from pathlib import Path
 import pytest
 
 from airflow.executors.fargate import pool as pool_module
-from airflow.executors.fargate.pool import THREAD_NAMES, DaemonPool, Result
+from airflow.executors.fargate.clients import THREAD_NAMES
+from airflow.executors.fargate.pool import DaemonPool, Result
 
 #: Seconds after which a test that waits for another thread fails; none takes that long.
 PATIENCE = 10

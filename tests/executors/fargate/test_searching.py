@@ -23,7 +23,7 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate import ecs_task_search, searching
-from airflow.executors.fargate.launch import Ended
+from airflow.executors.fargate.messages import Ended
 from airflow.executors.fargate.searching import NOT_FOUND, SEARCH_DELAYS
 
 #: Until the last search for a launch has been made.

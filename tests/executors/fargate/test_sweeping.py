@@ -26,8 +26,9 @@ import pytest
 
 from airflow.executors.fargate import sweeping
 from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED
-from airflow.executors.fargate.launch import Strangers
-from airflow.executors.fargate.sweeping import ENDING, FIRST_DELAYS
+from airflow.executors.fargate.messages import Strangers
+from airflow.executors.fargate.present import ENDING
+from airflow.executors.fargate.sweeping import FIRST_DELAYS
 
 INTERVAL = 300.0
 SCHEDULER = "7@1000.5"

@@ -24,7 +24,7 @@ import pytest
 
 from airflow.executors.fargate import preparing
 from airflow.executors.fargate.attempts import AWAY_PATIENCE, REVOCATION
-from airflow.executors.fargate.launch import Accepted, Ended
+from airflow.executors.fargate.messages import Accepted, Ended
 from airflow.executors.fargate.outcome import Outcome, Verdict
 from airflow.executors.fargate.preparing import FUNCTION_PATIENCE
 from airflow.executors.fargate.waits import AGAIN, NOTE_PATIENCE

@@ -23,13 +23,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.classify import no_credentials
-from airflow.executors.fargate.ecs import CONNECT_TIMEOUT, READ_TIMEOUT
+from airflow.executors.fargate.clients import make_client
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config import FargateConfig
 
 #: The attempts of one call: somebody is waiting at the terminal.
 ATTEMPTS = 3
+#: A command makes one call after the other.
+CONNECTIONS = 1
 
 #: In the place of an error's code: the call was not made.
 NO_CREDENTIALS = "NoCredentials"
@@ -97,12 +99,12 @@ class Account:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a client; ``[fargate] endpoint_url`` is that of ECS alone."""
-        from botocore.config import Config
-
-        config = Config(
-            connect_timeout=CONNECT_TIMEOUT,
-            read_timeout=READ_TIMEOUT,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-        )
         endpoint = self._config.endpoint_url if service == "ecs" else None
-        return self._session.client(service, region_name=region, endpoint_url=endpoint, config=config)
+        return make_client(
+            self._session,
+            service,
+            connections=CONNECTIONS,
+            region=region,
+            endpoint_url=endpoint,
+            attempts=ATTEMPTS,
+        )

@@ -207,15 +207,18 @@ def read_config() -> FargateConfig:
 
     :raises ConfigError: with every mistake in them.
     """
+    from airflow.executors.fargate import fragments
+    from airflow.executors.fargate.check import RequestCheck
+    from airflow.executors.fargate.clients import service_model
     from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.connecting import check_requests, launch_types
 
+    check = RequestCheck(service_model())
     return FargateConfig.from_options(
         compat.option_reader(),
-        launch_types(),
+        check.launch_types,
         default_region=compat.default_region,
         check_connection=partial(compat.session_maker, region=None),
-        check_requests=check_requests,
+        check_requests=partial(fragments.mistakes, check),
     )
 
 
