@@ -32,13 +32,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate import compat
-from airflow.executors.fargate.database_address import warn_of_another_database
+from airflow.executors.fargate.aws.arns import launched
+from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge.database_address import warn_of_another_database
+from airflow.executors.fargate.bridge.ledger import Ledger, Standing
+from airflow.executors.fargate.bridge.lookups import Lookups
+from airflow.executors.fargate.bridge.metrics import Metrics
+from airflow.executors.fargate.bridge.wanted import Rules, Verdict
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.launch import Launch
-from airflow.executors.fargate.ledger import Ledger, Standing
-from airflow.executors.fargate.links import launched
-from airflow.executors.fargate.lookups import Lookups
 from airflow.executors.fargate.messages import (
     Abandoned,
     Accepted,
@@ -50,8 +52,6 @@ from airflow.executors.fargate.messages import (
     Unconfirmed,
     Waiting,
 )
-from airflow.executors.fargate.metrics import Metrics
-from airflow.executors.fargate.wanted import Rules, Verdict
 from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
@@ -60,12 +60,12 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow.cli.cli_config import GroupCommand
-    from airflow.executors.fargate.fleet_thread import FleetThread
-    from airflow.executors.fargate.lookups import Findings
+    from airflow.executors.fargate.bridge.lookups import Findings
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.thread import FleetThread
+    from airflow.executors.fargate.logs.live import RunningLog
     from airflow.executors.fargate.messages import Event
-    from airflow.executors.fargate.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
-    from airflow.executors.fargate.running_log import RunningLog
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -93,10 +93,10 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
     :raises ConfigError: where the options have mistakes.
     """
-    from airflow.executors.fargate.check import RequestCheck
-    from airflow.executors.fargate.clients import service_model
-    from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.request import default_request
+    from airflow.executors.fargate.aws.clients import service_model
+    from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.request.builder import default_request
+    from airflow.executors.fargate.request.validation import RequestCheck
 
     launch_types = RequestCheck(service_model()).launch_types
     config = FargateConfig.from_options(compat.option_reader(), launch_types, call_function=False)
@@ -159,13 +159,15 @@ class FargateExecutor(BaseExecutor):
 
         :raises ConfigError: with every mistake in the options.
         """
-        from airflow.executors.fargate import clients, database, fragments
-        from airflow.executors.fargate.calls import LOG_CONCURRENCY, connections
-        from airflow.executors.fargate.check import RequestCheck
-        from airflow.executors.fargate.config import FargateConfig
-        from airflow.executors.fargate.fleet_thread import FleetThread
-        from airflow.executors.fargate.logs import log_reader
-        from airflow.executors.fargate.request import RequestBuilder
+        from airflow.executors.fargate.aws import clients
+        from airflow.executors.fargate.bridge import database
+        from airflow.executors.fargate.config.config import FargateConfig
+        from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
+        from airflow.executors.fargate.fleet.thread import FleetThread
+        from airflow.executors.fargate.logs.cloudwatch import log_reader
+        from airflow.executors.fargate.request import startup_checks
+        from airflow.executors.fargate.request.builder import RequestBuilder
+        from airflow.executors.fargate.request.validation import RequestCheck
 
         session_maker = partial(compat.session_maker, team_name=compat.team_of(self))
         with compat.starting(self):
@@ -175,7 +177,7 @@ class FargateExecutor(BaseExecutor):
                 check.launch_types,
                 default_region=compat.default_region,
                 check_connection=partial(session_maker, region=None),
-                check_requests=partial(fragments.mistakes, check),
+                check_requests=partial(startup_checks.mistakes, check),
             )
             make_session = session_maker(config.conn_id, config.region)
             ecs = clients.connect(
@@ -341,7 +343,7 @@ class FargateExecutor(BaseExecutor):
 
     def sync(self) -> None:
         """Tell the scheduler what has happened since the last heartbeat; AWS is not asked here."""
-        from airflow.executors.fargate import database
+        from airflow.executors.fargate.bridge import database
 
         thread = self._require_thread()
         thread.ensure_running()
@@ -426,7 +428,7 @@ class FargateExecutor(BaseExecutor):
         The scheduler takes the events out of the queue one by one to save them all together. SQLAlchemy refers to
         them weakly by then, so what nobody else holds would be gone, and with it everything that was to be saved.
         """
-        from airflow.executors.fargate import database
+        from airflow.executors.fargate.bridge import database
 
         super().log_task_event(event=event, extra=database.storable(extra), ti_key=ti_key)
         # Airflow keeps no events of callbacks.
@@ -450,7 +452,7 @@ class FargateExecutor(BaseExecutor):
         self._lookups.keep_end(end)
 
     def _fail(self, end: Ended) -> None:
-        from airflow.executors.fargate import database
+        from airflow.executors.fargate.bridge import database
 
         key: Any = end.launch.key
         self.fail(key, database.storable(end.reason or ""))
@@ -477,7 +479,7 @@ class FargateExecutor(BaseExecutor):
         :return: those that have no container: nothing runs for them, so the scheduler may launch them anew.
             Where AWS could not be asked in time, all are kept.
         """
-        from airflow.executors.fargate import database
+        from airflow.executors.fargate.bridge import database
 
         if not tis:
             return []
@@ -504,7 +506,7 @@ class FargateExecutor(BaseExecutor):
 
     def _look_for(self, thread: FleetThread, candidates: Sequence[Candidate]) -> Adopted:
         """Return what AWS has told within the time that there is; of the rest events will tell."""
-        from airflow.executors.fargate.orphan_checks import Adopted
+        from airflow.executors.fargate.fleet.orphan_checks import Adopted
 
         reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
         thread.tell(thread.fleet.look_for, candidates, reply)
@@ -530,7 +532,7 @@ class FargateExecutor(BaseExecutor):
         The API server asks, where this executor was never started. It gets an answer within 5 seconds: where there are
         no lines, the reason in words.
         """
-        from airflow.executors.fargate.running_log import running_log
+        from airflow.executors.fargate.logs.live import running_log
 
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.

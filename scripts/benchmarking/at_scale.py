@@ -28,9 +28,9 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow.executors.fargate import database
+from airflow.executors.fargate.bridge import database
+from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.template import template
 from benchmarking import work
 from benchmarking.procedures import (
     UNLIMITED,
@@ -46,7 +46,7 @@ from benchmarking.seen import Seen, Task, made
 from benchmarking.service import OTHERS
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
     from benchmarking.driver import Driver
 

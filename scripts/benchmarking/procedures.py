@@ -37,7 +37,7 @@ from benchmarking.seen import Seen, Task, made
 from benchmarking.service import OTHERS, Service
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
 
 #: No limit, for launches that are not measured.
@@ -214,7 +214,7 @@ def adopt(bench: Bench, seen: Seen) -> None:
 
 def candidate(task: Task, known: bool, queued_at: float) -> Candidate:
     """Return the candidate for adoption whose ECS task this is; ``known`` tells whether its ARN was stored."""
-    from airflow.executors.fargate.compat import task_instance_id
+    from airflow.executors.fargate.bridge.compat import task_instance_id
     from airflow.executors.fargate.present import Candidate
 
     key = work.key(task.task_id)

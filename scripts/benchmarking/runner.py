@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 _GRACE = 10
 #: What is imported once, where it is installed; each executor's process is a fork of the one that did.
 _PRELOADED = [
-    "airflow.executors.fargate.fleet_thread",
+    "airflow.executors.fargate.fleet.thread",
     "airflow.executors.fargate_executor",
     "airflow.providers.amazon.aws.executors.ecs",
     "benchmarking.at_scale",

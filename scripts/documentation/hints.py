@@ -22,7 +22,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Iterator
 
-from airflow.executors.fargate.explanations import EXIT_CODES, EXPLANATIONS, Explanation
+from airflow.executors.fargate.aws.explanations import EXIT_CODES, EXPLANATIONS, Explanation
 from documentation.options import REPOSITORY
 
 FILE = REPOSITORY / "docs" / "executor" / "fargate-troubleshooting.rst"

@@ -28,8 +28,8 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors import fargate_executor
-from airflow.executors.fargate import fleet_thread
-from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.fleet import thread
 from fault_matrix import user_function
 from fault_matrix.row import JUMP, OPERATOR
 
@@ -129,7 +129,7 @@ _clock = _Clock()
 def install_clock() -> None:
     """Let the executor's modules read a clock that can jump; only rows that run alone make it jump."""
     members = {name: getattr(time, name) for name in dir(time) if not name.startswith("_")}
-    for module in (fargate_executor, fleet_thread):
+    for module in (fargate_executor, thread):
         module.time = SimpleNamespace(**members | {"time": _clock.time})
 
 

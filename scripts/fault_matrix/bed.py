@@ -31,9 +31,9 @@ from unittest import mock
 from fargate_simulator.bootstrap import Created, Wanted, create
 from fargate_simulator.server import LocalFargate
 
-from airflow.executors.fargate import compat
+from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.template import template
 from airflow.executors.fargate_executor import FargateExecutor
 from fault_matrix import acts, scaling
 from fault_matrix.credentials import Credentials, from_sts

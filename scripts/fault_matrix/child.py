@@ -41,7 +41,7 @@ def scheduler_name(job_id: int | None) -> str | None:
 def main() -> None:
     """Drive until somebody kills this process."""
     take_from_elsewhere()
-    from airflow.executors.fargate import database
+    from airflow.executors.fargate.bridge import database
     from airflow.executors.fargate_executor import FargateExecutor
     from fault_matrix import acts, bed, scaling, scheduler, work
 
@@ -54,7 +54,7 @@ def main() -> None:
         database.scheduler_name = scheduler_name
         executor.start()
         driver = scheduler.Scheduler(executor, told["scale"])
-        logging.getLogger("airflow.executors.fargate.fleet").debug(PLANTED)
+        logging.getLogger("airflow.executors.fargate.fleet.fleet").debug(PLANTED)
         print(f"\n{READY}{time.time() + told['ahead']}", flush=True)
         driver.hand_over([work.Task(task_id, external_id=assigned) for task_id, assigned in told["tasks"]])
         while True:

@@ -24,7 +24,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from fault_matrix.row import OPERATOR
 from fault_matrix.watching import machine
 

@@ -32,9 +32,9 @@ from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow.executors.fargate import compat, database
+from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.present import Candidate
-from airflow.executors.fargate.wanted import Row
 from fault_matrix.child import KILLED, READY, scheduler_name
 from fault_matrix.evidence import identity
 from fault_matrix.scheduler import Overdue

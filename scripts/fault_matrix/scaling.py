@@ -31,21 +31,21 @@ from typing import Any
 
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
-    "fargate.calls": ("CREDENTIALS_BACK_OFF",),
-    "fargate.launching": ("RESEND_BACK_OFF",),
-    "fargate.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
-    "fargate.capacity": ("PROBE_BACK_OFF",),
-    "fargate.preparing": ("FUNCTION_PATIENCE",),
-    "fargate.waits": ("NOTE_PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
-    "fargate.following": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
-    "fargate.searching": ("SEARCH_DELAYS",),
-    "fargate.ecs_task_search": ("SEARCH_BACK_OFF",),
-    "fargate.adoption": ("CONSISTENCY",),
-    "fargate.run": ("MIN_TOKEN_LIFE",),
-    "fargate.clients": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
+    "fargate.fleet.calls": ("CREDENTIALS_BACK_OFF",),
+    "fargate.fleet.launcher": ("RESEND_BACK_OFF",),
+    "fargate.fleet.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
+    "fargate.fleet.capacity_queue": ("PROBE_BACK_OFF",),
+    "fargate.fleet.preparing": ("FUNCTION_PATIENCE",),
+    "fargate.fleet.waits": ("NOTE_PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),
+    "fargate.fleet.watcher": ("APPEARANCE", "DISAPPEARANCE", "MISSING_BACK_OFF", "REFUSED_PAUSE"),
+    "fargate.fleet.searching": ("SEARCH_DELAYS",),
+    "fargate.fleet.ecs_task_search": ("SEARCH_BACK_OFF",),
+    "fargate.fleet.adoption": ("CONSISTENCY",),
+    "fargate.fleet.launch_state": ("MIN_TOKEN_LIFE",),
+    "fargate.aws.clients": ("CONNECT_TIMEOUT", "READ_TIMEOUT"),
 }
 #: Constants that are something a second, or a second cubed, with that power.
-RATES = {"fargate.throttle": {"SLOWEST_RATE": 1, "GROWTH": 3}, "fargate.calls": {"STOP_RATE": 1}}
+RATES = {"fargate.fleet.throttle": {"SLOWEST_RATE": 1, "GROWTH": 3}, "fargate.fleet.calls": {"STOP_RATE": 1}}
 #: Options of ``[fargate]``: seconds as Airflow has them by default, and calls a second.
 POLL_INTERVAL = 2.0
 LAUNCH_RATE = 20.0
@@ -107,10 +107,8 @@ def _constants(scale: float) -> list[tuple[Any, str, Any]]:
 
 def _modules() -> dict[str, Any]:
     package = importlib.import_module("airflow.executors.fargate")
-    names = [
-        "fargate_executor",
-        *(f"fargate.{found.name}" for found in pkgutil.iter_modules(package.__path__)),
-    ]
+    found = [module.name for module in pkgutil.walk_packages(package.__path__, "fargate.")]
+    names = ["fargate_executor", *(name for name in found if not name.startswith("fargate.cli"))]
     return {name: importlib.import_module(f"airflow.executors.{name}") for name in names}
 
 

@@ -25,7 +25,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate import compat
+from airflow.executors.fargate.bridge import compat
 from airflow.models.taskinstancekey import TaskInstanceKey
 
 #: 3.0 and newer hand over workloads, 2.11 commands.

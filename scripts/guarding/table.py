@@ -58,7 +58,7 @@ GUARDS = (
         "lost-minute",
         (
             Edit(
-                "fargate/launching.py",
+                "fargate/fleet/launcher.py",
                 "        if run.token is None:\n",
                 "        if run.token is None or run.doubtful:\n",
             ),
@@ -70,7 +70,7 @@ GUARDS = (
         "sidecar-early",
         (
             Edit(
-                "fargate/answers.py",
+                "fargate/aws/answers.py",
                 "for one in self.containers if one.name == name)",
                 "for one in self.containers)",
             ),
@@ -82,7 +82,9 @@ GUARDS = (
         "missing-at-first",
         (
             Edit(
-                "fargate/following.py", "        if not self._is_gone(run, missing):\n", "        if False:\n"
+                "fargate/fleet/watcher.py",
+                "        if not self._is_gone(run, missing):\n",
+                "        if False:\n",
             ),
         ),
     ),
@@ -92,7 +94,7 @@ GUARDS = (
         "no-capacity",
         (
             Edit(
-                "fargate/outcome.py",
+                "fargate/aws/outcome.py",
                 "verdict = verdict_of(said) or Verdict.LAUNCH_AGAIN",
                 "verdict = Verdict.LAUNCH_AGAIN",
             ),
@@ -104,7 +106,7 @@ GUARDS = (
         "no-exit-code",
         (
             Edit(
-                "fargate/outcome.py",
+                "fargate/aws/outcome.py",
                 "    if not stopped:\n",
                 "    if not stopped or container.exit_code is None:\n",
             ),
@@ -116,7 +118,7 @@ GUARDS = (
         "killed",
         (
             Edit(
-                "fargate/ecs_task_search.py",
+                "fargate/fleet/ecs_task_search.py",
                 "                self._steps = [_Step(self.stage, cluster) for cluster in self.clusters]\n",
                 "                self._steps = []\n",
             ),
@@ -126,7 +128,7 @@ GUARDS = (
         "credentials expired for 30 s",
         "refused credentials are no refusal of the launch",
         "credentials-expired",
-        (Edit("fargate/classify.py", "    if code in CREDENTIAL_CODES:\n", "    if not code:\n"),),
+        (Edit("fargate/aws/classify.py", "    if code in CREDENTIAL_CODES:\n", "    if not code:\n"),),
     ),
     Guard(
         "interruption of Spot, 20 %: before the start",
@@ -134,7 +136,7 @@ GUARDS = (
         "spot-before-start",
         (
             Edit(
-                "fargate/outcome.py",
+                "fargate/aws/outcome.py",
                 "verdict = Verdict.FAILED if by_somebody else _where_nothing_started(said)",
                 "verdict = Verdict.LAUNCH_AGAIN",
             ),
@@ -145,9 +147,11 @@ GUARDS = (
         "what has started is never launched again",
         "spot-after-start",
         (
-            Edit("fargate/fleet.py", "run.started, run.prepared = True, None\n", "run.started = True\n"),
             Edit(
-                "fargate/fleet.py",
+                "fargate/fleet/fleet.py", "run.started, run.prepared = True, None\n", "run.started = True\n"
+            ),
+            Edit(
+                "fargate/fleet/fleet.py",
                 "            self.ended(run, outcome.reason, outcome.ended_at)\n",
                 "            self._launching.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
             ),
@@ -159,7 +163,7 @@ GUARDS = (
         "spot-no-capacity",
         (
             Edit(
-                "fargate/attempts.py",
+                "fargate/fleet/attempts.py",
                 "        elif run.prepared.fallback is not None:\n",
                 "        elif False:\n",
             ),
@@ -169,7 +173,11 @@ GUARDS = (
         "overrides over 8192 characters",
         "requests are checked before AWS is asked",
         "overrides-too-large",
-        (Edit("fargate/check.py", "            size <= MAX_OVERRIDES,\n", "            True,\n"),),
+        (
+            Edit(
+                "fargate/request/validation.py", "            size <= MAX_OVERRIDES,\n", "            True,\n"
+            ),
+        ),
     ),
     Guard(
         "overrides over 8192 characters",
@@ -189,7 +197,7 @@ GUARDS = (
         "no-credentials",
         (
             Edit(
-                "fargate/credentials.py",
+                "fargate/aws/credentials.py",
                 "    if any(cls.__name__ in CREDENTIAL_ERRORS for cls in type(error).__mro__):\n",
                 "    if False:\n",
             ),
@@ -201,7 +209,7 @@ GUARDS = (
         "wrong-executor-config",
         (
             Edit(
-                "fargate/preparing.py",
+                "fargate/fleet/preparing.py",
                 "        elif isinstance(reply.error, RequestError):\n",
                 "        elif isinstance(reply.error, RequestError):\n            raise reply.error\n",
             ),

@@ -22,8 +22,8 @@ import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from airflow.executors.fargate.answers import Answer, Page
-from airflow.executors.fargate.ecs import MAX_LISTED, Ecs
+from airflow.executors.fargate.aws.answers import Answer, Page
+from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
 from hardening import doubles
 
 ACCOUNT = "arn:aws:ecs:us-east-1:123456789012"

@@ -25,7 +25,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.template import CONFIG_TEMPLATE, SECTION, section
+from airflow.executors.fargate.config.template import CONFIG_TEMPLATE, SECTION, section
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand

@@ -84,7 +84,7 @@ def ecs(monkeypatch):
     import botocore.session
 
     from airflow.executors import fargate_executor
-    from airflow.executors.fargate import clients
+    from airflow.executors.fargate.aws import clients
 
     fakes = doubles.load()
     clock = fakes.Clock()
@@ -110,14 +110,14 @@ def ecs(monkeypatch):
 @pytest.fixture
 def start(monkeypatch, ecs, options):
     """Return a function that starts an executor, whose fleet a test moves by hand, and returns its scheduler."""
-    from airflow.executors.fargate import fleet_thread
+    from airflow.executors.fargate.fleet import thread
     from airflow.executors.fargate_executor import FargateExecutor
 
     fakes = doubles.load()
 
     def start(**values):
         options(**values)
-        monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=ecs.clock))
+        monkeypatch.setattr(thread, "FleetThread", partial(fakes.SteppedFleet, clock=ecs.clock))
         executor = FargateExecutor(parallelism=1000)
         executor.start()
         scheduler = Scheduler(executor)

@@ -40,9 +40,10 @@ pytestmark = pytest.mark.skipif(
 ROLE = "arn:aws:iam::123456789012:role/fargate-launcher"
 ASK = """
 import json
-from airflow.executors.fargate import clients, compat
-from airflow.executors.fargate.check import RequestCheck
-from airflow.executors.fargate.config import FargateConfig
+from airflow.executors.fargate.aws import clients
+from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.config.config import FargateConfig
 
 config = FargateConfig.from_options(compat.option_reader(), RequestCheck(clients.service_model()).launch_types)
 make_session = compat.session_maker(config.conn_id, config.region)

@@ -24,11 +24,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import pytest
 
-from airflow.executors.fargate.classify import judge_error
+from airflow.executors.fargate.aws.classify import judge_error
+from airflow.executors.fargate.aws.clients import make_client
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.cli.account import ask
 from airflow.executors.fargate.cli.checks import FAILED, Row, failed_call
-from airflow.executors.fargate.clients import make_client
-from airflow.executors.fargate.verdict import Verdict
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 ERROR = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>

@@ -22,10 +22,10 @@ from functools import partial
 
 import pytest
 
-from airflow.executors.fargate.config import FargateConfig
-from airflow.executors.fargate.fragments import mistakes
-from airflow.executors.fargate.request import RequestBuilder, default_request
-from airflow.executors.fargate.template import template
+from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config.template import template
+from airflow.executors.fargate.request.builder import RequestBuilder, default_request
+from airflow.executors.fargate.request.startup_checks import mistakes
 
 from tests.executors.fargate.conftest import check, service_model
 

@@ -25,8 +25,8 @@ import pytest
 from documentation.incumbent import OPTIONS, PACKAGE, VERSION
 from documentation.options import REPOSITORY
 
+from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.template import template
 
 PAGE = (REPOSITORY / "docs" / "executor" / "fargate-recipes.rst").read_text(encoding="utf-8")
 SECTION = PAGE.partition("\nMoving over from AwsEcsExecutor\n")[2]

@@ -27,7 +27,7 @@ from documentation.snippets import PAGES
 import airflow
 from airflow.configuration import retrieve_configuration_description
 from airflow.executors.fargate.cli.definition import fargate_commands
-from airflow.executors.fargate.template import template
+from airflow.executors.fargate.config.template import template
 
 NAMES = [page.relative_to(REPOSITORY).as_posix() for page in PAGES]
 #: Airflow's option, as pages write it: ``[section] option``, with a line's end between them or not.

@@ -23,7 +23,7 @@ import re
 import pytest
 from documentation.options import FILE, TEMPLATE, made, options, variable
 
-from airflow.executors.fargate.template import template
+from airflow.executors.fargate.config.template import template
 
 PAGE = FILE.read_text(encoding="utf-8")
 #: A section of the page, by its heading.

@@ -25,9 +25,9 @@ import pytest
 from documentation.options import REPOSITORY
 from documentation.snippets import executor_configs, options_of, read
 
+from airflow.executors.fargate.aws.sizes import mistake
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.request import for_fargate
-from airflow.executors.fargate.sizes import mistake
+from airflow.executors.fargate.request.builder import for_fargate
 
 PAGE = REPOSITORY / "docs" / "executor" / "fargate-recipes.rst"
 TASK = TaskInstanceId("dag", "task", "run", 1)

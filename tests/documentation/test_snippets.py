@@ -27,8 +27,8 @@ from documentation.options import REPOSITORY
 from documentation.snippets import PAGES, executor_configs, options_of, snippets
 
 from airflow.configuration import retrieve_configuration_description
+from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.template import template
 
 TASK = TaskInstanceId("dag", "task", "run", 1)
 COMMAND = ("python", "-m", "airflow", "x" * 1100)

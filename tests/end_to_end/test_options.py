@@ -74,6 +74,7 @@ def run(deployment):
         scheduler.stop()
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 def test_containers_are_what_options_and_queues_ask_for(deployment, run):
     """Sizes by queue and task, a queue's own task definition, Spot's fallback at once, and tags that say what runs."""
     result = run.result()

@@ -122,6 +122,7 @@ def stuck(shared_deployment):
 # Killed at random.
 
 
+@pytest.mark.usefixtures("same_on_all_releases")
 @pytest.mark.parametrize("seed", [SEED])
 def test_schedulers_killed_at_random_moments_lose_nothing(deployment, witness, scale, seed):
     """Whatever state their tasks are in, every one succeeds, its code has run once, and no launch had two containers."""

@@ -36,7 +36,7 @@ class WithoutBoto3(pytest.Module):
 
 def pytest_pycollect_makemodule(module_path, parent):
     """Return what skips a module of our tests where there is no boto3; None leaves a module to pytest."""
-    ours = module_path.parent.name == "fargate" or module_path.name == "test_fargate_executor.py"
+    ours = "fargate" in module_path.parts or module_path.name == "test_fargate_executor.py"
     if ours and not importlib.util.find_spec("boto3"):
         return WithoutBoto3.from_parent(parent, path=module_path)
     return None

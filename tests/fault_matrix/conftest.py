@@ -76,7 +76,7 @@ def eavesdropper(request):
     from fault_matrix.child import PLANTED
     from fault_matrix.work import MARKERS
 
-    from airflow.executors.fargate import compat
+    from airflow.executors.fargate.bridge import compat
 
     places = ("log", "botocore's log", "Airflow's log", "output", "error output", "metric")
     planted = {place: f"planted-{uuid.uuid4()}" for place in places}

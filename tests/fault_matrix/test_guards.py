@@ -41,7 +41,10 @@ def executors():
 
 def code(executors):
     """Return what Python makes of each file, so that a comment more or less is no change."""
-    return {path.name: ast.dump(ast.parse(path.read_text())) for path in executors.rglob("*.py")}
+    return {
+        str(path.relative_to(executors)): ast.dump(ast.parse(path.read_text()))
+        for path in executors.rglob("*.py")
+    }
 
 
 @pytest.mark.parametrize("guard", GUARDS, ids=lambda guard: guard.what)
@@ -51,7 +54,7 @@ def test_a_guard_is_found(executors, guard):
     take_out(guard, executors)
     after = code(executors)
     changed = {name for name in before if before[name] != after[name]}
-    assert changed == {Path(edit.file).name for edit in guard.edits}
+    assert changed == {edit.file for edit in guard.edits}
     assert guard.row in {row.name for row in ROWS}
 
 
@@ -59,14 +62,14 @@ def test_a_guard_is_found(executors, guard):
 def test_a_place_that_is_not_found_once_is_told(executors, old):
     """A text that is not there, and one that is there more than once."""
     with pytest.raises(NotFoundOnce, match="fleet.py has"):
-        take_out(Guard("", "", "", (Edit("fargate/fleet.py", old, ""),)), executors)
+        take_out(Guard("", "", "", (Edit("fargate/fleet/fleet.py", old, ""),)), executors)
 
 
 def test_the_copy_is_what_runs(executors):
     """A process that is told of the copy imports it, and nothing of the installed package."""
     ask = (
         "from fault_matrix.package import take_from_elsewhere as take; take()\n"
-        "from airflow.executors import fargate_executor; from airflow.executors.fargate import fleet, options\n"
+        "from airflow.executors import fargate_executor; from airflow.executors.fargate.config import options; from airflow.executors.fargate.fleet import fleet\n"
         "print(fargate_executor.__file__, fleet.__file__, len(options.template()) > 10)"
     )
     done = subprocess.run(
@@ -76,7 +79,7 @@ def test_the_copy_is_what_runs(executors):
         text=True,
         check=True,
     )
-    expected = [f"{executors}/fargate_executor.py", f"{executors}/fargate/fleet.py", "True"]
+    expected = [f"{executors}/fargate_executor.py", f"{executors}/fargate/fleet/fleet.py", "True"]
     assert done.stdout.splitlines()[-1].split() == expected
 
 

@@ -292,17 +292,17 @@ def test_a_task_that_was_never_handed_over_is_missed():
 
 def test_every_time_is_scaled_and_comes_back():
     """Wherever a module has a time of the executor, and only until the end of the block."""
-    from airflow.executors.fargate import calls, following, launching, throttle
+    from airflow.executors.fargate.fleet import calls, launcher, throttle, watcher
 
     names = ("RESEND_BACK_OFF", "MISSING_BACK_OFF", "DISAPPEARANCE")
     credentials = calls.CREDENTIALS_BACK_OFF
-    before = [getattr(following, name) for name in names]
+    before = [getattr(watcher, name) for name in names]
     with scaling.executor_times(0.5):
-        assert before[2] / 2 == following.DISAPPEARANCE
-        assert following.RESEND_BACK_OFF == launching.RESEND_BACK_OFF == tuple(time / 2 for time in before[0])
+        assert before[2] / 2 == watcher.DISAPPEARANCE
+        assert watcher.RESEND_BACK_OFF == launcher.RESEND_BACK_OFF == tuple(time / 2 for time in before[0])
         assert throttle.SLOWEST_RATE == 1.0
         assert tuple(time / 2 for time in credentials) == calls.CREDENTIALS_BACK_OFF
-    assert [getattr(following, name) for name in names] == before
+    assert [getattr(watcher, name) for name in names] == before
 
 
 def test_a_time_that_is_gone_is_told(monkeypatch):

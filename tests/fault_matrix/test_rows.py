@@ -27,7 +27,7 @@ from fault_matrix.rows import ROWS
 from fault_matrix.work import MARKERS
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate import compat
+from airflow.executors.fargate.bridge import compat
 
 #: Procedures in which a process is killed.
 KILLING = ("killed", "checked_twice")
@@ -55,7 +55,7 @@ def test_row(request, matrix, row, record_property):
 def test_plants(eavesdropper):
     """Say a word wherever something could be written; the last test shows that each was heard."""
     eavesdropper.sown, planted = True, eavesdropper.planted
-    logging.getLogger("airflow.executors.fargate.fleet").debug(planted["log"])
+    logging.getLogger("airflow.executors.fargate.fleet.fleet").debug(planted["log"])
     logging.getLogger("botocore.endpoint").debug(planted["botocore's log"])
     BaseExecutor().log.info(planted["Airflow's log"])
     os.write(1, planted["output"].encode())

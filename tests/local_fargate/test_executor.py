@@ -28,8 +28,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from airflow.executors.fargate.clients import THREAD_NAMES
-from airflow.executors.fargate.compat import task_instance_id
+from airflow.executors.fargate.aws.clients import THREAD_NAMES
+from airflow.executors.fargate.bridge.compat import task_instance_id
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 

@@ -23,9 +23,9 @@ from collections import defaultdict
 from hardening import doubles
 from hypothesis import given, settings, strategies as st
 
-from airflow.executors.fargate.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.messages import Ended
-from airflow.executors.fargate.request import Prepared
+from airflow.executors.fargate.request.builder import Prepared
 
 fakes = doubles.load()
 

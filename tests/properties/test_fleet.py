@@ -41,7 +41,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from airflow.executors.fargate.adoption import CONSISTENCY
+from airflow.executors.fargate.fleet.adoption import CONSISTENCY
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate

@@ -23,17 +23,17 @@ from math import isfinite
 
 from hypothesis import given, strategies as st
 
-from airflow.executors.fargate.answers import Answer, EcsTask, MalformedAnswer
-from airflow.executors.fargate.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
-from airflow.executors.fargate.explanations import EXPLANATIONS, NEVER_STARTED
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
-from airflow.executors.fargate.outcome import (
+from airflow.executors.fargate.aws.answers import Answer, EcsTask, MalformedAnswer
+from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
+from airflow.executors.fargate.aws.explanations import EXPLANATIONS, NEVER_STARTED
+from airflow.executors.fargate.aws.outcome import (
     Outcome,
     Verdict,
     judge_error,
     judge_run_task as judge_answer,
     judge_task as judge_ecs_task,
 )
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 
 NAME = "airflow"
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/0123"

@@ -27,9 +27,10 @@ from unittest import mock
 import pytest
 from hardening.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 
-from airflow.executors.fargate import compat, ecs
+from airflow.executors.fargate.aws import ecs
+from airflow.executors.fargate.bridge import compat
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.fleet import Fleet
+from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.present import Candidate
 from airflow.utils.state import TaskInstanceState

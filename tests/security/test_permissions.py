@@ -29,7 +29,7 @@ import pytest
 from botocore.session import Session
 from hardening.scheduler import make_key
 
-from airflow.executors.fargate import compat
+from airflow.executors.fargate.bridge import compat
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 

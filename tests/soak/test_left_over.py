@@ -28,7 +28,7 @@ import pytest
 from hardening.scheduler import Scheduler, make_key
 from hardening.service import local_fargate
 
-from airflow.executors.fargate.clients import THREAD_NAMES
+from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.utils.state import TaskInstanceState
 

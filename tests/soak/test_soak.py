@@ -77,7 +77,8 @@ def scheduler(monkeypatch):
     import botocore.session
 
     from airflow.executors import fargate_executor
-    from airflow.executors.fargate import clients, fleet_thread
+    from airflow.executors.fargate.aws import clients
+    from airflow.executors.fargate.fleet import thread
 
     fakes = doubles.load()
     clock = fakes.Clock()
@@ -90,7 +91,7 @@ def scheduler(monkeypatch):
     for name, value in OPTIONS.items():
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
     monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
-    monkeypatch.setattr(fleet_thread, "FleetThread", partial(Fleet, clock=clock))
+    monkeypatch.setattr(thread, "FleetThread", partial(Fleet, clock=clock))
     monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     executor = fargate_executor.FargateExecutor(parallelism=10_000)
     executor.start()

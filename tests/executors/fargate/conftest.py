@@ -20,9 +20,9 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.check import RequestCheck
-from airflow.executors.fargate.config import FargateConfig
-from airflow.executors.fargate.template import template
+from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config.template import template
+from airflow.executors.fargate.request.validation import RequestCheck
 
 #: The options that have no default and that the default function needs.
 REQUIRED = {

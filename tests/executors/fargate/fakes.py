@@ -33,16 +33,16 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from airflow.executors.fargate.answers import Answer, Page
-from airflow.executors.fargate.check import RequestCheck
-from airflow.executors.fargate.config import FargateConfig
-from airflow.executors.fargate.ecs import Ecs
-from airflow.executors.fargate.fleet import Fleet
+from airflow.executors.fargate.aws.answers import Answer, Page
+from airflow.executors.fargate.aws.ecs import Ecs
+from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.pool import Result
+from airflow.executors.fargate.fleet.wiring import Around
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Event, Strangers, Waiting
-from airflow.executors.fargate.pool import Result
-from airflow.executors.fargate.request import Prepared, RequestBuilder, default_request
-from airflow.executors.fargate.wiring import Around
+from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
+from airflow.executors.fargate.request.validation import RequestCheck
 
 CONFIG = FargateConfig(
     region="us-east-1",

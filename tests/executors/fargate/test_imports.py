@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The package knows nothing of Airflow, and its modules know each other only as the architecture has it."""
+"""The rooms of the package: which may import which, and that none but two know of Airflow."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ import ast
 import json
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -30,87 +31,30 @@ import airflow.executors.fargate as package
 
 PACKAGE = package.__name__
 FOLDER = Path(package.__file__).parent
-#: The bridge to Airflow: the modules of the package that may import it.
-BRIDGES = ("compat", "database", "cli.commands", "cli.definition", "cli.workload")
 #: By the module's name below the package's.
 SOURCES = {
     ".".join(path.relative_to(FOLDER).with_suffix("").parts): path.read_text(encoding="utf-8")
     for path in FOLDER.rglob("*.py")
 }
-MODULES = sorted(name for name in SOURCES if not name.endswith("__init__"))
+TREES = {module: ast.parse(source) for module, source in SOURCES.items()}
 
-#: Which modules of the package each may import when it runs, from the foundation up. Each row imports only what stands
-#: above it, so no module imports itself by way of others, and nothing imports the executor.
+#: The room that belongs to no other: what a launch is, and what is told of it.
+HALL = "(hall)"
+#: Which rooms the modules of each may import when they run, beside their own and the hall.
 MAY_IMPORT = {
-    "launch": "",
-    "messages": "",
-    "orphan_checks": "launch messages",
-    "fitting": "",
-    "errors": "",
-    "links": "",
-    "answers": "errors launch links",
-    "credentials": "answers",
-    "verdict": "",
-    "explanations": "verdict",
-    "said": "explanations",
-    "classify": "answers credentials said verdict",
-    "outcome": "classify explanations said verdict",
-    "throttle": "",
-    "attempts": "fitting outcome throttle",
-    "merging": "errors fitting launch",
-    "run": "",
-    "sizes": "",
-    "capacity": "links run sizes throttle",
-    "template": "",
-    "options": "errors template",
-    "regions": "",
-    "config": "errors fitting options regions",
-    "misplaced": "merging",
-    "tags": "",
-    "check": "config errors fitting misplaced sizes tags",
-    "ecs": "answers",
-    "reading": "",
-    "clients": "ecs errors reading",
-    "pool": "clients",
-    "ecs_task_search": "ecs outcome throttle",
-    "present": "launch",
-    "adoption": "ecs_task_search links orphan_checks outcome present run",
-    "lease": "",
-    "calls": "lease outcome throttle",
-    "preparing": "errors run",
-    "waits": "outcome run",
-    "launching": "attempts capacity lease outcome preparing run throttle waits",
-    "following": "ecs launching links outcome run throttle",
-    "logs": "clients errors links outcome",
-    "last_lines": "links logs messages",
-    "searching": "ecs_task_search outcome run",
-    "sweeping": "answers ecs messages outcome present",
-    "wiring": "adoption calls following last_lines launching lease searching sweeping",
-    "wanted": "launch present",
-    "ledger": "launch messages",
-    "__init__": "",
-    "metrics": "",
-    "fleet": "last_lines launch links messages outcome run waits",
-    "fleet_thread": "clients fleet pool wiring",
-    "running_log": "clients launch links logs verdict",
-    "request": "config errors fitting launch merging tags",
-    "fragments": "errors fitting merging request",
-    "compat": "errors launch template",
-    "database_address": "",
-    "database": "compat database_address ecs launch present wanted",
-    "lookups": "launch lease messages present wanted",
-    "cli.definition": "",
-    "cli.rendering": "launch merging request tags template",
-    "cli.account": "classify clients",
-    "cli.__init__": "",
-    "cli.checks": "classify fitting",
-    "cli.definition_checks": "cli.checks fitting sizes",
-    "cli.containers": "ecs launch",
-    "cli.facts": "cli.account",
-    "cli.permissions": "cli.checks cli.definition_checks",
-    "cli.workload": "compat errors launch",
-    "cli.commands": "check classify cli.account cli.checks cli.containers cli.definition_checks cli.facts cli.permissions cli.rendering cli.workload clients compat config errors explanations fragments launch request verdict",
+    HALL: "",
+    "aws": "",
+    "config": "aws",
+    "request": "aws config",
+    "logs": "aws",
+    "fleet": "aws config logs request",
+    "bridge": "aws config logs",
+    "cli": "aws bridge config request",
 }
+#: The rooms that may import Airflow.
+OF_AIRFLOW = ("bridge", "cli")
+#: The modules that import boto3, in functions; all others get what they need of it from these.
+OF_BOTO3 = {"aws.clients", "bridge.compat"}
 
 #: Imports modules where Airflow is two empty packages, and tells what there is afterwards.
 IMPORT = """
@@ -122,6 +66,11 @@ for name in json.loads(sys.argv[2]):
     importlib.import_module(name)
 print(json.dumps(sorted(sys.modules)))
 """
+
+
+def room_of(module):
+    room, _, name = module.partition(".")
+    return room if name else HALL
 
 
 def import_alone(*modules):
@@ -144,99 +93,92 @@ def imports(tree):
             yield from (f"{'.' * node.level}{node.module or ''}.{alias.name}" for alias in node.names)
 
 
-def without_type_checking(tree):
-    """Take out of a syntax tree what is imported for type checkers alone."""
+def without_type_checking(source):
+    """Return the syntax tree of a source without what is imported for type checkers alone."""
 
     class Remover(ast.NodeTransformer):
         def visit_If(self, node):
             return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
 
-    return Remover().visit(tree)
+    return Remover().visit(ast.parse(source))
 
 
 def own_imports(module):
     """Return the modules of the package that a module imports when it runs."""
     prefix = f"{PACKAGE}."
-    names = imports(without_type_checking(ast.parse(SOURCES[module])))
+    names = imports(without_type_checking(SOURCES[module]))
     ours = {name[len(prefix) :] for name in names if name.startswith(prefix)}
-    return {other for other in MODULES if any(f"{name}.".startswith(f"{other}.") for name in ours)}
+    return {
+        other
+        for other in SOURCES
+        if not other.endswith("__init__") and any(f"{name}.".startswith(f"{other}.") for name in ours)
+    }
 
 
-class TestWithoutAirflow:
-    @pytest.mark.parametrize("module", [m for m in MODULES if m not in BRIDGES])
-    def test_module_is_imported_first_and_alone(self, module):
-        """Each module can be the first to be imported, without Airflow, and imports no AWS library."""
-        imported = import_alone(module)
-        assert f"{PACKAGE}.{module}" in imported
-        ours = {name for name in imported if name.split(".")[0] == "airflow"}
-        assert {n for n in ours if not n.startswith(PACKAGE)} == {"airflow", "airflow.executors"}
-        assert imported & {"boto3", "botocore", "aiobotocore"} == set()
-        assert imported & {f"{PACKAGE}.{bridge}" for bridge in BRIDGES} == set()
-
-    @pytest.mark.parametrize("bridge", BRIDGES)
-    def test_bridge_needs_airflow(self, bridge):
-        """The test above can fail: the bridge is not imported without Airflow."""
-        with pytest.raises(AssertionError, match="ImportError|ModuleNotFoundError"):
-            import_alone(bridge)
+IMPORTED = {module: own_imports(module) for module in SOURCES}
 
 
-class TestImports:
-    def test_table_has_the_package(self):
-        """Who adds a module says what it may import."""
-        assert sorted(SOURCES.keys() - MAY_IMPORT.keys()) == [], "MAY_IMPORT lacks modules of ours"
-        assert sorted(MAY_IMPORT.keys() - SOURCES.keys()) == [], "MAY_IMPORT has modules that there are not"
-
-    @pytest.mark.parametrize("module", [module for module in MAY_IMPORT if module in SOURCES])
-    def test_module_imports_what_it_may(self, module):
-        """A module imports no other of the package than its row of the table has."""
-        too_many = own_imports(module) - set(MAY_IMPORT[module].split())
-        assert sorted(too_many) == [], f"{module} may not import these: see MAY_IMPORT"
-
-    def test_table_goes_from_the_foundation_up(self):
-        """What a row admits stands above it; so no module imports itself by way of others."""
-        above = set()
-        for module, names in MAY_IMPORT.items():
-            assert sorted(set(names.split()) - above) == [], f"to be put above {module} in MAY_IMPORT"
-            above.add(module)
-
-    def test_imports_are_found(self):
-        """The tests above can fail: imports at a module's top and within its functions count, those for types do not."""
-        assert {"check", "compat"} <= own_imports("cli.commands")
-        assert "wiring" in own_imports("fleet_thread")
-        assert "config" not in own_imports("fleet_thread")
-
-    @pytest.mark.parametrize("module", [m for m in MODULES if m not in BRIDGES])
-    def test_only_the_bridge_imports_airflow(self, module):
-        """No module but the bridge imports anything of Airflow, or the bridge, not even for type checkers."""
-        of_airflow = {name for name in imports(ast.parse(SOURCES[module])) if name.startswith("airflow.")}
-        assert {name for name in of_airflow if not name.startswith(f"{PACKAGE}.")} == set()
-        bridges = tuple(f"{PACKAGE}.{bridge}." for bridge in BRIDGES)
-        assert {name for name in of_airflow if f"{name}.".startswith(bridges)} == set()
-
-    @pytest.mark.parametrize("module", ["__init__", *MODULES])
-    def test_nothing_imports_the_executor(self, module):
-        """The executor imports the package, never the other way round."""
-        assert [n for n in imports(ast.parse(SOURCES[module])) if "fargate_executor" in n] == []
-
-    @pytest.mark.parametrize("module", ["__init__", *MODULES])
-    def test_imports_are_absolute(self, module):
-        """Airflow's own rules ask for absolute imports."""
-        assert [n for n in imports(ast.parse(SOURCES[module])) if n.startswith(".")] == []
-
-    @pytest.mark.parametrize("module", [m for m in MODULES if not m.startswith("cli.")])
-    def test_only_commands_import_the_commands(self, module):
-        """What the scheduler runs knows nothing of the command line."""
-        assert [other for other in own_imports(module) if other.startswith("cli.")] == []
+def test_each_room_is_in_the_table():
+    """Who adds a room says what it may import."""
+    assert {room_of(module) for module in SOURCES} == MAY_IMPORT.keys()
 
 
-class TestPython39:
-    @pytest.mark.parametrize("module", ["__init__", *MODULES])
-    def test_source_is_of_python_3_9(self, module):
-        """No newer syntax is used, and annotations are never evaluated, so newer types may stand in them."""
-        tree = ast.parse(SOURCES[module], feature_version=(3, 9))
-        assert "__future__.annotations" in set(imports(tree))
+@pytest.mark.parametrize("room", MAY_IMPORT)
+def test_a_room_imports_what_it_may(room):
+    """No module imports one of another room than its row of the table has."""
+    admitted = {HALL, room, *MAY_IMPORT[room].split()}
+    wrong = {
+        module: sorted(other for other in others if room_of(other) not in admitted)
+        for module, others in IMPORTED.items()
+        if room_of(module) == room
+    }
+    assert {module: others for module, others in wrong.items() if others} == {}
 
-    def test_newer_syntax_would_be_found(self):
-        """The test above can fail: a match statement is newer than 3.9."""
-        with pytest.raises(SyntaxError):
-            ast.parse("match 1:\n    case 1: pass", feature_version=(3, 9))
+
+def test_no_module_imports_itself_by_way_of_others():
+    """So each can be the first to be imported."""
+    TopologicalSorter(IMPORTED).prepare()
+
+
+def test_imports_are_found():
+    """The tests above can fail: imports at a module's top and within its functions count, those for types do not."""
+    assert {"request.validation", "bridge.compat"} <= IMPORTED["cli.commands"]
+    assert "fleet.wiring" in IMPORTED["fleet.thread"]
+    assert "config.config" not in IMPORTED["fleet.thread"]
+
+
+def test_all_rooms_but_two_are_imported_without_airflow():
+    """Nor is a library of AWS imported by then."""
+    imported = import_alone(*(module for module in SOURCES if room_of(module) not in OF_AIRFLOW))
+    ours = {name for name in imported if name.split(".")[0] == "airflow"}
+    assert {name for name in ours if not name.startswith(PACKAGE)} == {"airflow", "airflow.executors"}
+    assert imported & {"boto3", "botocore", "aiobotocore"} == set()
+    with pytest.raises(AssertionError, match="ImportError|ModuleNotFoundError"):
+        import_alone("bridge.compat")  # The process has no Airflow.
+
+
+def test_airflow_and_boto3_are_imported_where_they_may_be():
+    """Not even for type checkers is anything of Airflow imported elsewhere; nothing imports the executor."""
+    imported = {module: set(imports(tree)) for module, tree in TREES.items()}
+    of_airflow = {
+        module
+        for module, names in imported.items()
+        if any(name.startswith("airflow.") and not name.startswith(f"{PACKAGE}.") for name in names)
+    }
+    assert {room_of(module) for module in of_airflow} == set(OF_AIRFLOW)
+    assert {m for m, names in imported.items() if any(n.split(".")[0] == "boto3" for n in names)} == OF_BOTO3
+    assert [m for m, names in imported.items() if any("fargate_executor" in n for n in names)] == []
+
+
+def test_imports_are_absolute():
+    """Airflow's own rules ask for that."""
+    assert [m for m, tree in TREES.items() if any(name.startswith(".") for name in imports(tree))] == []
+
+
+def test_sources_are_of_python_3_9():
+    """No newer syntax is used, and annotations are never evaluated, so newer types may stand in them."""
+    trees = {module: ast.parse(source, feature_version=(3, 9)) for module, source in SOURCES.items()}
+    lazy = {m for m, tree in trees.items() if "__future__.annotations" in set(imports(tree))}
+    assert {m for m in SOURCES if m not in lazy and TREES[m].body[1:]} == set()
+    with pytest.raises(SyntaxError):  # The test can fail: a match statement is newer than 3.9.
+        ast.parse("match 1:\n    case 1: pass", feature_version=(3, 9))

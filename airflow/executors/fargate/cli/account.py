@@ -22,11 +22,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.classify import no_credentials
-from airflow.executors.fargate.clients import make_client
+from airflow.executors.fargate.aws.classify import no_credentials
+from airflow.executors.fargate.aws.clients import make_client
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.config.config import FargateConfig
 
 #: The attempts of one call: somebody is waiting at the terminal.
 ATTEMPTS = 3

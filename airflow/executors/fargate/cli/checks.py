@@ -22,9 +22,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate import fitting
-from airflow.executors.fargate.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
-from airflow.executors.fargate.fitting import providers
+from airflow.executors.fargate.aws import capacity
+from airflow.executors.fargate.aws.capacity import providers
+from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.account import Answer
@@ -191,8 +191,8 @@ def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str
 
 def on_fargate(facts: Facts) -> bool | None:
     """Tell whether the example runs on Fargate; None where the cluster's default decides and is not known."""
-    told_by_request = fitting.on_fargate(facts.request or {})
-    return fitting.on_fargate(by_default(facts)) if told_by_request is None else told_by_request
+    told_by_request = capacity.on_fargate(facts.request or {})
+    return capacity.on_fargate(by_default(facts)) if told_by_request is None else told_by_request
 
 
 def by_default(facts: Facts) -> Mapping[str, Any]:

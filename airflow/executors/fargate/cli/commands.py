@@ -30,9 +30,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
-from airflow.executors.fargate import compat
+from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.bridge import compat
 from airflow.executors.fargate.errors import ConfigError, FargateError, RequestError
-from airflow.executors.fargate.explanations import STOPPED_BY_COMMAND
 from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
@@ -42,8 +42,8 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.cli.account import Account
     from airflow.executors.fargate.cli.checks import Row
     from airflow.executors.fargate.cli.containers import Container
-    from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.request import Prepared, RequestBuilder
+    from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
 #: The command of the example for which a request is made; 3.x makes it some 1,100 characters long.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
@@ -207,10 +207,10 @@ def read_config() -> FargateConfig:
 
     :raises ConfigError: with every mistake in them.
     """
-    from airflow.executors.fargate import fragments
-    from airflow.executors.fargate.check import RequestCheck
-    from airflow.executors.fargate.clients import service_model
-    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.aws.clients import service_model
+    from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.request import startup_checks
+    from airflow.executors.fargate.request.validation import RequestCheck
 
     check = RequestCheck(service_model())
     return FargateConfig.from_options(
@@ -218,7 +218,7 @@ def read_config() -> FargateConfig:
         check.launch_types,
         default_region=compat.default_region,
         check_connection=partial(compat.session_maker, region=None),
-        check_requests=partial(fragments.mistakes, check),
+        check_requests=partial(startup_checks.mistakes, check),
     )
 
 
@@ -245,8 +245,8 @@ def _account(config: FargateConfig) -> Account:
 
 
 def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
-    from airflow.executors.fargate.check import RequestCheck
-    from airflow.executors.fargate.request import RequestBuilder
+    from airflow.executors.fargate.request.builder import RequestBuilder
+    from airflow.executors.fargate.request.validation import RequestCheck
 
     return RequestBuilder(config, config.called_function, RequestCheck(account.service_model))
 
@@ -284,8 +284,8 @@ def _words(error: Exception) -> str:
     """Return an error in a sentence, AWS's explained."""
     from botocore.exceptions import ClientError
 
-    from airflow.executors.fargate.classify import judge_error
-    from airflow.executors.fargate.verdict import Verdict
+    from airflow.executors.fargate.aws.classify import judge_error
+    from airflow.executors.fargate.aws.verdict import Verdict
 
     outcome = judge_error(error)
     is_explained = isinstance(error, ClientError) or outcome.verdict is Verdict.CREDENTIALS

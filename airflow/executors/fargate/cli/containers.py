@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from airflow.executors.fargate.ecs import MAX_DESCRIBED, MAX_LISTED
+from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
 from airflow.executors.fargate.launch import Identity
 
 #: The moment at which a task has come into its state, the first that AWS names.

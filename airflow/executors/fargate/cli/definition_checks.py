@@ -22,7 +22,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate import sizes
+from airflow.executors.fargate.aws import sizes
+from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -34,7 +35,6 @@ from airflow.executors.fargate.cli.checks import (
     on_fargate,
     told,
 )
-from airflow.executors.fargate.fitting import providers
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts

@@ -28,8 +28,8 @@ from airflow.executors.fargate.cli.account import Answer, ask
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.account import Account
-    from airflow.executors.fargate.config import FargateConfig
-    from airflow.executors.fargate.request import Prepared
+    from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.request.builder import Prepared
 
 #: No task has this id: AWS draws them at random.
 NO_TASK = "0" * 32

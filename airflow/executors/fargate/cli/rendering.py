@@ -29,16 +29,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.config.template import SECTION
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
-from airflow.executors.fargate.merging import NAMED_LISTS, container_overrides, plain_copy
-from airflow.executors.fargate.request import for_fargate
-from airflow.executors.fargate.tags import PREFIX
-from airflow.executors.fargate.template import SECTION
+from airflow.executors.fargate.request.builder import for_fargate
+from airflow.executors.fargate.request.merging import NAMED_LISTS, container_overrides, plain_copy
+from airflow.executors.fargate.request.tags import PREFIX
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.config import FargateConfig
+    from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.request import RequestBuilder
+    from airflow.executors.fargate.request.builder import RequestBuilder
 
 #: Stands in the request in place of the token; as long as Airflow's own, so that the request has its true size.
 TOKEN = "token-" * 67 + "end"

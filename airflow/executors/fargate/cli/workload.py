@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate import compat
+from airflow.executors.fargate.bridge import compat
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 

@@ -1,0 +1,138 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The calls to Amazon ECS, for many threads; retries are not made here but by the fleet."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+from airflow.executors.fargate.aws.answers import Answer, Page
+
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+MAX_DESCRIBED = 100
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
+MAX_LISTED = 100
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_StopTask.html
+MAX_STOP_REASON = 255
+
+T = TypeVar("T")
+
+
+class Ecs:
+    """
+    Makes the calls. Each returns what AWS answered, parsed, or raises botocore's error.
+
+    :param make_client: returns a new boto3 client for ``ecs``; called again once credentials were refused.
+    """
+
+    def __init__(self, make_client: Callable[[], Any]) -> None:
+        self._make_client = make_client
+        self._client = make_client()
+        #: How many clients were made, and how many are wanted.
+        self._made = self._wanted = 1
+        self._lock = threading.Lock()
+        self._takes_two_filters = True
+
+    @property
+    def service_model(self) -> Any:
+        """The model of the service that botocore ships."""
+        return self._client.meta.service_model
+
+    @property
+    def endpoint_url(self) -> str:
+        """Where the calls go to; a connection to another host that fails is one for credentials."""
+        url: str = self._client.meta.endpoint_url
+        return url
+
+    def renew(self) -> None:
+        """Let the next call make a new client, with the credentials that there are then."""
+        self._wanted += 1
+
+    def close(self) -> None:
+        """Close the connections, of which each thread that made calls has kept one."""
+        # Else they would stay open: what was there when the executor started is kept from the garbage collector.
+        # The oldest botocore that we support cannot close a client.
+        close = getattr(self._client, "close", None)
+        if close is not None:
+            close()
+
+    def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
+        """Call RunTask; with the token of an earlier call it returns what that one started."""
+        return Answer.parse(self._fresh_client().run_task(**request, clientToken=client_token))
+
+    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Answer:
+        """Call DescribeTasks for at most :data:`MAX_DESCRIBED` ECS tasks of one cluster."""
+        return Answer.parse(self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns)))
+
+    def stop_task(self, cluster: str, arn: str, reason: str) -> None:
+        """Call StopTask; the reason is shown by AWS."""
+        self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
+
+    def describe_task_definition(self, arn: str) -> Mapping[str, Any]:
+        """Call DescribeTaskDefinition."""
+        response: Mapping[str, Any] = self._fresh_client().describe_task_definition(taskDefinition=arn)
+        return response
+
+    def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        """Call ListTasks for a page of a deployment's ECS tasks that are to run."""
+        # No desiredStatus: startedBy must be the only filter, and RUNNING is the default.
+        return self._list(next_token, cluster=cluster, startedBy=started_by)
+
+    def list_stopped(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
+        """
+        Call ListTasks for a page of ECS tasks that have stopped; the deployment's are among them.
+
+        The documentation forbids a second filter beside ``startedBy``, though it is reported to work with
+        ``desiredStatus``. So what AWS refuses is asked anew without it, from then on at once.
+        """
+        filters = {"cluster": cluster, "desiredStatus": "STOPPED"}
+        if self._takes_two_filters:
+            try:
+                return self._list(next_token, startedBy=started_by, **filters)
+            except Exception as error:
+                if _code(error) != "InvalidParameterException" or next_token is not None:
+                    raise
+            self._takes_two_filters = False
+        return self._list(next_token, **filters)
+
+    def _list(self, next_token: str | None, **filters: str) -> Page:
+        following = {} if next_token is None else {"nextToken": next_token}
+        return Page.parse(self._fresh_client().list_tasks(maxResults=MAX_LISTED, **following, **filters))
+
+    def _fresh_client(self) -> Any:
+        if self._made != self._wanted:
+            # One thread makes it, which takes a tenth of a second of processor time; the others wait for that.
+            with self._lock:
+                wanted = self._wanted
+                if self._made != wanted:
+                    self._client = self._make_client()
+                    self._made = wanted
+        return self._client
+
+
+def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """Cut a sequence into pieces of at most that size."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _code(error: Exception) -> str | None:
+    """Return the error code of botocore's ClientError; None of any other error."""
+    response = getattr(error, "response", None)
+    return response.get("Error", {}).get("Code") if isinstance(response, Mapping) else None

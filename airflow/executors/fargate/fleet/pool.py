@@ -1,0 +1,80 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Threads that make calls and own nothing: a call goes in, its result goes to whoever asked."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from airflow.executors.fargate.aws.clients import THREAD_NAMES
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a call returned, or the exception that it raised."""
+
+    #: A response repeats the container's command, with its token: it is never logged.
+    value: Any = field(default=None, repr=False)
+    error: BaseException | None = None
+
+
+class DaemonPool:
+    """
+    A fixed number of daemon threads.
+
+    ``concurrent.futures`` will not do: the interpreter joins its workers at exit, so one hanging call would
+    hold up the scheduler's process.
+
+    :param name: what the threads are called, beside a number.
+    :param size: how many calls are made at the same time.
+    """
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Callable[[Result], None]] | None] = (
+            queue.SimpleQueue()
+        )
+        self._threads = 0
+
+    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
+        """Make the call on one of the threads and hand its result to ``then``, on that thread too."""
+        # At the first call; and at later ones, where a thread could not start.
+        while self._threads < self._size:
+            name = f"{THREAD_NAMES}{self._name}-{self._threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._threads += 1
+        self._calls.put((call, then))
+
+    def close(self) -> None:
+        """Let the threads end once the calls that were submitted before are made."""
+        for _ in range(self._threads):
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (job := self._calls.get()) is not None:
+            call, then = job
+            try:
+                result = Result(call())
+            except BaseException as error:
+                result = Result(error=error)
+            then(result)
+            del job, call, then, result  # Or a thread that waits would keep the last answer in memory.

@@ -1,0 +1,221 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Follows ECS tasks to their end, a hundred in a call, and stops those that are not wanted any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from airflow.executors.fargate.aws.arns import cluster_name
+from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.aws.outcome import Outcome, Verdict, judge_task
+from airflow.executors.fargate.fleet.launch_state import Agenda, Run
+from airflow.executors.fargate.fleet.launcher import RESEND_BACK_OFF
+from airflow.executors.fargate.fleet.throttle import BackOff
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.fleet.calls import Calls, Reply
+
+log = logging.getLogger(__name__)
+
+#: Seconds within which an ECS task that AWS has accepted must become known to DescribeTasks.
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (eventual consistency)
+APPEARANCE = 300.0
+#: Seconds that an ECS task which DescribeTasks has known may be unknown to it before it counts as vanished.
+DISAPPEARANCE = 60.0
+MISSING_BACK_OFF = 2.0, 30.0
+#: Seconds until the next look where AWS refuses looks altogether.
+REFUSED_PAUSE = 30.0
+
+
+class Owner(Protocol):
+    """Who is told what is seen."""
+
+    def seen(self, run: Run, outcome: Outcome) -> None:
+        """DescribeTasks has told of an ECS task, or it counts as vanished."""
+
+    def stopped(self, run: Run) -> None:
+        """There is no ECS task to stop."""
+
+
+class Following:
+    """
+    Everything between the ARN of an ECS task and its end.
+
+    Its budget: each ECS task is looked at every ``poll_interval`` seconds, whichever has waited longest first. A call is
+    for up to 100 of one cluster, and takes along those whose turn is a quarter of an interval away, so that runs which
+    began at different times soon share their calls. Where there are more than the rate of calls allows, the interval is
+    the sum over all clusters of ceil(n/100) calls. A look that AWS throttles costs no turn.
+
+    :param calls: makes the calls.
+    :param poll_interval: seconds between two looks at the same ECS task.
+    :param owner: is told what is seen.
+    :param clock: seconds, never going backwards.
+    :param random: returns a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        calls: Calls,
+        poll_interval: float,
+        owner: Owner,
+        clock: Callable[[], float],
+        random: Callable[[], float],
+    ) -> None:
+        self._calls = calls
+        self._poll_interval = poll_interval
+        self._owner = owner
+        self._clock = clock
+        #: By the name of the cluster, since a call is for one cluster, however it is spelled.
+        self._due: dict[str, Agenda] = {}
+        self._stops = Agenda()
+        self._failures = 0  # of DescribeTasks, in a row
+        self._again = BackOff(*RESEND_BACK_OFF, random)
+        self._missing = BackOff(*MISSING_BACK_OFF, random)
+
+    def add(self, run: Run, delay: float | None = None) -> None:
+        """Look at a run's ECS task after so many seconds: not before AWS can know a new one."""
+        run.look_at = self._clock() + (self._poll_interval if delay is None else delay)
+        self._put(run)
+
+    def _put(self, run: Run) -> None:
+        self._due.setdefault(cluster_name(run.arn or "", run.cluster), Agenda()).put(run.look_at, run)
+
+    @property
+    def stops_open(self) -> int:
+        """How many ECS tasks are to be stopped and have not been asked to."""
+        return len(self._stops) + self._calls.stop.under_way
+
+    def stop(self, run: Run, delay: float = 0.0) -> None:
+        """Stop a run's ECS task, for the run's ``stop_reason``."""
+        self._stops.put(self._clock() + delay, run)
+
+    def clear(self) -> None:
+        """Forget all turns; the fleet enters the runs anew."""
+        self._due.clear()
+        self._stops.clear()
+
+    def work(self) -> float | None:
+        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        now = self._clock()
+        while self._calls.admits(self._calls.stop) and (run := self._stops.take(now)):
+            self._calls.stop_task(run, self._stop_answered)
+        while self._calls.admits(self._calls.watch) and (cluster := self._first(now)):
+            self._describe(cluster, now)
+        look = min((first for due in self._due.values() if (first := due.first()) is not None), default=None)
+        self._calls.watch.is_waiting = look is not None and look <= now
+        turns = (
+            self._calls.turn(self._calls.watch, look),
+            self._calls.turn(self._calls.stop, self._stops.first()),
+        )
+        return min((turn for turn in turns if turn is not None), default=None)
+
+    def _first(self, now: float) -> str | None:
+        """Return the cluster with the ECS task that has waited longest for its look; None where none is due."""
+        turns = {name: due.first() for name, due in self._due.items()}
+        self._due = {name: due for name, due in self._due.items() if turns[name] is not None}
+        due = [(first, name) for name, first in turns.items() if first is not None and first <= now]
+        return min(due)[1] if due else None
+
+    def _describe(self, cluster: str, now: float) -> None:
+        due, soon = self._due[cluster], now + self._poll_interval / 4
+        batch: list[Run] = []
+        while len(batch) < MAX_DESCRIBED and (run := due.take(soon)):
+            batch.append(run)
+        self._calls.describe_tasks(cluster, [run.arn or "" for run in batch], self._described, batch)
+
+    def _described(self, runs: Sequence[Run], reply: Reply) -> None:
+        if reply.problem is not None:
+            self._not_described(runs, reply.problem)
+            return
+        self._failures = 0
+        tasks = {task.arn: task for task in reply.value.tasks}
+        missing = reply.value.missing
+        for run in runs:
+            if run.over:
+                continue
+            task = tasks.get(run.arn or "")
+            if task is None:
+                self._not_told_of(run, run.arn in missing)
+                continue
+            run.seen, run.missing_since, run.last_status = True, None, task.last_status
+            self._owner.seen(run, judge_task(task, run.container_name))
+            if not run.over and run.arn:
+                self.add(run)
+
+    def _not_described(self, runs: Sequence[Run], problem: Outcome) -> None:
+        """No answer: each ECS task is as it was; ask again."""
+        if problem.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
+            for run in runs:  # All calls wait: whoever was first is first still.
+                self._put(run)
+            return
+        self._failures += 1
+        refused = problem.verdict is Verdict.FAILED
+        if self._failures == 1 or refused:
+            log.warning(
+                "DescribeTasks has failed, %d ECS tasks are asked for later: %s", len(runs), problem.reason
+            )
+        delay = REFUSED_PAUSE if refused else self._again(self._failures)
+        for run in runs:
+            self.add(run, delay)
+
+    def _not_told_of(self, run: Run, missing: bool) -> None:
+        """
+        Look again, later: MISSING soon after RunTask is AWS's eventual consistency, and only for ever is it the end.
+
+        :param missing: whether AWS said so; an answer that does not list the ECS task is given more time.
+        """
+        if not self._is_gone(run, missing):
+            looks = 1 + int((self._clock() - (run.missing_since or 0.0)) / self._poll_interval)
+            self.add(run, self._missing(looks))
+            return
+        been = "no longer knows" if run.seen else "has never come to know"
+        said = "MISSING" if missing else "it is not listed"
+        reason = f"AWS {been} the ECS task {run.arn} (DescribeTasks: {said}), so its end cannot be told."
+        self._owner.seen(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
+
+    def _is_gone(self, run: Run, missing: bool) -> bool:
+        """Tell whether AWS has not known the ECS task for so long that it counts as gone."""
+        now = self._clock()
+        if run.missing_since is None:
+            run.missing_since = now
+        since = run.missing_since if run.seen else run.accepted_at
+        return now - since >= (DISAPPEARANCE if run.seen and missing else APPEARANCE)
+
+    def _stop_answered(self, runs: Sequence[Run], reply: Reply) -> None:
+        (run,) = runs
+        problem = reply.problem
+        if problem is None:
+            return
+        if problem.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
+            self.stop(run)
+            return
+        run.stop_failures += 1
+        if problem.verdict is Verdict.FAILED and "task was not found" in problem.reason:
+            if self._is_gone(run, missing=True):
+                self._owner.stopped(run)
+            else:  # It has been accepted or seen, so AWS may know it again soon.
+                self.stop(run, self._missing(run.stop_failures))
+        elif problem.verdict is Verdict.FAILED:
+            # It runs on until the permission is there.
+            log.error("StopTask for %s, ECS task %s, is refused: %s", run, run.arn, problem.reason)
+            self.stop(run, REFUSED_PAUSE)
+        else:
+            self.stop(run, self._again(run.stop_failures))

@@ -1,0 +1,67 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What botocore's validator finds in a request, in words without values; and where a member belongs that it does not know."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.request.merging import RESERVED
+
+if TYPE_CHECKING:
+    from botocore.model import Shape
+
+#: What another executor takes in the place of run_task members.
+OF_KUBERNETES = ("pod_override", "KubernetesExecutor")
+
+
+def misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
+    """Return a sentence for each member that belongs elsewhere: it says where."""
+    overrides = shape.members["overrides"]
+    container = overrides.members["containerOverrides"].member
+    found = {}
+    for name in request:
+        if name in OF_KUBERNETES:
+            example = '{"overrides": {"cpu": "1024", "memory": "2048"}}'
+            found[name] = f"{name} is for the KubernetesExecutor: write run_task members, such as {example}"
+        elif isinstance(name, str) and name not in shape.members and name in overrides.members:
+            found[name] = f'{name} belongs in overrides: write {{"overrides": {{"{name}": ...}}}}'
+        elif isinstance(name, str) and name not in shape.members and name in container.members:
+            where = f'{{"overrides": {{"containerOverrides": [{{"{name}": ...}}]}}}}'
+            found[name] = f"{name} belongs in the override of a container: write {where}"
+    return found
+
+
+def without_values(errors: Any) -> list[str]:
+    """Say what the validator found without the values, which can hold a token or a password."""
+    if not errors.has_errors():
+        return []
+    try:
+        report = errors.generate_report()
+    except Exception as error:  # The report shows values, and showing a user's object can raise anything.
+        return [f"a value of a wrong type cannot even be shown: {type(error).__name__}"]
+    # A value can have lines of its own, and words such as these: all that is before the last of them goes.
+    mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", report)
+    mistakes = [re.sub(r", value: .*, (?=valid )", ", ", mistake, flags=re.DOTALL) for mistake in mistakes]
+    return [re.sub(r"(?<=, must be one of: ).*$", _without_reserved, mistake) for mistake in mistakes]
+
+
+def _without_reserved(allowed: re.Match[str]) -> str:
+    """Leave out of a list of members those that are refused as well."""
+    return ", ".join(name for name in allowed.group().split(", ") if name not in RESERVED)

@@ -1,0 +1,115 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Where a container and its log are to be seen: addresses made of an ARN."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.aws.arns import (
+    container_link,
+    launched,
+    log_link,
+    region,
+    task_id,
+    whereabouts,
+)
+
+ID = "0123456789abcdef0123456789abcdef"
+
+
+AWS = "https://{region}.console.aws.amazon.com"
+PAGE = "/ecs/v2/clusters/{cluster}/tasks/{id}/configuration?region={region}"
+
+
+@pytest.mark.parametrize(
+    ("arn", "cluster", "link"),
+    [
+        (
+            f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}",
+            "another",
+            (AWS + PAGE).format(region="eu-west-1", cluster="airflow", id=ID),
+        ),
+        (
+            f"arn:aws-cn:ecs:cn-north-1:123456789012:task/airflow/{ID}",
+            "airflow",
+            "https://cn-north-1.console.amazonaws.cn"
+            + PAGE.format(region="cn-north-1", cluster="airflow", id=ID),
+        ),
+        (
+            f"arn:aws-us-gov:ecs:us-gov-west-1:123456789012:task/airflow/{ID}",
+            "airflow",
+            "https://us-gov-west-1.console.amazonaws-us-gov.com"
+            + PAGE.format(region="us-gov-west-1", cluster="airflow", id=ID),
+        ),
+        # From before 2018, without the cluster.
+        (
+            f"arn:aws:ecs:us-east-1:123456789012:task/{ID}",
+            "arn:aws:ecs:us-east-1:123456789012:cluster/fleet",
+            (AWS + PAGE).format(region="us-east-1", cluster="fleet", id=ID),
+        ),
+        (
+            f"arn:aws:ecs:us-east-1:123456789012:task/{ID}",
+            "default",
+            (AWS + PAGE).format(region="us-east-1", cluster="default", id=ID),
+        ),
+        # A partition whose console nobody has told us of, and what is no ARN of a task.
+        (f"arn:aws-iso:ecs:us-iso-east-1:123456789012:task/airflow/{ID}", "airflow", None),
+        ("arn:aws:ecs:us-east-1:123456789012:cluster/airflow", "airflow", None),
+        ("6f9619ff-8b86-d011-b42d-00c04fc964ff", "airflow", None),
+        ("arn:aws:ecs:us-east-1:123456789012:task/a/b c", "airflow", None),
+        ("", "airflow", None),
+    ],
+)
+def test_a_container_has_its_page(arn, cluster, link):
+    """In each partition's own console, in the container's Region; without a console there is no link."""
+    assert container_link(arn, cluster) == link
+    assert whereabouts(arn, cluster) == (
+        f"Container {task_id(arn)}: {link}" if link else f"Container {task_id(arn)}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arn", "told"),
+    [
+        (f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}", "eu-west-1"),
+        ("arn:aws:ecs:eu-west-1:123456789012:cluster/airflow", None),
+        ("no-arn", None),
+    ],
+)
+def test_an_arn_tells_its_region(arn, told):
+    """Whoever reads a container's log asks the Region that it runs in."""
+    assert region(arn) == told
+
+
+def test_a_log_has_its_page():
+    """Names are quoted as CloudWatch's console does it; the log can be in another Region than the container."""
+    arn = f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}"
+    assert log_link(arn, "eu-central-1", "/ecs/my airflow", f"ecs/airflow/{ID}") == (
+        "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
+        f"#logsV2:log-groups/log-group/$252Fecs$252Fmy$2520airflow/log-events/ecs$252Fairflow$252F{ID}"
+    )
+    assert log_link("arn:aws-iso:ecs:x:1:task/a/b", "x", "group", "stream") is None
+
+
+@pytest.mark.parametrize(("attempt", "begin"), [(1, "Launched in"), (2, "Attempt 2: launched in")])
+def test_a_launch_is_told_with_its_container(attempt, begin):
+    """The link comes last, so that nothing that follows becomes part of it."""
+    arn = f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}"
+    told = launched(arn, "airflow", attempt)
+    assert told.startswith(begin)
+    assert told.endswith(f"Container {ID}: {container_link(arn)}")

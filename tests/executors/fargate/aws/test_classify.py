@@ -1,0 +1,346 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What an error of a call means: whose it is, by its code, or by whole phrases of AWS's."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from botocore import exceptions
+from botocore.exceptions import ClientError
+
+from airflow.executors.fargate.aws import credentials
+from airflow.executors.fargate.aws.classify import (
+    CREDENTIAL_CODES,
+    THROTTLE_CODES,
+    judge_error,
+    no_credentials,
+)
+from airflow.executors.fargate.aws.credentials import CREDENTIAL_ERRORS, OWN_OPERATIONS, assumed_role
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+
+ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
+ROLE = "arn:aws:iam::123456789012:role/service-role/scheduler"
+ECS = "https://ecs.us-east-1.amazonaws.com/"
+STS = "https://sts.us-east-1.amazonaws.com/"
+
+
+def client_error(code, message="words of AWS", status=400, operation="RunTask", **members):
+    """Return botocore's own error for an answer of AWS."""
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError({**answer, **members}, operation)
+
+
+def judge(error, endpoint_url=None, role=None):
+    return judge_error(error, endpoint_url, lambda: role)
+
+
+class TestCodes:
+    @pytest.mark.parametrize(
+        ("error", "verdict"),
+        [
+            *((client_error(code), Verdict.THROTTLED) for code in sorted(THROTTLE_CODES)),
+            (client_error("ThrottlingException", status=503), Verdict.THROTTLED),
+            *((client_error(code), Verdict.CREDENTIALS) for code in sorted(CREDENTIAL_CODES)),
+            (client_error("ExpiredTokenException", status=403), Verdict.CREDENTIALS),
+            # Where nobody knows whether it was done.
+            (client_error("ServerException", status=500), Verdict.IN_DOUBT),
+            (client_error("ServerException"), Verdict.IN_DOUBT),
+            (client_error("InternalFailure", status=500), Verdict.IN_DOUBT),
+            (client_error("ServiceUnavailable", status=503), Verdict.IN_DOUBT),
+            (client_error("NobodyKnowsThis", status=500), Verdict.IN_DOUBT),
+            (client_error("ServerException", "Capacity is unavailable at this time", 500), Verdict.IN_DOUBT),
+            *(
+                (client_error(str(status), status=status), Verdict.IN_DOUBT)
+                for status in (413, 500, 502, 504)
+            ),
+            (client_error("", status=400), Verdict.IN_DOUBT),
+            # Where the token has started something before.
+            (client_error("ConflictException", resourceIds=[ARN]), Verdict.ACCEPTED),
+            (client_error("ConflictException", resourceIds=[ARN, "arn:other"]), Verdict.ACCEPTED),
+            # What trying again would not change.
+            (client_error("ConflictException"), Verdict.FAILED),
+            (client_error("ConflictException", resourceIds=[""]), Verdict.FAILED),
+            (client_error("AccessDeniedException", status=403), Verdict.FAILED),
+            (client_error("BlockedException"), Verdict.FAILED),
+            (client_error("PlatformUnknownException"), Verdict.FAILED),
+            (client_error("ClusterNotFoundException"), Verdict.FAILED),
+            (client_error("InvalidParameterException", "TaskDefinition is inactive"), Verdict.FAILED),
+            (client_error("AccessDeniedException", "Request limit exceeded"), Verdict.FAILED),
+            (client_error("NobodyKnowsThis"), Verdict.FAILED),
+        ],
+        ids=lambda value: value.response["Error"]["Code"] if isinstance(value, ClientError) else value.value,
+    )
+    def test_each_has_its_verdict(self, error, verdict):
+        """The code says whether something was started, and whether to try again."""
+        outcome = judge(error)
+        assert outcome.verdict is verdict
+        assert outcome.reason
+        assert outcome.arn == (ARN if verdict is Verdict.ACCEPTED else None)
+        assert not outcome.started
+
+    def test_one_that_is_unknown_is_told_with_nothing_invented(self):
+        """Code and message, and no guess at a meaning."""
+        assert judge(client_error("NewException", "AGENT Smith.")).reason == "NewException: AGENT Smith."
+
+
+class TestOnTheWay:
+    @pytest.mark.parametrize(
+        ("error", "verdict"),
+        [
+            (exceptions.ReadTimeoutError(endpoint_url=ECS), Verdict.IN_DOUBT),
+            (exceptions.ConnectTimeoutError(endpoint_url=ECS), Verdict.IN_DOUBT),
+            (exceptions.EndpointConnectionError(endpoint_url=ECS), Verdict.IN_DOUBT),
+            (exceptions.ConnectionClosedError(endpoint_url=ECS), Verdict.IN_DOUBT),
+            (exceptions.SSLError(endpoint_url=ECS, error="no"), Verdict.IN_DOUBT),
+            (exceptions.ProxyConnectionError(proxy_url="http://proxy"), Verdict.IN_DOUBT),
+            (exceptions.HTTPClientError(error=OSError("reset")), Verdict.IN_DOUBT),
+            (exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), Verdict.IN_DOUBT),
+            (exceptions.ParamValidationError(report="Missing required parameter"), Verdict.FAILED),
+            (ConnectionResetError("peer"), Verdict.IN_DOUBT),
+            (ValueError("anything"), Verdict.IN_DOUBT),
+            (KeyboardInterrupt(), Verdict.IN_DOUBT),
+        ],
+        ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.value,
+    )
+    @pytest.mark.parametrize("endpoint_url", [None, ECS])
+    def test_each_has_its_verdict(self, error, verdict, endpoint_url):
+        """An error without an answer leaves the call in doubt, unless it is known never to have been sent."""
+        outcome = judge(error, endpoint_url)
+        assert outcome.verdict is verdict
+        assert type(error).__name__ in outcome.reason
+
+    def test_answer_that_cannot_be_read_leaves_the_call_in_doubt(self):
+        """What botocore cannot parse may be the answer to a call that was carried out."""
+        from botocore.parsers import ResponseParserError
+
+        assert judge(ResponseParserError("no XML")).verdict is Verdict.IN_DOUBT
+
+    @pytest.mark.parametrize("code", ["502", "413", ""])
+    def test_page_that_is_no_error_of_aws_is_not_told(self, code):
+        """Whatever stands in the body of such an answer, also the request itself, is nothing for a log."""
+        outcome = judge(client_error(code, "<html>You sent: bearer-token", status=502))
+        assert outcome.verdict is Verdict.IN_DOUBT
+        assert "bearer-token" not in outcome.reason
+        assert "502" in outcome.reason or code == "413"
+
+    def test_refused_parameters_do_not_tell_their_values(self):
+        """The message of botocore's error repeats what was passed, and that can be a password."""
+        error = exceptions.ParamValidationError(report="Invalid type for parameter x, value: hunter2")
+        assert "hunter2" not in judge(error).reason
+
+    def test_error_that_cannot_be_shown_gets_a_verdict(self):
+        """An exception whose message raises is in doubt like any other."""
+
+        class Shy(Exception):
+            def __str__(self):
+                raise RuntimeError
+
+        assert judge(Shy()) == Outcome(Verdict.IN_DOUBT, "Shy: (Shy)")
+
+
+#: What fails where botocore gets credentials: (error, whether the role is told, what else is).
+WITHOUT_CREDENTIALS = [
+    # https://github.com/aws/aws-cli/issues/7194, https://github.com/awslabs/aws-sdk-rust/issues/827
+    (
+        client_error(
+            "InvalidIdentityToken", "No OpenIDConnect provider found", operation="AssumeRoleWithWebIdentity"
+        ),
+        True,
+        (
+            "AssumeRoleWithWebIdentity",
+            "InvalidIdentityToken: No OpenIDConnect provider found",
+            "trust policy",
+        ),
+    ),
+    (
+        client_error(
+            "IDPCommunicationError", "Couldn't retrieve the key", operation="AssumeRoleWithWebIdentity"
+        ),
+        True,
+        ("AssumeRoleWithWebIdentity", "IDPCommunicationError", "identity provider"),
+    ),
+    (
+        client_error(
+            "AccessDenied", "Not authorized to perform it", 403, operation="AssumeRoleWithWebIdentity"
+        ),
+        True,
+        ("AssumeRoleWithWebIdentity", "AccessDenied", "service account"),
+    ),
+    (
+        client_error(
+            "AccessDenied",
+            "User: arn:aws:iam::123456789012:user/a is not authorized to perform: sts:AssumeRole on resource: "
+            "arn:aws:iam::210987654321:role/other",
+            403,
+            operation="AssumeRole",
+        ),
+        False,
+        ("AssumeRole for the role arn:aws:iam::210987654321:role/other fails", "sts:AssumeRole"),
+    ),
+    (client_error("ExpiredTokenException", operation="AssumeRole"), True, ("AssumeRole", "ExpiredToken")),
+    (client_error("Throttling", "Rate exceeded", operation="AssumeRole"), True, ("AssumeRole", "Throttling")),
+    (client_error("503", "<html>", 503, operation="AssumeRole"), True, ("AssumeRole", "HTTP status 503")),
+    (
+        client_error("InternalFailure", status=500, operation="AssumeRole"),
+        True,
+        ("AssumeRole", "InternalFailure"),
+    ),
+    (client_error("AccessDenied", operation="AssumeRoleWithSAML"), True, ("AssumeRoleWithSAML", "SAML")),
+    (client_error("AccessDenied", operation="GetSessionToken"), False, ("GetSessionToken", "connection")),
+    (
+        client_error("UnauthorizedException", "Session token not found", operation="GetRoleCredentials"),
+        False,
+        ("GetRoleCredentials", "UnauthorizedException", "aws sso login"),
+    ),
+    (client_error("InvalidGrantException", operation="CreateToken"), False, ("CreateToken", "aws sso login")),
+    (exceptions.NoCredentialsError(), False, ("Unable to locate credentials", "profile")),
+    (
+        exceptions.PartialCredentialsError(provider="env", cred_var="AWS_SECRET_ACCESS_KEY"),
+        False,
+        ("AWS_SECRET_ACCESS_KEY",),
+    ),
+    (
+        exceptions.CredentialRetrievalError(provider="custom-process", error_msg="no"),
+        False,
+        ("custom-process",),
+    ),
+    (exceptions.MetadataRetrievalError(error_msg="Received non 200 response"), False, ("non 200",)),
+    (exceptions.SSOTokenLoadError(error_msg="expired"), False, ("aws sso login",)),
+    (exceptions.UnauthorizedSSOTokenError(), False, ("aws sso login",)),
+    (exceptions.TokenRetrievalError(provider="sso", error_msg="no"), False, ("TokenRetrievalError",)),
+    (exceptions.ProfileNotFound(profile="prod"), False, ("prod",)),
+    (
+        exceptions.EndpointConnectionError(endpoint_url=STS),
+        True,
+        ("sts.us-east-1.amazonaws.com cannot be reached",),
+    ),
+    (exceptions.ConnectTimeoutError(endpoint_url=STS), True, ("sts.us-east-1.amazonaws.com", "VPC endpoint")),
+    (exceptions.ReadTimeoutError(endpoint_url=STS), True, ("sts.us-east-1.amazonaws.com",)),
+    (
+        exceptions.EndpointConnectionError(
+            endpoint_url="https://portal.sso.eu-west-1.amazonaws.com/federation"
+        ),
+        True,
+        ("portal.sso.eu-west-1.amazonaws.com",),
+    ),
+]
+
+
+class TestCredentials:
+    @pytest.mark.parametrize(
+        ("error", "names_role", "told"), WITHOUT_CREDENTIALS, ids=lambda v: type(v).__name__
+    )
+    @pytest.mark.parametrize("endpoint_url", [None, ECS, "http://127.0.0.1:5000"])
+    def test_what_fails_where_they_come_from_is_no_error_of_ecs(self, error, names_role, told, endpoint_url):
+        """Whatever its code: nothing was sent to ECS; the call, its error, the role and the remedy are told."""
+        outcome = judge(error, endpoint_url, role=ROLE)
+        assert outcome.verdict is Verdict.CREDENTIALS
+        assert outcome.reason.startswith("There are no credentials")
+        assert outcome.reason.endswith(".")
+        assert (ROLE in outcome.reason) == names_role
+        for words in told:
+            assert words in outcome.reason
+
+    @pytest.mark.parametrize(
+        ("url", "endpoint_url", "verdict"),
+        [
+            ("http://127.0.0.1:4566/", "http://127.0.0.1:5000", Verdict.CREDENTIALS),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", Verdict.IN_DOUBT),
+            ("https://ECS.us-east-1.amazonaws.com/", ECS, Verdict.IN_DOUBT),
+            ("https://vpce-1.sts.us-east-1.vpce.amazonaws.com/", ECS, Verdict.CREDENTIALS),
+            # Nobody knows whose an unknown host is where nobody says where the call was to go.
+            ("http://127.0.0.1:4566/", None, Verdict.IN_DOUBT),
+            ("https://logs.us-east-1.amazonaws.com/", None, Verdict.IN_DOUBT),
+            ("https://sts-fips.us-east-1.amazonaws.com/", None, Verdict.CREDENTIALS),
+            ("https://statistics.example.com/", None, Verdict.IN_DOUBT),
+            ("http://[", ECS, Verdict.IN_DOUBT),
+        ],
+    )
+    @pytest.mark.parametrize("kind", [exceptions.EndpointConnectionError, exceptions.ReadTimeoutError])
+    def test_host_that_was_not_to_be_called_is_where_they_come_from(self, url, endpoint_url, verdict, kind):
+        """Also with an endpoint of one's own; the host of ECS itself leaves the call in doubt."""
+        assert judge(kind(endpoint_url=url), endpoint_url).verdict is verdict
+
+    @pytest.mark.parametrize("operation", sorted(OWN_OPERATIONS))
+    def test_refusal_of_an_own_call_is_its_own(self, operation):
+        """What the executor calls itself is judged by its code."""
+        error = client_error("AccessDeniedException", operation=operation)
+        assert judge(error).verdict is Verdict.FAILED
+        assert no_credentials(error) is None
+
+    def test_own_calls_are_all_that_the_package_makes(self):
+        """No method of a client is called in the package but these."""
+        folder = Path(credentials.__file__).parents[1]
+        sources = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
+        client = r"(?:_fresh_client\(\)|\becs|\blogs|client\(\"sts\"\)|_client\(\w+\)|_client)"
+        verbs = "run|list|stop|describe|get|start|filter|create|put"
+        called = set(re.findall(rf"{client}\.((?:{verbs})_(?!paginator)\w+)", sources))
+        named = {"".join(word.capitalize() for word in name.split("_")) for name in called}
+        assert {"RunTask", "StopTask", "ListTasks", "DescribeTasks"} <= named
+        assert {
+            name for name in named if not name.startswith(("ListRunning", "ListStopped"))
+        } <= OWN_OPERATIONS
+
+    def test_errors_of_botocore_that_are_known_by_name_exist(self):
+        """The names by which this module, which does not import botocore, knows its errors are botocore's."""
+        newer = {"LoginError", "UnknownTokenProviderError"}
+        assert [name for name in CREDENTIAL_ERRORS - newer if not hasattr(exceptions, name)] == []
+
+    def test_role_is_asked_for_only_where_it_is_not_told(self):
+        """Reading the profile takes time on the fleet's thread."""
+
+        def role():
+            raise AssertionError("asked")
+
+        for error, names_role, _ in WITHOUT_CREDENTIALS:
+            if not names_role:
+                assert judge_error(error, ECS, role).verdict is Verdict.CREDENTIALS
+        assert judge_error(client_error("AccessDeniedException"), ECS, role).verdict is Verdict.FAILED
+
+
+class TestAssumedRole:
+    @pytest.fixture
+    def profile(self, tmp_path, monkeypatch):
+        """Let the configuration have a default profile and another one, each with a role."""
+        for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "AWS_DEFAULT_PROFILE"):
+            monkeypatch.delenv(name, raising=False)
+        file = tmp_path / "config"
+        file.write_text(
+            "[default]\nrole_arn = of-default\n[profile prod]\nrole_arn = of-prod\n", encoding="utf-8"
+        )
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+        return monkeypatch.setenv
+
+    @pytest.mark.parametrize(
+        ("environment", "role"),
+        [
+            ({}, "of-default"),
+            ({"AWS_PROFILE": "prod"}, "of-prod"),
+            ({"AWS_ROLE_ARN": ROLE}, ROLE),
+            ({"AWS_ROLE_ARN": ROLE, "AWS_PROFILE": "prod"}, "of-prod"),
+            ({"AWS_PROFILE": "nowhere"}, None),
+        ],
+    )
+    def test_is_that_of_the_environment_or_of_the_profile(self, environment, role, profile):
+        """As botocore chooses: a profile that is named comes before the role of the environment."""
+        for name, value in environment.items():
+            profile(name, value)
+        assert assumed_role() == role

@@ -1,0 +1,469 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What AWS says means the same whichever way it comes, and has its explanation; what users call things means nothing."""
+
+from __future__ import annotations
+
+import pytest
+from botocore.exceptions import ClientError
+
+from airflow.executors.fargate.aws.answers import Answer, EcsTask
+from airflow.executors.fargate.aws.explanations import ANY_EXIT, EXIT_CODES, EXPLANATIONS, STOPPED_BY_COMMAND
+from airflow.executors.fargate.aws.outcome import judge_error, judge_run_task, judge_task
+from airflow.executors.fargate.aws.said import Said, explain, find, leading_word
+from airflow.executors.fargate.aws.verdict import Verdict
+
+ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
+ENI = "Unexpected EC2 error while attempting to Create Network Interface with public IP assignment {} in subnet '{}': {}"
+SECURITY_GROUP = "Error retrieving security group information for [sg-1]: {} (ErrorCode: {})"
+
+
+def as_error(code, message):
+    answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+    return judge_error(ClientError(answer, "RunTask"), role=lambda: None)
+
+
+def as_failure(reason):
+    return judge_run_task(Answer.parse({"tasks": [], "failures": [{"arn": ARN, "reason": reason}]}))
+
+
+def as_end(stopped_reason, stop_code="TaskFailedToStart", **container):
+    task = {"taskArn": ARN, "lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": stopped_reason}
+    return judge_task(EcsTask.parse({**task, "containers": [{"name": "airflow", **container}]}), "airflow")
+
+
+#: No capacity: (what AWS says, what is told). Where no source stands, it is AWS's page api_failures_messages.
+NO_CAPACITY = [
+    ("RESOURCE:CPU", "no room"),
+    ("RESOURCE:MEMORY", "no room"),
+    ("RESOURCE:PORTS", "no room"),
+    ("RESOURCE:ENI", "no room"),
+    ("RESOURCE:GPU", "no room"),
+    ("EMPTY CAPACITY PROVIDER", "Auto Scaling"),
+    ("NO ACTIVE INSTANCES", "Auto Scaling"),
+    (
+        "Capacity is unavailable at this time. Please try again later or in a different availability zone",
+        "Availability Zones",
+    ),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-event-messages.html
+    ("You've reached the limit on the number of vCPUs you can run concurrently", "quota of Fargate vCPUs"),
+    (
+        "You\u2019ve reached the limit on the number of tasks you can run concurrently",
+        "quota of Fargate tasks",
+    ),
+    ("The requested CPU configuration is above your limit.", "smaller than the size"),
+    ("The requested MEMORY configuration is above your limit.", "smaller than the size"),
+    ("No Container Instances were found in your cluster.", "[fargate] launch_type"),
+    ("(service a) was unable to place a task. Reason: RESOURCE:CPU", "no room"),
+    (
+        (
+            "service a was unable to place a task because no container instance met all of its requirements. The closest "
+            "matching container-instance b has insufficient CPU units available."
+        ),
+        "no room",
+    ),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
+    ("Tasks provisioning capacity limit exceeded.", "PROVISIONING"),
+    ("You've reached the limit on tasks in the PROVISIONING state.", "PROVISIONING"),
+    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+    (
+        ENI.format("enabled", "subnet-0ab1", "InsufficientFreeAddressesInSubnet"),
+        "Subnet subnet-0ab1 has no free addresses",
+    ),
+    (ENI.format("disabled", "subnet-0ab1", "NetworkInterfaceLimitExceeded"), "quota of network interfaces"),
+    ("Your Spot Task was interrupted.", "on-demand"),
+]
+#: Away for a while. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+AWAY = [
+    (SECURITY_GROUP.format("Request limit exceeded.", "RequestLimitExceeded"), "EC2 throttles"),
+    (
+        SECURITY_GROUP.format("AWS was not able to validate the provided access credentials", "AuthFailure"),
+        "EC2 does not accept",
+    ),
+    (
+        SECURITY_GROUP.format("The service is unavailable. Please try again shortly.", "Unavailable"),
+        "not available",
+    ),
+    (SECURITY_GROUP.format("An internal error has occurred", "InternalFailure"), "error of its own"),
+    (SECURITY_GROUP.format("An internal error has occurred", "InternalError"), "error of its own"),
+    ("Error retrieving subnet information for [subnet-1]: Request limit exceeded.", "EC2 throttles"),
+    (ENI.format("enabled", "subnet-0ab1", "RequestLimitExceeded"), "EC2 throttles"),
+]
+#: Words of which AWS makes names, or which users take for names: none of them chooses anything.
+OF_USERS = [
+    ("InvalidParameterException", "Role arn:aws:iam::123456789012:role/db-maintenance is not valid"),
+    ("InvalidParameterException", "nightly-maintenance:3 cannot be used"),
+    ("InvalidParameterException", "Override for container named AGENT_NAME is not allowed"),
+    ("InvalidParameterException", "location is not a member"),
+    ("InvalidParameterException", "Invalid tag RESOURCE:CPU-LOCATION-ATTRIBUTE"),
+    ("InvalidParameterException", "my-NO-ACTIVE-INSTANCES is no name"),
+    ("ClientException", "family OutOfMemoryError-UserInitiated-SpotInterruption has no revision"),
+    ("ClientException", "secret-maintenance-service-linked-role"),
+    ("ClientException", "AGENT"),
+]
+
+
+class TestWays:
+    @pytest.mark.parametrize("code", ["ClientException", "InvalidParameterException"])
+    @pytest.mark.parametrize(("words", "told"), NO_CAPACITY)
+    def test_no_capacity(self, words, told, code):
+        """As an error, as a failure, and as the end of an ECS task that never started, it waits or falls back."""
+        if words.startswith("RESOURCE") or "Reason: RESOURCE" in words:
+            outcomes = [as_failure(words), as_end(words), as_end(f"TaskFailedToStart: {words}")]
+        else:
+            outcomes = [as_error(code, words), as_failure(words), as_end(words), as_end(words, None)]
+        for outcome in outcomes:
+            assert outcome.verdict is Verdict.NO_CAPACITY
+            assert told in outcome.reason
+            assert words.rstrip(".") in outcome.reason
+
+    @pytest.mark.parametrize("code", ["ClientException", "InvalidParameterException"])
+    @pytest.mark.parametrize(("words", "told"), AWAY)
+    def test_away_for_a_while(self, words, told, code):
+        """What EC2 could not tell ECS at the moment, it can tell soon."""
+        for outcome in (as_error(code, words), as_failure(words), as_end(words)):
+            assert outcome.verdict is Verdict.AWAY
+            assert told in outcome.reason
+
+    @pytest.mark.parametrize("judged", [as_failure, as_end])
+    @pytest.mark.parametrize("words", ["AGENT", "TaskFailedToStart: AGENT", 'a encountered error "AGENT".'])
+    def test_agent_that_reconnects_is_away(self, judged, words):
+        """It takes a minute. https://github.com/dagster-io/dagster/issues/34125"""
+        assert judged(words).verdict is Verdict.AWAY
+        assert "not connected" in judged(words).reason
+
+    @pytest.mark.parametrize("words", ["Rate exceeded", SECURITY_GROUP.format("Rate exceeded", "Throttling")])
+    def test_throttle_within_another_error_slows_down(self, words):
+        """As an error it is RunTask's own; what was answered or accepted was not throttled, and waits alone."""
+        assert as_error("InvalidParameterException", words).verdict is Verdict.THROTTLED
+        assert as_error("AccessDeniedException", words).verdict is Verdict.FAILED
+
+    @pytest.mark.parametrize(("code", "message"), OF_USERS)
+    def test_names_of_users_choose_nothing(self, code, message):
+        """They stand within AWS's words: the error's code alone is explained."""
+        told = as_error(code, message)
+        assert told.verdict is Verdict.FAILED
+        assert told.reason.startswith("AWS refuses the call (AWS: ")
+        for judged in (as_failure(f"Sorry, {message}"), as_end(f"Sorry, {message}")):
+            assert judged.verdict is Verdict.LAUNCH_AGAIN
+        assert as_failure(f"Sorry, {message}").reason == f"Sorry, {message}."
+
+    @pytest.mark.parametrize(
+        "reason", ["LOCATION", "ATTRIBUTE", "MemberOf placement constraint unsatisfied.", "INACTIVE"]
+    )
+    def test_what_instances_lack_costs_an_attempt(self, reason):
+        """It may be another instance's turn next; each has a remedy."""
+        for outcome in (as_failure(reason), as_end(f"TaskFailedToStart: {reason}")):
+            assert outcome.verdict is Verdict.LAUNCH_AGAIN
+            assert f"{reason.rstrip('.')}). " in outcome.reason
+            assert not outcome.reason.startswith("AWS could not start")
+
+
+#: The reason of a container or of an ECS task that did not start, with what is told of it:
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
+REASONS = [
+    (
+        "CannotPullECRContainerError: AccessDeniedException: User: u is not authorized to perform: ecr:GetAuthorizationToken",
+        "execution role may not pull",
+    ),
+    (
+        "CannotPullContainerError: pull image manifest has been retried 1 time(s): failed to resolve ref r: pulling from host h failed with status code [manifests l]: 403 Forbidden",
+        "refuses the image",
+    ),
+    (
+        "CannotPullContainerError: denied: User: u is not authorized to perform: ecr:BatchGetImage on resource: r",
+        "execution role may not pull",
+    ),
+    (
+        "CannotPullContainerError: inspect image has been retried 5 time(s): httpReaderSeeker: failed open: unexpected status code https://registry-1.docker.io/v2/x: 429 Too Many Requests - Server message: toomanyrequests: You have reached your pull rate limit.",
+        "limits how often",
+    ),
+    ("CannotPullContainerError: ERROR: toomanyrequests: Too Many Requests.", "limits how often"),
+    (
+        "CannotPullContainerError: write /var/lib/docker/tmp/GetImageBlob111111111: no space left on device",
+        "ephemeral_storage",
+    ),
+    (
+        "CannotPullContainerError: image Manifest does not contain descriptor matching platform 'linux/amd64'",
+        "cpuArchitecture",
+    ),
+    (
+        "CannotPullContainerError: no matching manifest for linux/arm64/v8 in the manifest list entries",
+        "cpuArchitecture",
+    ),
+    (
+        "CannotPullContainerError: pull image manifest has been retried 5 time(s): failed to resolve ref docker.io/a/b:c: docker.io/a/b:c: not found",
+        "no such image",
+    ),
+    (
+        "CannotPullContainerError: API error (404): repository 1.dkr.ecr.us-east-1.amazonaws.com/a not found",
+        "no such image",
+    ),
+    (
+        "CannotPullContainerError: API error (500): Get https://1.dkr.ecr.us-east-1.amazonaws.com/v2/: net/http: request canceled while waiting for connection",
+        "was not reached",
+    ),
+    (
+        "CannotPullContainerError: failed to do request: Head h: dial tcp 34.205.13.154:443: i/o timeout",
+        "was not reached",
+    ),
+    ("CannotPullContainerError: context canceled", "was not reached"),
+    (
+        "CannotPullImageManifestError: Error response from daemon: no basic auth credentials",
+        "repositoryCredentials",
+    ),
+    ("CannotPullContainerError: something new with AGENT_NAME", "could not be pulled"),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve ecr registry auth: service call has been retried 3 time(s)",
+        "access to Amazon ECR",
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secret from asm: service call has been retried 1 time(s)",
+        "a secret of the task definition",
+    ),
+    (
+        "ResourceInitializationError: unable to pull secrets or registry auth: execution resource retrieval failed: unable to retrieve secrets from ssm: service call has been retried",
+        "a secret of the task definition",
+    ),
+    (
+        "ResourceInitializationError: failed to validate logger args: create stream has been retried 1 times: failed to create Cloudwatch log stream: ResourceNotFoundException: The specified log group does not exist.",
+        "the log group exists",
+    ),
+    (
+        "ResourceInitializationError: failed to invoke EFS utils commands to set up EFS volumes: stderr: mount.nfs4: access denied by server",
+        "port 2049",
+    ),
+    (
+        "ResourceInitializationError: failed to download env files: file download command: non empty error stream",
+        "environmentFiles",
+    ),
+    (
+        "ResourceInitializationError: failed to configure ENI: failed to setup regular eni: netplugin failed with no error message",
+        "network interface",
+    ),
+    ("ResourceInitializationError: something-secret-new", "Fargate could not prepare"),
+    (
+        'CannotStartContainerError: ResourceInitializationError: failed to create new container runtime task: exec: "db-maintenance": executable file not found in $PATH: unknown',
+        "Entry point or the command",
+    ),
+    (
+        'CannotStartContainerError: Error response from daemon: OCI runtime create failed: exec: "/entrypoint": permission denied',
+        "may not be executed",
+    ),
+    ("CannotStartContainerError: exec /usr/local/bin/airflow: exec format error", "processor"),
+    (
+        "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [db-maintenance (STOPPED->RUNNING) - Exit: 1]",
+        "dependsOn",
+    ),
+    (
+        "CannotStartContainerError: Error response from daemon: failed to initialize logging driver: CredentialsEndpointError",
+        "log could not be opened",
+    ),
+    ("CannotStartContainerError: something new", "could not be started"),
+    ("CannotCreateVolumeError: mount: no such volume", "a volume could not be made"),
+    ("OutOfMemoryError: Container killed due to memory usage", "ran out of memory"),
+    (
+        "ContainerRuntimeTimeoutError: Could not transition to running; timed out after waiting 1m: x",
+        "in time",
+    ),
+    ("ContainerRuntimeError: failed", "runtime failed"),
+    ("InternalError: unexpected", "error of its own"),
+]
+#: The reason of an ECS task, and of an error.
+MESSAGES = [
+    (ENI.format("enabled", "subnet-1", "InvalidSubnetID.NotFound"), "Subnet subnet-1 does not exist"),
+    (ENI.format("enabled", "subnet-1", "UnauthorizedOperation"), "network interface could not be made"),
+    ("Timeout waiting for network interface provisioning to complete.", "not ready in time"),
+    (
+        "ECS was unable to assume the role 'arn:aws:iam::123456789012:role/AGENT' that was provided for this task. Please verify",
+        "ecs-tasks.amazonaws.com",
+    ),
+    (
+        "ECS was unable to assume the configured ECS Infrastructure Role 'arn:aws:iam::123456789012:role/r'. Please verify",
+        "names ecs.amazonaws.com",
+    ),
+    (
+        "Unable to assume the service linked role. Please verify that the ECS service linked role exists.",
+        "create-service-linked-role",
+    ),
+]
+#: An error of RunTask, with its remedy.
+REFUSALS = [
+    (
+        "AccessDeniedException",
+        "User: x is not authorized to perform: ecs:RunTask on resource: y",
+        "ecs:RunTask",
+    ),
+    ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole", "iam:PassRole"),
+    ("ClientException", "User: x is not authorized to perform: iam:PassRole on resource: r", "iam:PassRole"),
+    ("AccessDeniedException", "User: x is not authorized to perform: ecs:TagResource", "ecs:TagResource"),
+    ("AccessDeniedException", "no", "airflow fargate check"),
+    ("BlockedException", "Your account is blocked", "AWS Support"),
+    ("ClusterNotFoundException", "Cluster not found.", "[fargate] cluster"),
+    ("PlatformUnknownException", "The platform version is invalid.", "[fargate] platform_version"),
+    ("PlatformTaskDefinitionIncompatibilityException", "x", "[fargate] platform_version"),
+    ("UnsupportedFeatureException", "not in this Region", "airflow fargate render"),
+    ("ClientException", "TaskDefinition is inactive", "[fargate] task_definition"),
+    ("ClientException", "TaskDefinition not found.", "[fargate] task_definition"),
+    ("ClientException", "something else", "Correct what AWS names"),
+    (
+        "InvalidParameterException",
+        "Container Overrides length must be at most 8192",
+        "Correct what AWS names",
+    ),
+    (
+        "InvalidParameterException",
+        "Override for container named x is not a container in the TaskDefinition.",
+        "executor_config",
+    ),
+    (
+        "InvalidParameterException",
+        "The specified capacity provider 'x' was not found.",
+        "airflow fargate check",
+    ),
+    (
+        "InvalidParameterException",
+        "Error retrieving subnet information for [subnet-1]: none (ErrorCode: InvalidSubnetID.NotFound)",
+        "[fargate] subnets",
+    ),
+    (
+        "InvalidParameterException",
+        "Error retrieving security group information for [sg-1]: none (ErrorCode: InvalidGroup.NotFound)",
+        "[fargate] security_groups",
+    ),
+    (
+        "InvalidParameterException",
+        "Assign public IP is not supported for this launch type.",
+        "[fargate] assign_public_ip",
+    ),
+    (
+        "InvalidParameterException",
+        "Network Configuration must be provided when networkMode 'awsvpc' is specified.",
+        "[fargate] subnets",
+    ),
+    (
+        "InvalidParameterException",
+        "Network Configuration is not valid for the given networkMode of this task definition.",
+        "subnets empty",
+    ),
+    (
+        "InvalidParameterException",
+        "The new ARN and resource ID format must be enabled to add tags to the task. Opt in to the new format and try again.",
+        "taskLongArnFormat",
+    ),
+    ("InvalidParameterException", "Long arn format must be used for tagging operations", "taskLongArnFormat"),
+]
+
+
+class TestExplanations:
+    @pytest.mark.parametrize(("words", "told"), REASONS + MESSAGES, ids=lambda value: value[:60])
+    def test_reason_has_its_meaning_and_its_remedy(self, words, told):
+        """Each kind has its own, whether the container has the reason or the ECS task."""
+        ends = [as_end(words)]
+        if (words, told) in REASONS:
+            ends.append(as_end("Task failed to start", reason=words))
+        for outcome in ends:
+            assert outcome.verdict is Verdict.LAUNCH_AGAIN
+            assert told.lower() in outcome.reason.lower()
+            assert words.rstrip(".") in outcome.reason
+
+    @pytest.mark.parametrize(("code", "message", "remedy"), REFUSALS)
+    def test_refusal_has_its_remedy(self, code, message, remedy):
+        """Whoever reads why AWS refused a launch learns what to do about it."""
+        outcome = as_error(code, message)
+        assert outcome.verdict is Verdict.FAILED
+        _, told, after = outcome.reason.partition(f"(AWS: {code}: {message.rstrip('.')}). ")
+        assert told
+        assert remedy in after
+
+    @pytest.mark.parametrize("row", EXPLANATIONS, ids=lambda row: f"{row.leading[:30]} {row.phrase}")
+    def test_row_is_one_that_no_name_can_choose(self, row):
+        """A phrase has a space, which no name of ECS's or IAM's has; without a phrase there is a leading word."""
+        assert row.leading or row.phrase
+        assert not row.phrase or " " in row.phrase
+
+    @pytest.mark.parametrize("row", EXPLANATIONS, ids=lambda row: f"{row.leading[:30]} {row.phrase}")
+    def test_row_is_found(self, row):
+        """No row stands behind one that takes its words away."""
+        for word in row.leading.split() or [""]:
+            words = row.phrase if row.phrase.startswith(word) else f"{word} x {row.phrase}"
+            found = find([Said(words)])
+            assert found is not None
+            assert found[0].remedy == row.remedy or found[0].phrase
+
+    @pytest.mark.parametrize(
+        ("words", "word"),
+        [
+            ("CannotPullContainerError: no", "CannotPullContainerError"),
+            ("TaskFailedToStart: RESOURCE:CPU", "RESOURCE"),
+            ("TaskFailedToStart", "TaskFailedToStart"),
+            ("(service a-b) was unable to place a task. Reason: AGENT", "AGENT"),
+            ("AGENT-1: no", ""),
+            ("AGENT_NAME: no", "AGENT_NAME"),
+            ("'AGENT'", ""),
+            ("", ""),
+        ],
+    )
+    def test_leading_word(self, words, word):
+        """A word as AWS writes it, and not the beginning of a name."""
+        assert leading_word(words) == word
+
+    @pytest.mark.parametrize(
+        ("words", "told"),
+        [
+            ("something else", "something else."),
+            ("something else. ", "something else."),
+            ("InfrastructureNew", "InfrastructureNew."),
+            ("", "AWS gave no reason."),
+            (" . ", "AWS gave no reason."),
+        ],
+    )
+    def test_what_is_unknown_is_told_with_nothing_invented(self, words, told):
+        """As AWS said it, as a sentence."""
+        assert explain([Said(words)]) == told
+
+    def test_somebodys_own_words_are_told_and_not_looked_into(self):
+        """StopTask takes any reason."""
+        said = [
+            Said("UserInitiated"),
+            Said("OutOfMemoryError: I want it to stop, EMPTY CAPACITY PROVIDER", quoted=True),
+        ]
+        told = explain(said)
+        assert told.startswith(
+            "Somebody stopped the ECS task (AWS: UserInitiated; OutOfMemoryError: I want it to stop"
+        )
+
+    def test_another_container_is_named(self):
+        """The reason is told as that container's."""
+        told = explain([Said("TaskFailedToStart"), Said("CannotPullContainerError: no", "log_router")])
+        assert told.startswith(
+            "Container log_router: the image could not be pulled (AWS: TaskFailedToStart; log_router: CannotPull"
+        )
+
+    @pytest.mark.parametrize("code", [*EXIT_CODES, 1, 255])
+    def test_exit_code_explains_where_aws_has_no_other_cause(self, code):
+        """And not beside one."""
+        meaning, remedy = EXIT_CODES.get(code, ANY_EXIT)
+        told = explain([Said("EssentialContainerExited")], code)
+        assert told == f"{meaning[0].upper()}{meaning[1:]} (AWS: EssentialContainerExited). {remedy}."
+        assert explain([Said("OutOfMemoryError")], code).startswith("The container ran out of memory")
+
+    def test_command_that_stops_is_named(self):
+        """So that nobody looks into CloudTrail for it."""
+        assert explain([Said(STOPPED_BY_COMMAND)]).startswith("It was stopped with airflow fargate stop")

@@ -1,0 +1,115 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The CPU and memory that Fargate offers."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.aws.sizes import SIZES, mistake
+
+
+class TestTable:
+    @pytest.mark.parametrize(
+        ("cpu", "least", "step", "most"),
+        [
+            (512, 1024, 1024, 4096),
+            (1024, 2048, 1024, 8192),
+            (2048, 4096, 1024, 16384),
+            (4096, 8192, 1024, 30720),
+            (8192, 16384, 4096, 61440),
+            (16384, 32768, 8192, 122880),
+        ],
+    )
+    def test_has_the_ranges_of_aws(self, cpu, least, step, most):
+        """AWS says from, to and in steps of; neither end is left out."""
+        assert list(SIZES[cpu]) == list(range(least, most + step, step))
+        assert most in SIZES[cpu]
+
+    def test_has_the_single_sizes_of_aws(self):
+        """The least and the most CPU have no ranges."""
+        assert list(SIZES[256]) == [512, 1024, 2048]
+        assert list(SIZES[32768]) == [61440, 122880, 249856]
+        assert len(SIZES) == 8
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory"),
+    [(str(cpu), str(memory)) for cpu, amounts in SIZES.items() for memory in (amounts[0], amounts[-1])]
+    + [
+        ("1 vCPU", "2 GB"),
+        ("1vCPU", "2GB"),
+        (".25 vCPU", "0.5 GB"),
+        ("0.5 vcpu", "1 gb"),
+        ("2 VCPU", "4096"),
+        ("1024", "8 GB"),
+        ("32 vCPU", "244 GB"),
+        (" 1024 ", "2048"),
+        ("1024", None),
+        (None, "249856"),
+        (None, None),
+    ],
+)
+def test_what_fargate_has_is_no_mistake(cpu, memory):
+    """Pairs of the table, in AWS's units and in the larger ones; what only the task definition has nobody knows."""
+    assert mistake(cpu, memory) is None
+
+
+@pytest.mark.parametrize(
+    ("cpu", "memory", "told"),
+    [
+        (
+            "1024",
+            "16384",
+            "the nearest with as much are 2048 CPU units with 16384 MiB and 4096 CPU units with 16384 MiB",
+        ),
+        ("1 vCPU", "1 GB", "1024 CPU units with 2048 MiB and 1024 CPU units with 3072 MiB"),
+        ("256", "4096", "512 CPU units with 4096 MiB and 1024 CPU units with 4096 MiB"),
+        ("4096", "8191", "4096 CPU units with 8192 MiB and 4096 CPU units with 9216 MiB"),
+        ("8192", "17408", "8192 CPU units with 20480 MiB and 8192 CPU units with 24576 MiB"),
+        ("32768", "131072", "the nearest with as much is 32768 CPU units with 249856 MiB"),
+        ("65536", "131072", "the largest is 32768 CPU units with 249856 MiB"),
+        ("256", "999999", "the largest is 32768 CPU units with 249856 MiB"),
+        ("1000", "2048", "1024 CPU units with 2048 MiB and 1024 CPU units with 3072 MiB"),
+        ("0", "0", "256 CPU units with 512 MiB and 256 CPU units with 1024 MiB"),
+        ("1000", None, "the nearest with as much are 1024 and 2048 CPU units"),
+        ("20000", None, "the nearest with as much is 32768 CPU units"),
+        ("65536", None, "the largest is 32768 CPU units"),
+        ("128", None, "the nearest with as much are 256 and 512 CPU units"),
+        (None, "1000", "the nearest with as much are 1024 and 2048 MiB"),
+        (None, "1 TB", "memory is no size"),
+        (None, "999999999 GB", "the largest is 249856 MiB"),
+        ("many", "2048", "cpu is no size"),
+        ("", None, "cpu is no size"),
+        ("-1", None, "cpu is no size"),
+        ("1.5", None, "cpu is no size"),
+        ("1e3", None, "cpu is no size"),
+        ("9" * 400, None, "cpu is no size"),
+        ("²", None, "cpu is no size"),
+    ],
+)
+def test_what_fargate_has_not_is_told_with_the_nearest_that_has_it(cpu, memory, told):
+    """A pair is refused as a pair; of one that stands alone, what occurs in no pair; nothing smaller is named."""
+    said = mistake(cpu, memory)
+    assert said is not None
+    assert told in said
+    assert len(said) < 200
+
+
+def test_what_is_no_size_is_not_shown():
+    """It can be a password that went to the wrong place."""
+    assert "hunter2" not in str(mistake("hunter2", "hunter2"))

@@ -1,0 +1,47 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What differs between the releases, by what the installed one does."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.bridge import compat
+from airflow.models.connection import Connection
+from airflow.models.taskinstance import TaskInstance
+
+
+def test_the_length_of_an_external_id_is_that_of_airflow_s_column():
+    """The number that is written down for older releases is that of the installed one's own model."""
+    column = TaskInstance.__table__.columns["external_executor_id"]
+    assert column.type.length == compat.MAX_EXTERNAL_ID
+
+
+# Airflow's own test plugin takes the masker out of all other tests.
+@pytest.mark.enable_redact
+def test_what_airflow_masks_is_masked():
+    """A password is a secret as soon as Airflow has made a connection of it: it is hidden as in Airflow's own logs."""
+    Connection(conn_id="any", conn_type="aws", login="nobody", password="abracadabra-abracadabra")
+    told = compat.mask_secrets("nobody said abracadabra-abracadabra, twice: abracadabra-abracadabra")
+    assert told == "nobody said ***, twice: ***"
+
+
+def test_without_airflow_s_masker_nothing_is_told(monkeypatch):
+    """In a release that has it elsewhere no text comes out with its secrets in it, but an error."""
+    monkeypatch.setattr(compat, "SECRETS_MASKERS", ("airflow.no_such_masker", "airflow.nor_this"))
+    with pytest.raises(ImportError, match="none of airflow.no_such_masker, airflow.nor_this"):
+        compat.mask_secrets("any")

@@ -1,0 +1,264 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Of each key one launch is the present one, whatever Airflow asks for and in whatever order AWS tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.bridge.ledger import Ledger, Standing
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+from airflow.executors.fargate.present import Candidate
+
+KEY, OTHER = "key", "other"
+HANDED_OVER = 1000.0
+EVENTS = {
+    "accepted": lambda launch: Accepted(launch, "arn"),
+    "noted": lambda launch: Noted(launch, "text"),
+    "ended": lambda launch: Ended(launch, None),
+}
+#: What can have become of a key before AWS tells, from nothing to the keeping of a task instance and what follows it.
+HISTORIES = {
+    "nothing": (),
+    "launched": ("launch first",),
+    "launched twice": ("launch first", "launch second"),
+    "taken back": ("launch first", "take back"),
+    "launched after it was taken back": ("launch first", "take back", "launch second"),
+    "ended": ("launch first", "end"),
+    "kept": ("keep",),
+    "kept after a launch": ("launch second", "keep"),
+    "kept and taken back": ("keep", "take back"),
+    "kept and launched": ("keep", "launch second"),
+    "kept, launched and ended": ("keep", "launch second", "end"),
+    "kept and not found": ("keep", "not found"),
+}
+#: As Airflow stores them.
+ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/{}"
+
+
+@pytest.fixture
+def ledger():
+    return Ledger()
+
+
+@pytest.fixture
+def make(fakes):
+    """Return a function that makes a launch of the key."""
+    return lambda name="first", key=KEY, **changes: fakes.make_launch(id=name, key=key, **changes)
+
+
+@pytest.fixture
+def candidate(fakes):
+    """Return a function that makes the key a candidate for adoption."""
+
+    def make(queued_at=HANDED_OVER, external_id=None, key=KEY, **members):
+        return Candidate(fakes.make_task(), key, external_id, queued_at, **members)
+
+    return make
+
+
+@pytest.fixture
+def after(ledger, make, candidate):
+    """Return a function that lets a history happen to the key, and returns the ledger."""
+
+    def happen(history):
+        for step in HISTORIES[history]:
+            if step.startswith("launch"):
+                ledger.replace(KEY, make(step.partition(" ")[2]))
+            elif step == "take back":
+                ledger.take_back(KEY)
+            elif step == "keep":
+                ledger.keep(candidate())
+            elif step == "end":
+                ledger.end(KEY)
+            else:
+                ledger.not_found(KEY)
+        return ledger
+
+    return happen
+
+
+@pytest.mark.parametrize("event", EVENTS)
+@pytest.mark.parametrize(
+    ("history", "standing"),
+    [
+        ("nothing", Standing.EARLIER),
+        ("launched", Standing.PRESENT),
+        ("launched twice", Standing.EARLIER),
+        ("taken back", Standing.EARLIER),
+        ("launched after it was taken back", Standing.EARLIER),
+        ("ended", Standing.EARLIER),
+    ],
+)
+def test_an_event_counts_for_the_present_launch_alone(after, make, history, standing, event):
+    """Without a kept key an event takes nothing over, however it comes."""
+    ledger = after(history)
+    before = ledger.launches()
+    assert ledger.standing(EVENTS[event](make("first"))) is standing
+    assert ledger.launches() == before
+
+
+@pytest.mark.parametrize(
+    ("history", "standing"),
+    [
+        ("kept", Standing.PRESENT),
+        ("kept after a launch", Standing.PRESENT),
+        ("kept and taken back", Standing.GIVEN_UP),
+        ("kept and launched", Standing.GIVEN_UP),
+        ("kept, launched and ended", Standing.GIVEN_UP),
+        ("kept and not found", Standing.EARLIER),
+    ],
+)
+def test_a_container_that_is_told_late_is_taken_over_or_given_up(after, make, history, standing):
+    """It is the key's as long as the key still waits for it; what Airflow has replaced is told once, to be stopped."""
+    ledger, late = after(history), make("late")
+    assert ledger.standing(EVENTS["noted"](late)) is Standing.EARLIER
+    assert ledger.standing(EVENTS["accepted"](late)) is standing
+    again = Standing.PRESENT if standing is Standing.PRESENT else Standing.EARLIER
+    assert ledger.standing(EVENTS["accepted"](late)) is again
+    assert (late in ledger.launches()) is (standing is Standing.PRESENT)
+    assert ledger.not_found(KEY) is None
+
+
+def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_told(after, make):
+    """Its own container is accepted before AWS tells of the earlier one, which is still given up then."""
+    ledger = after("kept and launched")
+    assert ledger.standing(EVENTS["accepted"](make("second"))) is Standing.PRESENT
+    assert ledger.standing(EVENTS["accepted"](make("late"))) is Standing.GIVEN_UP
+
+
+@pytest.mark.parametrize(
+    ("history", "earlier"),
+    [
+        ("nothing", None),
+        ("launched", "first"),
+        ("launched twice", "second"),
+        ("taken back", None),
+        ("ended", None),
+        ("kept", None),
+    ],
+)
+@pytest.mark.parametrize("how", ["replace", "keep", "take back"])
+def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, earlier, how):
+    """Whoever replaces, keeps or takes back a key has the earlier launch to act on; there is one or none."""
+    ledger = after(history)
+    call = {
+        "replace": lambda: ledger.replace(KEY, make("third")),
+        "keep": lambda: ledger.keep(candidate()),
+        "take back": lambda: ledger.take_back(KEY),
+    }[how]
+    returned = call()
+    assert (returned and returned.id) == earlier
+    assert [launch.id for launch in ledger.launches()] == (["third"] if how == "replace" else [])
+
+
+@pytest.mark.parametrize("history", HISTORIES)
+def test_a_key_without_a_container_is_let_go_while_it_is_kept(after, candidate, history):
+    """It goes back to Airflow unless it was launched, taken back, or let go before."""
+    ledger = after(history)
+    before = ledger.launches()
+    assert ledger.not_found(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
+    assert ledger.not_found(KEY) is None
+    assert ledger.launches() == before
+    assert ledger.take_back(KEY) == (before[0] if before else None)
+
+
+@pytest.mark.parametrize(
+    ("history", "has"),
+    [
+        ("nothing", False),
+        ("launched", True),
+        ("taken back", False),
+        ("ended", False),
+        ("kept", True),
+        ("kept and taken back", True),
+        ("kept and not found", False),
+    ],
+)
+def test_what_is_known_need_not_be_asked_for(after, candidate, history, has):
+    """A kept key is asked for already; one that is queued here is this executor's own."""
+    ledger = after(history)
+    assert ledger.has(candidate(), queued=()) is has
+    assert ledger.has(candidate(), queued={OTHER}) is has
+    assert ledger.has(candidate(), queued={KEY}) is True
+    assert ledger.has(candidate(key=OTHER), queued=()) is False
+
+
+@pytest.mark.parametrize(
+    ("queued_at", "external_id", "has"),
+    [
+        (HANDED_OVER, None, True),
+        (HANDED_OVER + 60, None, False),
+        (HANDED_OVER + 60, "first", True),
+        (HANDED_OVER, "second", False),
+    ],
+)
+def test_an_earlier_launch_here_is_not_the_present_one(after, candidate, queued_at, external_id, has):
+    """Another scheduler may have launched the task instance since: its container is to be looked for."""
+    assert after("launched").has(candidate(queued_at, external_id), queued=()) is has
+
+
+@pytest.mark.parametrize(
+    ("told", "stored", "overwritten", "has"),
+    [
+        ("its ARN", "its ARN", True, True),
+        ("another", "its ARN", True, False),
+        ("nothing", "its ARN", True, False),
+        # Up to 3.1 that may be the ARN of an earlier launch.
+        ("its ARN", "its ARN", False, False),
+    ],
+)
+@pytest.mark.parametrize("since", [None, "replaced", "kept", "taken back", "ended"])
+def test_the_arn_that_was_told_tells_the_present_launch(
+    ledger, make, candidate, told, stored, overwritten, has, since
+):
+    """Where each queueing overwrites the stored ARN no clock matters; what becomes of the key lets go of its ARN."""
+    arn = ARN.format("first")
+    ledger.replace(KEY, make())
+    if told != "nothing":
+        ledger.standing(Accepted(make(), arn if told == "its ARN" else ARN.format("second")))
+    if since == "kept":
+        ledger.keep(candidate())
+        ledger.not_found(KEY)
+    elif since in ("taken back", "ended"):
+        ledger.take_back(KEY) if since == "taken back" else ledger.end(KEY)
+    if since is not None:
+        ledger.replace(KEY, make("second"))
+    asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
+    assert ledger.has(asked, queued=()) is (has and since is None)
+
+
+def test_an_end_is_remembered_for_one_heartbeat(ledger):
+    """Airflow asks for it before the next one."""
+    ledger.tell_end(KEY)
+    assert ledger.has_just_ended(KEY)
+    assert not ledger.has_just_ended(OTHER)
+    ledger.beat()
+    assert not ledger.has_just_ended(KEY)
+
+
+def test_keys_do_not_touch_each_other(ledger, make, candidate):
+    """What becomes of one leaves the other as it is."""
+    first, other = make("first"), make("of other", OTHER)
+    ledger.replace(KEY, first)
+    ledger.replace(OTHER, other)
+    ledger.keep(candidate())
+    assert ledger.standing(EVENTS["accepted"](other)) is Standing.PRESENT
+    ledger.end(OTHER)
+    assert ledger.launches() == []
+    assert ledger.not_found(OTHER) is None
+    assert ledger.not_found(KEY) == candidate()

@@ -1,0 +1,412 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from airflow.executors.fargate.bridge.ledger import Ledger
+from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN, Lookups
+from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict
+from airflow.executors.fargate.launch import CallbackId
+from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
+from airflow.executors.fargate.present import ENDING
+
+OWN, OTHER = 1, 2
+INTERVAL, LEASE = 300.0, 15.0
+RULES = Rules(OWN, assigns_ids=False, runs_own_try=True, fails_running=True)
+WAITS = Row("queued", 1, OWN)
+
+
+class Airflow:
+    """A database, the executor's ledger, and heartbeats, a second apart."""
+
+    def __init__(self, fakes, clock):
+        self.fakes, self.clock = fakes, clock
+        self.ledger = Ledger()
+        #: Rows that differ from :data:`WAITS`, by the task instance's number; None for a deleted one.
+        self.rows = {}
+        self.asked = []
+        self.away = False
+        self.queued = set()
+        self.make_lookups(RULES)
+
+    def make_lookups(self, rules, **changes):
+        self.lookups = Lookups(self.ledger)
+        options = {"interval": INTERVAL, "lease": LEASE, "clock": self.clock, "now": self.clock, **changes}
+        self.lookups.start(self.read, rules, **options)
+
+    def read(self, tasks):
+        self.asked.append([int(task.task_id.removeprefix("task")) for task in tasks])
+        if self.away:
+            return None
+        found = {task: self.rows.get(number, WAITS) for task, number in zip(tasks, self.asked[-1])}
+        return {task: row for task, row in found.items() if row is not None}
+
+    def launch(self, number=0, **changes):
+        launch = self.fakes.make_launch(number, key=number, **changes)
+        self.ledger.replace(number, launch)
+        return launch
+
+    def beat(self, *events, after=1.0):
+        self.clock.at += after
+        return self.lookups.beat(events, self.queued)
+
+    def beats(self, seconds):
+        """Return what all heartbeats of so many seconds have found."""
+        return [self.beat() for _ in range(int(seconds))]
+
+
+@pytest.fixture
+def airflow(fakes, clock):
+    return Airflow(fakes, clock)
+
+
+# Each launch has its turn.
+
+
+@pytest.mark.parametrize(("launches", "queries"), [(0, 0), (1, 1), (BATCH, 1), (BATCH + 1, 2), (5000, 25)])
+def test_each_launch_is_looked_up_once_an_interval(airflow, launches, queries):
+    """In few queries, spread over the interval: no heartbeat has more than one."""
+    for number in range(launches):
+        airflow.launch(number)
+    airflow.beats(INTERVAL - 1)
+    assert airflow.asked == []
+    for _ in range(int(INTERVAL)):
+        before = len(airflow.asked)
+        airflow.beat()
+        assert len(airflow.asked) <= before + 1
+    assert len(airflow.asked) == queries
+    assert sorted(number for asked in airflow.asked for number in asked) == list(range(launches))
+    assert max(map(len, airflow.asked), default=0) <= BATCH
+
+
+def test_a_round_that_takes_longer_is_ended(airflow):
+    """Where heartbeats are rare, all have their turn all the same, one batch a heartbeat."""
+    for number in range(10 * BATCH):
+        airflow.launch(number)
+    airflow.make_lookups(RULES, interval=1.0)
+    for _ in range(10):
+        airflow.beat(after=10)
+    assert sorted(number for asked in airflow.asked for number in asked) == list(range(10 * BATCH))
+
+
+def test_after_a_gap_all_have_their_turn_at_once(airflow):
+    """Another scheduler may have taken this one for dead: the batches follow upon each other, one a heartbeat."""
+    for number in range(3 * BATCH):
+        airflow.launch(number)
+    airflow.beats(10)
+    airflow.beat(after=LEASE + 1)
+    airflow.beats(2)
+    assert list(map(len, airflow.asked)) == [BATCH] * 3
+    airflow.beats(10)
+    assert len(airflow.asked) == 3
+
+
+def test_after_a_gap_in_a_round_all_have_their_turn_at_once(airflow):
+    """Those that had it before the gap, too."""
+    for number in range(3 * BATCH):
+        airflow.launch(number)
+    airflow.beat(after=1)
+    airflow.beats(INTERVAL)
+    assert len(airflow.asked) == 1
+    airflow.beat(after=LEASE + 1)
+    airflow.beats(4)
+    assert list(map(len, airflow.asked)) == [BATCH] * 6
+
+
+def test_a_batch_that_has_no_room_waits_for_the_next_heartbeat(airflow):
+    """What must be known now goes before."""
+    launches = [airflow.launch(number) for number in range(BATCH + 1)]
+    events = [Accepted(launch, "arn") for launch in launches[:BATCH]]
+    airflow.beats(INTERVAL - 1)
+    airflow.beat(*events)
+    airflow.beats(2)
+    assert list(map(len, airflow.asked)) == [BATCH, BATCH]
+
+
+def test_though_every_heartbeat_is_late_each_launch_has_its_turn(airflow):
+    """A scheduler whose loop takes long begins no round anew before the last one is over."""
+    for number in range(3 * BATCH):
+        airflow.launch(number)
+    for _ in range(6):
+        airflow.beat(after=LEASE + 1)
+    asked = [number for asked in airflow.asked for number in asked]
+    assert sorted(asked) == sorted([*range(3 * BATCH)] * 2)
+
+
+def test_a_suspended_host_is_a_gap(airflow, clock):
+    """The clock that never goes backwards stands still meanwhile; the time of the day tells."""
+    wall = count(1000.0, LEASE + 1)
+    airflow.make_lookups(RULES, now=lambda: next(wall))
+    airflow.launch()
+    airflow.beat(after=0)
+    assert airflow.asked == [[0]]
+
+
+def test_what_is_over_or_queued_again_is_not_looked_up(airflow):
+    """Its earlier launch is about to be superseded, and its row is that of the present one."""
+    for number in range(3):
+        airflow.launch(number)
+    airflow.queued.add(1)
+    airflow.ledger.end(2)
+    airflow.beat(after=INTERVAL)
+    assert airflow.asked == [[0]]
+
+
+def test_callbacks_are_exempt(airflow):
+    """They have no row; what is asked of one is answered all the same."""
+    launch = airflow.launch(task=CallbackId("id", "dag"))
+    found = airflow.beat(Accepted(launch, "arn"), after=INTERVAL)
+    assert (airflow.asked, found.verdict(launch), found.unwanted) == ([], Verdict.WANTED, [])
+
+
+def test_without_a_scheduler_nothing_is_looked_up(airflow):
+    """A test of a Dag and a command queue nothing in the database: all is wanted."""
+    airflow.make_lookups(None)
+    launch = airflow.launch()
+    found = airflow.beat(Accepted(launch, "arn"), Ended(launch, "why"), after=INTERVAL)
+    airflow.lookups.keep_end(Ended(launch, "why"))
+    airflow.beats(INTERVAL)
+    assert (airflow.asked, found.verdict(launch)) == ([], Verdict.WANTED)
+    assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
+
+
+# What must be known before something is told.
+
+
+def test_one_query_tells_of_all_that_is_about_to_be_told(airflow):
+    """Of what AWS has accepted, of what is about to be sent, of what has failed; notes and other ends need none."""
+    launches = [airflow.launch(number) for number in range(6)]
+    events = [
+        kind(launch, *text)
+        for launch, (kind, *text) in zip(
+            launches,
+            [
+                (Accepted, "arn"),
+                (Unconfirmed,),
+                (Ended, "why"),
+                (Ended, None),
+                (Noted, "text"),
+                (Abandoned, "text"),
+            ],
+        )
+    ]
+    airflow.rows[0] = airflow.rows[1] = Row("success", 1, OWN)
+    found = airflow.beat(*events)
+    assert airflow.asked == [[0, 1, 2]]
+    assert [finding.launch.id for finding in found.unwanted] == ["launch-0", "launch-1"]
+    assert found.confirmed == []
+    airflow.rows.clear()
+    assert airflow.beat(*events).confirmed == ["launch-1"]
+
+
+def test_what_does_not_fit_is_postponed(airflow):
+    """After an adoption thousands can come at once; each heartbeat tells of a batch of them."""
+    events = [Accepted(airflow.launch(number), "arn") for number in range(2 * BATCH + 1)]
+    for told in (BATCH, BATCH, 1):
+        found = airflow.beat(*events)
+        assert [found.postpones(event) for event in events] == [False] * told + [True] * (len(events) - told)
+        events = [event for event in events if found.postpones(event)]
+
+
+def test_while_the_database_is_away_nothing_is_told_or_sent(airflow):
+    """What nobody knows is asked again; what has ended or is noted is told."""
+    airflow.away = True
+    launch = airflow.launch()
+    asked = [Accepted(launch, "arn"), Unconfirmed(launch)]
+    found = airflow.beat(*asked)
+    assert [found.postpones(event) for event in asked] == [True, True]
+    assert (found.confirmed, found.unwanted) == ([], [])
+    assert not any(found.postpones(kind(launch, "text")) for kind in (Ended, Noted, Abandoned))
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (WAITS, "exited with code 1"),
+        (Row("failed", 1, OWN), "exited with code 1"),
+        (Row("up_for_retry", 1, OWN), "exited with code 1"),
+        (Row("success", 1, OWN), "The task instance was marked success. exited with code 1"),
+        (Row(None, 1, OWN), "The task instance was cleared or reset. exited with code 1"),
+        (None, "The task instance was deleted. exited with code 1"),
+    ],
+)
+def test_a_failure_is_told_with_what_went_before_it(airflow, row, told):
+    """A container whose task instance was marked or cleared while it was starting is refused, and fails for that."""
+    airflow.rows[0] = row
+    end = Ended(airflow.launch(), "exited with code 1")
+    assert airflow.beat(end).explain(end).reason == told
+
+
+def test_a_failure_is_told_as_it_is_while_the_database_is_away(airflow):
+    """Nothing is invented."""
+    airflow.away = True
+    end = Ended(airflow.launch(), "why")
+    assert airflow.beat(end).explain(end) == end
+
+
+# What is not wanted.
+
+
+def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
+    """Then, and not before, it is told as such, once it was looked up again; and told once."""
+    airflow.launch()
+    airflow.rows[0] = Row("skipped", 1, OWN)
+    first = airflow.beat(after=INTERVAL)
+    assert [finding.overdue for finding in first.unwanted] == [False]
+    until = airflow.clock.at + ENDING
+    while airflow.clock.at < until - 1:
+        assert not any(finding.overdue for finding in airflow.beat().unwanted)
+    assert [finding.overdue for finding in airflow.beat().unwanted] == [True]
+    airflow.ledger.end(0)
+    assert not any(found.unwanted for found in airflow.beats(2 * INTERVAL))
+
+
+@pytest.mark.parametrize(
+    "row", [WAITS, Row("running", 2, OWN), Row("running", 1, OTHER)], ids=["wanted", "may run", "taken over"]
+)
+def test_what_is_wanted_again_is_not_overdue(airflow, row):
+    """The ten minutes begin anew; up to 3.0 an earlier try's ECS task may be where the task instance runs."""
+    airflow.make_lookups(replace(RULES, runs_own_try=False))
+    airflow.launch()
+    airflow.rows[0] = Row("deferred", 1, OWN)
+    airflow.beat(after=INTERVAL)
+    airflow.rows[0] = row
+    airflow.beats(INTERVAL)
+    airflow.rows[0] = Row("deferred", 1, OWN)
+    found = airflow.beats(ENDING - INTERVAL)
+    assert any(each.unwanted for each in found)
+    assert not any(finding.overdue for each in found for finding in each.unwanted)
+
+
+def test_a_database_that_is_away_makes_nothing_overdue(airflow):
+    """What has started is stopped only where the database has just confirmed that it is not wanted."""
+    airflow.launch()
+    airflow.rows[0] = Row("skipped", 1, OWN)
+    airflow.beat(after=INTERVAL)
+    airflow.away = True
+    assert not any(found.unwanted for found in airflow.beats(ENDING + 10))
+    airflow.away = False
+    assert [finding.overdue for finding in airflow.beat().unwanted] == [True]
+
+
+# What Airflow has queued here before a gap.
+
+
+def queued(fakes, *numbers):
+    return lambda: [fakes.make_launch(number, key=number) for number in numbers]
+
+
+def test_after_a_gap_what_is_queued_is_looked_up_before_it_is_launched(airflow, fakes):
+    """Once; without a gap nobody looks."""
+    airflow.beat()
+    assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
+    airflow.rows[1] = Row("queued", 2, OTHER)
+    airflow.clock.at += LEASE + 1
+    (finding,) = airflow.lookups.not_wanted(queued(fakes, 0, 1))
+    assert (finding.launch.key, finding.reason) == (1, "Airflow has begun try 2 of the task instance")
+    airflow.beat()
+    assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
+
+
+def test_while_the_database_is_away_what_is_queued_waits(airflow, fakes):
+    """Also at the heartbeats after the first one."""
+    airflow.away = True
+    airflow.clock.at += LEASE + 1
+    for _ in range(3):
+        assert airflow.lookups.not_wanted(queued(fakes, 0)) is None
+        airflow.beat()
+    airflow.away = False
+    assert airflow.lookups.not_wanted(queued(fakes, 0)) == []
+
+
+# Failures that Airflow has not taken.
+
+
+@pytest.fixture
+def ended(airflow, fakes):
+    """Return a failure that was told just now."""
+    end = Ended(fakes.make_launch(0, key=0), "why")
+    airflow.lookups.keep_end(end)
+    return end
+
+
+def untaken(airflow, seconds):
+    return [end for found in airflow.beats(seconds) for end in found.untaken]
+
+
+def test_a_failure_is_told_until_airflow_has_taken_it(airflow, ended):
+    """The scheduler reads an event once, and drops it where another session has locked the row."""
+    assert untaken(airflow, UNTAKEN - 1) == []
+    assert untaken(airflow, 2 * UNTAKEN) == [ended] * 2
+    airflow.rows[0] = Row("up_for_retry", 1, OWN)
+    assert untaken(airflow, 10 * UNTAKEN) == []
+    assert len(airflow.asked) == 3
+
+
+@pytest.mark.parametrize(
+    ("row", "fails_running", "again"),
+    [
+        (WAITS, True, True),
+        (Row("running", 1, OWN), True, True),
+        # Airflow 2.11 leaves what runs to the look for task instances without a heartbeat.
+        (Row("running", 1, OWN), False, False),
+        (WAITS, False, True),
+        # The next try, another scheduler's, or over.
+        (Row("queued", 2, OWN), True, False),
+        (Row("queued", 1, OTHER), True, False),
+        (Row("scheduled", 1, OWN), True, False),
+        (Row("success", 1, OWN), True, False),
+        (None, True, False),
+    ],
+)
+def test_only_a_failure_that_was_not_taken_is_told_again(airflow, fakes, row, fails_running, again):
+    """Airflow has taken it where the task instance neither waits nor runs in that launch any more."""
+    airflow.make_lookups(replace(RULES, fails_running=fails_running))
+    airflow.rows[0] = row
+    airflow.lookups.keep_end(Ended(fakes.make_launch(0, key=0), "why"))
+    assert len(untaken(airflow, UNTAKEN)) == again
+    airflow.rows[0] = WAITS
+    assert len(untaken(airflow, UNTAKEN)) == again
+
+
+@pytest.mark.parametrize("launched", ["queued", "launched"])
+def test_the_failure_of_an_earlier_launch_is_not_told_again(airflow, ended, launched):
+    """The same try can have been launched again since then; its row is that of the present launch."""
+    if launched == "queued":
+        airflow.queued.add(0)
+    else:
+        airflow.launch(id="resumed")
+    assert untaken(airflow, 3 * UNTAKEN) == []
+
+
+def test_while_the_database_is_away_a_failure_is_kept(airflow, ended):
+    """Whether it was taken is not known; it is told again once that is."""
+    airflow.away = True
+    assert untaken(airflow, 3 * UNTAKEN) == []
+    airflow.away = False
+    assert untaken(airflow, UNTAKEN) == [ended]
+
+
+def test_the_failure_of_a_callback_is_told_once(airflow):
+    """The scheduler locks no callback's row."""
+    airflow.lookups.keep_end(Ended(airflow.launch(task=CallbackId("id", "dag")), "why"))
+    assert untaken(airflow, 3 * UNTAKEN) == []

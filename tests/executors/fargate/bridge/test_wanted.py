@@ -1,0 +1,121 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+
+from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict, verdict, why
+from airflow.executors.fargate.launch import CallbackId
+
+OWN, OTHER = 1, 2
+ID = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
+ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/0"
+WANTED, UNWANTED, TAKEN_OVER, MAY_RUN = Verdict.WANTED, Verdict.UNWANTED, Verdict.TAKEN_OVER, Verdict.MAY_RUN
+#: The rules of 2.11 and 3.0, of 3.1, and of 3.2 and newer.
+OLD, MIDDLE, NEW = (
+    Rules(OWN, assigns_ids, runs_own_try, True)
+    for assigns_ids, runs_own_try in ((False, False), (False, True), (True, True))
+)
+
+
+def row(state="queued", try_number=1, queued_by=OWN, external_id=None):
+    return Row(state, try_number, queued_by, external_id)
+
+
+@pytest.fixture
+def launch(fakes):
+    return fakes.make_launch(id=ID)
+
+
+@pytest.mark.parametrize(
+    ("row", "old", "middle", "new"),
+    [
+        # The present launch.
+        (row(), WANTED, WANTED, WANTED),
+        (row("running"), WANTED, WANTED, WANTED),
+        (row("restarting"), WANTED, WANTED, WANTED),
+        (row(external_id=ID), WANTED, WANTED, WANTED),
+        # Its ARN has been stored over the id that Airflow assigned; or that is of an earlier attempt of it.
+        (row(external_id=ARN), WANTED, WANTED, WANTED),
+        (row("running", external_id=ARN), WANTED, WANTED, WANTED),
+        # No scheduler has queued it, so none has taken it over.
+        (row(queued_by=None), WANTED, WANTED, WANTED),
+        # Another scheduler has adopted it.
+        (row(queued_by=OTHER), TAKEN_OVER, TAKEN_OVER, TAKEN_OVER),
+        (row("running", queued_by=OTHER, external_id=ARN), TAKEN_OVER, TAKEN_OVER, TAKEN_OVER),
+        # Another launch of the same try, which its id tells; before 3.2 an id is that of an earlier launch or executor.
+        (row(external_id=str(uuid.UUID(int=1))), WANTED, WANTED, UNWANTED),
+        (row(queued_by=OTHER, external_id=str(uuid.UUID(int=1))), TAKEN_OVER, TAKEN_OVER, UNWANTED),
+        # Another try waits, or runs: up to 3.0 perhaps in this very ECS task.
+        (row(try_number=2), UNWANTED, UNWANTED, UNWANTED),
+        (row(try_number=2, queued_by=OTHER), UNWANTED, UNWANTED, UNWANTED),
+        (row("running", try_number=2), MAY_RUN, UNWANTED, UNWANTED),
+        (row("restarting", try_number=2, queued_by=OTHER), MAY_RUN, UNWANTED, UNWANTED),
+        # Cleared or reset, marked by a user, or ended otherwise.
+        (row(None), UNWANTED, UNWANTED, UNWANTED),
+        (row("scheduled", queued_by=None), UNWANTED, UNWANTED, UNWANTED),
+        (row("success"), UNWANTED, UNWANTED, UNWANTED),
+        (row("failed"), UNWANTED, UNWANTED, UNWANTED),
+        (row("skipped"), UNWANTED, UNWANTED, UNWANTED),
+        (row("up_for_retry"), UNWANTED, UNWANTED, UNWANTED),
+        (row("up_for_reschedule"), UNWANTED, UNWANTED, UNWANTED),
+        (row("deferred"), UNWANTED, UNWANTED, UNWANTED),
+        (row("a state of tomorrow"), UNWANTED, UNWANTED, UNWANTED),
+        # Deleted.
+        (None, UNWANTED, UNWANTED, UNWANTED),
+    ],
+)
+def test_the_row_tells_whether_a_launch_is_wanted(launch, row, old, middle, new):
+    """A launch is wanted while it is its task instance's present one, and this scheduler's."""
+    assert [verdict(launch, row, rules) for rules in (OLD, MIDDLE, NEW)] == [old, middle, new]
+
+
+def test_a_callback_is_always_wanted(fakes):
+    """It has no row."""
+    assert verdict(fakes.make_launch(task=CallbackId("id", "dag")), None, NEW) is WANTED
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (row(), ""),
+        (row("running", queued_by=OTHER), "Another scheduler has taken over the task instance"),
+        (None, "The task instance was deleted"),
+        (row("success"), "The task instance was marked success"),
+        (row("failed", queued_by=OTHER), "The task instance was marked failed"),
+        (row(None), "The task instance was cleared or reset"),
+        (row("scheduled"), "The task instance was cleared or reset"),
+        (row("scheduled", try_number=2), "Airflow has begun try 2 of the task instance"),
+        (row("deferred"), "The task instance is deferred"),
+        (
+            row(external_id=str(uuid.UUID(int=1))),
+            "Another launch of the task instance has taken the place of this one",
+        ),
+    ],
+)
+def test_the_reason_is_what_became_of_the_task_instance(launch, row, told):
+    """It says what a user or Airflow has done, and not that a command failed."""
+    assert why(launch, row, verdict(launch, row, NEW)) == told
+
+
+@pytest.mark.parametrize(("job_id", "has_rules"), [(1, True), (None, False), ("manual", False)])
+def test_without_a_scheduler_there_are_no_rules(job_id, has_rules):
+    """An executor that a Dag's test or a command has made has queued nothing in the database."""
+    assert (Rules.of(job_id, True, True, True) is not None) is has_rules

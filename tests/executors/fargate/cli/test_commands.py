@@ -1,0 +1,472 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What ``airflow fargate …`` prints, and the code that it exits with."""
+
+from __future__ import annotations
+
+import json
+import os
+from argparse import Namespace
+from datetime import datetime, timezone
+
+import boto3
+import pytest
+import yaml
+from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
+from botocore.stub import Stubber
+
+from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.cli import commands, containers, workload
+from airflow.executors.fargate.cli.containers import Container
+from airflow.executors.fargate.cli.definition import OF_TEAM
+from airflow.executors.fargate.cli.rendering import TOKEN
+from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+
+mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
+
+CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch):
+    """Set the options, and let moto be AWS."""
+    options = {
+        "CLUSTER": "fleet",
+        "TASK_DEFINITION": "task",
+        "CONTAINER_NAME": "airflow",
+        "SUBNETS": "subnet-0a",
+    }
+    for name, value in {**options, "REGION": "us-east-1", "SECURITY_GROUPS": "sg-0a"}.items():
+        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+    with mock_aws():
+        yield
+
+
+@pytest.fixture
+def ready():
+    """Create what a deployment needs, so that every check is well."""
+    ecs = boto3.client("ecs", region_name="us-east-1")
+    ecs.create_cluster(clusterName="fleet")
+    ecs.register_task_definition(
+        family="task",
+        requiresCompatibilities=["FARGATE"],
+        networkMode="awsvpc",
+        cpu="256",
+        memory="512",
+        containerDefinitions=[{"name": "airflow", "image": "x"}],
+    )
+
+
+@pytest.fixture
+def live(monkeypatch):
+    """Let these containers be live, and return a stub of the calls that are made."""
+    found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
+    monkeypatch.setattr(containers, "live_containers", lambda ecs, cluster, deployment: found)
+    account = commands._account(commands.read_config())
+    monkeypatch.setattr(commands, "_account", lambda config: account)
+    with Stubber(account.ecs) as stub:
+        yield stub
+        stub.assert_no_pending_responses()
+
+
+@pytest.fixture
+def live_by_cluster(live, monkeypatch):
+    """Let a queue have a cluster of its own, and each cluster have containers; None is one that there is not."""
+    monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", '{"gpu": {"cluster": "gpus"}, "large": {"group": "g"}}')
+    found = {"fleet": [container(1, "extract")], "gpus": [container(2, "load", cluster="gpus")]}
+
+    def live_containers(ecs, cluster, deployment):
+        if found[cluster] is None:
+            raise ClientError({"Error": {"Code": "ClusterNotFoundException", "Message": "No."}}, "ListTasks")
+        return found[cluster]
+
+    monkeypatch.setattr(containers, "live_containers", live_containers)
+    return found
+
+
+def container(number, task_id, dag_id="etl", cluster="fleet"):
+    identity = Identity("launch", TaskInstanceId(dag_id, task_id, "run[1]", 1), 0.0, "airflow")
+    since = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
+    return Container(
+        arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, "256", "512", "FARGATE"
+    )
+
+
+def arguments(**given):
+    """Return what Airflow's parser makes of a line, with what it adds itself."""
+    return Namespace(**given, verbose=False, subcommand="fargate")
+
+
+def expect_stop(stub, number, error=None, cluster="fleet"):
+    if error:
+        stub.add_client_error("stop_task", error, "why")
+        return
+    one = container(number, "", cluster=cluster)
+    stub.add_response(
+        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": STOPPED_BY_COMMAND}
+    )
+
+
+def stop(yes=True, **filters):
+    commands.fargate_stop(arguments(**{"dag_id": "etl", "task_id": None, "run_id": None, **filters}, yes=yes))
+
+
+class TestCheck:
+    def test_all_is_well(self, ready, capsys):
+        """No failure, no exit code; as JSON each row has its result as a word."""
+        commands.fargate_check(arguments(output="json"))
+        rows = json.loads(capsys.readouterr().out)
+        assert {row["result"] for row in rows} == {"ok", "advice", "not tested"}
+        assert rows[0] == {"result": "ok", "check": "options", "found": "all can be read", "remedy": ""}
+        assert "task:1, ACTIVE" in [row["found"] for row in rows]
+
+    def test_each_queue_is_looked_at(self, ready, monkeypatch, capsys):
+        """What the tasks of a queue ask for is compared with its task definition."""
+        queues = {
+            "large": {"overrides": {"cpu": "1024", "memory": "2048"}},
+            "wrong": {"overrides": {"memory": "4096"}},
+            "gpu": {"taskDefinition": "none-such"},
+        }
+        monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", json.dumps(queues))
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert rows["queue large: size"]["found"] == "1024 CPU units, 2048 MiB"
+        assert rows["queue wrong: size"]["result"] == "failed"
+        assert rows["queue gpu: task definition"]["result"] == "failed"
+        assert rows["size"]["result"] == "ok"
+
+    def test_a_failure(self, capsys):
+        """What is not there is a row with its mark and its remedy, and the exit code is 1."""
+        with pytest.raises(SystemExit) as left:
+            commands.fargate_check(arguments(output="plain"))
+        assert left.value.code == 1
+        [line] = [line for line in capsys.readouterr().out.splitlines() if " cluster " in line]
+        assert line.startswith("✗")
+        assert "[fargate] cluster" in line
+
+    def test_a_table_shows_brackets_as_they_are(self, capsys):
+        """A remedy that names [fargate] is no markup."""
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="table"))
+        assert "[fargate] cluster and region" in capsys.readouterr().out
+
+    def test_mistakes_in_options(self, monkeypatch, capsys):
+        """All of them are told at once, and AWS is not asked."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_TYPE", "MOON")
+        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "")
+        with pytest.raises(SystemExit) as left:
+            commands.fargate_check(arguments(output="json"))
+        assert left.value.code == 1
+        rows = json.loads(capsys.readouterr().out)
+        assert [row["result"] for row in rows] == ["failed", "failed", "not tested"]
+        assert {row["found"].split(" = ")[0] for row in rows[:2]} == {
+            "[fargate] launch_type",
+            "[fargate] cluster",
+        }
+
+    @pytest.mark.parametrize(
+        ("error", "told"),
+        [
+            (ProfileNotFound(profile="mine"), "The config profile (mine) could not be found"),
+            (ClientError({"Error": {"Code": "AccessDenied", "Message": "no role"}}, "AssumeRole"), "no role"),
+            (ValueError("a-password"), "ValueError"),
+        ],
+    )
+    def test_no_session_can_be_made(self, error, told, monkeypatch, capsys):
+        """It is a row like any other; what is secret in a connection is not told."""
+
+        def make_session():
+            raise error
+
+        monkeypatch.setattr(commands.compat, "session_maker", lambda conn_id, region: make_session)
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json"))
+        shown = capsys.readouterr().out
+        assert [row["result"] for row in json.loads(shown)] == ["failed", "not tested"]
+        assert told in shown
+        assert "a-password" not in shown
+
+    def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
+        """A callback is called for an example, and its failure is a row."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", f"{__name__}.bad_function")
+        monkeypatch.setattr(
+            "airflow.executors.fargate.config.options.import_dotted_path", lambda path: bad_function
+        )
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert rows["request"]["result"] == "failed"
+        assert "raised ZeroDivisionError" in rows["request"]["found"]
+
+
+def bad_function():
+    return lambda command: 1 / 0
+
+
+class TestRender:
+    @pytest.fixture(autouse=True)
+    def _launch(self, monkeypatch):
+        def launch_of(dag_id, task_id, map_index, token):
+            return Launch(TaskInstanceId(dag_id, task_id, "run", 1, map_index), "key", ("run", token))
+
+        monkeypatch.setattr(workload, "launch_of", launch_of)
+
+    def render(self, output):
+        commands.fargate_render(arguments(dag_id="etl", task_id="load", map_index=-1, output=output))
+
+    @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+    def test_a_document_is_the_request_as_it_is(self, output, read, capsys):
+        """Numbers stay numbers, so that it can be given to RunTask."""
+        self.render(output)
+        document = read(capsys.readouterr().out)
+        assert document["request"]["count"] == 1
+        [override] = document["request"]["overrides"]["containerOverrides"]
+        assert override["command"] == ["run", "***"]
+        assert document["from"]["cluster"] == "default: [fargate] cluster"
+
+    @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
+    def test_the_token_is_not_shown(self, output, capsys):
+        """Whatever the form."""
+        self.render(output)
+        shown = capsys.readouterr().out
+        assert "subnet-0a" in shown
+        assert TOKEN not in shown
+
+    def test_a_function_of_ones_own(self, monkeypatch, capsys):
+        """Its members are called its own."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
+        monkeypatch.setattr(
+            "airflow.executors.fargate.config.options.import_dotted_path", lambda path: own_function
+        )
+        self.render("json")
+        assert json.loads(capsys.readouterr().out)["from"]["group"] == "function"
+
+    def test_a_mistake_is_told_in_a_sentence(self, monkeypatch):
+        """No traceback."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "a b")
+        with pytest.raises(SystemExit, match=r"\[fargate\] cluster = 'a b'"):
+            self.render("json")
+
+
+def own_function():
+    overrides = {"name": "airflow"}
+    return lambda command: {
+        "taskDefinition": "own",
+        "group": "nightly",
+        "overrides": {"containerOverrides": [{**overrides, "command": command}]},
+    }
+
+
+class TestTasks:
+    @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
+    def test_the_containers(self, live, output, read, capsys):
+        """Each is a row, in Airflow's own forms."""
+        commands.fargate_tasks(arguments(output=output))
+        rows = read(capsys.readouterr().out)
+        assert [row["task_id"] for row in rows] == ["extract", "load", "load"]
+        assert rows[0]["since"] == "2026-03-01T00:00:00+00:00"
+
+    def test_a_table_shows_brackets_as_they_are(self, live, capsys):
+        """An id may have any characters."""
+        commands.fargate_tasks(arguments(output="table"))
+        assert "run[1]" in capsys.readouterr().out
+
+    def test_no_such_cluster(self):
+        """What AWS says is told, explained, without a traceback."""
+        with pytest.raises(SystemExit, match="Cluster fleet: There is no such cluster"):
+            commands.fargate_tasks(arguments(output="table"))
+
+    def test_each_cluster_that_the_options_name(self, live_by_cluster, capsys):
+        """What runs in a queue's own cluster is listed too, and it is told where."""
+        commands.fargate_tasks(arguments(output="json"))
+        rows = json.loads(capsys.readouterr().out)
+        assert [(row["task_id"], row["cluster"]) for row in rows] == [("extract", "fleet"), ("load", "gpus")]
+
+    @pytest.mark.parametrize(("missing", "left"), [("gpus", "extract"), ("fleet", "load")])
+    def test_one_of_the_clusters_does_not_answer(self, live_by_cluster, capsys, missing, left):
+        """The others' containers are shown; which was not asked is told, and the exit code is 1."""
+        live_by_cluster[missing] = None
+        with pytest.raises(SystemExit, match=f"Cluster {missing}: There is no such cluster"):
+            commands.fargate_tasks(arguments(output="json"))
+        assert [row["task_id"] for row in json.loads(capsys.readouterr().out)] == [left]
+
+    def test_none_of_the_clusters_answers(self, live_by_cluster, capsys):
+        """There is no table then that would say that nothing runs."""
+        live_by_cluster.update(fleet=None, gpus=None)
+        with pytest.raises(SystemExit, match="Cluster fleet: .*\nCluster gpus: "):
+            commands.fargate_tasks(arguments(output="table"))
+        assert capsys.readouterr().out == ""
+
+    def test_no_way_to_aws(self, monkeypatch):
+        """An error of the way is told as well."""
+
+        def unreached(*args):
+            raise EndpointConnectionError(endpoint_url="https://ecs.test")
+
+        monkeypatch.setattr(containers, "live_containers", unreached)
+        with pytest.raises(SystemExit, match="https://ecs.test"):
+            commands.fargate_tasks(arguments(output="table"))
+
+
+class TestStop:
+    @pytest.fixture(autouse=True)
+    def actions(self, monkeypatch):
+        """Return what Airflow's audit log is told, which would be written to the database."""
+        told = []
+        monkeypatch.setattr(
+            "airflow.utils.cli_action_loggers.on_pre_execution", lambda **told_of: told.append(told_of)
+        )
+        return told
+
+    def test_the_audit_log_is_told(self, live, actions):
+        """It can be found out later who has stopped what."""
+        expect_stop(live, 2)
+        stop(task_id="load")
+        assert [(action["sub_command"], action["dag_id"], action["task_id"]) for action in actions] == [
+            ("fargate_stop", "etl", "load")
+        ]
+
+    def test_what_matches_is_stopped(self, live, capsys):
+        """All of the Dag's containers, and no other Dag's; each is told of."""
+        expect_stop(live, 1)
+        expect_stop(live, 2)
+        stop()
+        assert capsys.readouterr().out.count("asked to stop") == 2
+
+    def test_in_each_cluster(self, live, live_by_cluster):
+        """A container is stopped in the cluster in which it runs."""
+        expect_stop(live, 1)
+        expect_stop(live, 2, cluster="gpus")
+        stop()
+
+    def test_one_of_the_clusters_does_not_answer(self, live, live_by_cluster, capsys):
+        """What was found is stopped; what may be left is told, and the exit code is 1."""
+        live_by_cluster["gpus"] = None
+        expect_stop(live, 1)
+        with pytest.raises(SystemExit) as left:
+            stop()
+        assert left.value.code == 1
+        assert "Cluster gpus: " in capsys.readouterr().err
+
+    def test_a_task_alone(self, live):
+        """What is given narrows it down."""
+        expect_stop(live, 2)
+        stop(task_id="load", run_id="run[1]")
+
+    @pytest.mark.parametrize("answer", ["", "n", "no", "maybe"])
+    def test_without_a_yes_nothing_is_stopped(self, live, monkeypatch, answer):
+        """It asks, and only a yes is one."""
+        asked = []
+        monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or answer)
+        with pytest.raises(SystemExit, match="Nothing was stopped"):
+            stop(yes=False)
+        assert asked == ["Stop these 2 containers? [y/N] "]
+
+    def test_nobody_to_answer(self, live, monkeypatch):
+        """Where the input has ended, it is no yes, and no traceback either."""
+
+        def ended(text):
+            raise EOFError
+
+        monkeypatch.setattr("builtins.input", ended)
+        with pytest.raises(SystemExit, match="Nothing was stopped"):
+            stop(yes=False)
+
+    @pytest.mark.parametrize("answer", ["y", "Y", "yes "])
+    def test_with_a_yes_they_are(self, live, monkeypatch, answer):
+        """However it is written."""
+        expect_stop(live, 1)
+        expect_stop(live, 2)
+        monkeypatch.setattr("builtins.input", lambda text: answer)
+        stop(yes=False)
+
+    @pytest.mark.parametrize("yes", [True, False])
+    @pytest.mark.parametrize("filters", [{"dag_id": "nobody's"}, {"task_id": "nothing"}, {"run_id": "never"}])
+    def test_nothing_matches(self, live, capsys, yes, filters):
+        """It says so, does not ask, and the exit code is 1: a script that mistypes an id learns of it."""
+        with pytest.raises(SystemExit) as left:
+            stop(yes=yes, **filters)
+        assert left.value.code == "No live container matches. Nothing was stopped."
+        assert capsys.readouterr().out == ""
+
+    def test_nothing_matches_in_the_clusters_that_aws_tells_of(self, live, live_by_cluster, capsys):
+        """Why the others are not known is told, too."""
+        live_by_cluster["gpus"] = None
+        with pytest.raises(SystemExit, match="No live container matches"):
+            stop(dag_id="nobody's")
+        assert "Cluster gpus: " in capsys.readouterr().err
+
+    def test_one_cannot_be_stopped(self, live, capsys):
+        """The others are, and the exit code is 1."""
+        expect_stop(live, 1, "AccessDeniedException")
+        expect_stop(live, 2)
+        with pytest.raises(SystemExit) as left:
+            stop()
+        assert left.value.code == 1
+        assert "AccessDeniedException: why" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(not OF_TEAM, reason="Airflow has teams from 3.2 on")
+class TestTeams:
+    """Each team has an executor with options of its own, which ``--team-name`` takes."""
+
+    @pytest.fixture(autouse=True)
+    def _options(self, monkeypatch):
+        for name in ("CLUSTER", "TASK_DEFINITION", "CONTAINER_NAME", "SUBNETS", "REGION"):
+            value = os.environ[f"AIRFLOW__FARGATE__{name}"]
+            monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
+            monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
+        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+
+    def test_the_options_are_the_team_s(self, ready, capsys):
+        """Also those that the default function reads; without the team's name they are missing."""
+        commands.fargate_check(arguments(output="json", team_name="planets"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert (rows["request"]["result"], rows["cluster"]["found"]) == ("ok", "fleet, ACTIVE")
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json", team_name=None))
+        assert "[fargate] cluster" in capsys.readouterr().out
+
+    def test_a_mistake_names_the_team(self, monkeypatch, capsys):
+        """It is told whose option is wrong."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
+        with pytest.raises(SystemExit):
+            commands.fargate_check(arguments(output="json", team_name="planets"))
+        [row, _] = json.loads(capsys.readouterr().out)
+        assert row["found"].startswith("Team planets: [fargate] cluster")
+
+    def test_the_other_commands_take_it_too(self, ready, monkeypatch, capsys):
+        """A request, the containers, and what is to be stopped are the team's."""
+        launch = Launch(TaskInstanceId("etl", "load", "run", 1), "key", ("run", TOKEN))
+        monkeypatch.setattr(workload, "launch_of", lambda *_: launch)
+        of_team = {"team_name": "planets", "output": "json"}
+        commands.fargate_render(arguments(**of_team, dag_id="etl", task_id="load", map_index=-1))
+        assert json.loads(capsys.readouterr().out)["request"]["cluster"] == "fleet"
+        commands.fargate_tasks(arguments(**of_team))
+        assert json.loads(capsys.readouterr().out) == []
+        with pytest.raises(SystemExit, match="No live container matches"):
+            stop(team_name="planets")
+
+    def test_without_teams(self, monkeypatch):
+        """Where Airflow has none, none can be named."""
+        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
+        with pytest.raises(SystemExit, match=r"Set \[core\] multi_team"):
+            commands.fargate_tasks(arguments(output="json", team_name="planets"))

@@ -1,0 +1,267 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What ``airflow fargate check`` asks AWS, played by moto, and what becomes of errors."""
+
+from __future__ import annotations
+
+import json
+
+import boto3
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from botocore.stub import Stubber
+
+from airflow.executors.fargate.cli.account import Account, Answer, ask
+from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_region, rows_of
+from airflow.executors.fargate.cli.definition_checks import check_task_definition
+from airflow.executors.fargate.cli.facts import gather
+from airflow.executors.fargate.cli.permissions import check_permissions
+from airflow.executors.fargate.request.builder import Prepared
+
+mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
+
+CHECKS = (check_region, check_cluster, check_task_definition, check_permissions)
+LOG = {
+    "logDriver": "awslogs",
+    "options": {"awslogs-group": "/ecs/airflow", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "x"},
+}
+
+
+@pytest.fixture
+def make_session(monkeypatch):
+    """Return a function that makes a session in an AWS of moto's."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
+    with mock_aws():
+        yield lambda: boto3.session.Session(region_name="us-east-1")
+
+
+@pytest.fixture
+def account(make_session, read_config):
+    return Account(read_config(), make_session)
+
+
+@pytest.fixture
+def create(make_session):
+    """Return a function that creates a cluster, a log group and a task definition as they ought to be."""
+
+    def _create(**members):
+        session = make_session()
+        session.client("ecs").create_cluster(clusterName="fleet")
+        session.client("logs", region_name="eu-west-1").create_log_group(logGroupName="/ecs/airflow")
+        definition = {
+            "family": "airflow-task",
+            "requiresCompatibilities": ["FARGATE"],
+            "networkMode": "awsvpc",
+            "cpu": "256",
+            "memory": "512",
+            "containerDefinitions": [{"name": "airflow", "image": "x", "logConfiguration": LOG}],
+        }
+        session.client("ecs").register_task_definition(**{**definition, **members})
+
+    return _create
+
+
+def prepared(**members):
+    request = {"cluster": "fleet", "taskDefinition": "airflow-task", "launchType": "FARGATE", "overrides": {}}
+    return Prepared({**request, **members}, "airflow")
+
+
+def test_what_there_is_is_found(account, create, read_config):
+    """Cluster, task definition and log group in its own Region are asked for, and nothing of it fails."""
+    create()
+    facts = gather(account, read_config(), prepared())
+    assert facts.region == "us-east-1"
+    assert facts.caller.response["Arn"].startswith("arn:aws:sts::")
+    assert facts.definition["family"] == "airflow-task"
+    assert facts.awslogs == LOG["options"]
+    assert facts.log_group.error is None
+    assert [row for row in rows_of(facts, CHECKS) if row.result == FAILED] == []
+
+
+def test_each_queue_is_asked_for(account, create, read_config, make_session):
+    """A queue may name another task definition and another cluster; each one is asked for once."""
+    create()
+    ecs = make_session().client("ecs")
+    ecs.create_cluster(clusterName="gpus", capacityProviders=["FARGATE"])
+    ecs.register_task_definition(
+        family="gpu", containerDefinitions=[{"name": "airflow", "image": "x", "memory": 64}]
+    )
+    asked = []
+    account.ecs.meta.events.register(
+        "before-call", lambda model, params, **_: asked.append((model.name, json.loads(params["body"])))
+    )
+    queues = {
+        "gpu": prepared(taskDefinition="gpu", cluster="gpus"),
+        "same": prepared(),
+        "wrong": "it sets count",
+        "none": prepared(taskDefinition="no-such-family"),
+    }
+    facts = gather(account, read_config(task_definition="airflow-task"), prepared(), queues)
+    assert facts.queues["gpu"].definition["family"] == "gpu"
+    assert facts.queues["gpu"].cluster.response["clusters"][0]["clusterName"] == "gpus"
+    assert facts.queues["same"].definition == facts.definition
+    assert facts.queues["wrong"].refusal == "it sets count"
+    assert facts.queues["none"].task_definition.error
+    names = [members["taskDefinition"] for name, members in asked if name == "DescribeTaskDefinition"]
+    assert sorted(names) == ["airflow-task", "gpu", "no-such-family"]
+    clusters = [members["clusters"] for name, members in asked if name == "DescribeClusters"]
+    assert sorted(clusters) == [["fleet"], ["gpus"]]
+    for call in ("ListTasks", "DescribeTasks"):
+        assert sorted(members["cluster"] for name, members in asked if name == call) == ["fleet", "gpus"]
+
+
+def test_each_cluster_that_the_options_name_is_listed(account, create, read_config):
+    """Also the one in which nothing is started any more: a scheduler that takes over looks there."""
+    create()
+    config = read_config(cluster="old", run_task_kwargs='{"cluster": "fleet"}')
+    facts = gather(account, config, prepared())
+    assert {name: answer.error for name, answer in facts.list_tasks.items()} == {
+        "fleet": None,
+        "old": "ClusterNotFoundException",
+    }
+    rows = {row.check: row for row in rows_of(facts, CHECKS)}
+    assert rows["cluster"].result == "ok"
+    assert "(cluster old)" in rows["ecs:ListTasks"].found
+
+
+def test_the_default_strategy_of_a_cluster_is_read(account, create, read_config, make_session):
+    """What AWS tells of the cluster says where a task without a launch type runs."""
+    create()
+    make_session().client("ecs").put_cluster_capacity_providers(
+        cluster="fleet",
+        capacityProviders=["FARGATE"],
+        defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
+    )
+    facts = gather(account, read_config(), prepared(launchType=None))
+    [row] = [row for row in rows_of(facts, CHECKS) if row.check == "launch type"]
+    assert (row.result, row.found[:25]) == ("ok", "FARGATE, by the cluster's")
+
+
+def test_what_is_missing_is_missing(account, read_config):
+    """In an empty account cluster and task definition fail, and no permission is called refused."""
+    facts = gather(account, read_config(), prepared())
+    failed = {row.check for row in rows_of(facts, CHECKS) if row.result == FAILED}
+    assert failed == {"cluster", "task definition"}
+
+
+def test_a_log_group_that_is_missing(account, create, read_config, make_session):
+    """The container's log group is looked for, not another one."""
+    create()
+    make_session().client("logs", region_name="eu-west-1").delete_log_group(logGroupName="/ecs/airflow")
+    rows = rows_of(gather(account, read_config(), prepared()), CHECKS)
+    assert {row.check for row in rows if row.result == FAILED} == {"log"}
+
+
+@pytest.mark.parametrize(
+    ("told", "cluster", "name"),
+    [
+        (prepared(cluster="other", taskDefinition="own:2"), "other", "own:2"),
+        (prepared(cluster=None, taskDefinition=None), "fleet", "airflow-task:3"),
+        ("the function raised", "fleet", "airflow-task:3"),
+    ],
+)
+def test_the_request_says_what_is_asked_for(account, read_config, told, cluster, name):
+    """A function may choose cluster and task definition; without a request the options say."""
+    asked = []
+    for operation in ("DescribeClusters", "DescribeTaskDefinition", "ListTasks", "DescribeTasks"):
+        account.ecs.meta.events.register(
+            f"provide-client-params.ecs.{operation}", lambda params, **_: asked.append(params)
+        )
+    facts = gather(account, read_config(), told)
+    assert {"clusters": [cluster]} in asked
+    assert {"taskDefinition": name} in asked
+    assert {"cluster": cluster, "startedBy": "airflow", "maxResults": 1} in asked
+    assert list(facts.list_tasks) == list(facts.describe_tasks) == list(dict.fromkeys([cluster, "fleet"]))
+    assert {"cluster": cluster, "tasks": ["0" * 32]} in asked
+    assert facts.refusal == (told if isinstance(told, str) else None)
+
+
+def test_nothing_names_a_task_definition(account, read_config):
+    """Where neither does, it is not asked for."""
+    facts = gather(account, read_config(task_definition=None, execution_config_function="json.dumps"), "no")
+    assert facts.task_definition is None
+
+
+def test_only_calls_that_change_nothing_are_made(account, create, read_config, monkeypatch):
+    """Every call describes, lists or gets."""
+    create()
+    calls = []
+    make_client = account._session.client
+
+    def watched(*args, **kwargs):
+        client = make_client(*args, **kwargs)
+        client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
+        return client
+
+    monkeypatch.setattr(account._session, "client", watched)
+    account.ecs = account.client("ecs")
+    gather(account, read_config(), prepared())
+    assert sorted(calls) == [
+        "DescribeClusters",
+        "DescribeLogStreams",
+        "DescribeTaskDefinition",
+        "DescribeTasks",
+        "GetCallerIdentity",
+        "GetLogEvents",
+        "ListTasks",
+    ]
+
+
+def test_no_secret_is_among_the_facts(account, create, read_config):
+    """The credentials themselves are nowhere."""
+    create()
+    facts = gather(account, read_config(), prepared())
+    assert "testing-secret" not in json.dumps(facts.caller.response, default=str) + repr(facts)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "expected"),
+    [
+        ("AccessDeniedException", "not authorized", Answer({}, "AccessDeniedException", "not authorized")),
+        ("", "", Answer({}, "ClientError", "")),
+    ],
+)
+def test_an_error_of_aws_is_an_answer(account, code, message, expected):
+    """Its code and its words are kept."""
+    with Stubber(account.ecs) as stub:
+        stub.add_client_error("describe_clusters", code, message)
+        assert ask(account.ecs.describe_clusters) == expected
+
+
+def test_an_error_on_the_way_is_an_answer():
+    """It is called by its type."""
+
+    def call():
+        raise EndpointConnectionError(endpoint_url="https://ecs")
+
+    answer = ask(call)
+    assert (answer.error, answer.response) == ("EndpointConnectionError", {})
+    assert "https://ecs" in answer.message
+
+
+def test_a_mistake_of_ours_is_none():
+    """What is not botocore's is raised."""
+    with pytest.raises(ZeroDivisionError):
+        ask(lambda: 1 / 0)
+
+
+@pytest.mark.parametrize(("service", "own"), [("ecs", True), ("sts", False), ("logs", False)])
+def test_the_endpoint_is_that_of_ecs_alone(make_session, read_config, service, own):
+    """``[fargate] endpoint_url`` names the service ECS; the others are found as always."""
+    account = Account(read_config(endpoint_url="http://127.0.0.1:1"), make_session)
+    assert (account.client(service).meta.endpoint_url == "http://127.0.0.1:1") is own

@@ -1,0 +1,349 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Tests of the one door to AWS: what every call has in common, whoever asks."""
+
+from __future__ import annotations
+
+from unittest import mock
+
+import pytest
+
+from airflow.executors.fargate.aws.outcome import Verdict
+from airflow.executors.fargate.fleet.calls import (
+    CREDENTIALS_BACK_OFF,
+    SEARCH_CONCURRENCY,
+    SEARCH_SHARE,
+    STOP_BURST,
+    STOP_CONCURRENCY,
+    STOP_RATE,
+    WATCH_CONCURRENCY,
+    Calls,
+    connections,
+)
+from airflow.executors.fargate.fleet.launch_state import Run
+from airflow.executors.fargate.messages import Counters
+
+THROTTLED = ("ThrottlingException", "Rate exceeded")
+EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
+DENIED = ("AccessDeniedException", "not authorized")
+ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/0123"
+
+
+class Door:
+    """The door, with calls that are made at once and brought home when a test says so."""
+
+    def __init__(self, fakes, ecs, clock, **options):
+        self.pools, self.sizes, self.inbox, self.replies = {}, {}, [], []
+        self.counters = Counters()
+        self.clock = clock
+        self.renewed_logs = 0
+        self.run = Run(fakes.make_launch(), arn=ARN, cluster="cluster", stop_reason="why")
+        self.request = fakes.make_request(fakes.make_launch())
+
+        def make_pool(name, size):
+            self.sizes[name] = size
+            self.pools[name] = fakes.SteppedPool()
+            return self.pools[name]
+
+        self.calls = Calls(
+            ecs=ecs,
+            config=fakes.make_config(**options),
+            make_pool=make_pool,
+            post=lambda function, *arguments: self.inbox.append((function, arguments)),
+            renew_logs=self.renew_logs,
+            counters=self.counters,
+            clock=clock,
+            random=lambda: 1.0,
+        )
+
+    def renew_logs(self):
+        self.renewed_logs += 1
+
+    def ask(self, what):
+        """Make a call."""
+        then = self.then
+        {
+            "RunTask": lambda: self.calls.run_task(self.run, self.request, "token", then),
+            "StopTask": lambda: self.calls.stop_task(self.run, then),
+            "DescribeTasks": lambda: self.calls.describe_tasks("cluster", [ARN], then, [self.run]),
+            "a search": lambda: self.calls.describe_tasks("cluster", [ARN], then, lane=self.calls.search),
+            "ListTasks": lambda: self.calls.list_tasks("cluster", "airflow", None, then),
+            "a log": lambda: self.calls.read_log(lambda: self.log(), then),
+        }[what]()
+
+    def lane(self, what):
+        """Return the lane of a call."""
+        names = {"RunTask": "launch", "StopTask": "stop", "DescribeTasks": "watch", "a log": "logs"}
+        return getattr(self.calls, names.get(what, "search"))
+
+    def then(self, runs, reply):
+        self.replies.append((list(runs), reply))
+
+    def log(self):
+        return "lines"
+
+    def bring_home(self):
+        """Let all calls come home."""
+        while any(pool.step() for pool in self.pools.values()):
+            pass
+        while self.inbox:
+            function, arguments = self.inbox.pop(0)
+            function(*arguments)
+
+    def meet(self, what, error):
+        """Make a call that meets an error, and bring it home; return its reply."""
+        self.ask(what)
+        self.bring_home()
+        return self.replies[-1][1]
+
+    def drain(self, what):
+        """Make calls as long as they are admitted; return how many there were."""
+        for count in range(1000):
+            if not self.calls.admits(self.lane(what)):
+                return count
+            self.ask(what)
+            self.bring_home()
+        raise AssertionError("there is no end to it")
+
+
+OPERATIONS = {
+    "RunTask": "run_task",
+    "StopTask": "stop_task",
+    "DescribeTasks": "describe_tasks",
+    "a search": "describe_tasks",
+    "ListTasks": "list_tasks",
+}
+OF_ECS = [*OPERATIONS]
+
+
+@pytest.fixture
+def make_door(fakes, ecs, clock):
+    """Return a function that makes a door with these options."""
+    ecs.put(fakes.make_request(fakes.make_launch()), taskArn=ARN)
+    ecs.tasks[ARN] = ecs.tasks.pop(ecs.arns[0])
+    return lambda **options: Door(fakes, ecs, clock, **options)
+
+
+@pytest.fixture
+def door(make_door):
+    """Return a door with the default options."""
+    return make_door()
+
+
+class TestThereAndBack:
+    @pytest.mark.parametrize("what", OF_ECS)
+    def test_an_answer_comes_home_with_the_launches_it_was_for(self, door, what):
+        """It is brought to the fleet's thread; a search is for no launch of its own."""
+        door.ask(what)
+        assert door.replies == []
+        door.bring_home()
+        ((runs, reply),) = door.replies
+        assert runs == ([] if what in ("a search", "ListTasks") else [door.run])
+        assert (reply.problem, reply.error) == (None, None)
+
+    @pytest.mark.parametrize("what", OF_ECS)
+    @pytest.mark.parametrize(
+        ("error", "verdict"),
+        [
+            (DENIED, Verdict.FAILED),
+            (THROTTLED, Verdict.THROTTLED),
+            (EXPIRED, Verdict.CREDENTIALS),
+            (("ServerException",), Verdict.IN_DOUBT),
+        ],
+    )
+    def test_an_error_comes_home_classified(self, door, fakes, ecs, what, error, verdict):
+        """Whoever asks, the same error means the same."""
+        ecs.next(OPERATIONS[what], fakes.aws_error(*error))
+        assert door.meet(what, error).verdict is verdict
+
+    @pytest.mark.parametrize("answer", ["garbage", [], 3])
+    @pytest.mark.parametrize("what", [what for what in OF_ECS if what != "StopTask"])
+    def test_what_is_no_answer_is_an_error(self, door, ecs, what, answer):
+        """No part has to look whether an answer is one."""
+        ecs.next(OPERATIONS[what], answer)
+        assert door.meet(what, None).verdict is Verdict.IN_DOUBT
+
+    def test_a_result_that_was_not_noted_is_dropped(self, door):
+        """Where the thread dies between a call and its note, the launches have their turns anew, and none is lost."""
+        with mock.patch.object(door.calls, "_under_way", spec=dict) as notes:
+            notes.__setitem__.side_effect = MemoryError
+            with pytest.raises(MemoryError):
+                door.ask("RunTask")
+        door.bring_home()
+        assert door.replies == []
+        assert door.calls.launch.under_way == 0
+
+
+class TestPace:
+    @pytest.mark.parametrize(
+        ("what", "most"),
+        [
+            ("RunTask", 16),
+            ("StopTask", STOP_CONCURRENCY),
+            ("DescribeTasks", WATCH_CONCURRENCY),
+            ("ListTasks", SEARCH_CONCURRENCY),
+        ],
+    )
+    def test_so_many_calls_of_a_kind_are_under_way(self, door, what, most):
+        """No kind takes the threads of another: a look that hangs holds up neither ends nor stops."""
+        for _ in range(most):
+            assert door.calls.admits(door.lane(what))
+            door.ask(what)
+        assert not door.calls.admits(door.lane(what))
+        assert door.calls.turn(door.lane(what), 0.0) is None
+        others = [other for other in OF_ECS if door.lane(other) is not door.lane(what)]
+        assert all(door.calls.admits(door.lane(other)) for other in others)
+        door.bring_home()
+        assert door.lane(what).under_way == 0
+
+    @pytest.mark.parametrize(
+        ("what", "burst", "rate"),
+        [
+            ("RunTask", 98, 20),
+            ("StopTask", STOP_BURST, STOP_RATE),
+            ("DescribeTasks", 10, 9.8),
+            ("ListTasks", 10, 9.8),
+            ("a search", 10, 9.8),
+        ],
+    )
+    def test_calls_keep_to_their_rate(self, door, clock, what, burst, rate):
+        """Adoption and the sweep take of describe_rate like all others."""
+        assert door.drain(what) == burst
+        clock.at += 100
+        door.drain(what)
+        clock.at += 1
+        assert door.drain(what) == pytest.approx(rate, abs=1)
+        at = door.calls.turn(door.lane(what), clock.at)
+        assert clock.at < at <= clock.at + 1 / rate + 0.001
+
+    def test_searches_leave_half_of_the_looks_to_what_is_followed(self, door, clock):
+        """However much is searched, half of describe_rate is there for the ends of ECS tasks that wait to be looked at."""
+        door.calls.watch.is_waiting = True
+        door.drain("ListTasks")
+        door.drain("DescribeTasks")
+        searched = watched = 0
+        for _ in range(1000):
+            clock.at += 0.1
+            searched += door.drain("ListTasks")
+            watched += door.drain("DescribeTasks")
+        assert watched >= 9.8 * (1 - SEARCH_SHARE) * 100 - 1
+        assert searched == pytest.approx(9.8 * SEARCH_SHARE * 100, rel=0.05)
+
+    def test_searches_have_what_is_not_needed_for_looks(self, door, clock):
+        """While no ECS task waits to be looked at, searches go at the whole rate."""
+        door.drain("ListTasks")
+        searched = 0
+        for _ in range(1000):
+            clock.at += 0.1
+            searched += door.drain("ListTasks")
+        assert searched == pytest.approx(9.8 * 100, rel=0.05)
+
+    def test_there_is_a_connection_for_each_thread_that_calls(self, fakes, make_door):
+        """botocore throws away a connection more than its pool has, and says so in the log."""
+        door = make_door(launch_concurrency=7)
+        sizes = dict(door.sizes)
+        assert sizes.pop("build") == 1  # Which calls nobody.
+        assert connections(fakes.make_config(launch_concurrency=7)) == sum(sizes.values())
+
+
+class TestThrottles:
+    @pytest.mark.parametrize(
+        ("what", "slowed"),
+        [
+            ("RunTask", {"RunTask", "StopTask"}),
+            ("StopTask", {"RunTask", "StopTask"}),
+            ("DescribeTasks", {"DescribeTasks", "a search", "ListTasks"}),
+            ("a search", {"DescribeTasks", "a search", "ListTasks"}),
+            ("ListTasks", {"DescribeTasks", "a search", "ListTasks"}),
+        ],
+    )
+    def test_what_aws_counts_together_slows_down_together(self, door, fakes, ecs, clock, what, slowed):
+        """AWS has one limit for RunTask and StopTask, and one for DescribeTasks and ListTasks."""
+        ecs.next(OPERATIONS[what], fakes.aws_error(*THROTTLED))
+        door.meet(what, THROTTLED)
+        assert {other for other in OF_ECS if not door.calls.admits(door.lane(other))} == slowed
+        assert door.counters.throttles == 1
+        clock.at += 60
+        assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
+
+    def test_calls_that_are_throttled_together_are_said_once(self, door, fakes, ecs, caplog):
+        """Sixteen refusals of calls that were under way together are one line, and so is each that follows."""
+        ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(17)])
+        for _ in range(16):
+            door.ask("RunTask")
+        door.bring_home()
+        door.clock.at += 10
+        door.meet("RunTask", THROTTLED)
+        assert door.counters.throttles == 17
+        assert len([r for r in caplog.records if "refuses calls" in r.getMessage()]) == 1
+
+
+class TestCredentials:
+    @pytest.mark.parametrize("what", OF_ECS)
+    def test_all_calls_that_use_them_wait_and_they_are_renewed(self, door, fakes, ecs, clock, what):
+        """Whoever meets the refusal: adoption and searches renew them as launches do."""
+        ecs.next(OPERATIONS[what], fakes.aws_error(*EXPIRED))
+        door.meet(what, EXPIRED)
+        assert ecs.renewed == 1
+        assert not any(door.calls.admits(door.lane(other)) for other in OF_ECS)
+        assert door.calls.admits(door.calls.logs)
+        assert door.calls.turn(door.lane(what), clock.at) == clock.at + CREDENTIALS_BACK_OFF[0]
+        clock.at += CREDENTIALS_BACK_OFF[0]
+        assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
+
+    def test_waits_grow_until_they_are_accepted(self, door, fakes, ecs, clock):
+        """Up to the limit; calls under way together count once."""
+        waits = []
+        for _ in range(5):
+            ecs.next("describe_tasks", fakes.aws_error(*EXPIRED), fakes.aws_error(*EXPIRED))
+            door.ask("DescribeTasks")
+            door.ask("a search")
+            door.bring_home()
+            waits.append(door.calls.watch.ready_at() - clock.at)
+            clock.at += waits[-1]
+        assert waits == [2, 4, 8, 15, 15]
+        assert ecs.renewed == 5
+        door.meet("RunTask", None)
+        ecs.next("run_task", fakes.aws_error(*EXPIRED))
+        door.meet("RunTask", EXPIRED)
+        assert door.calls.launch.ready_at() - clock.at == 2
+
+    def test_those_of_logs_are_their_own(self, door, fakes, ecs):
+        """What CloudWatch refuses keeps no launch from ECS."""
+        door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
+        assert door.meet("a log", EXPIRED).verdict is Verdict.CREDENTIALS
+        assert (door.renewed_logs, ecs.renewed) == (1, 0)
+        assert not door.calls.admits(door.calls.logs)
+        assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
+
+
+class TestCounts:
+    @pytest.mark.parametrize(
+        ("what", "count"), [("DescribeTasks", 1), ("a search", 1), ("ListTasks", 0), ("RunTask", 0)]
+    )
+    def test_each_describe_tasks_is_counted(self, door, what, count):
+        """Also where adoption or the sweep asks."""
+        door.meet(what, None)
+        assert door.counters.describe_calls == count
+
+    def test_what_is_left_out_of_an_answer_is_counted(self, door, ecs, caplog):
+        """A malformed item harms no other, and the log says once that there are such."""
+        ecs.next("describe_tasks", {"tasks": [None, {"taskArn": 3}, {"taskArn": ARN}], "failures": ["x", {}]})
+        assert len(door.meet("DescribeTasks", None).value.tasks) == 1
+        door.meet("DescribeTasks", None)
+        assert door.counters.malformed == 3
+        assert len([r for r in caplog.records if "malformed" in r.getMessage()]) == 1

@@ -1,0 +1,437 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Kinds of capacity, and the launches that wait for them."""
+
+from __future__ import annotations
+
+import gc
+import time
+import weakref
+
+import pytest
+
+from airflow.executors.fargate.fleet.attempts import REVOCATION
+from airflow.executors.fargate.fleet.capacity_queue import PROBE_SHARE, CapacityQueue, kind_of, size_of
+from airflow.executors.fargate.fleet.launch_state import Line, Run
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+from airflow.executors.fargate.request.builder import Prepared
+
+SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
+ON_DEMAND = {"capacityProvider": "FARGATE", "weight": 1}
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+
+
+def subnets(*names):
+    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": list(names)}}}
+
+
+# What is a kind.
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "same"),
+    [
+        ({}, {}, True),
+        ({"launchType": "FARGATE"}, {"launchType": "FARGATE"}, True),
+        ({"launchType": "FARGATE"}, {"launchType": "EC2"}, False),
+        ({"launchType": "FARGATE"}, {"capacityProviderStrategy": [ON_DEMAND]}, False),
+        ({"capacityProviderStrategy": [SPOT]}, {"capacityProviderStrategy": [ON_DEMAND]}, False),
+        (
+            {"capacityProviderStrategy": [SPOT, ON_DEMAND]},
+            {"capacityProviderStrategy": [ON_DEMAND, SPOT]},
+            True,
+        ),
+        ({"capacityProviderStrategy": [SPOT]}, {"capacityProviderStrategy": [{**SPOT, "base": 1}]}, False),
+        ({"platformVersion": "1.4.0"}, {"platformVersion": "LATEST"}, False),
+        ({"taskDefinition": "airflow:1"}, {"taskDefinition": "airflow:2"}, False),
+        (subnets("a", "b"), subnets("b", "a"), True),
+        (subnets("a", "b"), subnets("a"), False),
+        (subnets("a"), {}, False),
+        ({"cluster": "c"}, {"cluster": "arn:aws:ecs:us-east-1:123456789012:cluster/c"}, True),
+        ({"cluster": "c"}, {"cluster": "d"}, False),
+        ({"cluster": "default"}, {}, True),
+        # What a launch runs, and for whom, makes no difference to its capacity.
+        ({"startedBy": "a", "tags": [{"key": "a", "value": "b"}]}, {"startedBy": "b"}, True),
+        ({"overrides": {"containerOverrides": [{"name": "a", "command": ["b"]}]}}, {}, True),
+        # Sizes of one kind can be compared: one that only the task definition knows is of another.
+        ({"overrides": {"cpu": "256"}}, {"overrides": {"cpu": "512"}}, True),
+        ({"overrides": {"cpu": "256"}}, {}, False),
+        ({"overrides": {"cpu": "256", "memory": "512"}}, {"overrides": {"cpu": "256"}}, False),
+    ],
+)
+def test_requests_of_a_kind_ask_for_the_same_capacity(first, second, same):
+    """Two requests are of one kind where AWS has capacity for both or for none, but for their size."""
+    assert (kind_of(first) == kind_of(second)) is same
+    assert len({kind_of(first), kind_of(second)}) == 2 - same
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        {"capacityProviderStrategy": "FARGATE"},
+        {"capacityProviderStrategy": [None, "FARGATE", {"capacityProvider": ["FARGATE"], 1: {}}]},
+        {"networkConfiguration": [], "overrides": None, "cluster": None, "launchType": ["EC2"]},
+        {"networkConfiguration": {"awsvpcConfiguration": {"subnets": "subnet"}}, "overrides": {"cpu": 256}},
+        {
+            "networkConfiguration": {"awsvpcConfiguration": {"subnets": [None, 1, ["a"]]}},
+            "overrides": {"cpu": []},
+        },
+    ],
+)
+def test_whatever_a_request_holds_has_a_kind(request_):
+    """A user's function can return anything: it is of some kind, and of some size."""
+    assert hash(kind_of(request_)) == hash(kind_of(request_))
+    assert size_of(request_) >= (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "size"),
+    [
+        (None, (0, 0)),
+        ({}, (0, 0)),
+        ({"cpu": "256"}, (256, 0)),
+        ({"cpu": "1 vCPU", "memory": "2 GB"}, (1024, 2048)),
+        ({"memory": "512"}, (0, 512)),
+        ({"cpu": "much"}, (0, 0)),
+    ],
+)
+def test_a_size_is_what_the_request_says_itself(overrides, size):
+    """CPU units and MiB, whichever way they are written; nothing where that is left to the task definition."""
+    assert size_of({"overrides": overrides}) == size
+
+
+# The line.
+
+
+@pytest.fixture
+def make_run(fakes):
+    """Return a function that makes a run whose request is made, in the order of their making."""
+    made = []
+
+    def make(cpu=None, provider=SPOT, priority=0, fallback=None):
+        number = len(made)
+        request = {"capacityProviderStrategy": [provider], "overrides": {"cpu": cpu} if cpu else {}}
+        run = Run(fakes.make_launch(number, priority=priority), order=number)
+        run.prepared = Prepared(request, "airflow", fallback=fallback)
+        made.append(number)
+        return run
+
+    return make
+
+
+@pytest.fixture
+def queue(clock):
+    return CapacityQueue(20.0, clock, lambda: 1.0)
+
+
+def drain(take):
+    """Take all that there is."""
+    taken = []
+    while (run := take()) is not None:
+        taken.append(run)
+    return taken
+
+
+def test_a_line_is_in_the_order_of_priority_then_of_arrival(make_run):
+    """Who leaves is left out, and whoever stands there twice goes once."""
+    runs = [make_run(priority=priority) for priority in (1, 5, 5, 1, 9)]
+    line = Line()
+    for run in (*runs, *runs):
+        line.put(run)
+    line.discard(runs[2])
+    line.discard(runs[2])
+    assert len(line) == 4
+    assert runs[2] not in line
+    assert drain(line.take) == [runs[4], runs[1], runs[0], runs[3]]
+    assert (len(line), line.first()) == (0, None)
+
+
+def test_who_leaves_a_line_leaves_no_trace(make_run):
+    """Neither the launch nor an entry for it stays in memory until its turn comes."""
+    line, runs = Line(), [make_run() for _ in range(1000)]
+    for run in runs:
+        line.put(run)
+    gone = [weakref.ref(run) for run in runs[1:]]
+    for run in runs[1:]:
+        line.discard(run)
+    del runs[1:], run
+    gc.collect()
+    assert not any(reference() for reference in gone)
+    assert len(line._heap) < 40
+
+
+# The queue.
+
+
+def refuse(queue, run, late=False):
+    """Let AWS have no capacity for a run, which stands in line then."""
+    run.arn = "arn" if late else None
+    queue.refused(run, "none")
+    run.arn = None
+    queue.put(run)
+
+
+def test_who_waits_takes_no_turn(queue, make_run):
+    """Once AWS has no capacity for one, all of its kind wait, those that stand in line already too; others go."""
+    waiting, others = [make_run() for _ in range(5)], [make_run(provider=ON_DEMAND) for _ in range(3)]
+    for run in (*waiting[:3], *others[:2]):
+        queue.put(run)
+    first = queue.take()
+    refuse(queue, first)
+    for run in (*waiting[3:], *others[2:]):
+        queue.put(run)
+    assert drain(queue.take) == others
+    assert [queue.waits(run) for run in waiting] == ["none"] * 5
+    assert queue.waits(others[0]) is None
+    assert not queue.has(1)
+
+
+def test_a_launch_with_a_fallback_or_in_doubt_waits_for_nothing(queue, make_run):
+    """The first goes elsewhere as soon as it is refused; what was sent already is to be settled."""
+    waiting, settled, elsewhere = make_run(), make_run(), make_run(fallback={"launchType": "FARGATE"})
+    settled.doubtful = True
+    queue.put(waiting)
+    refuse(queue, queue.take())
+    queue.put(settled)
+    queue.put(elsewhere)
+    assert drain(queue.take) == [settled, elsewhere]
+
+
+def test_a_probe_of_a_kind_goes_alone_and_ever_later(queue, clock, make_run):
+    """One after 2 s, then after 4, 8, 16 and 30 s each."""
+    for run in [make_run() for _ in range(3)]:
+        queue.put(run)
+    refuse(queue, queue.take())
+    gone, began = [], clock.at
+    while len(gone) < 7:
+        assert queue.take_probe() is None
+        clock.at = queue.probe_at()
+        run = queue.take_probe()
+        queue.sent(run)
+        gone.append(clock.at - began)
+        refuse(queue, run)
+    assert gone == [2, 6, 14, 30, 60, 90, 120]
+
+
+def test_the_smallest_is_tried_in_turn_with_the_first(queue, clock, make_run):
+    """The first in order, then the smallest, and so on: what is too large holds up none."""
+    large, medium, small = make_run("4096", priority=9), make_run("1024"), make_run("256")
+    for run in (medium, large, small):
+        queue.put(run)
+    for run in drain(queue.take):
+        refuse(queue, run)
+    tried = []
+    for _ in range(4):
+        clock.at = queue.probe_at()
+        run = queue.take_probe()
+        queue.sent(run)
+        tried.append(run)
+        refuse(queue, run)
+    assert tried == [large, small, large, small]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_a_probe_lets_those_go_that_ask_for_no_more(queue, clock, make_run, late):
+    """There is capacity for a small one: those of its size go, larger ones wait on, until one of them finds some."""
+    large, small = [make_run("4096") for _ in range(3)], [make_run("256") for _ in range(3)]
+    for run in (*large, *small):
+        queue.put(run)
+    for run in drain(queue.take):
+        refuse(queue, run, late)
+    for expected in (large, small):
+        clock.at = queue.probe_at()
+        probe = queue.take_probe()
+        queue.sent(probe)
+        assert probe is expected[0]
+    queue.accepted(probe)
+    assert queue.has(1) is not late
+    queue.provisioned(probe)
+    assert drain(queue.take) == small[1:]
+    assert queue.waits(large[1])
+    clock.at = queue.probe_at()
+    probe = queue.take_probe()
+    queue.sent(probe)
+    queue.provisioned(probe)
+    assert drain(queue.take) == large[2:]
+    assert queue.probe_at() is None
+
+
+def test_what_is_too_large_is_no_lack_for_what_is_smaller(queue, make_run):
+    """AWS has no capacity for a large one while small ones are launched: these go on."""
+    large, small = [make_run("4096") for _ in range(2)], make_run("256")
+    for run in large:
+        queue.put(run)
+    refuse(queue, queue.take())
+    queue.put(small)
+    assert drain(queue.take) == [small]
+
+
+def test_only_a_probe_shows_that_there_is_capacity(queue, make_run):
+    """An ECS task that was sent before AWS had none for another says nothing of those that come later."""
+    early, refused, waiting = make_run(), make_run(), make_run()
+    for run in (early, refused, waiting):
+        queue.put(run)
+    assert (queue.take(), queue.take()) == (early, refused)
+    refuse(queue, refused, late=True)
+    queue.accepted(early)
+    queue.provisioned(early)
+    assert drain(queue.take) == []
+
+
+def test_all_kinds_together_have_a_quarter_of_the_rate(queue, clock, make_run):
+    """Forty kinds of which each is due take turns at a quarter of launch_rate."""
+    for number in range(40):
+        run = make_run(provider={"capacityProvider": f"provider{number}"})
+        queue.put(run)
+        refuse(queue, queue.take())
+    began, at = clock.at, []
+    while len(at) < 40:
+        clock.at = queue.probe_at()
+        queue.sent(queue.take_probe())
+        at.append(clock.at - began)
+    assert at == pytest.approx([2 + number / (20 * PROBE_SHARE) for number in range(40)])
+
+
+def test_who_is_given_up_leaves_and_is_no_probe(queue, clock, make_run):
+    """A kind for which nobody waits any more is forgotten."""
+    runs = [make_run() for _ in range(3)]
+    for run in runs:
+        queue.put(run)
+    refuse(queue, queue.take())
+    for run in runs:
+        queue.discard(run)
+    clock.at = queue.probe_at()
+    assert queue.take_probe() is None
+    assert queue.probe_at() is None
+    assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
+
+
+def test_the_last_one_under_way_keeps_the_back_off(queue, clock, make_run):
+    """A single launch that AWS refuses late waits ever longer, too, though nobody waits while it is under way."""
+    run, at = make_run(), []
+    queue.put(run)
+    refuse(queue, queue.take(), late=True)
+    while len(at) < 6:
+        clock.at = max(clock.at, queue.probe_at())
+        at.append(clock.at)
+        queue.sent(queue.take_probe())
+        clock.at += 10
+        assert queue.take_probe() is None
+        refuse(queue, run, late=True)
+    assert [b - a for a, b in zip(at, at[1:])] == [10, 10, 16, 30, 30]
+
+
+def test_turns_that_are_forgotten_leave_what_is_known(queue, clock, make_run):
+    """After a death of the thread all stand in line anew: those without capacity wait on."""
+    run = make_run()
+    queue.put(run)
+    refuse(queue, queue.take())
+    queue.clear()
+    queue.put(run)
+    assert queue.take() is None
+    clock.at = queue.probe_at()
+    assert queue.take_probe() is run
+
+
+def test_those_that_wait_cost_no_time(queue, clock, make_run):
+    """With 50,000 that wait a turn takes no longer than with 500, and costs no look at each."""
+    for run in [make_run() for _ in range(50_000)]:
+        queue.put(run)
+    refuse(queue, queue.take())
+    began = time.perf_counter()
+    for _ in range(1000):
+        queue.take(), queue.take_probe(), queue.has(16), queue.probe_at()
+    assert time.perf_counter() - began < 1.0
+
+
+# The fleet.
+
+
+def test_who_waits_for_spot_holds_up_nobody(fakes, make_fleet, ecs, clock):
+    """500 launches wait for Spot; 5 on demand that come later are accepted at once, and 500 go when there is capacity."""
+    fleet = make_fleet()
+    answers = ecs._run_task
+    full = [True]
+
+    def run_task(request, token):
+        lacks = full[0] and request["capacityProviderStrategy"] == [SPOT]
+        return NO_CAPACITY if lacks else answers(request, token)
+
+    ecs._run_task = run_task
+    spot = [fakes.make_launch(n, executor_config={"capacityProviderStrategy": [SPOT]}) for n in range(500)]
+    fleet.add(*spot)
+    fleet.advance(60)
+    before = len(ecs.made("run_task"))
+    fleet.advance(100)
+    assert len(ecs.made("run_task")) - before <= 4
+    later = [
+        fakes.make_launch(n, executor_config={"capacityProviderStrategy": [ON_DEMAND]})
+        for n in range(500, 505)
+    ]
+    fleet.add(*later)
+    assert all(fleet.told_of(launch, Accepted) for launch in later)
+    full[0] = False
+    fleet.advance(30 + 500 / 20)
+    assert all(fleet.told_of(launch, Accepted) for launch in spot)
+    assert not [event for event in fleet.told if isinstance(event, Ended)]
+
+
+def test_a_launch_that_is_revoked_while_it_waits_leaves_no_trace(fakes, make_fleet, ecs):
+    """Airflow takes all back that wait for capacity: nothing is left of them, and nothing is asked any more."""
+    fleet = make_fleet()
+    ecs.next("run_task", *[NO_CAPACITY] * 1000)
+    launches = [fakes.make_launch(n) for n in range(50)]
+    fleet.add(*launches)
+    fleet.advance(60)
+    for launch in launches:
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    asked = len(ecs.tokens)
+    fleet.advance(120)
+    assert len(ecs.tokens) == asked
+    queue = fleet.fleet._launching._queue
+    assert (queue._open, queue._lacks, list(fleet.fleet.runs())) == ({}, {}, [])
+
+
+def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_fleet, ecs, clock):
+    """Those that cannot begin any more leave the line, and one that can is the probe."""
+    fleet = make_fleet()
+    ecs.next("run_task", *[NO_CAPACITY] * 20)
+    expiring = [fakes.make_launch(n, expires=clock.at + 80) for n in range(10)]
+    lasting = fakes.make_launch(10)
+    fleet.add(*expiring, lasting)
+    fleet.advance(50)
+    ecs._answers.clear()
+    fleet.advance(30)
+    assert fleet.told_of(lasting, Accepted)
+    assert len(ecs.arns) == 1
+
+
+def test_a_token_that_expires_behind_others_is_told_of(fakes, make_fleet, ecs, clock):
+    """However long the line before them, they say that no attempt is begun any more, and fail in the end."""
+    fleet = make_fleet()
+    ecs.next("run_task", *[NO_CAPACITY] * 1000)
+    expiring = [fakes.make_launch(n, expires=clock.at + 80) for n in range(300)]
+    lasting = fakes.make_launch(300, priority=9)
+    fleet.add(*expiring, lasting)
+    fleet.advance(60)
+    told = [[event.text for event in fleet.told_of(launch, Noted)][-1:] for launch in expiring]
+    assert all("expires too soon" in text for (text,) in told)
+    assert len(told) == 300
+    fleet.advance(80 + REVOCATION)
+    assert len([event for event in fleet.told if isinstance(event, Ended)]) == 300
+    assert [run.launch for run in fleet.fleet.runs()] == [lasting]

@@ -1,0 +1,230 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The capacity providers that a launch goes on with where it has found no room."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.aws.arns import task_id
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+
+SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
+ON_DEMAND = {"capacityProvider": "FARGATE", "weight": 1}
+NO_ROOM = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+QUOTA = {
+    "tasks": [],
+    "failures": [{"reason": "You've reached the limit on the number of vCPUs you can run concurrently"}],
+}
+ENI = "Timeout waiting for network interface provisioning to complete."
+
+
+class ReadTimeoutError(Exception):
+    """Named as botocore's, whose errors are told apart by name."""
+
+
+@pytest.fixture
+def launch(fakes):
+    return fakes.make_launch()
+
+
+@pytest.fixture
+def fleet(make_fleet):
+    """Return a fleet that asks for Spot, and falls back to on-demand capacity."""
+    return make_fleet(
+        capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,), max_launch_attempts=1
+    )
+
+
+def asked(ecs):
+    """Return the capacity providers of each RunTask call, in their order."""
+    return [
+        [item["capacityProvider"] for item in call.arguments[0].get("capacityProviderStrategy", ())]
+        for call in ecs.made("run_task")
+    ]
+
+
+def interrupted(ecs, arn):
+    """Let Spot take back a container that has not started."""
+    ecs.tasks[arn].update(
+        lastStatus="STOPPED", stopCode="SpotInterruption", stoppedReason="Your Spot Task was interrupted."
+    )
+
+
+@pytest.mark.parametrize("answer", [NO_ROOM, QUOTA], ids=["no room", "quota"])
+def test_a_launch_without_room_goes_on_at_once_with_its_fallback(fleet, ecs, launch, answer):
+    """RunTask finds no room: the fallback's request goes out in the same moment, with a token of its own."""
+    ecs.next("run_task", answer)
+    fleet.add(launch)
+    assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"]]
+    assert {call.at for call in ecs.made("run_task")} == {fleet.clock.at}
+    assert len(set(ecs.tokens)) == 2
+    assert len(fleet.told_of(launch, Accepted)) == 1
+    (note,) = fleet.told_of(launch, Noted)
+    assert note.text.endswith("Launching with [fargate] capacity_provider_fallback instead: FARGATE.")
+
+
+@pytest.mark.parametrize("how", ["no room", "taken back"])
+def test_a_container_that_finds_no_room_is_one_of_the_fallback_next(fleet, ecs, launch, how):
+    """AWS accepts a container and then has no room for it, or takes its capacity back before the start."""
+    fleet.add(launch)
+    if how == "no room":
+        ecs.break_at_start(ecs.arns[0], "Capacity is unavailable at this time.")
+    else:
+        interrupted(ecs, ecs.arns[0])
+    fleet.advance(5)
+    assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"]]
+    (note,) = fleet.told_of(launch, Noted)
+    assert task_id(ecs.arns[0]) in note.text
+
+
+def test_only_where_it_runs_differs(fleet, ecs, launch):
+    """The fallback is the same request but for the strategy: command, identity, tags and network are the launch's."""
+    ecs.next("run_task", NO_ROOM)
+    fleet.add(launch)
+    first, second = (dict(call.arguments[0]) for call in ecs.made("run_task"))
+    assert first.pop("capacityProviderStrategy") != second.pop("capacityProviderStrategy")
+    assert first == second
+
+
+def test_a_fallback_without_room_waits_and_remains_the_fallback(fleet, ecs, launch):
+    """After that it is as without a fallback: the launch waits, costs no attempt, and says so once."""
+    ecs.next("run_task", *[NO_ROOM] * 6)
+    fleet.add(launch)
+    fleet.advance(600)
+    assert asked(ecs) == [["FARGATE_SPOT"], *[["FARGATE"]] * 6]
+    times = [call.at for call in ecs.made("run_task")]
+    assert times[0] == times[1]
+    assert all(b > a for a, b in zip(times[1:], times[2:]))
+    assert len(set(ecs.tokens)) == len(ecs.tokens)
+    fell_back, waits = fleet.told_of(launch, Noted)
+    assert "fallback" in fell_back.text
+    assert waits.text.endswith("Trying again until there is capacity.")
+    assert not fleet.told_of(launch, Ended)
+
+
+def test_a_container_that_has_started_is_not_launched_again(fleet, ecs, launch):
+    """Spot takes back what runs: that is the end of the launch, and Airflow's retries decide."""
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(5)
+    interrupted(ecs, ecs.arns[0])
+    fleet.advance(600)
+    assert asked(ecs) == [["FARGATE_SPOT"]]
+    (end,) = fleet.told_of(launch, Ended)
+    assert "SpotInterruption" in end.reason
+
+
+def test_a_failure_of_another_kind_does_not_fall_back(fakes, make_fleet, ecs, launch):
+    """A network interface is missing everywhere alike: the launch goes on where it was, at the cost of an attempt."""
+    fleet = make_fleet(capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,))
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0], ENI)
+    fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"]] * 2
+
+
+def test_attempts_after_the_fallback_stay_with_it(make_fleet, ecs, launch):
+    """What has fallen back does not go back for a failure of another kind."""
+    fleet = make_fleet(capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,))
+    ecs.next("run_task", NO_ROOM)
+    fleet.add(launch)
+    for number in range(3):
+        ecs.break_at_start(ecs.arns[number], ENI)
+        fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"], *[["FARGATE"]] * 3]
+    assert "Attempts: 3 of 3" in fleet.told_of(launch, Ended)[0].reason
+
+
+def test_doubt_is_settled_before_the_fallback(fleet, ecs, launch):
+    """No clear answer is no want of room: the same request is sent again with the same token until AWS says so."""
+    ecs.next("run_task", ReadTimeoutError(), ReadTimeoutError(), NO_ROOM)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"]] * 3 + [["FARGATE"]]
+    assert len(set(ecs.tokens[:3])) == 1
+    assert len(set(ecs.tokens)) == 2
+    assert len(ecs.arns) == 1
+
+
+def test_a_fallback_in_doubt_keeps_its_own_token(fakes, fleet, ecs, launch):
+    """The fallback's attempt is one like any other: its answer is lost, and its container is the launch's."""
+    ecs.next("run_task", NO_ROOM, fakes.Lost(ReadTimeoutError()), ReadTimeoutError())
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(set(ecs.tokens[1:])) == 1
+    assert [event.arn for event in fleet.told_of(launch, Accepted)] == ecs.arns
+    assert len(ecs.arns) == 1
+
+
+def test_a_fallback_that_aws_refuses_is_left(fakes, fleet, ecs, launch):
+    """AWS refuses the fallback's request, so nothing was started: the launch waits for room where it was."""
+    refused = fakes.aws_error("InvalidParameterException", "not associated with the cluster")
+    ecs.next("run_task", NO_ROOM, refused, NO_ROOM)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"], ["FARGATE_SPOT"], ["FARGATE_SPOT"]]
+    assert len(fleet.told_of(launch, Accepted)) == 1
+    _, left = fleet.told_of(launch, Noted)
+    assert left.text.startswith("AWS refused [fargate] capacity_provider_fallback. ")
+    assert "not associated with the cluster" in left.text
+
+
+def test_a_fallback_that_aws_refuses_later_is_told_of(fakes, fleet, ecs, launch):
+    """Also where it is no news any more that there is no room."""
+    refused = fakes.aws_error("InvalidParameterException", "not associated with the cluster")
+    ecs.next("run_task", NO_ROOM, NO_ROOM, refused)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert "not associated with the cluster" in fleet.told_of(launch, Noted)[-1].text
+
+
+def test_a_launch_that_is_revoked_does_not_fall_back(fleet, ecs, launch):
+    """Airflow takes the launch back while its container looks for room: there is no other one."""
+    fleet.add(launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    ecs.break_at_start(ecs.arns[0], "Capacity is unavailable at this time.")
+    fleet.advance(600)
+    assert len(ecs.made("run_task")) == 1
+    assert not list(fleet.fleet.runs())
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"capacity_provider_strategy": (ON_DEMAND,)},
+        {"capacity_provider_strategy": (), "launch_type": "FARGATE"},
+    ],
+    ids=["strategy", "launch type"],
+)
+def test_the_same_capacity_is_no_fallback(make_fleet, ecs, launch, options):
+    """What a launch asks for already would be asked for once more: it waits, as without a fallback."""
+    fleet = make_fleet(**options, capacity_provider_fallback=(ON_DEMAND,))
+    ecs.next("run_task", NO_ROOM)
+    fleet.add(launch)
+    assert len(ecs.made("run_task")) == 1
+    (note,) = fleet.told_of(launch, Noted)
+    assert note.text.endswith("Trying again until there is capacity.")
+
+
+def test_without_a_fallback_a_launch_waits(make_fleet, ecs, launch):
+    """Nothing is asked for that nobody has configured."""
+    fleet = make_fleet(capacity_provider_strategy=(SPOT,))
+    ecs.next("run_task", *[NO_ROOM] * 3)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"]] * 4

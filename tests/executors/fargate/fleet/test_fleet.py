@@ -1,0 +1,770 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import itertools
+import logging
+import random
+from unittest import mock
+
+import pytest
+
+from airflow.executors.fargate.fleet import fleet as fleet_module, launcher
+from airflow.executors.fargate.fleet.attempts import Attempts
+from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
+from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
+from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
+from airflow.executors.fargate.fleet.launcher import Launching
+from airflow.executors.fargate.fleet.preparing import Preparing
+from airflow.executors.fargate.fleet.searching import SEARCH_DELAYS, Searching
+from airflow.executors.fargate.fleet.waits import Waits
+from airflow.executors.fargate.fleet.watcher import Following
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
+DENIED = ("AccessDeniedException", "not authorized to perform: ecs:RunTask")
+
+
+@pytest.fixture
+def launch(fakes):
+    return fakes.make_launch()
+
+
+# What Airflow may ask for while a launch is at any stage of its way.
+
+
+def building(fleet, ecs, fakes, launch):
+    fleet.pools["build"].held = True
+    fleet.add(launch)
+
+
+def sending(fleet, ecs, fakes, launch):
+    fleet.pools["launch"].held = True
+    fleet.add(launch)
+
+
+def backing_off(fleet, ecs, fakes, launch):
+    ecs.next("run_task", ATTRIBUTE)
+    fleet.add(launch)
+
+
+def without_room(fleet, ecs, fakes, launch):
+    ecs.next("run_task", NO_CAPACITY)
+    fleet.add(launch)
+
+
+def throttled(fleet, ecs, fakes, launch):
+    ecs.next("run_task", fakes.aws_error("ThrottlingException"))
+    fleet.add(launch)
+
+
+def in_doubt_with_nothing(fleet, ecs, fakes, launch):
+    ecs.next("run_task", ConnectionResetError())
+    fleet.add(launch)
+
+
+def in_doubt_with_a_container(fleet, ecs, fakes, launch):
+    ecs.next("run_task", fakes.Lost(ConnectionResetError()))
+    fleet.add(launch)
+
+
+def saying_again(fleet, ecs, fakes, launch):
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    fleet.pools["launch"].held = True
+    fleet.advance(2)
+
+
+def accepted(fleet, ecs, fakes, launch):
+    fleet.add(launch)
+
+
+def started(fleet, ecs, fakes, launch):
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(5)
+
+
+def being_looked_at(fleet, ecs, fakes, launch):
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.hold()
+    fleet.advance(5)
+
+
+def too_late(fleet, ecs, fakes, launch):
+    fleet.pools["build"].held = True
+    fleet.add(launch)
+    fleet.advance(1000)
+    fleet.pools["build"].held = False
+    fleet.settle()
+
+
+WITHOUT_CONTAINER = [
+    building,
+    backing_off,
+    without_room,
+    throttled,
+    in_doubt_with_nothing,
+    too_late,
+]
+WITH_CONTAINER = [
+    sending,
+    in_doubt_with_a_container,
+    saying_again,
+    accepted,
+    started,
+    being_looked_at,
+]
+
+
+def go_on(fleet, ecs, seconds=600):
+    """Let calls come home and time pass; a container that is to be stopped does stop."""
+    fleet.hold(False, *fleet.pools)
+    for _ in range(int(seconds / 5)):
+        fleet.advance(5)
+        for arn, task in ecs.tasks.items():
+            if task["desiredStatus"] == "STOPPED" and task["lastStatus"] != "STOPPED":
+                ecs.exit(arn, 143)
+
+
+@pytest.fixture
+def mortal(fakes, clock):
+    """Return a launch whose token expires."""
+    return fakes.make_launch(expires=clock.at + 600)
+
+
+@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+@pytest.mark.parametrize("ask", ["revoke", "revoke_all"])
+def test_a_revoked_launch_leaves_no_container_and_tells_nothing(fakes, fleet, ecs, mortal, stage, ask):
+    """At whatever stage a launch is revoked: what it has is stopped, it gets nothing more, and ends in silence."""
+    stage(fleet, ecs, fakes, mortal)
+    told = list(fleet.told)
+    arguments = [mortal.id] * (ask == "revoke") + ["why"]
+    fleet.tell(getattr(fleet.fleet, ask), *arguments)
+    go_on(fleet, ecs)
+    assert fleet.told == told
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+    assert len(ecs.arns) == (1 if stage in WITH_CONTAINER else 0)
+    assert [call.arguments[1:] for call in ecs.made("stop_task")] == [(arn, "why") for arn in ecs.arns]
+
+
+@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+def test_a_superseded_launch_is_forgotten(fakes, fleet, ecs, mortal, stage):
+    """A container that AWS has accepted may end by itself, any other is stopped; neither tells anything more."""
+    stage(fleet, ecs, fakes, mortal)
+    told = list(fleet.told)
+    known = any(isinstance(event, Accepted) for event in told)
+    fleet.tell(fleet.fleet.supersede, mortal.id)
+    go_on(fleet, ecs, 60)
+    if known:
+        assert not ecs.made("stop_task")
+        assert len(list(fleet.fleet.runs())) == 1
+        ecs.exit(ecs.arns[0], 0)
+    go_on(fleet, ecs)
+    assert fleet.told == told
+    assert not list(fleet.fleet.runs())
+    assert {ecs.tasks[arn]["lastStatus"] for arn in ecs.arns} <= {"STOPPED"}
+
+
+@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+def test_nothing_is_launched_after_close(fakes, fleet, ecs, mortal, stage):
+    """Calls under way come home, but no RunTask call begins; what has a container keeps it."""
+    stage(fleet, ecs, fakes, mortal)
+    sent = len(ecs.tokens) + (stage in (sending, saying_again))
+    fleet.tell(fleet.fleet.close)
+    go_on(fleet, ecs)
+    assert len(ecs.tokens) == sent
+    assert not ecs.made("stop_task")
+    assert fleet.fleet.launches_under_way == 0
+
+
+@pytest.mark.parametrize("twice", ["revoke", "supersede"])
+def test_to_revoke_what_is_over_or_unknown_is_nothing(fleet, ecs, launch, twice):
+    """A launch that has ended, was never there, or was revoked before can be revoked or superseded again."""
+    arguments = ["why"] if twice == "revoke" else []
+    fleet.tell(getattr(fleet.fleet, twice), "never-heard-of", *arguments)
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(5)
+    told = list(fleet.told)
+    fleet.tell(getattr(fleet.fleet, twice), launch.id, *arguments)
+    fleet.advance(60)
+    assert fleet.told == told
+    assert not ecs.made("stop_task")
+
+
+def test_a_launch_revoked_while_its_call_is_under_way_is_stopped_once_accepted(fakes, fleet, ecs, launch):
+    """The answer to RunTask is awaited, and the container in it is stopped; its ARN is not told."""
+    sending(fleet, ecs, fakes, launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    assert not ecs.made("stop_task")
+    fleet.pools["launch"].held = False
+    fleet.settle()
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+    assert fleet.told == []
+
+
+@pytest.mark.parametrize("appears_at_look", [1, 2, 3])
+def test_a_container_in_doubt_is_searched_for_by_its_launch(fakes, fleet, ecs, launch, appears_at_look):
+    """The deployment's containers are listed, now and later, and the one that names the launch is stopped."""
+    other = fakes.make_launch(1)
+    fleet.add(other)
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    (arn,) = ecs.launches_of(launch.id)
+    if appears_at_look > 1:
+        ecs.hidden.add(arn)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(sum(SEARCH_DELAYS[: appears_at_look - 1]) + 1)
+    ecs.hidden.clear()
+    fleet.advance(SEARCH_DELAYS[appears_at_look - 1] + 1)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]
+    assert len(ecs.made("list_tasks")) == appears_at_look
+    assert len(ecs.launches_of(launch.id)) == 1
+
+
+def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
+    """A list that AWS refuses is no answer, and where nothing is ever found the launch is let go."""
+    in_doubt_with_nothing(fleet, ecs, fakes, launch)
+    ecs.next("list_tasks", fakes.aws_error("ThrottlingException"), ConnectionResetError())
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(sum(SEARCH_DELAYS) + 10)
+    assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS) + 2  # An error counts for no search.
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+
+
+def test_many_in_doubt_are_searched_for_together(fakes, fleet, ecs):
+    """Fifty launches that were revoked in doubt cost one search at a time, and each container is stopped."""
+    launches = [fakes.make_launch(n) for n in range(50)]
+    ecs.next("run_task", *[fakes.Lost(ConnectionResetError())] * 50)
+    fleet.add(*launches)
+    for launch in launches:
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(60)
+    assert len(ecs.made("list_tasks")) == 1
+    assert sorted(call.arguments[1] for call in ecs.made("stop_task")) == sorted(ecs.arns)
+    assert len(ecs.arns) == 50
+
+
+def test_an_outage_is_no_look(fakes, fleet, ecs, launch):
+    """However long AWS cannot be asked, the container of a launch that was revoked in doubt is stopped in the end."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    ecs.next("list_tasks", *[ConnectionResetError()] * 20)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(900)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+
+
+def test_what_is_in_doubt_is_not_idle(fakes, fleet, ecs, launch):
+    """Whoever waits for all containers to be stopped waits for those in doubt, too."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    fleet.tell(fleet.fleet.revoke_all, "why")
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 1
+    fleet.advance(60)
+    assert fleet.fleet.containers_to_stop == 0
+
+
+def test_a_launch_that_is_added_twice_is_one(fleet, ecs, launch):
+    """A message that is repeated after the thread's death launches nothing twice."""
+    fleet.add(launch, launch)
+    fleet.advance(60)
+    assert len(ecs.arns) == 1
+
+
+def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, fleet, ecs, launch):
+    """Where AWS refuses the resend for good, the launch fails, and what the first call may have started is stopped."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    ecs.next("run_task", fakes.aws_error(*DENIED))
+    fleet.advance(60)
+    (end,) = fleet.told
+    assert DENIED[1] in end.reason
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+    ecs.exit(ecs.arns[0], 143)
+    fleet.advance(5)
+    assert [type(event) for event in fleet.told] == [Ended]
+    assert not list(fleet.fleet.runs())
+
+
+@pytest.mark.parametrize("answer", [ATTRIBUTE, NO_CAPACITY])
+def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
+    """A resend that is answered with a failure repeats the first answer: nothing was started, nothing is searched for."""
+    ecs.next("run_task", *[ConnectionResetError(), answer] * 3)
+    fleet.add(launch)
+    fleet.advance(40)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(400)
+    assert not ecs.made("list_tasks")
+
+
+# What the fleet counts for whoever closes it.
+
+
+def test_calls_and_stops_under_way_are_counted(fakes, fleet, ecs, launch):
+    """Whoever closes the fleet can tell whether a launch or a stop is still on its way."""
+    sending(fleet, ecs, fakes, launch)
+    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (1, 0)
+    fleet.pools["launch"].held = False
+    fleet.settle()
+    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (0, 0)
+    fleet.hold()
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 1
+    fleet.hold(False)
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 0
+
+
+# Everything at once.
+
+
+class Chaos:
+    """Launches, ends, faults and revocations in an order that the seed decides; and what must hold at the end."""
+
+    def __init__(self, seed, fakes, fleet, ecs):
+        self.random = random.Random(seed)
+        self.fakes, self.fleet, self.ecs = fakes, fleet, ecs
+        self.launches = {}
+        self.quiet = set()
+
+    def some(self, of):
+        return self.random.choice(list(of)) if of else None
+
+    def add(self):
+        launch = self.fakes.make_launch(
+            len(self.launches),
+            priority=self.random.randrange(3),
+            executor_config=self.random.choice([None, {"cluster": "other"}]),
+        )
+        self.launches[launch.id] = launch
+        self.fleet.tell(self.fleet.fleet.add, launch)
+
+    def revoke(self):
+        if launch_id := self.some(self.launches):
+            self.quiet.add(launch_id)
+            self.fleet.tell(self.fleet.fleet.revoke, launch_id, "why")
+
+    def supersede(self):
+        if launch_id := self.some(self.launches):
+            self.quiet.add(launch_id)
+            self.fleet.tell(self.fleet.fleet.supersede, launch_id)
+
+    def live(self):
+        return [arn for arn, task in self.ecs.tasks.items() if task["lastStatus"] != "STOPPED"]
+
+    def start(self):
+        if arn := self.some(self.live()):
+            self.ecs.start(arn)
+
+    def exit(self):
+        if arn := self.some(self.live()):
+            self.ecs.exit(arn, self.random.choice([0, 0, 1, None]))
+
+    def break_at_start(self):
+        if arn := self.some([a for a in self.live() if "startedAt" not in self.ecs.tasks[a]]):
+            self.ecs.break_at_start(arn, self.random.choice(["ATTRIBUTE", "Capacity is unavailable"]))
+
+    def hide(self):
+        if arn := self.some(self.live()):
+            self.ecs.hidden.symmetric_difference_update({arn})
+
+    def fault(self):
+        call = self.random.choice(["run_task", "run_task", "describe_tasks", "stop_task", "list_tasks"])
+        errors = [
+            ConnectionResetError(),
+            self.fakes.Lost(ConnectionResetError()),
+            self.fakes.aws_error("ThrottlingException"),
+            self.fakes.aws_error("ExpiredTokenException"),
+            self.fakes.aws_error("ServerException", status=500),
+            "garbage",
+        ]
+        self.ecs.next(call, self.random.choice(errors))
+
+    def hold(self):
+        self.fleet.pools["launch"].held = self.random.random() < 0.3
+        self.fleet.hold(self.random.random() < 0.3)
+
+    def pass_time(self):
+        self.fleet.advance(self.random.choice([0, 0.1, 1, 5, 40]))
+
+    def run(self, steps):
+        acts = [self.add, self.start, self.exit, self.pass_time, self.fault, self.hold]
+        acts += [self.revoke, self.supersede, self.break_at_start, self.hide]
+        self.fleet.running = True
+        for _ in range(steps):
+            self.random.choice(acts)()
+
+    def calm_down(self):
+        self.ecs.hidden.clear()
+        self.ecs._answers.clear()
+        self.fleet.hold(False, *self.fleet.pools)
+        for _ in range(200):
+            for arn in self.live():
+                self.ecs.exit(arn, 0)
+            self.fleet.advance(5)
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_whatever_happens_each_launch_ends_once_with_one_container(fakes, make_fleet, ecs, seed):
+    """In any order of events: no busy loop, one end a launch, none for what was revoked, one started container."""
+    fleet = make_fleet(launch_concurrency=4)
+    chaos = Chaos(seed, fakes, fleet, ecs)
+    chaos.run(150)
+    chaos.calm_down()
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+    for launch in chaos.launches.values():
+        ends = fleet.told_of(launch, Ended)
+        assert len(ends) <= 1
+        assert len(ends) == 1 or launch.id in chaos.quiet
+        accepted = [event.arn for event in fleet.told_of(launch, Accepted)]
+        assert len(accepted) == len(set(accepted))
+        if ends and ends[0].arn:
+            assert ends[0].arn == accepted[-1]
+        containers = [ecs.tasks[arn] for arn in ecs.launches_of(launch.id)]
+        assert sum("startedAt" in task for task in containers) <= 1
+        assert len(set(ecs.launches_of(launch.id))) == len({task["taskArn"] for task in containers})
+
+
+# After the thread has died.
+
+
+class Bug(Exception):
+    """An error that nobody expects."""
+
+
+#: In this order: one at once, one whose RunTask call got no answer, one with a container.
+REVOKED = ["launch-6", "launch-3", "launch-5"]
+
+
+def life(fakes, fleet, ecs, after_fault):
+    """
+    Lead seven launches through everything that can happen; where something raises, recover and go on.
+
+    :param after_fault: is called with the error; the fleet goes on as its thread would.
+    """
+
+    def no_capacity(request, token):  # As AWS does, not for a token that has started something.
+        return ecs._run_task(request, token) if token in ecs._tokens else NO_CAPACITY
+
+    lost = fakes.Lost(ConnectionResetError())
+    ecs.next("run_task", None, ATTRIBUTE, lost, lost, fakes.aws_error("ThrottlingException"), no_capacity)
+    ecs.next("describe_tasks", ConnectionResetError())
+    launches = [fakes.make_launch(n) for n in range(7)]
+
+    def safely(act, *arguments):
+        while True:
+            try:
+                return act(*arguments)
+            except Bug as error:
+                after_fault(error)
+                fleet.fleet.recover()
+                act, arguments = fleet.settle, ()
+
+    for launch in launches:
+        fleet.tell(fleet.fleet.add, launch)
+    fleet.tell(fleet.fleet.revoke, "launch-6", "why")
+    safely(fleet.settle)
+    for revoked in REVOKED[1:]:
+        fleet.tell(fleet.fleet.revoke, revoked, "why")
+    safely(fleet.settle)
+    for _ in range(80):
+        for arn, task in ecs.tasks.items():
+            if "launch-4" in str(task["overrides"]) and task["lastStatus"] == "PROVISIONING":
+                ecs.exit(arn, 1)
+            elif task["lastStatus"] == "PROVISIONING" and fleet.clock.at > 1060:
+                ecs.exit(arn, 0 if task["desiredStatus"] == "RUNNING" else 143)
+        until = fleet.clock.at + 5
+        while fleet.clock.at < until:
+            safely(fleet.advance, until - fleet.clock.at)
+    return launches
+
+
+#: Where an error may come from: each handler, before and after it has done its work.
+HANDLERS = [
+    *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
+    *[(Launching, name) for name in ("add", "_send", "_sent", "_say_again")],
+    *[(Launching, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
+    *[(Preparing, name) for name in ("put", "_built", "work")],
+    *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
+    *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
+    (Attempts, "decide"),
+    *[(Waits, name) for name in ("add", "work")],
+    *[(Following, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
+    *[(Following, name) for name in ("_stop_answered", "work")],
+    (Fleet, "in_doubt"),
+    *[(Searching, name) for name in ("add", "work", "take", "_begin", "_end")],
+    *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
+]
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize(("owner", "name"), HANDLERS, ids=lambda value: getattr(value, "__name__", value))
+def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
+    fakes, make_fleet, clock, monkeypatch, owner, name, when
+):
+    """Whichever call of a handler fails once, after recover() each launch has one container and one end."""
+    handler = getattr(owner, name)
+    for number in itertools.count(1):
+        ecs = fakes.FakeEcs(clock := fakes.Clock())
+        fleet = fakes.SteppedFleet(ecs, clock=clock)
+        left, faults = itertools.count(1), []
+
+        def fail_once(self, *arguments, left=left, number=number):
+            mine = next(left) == number
+            if mine and when == "before":
+                raise Bug
+            result = handler(self, *arguments)
+            if mine:
+                raise Bug
+            return result
+
+        monkeypatch.setattr(owner, name, fail_once)
+        launches = life(fakes, fleet, ecs, faults.append)
+        assert len(faults) == (next(left) > number)
+        if not faults:
+            assert number > 1, "the handler was never called"
+            return
+        revoked = set(REVOKED)
+        if (owner, name, when) == (Fleet, "add", "before"):
+            # The message itself is lost: nothing has happened yet that could be kept.
+            launches.pop(number - 1)
+        if (name, when) == ("revoke", "before"):
+            revoked.remove(REVOKED[number - 1])
+        assert not list(fleet.fleet.runs())
+        for launch in launches:
+            ends = [bool(end.reason) for end in fleet.told_of(launch, Ended)]
+            assert ends == ([] if launch.id in revoked else [launch.id == "launch-4"])
+            assert len(ecs.launches_of(launch.id)) == 1 or launch.id in revoked
+            assert len(ecs.launches_of(launch.id)) <= 1
+        if number > 12:
+            return  # The first calls are those that differ.
+
+
+def fail_at(number):
+    """Return a function that raises when it is called for the time of that number, and counts."""
+    calls = itertools.count(1)
+
+    def fail(*arguments, **keywords):
+        if next(calls) == number:
+            raise Bug
+
+    return fail
+
+
+@pytest.mark.parametrize(
+    "outside",
+    [
+        "build pool",
+        "launch pool",
+        "watch pool",
+        "stop pool",
+        "log of launching",
+        "log of preparing",
+        "log of the fleet",
+    ],
+)
+def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, monkeypatch, outside):
+    """Where no thread can be started for a call, or a line cannot be logged, the same holds."""
+    for number in itertools.count(1):
+        ecs = fakes.FakeEcs(clock := fakes.Clock())
+        fleet, faults, fail = fakes.SteppedFleet(ecs, clock=clock), [], fail_at(number)
+        if outside.endswith("pool"):
+            pool = fleet.pools[outside.partition(" ")[0]]
+            submit = pool.submit
+            monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
+        else:
+            module = launcher if outside == "log of launching" else fleet_module
+            log = mock.create_autospec(logging.Logger, instance=True)
+            for method in (log.info, log.warning, log.error):
+                method.side_effect = fail
+            monkeypatch.setattr(module, "log", log)
+        launches = life(fakes, fleet, ecs, faults.append)
+        assert not list(fleet.fleet.runs())
+        for launch in launches:
+            ends = [bool(end.reason) for end in fleet.told_of(launch, Ended)]
+            assert ends == ([] if launch.id in REVOKED else [launch.id == "launch-4"])
+            assert len(ecs.launches_of(launch.id)) == 1 or launch.id in REVOKED
+        if not faults or number > 25:
+            assert number > 1
+            return
+
+
+def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
+    """A launch whose handling ends the thread again and again is given up with a reason; the others live."""
+    launches = [fakes.make_launch(n) for n in range(3)]
+    poisonous = launches[1]
+    fleet.add(*launches)
+    for arn in ecs.arns:
+        ecs.start(arn)
+    seen = Fleet.seen
+    deaths = 0
+
+    def die(self, run, outcome):
+        self._handling = run
+        if run.launch.id == poisonous.id:
+            raise Bug
+        seen(self, run, outcome)
+
+    with mock.patch.object(Fleet, "seen", die):
+        for _ in range(20):
+            try:
+                fleet.advance(5)
+            except Bug:
+                deaths += 1
+                fleet.fleet.recover()
+    assert deaths == MAX_FAULTS + 1  # The last one while its container is watched until it has stopped.
+    (end,) = fleet.told_of(poisonous, Ended)
+    assert "could not handle it" in end.reason
+    for arn in ecs.arns:
+        ecs.exit(arn, 0)
+    fleet.advance(10)
+    for launch in (launches[0], launches[2]):
+        (end,) = fleet.told_of(launch, Ended)
+        assert end.reason is None
+    assert not fleet.told_of(poisonous, Noted)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(poisonous.id)
+    assert not list(fleet.fleet.runs())
+
+
+def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
+    """Where the answer to RunTask ends the thread, only the launch that it was for is under suspicion."""
+    bad, good = fakes.make_launch(0), fakes.make_launch(1)
+    sent = Launching._sent
+
+    def die(self, runs, result):
+        if runs[0].launch.id == bad.id:
+            raise Bug
+        sent(self, runs, result)
+
+    deaths = 0
+    with mock.patch.object(Launching, "_sent", die):
+        fleet.tell(fleet.fleet.add, bad)
+        fleet.tell(fleet.fleet.add, good)
+        for _ in range(20):
+            try:
+                fleet.advance(5)
+            except Bug:
+                deaths += 1
+                fleet.fleet.recover()
+    assert deaths == MAX_FAULTS
+    assert len(fleet.told_of(bad, Ended)) == 1
+    assert fleet.told_of(good, Accepted)
+    assert not fleet.told_of(good, Ended)
+    assert len(set(ecs.tokens)) == 2
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(bad.id)
+
+
+@pytest.mark.parametrize("revoked", ["before", "after"])
+def test_a_container_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, ecs, launch, revoked):
+    """Where the thread dies of the answer to RunTask, a launch that Airflow revokes then may have a container."""
+    with mock.patch.object(Launching, "_sent", side_effect=Bug):
+        sending(fleet, ecs, fakes, launch)
+    if revoked == "before":
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.pools["launch"].held = False
+    with pytest.raises(Bug):
+        fleet.settle()
+    fleet.fleet.recover()
+    if revoked == "after":
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(300)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(launch.id)
+    assert len(ecs.tasks) == 1
+    assert not fleet.told_of(launch, Ended)
+
+
+@pytest.mark.parametrize("deaths", range(1, 6))
+def test_a_search_is_made_however_often_the_thread_dies(fakes, fleet, ecs, launch, deaths):
+    """A death between two looks for a container in doubt uses up none of them."""
+    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    for _ in range(deaths):
+        fleet.fleet.recover()
+    fleet.advance(300)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
+
+
+def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
+    """A call that is under way when the thread dies is not made a second time by its successor."""
+    sending(fleet, ecs, fakes, launch)
+    fleet.fleet.recover()
+    fleet.settle()
+    assert len(fleet.pools["launch"].jobs) == 1
+    fleet.pools["launch"].held = False
+    fleet.settle()
+    assert len(ecs.tokens) == 1
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(5)
+    assert [type(event) for event in fleet.told] == [Accepted, Ended]
+
+
+@pytest.mark.parametrize("under_way", ["the look", "the stop"])
+def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, under_way):
+    """Where only one of the two calls for a container is under way when the thread dies, the other gets its turn."""
+    fleet.add(launch)
+    fleet.hold()
+    if under_way == "the look":
+        fleet.advance(3)
+        fleet.pools["stop"].held = False
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    fleet.fleet.recover()
+    fleet.hold(False)
+    fleet.advance(3)
+    assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
+    ecs.exit(ecs.arns[0], 143)
+    fleet.advance(5)
+    assert not list(fleet.fleet.runs())
+
+
+# What AWS says of an end.
+
+
+def test_a_reason_beside_exit_code_0_is_noted(fleet, ecs, launch):
+    """The launch has finished as its container says, and what AWS says of memory is told before that."""
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], 0)
+    ecs.tasks[ecs.arns[0]]["containers"][0]["reason"] = "OutOfMemoryError: killed"
+    fleet.advance(10)
+    accepted, noted, ended = fleet.told_of(launch)
+    assert "ran out of memory (AWS: OutOfMemoryError: killed" in noted.text
+    assert ended.reason is None
+
+
+@pytest.mark.parametrize("exit_code", [None, 0])
+def test_what_somebody_stops_is_not_launched_again(fleet, ecs, launch, exit_code):
+    """Who stops an ECS task means the launch; with exit code 0 it is noted who did."""
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0], "Stopped with airflow fargate stop")
+    task = ecs.tasks[ecs.arns[0]]
+    task["stopCode"] = "UserInitiated"
+    if exit_code is not None:
+        task["containers"][0]["exitCode"] = exit_code
+    fleet.advance(60)
+    assert len(ecs.tokens) == 1
+    told = fleet.told_of(launch)
+    assert "It was stopped with airflow fargate stop" in (
+        told[1].reason if exit_code is None else told[1].text
+    )
+    assert told[-1].reason is None or exit_code is None

@@ -1,0 +1,614 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from unittest import mock
+
+import pytest
+
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.fleet import preparing
+from airflow.executors.fargate.fleet.attempts import REVOCATION
+from airflow.executors.fargate.fleet.calls import SPARE_LAUNCHES
+from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE
+from airflow.executors.fargate.fleet.searching import SEARCH_DELAYS
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+from airflow.executors.fargate.request.builder import Prepared
+
+THROTTLED = ("ThrottlingException", "Rate exceeded")
+EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
+
+
+class ReadTimeoutError(Exception):
+    """Named as botocore's, whose errors are told apart by name."""
+
+
+def failed(fleet, launch):
+    """Return the reason of a launch's one end, which must be a failure."""
+    (end,) = fleet.told_of(launch, Ended)
+    assert end.reason
+    return end.reason
+
+
+@pytest.fixture
+def launch(fakes):
+    return fakes.make_launch()
+
+
+def test_a_launch_gets_one_container(fakes, fleet, ecs, launch):
+    """A launch becomes one RunTask call with a token that AWS admits, and its ARN is told."""
+    fleet.add(launch)
+    fleet.advance(600)
+    (arn,) = ecs.arns
+    assert re.fullmatch(r"[!-~]{1,64}", ecs.tokens[0])
+    assert len(ecs.tokens) == 1
+    assert [(e.launch.id, e.arn) for e in fleet.told] == [(launch.id, arn)]
+
+
+def test_each_attempt_has_a_token_of_its_own(fakes, fleet, ecs):
+    """No token is drawn from the key: a resumed launch of the same try gets a container of its own."""
+    first, resumed = (fakes.make_launch(id=name) for name in ("first", "resumed"))
+    fleet.add(first)
+    fleet.add(resumed)
+    assert len(set(ecs.tokens)) == len(ecs.arns) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda f: f.Lost(ReadTimeoutError()), id="answer lost in a timeout"),
+        pytest.param(lambda f: ReadTimeoutError(), id="timeout before the call"),
+        pytest.param(lambda f: ConnectionResetError(), id="reset before the call"),
+        pytest.param(lambda f: f.Lost(ConnectionResetError()), id="answer lost in a reset"),
+        pytest.param(lambda f: f.aws_error("ServerException", status=500), id="500 before the call"),
+        pytest.param(lambda f: f.Lost(f.aws_error("ServerException", status=500)), id="500 after the call"),
+        pytest.param(lambda f: f.aws_error("502", status=502), id="502"),
+        pytest.param(lambda f: f.Lost(f.aws_error("", status=503)), id="503 without a code"),
+        pytest.param(lambda f: {}, id="empty answer"),
+        pytest.param(lambda f: {"tasks": [], "failures": []}, id="answer of nothing"),
+        pytest.param(lambda f: "<html>", id="garbage"),
+        pytest.param(lambda f: {"tasks": [{"taskArn": None}]}, id="task without an ARN"),
+        pytest.param(lambda f: f.Lost(ValueError("not JSON")), id="answer that cannot be parsed"),
+    ],
+)
+def test_an_attempt_in_doubt_is_sent_again_unchanged(fakes, fleet, ecs, launch, answer):
+    """Without a clear answer the same request goes out with the same token until there is one."""
+    ecs.next("run_task", *[answer(fakes) for _ in range(5)])
+    fleet.add(launch)
+    fleet.advance(600)
+    sent = ecs.made("run_task")
+    assert len(sent) == 6
+    assert len(set(ecs.tokens)) == 1
+    assert all(call.arguments[0] == sent[0].arguments[0] for call in sent)
+    assert len(ecs.arns) == 1
+    assert [type(event) for event in fleet.told] == [Accepted]
+
+
+def test_resends_back_off(fakes, fleet, ecs, launch):
+    """Resends wait ever longer, up to the limit."""
+    ecs.next("run_task", *[ReadTimeoutError()] * 8)
+    fleet.add(launch)
+    fleet.advance(600)
+    times = [call.at for call in ecs.made("run_task")]
+    waits = [round(b - a, 6) for a, b in zip(times, times[1:])]
+    assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_doubt_costs_no_attempt(fakes, make_fleet, ecs, launch):
+    """However often an attempt is in doubt, it remains the one attempt that there is."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", *[ReadTimeoutError()] * 20)
+    fleet.add(launch)
+    fleet.advance(1000)
+    assert [type(event) for event in fleet.told] == [Accepted]
+
+
+def test_a_conflict_adopts_what_the_token_started(fakes, fleet, ecs, launch):
+    """ConflictException names the container that the launch's own token has started: it is the launch's."""
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()))
+    fleet.add(launch)
+    ecs.next("run_task", fakes.aws_error("ConflictException", resourceIds=list(ecs.arns)))
+    fleet.advance(5)
+    assert [event.arn for event in fleet.told_of(launch, Accepted)] == ecs.arns
+    assert len(ecs.tokens) == 2
+
+
+def test_a_conflict_that_names_nothing_fails_the_launch(fakes, fleet, ecs, launch):
+    """A conflict without the container's ARN is a refusal like any other."""
+    ecs.next("run_task", fakes.aws_error("ConflictException"))
+    fleet.add(launch)
+    fleet.advance(600)
+    assert "ConflictException" in failed(fleet, launch)
+    assert len(ecs.tokens) == 1
+
+
+@pytest.mark.parametrize(
+    "broken", ["failure in an answer of HTTP 200", "container that never started"], ids=lambda text: text
+)
+@pytest.mark.parametrize("most", [1, 3])
+def test_what_never_started_is_launched_again_so_many_times(fakes, make_fleet, ecs, launch, broken, most):
+    """Each attempt has a new token and waits longer; after the last one the launch fails, with the reason."""
+    fleet = make_fleet(max_launch_attempts=most)
+    if broken.startswith("failure"):
+        ecs.next("run_task", *[ATTRIBUTE] * most)
+    fleet.add(launch)
+    for _ in range(most):
+        for arn in ecs.arns:
+            ecs.break_at_start(arn, "ATTRIBUTE")
+        fleet.advance(40)
+    assert len(ecs.tokens) == len(set(ecs.tokens)) == most
+    assert "ATTRIBUTE" in failed(fleet, launch)
+    assert f"Attempts: {most} of {most}" in failed(fleet, launch)
+    assert len(fleet.told_of(launch, Noted)) == most - 1
+
+
+@pytest.mark.parametrize(
+    ("words", "is_noted"),
+    [
+        ("Tasks provisioning capacity limit exceeded.", True),
+        ("Error retrieving subnet information for [subnet-1]: no (ErrorCode: AuthFailure)", False),
+    ],
+)
+def test_an_error_that_passes_costs_no_attempt(fakes, make_fleet, ecs, launch, words, is_noted):
+    """Nothing was started, so each call has a new token; a want of capacity is said at once, and the launch goes on."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", *[fakes.aws_error("ClientException", words)] * 3)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(ecs.tokens) == len(set(ecs.tokens)) == 4
+    assert [type(event) for event in fleet.told_of(launch)] == [Noted] * is_noted + [Accepted]
+    assert all(words.rstrip(".") in note.text for note in fleet.told_of(launch, Noted))
+
+
+def test_an_error_that_passes_leaves_in_doubt_what_was_in_doubt(fakes, fleet, ecs, launch):
+    """It says nothing of what an earlier call with the same token has started: that is said again."""
+    passes = fakes.aws_error("ClientException", "Tasks provisioning capacity limit exceeded.")
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), passes)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(set(ecs.tokens)) == len(ecs.arns) == 1
+    assert [type(event) for event in fleet.told_of(launch)] == [Accepted]
+
+
+def test_an_agent_that_reconnects_costs_no_attempt(fakes, make_fleet, ecs, launch):
+    """A failure that passes, and the end of an ECS task for the same reason."""
+    fleet = make_fleet(max_launch_attempts=1)
+    ecs.next("run_task", {"tasks": [], "failures": [{"reason": "AGENT"}]})
+    fleet.add(launch)
+    fleet.advance(10)
+    ecs.break_at_start(ecs.arns[0], "AGENT")
+    fleet.advance(30)
+    ecs.exit(ecs.arns[1], 0)
+    fleet.advance(10)
+    assert len(set(ecs.tokens)) == 3
+    assert fleet.told_of(launch, Ended)[0].reason is None
+
+
+def test_new_attempts_back_off(fakes, make_fleet, ecs, launch):
+    """The wait before a new attempt doubles."""
+    fleet = make_fleet(max_launch_attempts=5)
+    ecs.next("run_task", *[ATTRIBUTE] * 4)
+    fleet.add(launch)
+    fleet.advance(600)
+    times = [call.at for call in ecs.made("run_task")]
+    assert [round(b - a, 6) for a, b in zip(times, times[1:])] == [2, 4, 8, 16]
+
+
+@pytest.mark.parametrize("code", [1, 137, None])
+def test_what_started_is_never_launched_again(fakes, fleet, ecs, launch, code):
+    """The end of a container that has started is the end of its launch, however it ended."""
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], code)
+    fleet.advance(600)
+    assert failed(fleet, launch)
+    assert len(ecs.tokens) == 1
+
+
+def test_what_was_seen_to_run_is_never_launched_again(fakes, fleet, ecs, launch):
+    """A container that was once seen to run has started, even if AWS forgets that in its last words."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    fleet.advance(5)
+    ecs.tasks[arn].pop("startedAt")
+    ecs.break_at_start(arn)
+    fleet.advance(600)
+    assert failed(fleet, launch)
+    assert len(ecs.tokens) == 1
+
+
+@pytest.mark.parametrize("where", ["in the answer", "at the container's end"])
+def test_waiting_for_capacity_costs_no_attempt(fakes, make_fleet, ecs, launch, where):
+    """A launch waits for room as long as it takes, each time with a new token, and says so once."""
+    fleet = make_fleet(max_launch_attempts=1)
+    if where == "in the answer":
+        ecs.next("run_task", *[NO_CAPACITY] * 10)
+        fleet.add(launch)
+        fleet.advance(600)
+    else:
+        fleet.add(launch)
+        for number in range(10):
+            ecs.break_at_start(ecs.arns[number], "Capacity is unavailable at this time.")
+            fleet.advance(40)
+    assert len(ecs.tokens) == len(set(ecs.tokens)) == 11
+    assert not fleet.told_of(launch, Ended)
+    assert len(fleet.told_of(launch, Noted)) == 1
+
+
+def test_waiting_for_capacity_backs_off(fakes, fleet, ecs, launch):
+    """The waits for room grow up to the limit, also where RunTask accepts each container at first."""
+    fleet.add(launch)
+    for _ in range(200):
+        ecs.break_at_start(ecs.arns[-1], "Capacity is unavailable at this time.")
+        fleet.advance(1)
+    times = [call.at for call in ecs.made("run_task")]
+    waits = [b - a for a, b in zip(times, times[1:])]
+    assert all(b >= a for a, b in zip(waits, waits[1:]))
+    assert waits[:5] == [4, 4, 8, 16, 30]
+
+
+def test_want_of_capacity_is_told_after_doubt(fakes, fleet, ecs, launch):
+    """That there is no room is told, even if the attempt was in doubt before."""
+    ecs.next("run_task", ReadTimeoutError(), ReadTimeoutError(), NO_CAPACITY, NO_CAPACITY)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(fleet.told_of(launch, Noted)) == 1
+    assert fleet.told_of(launch, Accepted)
+
+
+@pytest.mark.parametrize("code", [None, 0, 3], ids="runs on, succeeded, failed".split(", "))
+def test_an_attempt_in_doubt_is_settled_after_the_tokens_last_minute(fakes, fleet, ecs, code):
+    """What began in time is not asked for with RunTask then: it is searched for, and is the launch's, ended or not."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 100)
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    if code is not None:
+        ecs.exit(arn, code)
+    fleet.advance(600)
+    assert max(call.at for call in ecs.made("run_task")) <= launch.expires - MIN_TOKEN_LIFE
+    assert [event.arn for event in fleet.told_of(launch, Accepted)] == [arn]
+    assert [bool(event.reason) for event in fleet.told_of(launch, Ended)] == [bool(code)] * (code is not None)
+    assert not fleet.told_of(launch, Noted)
+    assert not ecs.made("stop_task")
+
+
+def test_nothing_is_started_with_a_token_about_to_expire(fakes, fleet, ecs):
+    """A request that AWS may never have got is not sent again then; the launch fails once nothing was found."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    ecs.next("run_task", *[ReadTimeoutError()] * 7)
+    fleet.add(launch)
+    fleet.advance(600)
+    assert max(call.at for call in ecs.made("run_task")) <= launch.expires - MIN_TOKEN_LIFE
+    assert ecs.arns == []
+    assert len(ecs.made("list_tasks")) == 2 * len(SEARCH_DELAYS)
+    assert "token" in failed(fleet, launch)
+    assert not list(fleet.fleet.runs())
+
+
+def test_an_earlier_attempts_container_is_not_taken_for_the_one_in_doubt(fakes, fleet, ecs):
+    """What failed to start before is none that the attempt in doubt could have started."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0])
+    ecs.next("run_task", *[ReadTimeoutError()] * 100)
+    fleet.advance(600)
+    assert "token" in failed(fleet, launch)
+    assert len(fleet.told_of(launch, Accepted)) == 1
+
+
+@pytest.mark.parametrize("seconds", [42, 60, 160])
+def test_a_launch_that_is_revoked_while_it_is_searched_for_leaves_no_container(fakes, fleet, ecs, seconds):
+    """The search goes on, all of it, and what it finds is stopped; nothing is told."""
+    launch = fakes.make_launch(expires=fleet.clock.at + 100)
+    ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 100)
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    ecs.hidden.add(arn)
+    fleet.advance(seconds)
+    assert fleet.fleet.containers_to_stop == 0
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.settle()
+    assert fleet.fleet.containers_to_stop == 1
+    fleet.advance(195 - seconds)
+    assert not ecs.made("stop_task")
+    ecs.hidden.clear()
+    fleet.advance(600)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [arn]
+    assert fleet.told == []
+
+
+def test_capacity_waits_in_between_leave_the_attempts_alone(fakes, make_fleet, ecs, launch):
+    """Attempts that failed count, waits for capacity between them do not."""
+    fleet = make_fleet(max_launch_attempts=3)
+    ecs.next("run_task", ATTRIBUTE, NO_CAPACITY, ATTRIBUTE, NO_CAPACITY, NO_CAPACITY, ATTRIBUTE)
+    fleet.add(launch)
+    fleet.advance(600)
+    assert len(ecs.tokens) == 6
+    assert "Attempts: 3 of 3" in failed(fleet, launch)
+
+
+@pytest.mark.parametrize("error", [THROTTLED, EXPIRED], ids=["throttled", "credentials refused"])
+def test_a_refusal_that_all_share_holds_all_launches(fakes, make_fleet, ecs, error):
+    """After a throttle, or with bad credentials, no launch at all goes out for a while; none loses an attempt."""
+    fleet = make_fleet(max_launch_attempts=1, launch_concurrency=1)
+    ecs.next("run_task", *[fakes.aws_error(*error) for _ in range(6)])
+    launches = [fakes.make_launch(n) for n in range(3)]
+    fleet.add(*launches)
+    fleet.advance(600)
+    times = [call.at for call in ecs.made("run_task")]
+    assert all(b > a for a, b in zip(times[:7], times[1:7]))
+    assert len(ecs.arns) == len(set(ecs.tokens)) == 3
+    assert {type(event) for event in fleet.told} == {Accepted}
+
+
+def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_fleet, ecs):
+    """Sixteen calls under way that AWS refuses together lower the rate once."""
+    fleet = make_fleet()
+    ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(16)])
+    fleet.pools["launch"].held = True
+    fleet.add(*[fakes.make_launch(n) for n in range(16)])
+    fleet.pools["launch"].held = False
+    while fleet.pools["launch"].step():
+        pass
+    began = fleet.clock.at
+    fleet.advance(600)
+    again = [call.at - began for call in ecs.made("run_task")[16:]]
+    assert len(again) == 16
+    # At three tenths of the rate of 20 a second, growing.
+    assert again[:4] == pytest.approx([0.17, 0.3, 0.4, 0.5], abs=0.1)
+    assert again[-1] < 2.7
+
+
+def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
+    """The next call after refused credentials is made with a new client; a throttle needs none."""
+    ecs.next("run_task", fakes.aws_error(*THROTTLED), fakes.aws_error(*EXPIRED), fakes.aws_error(*EXPIRED))
+    fleet.add(launch)
+    assert ecs.renewed == 0
+    fleet.advance(600)
+    assert ecs.renewed == 2
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ("AccessDeniedException", "not authorized to perform: ecs:RunTask"),
+        ("ClusterNotFoundException", "Cluster not found."),
+        ("ClientException", "TaskDefinition is inactive"),
+        (
+            "InvalidParameterException",
+            "Override for container named x is not a container in the TaskDefinition.",
+        ),
+        ("PlatformUnknownException", "no such platform version"),
+    ],
+)
+def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
+    """What AWS will never grant fails at once, with AWS's words, and holds up nobody."""
+    ecs.next("run_task", fakes.aws_error(*error))
+    other = fakes.make_launch(1)
+    fleet.add(launch, other)
+    assert error[1].rstrip(".") in failed(fleet, launch)
+    assert fleet.told_of(other, Accepted)
+    fleet.advance(600)
+    assert len(ecs.tokens) == 2
+
+
+def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
+    """An InvalidParameterException that hides EC2's throttle is a throttle."""
+    words = "Error retrieving security group information: Rate exceeded (ErrorCode: Throttling)"
+    ecs.next("run_task", fakes.aws_error("InvalidParameterException", words))
+    fleet.add(launch)
+    fleet.advance(30)
+    assert [type(event) for event in fleet.told] == [Accepted]
+
+
+# The life of the token in the command.
+
+
+@pytest.mark.parametrize(
+    ("life", "begun"),
+    [(None, 1), (600, 1), (MIN_TOKEN_LIFE, 1), (MIN_TOKEN_LIFE - 1, 0), (0, 0), (-100, 0)],
+)
+def test_no_attempt_begins_with_too_little_of_its_tokens_life_left(fakes, fleet, ecs, life, begun):
+    """An attempt begins only where the container has a minute to use the token; the user is told if not."""
+    launch = fakes.make_launch(expires=None if life is None else fleet.clock.at + life)
+    fleet.add(launch)
+    fleet.advance(30)
+    assert len(ecs.tokens) == begun
+    assert len(fleet.told_of(launch, Noted)) == 1 - begun
+    assert not fleet.told_of(launch, Ended)
+
+
+@pytest.mark.parametrize(("after", "ended"), [(REVOCATION - 2, 0), (REVOCATION, 1)])
+def test_a_launch_that_nobody_takes_back_fails_in_the_end(fakes, fleet, ecs, after, ended):
+    """Where Airflow's queued timeout does not take the launch back, it fails rather than wait for ever."""
+    launch = fakes.make_launch(expires=fleet.clock.at + MIN_TOKEN_LIFE - 1)
+    fleet.add(launch)
+    fleet.advance(after)
+    assert len(fleet.told_of(launch, Ended)) == ended
+    assert len(fleet.told_of(launch, Noted)) == 1
+    assert ecs.tokens == []
+    assert len(list(fleet.fleet.runs())) == 1 - ended
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda f: ATTRIBUTE, id="never started"),
+        pytest.param(lambda f: NO_CAPACITY, id="no capacity"),
+        pytest.param(lambda f: f.aws_error(*THROTTLED), id="throttled"),
+        pytest.param(lambda f: f.aws_error(*EXPIRED), id="credentials refused"),
+    ],
+)
+def test_where_nothing_was_started_the_last_minute_begins_nothing(fakes, make_fleet, ecs, answer):
+    """However often AWS started nothing before, no call goes out in the token's last minute or later."""
+    fleet = make_fleet(max_launch_attempts=10**6)
+    ecs.next("run_task", *[answer(fakes) for _ in range(1000)])
+    end = fleet.clock.at + 600
+    fleet.add(fakes.make_launch(expires=end))
+    fleet.advance(3600)
+    last = max(call.at for call in ecs.made("run_task"))
+    assert end - 60 - 40 < last <= end - 60
+    assert not ecs.arns
+
+
+@pytest.mark.parametrize(
+    ("ahead", "last"),
+    [
+        pytest.param(0, 540, id="both clocks agree"),
+        pytest.param(200, 340, id="the host was suspended"),
+        pytest.param(3600, 100, id="the host was suspended for longer than the token lives"),
+        pytest.param(-300, 540, id="the wall clock was set back"),
+    ],
+)
+def test_a_token_ends_by_the_clock_that_says_it_is_sooner(fakes, make_fleet, ecs, ahead, last):
+    """A monotonic clock stands still while its host is suspended, and a wall clock can be set back."""
+    fleet = make_fleet(max_launch_attempts=10**6)
+    ecs.next("run_task", *[NO_CAPACITY] * 1000)
+    launch = fakes.make_launch(expires=fleet.clock.at + 600)
+    begun = fleet.clock.at
+    fleet.add(launch)
+    fleet.advance(100)
+    fleet.ahead = ahead
+    fleet.advance(1800)
+    assert last - 40 < ecs.made("run_task")[-1].at - begun <= last
+    assert [event.text for event in fleet.told_of(launch, Noted) if "expires too soon" in event.text]
+    assert len(fleet.told_of(launch, Ended)) == 1
+    assert not ecs.arns
+
+
+# Order, concurrency, rates.
+
+
+def test_higher_priority_goes_first_then_who_came_first(fakes, make_fleet, ecs):
+    """Launches go out by priority, and in the order of their arrival where that is equal."""
+    fleet = make_fleet(launch_concurrency=1)
+    launches = [fakes.make_launch(n, priority=p) for n, p in enumerate([1, 5, 5, 1, 9])]
+    fleet.pools["launch"].held = True
+    fleet.add(*launches)
+    fleet.pools["launch"].held = False
+    fleet.settle()
+    order = [event.launch.id for event in fleet.told]
+    # The first one was under way when the others came.
+    assert order == ["launch-0", "launch-4", "launch-1", "launch-2", "launch-3"]
+
+
+def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
+    """While the most important launch waits for its back-off, the others are launched."""
+    fleet = make_fleet(launch_concurrency=1)
+    ecs.next("run_task", ATTRIBUTE)
+    first, second = fakes.make_launch(0, priority=9), fakes.make_launch(1, priority=1)
+    fleet.add(first)
+    fleet.add(second)
+    assert fleet.told_of(second, Accepted)
+    assert not fleet.told_of(first, Accepted)
+    fleet.advance(10)
+    assert fleet.told_of(first, Accepted)
+
+
+@pytest.mark.parametrize("concurrency", [1, 4, 16])
+def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concurrency):
+    """However many launches there are, launch_concurrency calls are under way at most, and all get their turn."""
+    fleet = make_fleet(launch_concurrency=concurrency)
+    fleet.pools["launch"].held = True
+    fleet.add(*[fakes.make_launch(n) for n in range(40)])
+    assert len(fleet.pools["launch"].jobs) == concurrency
+    fleet.pools["launch"].held = False
+    fleet.advance(60)
+    assert fleet.pools["launch"].most == concurrency
+    assert len(ecs.arns) == 40
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(20.0, 100), (5.0, 10), (40.0, 200)])
+def test_launches_keep_to_the_rate_that_is_set(fakes, make_fleet, ecs, rate, burst):
+    """After the burst, no second sees more RunTask calls than the rate; and little is left of burst and rate."""
+    fleet = make_fleet(launch_rate=rate, launch_burst=burst + SPARE_LAUNCHES)
+    began = fleet.clock.at
+    fleet.add(*[fakes.make_launch(n) for n in range(500)])
+    fleet.advance(120)
+    times = sorted(call.at - began for call in ecs.made("run_task"))
+    assert len(times) == 500
+    for number, at in enumerate(times):
+        assert number + 1 <= burst + rate * at + 1e-3
+    assert times[-1] <= (500 - burst) / rate + 0.1
+
+
+# Making the request.
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (RequestError("taskDefinition is missing"), "taskDefinition is missing"),
+        (KeyError("a secret"), "KeyError in the executor"),
+    ],
+)
+def test_a_request_that_cannot_be_made_fails_its_launch_alone(fakes, make_fleet, ecs, error, told):
+    """A launch whose request cannot be made fails with the reason; AWS hears nothing of it."""
+    bad, good = fakes.make_launch(0), fakes.make_launch(1)
+    request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
+    build = mock.create_autospec(lambda launch: request, side_effect=[error, request])
+    fleet = make_fleet(build)
+    with mock.patch.object(preparing, "log", autospec=True) as log:
+        fleet.add(bad, good)
+    assert told in failed(fleet, bad)
+    assert "a secret" not in failed(fleet, bad)
+    assert log.error.called is isinstance(error, KeyError)
+    assert fleet.told_of(good, Accepted)
+    assert len(ecs.tokens) == 1
+
+
+def test_the_request_of_a_launch_is_made_once(fakes, make_fleet, ecs, launch):
+    """Every attempt sends the same frozen request: the user's function is not asked again."""
+    request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
+    build = mock.create_autospec(lambda launch: request, return_value=request)
+    fleet = make_fleet(build)
+    ecs.next("run_task", ATTRIBUTE, ReadTimeoutError())
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(ecs.tokens) == 3
+    build.assert_called_once_with(launch)
+
+
+def test_the_container_says_what_it_is_for(fakes, fleet, ecs, launch):
+    """The request names the deployment, and the launch's identity stands in the container's environment."""
+    fleet.add(launch)
+    (request, _) = ecs.made("run_task")[0].arguments
+    assert request["startedBy"] == "airflow"
+    (container,) = request["overrides"]["containerOverrides"]
+    assert container["command"] == list(launch.command)
+    (variable,) = container["environment"]
+    told = json.loads(variable["value"])
+    assert (told["launch"], told["task_id"], told["try_number"]) == (launch.id, "task0", 1)
+
+
+def test_a_started_launch_lets_go_of_its_workload(fakes, fleet, ecs, launch):
+    """Once a container runs, neither the command nor the request is kept in memory."""
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(5)
+    (run,) = fleet.fleet.runs()
+    assert run.prepared is None
+    assert run.launch == dataclasses.replace(launch, command=(), executor_config=None)

@@ -1,0 +1,165 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Threads that make calls: as many as they were told, and none that holds up the process."""
+
+from __future__ import annotations
+
+import gc
+import queue
+import subprocess
+import sys
+import textwrap
+import threading
+import weakref
+from pathlib import Path
+
+import pytest
+
+from airflow.executors.fargate.aws.clients import THREAD_NAMES
+from airflow.executors.fargate.fleet import pool as pool_module
+from airflow.executors.fargate.fleet.pool import DaemonPool, Result
+
+#: Seconds after which a test that waits for another thread fails; none takes that long.
+PATIENCE = 10
+
+
+@pytest.fixture
+def make_pool(request):
+    """Return a function that makes a pool which no other test has, and that is closed at the end."""
+    pools = []
+
+    def make(size):
+        pools.append(DaemonPool(request.node.name, size))
+        return pools[-1]
+
+    yield make
+    for pool in pools:
+        pool.close()
+
+
+def threads_of(request):
+    return [t for t in threading.enumerate() if t.name.startswith(f"{THREAD_NAMES}{request.node.name}-")]
+
+
+class TestDaemonPool:
+    def test_hands_on_what_a_call_returns(self, make_pool):
+        """What a call returns comes to whoever asked, on another thread."""
+        results = queue.SimpleQueue()
+        make_pool(2).submit(lambda: 7, lambda result: results.put((result, threading.current_thread())))
+        result, thread = results.get(timeout=PATIENCE)
+        assert result == Result(7)
+        assert result.error is None
+        assert thread is not threading.current_thread()
+
+    @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
+    def test_hands_on_what_a_call_raises_and_goes_on(self, error, make_pool):
+        """An exception of any kind is a result, and its thread makes the next call."""
+
+        def fail():
+            raise error
+
+        pool, results = make_pool(1), queue.SimpleQueue()
+        pool.submit(fail, results.put)
+        pool.submit(lambda: "next", results.put)
+        assert results.get(timeout=PATIENCE) == Result(error=error)
+        assert results.get(timeout=PATIENCE) == Result("next")
+
+    def test_makes_as_many_calls_at_once_as_it_has_threads(self, make_pool):
+        """That many calls are under way together, and the one after them waits for a thread."""
+        pool, results = make_pool(3), queue.SimpleQueue()
+        together, go = threading.Barrier(4), threading.Event()
+
+        def call():
+            together.wait(PATIENCE)
+            go.wait(PATIENCE)
+
+        for _ in range(3):
+            pool.submit(call, results.put)
+        pool.submit(lambda: "fourth", results.put)
+        together.wait(PATIENCE)
+        assert results.empty()
+        go.set()
+        assert sorted(str(results.get(timeout=PATIENCE).error) for _ in range(4)) == ["None"] * 4
+
+    def test_starts_no_thread_before_the_first_call(self, make_pool, request):
+        """Nothing starts before it is needed: on 2.11 the scheduler forks after the executor's start."""
+        pool, results = make_pool(2), queue.SimpleQueue()
+        assert threads_of(request) == []
+        pool.submit(lambda: 1, results.put)
+        results.get(timeout=PATIENCE)
+        assert len(threads_of(request)) == 2
+        assert all(thread.daemon for thread in threads_of(request))
+
+    def test_ends_its_threads_once_the_calls_are_made(self, make_pool, request):
+        """Closing lets calls that were submitted before come home, and then leaves no thread."""
+        pool, results = make_pool(2), queue.SimpleQueue()
+        for number in range(10):
+            pool.submit(lambda number=number: number, results.put)
+        threads = threads_of(request)
+        pool.close()
+        for thread in threads:
+            thread.join(PATIENCE)
+        assert threads_of(request) == []
+        assert sorted(results.get(timeout=PATIENCE).value for _ in range(10)) == list(range(10))
+
+    def test_can_be_closed_without_ever_having_been_used(self, make_pool, request):
+        """Closing a pool that made no call starts nothing."""
+        make_pool(2).close()
+        assert threads_of(request) == []
+
+    def test_keeps_no_answer_in_memory_while_it_waits(self, make_pool):
+        """A thread without work does not hold on to the last answer, which can be large."""
+
+        class Answer:
+            pass
+
+        kept, told, gone = [], threading.Event(), threading.Event()
+
+        def then(result):
+            kept.append(weakref.ref(result.value, lambda _: gone.set()))
+            told.set()
+
+        make_pool(1).submit(Answer, then)
+        assert told.wait(PATIENCE)
+        gc.collect()
+        assert gone.wait(PATIENCE)
+
+    def test_hanging_call_does_not_hold_up_the_end_of_the_process(self):
+        """The interpreter leaves while a call hangs, as it would not with concurrent.futures."""
+        code = textwrap.dedent(
+            """
+            import importlib.util, sys, threading
+            spec = importlib.util.spec_from_file_location("pool", sys.argv[1])
+            module = importlib.util.module_from_spec(spec)
+            sys.modules["pool"] = module
+            spec.loader.exec_module(module)
+            under_way = threading.Event()
+            hanging = lambda: (under_way.set(), threading.Event().wait())
+            module.DaemonPool("test", 2).submit(hanging, print)
+            assert under_way.wait(10)
+            """
+        )
+        path = Path(pool_module.__file__)
+        subprocess.run([sys.executable, "-c", code, path], check=True, timeout=30)
+
+
+class TestResult:
+    def test_does_not_show_the_answer(self):
+        """An answer repeats the container's command: it can be logged by mistake, and shows no token."""
+        result = Result({"tasks": [{"overrides": "bearer-token"}]})
+        assert "bearer-token" not in f"{result} {result!r}"
+        assert "ValueError" in repr(Result(error=ValueError("x")))

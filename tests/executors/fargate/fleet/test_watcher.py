@@ -1,0 +1,548 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+
+from __future__ import annotations
+
+from collections import Counter
+from unittest import mock
+
+import pytest
+
+from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.fleet import calls, watcher
+from airflow.executors.fargate.fleet.calls import DESCRIBE_SHARE, WATCH_CONCURRENCY
+from airflow.executors.fargate.fleet.watcher import (
+    APPEARANCE,
+    DISAPPEARANCE,
+    REFUSED_PAUSE,
+)
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+
+THROTTLED = ("ThrottlingException", "Rate exceeded")
+EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
+DENIED = ("AccessDeniedException", "not authorized to perform: ecs:DescribeTasks")
+
+
+@pytest.fixture
+def launch(fakes):
+    return fakes.make_launch()
+
+
+@pytest.fixture
+def run_many(fakes, ecs):
+    """Return a function that has a fleet launch so many containers, and lets them run."""
+
+    def run(fleet, count):
+        launches = [fakes.make_launch(number) for number in range(count)]
+        fleet.add(*launches)
+        while len(ecs.arns) < count:
+            fleet.advance(1)
+        for arn in ecs.arns:
+            ecs.start(arn)
+        return launches
+
+    return run
+
+
+def looks(ecs, since=0.0):
+    """Return how often each container was asked for."""
+    return Counter(
+        arn for call in ecs.made("describe_tasks") if call.at >= since for arn in call.arguments[1]
+    )
+
+
+def end_of(fleet, launch):
+    (end,) = fleet.told_of(launch, Ended)
+    return end
+
+
+def test_a_container_that_finishes_well_ends_its_launch_well(fleet, ecs, launch):
+    """Exit code 0 is told once, with the container, and nothing is asked for afterwards."""
+    fleet.add(launch)
+    fleet.advance(60)
+    ecs.start(ecs.arns[0])
+    fleet.advance(60)
+    assert not fleet.told_of(launch, Ended)
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(60)
+    assert (end_of(fleet, launch).reason, end_of(fleet, launch).arn) == (None, ecs.arns[0])
+    assert fleet.settle() is None
+    assert not list(fleet.fleet.runs())
+
+
+@pytest.mark.parametrize(
+    ("code", "reason", "told"),
+    [
+        (1, "Essential container in task exited", "exited with code 1"),
+        (137, "OutOfMemoryError: container killed", "OutOfMemory"),
+        (143, "Task stopped by somebody", "exited with code 143"),
+        (None, "ECS is performing maintenance on the underlying infrastructure", "without an exit code"),
+    ],
+)
+def test_a_container_that_fails_fails_its_launch(fleet, ecs, launch, code, reason, told):
+    """Any other exit code fails the launch with its reason, and so does none at all."""
+    fleet.add(launch)
+    ecs.exit(ecs.arns[0], code, reason)
+    fleet.advance(60)
+    assert told in end_of(fleet, launch).reason
+    assert reason in end_of(fleet, launch).reason
+
+
+@pytest.mark.parametrize(("own", "sidecar", "finished"), [(0, 1, True), (0, None, True), (1, 0, False)])
+def test_sidecars_do_not_count(fleet, ecs, launch, own, sidecar, finished):
+    """The exit code of the named container decides, wherever in the list it stands."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.exit(arn, own)
+    ecs.tasks[arn]["containers"].insert(0, {"name": "guard", "lastStatus": "STOPPED"})
+    if sidecar is not None:
+        ecs.tasks[arn]["containers"][0]["exitCode"] = sidecar
+    fleet.advance(60)
+    assert (end_of(fleet, launch).reason is None) is finished
+
+
+def test_the_exit_code_counts_before_the_task_has_vanished(fleet, ecs, launch):
+    """Where the named container has ended, nobody waits for a sidecar that takes its time."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    ecs.tasks[arn]["containers"][0].update(lastStatus="STOPPED", exitCode=0)
+    fleet.advance(5)
+    assert end_of(fleet, launch).reason is None
+
+
+# The budget.
+
+
+@pytest.mark.parametrize("interval", [0.5, 2.0, 30.0])
+def test_a_container_is_looked_at_once_in_each_interval(fakes, make_fleet, ecs, interval):
+    """The first look is an interval after AWS has accepted the container, and the next ones an interval apart."""
+    fleet = make_fleet(poll_interval=interval)
+    fleet.add(fakes.make_launch())
+    began = fleet.clock.at
+    fleet.advance(interval * 5)
+    assert [call.at - began for call in ecs.made("describe_tasks")] == pytest.approx(
+        [interval * n for n in range(1, 6)]
+    )
+
+
+def test_a_hundred_containers_share_a_call(make_fleet, run_many, ecs):
+    """No call asks for more than AWS admits, and runs that began at different times soon share their calls."""
+    fleet = make_fleet()
+    run_many(fleet, 250)
+    fleet.advance(10)
+    since = fleet.clock.at
+    fleet.advance(20)
+    sizes = [len(call.arguments[1]) for call in ecs.made("describe_tasks")]
+    assert max(sizes) <= MAX_DESCRIBED
+    calls = [call for call in ecs.made("describe_tasks") if call.at > since]
+    assert len(calls) <= 4 * 10 + 4  # Ten intervals, a call for each quarter of one.
+    assert set(looks(ecs, since).values()) <= {9, 10, 11}
+
+
+def test_who_has_waited_longest_comes_first(make_fleet, run_many, ecs):
+    """Where the interval cannot be held, no call leaves out a container that has waited longer than one in it."""
+    fleet = make_fleet(poll_interval=0.1)
+    run_many(fleet, 250)
+    fleet.advance(20)
+    last = {}
+    for call in ecs.made("describe_tasks"):
+        asked = call.arguments[1]
+        if len(last) == 250 and call.at > fleet.clock.at - 10:
+            assert max(last[arn] for arn in asked) <= min(last[arn] for arn in last if arn not in asked)
+        last.update(dict.fromkeys(asked, call.at))
+    times = [call.at for call in ecs.made("describe_tasks") if call.at > fleet.clock.at - 10]
+    assert len(times) == pytest.approx(10 * 10, abs=2)
+
+
+@pytest.mark.parametrize("rate", [10.0, 2.0])
+def test_looks_keep_to_the_rate_that_is_set(make_fleet, run_many, ecs, rate):
+    """No minute has more looks than describe_rate allows; at once there is at most a second's worth of them."""
+    fleet = make_fleet(poll_interval=0.1, describe_rate=rate)
+    run_many(fleet, 300)
+    fleet.advance(130)
+    times = [call.at for call in ecs.made("describe_tasks")]
+    for number, at in enumerate(times):
+        assert number + 1 <= rate * (1 + at - times[0]) + 1e-3
+        assert sum(at <= later < at + 60 for later in times) <= 60 * rate
+    assert len(times) == pytest.approx(rate * (fleet.clock.at - times[0]), rel=0.03)
+
+
+def test_a_sweep_takes_as_long_as_the_budget_says(make_fleet, run_many, ecs):
+    """With many more containers than the interval has calls for, all are looked at in turn, as fast as may be."""
+    fleet = make_fleet(describe_rate=1.0)
+    run_many(fleet, 4000)
+    fleet.advance(100)
+    since = fleet.clock.at
+    fleet.advance(3 * 4000 / (MAX_DESCRIBED * DESCRIBE_SHARE))
+    assert {len(call.arguments[1]) for call in ecs.made("describe_tasks") if call.at > since} == {
+        MAX_DESCRIBED
+    }
+    assert len(looks(ecs, since)) == 4000
+    assert set(looks(ecs, since).values()) <= {2, 3, 4}
+
+
+def test_clusters_are_asked_apart(fakes, fleet, ecs):
+    """A call names one cluster, so containers of different clusters never share one; all are followed."""
+    names = ["cluster", "other", "third"]
+    launches = [fakes.make_launch(n, executor_config={"cluster": names[n % 3]}) for n in range(30)]
+    fleet.add(*launches)
+    fleet.advance(3)
+    for call in ecs.made("describe_tasks"):
+        assert {ecs.tasks[arn]["clusterArn"].rpartition("/")[2] for arn in call.arguments[1]} == {
+            call.arguments[0]
+        }
+    for arn in ecs.arns:
+        ecs.exit(arn, 0)
+    fleet.advance(5)
+    assert [end_of(fleet, launch).reason for launch in launches] == [None] * 30
+
+
+def test_few_looks_are_under_way(make_fleet, run_many, ecs):
+    """Calls that hang are few, the rest waits; and it goes on once they come home."""
+    fleet = make_fleet()
+    run_many(fleet, 900)
+    fleet.hold()
+    fleet.advance(60)
+    assert len(fleet.pools["watch"].jobs) == WATCH_CONCURRENCY
+    fleet.hold(False)
+    since = fleet.clock.at
+    fleet.advance(10)
+    assert len(looks(ecs, since)) == 900
+
+
+# What DescribeTasks does not know.
+
+
+def test_missing_at_first_is_no_end(fleet, ecs, launch):
+    """ECS is eventually consistent: a container that DescribeTasks does not know yet is waited for."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.hidden.add(arn)
+    fleet.advance(APPEARANCE - 40)
+    assert not fleet.told_of(launch, Ended)
+    ecs.hidden.clear()
+    ecs.exit(arn, 0)
+    fleet.advance(40)
+    assert end_of(fleet, launch).reason is None
+    assert len(ecs.tokens) == 1
+
+
+def test_looks_at_what_is_missing_back_off(fleet, ecs, launch):
+    """A container that AWS does not know is asked for ever more rarely."""
+    fleet.add(launch)
+    ecs.hidden.update(ecs.arns)
+    fleet.advance(200)
+    times = [call.at for call in ecs.made("describe_tasks")]
+    assert len(times) < 15
+    assert max(b - a for a, b in zip(times, times[1:])) == pytest.approx(30)
+
+
+@pytest.mark.parametrize(("seen", "limit"), [(False, APPEARANCE), (True, DISAPPEARANCE)])
+def test_missing_for_ever_fails_the_launch(fleet, ecs, launch, seen, limit):
+    """A container that is never known, or not known any more for a minute, fails its launch; none is launched again."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    if seen:
+        ecs.start(arn)
+        fleet.advance(10)
+    ecs.hidden.add(arn)
+    fleet.advance(limit - 5)
+    assert not fleet.told_of(launch, Ended)
+    fleet.advance(60)
+    assert "MISSING" in end_of(fleet, launch).reason
+    assert arn in end_of(fleet, launch).reason
+    fleet.advance(600)
+    assert len(ecs.tokens) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", [{"tasks": [], "failures": []}, {"tasks": [{}]}, {"failures": None}, {"failures": "x"}]
+)
+def test_an_answer_without_a_word_of_a_container_is_not_missing(fleet, ecs, launch, answer):
+    """A container that was seen has not vanished while AWS only leaves it out; for ever is an end here, too."""
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(10)
+    ecs.next("describe_tasks", *[answer] * 100)
+    fleet.advance(APPEARANCE - 20)
+    assert not fleet.told_of(launch, Ended)
+    fleet.advance(80)
+    assert "it is not listed" in end_of(fleet, launch).reason
+
+
+def test_a_gap_between_two_looks_is_forgotten(fleet, ecs, launch):
+    """A container that is missing now and then, for less than a minute each time, lives."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    for _ in range(10):
+        fleet.advance(35)
+        ecs.hidden.symmetric_difference_update({arn})
+    assert not fleet.told_of(launch, Ended)
+
+
+# Calls that fail as a whole.
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda f: f.aws_error(*THROTTLED), id="throttled"),
+        pytest.param(lambda f: f.aws_error(*EXPIRED), id="credentials refused"),
+        pytest.param(lambda f: f.aws_error(*DENIED), id="access denied"),
+        pytest.param(lambda f: f.aws_error("ClusterNotFoundException"), id="cluster not found"),
+        pytest.param(lambda f: f.aws_error("ServerException", status=500), id="500"),
+        pytest.param(lambda f: ConnectionResetError(), id="reset"),
+        pytest.param(lambda f: ValueError("not JSON"), id="cannot be parsed"),
+        pytest.param(lambda f: "garbage", id="garbage"),
+    ],
+)
+def test_a_look_that_fails_tells_nothing_of_containers(fakes, fleet, ecs, launch, answer):
+    """Whatever keeps AWS from answering, each container is as it was, and is asked for again until it is told."""
+    other = fakes.make_launch(1)
+    fleet.add(launch, other)
+    for arn in ecs.arns:
+        ecs.start(arn)
+    ecs.next("describe_tasks", *[answer(fakes) for _ in range(5)])
+    with mock.patch.object(watcher, "log", autospec=True) as log:
+        with mock.patch.object(calls, "log", log):
+            fleet.advance(REFUSED_PAUSE * 5)
+    assert log.warning.called
+    assert {type(event) for event in fleet.told} == {Accepted}
+    for arn in ecs.arns:
+        ecs.exit(arn, 0)
+    fleet.advance(60)
+    assert [end_of(fleet, each).reason for each in (launch, other)] == [None, None]
+    assert len(ecs.tokens) == 2
+
+
+def test_throttled_looks_become_rarer(fakes, fleet, ecs, launch):
+    """Each throttle makes looks rarer, down to one in two seconds; and then they are as often as before."""
+    fleet.add(launch)
+    ecs.next("describe_tasks", *[fakes.aws_error(*THROTTLED) for _ in range(7)])
+    fleet.advance(120)
+    times = [call.at for call in ecs.made("describe_tasks")]
+    waits = [round(b - a, 6) for a, b in zip(times, times[1:])]
+    assert waits[0] < waits[2] < waits[4] <= 2
+    assert max(waits) <= 2
+    assert len(times) > 120 / 2 - 5
+
+
+@pytest.mark.parametrize(("error", "renewed"), [(EXPIRED, 3), (THROTTLED, 0), (DENIED, 0)])
+def test_only_refused_credentials_are_renewed(fakes, fleet, ecs, launch, error, renewed):
+    """A new client is made after refused credentials, and after nothing else."""
+    fleet.add(launch)
+    ecs.next("describe_tasks", *[fakes.aws_error(*error) for _ in range(3)])
+    fleet.advance(200)
+    assert ecs.renewed == renewed
+
+
+def test_refused_looks_are_told_each_time(fakes, fleet, ecs, launch):
+    """A missing permission stands in the log with AWS's words, at most twice a minute for a batch."""
+    fleet.add(launch)
+    ecs.next("describe_tasks", *[fakes.aws_error(*DENIED) for _ in range(10)])
+    with mock.patch.object(watcher, "log", autospec=True) as log:
+        fleet.advance(60)
+    assert 2 <= log.warning.call_count <= 3
+    assert DENIED[1] in str(log.warning.call_args)
+
+
+@pytest.mark.parametrize(
+    "malformed",
+    [
+        pytest.param(None, id="null"),
+        pytest.param("text", id="text"),
+        pytest.param({}, id="empty"),
+        pytest.param({"taskArn": ["a", "list"]}, id="ARN is a list"),
+        pytest.param({"taskArn": {}}, id="ARN is a dict"),
+        pytest.param({"taskArn": "of somebody else", "lastStatus": "STOPPED"}, id="not asked for"),
+        pytest.param({"taskArn": "mine", "containers": "text", "lastStatus": []}, id="odd members"),
+        pytest.param({"taskArn": "mine", "containers": [None, 5, {"name": "airflow"}]}, id="odd containers"),
+        pytest.param(
+            {"taskArn": "mine", "containers": [{"name": "airflow", "exitCode": "0"}], "startedAt": {}},
+            id="exit code is text",
+        ),
+    ],
+)
+def test_a_malformed_task_harms_nobody_else(fakes, fleet, ecs, launch, malformed):
+    """One odd task among those of an answer is judged for itself; the others are followed as if it were not there."""
+    others = [fakes.make_launch(number) for number in range(1, 5)]
+    fleet.add(*others, launch)
+    *good, mine = ecs.arns
+    for arn in good:
+        ecs.exit(arn, 0)
+    if isinstance(malformed, dict) and malformed.get("taskArn") == "mine":
+        malformed = {**malformed, "taskArn": mine}
+    ecs.next("describe_tasks", {"tasks": [malformed, *[ecs.tasks[arn] for arn in good]], "failures": [None]})
+    fleet.advance(3)
+    assert [end_of(fleet, other).reason for other in others] == [None] * 4
+    assert not fleet.told_of(launch, Ended)
+    ecs.exit(mine, 0)
+    fleet.advance(60)
+    assert end_of(fleet, launch).reason is None
+
+
+@pytest.mark.parametrize(
+    "answer", [{"tasks": 5}, {"tasks": "text"}, {"tasks": {"a": 1}}, {"odd": 1}], ids=str
+)
+def test_an_answer_without_a_list_of_tasks_is_none(fleet, ecs, launch, answer):
+    """Where the list of tasks is something else, containers are as they were, however long that lasts."""
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    fleet.advance(3)
+    ecs.next("describe_tasks", *[answer] * 7)
+    fleet.advance(120)
+    assert not fleet.told_of(launch, Ended)
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(60)
+    assert end_of(fleet, launch).reason is None
+
+
+# StopTask.
+
+
+def test_a_revoked_container_is_stopped_with_the_reason(fleet, ecs, launch):
+    """StopTask names the cluster, the container and the reason, once; and the launch gets no more events."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.start(arn)
+    fleet.tell(fleet.fleet.revoke, launch.id, "it was queued for too long")
+    fleet.advance(10)
+    assert [call.arguments for call in ecs.made("stop_task")] == [
+        ("cluster", arn, "it was queued for too long")
+    ]
+    ecs.exit(arn, 143)
+    fleet.advance(10)
+    assert [type(event) for event in fleet.told] == [Accepted]
+    assert not list(fleet.fleet.runs())
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda f: f.aws_error("ServerException", status=500), id="500"),
+        pytest.param(lambda f: ConnectionResetError(), id="reset"),
+    ],
+)
+def test_a_stop_is_repeated_until_aws_has_taken_it(fakes, fleet, ecs, launch, answer):
+    """A StopTask call that got no answer is made again, ever later."""
+    fleet.add(launch)
+    ecs.next("stop_task", *[answer(fakes) for _ in range(5)])
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(200)
+    times = [call.at for call in ecs.made("stop_task")]
+    assert [round(b - a, 6) for a, b in zip(times, times[1:])] == [1, 2, 4, 8, 16]
+    assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
+    assert fleet.fleet.containers_to_stop == 0
+
+
+@pytest.mark.parametrize("seconds", [1, 20, 200])
+def test_a_stop_that_comes_before_aws_knows_the_container_is_repeated(fleet, ecs, launch, seconds):
+    """What AWS has accepted and does not find yet is stopped as soon as it is found."""
+    fleet.add(launch)
+    (arn,) = ecs.arns
+    ecs.hidden.add(arn)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(seconds)
+    ecs.hidden.clear()
+    ecs.start(arn)
+    fleet.advance(60)
+    assert ecs.tasks[arn]["desiredStatus"] == "STOPPED"
+    ecs.exit(arn, 143)
+    fleet.advance(60)
+    assert not list(fleet.fleet.runs())
+    assert not fleet.told_of(launch, Ended)
+
+
+def test_a_container_that_aws_never_comes_to_know_is_let_go(fleet, ecs, launch):
+    """After the time in which it must become known nobody asks to stop it any more."""
+    fleet.add(launch)
+    ecs.hidden.update(ecs.arns)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(APPEARANCE + 60)
+    assert not list(fleet.fleet.runs())
+    assert fleet.settle() is None
+
+
+def test_a_stop_of_what_is_gone_is_not_repeated_for_ever(fleet, ecs, launch):
+    """Where AWS has not known a task for a while there is nothing to stop, and the launch is let go."""
+    fleet.add(launch)
+    fleet.advance(5)
+    ecs.hidden.update(ecs.arns)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(DISAPPEARANCE + 60)
+    assert 1 < len(ecs.made("stop_task")) < 12
+    assert not list(fleet.fleet.runs())
+    assert not fleet.told_of(launch, Ended)
+    assert fleet.settle() is None
+
+
+def test_a_container_that_is_hidden_for_a_moment_is_stopped(fleet, ecs, launch):
+    """AWS is eventually consistent: what it has known and does not find now is asked to stop again."""
+    fleet.add(launch)
+    fleet.advance(5)
+    ecs.hidden.update(ecs.arns)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(DISAPPEARANCE / 2)
+    ecs.hidden.clear()
+    fleet.advance(60)
+    assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
+
+
+def test_a_stop_that_is_refused_is_told_and_repeated(fakes, fleet, ecs, launch):
+    """Without the permission to stop it a container runs on: the log says so, until somebody grants it."""
+    fleet.add(launch)
+    ecs.next("stop_task", *[fakes.aws_error(*DENIED) for _ in range(3)])
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    with mock.patch.object(watcher, "log", autospec=True) as log:
+        fleet.advance(600)
+    assert log.error.call_count == 3
+    assert DENIED[1] in str(log.error.call_args)
+    assert len(ecs.made("stop_task")) == 4
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_the_slowest_rate_still_looks(make_fleet, run_many, ecs, rate):
+    """With less than one look a second, there are looks all the same."""
+    fleet = make_fleet(describe_rate=rate)
+    run_many(fleet, 1)
+    fleet.advance(100)
+    assert len(ecs.made("describe_tasks")) == pytest.approx(100 * min(rate, 0.5), abs=2)
+
+
+def test_stops_come_before_looks(make_fleet, run_many, ecs):
+    """However many looks are due, a stop does not wait for them."""
+    fleet = make_fleet(poll_interval=0.1)
+    launches = run_many(fleet, 600)
+    made = len(ecs.calls)
+    fleet.tell(fleet.fleet.revoke, launches[-1].id, "why")
+    fleet.advance(1)
+    assert "stop_task" in [call.name for call in ecs.calls[made : made + 2]]
+
+
+def test_a_container_that_ends_before_its_stop_is_not_stopped(fakes, fleet, ecs, launch):
+    """Where the container has ended by itself, a stop that waits is forgotten."""
+    fleet.add(launch)
+    ecs.next("stop_task", *[ConnectionResetError()] * 3)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(60)
+    assert len(ecs.made("stop_task")) <= 3
+    assert not list(fleet.fleet.runs())
+    assert fleet.fleet.containers_to_stop == 0
+    assert not fleet.told_of(launch, Noted)

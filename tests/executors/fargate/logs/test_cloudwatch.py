@@ -1,0 +1,290 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Where a container's log is, what is read of it, and what is kept out of it."""
+
+from __future__ import annotations
+
+import itertools
+import json
+
+import pytest
+
+from airflow.executors.fargate.aws.outcome import Verdict
+from airflow.executors.fargate.logs.cloudwatch import (
+    MAX_DEFINITIONS,
+    LogError,
+    LogLater,
+    LogNotThere,
+    LogReader,
+    LogRefused,
+    Stream,
+    stream_of,
+    without_tokens,
+)
+
+ID = "0123456789abcdef0123456789abcdef"
+ARN = f"arn:aws:ecs:eu-west-1:123456789012:task/fleet/{ID}"
+DEFINITION = "arn:aws:ecs:eu-west-1:123456789012:task-definition/airflow:3"
+OPTIONS = {"awslogs-group": "/ecs/airflow", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "ecs"}
+STREAM = Stream("eu-west-1", "/ecs/airflow", f"ecs/airflow/{ID}")
+JWT = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIwMSJ9.lcy0-BE_CR"
+
+
+def awslogs(**changes):
+    """Return a log configuration, with changes; None takes an option out."""
+    options = {**OPTIONS, **{f"awslogs-{name.replace('_', '-')}": value for name, value in changes.items()}}
+    return {
+        "logDriver": "awslogs",
+        "options": {name: value for name, value in options.items() if value is not None},
+    }
+
+
+class TestStream:
+    @pytest.mark.parametrize(
+        ("log", "stream"),
+        [
+            (awslogs(), STREAM),
+            (awslogs(region="eu-central-1"), Stream("eu-central-1", STREAM.group, STREAM.name)),
+            (awslogs(region=None), STREAM),
+            (awslogs(stream_prefix="a/b"), Stream("eu-west-1", STREAM.group, f"a/b/airflow/{ID}")),
+            (
+                {"logDriver": "awslogs", "options": {**OPTIONS, "mode": "non-blocking"}},
+                Stream("eu-west-1", STREAM.group, STREAM.name, lossy=True),
+            ),
+            ({"logDriver": "awslogs", "options": {**OPTIONS, "mode": "blocking"}}, STREAM),
+        ],
+    )
+    def test_is_what_the_definition_says(self, log, stream):
+        """Group, Region and prefix are the log driver's options; the Region can be left out where it is the task's."""
+        assert stream_of(log, "airflow", ARN) == stream
+
+    @pytest.mark.parametrize(
+        ("log", "says"),
+        [
+            (None, "gives container airflow no log; give it a logConfiguration with awslogs"),
+            ({}, "gives container airflow no log"),
+            ({"logDriver": "awsfirelens", "options": OPTIONS}, "logs through awsfirelens; only what awslogs"),
+            ({"logDriver": "splunk"}, "logs through splunk"),
+            ({"logDriver": "awslogs"}, "has no awslogs-group"),
+            (awslogs(group=None), "has no awslogs-group"),
+            (awslogs(stream_prefix=None), "has no awslogs-stream-prefix"),
+        ],
+    )
+    def test_is_none_where_the_log_goes_elsewhere(self, log, says):
+        """Where the lines are not in CloudWatch, or nobody can tell where, the reason says so and what to do."""
+        with pytest.raises(LogError, match=says):
+            stream_of(log, "airflow", ARN)
+
+
+@pytest.fixture
+def cloud(fakes):
+    """Return an empty CloudWatch."""
+    return fakes.FakeLogs(page_size=3)
+
+
+@pytest.fixture
+def asked():
+    """Return the ARNs of the task definitions that were asked for."""
+    return []
+
+
+@pytest.fixture
+def reader(cloud, asked):
+    """Return what reads logs of one task definition."""
+
+    def describe(arn):
+        asked.append(arn)
+        return {
+            "taskDefinition": {
+                "containerDefinitions": [
+                    {"name": "proxy", "logConfiguration": {"logDriver": "awsfirelens"}},
+                    {"name": "airflow", "logConfiguration": awslogs()},
+                ]
+            }
+        }
+
+    return LogReader(describe, lambda region: cloud)
+
+
+class TestReader:
+    def test_asks_once_for_a_task_definition(self, reader, asked):
+        """A revision never changes; its containers are told apart by their names."""
+        assert (
+            reader.stream(DEFINITION, "airflow", ARN) == reader.stream(DEFINITION, "airflow", ARN) == STREAM
+        )
+        with pytest.raises(LogError, match="awsfirelens"):
+            reader.stream(DEFINITION, "proxy", ARN)
+        with pytest.raises(LogError, match="gives container other no log"):
+            reader.stream(DEFINITION, "other", ARN)
+        assert asked == [DEFINITION]
+
+    def test_remembers_no_more_than_so_many(self, reader, asked):
+        """A deployment that registers a revision for each task does not fill the memory."""
+        for number in range(3 * MAX_DEFINITIONS):
+            reader.stream(f"{DEFINITION}{number}", "airflow", ARN)
+        assert len(reader._logs) <= MAX_DEFINITIONS
+
+    @pytest.mark.parametrize("count", [0, 1, 3, 4, 10])
+    @pytest.mark.parametrize("empty_pages", [0, 2])
+    def test_reads_all_pages(self, fakes, asked, count, empty_pages):
+        """Each line once and in order, though a page may be empty: the end is where the token comes back."""
+        cloud = fakes.FakeLogs(page_size=3, empty_pages=empty_pages)
+        cloud.write(STREAM.group, STREAM.name, *(f"line {number}" for number in range(count)))
+        reader = LogReader(asked.append, lambda region: cloud)
+        pages = list(itertools.islice(reader.pages(STREAM), 100))
+        assert [line.text for page in pages for line in page] == [f"line {number}" for number in range(count)]
+        assert len(pages) < 20
+        assert all(call["startFromHead"] for call in cloud.calls)
+
+    @pytest.mark.parametrize(("count", "wanted"), [(0, []), (1, [0]), (2, [0, 1]), (7, [5, 6])])
+    @pytest.mark.parametrize("empty_pages", [0, 2])
+    def test_reads_the_last_lines(self, fakes, asked, count, wanted, empty_pages):
+        """From the end, past pages without a line, and in the order in which they were written."""
+        cloud = fakes.FakeLogs(empty_pages=empty_pages)
+        cloud.write(STREAM.group, STREAM.name, *(f"line {number}" for number in range(count)))
+        reader = LogReader(asked.append, lambda region: cloud)
+        assert [line.text for line in reader.last(STREAM, 2)] == [f"line {number}" for number in wanted]
+
+    def test_gives_up_at_a_log_of_empty_pages(self, fakes, asked):
+        """No answer of AWS's, of whatever shape, keeps it turning pages for ever."""
+        cloud = fakes.FakeLogs(empty_pages=10**9)
+        cloud.write(STREAM.group, STREAM.name, "line")
+        assert LogReader(asked.append, lambda region: cloud).last(STREAM, 20) == []
+        assert len(cloud.calls) < 10
+
+    def test_makes_a_client_for_each_region(self, fakes, asked):
+        """A client is made at the first call, kept, and made anew once credentials were refused."""
+        made = []
+
+        def make(region):
+            made.append(region)
+            return fakes.FakeLogs()
+
+        reader = LogReader(asked.append, make)
+        assert made == []
+        for region in ("eu-west-1", "eu-west-1", "eu-central-1"):
+            with pytest.raises(LogNotThere):
+                reader.last(Stream(region, "group", "stream"), 20)
+        reader.renew()
+        with pytest.raises(LogNotThere):
+            reader.last(STREAM, 20)
+        assert made == ["eu-west-1", "eu-central-1", "eu-west-1"]
+
+    @pytest.mark.parametrize(
+        ("code", "kind", "verdict", "says"),
+        [
+            ("ResourceNotFoundException", LogNotThere, Verdict.FAILED, "there is no log stream ecs/airflow/"),
+            ("AccessDeniedException", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
+            ("AccessDenied", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
+            ("ThrottlingException", LogLater, Verdict.THROTTLED, "ThrottlingException: AWS says no"),
+            ("ExpiredTokenException", LogLater, Verdict.CREDENTIALS, "ExpiredTokenException: AWS says no"),
+            (
+                "ServiceUnavailableException",
+                LogError,
+                Verdict.FAILED,
+                "ServiceUnavailableException: AWS says no",
+            ),
+            ("InvalidParameterException", LogError, Verdict.FAILED, "InvalidParameterException: AWS says no"),
+        ],
+    )
+    def test_says_why_it_cannot(self, fakes, reader, cloud, code, kind, verdict, says):
+        """Each error has its kind: whether to look later, to stop asking, or to say so once."""
+        cloud.errors.append(fakes.aws_error(code))
+        with pytest.raises(LogError, match=says) as caught:
+            reader.last(STREAM, 20)
+        assert type(caught.value) is kind
+        assert caught.value.verdict is verdict
+
+    def test_asks_again_where_there_are_no_credentials(self, fakes, reader, cloud):
+        """What AssumeRole refuses is not a permission of CloudWatch's."""
+        error = fakes.aws_error("AccessDenied", "not authorized to perform: sts:AssumeRole")
+        error.operation_name = "AssumeRole"
+        cloud.errors.append(error)
+        with pytest.raises(LogLater, match="AssumeRole") as caught:
+            reader.last(STREAM, 20)
+        assert caught.value.verdict is Verdict.CREDENTIALS
+
+    def test_is_told_later_of_what_no_answer_came_to(self, reader, cloud):
+        """An error of the network says nothing of the log."""
+        cloud.errors.append(ConnectionResetError("peer"))
+        with pytest.raises(LogLater, match="logs:GetLogEvents failed .ConnectionResetError: peer."):
+            reader.last(STREAM, 20)
+
+    def test_does_not_remember_an_error(self, fakes, cloud):
+        """A task definition that could not be described is asked for again."""
+        answers = iter([fakes.aws_error("AccessDeniedException"), None])
+
+        def describe(arn):
+            error = next(answers)
+            if error:
+                raise error
+            return {
+                "taskDefinition": {
+                    "containerDefinitions": [{"name": "airflow", "logConfiguration": awslogs()}]
+                }
+            }
+
+        reader = LogReader(describe, lambda region: cloud)
+        with pytest.raises(LogRefused, match="ecs:DescribeTaskDefinition is not allowed"):
+            reader.stream(DEFINITION, "airflow", ARN)
+        assert reader.stream(DEFINITION, "airflow", ARN) == STREAM
+
+
+WORKLOAD = json.dumps({"token": JWT, "ti": {"id": "1"}, "type": "ExecuteTask"})
+
+
+class TestTokens:
+    @pytest.mark.parametrize(
+        "text",
+        [
+            JWT,
+            f"Bearer {JWT}",
+            JWT[:30],
+            f"{JWT.rpartition('.')[0]}.",
+            WORKLOAD,
+            json.dumps(WORKLOAD),
+            json.dumps(json.dumps(WORKLOAD)),
+            f"ExecuteTask(token='{JWT}', ti=1)",
+            '{"token": "opaque-secret-of-some-kind", "ti": 1}',
+            '{"token":"opaque-secret-of-some-kind',
+            "token = 'opaque-secret-of-some-kind'",
+        ],
+    )
+    def test_are_taken_out(self, text):
+        """In JSON, in Python's words, escaped, alone, or cut off: no token is left."""
+        left = without_tokens(text)
+        assert "***" in left
+        assert JWT[:20] not in left
+        assert "opaque-secret" not in left
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "Traceback (most recent call last):",
+            "the token has expired",
+            "tokens: 5",
+            "key eyJ",
+            '{"event": "done", "ti": "1"}',
+        ],
+    )
+    def test_nothing_else_is_taken_out(self, text):
+        """What is no token stays."""
+        assert without_tokens(text) == text
+
+    def test_what_stands_around_a_token_stays(self):
+        """A masked workload is JSON still."""
+        assert json.loads(without_tokens(WORKLOAD)) == {**json.loads(WORKLOAD), "token": "***"}

@@ -1,0 +1,753 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""From a launch to its request: what the options give, what a user's function gives, what a task wishes."""
+
+from __future__ import annotations
+
+import collections
+import copy
+import dataclasses
+import itertools
+import json
+import threading
+import types
+
+import pytest
+from botocore.validate import ParamValidator
+
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
+from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
+from airflow.executors.fargate.request.merging import merge
+from airflow.executors.fargate.request.tags import own_tags
+
+TASK = TaskInstanceId("dag", "task", "run", 1)
+TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
+COMMAND = ("python", "-m", "run", json.dumps({"token": TOKEN}))
+PASSWORD = "hunter2-is-no-password"
+
+SUBNETS = tuple(f"subnet-{n:x}" for n in range(16))
+SECURITY_GROUPS = tuple(f"sg-{n:x}" for n in range(5))
+
+#: Shapes of ``executor_config`` that a task may have, by what they are about.
+WISHES = {
+    "nothing": None,
+    "empty": {},
+    "memory of the task": {"overrides": {"cpu": "1024", "memory": "2048"}},
+    "memory of the container": {"overrides": {"containerOverrides": [{"name": "airflow", "memory": 4096}]}},
+    "container without a name": {"overrides": {"containerOverrides": [{"cpu": 1, "memoryReservation": 2}]}},
+    "variables": {
+        "overrides": {"containerOverrides": [{"environment": [{"name": "A", "value": "1"}, {"name": "B"}]}]}
+    },
+    "sidecar": {"overrides": {"containerOverrides": [{"name": "proxy", "command": ["proxy", "--fast"]}]}},
+    "roles": {
+        "overrides": {"taskRoleArn": "arn:aws:iam::1:role/a", "executionRoleArn": "arn:aws:iam::1:role/b"}
+    },
+    "storage": {"overrides": {"ephemeralStorage": {"sizeInGiB": 100}}},
+    "another task definition": {"taskDefinition": "big:7", "cluster": "another"},
+    "tags": {"tags": [{"key": "team", "value": "data"}], "propagateTags": "TASK_DEFINITION"},
+    "spot": {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1, "base": 0}]},
+    "shell": {"enableExecuteCommand": True, "group": "airflow"},
+    "tuples": {"overrides": {"containerOverrides": ({"environment": ({"name": "A", "value": "1"},)},)}},
+    "constraint": {
+        "launchType": "EC2",
+        "placementConstraints": [{"type": "memberOf", "expression": "attribute:zone == a"}],
+    },
+}
+
+
+def make_launch(executor_config=None, **changes):
+    return Launch(TASK, TASK, **{"command": COMMAND, "executor_config": executor_config, **changes})
+
+
+def override_of(prepared):
+    """Return the override of the container that runs the task; there must be one."""
+    (override,) = (
+        override
+        for override in prepared.request["overrides"]["containerOverrides"]
+        if override["name"] == prepared.container_name
+    )
+    return override
+
+
+def environment_of(prepared):
+    """Return the variables of the container that runs the task, but for the launch's identity."""
+    variables = [(v["name"], v.get("value")) for v in override_of(prepared)["environment"]]
+    assert len(variables) == len(dict(variables))
+    return {name: value for name, value in variables if name != IDENTITY_VARIABLE}
+
+
+def wish_for_container(**override):
+    return {"overrides": {"containerOverrides": [override]}}
+
+
+def refused(build, launch):
+    """Return the message with which a launch is refused; nothing but RequestError will do."""
+    with pytest.raises(RequestError) as caught:
+        build(launch)
+    return str(caught.value)
+
+
+def told_by(build, launch):
+    """Return what an error says in every way, or nothing where the launch is not refused."""
+    try:
+        build(launch)
+    except RequestError as error:
+        return f"{error} {error!r}"
+    return ""
+
+
+@pytest.fixture
+def make_builder(read_config, check):
+    """Return a function that makes a builder with the default function from options."""
+
+    def make(**options):
+        config = read_config(**options)
+        return RequestBuilder(config, lambda command: default_request(config, command), check)
+
+    return make
+
+
+@pytest.fixture
+def build(make_builder):
+    """Return the builder with the default options."""
+    return make_builder()
+
+
+@pytest.fixture
+def own_builder(read_config, check):
+    """Return a function that makes a builder with a user's own function, and without what that one replaces."""
+
+    def make(function, **changes):
+        replaced = {
+            "task_definition": None,
+            "container_name": None,
+            "subnets": (),
+            "own_function": True,
+            **changes,
+        }
+        return RequestBuilder(dataclasses.replace(read_config(), **replaced), function, check)
+
+    return make
+
+
+def own_request(command, *names):
+    """Return what a user's function may return: the command for the first container of these names."""
+    first, *others = names or ("worker",)
+    overrides = [{"name": first, "command": command}, *({"name": name, "cpu": 1} for name in others)]
+    return {"taskDefinition": "own:1", "overrides": {"containerOverrides": overrides}}
+
+
+class TestEveryRequest:
+    """What the executor can send at all, against botocore's own validator."""
+
+    @pytest.mark.parametrize("wish", WISHES.values(), ids=list(WISHES))
+    @pytest.mark.parametrize("launch_type", ["", "ECS", "EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"])
+    def test_is_valid_for_botocore(self, launch_type, wish, make_builder, check, service_model):
+        """Each combination of options and of a task's wishes makes a request that botocore's model allows."""
+        if launch_type not in {*check.launch_types, "ECS", ""}:
+            pytest.skip(f"this botocore knows no launch type {launch_type}")
+        shape = service_model.operation_model("RunTask").input_shape
+        combinations = itertools.product(
+            [SUBNETS[:1], SUBNETS] if launch_type == "FARGATE" else [(), SUBNETS[:1], SUBNETS],
+            [(), SECURITY_GROUPS[:1], SECURITY_GROUPS],
+            ["ENABLED", "DISABLED"],
+            ["LATEST", "1.4.0"],
+        )
+        for subnets, groups, public, version in combinations:
+            if wish == WISHES["spot"] and not subnets:
+                continue
+            build = make_builder(
+                launch_type=launch_type,
+                subnets=",".join(subnets),
+                security_groups=",".join(groups),
+                assign_public_ip=public,
+                platform_version=version,
+            )
+            prepared = build(make_launch(wish))
+            report = ParamValidator().validate({**prepared.request, "clientToken": "token"}, shape)
+            assert not report.has_errors(), report.generate_report()
+            assert override_of(prepared)["command"] == list(COMMAND)
+            assert prepared.request["startedBy"] == "airflow"
+            assert prepared.request.get("count", 1) == 1
+            assert Identity.of(prepared.request).task == TASK
+
+    def test_table_of_launch_types_leaves_none_out(self, check):
+        """Each launch type that botocore lists is in the table above."""
+        assert set(check.launch_types) <= {"EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"}
+
+
+class TestDefaultFunction:
+    @pytest.mark.parametrize(
+        ("launch_type", "sent", "version", "network", "public_ip"),
+        [
+            ("FARGATE", "FARGATE", True, True, True),
+            ("EC2", "EC2", False, True, False),
+            ("ECS", "EC2", False, True, False),
+            ("EXTERNAL", "EXTERNAL", False, False, False),
+            ("", None, False, True, True),
+        ],
+    )
+    def test_what_is_for_some_launch_types_is_sent_for_these_alone(
+        self, launch_type, sent, version, network, public_ip, read_config
+    ):
+        """The platform version, the network and the public IP are sent where AWS can use them."""
+        options = {"security_groups": "sg-1", "platform_version": "1.4.0", "assign_public_ip": "DISABLED"}
+        request = default_request(read_config(launch_type=launch_type, **options), ["run"])
+        assert request.get("launchType") == sent
+        assert request.get("platformVersion") == ("1.4.0" if version else None)
+        awsvpc = {"subnets": ["subnet-0123456789abcdef0"], "securityGroups": ["sg-1"]}
+        if public_ip:
+            awsvpc["assignPublicIp"] = "DISABLED"
+        assert request.get("networkConfiguration") == ({"awsvpcConfiguration": awsvpc} if network else None)
+
+    @pytest.mark.parametrize(
+        ("options", "sent"),
+        [
+            ({"launch_type": ""}, "ENABLED"),
+            ({"launch_type": "", "assign_public_ip": "DISABLED"}, "DISABLED"),
+            ({"launch_type": "", "assign_public_ip": ""}, None),
+            ({"launch_type": "FARGATE", "assign_public_ip": ""}, "ENABLED"),
+            ({"launch_type": "EC2"}, None),
+            ({"launch_type": "EC2", "assign_public_ip": "ENABLED"}, None),
+            ({"launch_type": "FARGATE"}, "ENABLED"),
+            ({"launch_type": "", "capacity_provider_strategy": "FARGATE_SPOT"}, "ENABLED"),
+            ({"launch_type": "", "capacity_provider_strategy": "mine"}, None),
+        ],
+    )
+    def test_public_ip_can_be_left_to_where_fargate_is_known(self, options, sent, read_config):
+        """AWS refuses one for instances, for which the cluster's default strategy may be; who empties the option has none there."""
+        network = default_request(read_config(**options), ["run"])["networkConfiguration"]
+        assert network["awsvpcConfiguration"].get("assignPublicIp") == sent
+
+    def test_no_network_without_subnets(self, read_config):
+        """Where no subnets are given, no network configuration is sent: AWS would refuse one without any."""
+        config = read_config(launch_type="EC2", subnets="", security_groups="sg-1")
+        assert "networkConfiguration" not in default_request(config, ["run"])
+
+    def test_no_security_groups_are_left_to_the_vpc(self, read_config):
+        """Where no security groups are given, none are sent, and AWS takes the VPC's default one."""
+        network = default_request(read_config(), ["run"])["networkConfiguration"]
+        assert "securityGroups" not in network["awsvpcConfiguration"]
+
+    def test_command_goes_to_the_named_container(self, read_config):
+        """The request is for one container with Airflow's command, in the cluster that the options name."""
+        request = default_request(read_config(), ["airflow", "tasks", "run"])
+        assert request["cluster"] == "fleet"
+        assert request["taskDefinition"] == "airflow-task:3"
+        assert request["count"] == 1
+        assert request["overrides"] == {
+            "containerOverrides": [{"name": "airflow", "command": ["airflow", "tasks", "run"]}]
+        }
+
+
+class TestIdentity:
+    def test_is_in_the_environment_of_the_container(self, build):
+        """The launch's identity can be read back from the overrides, as DescribeTasks returns them."""
+        launch = make_launch(id="launch-7", handed_over=12.5)
+        identity = Identity.of(build(launch).request)
+        assert identity == Identity("launch-7", TASK, 12.5, "airflow")
+
+    @pytest.mark.parametrize("value", ["mine", None])
+    def test_cannot_be_set_by_a_task(self, value, build):
+        """A task that sets the variable by itself is refused: adoption rests on it."""
+        variable = {"name": IDENTITY_VARIABLE, **({"value": value} if value else {})}
+        with pytest.raises(RequestError, match=f"executor_config sets {IDENTITY_VARIABLE}, .*; leave it out"):
+            build(make_launch(wish_for_container(environment=[variable]), id="launch-7"))
+
+    def test_started_by_is_the_deployment(self, make_builder):
+        """``startedBy`` is the deployment, so that one call lists all of its containers."""
+        assert make_builder(deployment="team/prod")(make_launch()).request["startedBy"] == "team/prod"
+
+    def test_no_client_token_yet(self, build):
+        """The token belongs to an attempt, not to the request."""
+        assert "clientToken" not in build(make_launch()).request
+
+
+class TestExecutorConfig:
+    def test_container_overrides_are_merged_by_name(self, build):
+        """What a task wishes for its container is added to the command; other containers get their own override."""
+        prepared = build(
+            make_launch(
+                {
+                    "overrides": {
+                        "containerOverrides": [
+                            {"name": "proxy", "command": ["proxy"], "memory": 64},
+                            {"name": "airflow", "memory": 4096},
+                        ]
+                    }
+                }
+            )
+        )
+        override = override_of(prepared)
+        assert override["command"] == list(COMMAND)
+        assert override["memory"] == 4096
+        others = [o for o in prepared.request["overrides"]["containerOverrides"] if o is not override]
+        assert others == [{"name": "proxy", "command": ["proxy"], "memory": 64}]
+
+    def test_override_without_a_name_is_for_the_container_that_runs_the_task(self, build):
+        """A task need not know what its container is called."""
+        assert override_of(build(make_launch(wish_for_container(memory=4096))))["memory"] == 4096
+
+    def test_environment_is_merged_by_name(self, own_builder):
+        """A variable of the task replaces that of the same name, and leaves the others."""
+
+        def function(command):
+            request = own_request(command)
+            request["overrides"]["containerOverrides"][0]["environment"] = [
+                {"name": "KEPT", "value": "1"},
+                {"name": "CHANGED", "value": "1"},
+            ]
+            return request
+
+        wish = wish_for_container(
+            environment=[{"name": "CHANGED", "value": "2"}, {"name": "NEW", "value": "3"}]
+        )
+        prepared = own_builder(function)(make_launch(wish))
+        assert environment_of(prepared) == {"KEPT": "1", "CHANGED": "2", "NEW": "3"}
+
+    @pytest.mark.parametrize(
+        ("member", "base", "wish", "expected"),
+        [
+            (
+                "tags",
+                [{"key": "a", "value": "1"}, {"key": "b", "value": "1"}],
+                [{"key": "b", "value": "2"}, {"key": "c", "value": "2"}],
+                [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}, {"key": "c", "value": "2"}],
+            ),
+            ("taskDefinition", "own:1", "own:2", "own:2"),
+            ("enableExecuteCommand", True, False, False),
+            (
+                "placementConstraints",
+                [{"type": "distinctInstance"}],
+                [{"type": "memberOf", "expression": "x"}],
+                [{"type": "memberOf", "expression": "x"}],
+            ),
+            (
+                "networkConfiguration",
+                {"awsvpcConfiguration": {"subnets": ["subnet-1"], "assignPublicIp": "DISABLED"}},
+                {"awsvpcConfiguration": {"subnets": ["subnet-2"]}},
+                {"awsvpcConfiguration": {"subnets": ["subnet-2"], "assignPublicIp": "DISABLED"}},
+            ),
+        ],
+    )
+    def test_members_are_merged_as_their_kind_asks(self, member, base, wish, expected, own_builder):
+        """Dicts are merged by key and named things by name; of anything else the task's own word counts."""
+        build = own_builder(lambda command: {**own_request(command), member: base}, tag_tasks=False)
+        assert build(make_launch({member: wish})).request[member] == expected
+
+    @pytest.mark.parametrize(
+        ("options", "wish", "version", "public_ip", "network"),
+        [
+            ({}, {"launchType": "EC2"}, False, False, True),
+            ({}, {"launchType": "EXTERNAL"}, False, False, False),
+            ({}, {"launchType": "FARGATE"}, True, True, True),
+            ({}, {"capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}, True, True, True),
+            ({}, {"capacityProviderStrategy": [{"capacityProvider": "my-instances"}]}, False, False, True),
+            (
+                {},
+                {
+                    "capacityProviderStrategy": [
+                        {"capacityProvider": "FARGATE"},
+                        {"capacityProvider": "FARGATE_SPOT", "weight": 3},
+                    ]
+                },
+                True,
+                True,
+                True,
+            ),
+            ({}, {"launchType": "EC2", "platformVersion": "1.4.0"}, True, False, True),
+            ({"launch_type": "EC2"}, {"launchType": "FARGATE"}, True, True, True),
+            ({"launch_type": "EXTERNAL"}, {"launchType": "FARGATE"}, True, True, True),
+            ({"launch_type": ""}, {"launchType": "FARGATE"}, True, True, True),
+            ({"launch_type": ""}, {"launchType": "EC2"}, False, False, True),
+        ],
+    )
+    def test_launch_type_of_a_task_takes_what_it_can_use(
+        self, options, wish, version, public_ip, network, make_builder
+    ):
+        """A task that asks for another launch type is not sent what that one cannot use, but what it asks for."""
+        request = make_builder(**options)(make_launch(wish)).request
+        assert ("platformVersion" in request) is version
+        awsvpc = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+        assert bool(awsvpc) is network
+        assert ("assignPublicIp" in awsvpc) is public_ip
+        assert ("launchType" in request) is ("launchType" in wish)
+        assert ("capacityProviderStrategy" in request) is ("capacityProviderStrategy" in wish)
+
+    @pytest.mark.parametrize("wish", WISHES.values(), ids=list(WISHES))
+    def test_object_of_the_caller_is_never_changed(self, wish, build):
+        """The task's ``executor_config`` is the same afterwards, and the request shares nothing with it."""
+        before = copy.deepcopy(wish)
+        first = build(make_launch(wish))
+        for override in first.request["overrides"]["containerOverrides"]:
+            override["name"] = "changed"
+            override.setdefault("environment", []).append("changed")
+        assert wish == before
+        assert override_of(build(make_launch(wish)))["command"] == list(COMMAND)
+
+    def test_mappings_and_tuples_are_as_good_as_dicts_and_lists(self, build):
+        """Whoever freezes what they share gets the same request as everybody else."""
+        frozen = types.MappingProxyType(
+            {
+                "overrides": types.MappingProxyType(
+                    {"containerOverrides": (collections.UserDict(name="airflow", memory=512),)}
+                )
+            }
+        )
+        override = override_of(build(make_launch(frozen)))
+        assert override["memory"] == 512
+        assert override["command"] == list(COMMAND)
+
+    @pytest.mark.parametrize("member", ["clientToken", "startedBy", "count"])
+    @pytest.mark.parametrize("value", [1, None, "x"])
+    def test_what_is_the_executors_own_is_refused(self, member, value, build):
+        """Launching exactly once, and adoption, rest on these members."""
+        message = refused(build, make_launch({member: value}))
+        assert "executor_config" in message
+        assert member in message
+
+    @pytest.mark.parametrize("name", ["airflow", None])
+    @pytest.mark.parametrize("kind", [list, tuple])
+    @pytest.mark.parametrize("mapping", [dict, collections.UserDict])
+    def test_command_of_the_container_is_refused(self, name, kind, mapping, build):
+        """The container's command is Airflow's, however the override is written."""
+        override = mapping(command=["rm"], **({"name": name} if name else {}))
+        message = refused(build, make_launch({"overrides": {"containerOverrides": kind([override])}}))
+        assert "command" in message
+        assert "'airflow'" in message
+
+
+class Uncopyable:
+    def __deepcopy__(self, memo):
+        raise RuntimeError(PASSWORD)
+
+
+class Ambiguous(list):
+    """What numpy's arrays do when they are asked for their truth."""
+
+    def __bool__(self):
+        raise ValueError(PASSWORD)
+
+
+def cyclic():
+    wish = {"overrides": {}}
+    wish["overrides"]["overrides"] = wish
+    return wish
+
+
+def deep():
+    wish = {}
+    for _ in range(100_000):
+        wish = {"overrides": wish}
+    return wish
+
+
+class TestWrongExecutorConfig:
+    """Whatever a task's ``executor_config`` is, its own launch fails with RequestError, and nothing else happens."""
+
+    @pytest.mark.parametrize(
+        ("wish", "told"),
+        [
+            ([], "list"),
+            ([{"memory": 1}], "list"),
+            ("", "str"),
+            ("memory=1", "str"),
+            (0, "int"),
+            (7, "int"),
+            (False, "bool"),
+            (object(), "object"),
+            (Ambiguous(), "Ambiguous"),
+            (Uncopyable(), "Uncopyable"),
+            ({"group": Uncopyable()}, "RuntimeError"),
+            ({"group": threading.Lock()}, "TypeError"),
+            ({"pod_override": object()}, "pod_override"),
+            ({"KubernetesExecutor": {"image": "x"}}, "KubernetesExecutor"),
+            ({1: 2}, '"1"'),
+            ({None: 1}, '"None"'),
+            ({("a", "b"): 1}, "('a', 'b')"),
+            ({"overrides": {1: 2}}, "overrides"),
+            ({"overrides": None}, "overrides"),
+            ({"overrides": "memory"}, "overrides"),
+            ({"overrides": []}, "overrides"),
+            ({"overrides": {"containerOverrides": None}}, "containerOverrides"),
+            ({"overrides": {"containerOverrides": "airflow"}}, "containerOverrides"),
+            ({"overrides": {"containerOverrides": {"name": "airflow", "memory": 1}}}, "containerOverrides"),
+            ({"overrides": {"containerOverrides": [None]}}, "overrides.containerOverrides[1]"),
+            ({"overrides": {"containerOverrides": ["airflow"]}}, "overrides.containerOverrides[1]"),
+            (wish_for_container(name=None, memory=1), "overrides.containerOverrides[1].name"),
+            (wish_for_container(name=["airflow"]), "overrides.containerOverrides[1].name"),
+            (wish_for_container(name="two words"), "overrides.containerOverrides"),
+            (wish_for_container(environment={"A": "1"}), "environment"),
+            (wish_for_container(environment=None), "environment"),
+            (wish_for_container(environment="A=1"), "environment"),
+            (wish_for_container(environment=["A=1"]), "overrides.containerOverrides[0].environment[0]"),
+            (wish_for_container(environment=[{"A": "1"}]), '"A"'),
+            (wish_for_container(environment=[{"name": "A", "value": 1}]), "environment[0].value"),
+            (wish_for_container(memory="4096"), "overrides.containerOverrides[0].memory"),
+            (wish_for_container(memory=4096.0), "overrides.containerOverrides[0].memory"),
+            (wish_for_container(memory=True), "overrides.containerOverrides[0].memory"),
+            ({"taskDefinition": None}, "taskDefinition"),
+            ({"cluster": 3}, "cluster"),
+            ({"networkConfiguration": []}, "networkConfiguration"),
+            ({"launchType": ["FARGATE"]}, "launchType"),
+            ({"launchType": {}}, "launchType"),
+            ({"capacityProviderStrategy": "FARGATE_SPOT"}, "capacityProviderStrategy"),
+            ({"capacityProviderStrategy": ["FARGATE_SPOT"]}, "capacityProviderStrategy[0]"),
+            ({"tags": {"team": "data"}}, "tags"),
+            (cyclic(), "RecursionError"),
+            (deep(), "RecursionError"),
+        ],
+        ids=lambda value: repr(value)[:40] if isinstance(value, str) else None,
+    )
+    def test_is_refused_with_what_is_wrong(self, wish, told, build):
+        """A shape that AWS does not know is refused, and the message names the member or the type."""
+        assert told in refused(build, make_launch(wish))
+
+    @pytest.mark.parametrize(
+        "wish",
+        [
+            wish_for_container(environment=[{"name": "BIG", "value": "x" * 200_000}]),
+            {"overrides": {"containerOverrides": [{"name": f"c{n}"} for n in range(10_000)]}},
+        ],
+        ids=["one variable", "many containers"],
+    )
+    def test_that_is_far_too_large_is_refused_in_a_few_words(self, wish, build):
+        """An ``executor_config`` of 200 KB is refused for its size, and not repeated in the message."""
+        message = refused(build, make_launch(wish))
+        assert "overrides" in message
+        assert "8192" in message
+        assert len(message) < 1000
+
+    @pytest.mark.parametrize(
+        "member",
+        ["command", "name", "cpu", "memory", "environment", "environmentFiles", "resourceRequirements"],
+    )
+    @pytest.mark.parametrize(
+        "secret",
+        [
+            PASSWORD,
+            f"a,\nb, type: <class 'str'>, {PASSWORD}",
+            [PASSWORD],
+            {"k": PASSWORD},
+            [{"name": "A", "value": [PASSWORD]}],
+            [{"name": {"k": PASSWORD}}],
+            [[PASSWORD, PASSWORD]],
+            {PASSWORD.encode()},
+            PASSWORD.encode(),
+        ],
+        ids=["text", "forged", "list", "dict", "value", "name", "nested", "set", "bytes"],
+    )
+    def test_never_comes_back_in_a_message(self, member, secret, build):
+        """What a task puts in the wrong place can be a password: messages tell members and types, not values."""
+        wish = wish_for_container(**{"name": "sidecar", member: secret})
+        told = told_by(build, make_launch(wish))
+        assert PASSWORD not in told
+        assert TOKEN not in told
+
+
+class TestUsersFunction:
+    def test_gets_the_command_as_a_list_of_strings(self, own_builder):
+        """The function is called with Airflow's command, a list, and its dict is the request."""
+        given = []
+
+        def function(command):
+            given.append(command)
+            return own_request(command)
+
+        prepared = own_builder(function)(make_launch())
+        assert given == [list(COMMAND)]
+        assert prepared.request["taskDefinition"] == "own:1"
+        assert override_of(prepared)["command"] == list(COMMAND)
+
+    def test_adds_nothing_but_what_is_the_executors_own(self, own_builder):
+        """Of the options nothing is added to a user's own request; only startedBy, the identity and tags are."""
+        launch = make_launch()
+        expected = own_request(list(COMMAND))
+        (override,) = expected["overrides"]["containerOverrides"]
+        override["environment"] = [{"name": IDENTITY_VARIABLE, "value": launch.identity}]
+        expected["startedBy"] = "airflow"
+        assert own_builder(own_request, tag_tasks=False)(launch).request == expected
+        expected["tags"] = own_tags(launch, "airflow")
+        assert own_builder(own_request)(launch).request == expected
+
+    @pytest.mark.parametrize(
+        ("returned", "told"),
+        [
+            (None, "NoneType"),
+            ([], "list"),
+            ("request", "str"),
+            (lambda: {}, "function"),
+            ({}, "taskDefinition"),
+            ({"taskDefinition": 1}, "taskDefinition"),
+            ({"taskDefinition": "own", "overrides": None}, "overrides"),
+            ({"taskDefinition": "own", "overrides": {"containerOverrides": None}}, "containerOverrides"),
+            ({"taskDefinition": "own", "overrides": {"containerOverrides": [None]}}, "containerOverrides"),
+            ({"taskDefinition": "own", "clientToken": "x"}, "clientToken"),
+            ({"taskDefinition": "own", "startedBy": "me"}, "startedBy"),
+            (
+                {
+                    "taskDefinition": "own",
+                    "overrides": {
+                        "containerOverrides": [
+                            {"name": "sidecar", "environment": [{"name": IDENTITY_VARIABLE, "value": "{}"}]}
+                        ]
+                    },
+                },
+                f"sets {IDENTITY_VARIABLE}, by which the executor knows its containers; leave it out",
+            ),
+            ({"taskDefinition": "own", "count": 2}, "count"),
+            ({"taskDefinition": "own", "count": "1"}, "count"),
+            ({"taskDefinition": "own", "noSuchMember": 1}, "noSuchMember"),
+            ({"taskDefinition": "own", "group": Uncopyable()}, "RuntimeError"),
+            (cyclic(), "RecursionError"),
+        ],
+        ids=lambda value: value if isinstance(value, str) else None,
+    )
+    def test_that_returns_no_request_fails_the_task(self, returned, told, own_builder):
+        """Whatever is wrong with what the function returns, it is this one launch that fails, and why is told."""
+        build = own_builder(lambda command: returned, container_name="airflow")
+        assert told in refused(build, make_launch())
+
+    @pytest.mark.parametrize("error", [ValueError(TOKEN), KeyError(TOKEN), SystemExit(TOKEN)])
+    def test_that_raises_fails_the_task_without_a_secret(self, error, own_builder):
+        """What the function raises is told by its type; its message can hold the command, and so a token."""
+
+        def function(command):
+            raise error
+
+        message = refused(own_builder(function), make_launch())
+        assert type(error).__name__ in message
+        assert "execution_config_function" in message
+        assert TOKEN not in message
+
+    def test_that_returns_the_same_dict_each_time_is_not_led_astray(self, own_builder):
+        """The dict that the function keeps is not changed, and no launch gets another one's identity or wishes."""
+        kept = own_request(["fixed"])
+        before = copy.deepcopy(kept)
+        build = own_builder(lambda command: kept)
+        first = build(make_launch(wish_for_container(memory=1), id="first"))
+        second = build(make_launch(id="second"))
+        assert kept == before
+        assert Identity.of(first.request).launch_id == "first"
+        assert Identity.of(second.request).launch_id == "second"
+        assert "memory" not in override_of(second)
+
+    @pytest.mark.parametrize(
+        ("names", "expected"),
+        [(("worker",), "worker"), (("worker", "proxy"), "worker"), (("a-b_1", "b", "c"), "a-b_1")],
+    )
+    def test_names_the_container_by_giving_it_the_command(self, names, expected, own_builder):
+        """Without a configured name, the container that gets Airflow's command decides."""
+        prepared = own_builder(lambda command: own_request(command, *names))(make_launch())
+        assert prepared.container_name == expected
+
+    def test_names_the_container_by_being_about_no_other(self, own_builder):
+        """A function that wraps the command in a script still names the one container that there is."""
+        prepared = own_builder(lambda command: own_request(["sh", "-c", *command]))(make_launch())
+        assert prepared.container_name == "worker"
+
+    def test_does_not_outvote_a_configured_name(self, own_builder):
+        """Where a name is configured, that container decides, whatever else gets a command."""
+        build = own_builder(lambda command: own_request(command, "proxy", "main"), container_name="main")
+        assert build(make_launch()).container_name == "main"
+
+    @pytest.mark.parametrize(
+        "overrides",
+        [
+            [],
+            [{"name": "a"}, {"name": "b"}],
+            [{"name": "a", "command": list(COMMAND)}, {"name": "b", "command": list(COMMAND)}],
+            [{"command": list(COMMAND)}],
+            [{"name": 7, "command": list(COMMAND)}],
+        ],
+        ids=["none", "two without", "two with", "nameless", "number"],
+    )
+    def test_that_names_no_container_fails_the_task(self, overrides, own_builder):
+        """Where no telling is whose exit code counts, nothing is launched."""
+        request = {"taskDefinition": "own", "overrides": {"containerOverrides": overrides}}
+        assert "container_name" in refused(own_builder(lambda command: request), make_launch())
+
+    def test_is_called_by_one_thread_at_a_time_and_its_dict_is_copied_before_the_next_call(self, own_builder):
+        """A function that fills in the same dict at each call is not called again before that dict is copied."""
+        shared = {}
+        overtaken = []
+        called = threading.Semaphore(0)
+
+        class Watched(dict):
+            def items(self):
+                # While this one is copied another thread wants the function; a moment is enough to see it.
+                if not others:
+                    called.acquire()
+                    others.append(threading.Thread(target=lambda: results.append(build(second)), daemon=True))
+                    others[0].start()
+                    overtaken.append(called.acquire(timeout=0.05))
+                return super().items()
+
+        def function(command):
+            called.release()
+            shared.update(own_request(command))
+            return Watched(shared)
+
+        others, results = [], []
+        build = own_builder(function)
+        second = make_launch(command=("second",))
+        first = build(make_launch(command=("first",)))
+        others[0].join(timeout=10)
+        assert overtaken == [False]
+        assert override_of(first)["command"] == ["first"]
+        assert override_of(results[0])["command"] == ["second"]
+
+
+class TestPrepared:
+    @pytest.mark.parametrize(
+        ("request_", "cluster"),
+        [({"cluster": "fleet"}, "fleet"), ({}, "default"), ({"cluster": ""}, "default")],
+    )
+    def test_cluster_is_what_aws_takes_it_for(self, request_, cluster):
+        """A request without a cluster is for the one that AWS calls default."""
+        assert Prepared(request_, "airflow").cluster == cluster
+
+    def test_shows_nothing_of_the_request(self, build):
+        """A prepared request can be logged by mistake, and tells neither the token nor a password."""
+        prepared = build(make_launch(wish_for_container(environment=[{"name": "P", "value": PASSWORD}])))
+        assert TOKEN in str(prepared.request)
+        for text in (repr(prepared), str(prepared), f"{prepared}"):
+            assert TOKEN not in text
+            assert PASSWORD not in text
+
+
+class TestMerge:
+    def test_changes_neither_of_its_arguments(self):
+        """Merging gives a new dict and leaves both others as they are."""
+        base = {
+            "overrides": {"containerOverrides": [{"name": "a", "environment": [{"name": "X", "value": "1"}]}]}
+        }
+        extra = {
+            "overrides": {"containerOverrides": [{"name": "a", "environment": [{"name": "X", "value": "2"}]}]}
+        }
+        before = copy.deepcopy((base, extra))
+        merged = merge(base, extra)
+        assert (base, extra) == before
+        assert merged == extra
+
+    def test_named_things_keep_their_order(self):
+        """What is there keeps its place, what is new follows."""
+        merged = merge(
+            {"tags": [{"key": "b"}, {"key": "a"}]}, {"tags": [{"key": "a", "value": "1"}, {"key": "0"}]}
+        )
+        assert merged == {"tags": [{"key": "b"}, {"key": "a", "value": "1"}, {"key": "0"}]}

@@ -1,0 +1,626 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What the options ask for in a request, and whose word counts where several say something."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config.options import NOT_SHOWN
+from airflow.executors.fargate.errors import ConfigError, RequestError
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.request import startup_checks
+from airflow.executors.fargate.request.builder import RequestBuilder, default_request
+
+TASK = TaskInstanceId("dag", "task", "run", 1)
+COMMAND = ("run", "the", "task")
+SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
+PASSWORD = "hunter2-is-no-password"
+
+
+def make_launch(queue=None, executor_config=None):
+    return Launch(TASK, TASK, COMMAND, executor_config=executor_config, queue=queue)
+
+
+@pytest.fixture
+def make_builder(read_config, check):
+    """Return a function that makes a builder from options, which may be given as what JSON stands for."""
+
+    def make(function=None, **options):
+        texts = {
+            name: value if value is None or isinstance(value, str) else json.dumps(value)
+            for name, value in options.items()
+        }
+        config = read_config(**texts)
+        assert startup_checks.mistakes(config, check, True) == []
+        return RequestBuilder(config, function or (lambda command: default_request(config, command)), check)
+
+    return make
+
+
+def mistakes_of(read_config, check, **options):
+    """Return what is said of options when the scheduler starts; the test fails where nothing is."""
+    texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
+    with pytest.raises(ConfigError) as caught:
+        read_config(
+            check_requests=lambda config, all_is_read: startup_checks.mistakes(config, check, all_is_read),
+            **texts,
+        )
+    return caught.value.mistakes
+
+
+def tags_of(request):
+    return {tag["key"]: tag["value"] for tag in request["tags"]}
+
+
+class TestOptions:
+    """Each option in a request that the check has passed."""
+
+    @pytest.mark.parametrize(
+        ("options", "member", "value"),
+        [
+            (
+                {"capacity_provider_strategy": "FARGATE_SPOT:4,FARGATE:1:1"},
+                "capacityProviderStrategy",
+                [
+                    {"capacityProvider": "FARGATE_SPOT", "weight": 4},
+                    {"capacityProvider": "FARGATE", "weight": 1, "base": 1},
+                ],
+            ),
+            ({"capacity_provider_strategy": SPOT}, "launchType", None),
+            ({"capacity_provider_strategy": SPOT}, "platformVersion", "LATEST"),
+            ({"capacity_provider_strategy": "mine"}, "platformVersion", None),
+            ({"capacity_provider_strategy": ""}, "launchType", "FARGATE"),
+            ({"enable_execute_command": "yes"}, "enableExecuteCommand", True),
+            ({"enable_execute_command": "no"}, "enableExecuteCommand", None),
+            ({"propagate_tags": "task_definition"}, "propagateTags", "TASK_DEFINITION"),
+            ({"propagate_tags": ""}, "propagateTags", None),
+            ({"run_task_kwargs": {"group": "airflow"}}, "group", "airflow"),
+        ],
+    )
+    def test_is_a_member_of_the_request(self, options, member, value, make_builder):
+        """What an option stands for is in the request, and nothing is where it is empty."""
+        assert make_builder(**options)(make_launch()).request.get(member) == value
+
+    @pytest.mark.parametrize(
+        ("options", "sent"),
+        [
+            ({}, {"sizeInGiB": 100}),
+            ({"launch_type": "EC2"}, None),
+            ({"capacity_provider_strategy": "mine"}, None),
+            ({"capacity_provider_strategy": SPOT}, {"sizeInGiB": 100}),
+            ({"launch_type": ""}, {"sizeInGiB": 100}),
+        ],
+    )
+    def test_ephemeral_storage_goes_to_fargate_alone(self, options, sent, make_builder):
+        """No other launch type takes it; the cluster's default strategy may be for Fargate, and then it is wanted."""
+        request = make_builder(ephemeral_storage="100", **options)(make_launch()).request
+        assert request["overrides"].get("ephemeralStorage") == sent
+
+    @pytest.mark.parametrize(
+        ("options", "required"),
+        [
+            ({"capacity_provider_strategy": SPOT, "launch_type": "EC2"}, True),
+            ({"capacity_provider_strategy": "mine"}, False),
+        ],
+    )
+    def test_subnets_are_required_where_the_capacity_providers_are_fargates(
+        self, options, required, read_config, make_builder
+    ):
+        """``launch_type`` says nothing where there is a strategy."""
+        if required:
+            with pytest.raises(ConfigError, match="subnets"):
+                make_builder(subnets="", **options)
+        else:
+            assert "networkConfiguration" not in make_builder(subnets="", **options)(make_launch()).request
+
+    @pytest.mark.parametrize("tags", [{"team": "data"}, [{"key": "team", "value": "data"}]])
+    def test_tags_are_added_to_the_executors_own(self, tags, make_builder):
+        """Whichever way they are written."""
+        tags = tags_of(make_builder(tags=tags)(make_launch()).request)
+        assert tags["team"] == "data"
+        assert tags["airflow:dag_id"] == "dag"
+        assert tags["airflow:deployment"] == "airflow"
+
+    def test_tags_say_what_runs_unless_that_is_not_wanted(self, make_builder):
+        """Without ``tag_tasks`` there are the user's alone, or none."""
+        assert "tags" not in make_builder(tag_tasks="False")(make_launch()).request
+        built = make_builder(tag_tasks="False", tags={"team": "data"})(make_launch()).request
+        assert tags_of(built) == {"team": "data"}
+
+    def test_options_of_the_request_are_none_of_an_own_functions_business(self, make_builder):
+        """Who makes requests alone gets the executor's tags, ``run_task_kwargs`` and queues, and nothing else."""
+
+        def function(command):
+            return {
+                "taskDefinition": "own",
+                "overrides": {"containerOverrides": [{"name": "airflow", "command": command}]},
+            }
+
+        build = make_builder(
+            function,
+            execution_config_function="dataclasses.replace",
+            tags={"team": "data"},
+            enable_execute_command="True",
+            ephemeral_storage="100",
+            propagate_tags="TASK_DEFINITION",
+            capacity_provider_strategy=SPOT,
+            run_task_kwargs={"group": "all"},
+            queues={"big": {"overrides": {"cpu": "4096"}}},
+        )
+        request = build(make_launch("big")).request
+        assert set(request) == {"taskDefinition", "overrides", "startedBy", "tags", "group"}
+        assert set(request["overrides"]) == {"containerOverrides", "cpu"}
+        assert set(tags_of(request)) >= {"airflow:dag_id"}
+        assert "team" not in tags_of(request)
+
+
+#: Where a value can come from, the weakest first.
+SOURCES = ("function", "run_task_kwargs", "queue", "executor_config")
+
+
+class TestPrecedence:
+    @pytest.mark.parametrize(
+        "named", [SOURCES[first:] for first in range(4)] + [SOURCES[:last] for last in range(1, 5)]
+    )
+    @pytest.mark.parametrize("own_function", [True, False], ids=["own function", "options"])
+    def test_the_later_one_wins(self, named, own_function, make_builder):
+        """Function, ``run_task_kwargs``, queue, ``executor_config``: of those that name a member the last one has it."""
+
+        def function(command):
+            return {
+                "taskDefinition": "own",
+                "overrides": {"containerOverrides": [{"name": "airflow", "command": command}]},
+                **({"group": "function"} if "function" in named else {}),
+            }
+
+        options = {}
+        if own_function:
+            options["execution_config_function"] = "dataclasses.replace"
+        if "run_task_kwargs" in named:
+            options["run_task_kwargs"] = {"group": "run_task_kwargs"}
+        if "queue" in named:
+            options["queues"] = {"q": {"group": "queue"}}
+        wishes = {"group": "executor_config"} if "executor_config" in named else None
+        build = make_builder(function if own_function else None, **options)
+        expected = named[-1]
+        if expected == "function" and not own_function:
+            expected = None
+        assert build(make_launch("q", wishes)).request.get("group") == expected
+
+    def test_all_are_merged_by_name(self, make_builder):
+        """Environment variables and tags of all of them are there, each with the last word on it."""
+
+        def fragment(number):
+            names = ["ALL", f"ONLY_{number}"]
+            return {
+                "overrides": {
+                    "containerOverrides": [
+                        {"environment": [{"name": name, "value": str(number)} for name in names]}
+                    ]
+                },
+                "tags": [{"key": name, "value": str(number)} for name in names],
+            }
+
+        build = make_builder(tags={"ALL": "0"}, run_task_kwargs=fragment(1), queues={"q": fragment(2)})
+        request = build(make_launch("q", fragment(3))).request
+        (override,) = request["overrides"]["containerOverrides"]
+        assert override["name"] == "airflow"
+        assert override["command"] == list(COMMAND)
+        expected = {"ALL": "3", "ONLY_1": "1", "ONLY_2": "2", "ONLY_3": "3"}
+        assert {v["name"]: v["value"] for v in override["environment"]}.items() >= expected.items()
+        assert tags_of(request).items() >= expected.items()
+
+    @pytest.mark.parametrize("queue", ["default", "unknown", "", None])
+    def test_a_queue_that_is_not_named_asks_for_nothing(self, queue, make_builder):
+        """Other queues are other executors' business, or the default."""
+        build = make_builder(queues={"large": {"group": "large"}})
+        assert "group" not in build(make_launch(queue)).request
+
+    def test_the_default_queue_can_be_named_too(self, make_builder):
+        """Nothing is particular about a name."""
+        build = make_builder(queues={"default": {"group": "default"}})
+        assert build(make_launch("default")).request["group"] == "default"
+
+    def test_a_launch_changes_no_option(self, make_builder):
+        """Requests of one queue do not see each other's wishes."""
+        build = make_builder(
+            queues={"q": {"overrides": {"containerOverrides": [{"memory": 1}]}}}, tags={"a": "b"}
+        )
+        wishes = {
+            "overrides": {"containerOverrides": [{"cpu": 1, "memory": 2}]},
+            "tags": [{"key": "a", "value": "c"}],
+        }
+        before = build(make_launch("q")).request
+        build(make_launch("q", wishes))
+        after = build(make_launch("q")).request
+        assert after["overrides"]["containerOverrides"][0]["memory"] == 1
+        assert tags_of(after) == tags_of(before)
+
+    @pytest.mark.parametrize(
+        ("options", "queue", "wishes", "launch_type", "providers"),
+        [
+            ({}, {"capacityProviderStrategy": SPOT}, None, None, ["FARGATE_SPOT"]),
+            ({"capacity_provider_strategy": SPOT}, {"launchType": "FARGATE"}, None, "FARGATE", []),
+            ({}, {"capacityProviderStrategy": SPOT}, {"launchType": "EC2"}, "EC2", []),
+            (
+                {"run_task_kwargs": {"launchType": "EC2"}},
+                {"capacityProviderStrategy": SPOT},
+                None,
+                None,
+                ["FARGATE_SPOT"],
+            ),
+            ({"capacity_provider_strategy": "a:1,b:1"}, {"group": "g"}, None, None, ["a", "b"]),
+        ],
+    )
+    def test_who_names_one_kind_of_capacity_is_rid_of_the_other(
+        self, options, queue, wishes, launch_type, providers, make_builder
+    ):
+        """``launchType`` and ``capacityProviderStrategy`` exclude each other; the last one that is named counts."""
+        request = make_builder(queues={"q": queue}, **options)(make_launch("q", wishes)).request
+        assert request.get("launchType") == launch_type
+        assert [item["capacityProvider"] for item in request.get("capacityProviderStrategy", [])] == providers
+
+    @pytest.mark.parametrize(
+        "options", [{"launch_type": "EC2"}, {"capacity_provider_strategy": "mine"}, {"launch_type": ""}]
+    )
+    def test_who_moves_a_task_to_fargate_gets_what_the_options_have_for_it(self, options, make_builder):
+        """Platform version, public IP and storage are sent to Fargate alone, and there they are sent."""
+        build = make_builder(
+            **options,
+            platform_version="1.4.0",
+            assign_public_ip="DISABLED",
+            ephemeral_storage="50",
+            queues={"q": {"capacityProviderStrategy": SPOT}},
+        )
+        request = build(make_launch("q")).request
+        assert request["platformVersion"] == "1.4.0"
+        assert request["networkConfiguration"]["awsvpcConfiguration"]["assignPublicIp"] == "DISABLED"
+        assert request["overrides"]["ephemeralStorage"] == {"sizeInGiB": 50}
+
+    @pytest.mark.parametrize("queue", [{"launchType": "FARGATE"}, {"capacityProviderStrategy": SPOT}])
+    @pytest.mark.parametrize("capacity", [{"launch_type": "EC2"}, {"launch_type": ""}])
+    def test_who_moves_a_task_to_fargate_is_rid_of_what_chooses_instances(
+        self, capacity, queue, make_builder
+    ):
+        """Fargate has none to choose from, and AWS refuses the choice."""
+        placement = {
+            "placementStrategy": [{"type": "binpack", "field": "memory"}],
+            "placementConstraints": [{"type": "distinctInstance"}],
+        }
+        build = make_builder(**capacity, run_task_kwargs=placement, queues={"q": queue})
+        assert placement.items() <= build(make_launch()).request.items()
+        assert not placement.keys() & build(make_launch("q")).request.keys()
+
+    def test_a_fallback_to_fargate_is_rid_of_what_chooses_instances(self, make_builder):
+        """What waits for instances can fall back all the same."""
+        build = make_builder(
+            launch_type="EC2",
+            capacity_provider_fallback="FARGATE",
+            run_task_kwargs={"placementStrategy": [{"type": "random"}]},
+        )
+        prepared = build(make_launch())
+        assert "placementStrategy" in prepared.request
+        assert "placementStrategy" not in prepared.fallback
+
+    @pytest.mark.parametrize("member", ["placementStrategy", "placementConstraints"])
+    def test_who_asks_for_fargate_and_for_instances_is_refused(self, member, make_builder):
+        """Nothing that somebody asks for vanishes without a word."""
+        kind = {"placementStrategy": "random", "placementConstraints": "distinctInstance"}[member]
+        build = make_builder(launch_type="EC2")
+        wishes = {"launchType": "FARGATE", member: [{"type": kind}]}
+        with pytest.raises(
+            RequestError, match=f"{member} chooses among instances.*leave it out. Correct the exec"
+        ):
+            build(make_launch(None, wishes))
+
+    def test_who_moves_a_task_to_fargate_without_subnets_is_refused(self, make_builder):
+        """What instances can do without is told, and where it goes; who names subnets may move."""
+        build = make_builder(launch_type="EC2", subnets="")
+        with pytest.raises(
+            RequestError,
+            match=r"no subnets, without which nothing runs on Fargate. Correct the executor_conf",
+        ):
+            build(make_launch(None, {"launchType": "FARGATE"}))
+        network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+        assert build(make_launch(None, {"launchType": "FARGATE", **network})).request["platformVersion"]
+
+    def test_what_a_queue_itself_says_of_fargate_counts_more(self, make_builder):
+        """The options fill in what is not said."""
+        build = make_builder(
+            launch_type="EC2",
+            queues={"q": {"launchType": "FARGATE", "platformVersion": "1.3.0"}},
+        )
+        assert build(make_launch("q")).request["platformVersion"] == "1.3.0"
+
+
+class TestFallback:
+    @pytest.mark.parametrize(
+        ("options", "queue", "fallback"),
+        [
+            ({"capacity_provider_strategy": SPOT}, {}, ["FARGATE"]),
+            ({}, {"capacityProviderStrategy": SPOT}, ["FARGATE"]),
+            ({"launch_type": "EC2"}, {}, ["FARGATE"]),
+            ({"launch_type": ""}, {}, ["FARGATE"]),
+            ({}, {}, None),
+            ({"capacity_provider_strategy": "FARGATE:7"}, {}, None),
+            ({"capacity_provider_strategy": SPOT}, {"launchType": "FARGATE"}, None),
+        ],
+    )
+    def test_is_prepared_with_the_request(self, options, queue, fallback, make_builder):
+        """Once, with the same check; there is none where it would ask for the same capacity."""
+        build = make_builder(capacity_provider_fallback="FARGATE", queues={"q": queue}, **options)
+        prepared = build(make_launch("q"))
+        assert prepared.no_fallback == ""
+        if fallback is None:
+            assert prepared.fallback is None
+            return
+        strategy = prepared.fallback["capacityProviderStrategy"]
+        assert [item["capacityProvider"] for item in strategy] == fallback
+        assert "launchType" not in prepared.fallback
+        assert prepared.fallback["platformVersion"] == "LATEST"
+
+    def test_that_aws_would_refuse_is_none_and_why_is_told(self, make_builder):
+        """A task that is too large for Fargate waits for its instances, and is not failed for its fallback."""
+        build = make_builder(
+            launch_type="EC2",
+            capacity_provider_fallback="FARGATE",
+            queues={"q": {"overrides": {"cpu": "65536"}}},
+        )
+        prepared = build(make_launch("q"))
+        assert prepared.fallback is None
+        assert prepared.no_fallback.startswith("[fargate] capacity_provider_fallback cannot be used: ")
+        assert "65536" in prepared.no_fallback
+
+    def test_on_fargate_without_subnets_is_none_and_why_is_told(self, make_builder):
+        """One queue has a network and can fall back; what has none waits for its instances."""
+        network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+        build = make_builder(
+            launch_type="EC2", subnets="", capacity_provider_fallback="FARGATE", queues={"q": network}
+        )
+        assert build(make_launch("q")).fallback
+        prepared = build(make_launch())
+        assert prepared.fallback is None
+        assert "networkConfiguration has no subnets" in prepared.no_fallback
+        assert "[fargate] subnets" in prepared.no_fallback
+
+    def test_shows_nothing(self, make_builder):
+        """It holds the same command as the request."""
+        prepared = make_builder(capacity_provider_strategy=SPOT, capacity_provider_fallback="FARGATE")(
+            make_launch()
+        )
+        assert COMMAND[1] not in repr(prepared.fallen_back())
+        assert prepared.fallen_back().as_first().request == prepared.request
+
+
+class TestSizes:
+    @pytest.mark.parametrize(
+        ("options", "overrides"),
+        [
+            ({}, {"cpu": "1 vCPU", "memory": "16 GB"}),
+            ({}, {"cpu": "1000"}),
+            ({"capacity_provider_strategy": SPOT}, {"memory": "1000"}),
+            ({"run_task_kwargs": {"overrides": {"cpu": "256"}}}, {"memory": "4096"}),
+            ({"queues": {"q": {"overrides": {"memory": "61440"}}}}, {"cpu": "4096"}),
+        ],
+    )
+    def test_what_fargate_does_not_have_is_refused(self, options, overrides, make_builder):
+        """Whoever has said which half of it."""
+        with pytest.raises(RequestError, match="Fargate has no .*the nearest") as caught:
+            make_builder(**options)(make_launch("q", {"overrides": overrides}))
+        assert str(caught.value).endswith("Correct the executor_config of the task")
+
+    @pytest.mark.parametrize(
+        ("options", "wishes"),
+        [
+            ({"launch_type": "EC2"}, {"overrides": {"cpu": "1000", "memory": "1000"}}),
+            ({"launch_type": ""}, {"overrides": {"cpu": "1000", "memory": "1000"}}),
+            ({}, {"overrides": {"cpu": "1000"}, "launchType": "EC2"}),
+            ({"capacity_provider_strategy": "mine"}, {"overrides": {"cpu": "65536"}}),
+            ({}, {"overrides": {"containerOverrides": [{"cpu": 1000, "memory": 1000}]}}),
+        ],
+    )
+    def test_of_others_are_theirs(self, options, wishes, make_builder):
+        """Instances have any size, and so have containers within a task."""
+        assert make_builder(**options)(make_launch(None, wishes))
+
+
+class TestMistakesAtTheStart:
+    @pytest.mark.parametrize(
+        ("members", "told"),
+        [
+            ({"clientToken": "mine"}, "it sets clientToken, which the executor sets itself"),
+            ({"startedBy": "me"}, "it sets startedBy"),
+            ({"count": 1}, "it sets count"),
+            (
+                {"overrides": {"containerOverrides": [{"command": ["rm"]}]}},
+                "it sets the command of container 'airflow', which is Airflow's",
+            ),
+            ({"overrides": {"containerOverrides": [{"name": "airflow", "command": []}]}}, "'airflow'"),
+            ({"colour": "blue"}, 'Unknown parameter in input: "colour"'),
+            ({"taskDefinition": 7}, "Invalid type for parameter taskDefinition"),
+            ({"overrides": "cpu"}, "Invalid type for parameter overrides"),
+            ({"overrides": None}, "Invalid type for parameter overrides"),
+            ({"overrides": {"cpu": 1024}}, "Invalid type for parameter overrides.cpu"),
+            ({"overrides": {"containerOverrides": {}}}, "overrides.containerOverrides"),
+            ({"overrides": {"cpu": "1024", "memory": "16384"}}, "the nearest"),
+            ({"overrides": {"memory": "1"}}, "the nearest"),
+            ({"launchType": "FARGATE_SPOT"}, "launchType is none of"),
+            ({"launchType": "EC2", "capacityProviderStrategy": SPOT}, "exclude each other"),
+            ({"tags": [{"key": "aws:a", "value": ""}]}, "starts with aws:"),
+            ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}}, "has not 1 to 16 ids"),
+        ],
+    )
+    @pytest.mark.parametrize("option", ["run_task_kwargs", "queues"])
+    def test_a_part_of_a_request_is_checked(self, option, members, told, read_config, check):
+        """What AWS would refuse is told with the option, the queue and the member, and nothing else is."""
+        value = {"large": members, "fine": {"group": "g"}} if option == "queues" else members
+        (mistake,) = mistakes_of(read_config, check, **{option: value})
+        where = "queue 'large': " if option == "queues" else ""
+        assert mistake.startswith(f"[fargate] {option} = …: {where}")
+        assert told in mistake
+
+    def test_all_are_told_with_the_mistakes_of_other_options(self, read_config, check):
+        """Each queue has its own line."""
+        mistakes = mistakes_of(
+            read_config,
+            check,
+            cluster="two words",
+            tags={"aws:a": "1"},
+            capacity_provider_strategy="FARGATE:0,FARGATE_SPOT:0",
+            capacity_provider_fallback="FARGATE:1:1,FARGATE_SPOT:1:1",
+            run_task_kwargs={"count": 2},
+            queues={"a": [], "b": {"cpu": "1"}, "c": {}},
+        )
+        assert [mistake.split(" = ")[0].rpartition(" ")[2] for mistake in mistakes] == [
+            "cluster",
+            "capacity_provider_strategy",
+            "capacity_provider_fallback",
+            "tags",
+            "run_task_kwargs",
+            "queues",
+            "queues",
+        ]
+        assert "queue 'a'" in mistakes[-2]
+        assert "queue 'b'" in mistakes[-1]
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (
+                {
+                    "run_task_kwargs": {"overrides": {"memory": "4096"}},
+                    "queues": {"q": {"overrides": {"cpu": "256"}}},
+                },
+                "[fargate] queues = …: queue 'q': overrides: Fargate has no cpu of '256' with a memory of '4096'",
+            ),
+            (
+                {"queues": {"q": {"overrides": {"cpu": "1000"}}}},
+                "[fargate] queues = …: queue 'q': overrides: Fargate has no cpu of '1000'",
+            ),
+            (
+                {"run_task_kwargs": {"overrides": {"cpu": "1000"}}, "queues": {"q": {}}},
+                "[fargate] run_task_kwargs = …: overrides: Fargate has no cpu of '1000'",
+            ),
+            (
+                {
+                    "tags": {f"t{n}": "" for n in range(49)},
+                    "queues": {"q": {"tags": [{"key": "a"}, {"key": "b"}]}},
+                },
+                "[fargate] queues = …: queue 'q': tags is longer than 50",
+            ),
+        ],
+    )
+    def test_what_only_the_sum_shows_is_told_of_what_adds_the_last(self, options, told, read_config, check):
+        """Each part is right for itself, and the request that they make is not."""
+        (mistake,) = mistakes_of(read_config, check, **options)
+        assert mistake.startswith(told)
+
+    @pytest.mark.parametrize(
+        ("options", "told"),
+        [
+            (
+                {"queues": {"q": {"launchType": "FARGATE"}}},
+                "[fargate] queues = …: queue 'q': networkConfiguration has no subnets",
+            ),
+            (
+                {"queues": {"q": {"capacityProviderStrategy": SPOT}}},
+                "[fargate] queues = …: queue 'q': networkConfiguration has no subnets",
+            ),
+            (
+                {"run_task_kwargs": {"launchType": "FARGATE"}},
+                "[fargate] run_task_kwargs = …: networkConfiguration has no subnets",
+            ),
+            (
+                {"capacity_provider_fallback": "FARGATE"},
+                (
+                    "[fargate] capacity_provider_fallback = 'FARGATE': without subnets nothing runs on Fargate. "
+                    "Set [fargate] subnets."
+                ),
+            ),
+        ],
+    )
+    @pytest.mark.parametrize("capacity", [{"launch_type": "EC2"}, {"launch_type": ""}])
+    def test_what_moves_to_fargate_needs_subnets(self, capacity, options, told, read_config, check):
+        """Instances may do without them, and Fargate may not."""
+        (mistake,) = mistakes_of(read_config, check, subnets="", **capacity, **options)
+        assert mistake.startswith(told)
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"capacity_provider_fallback": "mine"},
+            {"queues": {"q": {"launchType": "EC2"}}},
+            {
+                "capacity_provider_fallback": "FARGATE",
+                "queues": {
+                    "q": {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}},
+                },
+            },
+            {
+                "execution_config_function": "dataclasses.replace",
+                "capacity_provider_fallback": "FARGATE",
+                "queues": {"q": {"launchType": "FARGATE"}},
+            },
+        ],
+    )
+    def test_what_may_have_subnets_is_no_mistake(self, options, make_builder):
+        """A queue can bring them, and so can a function of the user's own."""
+        assert make_builder(launch_type="EC2", subnets="", **options)
+
+    @pytest.mark.parametrize(
+        "queue",
+        [
+            {"launchType": "EC2", "overrides": {"cpu": "1000"}},
+            {"overrides": {"cpu": "4096"}},
+            {"overrides": {"containerOverrides": [{"name": "sidecar", "command": ["serve"]}]}},
+            {"taskDefinition": "another", "group": "g", "tags": []},
+            {"networkConfiguration": {"awsvpcConfiguration": {"assignPublicIp": "DISABLED"}}},
+            {},
+        ],
+    )
+    def test_what_aws_takes_is_no_mistake(self, queue, make_builder):
+        """Nothing right is refused."""
+        assert make_builder(queues={"q": queue})(make_launch("q"))
+
+    def test_an_own_function_may_be_for_instances(self, make_builder):
+        """What a function of the user's own is for nobody knows at the start; the request itself will be checked."""
+        build = make_builder(
+            execution_config_function="dataclasses.replace",
+            queues={"q": {"overrides": {"cpu": "1000"}}},
+        )
+        assert build
+
+    @pytest.mark.parametrize("option", NOT_SHOWN)
+    def test_nothing_of_a_value_is_shown(self, option, read_config, check):
+        """An environment variable in it can hold a password, wherever it went."""
+        for members in (
+            {"overrides": {"containerOverrides": [{"environment": [{"name": "P", "value": [PASSWORD]}]}]}},
+            {"overrides": {"cpu": PASSWORD}},
+            {"group": {PASSWORD: PASSWORD}},
+        ):
+            value = {"q": members} if option == "queues" else members
+            assert PASSWORD not in str(mistakes_of(read_config, check, **{option: value}))
+        assert PASSWORD not in str(mistakes_of(read_config, check, **{option: f'{{"a": {PASSWORD}'}))
+
+
+def test_without_the_check_only_the_form_is_looked_at(read_config):
+    """The default function reads the options without botocore's model: the scheduler's start has checked them."""
+    assert isinstance(read_config(run_task_kwargs='{"colour": "blue"}'), FargateConfig)

@@ -1,0 +1,102 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The tags that say what an ECS task runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
+from airflow.executors.fargate.request.tags import MAX_TAGS, MAX_VALUE, own_tags, tag_value, with_own_tags
+
+TASK = TaskInstanceId("dag", "group.task", "manual__2026-11-22T00:00:00+00:00", 2, 7)
+
+
+def by_key(tags):
+    return {tag["key"]: tag["value"] for tag in tags}
+
+
+def test_a_task_instance_is_told_by_its_members():
+    """Each member of the key, and the deployment."""
+    assert by_key(own_tags(Launch(TASK, TASK), "airflow/prod")) == {
+        "airflow:dag_id": "dag",
+        "airflow:task_id": "group.task",
+        "airflow:run_id": "manual__2026-11-22T00:00:00+00:00",
+        "airflow:try_number": "2",
+        "airflow:map_index": "7",
+        "airflow:deployment": "airflow/prod",
+    }
+
+
+def test_a_callback_is_told_by_what_it_has():
+    """A callback has no task and no run."""
+    callback = CallbackId("5c6e", "dag")
+    assert by_key(own_tags(Launch(callback, callback), "airflow")) == {
+        "airflow:callback_id": "5c6e",
+        "airflow:dag_id": "dag",
+        "airflow:deployment": "airflow",
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("manual__2026-11-22T00:00:00+00:00", "manual__2026-11-22T00:00:00+00:00"),
+        ("задача данных 任务 ملف", "задача данных 任务 ملف"),
+        ("a_.:/=+-@ b", "a_.:/=+-@ b"),
+        ('it\'s "quoted", (twice)', "it_s _quoted__ _twice_"),
+        ("new\nline\ttab\x00nul", "new_line_tab_nul"),
+        ("😀", "_"),
+        ("\u202e", "_"),
+        ("\ud800", "_"),
+        ("aws:mine", "_aws:mine"),
+        ("AWS:mine", "_AWS:mine"),
+        ("", ""),
+        ("r" * 300, "r" * MAX_VALUE),
+        ("𐌀" * 300, "𐌀" * (MAX_VALUE // 2)),
+        ("r" + "𐌀" * 300, "r" + "𐌀" * 127),
+        ("aws:" + "r" * 300, "_aws:" + "r" * 251),
+    ],
+    ids=ascii,
+)
+def test_a_value_is_one_that_aws_takes(text, value, check):
+    """What AWS does not take is replaced, and what is too long is cut; the check that all requests pass agrees."""
+    assert tag_value(text) == value
+    assert check.mistakes({"taskDefinition": "a", "tags": [{"key": "k", "value": value}]}) == []
+
+
+def test_a_users_tag_of_the_same_key_wins():
+    """Who names a run in another way has a reason for it."""
+    own = [{"key": "airflow:dag_id", "value": "ours"}, {"key": "airflow:run_id", "value": "ours"}]
+    users = [{"key": "airflow:dag_id", "value": "theirs"}]
+    assert with_own_tags({"tags": users}, own)["tags"] == [users[0], own[1]]
+
+
+@pytest.mark.parametrize("number", [0, 44, 45, 49, 50, 51])
+def test_there_are_not_more_than_aws_takes(number):
+    """The user's tags stay, all of them; of the executor's own as many as there is room for."""
+    own = own_tags(Launch(TASK, TASK), "airflow")
+    users = [{"key": str(n), "value": ""} for n in range(number)]
+    tags = with_own_tags({"tags": users}, own)["tags"]
+    assert tags[:number] == users
+    assert tags[number:] == own[: max(0, MAX_TAGS - number)]
+
+
+@pytest.mark.parametrize("tags", [{"team": "data"}, None, "team", ["team"], 7])
+def test_what_is_no_list_of_tags_is_left_for_the_check(tags):
+    """The mistake is the user's, and is told as such."""
+    assert with_own_tags({"tags": tags}, own_tags(Launch(TASK, TASK), "airflow")) == {"tags": tags}

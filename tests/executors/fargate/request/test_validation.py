@@ -1,0 +1,484 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What AWS would refuse is refused before it is sent, member by member; what AWS takes is let through."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from typing import Any
+
+import pytest
+from botocore.validate import ParamValidator
+
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.request.validation import MAX_OVERRIDES, RequestCheck
+
+PASSWORD = "hunter2-is-no-password"
+VALID = {
+    "cluster": "fleet",
+    "taskDefinition": "airflow:1",
+    "launchType": "FARGATE",
+    "startedBy": "airflow",
+    "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}},
+    "overrides": {"containerOverrides": [{"name": "airflow", "command": ["run"]}]},
+}
+NETWORK = "networkConfiguration.awsvpcConfiguration"
+
+
+def nested(path, value):
+    """Return a dict with a value at a path such as ``a.b[].c``; a list gets this one item."""
+    for part in reversed(path.split(".")):
+        value = {part[:-2]: [value]} if part.endswith("[]") else {part: value}
+    return value
+
+
+def request_with(*parts):
+    """Return the valid request with these parts in it; None takes a member out."""
+    request = copy.deepcopy(VALID)
+    for part in parts:
+        request.update(copy.deepcopy(part))
+    return {member: value for member, value in request.items() if value is not None}
+
+
+def overrides(**members):
+    return {"overrides": {"containerOverrides": [{"name": "airflow"}], **members}}
+
+
+def container(**members):
+    return {"overrides": {"containerOverrides": [{"name": "airflow", **members}]}}
+
+
+def network(**members):
+    return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"], **members}}}
+
+
+def strategy(*items, **first):
+    items = [{"capacityProvider": "FARGATE_SPOT", **first}, *items] if first or not items else list(items)
+    return {"launchType": None, "capacityProviderStrategy": items}
+
+
+def tags(*pairs):
+    return {"tags": [{"key": key, "value": value} for key, value in pairs]}
+
+
+def volume(**members):
+    return {
+        "volumeConfigurations": [
+            {"name": "data", "managedEBSVolume": {"roleArn": "arn:aws:iam::1:role/a", **members}}
+        ]
+    }
+
+
+def overrides_of_size(size):
+    """Return overrides whose JSON, without spaces, has so many characters."""
+    made = container(environment=[{"name": "A", "value": ""}])["overrides"]
+    missing = size - len(json.dumps(made, separators=(",", ":")))
+    made["containerOverrides"][0]["environment"][0]["value"] = "ä" * missing
+    return {"overrides": made}
+
+
+def refused(check, request):
+    """Return what is said of a request that is refused."""
+    with pytest.raises(RequestError) as caught:
+        check(request)
+    return str(caught.value)
+
+
+#: What botocore's validator lets pass and AWS does not: (what is changed, what the message must name).
+BEYOND_THE_VALIDATOR = {
+    "launch type": ({"launchType": "LAMBDA"}, "launchType is none of "),
+    "launch type in small letters": ({"launchType": "fargate"}, "launchType is none of "),
+    "public IP": (network(assignPublicIp="YES"), f"{NETWORK}.assignPublicIp is none of "),
+    "tags from nowhere": ({"propagateTags": "CLUSTER"}, "propagateTags is none of "),
+    "tags from a service": ({"propagateTags": "SERVICE"}, "propagateTags"),
+    "constraint": ({"placementConstraints": [{"type": "near"}]}, "placementConstraints[0].type is none of "),
+    "strategy of placement": (
+        {"placementStrategy": [{"type": "spread"}, {"type": "x"}]},
+        "placementStrategy[1].type",
+    ),
+    "resource": (
+        container(resourceRequirements=[{"type": "TPU", "value": "1"}]),
+        "overrides.containerOverrides[0].resourceRequirements[0].type is none of ",
+    ),
+    "environment file": (
+        container(environmentFiles=[{"type": "http", "value": "x"}]),
+        "overrides.containerOverrides[0].environmentFiles[0].type is none of ",
+    ),
+    "no container at all": ({"count": 0}, "count"),
+    "two containers": ({"count": 2}, "count"),
+    "fifty containers": ({"count": 50}, "count"),
+    "truth as count": ({"count": True}, "count is true or false"),
+    "truth as memory": (container(memory=True), "overrides.containerOverrides[0].memory is true or false"),
+    "more than 32 bits": (container(memory=2**31), "overrides.containerOverrides[0].memory"),
+    "long token": ({"clientToken": "t" * 65}, "clientToken"),
+    "empty token": ({"clientToken": ""}, "clientToken"),
+    "token with a space": ({"clientToken": "a b"}, "clientToken"),
+    "token beyond ASCII": ({"clientToken": "ä"}, "clientToken"),
+    "token with a line break": ({"clientToken": "t\n"}, "clientToken"),
+    "long startedBy": ({"startedBy": "s" * 129}, "startedBy"),
+    "empty startedBy": ({"startedBy": ""}, "startedBy"),
+    "startedBy with a space": ({"startedBy": "a b"}, "startedBy"),
+    "startedBy with a colon": ({"startedBy": "a:b"}, "startedBy"),
+    "long group": ({"group": "g" * 513}, "group"),
+    "51 tags": (tags(*((f"k{n}", "v") for n in range(51))), "tags"),
+    "the same tag twice": (tags(("a", "1"), ("a", "2")), "tags has a key twice"),
+    "tag with a long key": (tags(("k" * 129, "v")), "tags[0].key"),
+    "tag with a long value": (tags(("a", "b"), ("k", "v" * 257)), "tags[1].value"),
+    "tag without a key": ({"tags": [{"value": "v"}]}, "tags has an item without a key"),
+    "tag of AWS": (tags(("aws:team", "v")), "aws:"),
+    "tag of AWS in capitals": (tags(("AWS:team", "v")), "aws:"),
+    "value of AWS": (tags(("team", "aws:v")), "aws:"),
+    "tag with odd characters": (tags(("team?", "v")), "tags"),
+    "value with odd characters": (tags(("team", "a;b")), "tags"),
+    "launch type and strategy": (
+        strategy() | {"launchType": "FARGATE"},
+        "launchType and capacityProviderStrategy",
+    ),
+    "21 providers": (
+        strategy(*({"capacityProvider": f"p{n}"} for n in range(21))),
+        "capacityProviderStrategy",
+    ),
+    "heavy provider": (strategy(weight=1001), "capacityProviderStrategy[0].weight"),
+    "large base": (strategy(base=100_001), "capacityProviderStrategy[0].base"),
+    "two bases": (strategy({"capacityProvider": "FARGATE", "base": 1}, base=1), "capacityProviderStrategy"),
+    "no subnets": (network(subnets=[]), f"{NETWORK}.subnets"),
+    "17 subnets": (network(subnets=[f"subnet-{n}" for n in range(17)]), f"{NETWORK}.subnets"),
+    "6 security groups": (network(securityGroups=[f"sg-{n}" for n in range(6)]), f"{NETWORK}.securityGroups"),
+    "little storage": (overrides(ephemeralStorage={"sizeInGiB": 20}), "overrides.ephemeralStorage.sizeInGiB"),
+    "much storage": (overrides(ephemeralStorage={"sizeInGiB": 201}), "overrides.ephemeralStorage.sizeInGiB"),
+    "large overrides": (overrides_of_size(8193), "overrides has 8193 characters"),
+    "container without a name": (
+        {"overrides": {"containerOverrides": [{"memory": 1}]}},
+        "overrides.containerOverrides",
+    ),
+    "container with an odd name": (container(name="two words"), "overrides.containerOverrides"),
+    "container with a long name": (container(name="c" * 256), "overrides.containerOverrides"),
+    "container twice": (
+        {"overrides": {"containerOverrides": [{"name": "a"}, {"name": "a"}]}},
+        "overrides.containerOverrides names a container twice",
+    ),
+    "11 constraints": (
+        {"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}] * 11},
+        "placementConstraints has more than 10 items",
+    ),
+    "6 strategies": (
+        {"launchType": "EC2", "placementStrategy": [{"type": "random"}] * 6},
+        "placementStrategy has more than 5 items",
+    ),
+    "constraint on Fargate": (
+        {"placementConstraints": [{"type": "distinctInstance"}]},
+        "placementConstraints chooses among instances, of which Fargate has none",
+    ),
+    "placement on Fargate Spot": (
+        strategy() | {"placementStrategy": [{"type": "random"}]},
+        "placementStrategy chooses among instances, of which Fargate has none",
+    ),
+    "no network on Fargate": ({"networkConfiguration": None}, "networkConfiguration has no subnets"),
+    "no network of its own on Fargate": ({"networkConfiguration": {}}, "networkConfiguration has no subnets"),
+    "no network on Fargate Spot": (
+        strategy() | {"networkConfiguration": None},
+        "networkConfiguration has no subnets",
+    ),
+    "volume": (volume(filesystemType="fat"), "volumeConfigurations[0].managedEBSVolume.filesystemType"),
+    "51 tags of a volume": (
+        volume(tagSpecifications=[{"resourceType": "volume", **tags(*((f"k{n}", "v") for n in range(51)))}]),
+        "volumeConfigurations[0].managedEBSVolume.tagSpecifications[0].tags",
+    ),
+}
+
+#: What botocore's validator finds itself.
+FOR_THE_VALIDATOR = {
+    "nothing": ({"taskDefinition": None}, "taskDefinition"),
+    "unknown member": ({"taskdefinition": "x"}, "taskdefinition"),
+    "unknown member of the network": (network(vpc="x"), f"{NETWORK}"),
+    "number as text": (container(memory="512"), "overrides.containerOverrides[0].memory"),
+    "text as number": ({"cluster": 7}, "cluster"),
+    "nothing as text": ({"group": None, "cluster": ["x"]}, "cluster"),
+    "no subnets": ({"networkConfiguration": {"awsvpcConfiguration": {}}}, "subnets"),
+    "text as list": (network(subnets="subnet-1"), f"{NETWORK}.subnets"),
+    "negative weight": (strategy(weight=-1), "capacityProviderStrategy[0].weight"),
+    "short tag": (tags(("", "v")), "tags[0].key"),
+    "storage without a size": (overrides(ephemeralStorage={}), "sizeInGiB"),
+    "text as truth": ({"enableExecuteCommand": "True"}, "enableExecuteCommand"),
+    "environment as a dict": (
+        container(environment={"A": "1"}),
+        "overrides.containerOverrides[0].environment",
+    ),
+}
+
+#: The last that is right before it goes wrong.
+TAKEN = {
+    "as it is": {},
+    "cluster's own strategy": {"launchType": None},
+    "one container": {"count": 1},
+    "longest token": {"clientToken": "!" * 32 + "~" * 32},
+    "longest startedBy": {"startedBy": "aZ9-/_" + "s" * 122},
+    "longest group": {"group": "g" * 512},
+    "50 tags": tags(*((f"k{n}", "v") for n in range(50))),
+    "longest tag": tags(("k" * 128, "v" * 256)),
+    "empty value": tags(("key", "")),
+    "tag without a value": {"tags": [{"key": "key"}]},
+    "tag of any script": tags(("Tëam 数据 :/=+-@_.", "v")),
+    "20 providers": strategy(*({"capacityProvider": f"p{n}", "weight": n} for n in range(20))),
+    "heaviest provider": strategy(
+        {"capacityProvider": "FARGATE", "weight": 0, "base": 0}, weight=1000, base=100_000
+    ),
+    "no provider": {"capacityProviderStrategy": []},
+    "16 subnets": network(
+        subnets=[f"subnet-{n}" for n in range(16)], securityGroups=[f"sg-{n}" for n in range(5)]
+    ),
+    "no security groups": network(securityGroups=[]),
+    "least storage": overrides(ephemeralStorage={"sizeInGiB": 21}),
+    "most storage": overrides(ephemeralStorage={"sizeInGiB": 200}),
+    "largest overrides": overrides_of_size(8192),
+    "no overrides": {"overrides": {}},
+    "longest name": container(name="c" * 255),
+    "10 constraints": {"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}] * 10},
+    "5 strategies": {"launchType": None, "placementStrategy": [{"type": "random"}] * 5},
+    "no placement": {"placementConstraints": [], "placementStrategy": []},
+    "no network on instances": {"launchType": "EC2", "networkConfiguration": None},
+    "no network where the cluster decides": {"launchType": None, "networkConfiguration": None},
+    "no network on somebody's own provider": strategy({"capacityProvider": "mine"})
+    | {"networkConfiguration": None},
+    "tuples": {"overrides": {"containerOverrides": ({"name": "airflow", "command": ("run",)},)}},
+    "tags of the task definition": {"propagateTags": "TASK_DEFINITION"},
+    "volume": volume(filesystemType="xfs"),
+}
+
+
+#: What belongs elsewhere, and the sentence that says where.
+MISPLACED = {
+    "cpu": ({"cpu": "1024"}, 'cpu belongs in overrides: write {"overrides": {"cpu": ...}}'),
+    "memory": ({"memory": "2048"}, 'memory belongs in overrides: write {"overrides": {"memory": ...}}'),
+    "a role": (
+        {"taskRoleArn": "r"},
+        'taskRoleArn belongs in overrides: write {"overrides": {"taskRoleArn": ...}}',
+    ),
+    "environment": (
+        {"environment": [{"name": "A", "value": PASSWORD}]},
+        (
+            "environment belongs in the override of a container: "
+            'write {"overrides": {"containerOverrides": [{"environment": ...}]}}'
+        ),
+    ),
+    "Kubernetes' pod": (
+        {"pod_override": object()},
+        (
+            'pod_override is for the KubernetesExecutor: write run_task members, such as {"overrides": '
+            '{"cpu": "1024", "memory": "2048"}}'
+        ),
+    ),
+    "Kubernetes' dict": (
+        {"KubernetesExecutor": {"image": "i"}},
+        "KubernetesExecutor is for the KubernetesExecutor",
+    ),
+}
+
+
+@pytest.fixture
+def known(service_model):
+    """Return a function that skips a test of what the installed botocore does not know: the oldest, no volumes."""
+    members = service_model.operation_model("RunTask").input_shape.members
+
+    def skip(change):
+        if "volumeConfigurations" in change and "volumeConfigurations" not in members:
+            pytest.skip("this botocore knows no volumes")
+
+    return skip
+
+
+class TestCheck:
+    @pytest.mark.parametrize(
+        ("change", "told"), BEYOND_THE_VALIDATOR.values(), ids=list(BEYOND_THE_VALIDATOR)
+    )
+    def test_finds_what_the_validator_misses(self, change, told, check, service_model, known):
+        """What botocore's validator lets pass and AWS refuses is refused here, and the member is named."""
+        known(change)
+        request = request_with(change)
+        report = ParamValidator().validate(request, service_model.operation_model("RunTask").input_shape)
+        assert not report.has_errors()
+        assert told in refused(check, request)
+
+    @pytest.mark.parametrize(("change", "told"), FOR_THE_VALIDATOR.values(), ids=list(FOR_THE_VALIDATOR))
+    def test_finds_what_the_validator_finds(self, change, told, check):
+        """What botocore's validator finds is told by the same error, and the member is named."""
+        assert told in refused(check, request_with(change))
+
+    @pytest.mark.parametrize("change", TAKEN.values(), ids=list(TAKEN))
+    def test_lets_pass_what_aws_takes(self, change, check, known):
+        """Each limit's last right value is no mistake."""
+        known(change)
+        check(request_with(change))
+
+    @pytest.mark.parametrize(("change", "told"), MISPLACED.values(), ids=list(MISPLACED))
+    def test_says_where_a_member_belongs(self, change, told, check):
+        """What RunTask knows elsewhere, or another executor takes, is told with its place, once, and without its value."""
+        message = refused(check, request_with(change))
+        assert told in message
+        assert "Unknown parameter" not in message
+        assert PASSWORD not in message
+
+    def test_says_where_a_member_belongs_beside_what_is_unknown_or_wrong(self, check):
+        """One message tells all that is wrong."""
+        message = refused(check, request_with({"cpu": "1", "cpus": 1, "group": 7}))
+        for told in ("cpu belongs in overrides", 'Unknown parameter in input: "cpus"', "parameter group"):
+            assert told in message
+
+    @pytest.mark.parametrize(
+        ("change", "refused_ones", "allowed"),
+        [
+            ({"cpus": 1}, ("clientToken", "startedBy", "count"), ("cluster", "overrides", "tags")),
+            (overrides(cpus="1"), (), ("cpu", "containerOverrides")),
+            ({"propagateTags": "ALL"}, ("SERVICE",), ("TASK_DEFINITION", "NONE")),
+        ],
+    )
+    def test_tells_what_is_allowed_without_what_is_refused(self, change, refused_ones, allowed, check):
+        """Who takes a name from the list is not refused at the next try."""
+        _, _, listed = refused(check, request_with(change)).rpartition(" of")
+        names = set(re.findall(r"\w+", listed))
+        assert not names & set(refused_ones)
+        assert names >= set(allowed)
+
+    def test_tells_all_mistakes_of_a_request(self, check):
+        """One message tells everything that is wrong, so that nobody has to try again for each."""
+        message = refused(check, request_with({"count": 3, "startedBy": "a b"}, tags(("aws:x", ""))))
+        for member in ("count", "startedBy", "tags"):
+            assert member in message
+
+    def test_tells_twenty_mistakes_at_most(self, check):
+        """However many items of a list are wrong, the message stays short."""
+        message = refused(check, request_with({"tags": [1] * 1000}))
+        assert "tags[19]" in message
+        assert "tags[20]" not in message
+        assert message.endswith("and 980 more")
+
+    def test_tells_a_key_of_any_length_in_short(self, check):
+        """A message goes into the log and the database: its beginning and its end are told."""
+        message = refused(check, request_with({"x" * 200_000: 1}))
+        assert len(message) < 1000
+        assert 'Unknown parameter in input: "xxx' in message
+        assert "taskDefinition" in message
+
+    def test_tells_what_cannot_be_shown(self, check):
+        """A user's object that raises when it is shown is refused like any other."""
+
+        class Shy:
+            def __str__(self):
+                raise RuntimeError(PASSWORD)
+
+        message = refused(check, request_with({"cluster": Shy()}))
+        assert "RuntimeError" in message
+        assert PASSWORD not in message
+
+    def test_changes_nothing(self, check):
+        """A request is only looked at."""
+        request = request_with(network(), tags(("a", "b")))
+        before = copy.deepcopy(request)
+        check(request)
+        assert request == before
+
+    def test_knows_the_launch_types_of_the_installed_botocore(self, service_model):
+        """The launch types are not written down here, so that a newer botocore brings newer ones."""
+        shape = service_model.operation_model("RunTask").input_shape.members["launchType"]
+        assert RequestCheck(service_model).launch_types == tuple(shape.enum)
+
+    def test_limit_of_overrides_is_that_of_aws(self):
+        """AWS's limit includes the JSON: 8192 characters."""
+        assert MAX_OVERRIDES == 8192
+
+
+def paths(shape, path=""):
+    """Yield every place in a request, down to the last member."""
+    if path:
+        yield path
+    if shape.type_name == "structure":
+        for name, member in shape.members.items():
+            yield from paths(member, f"{path}.{name}" if path else name)
+    elif shape.type_name == "list":
+        yield from paths(shape.member, f"{path}[]")
+
+
+ODD = [
+    PASSWORD,
+    [PASSWORD],
+    {"a": PASSWORD},
+    {PASSWORD.encode()},
+    PASSWORD.encode(),
+    f"x, type: <class 'str'>, valid types: {PASSWORD}, value: {PASSWORD}",
+    f"first\n{PASSWORD}, value: y, valid min value: 1",
+    ("a", [PASSWORD, {"b": [PASSWORD]}]),
+    Exception(PASSWORD),
+    PASSWORD * 100,
+]
+
+
+ANYTHING: list[Any] = [
+    None,
+    0,
+    -1,
+    True,
+    1.5,
+    float("nan"),
+    "",
+    [],
+    {},
+    [[]],
+    [None],
+    [{}],
+    "\ud800",
+    -(10**400),
+    10**5000,
+]
+
+
+class TestSecrets:
+    @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
+    def test_values_are_never_told_wherever_they_are(self, odd, check, service_model):
+        """At each place of a request, a secret of a wrong type or against the rules is not repeated."""
+        places = list(paths(service_model.operation_model("RunTask").input_shape))
+        assert len(places) > 50
+        refusals = 0
+        for place in places:
+            # A secret beside it may be in the way of the report, or in it.
+            request = request_with(
+                container(environment=[{"name": "P", "value": PASSWORD}]), nested(place, odd)
+            )
+            try:
+                check(request)
+            except RequestError as error:
+                refusals += 1
+                told = f"{error} {error!r}"
+            else:
+                told = ""
+            if PASSWORD in told:
+                raise AssertionError(f"{place} tells its value: {told}")
+        assert refusals > 20
+
+    @pytest.mark.parametrize("odd", ANYTHING, ids=range(len(ANYTHING)))
+    def test_nothing_but_request_errors_come_of_any_value_anywhere(self, odd, check, service_model):
+        """Whatever stands at any place, the request is right or RequestError is raised."""
+        for place in paths(service_model.operation_model("RunTask").input_shape):
+            told = None
+            try:
+                check({**VALID, **nested(place, odd)})
+            except RequestError as error:
+                told = str(error)
+            except Exception as error:
+                raise AssertionError(f"{place} = {odd!r}") from error
+            assert told is None or len(told) > 40
