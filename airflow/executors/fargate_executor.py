@@ -48,7 +48,7 @@ from airflow.executors.fargate.messages import (
     LogLines,
     Noted,
     NotFound,
-    Strangers,
+    OtherEcsTasks,
     Unconfirmed,
     Waiting,
 )
@@ -356,7 +356,7 @@ class FargateExecutor(BaseExecutor):
         for event in events:
             if findings.postpones(event):
                 self._postponed.append(event)
-            elif isinstance(event, Strangers):
+            elif isinstance(event, OtherEcsTasks):
                 thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
             elif isinstance(event, Waiting) and event.revoked:
                 self.log_task_event(event="fargate launch", extra=event.text, ti_key=event.launch.key)

@@ -60,7 +60,7 @@ GUARDS = (
             Edit(
                 "fargate/fleet/launcher.py",
                 "        if run.token is None:\n",
-                "        if run.token is None or run.doubtful:\n",
+                "        if run.token is None or run.may_have_started:\n",
             ),
         ),
     ),
@@ -153,7 +153,7 @@ GUARDS = (
             Edit(
                 "fargate/fleet/fleet.py",
                 "            self.ended(run, outcome.reason, outcome.ended_at)\n",
-                "            self._launching.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
+                "            self._launcher.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
             ),
         ),
     ),
@@ -209,7 +209,7 @@ GUARDS = (
         "wrong-executor-config",
         (
             Edit(
-                "fargate/fleet/preparing.py",
+                "fargate/fleet/preparer.py",
                 "        elif isinstance(reply.error, RequestError):\n",
                 "        elif isinstance(reply.error, RequestError):\n            raise reply.error\n",
             ),

@@ -24,7 +24,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import boto3
 import pytest
 
-from airflow.executors.fargate.aws.classify import judge_error
+from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.clients import make_client
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.cli.account import ask
@@ -86,7 +86,7 @@ def make_ecs(monkeypatch, tmp_path):
 def judged(client):
     with pytest.raises(Exception) as caught:
         client.list_tasks(cluster="c")
-    return judge_error(caught.value, client.meta.endpoint_url)
+    return classify_error(caught.value, client.meta.endpoint_url)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_ecs_that_is_away_leaves_the_call_in_doubt(make_ecs, monkeypatch):
     """With credentials that there are, the host is that of ECS."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    assert judged(make_ecs("http://127.0.0.1:9")).verdict is Verdict.IN_DOUBT
+    assert judged(make_ecs("http://127.0.0.1:9")).verdict is Verdict.UNKNOWN
 
 
 def test_check_says_that_it_is_the_role(sts, make_ecs):

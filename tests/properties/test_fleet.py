@@ -471,10 +471,10 @@ class World(RuleBasedStateMachine):
                 assert not lives or arn in stops or arn in self.long_hidden, f"{arn} was not stopped"
 
     def every_launch_has_its_end(self):
-        quiet = self.revoked | self.superseded | self.reset
+        abandoned = self.revoked | self.superseded | self.reset
         ends = {e.launch.id: e for e in self.told if isinstance(e, Ended)}
         for launch in self.launches.values():
-            assert launch.id in ends or launch.id in quiet, f"{launch} never ended"
+            assert launch.id in ends or launch.id in abandoned, f"{launch} never ended"
             well = {self.codes.get(arn) for arn in self.containers(launch)} == {0}
             excused = self.died or any(arn in self.long_hidden for arn in self.containers(launch))
             if well and launch.id in ends and not excused and not self.was_refused(launch):
@@ -490,10 +490,10 @@ class World(RuleBasedStateMachine):
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
         assert (fleet._live, fleet.counters.live_containers) == (set(), 0)
-        assert fleet._launching._waiting.first() is None
-        assert not fleet._launching._waiting._heap
-        assert not fleet._following._due
-        queue = fleet._launching._queue
+        assert fleet._launcher._waiting.first() is None
+        assert not fleet._launcher._waiting._heap
+        assert not fleet._watcher._due
+        queue = fleet._launcher._queue
         assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
 
 

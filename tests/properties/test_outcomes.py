@@ -24,29 +24,32 @@ from math import isfinite
 from hypothesis import given, strategies as st
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask, MalformedAnswer
-from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
+from airflow.executors.fargate.aws.classify import (
+    CREDENTIAL_CODES,
+    SERVER_CODES,
+    THROTTLE_CODES,
+    classify_error,
+)
 from airflow.executors.fargate.aws.explanations import EXPLANATIONS, NEVER_STARTED
 from airflow.executors.fargate.aws.outcome import (
-    Outcome,
-    Verdict,
-    judge_error,
-    judge_run_task as judge_answer,
-    judge_task as judge_ecs_task,
+    classify_ecs_task as classify_any_ecs_task,
+    classify_run_task as classify_any_answer,
 )
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 
 NAME = "airflow"
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/0123"
 OF_RUN_TASK = {
     Verdict.ACCEPTED,
-    Verdict.IN_DOUBT,
+    Verdict.UNKNOWN,
     Verdict.NO_CAPACITY,
     Verdict.AWAY,
     Verdict.LAUNCH_AGAIN,
 }
 OF_ERRORS = {
     Verdict.ACCEPTED,
-    Verdict.IN_DOUBT,
+    Verdict.UNKNOWN,
     Verdict.THROTTLED,
     Verdict.CREDENTIALS,
     Verdict.NO_CAPACITY,
@@ -65,20 +68,20 @@ OF_TASKS = {
 NOT_STARTED = (Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY)
 
 
-def judge_run_task(response):
+def classify_run_task(response):
     """Judge a response of RunTask as it comes in."""
     try:
-        return judge_answer(Answer.parse(response))
+        return classify_any_answer(Answer.parse(response))
     except MalformedAnswer as error:
-        return judge_error(error)
+        return classify_error(error)
 
 
-def judge_task(task, name):
+def classify_ecs_task(task, name):
     """Judge an ECS task as it comes in; one without an ARN gets one."""
     members = task if isinstance(task, dict) else {}
     arn = members.get("taskArn")
     arn = arn if isinstance(arn, str) and arn else ARN
-    return judge_ecs_task(EcsTask.parse({**members, "taskArn": arn}), name)
+    return classify_any_ecs_task(EcsTask.parse({**members, "taskArn": arn}), name)
 
 
 class Shy:
@@ -237,7 +240,7 @@ def check(outcome, verdicts):
 @given(answers)
 def test_any_answer_to_run_task(answer):
     """Accepted only with an ARN; no container only where AWS says why; anything else says the same again."""
-    outcome = judge_run_task(answer)
+    outcome = classify_run_task(answer)
     check(outcome, OF_RUN_TASK)
     assert (outcome.verdict is Verdict.ACCEPTED) == bool(outcome.arn)
     told = answer if isinstance(answer, dict) else {}
@@ -255,18 +258,18 @@ def test_any_answer_to_run_task(answer):
 @given(errors)
 def test_any_error(error):
     """No error says that nothing was started but one that AWS itself has sent, or botocore before the call."""
-    outcome = judge_error(error)
+    outcome = classify_error(error)
     check(outcome, OF_ERRORS)
     assert (outcome.verdict is Verdict.ACCEPTED) == bool(outcome.arn)
     if not isinstance(error, Answered):
         known = {NoCredentialsError: Verdict.CREDENTIALS, ParamValidationError: Verdict.FAILED}
-        assert outcome.verdict is known.get(type(error), Verdict.IN_DOUBT)
+        assert outcome.verdict is known.get(type(error), Verdict.UNKNOWN)
 
 
 @given(mostly(tasks, anything), mostly(st.just(NAME), st.text(max_size=8)))
 def test_any_task(task, name):
     """Nobody but the named container finishes a launch, by its own exit code 0, and only once it has stopped."""
-    outcome = judge_task(task, name)
+    outcome = classify_ecs_task(task, name)
     check(outcome, OF_TASKS)
     told = task if isinstance(task, dict) else {}
     listed = told.get("containers")
@@ -299,7 +302,7 @@ def test_any_task(task, name):
 @given(tasks)
 def test_what_has_started_is_never_launched_again(task):
     """Once AWS names a time of the start, no verdict launches a second container, whatever else is missing."""
-    outcome = judge_task({**task, "startedAt": 1.7e9}, NAME)
+    outcome = classify_ecs_task({**task, "startedAt": 1.7e9}, NAME)
     assert outcome.started
     assert outcome.verdict in (Verdict.LIVE, Verdict.FINISHED, Verdict.FAILED)
 
@@ -335,5 +338,5 @@ def test_an_identity_is_read_as_it_was_written(task, handed_over):
 def test_any_end(moment):
     """The time of an end is only for metrics: none that AWS sends loses the end itself."""
     container = {"name": NAME, "lastStatus": "STOPPED", "exitCode": 0}
-    outcome = judge_task({"executionStoppedAt": moment, "containers": [container]}, NAME)
+    outcome = classify_ecs_task({"executionStoppedAt": moment, "containers": [container]}, NAME)
     check(outcome, {Verdict.FINISHED})

@@ -99,7 +99,7 @@ class NotFound:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class OtherEcsTask:
     """A container of the deployment that is not for any launch of this fleet."""
 
     identity: Identity
@@ -110,14 +110,14 @@ class Stranger:
 
 
 @dataclass(frozen=True)
-class Strangers:
+class OtherEcsTasks:
     """The containers that no launch of this fleet is for: the database knows whether they are wanted."""
 
-    containers: tuple[Stranger, ...]
+    containers: tuple[OtherEcsTask, ...]
 
 
 #: What the fleet tells the executor.
-Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, Strangers]
+Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, OtherEcsTasks]
 
 
 @dataclass

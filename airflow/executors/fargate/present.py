@@ -37,7 +37,7 @@ from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
-    from airflow.executors.fargate.aws.outcome import Outcome
+    from airflow.executors.fargate.aws.verdict import Outcome
 
 ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
 #: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over; and by which the clocks

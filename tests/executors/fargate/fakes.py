@@ -38,9 +38,9 @@ from airflow.executors.fargate.aws.ecs import Ecs
 from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.pool import Result
-from airflow.executors.fargate.fleet.wiring import Around
+from airflow.executors.fargate.fleet.wiring import Context
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.messages import Event, Strangers, Waiting
+from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
 from airflow.executors.fargate.request.validation import RequestCheck
 
@@ -564,7 +564,7 @@ class SteppedFleet:
         self.wake_ups = 0
         self.restarts = 0
         self.fleet = Fleet(
-            Around(
+            Context(
                 ecs=ecs,
                 config=config,
                 build=build or RequestBuilder(config, partial(default_request, config), _NoCheck()),
@@ -651,7 +651,7 @@ class SteppedFleet:
 
     def told_of(self, launch: Launch, kind: type | None = None) -> list[Event]:
         """Return the events of a launch, of one kind or all."""
-        told = [e for e in self.told if not isinstance(e, Strangers) and e.launch.id == launch.id]
+        told = [e for e in self.told if not isinstance(e, OtherEcsTasks) and e.launch.id == launch.id]
         return [event for event in told if kind is None or isinstance(event, kind)]
 
     def _make_pool(self, name: str, size: int) -> SteppedPool:

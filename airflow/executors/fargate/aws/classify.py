@@ -66,7 +66,7 @@ SERVER_CODES = frozenset(
 )
 
 
-def judge_error(
+def classify_error(
     error: BaseException,
     endpoint_url: str | None = None,
     role: Callable[[], str | None] = assumed_role,
@@ -84,7 +84,7 @@ def judge_error(
     if not isinstance(response, Mapping):
         return _judge_own_error(error)
     code = _code(response)
-    return _judge_answer(response, code) if code else Outcome(Verdict.IN_DOUBT, _status(response))
+    return _judge_answer(response, code) if code else Outcome(Verdict.UNKNOWN, _status(response))
 
 
 def no_credentials(
@@ -117,7 +117,7 @@ def _judge_answer(response: Mapping[str, Any], code: str) -> Outcome:
         return Outcome(Verdict.ACCEPTED, told, arn=started[0])
     status = mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
     if code in SERVER_CODES or isinstance(status, int) and status >= 500:
-        return Outcome(Verdict.IN_DOUBT, told)
+        return Outcome(Verdict.UNKNOWN, told)
     return Outcome(verdict_of([Said(told)]) or Verdict.FAILED, explain([Said(told)]))
 
 
@@ -126,7 +126,7 @@ def _judge_own_error(error: BaseException) -> Outcome:
     if any(cls.__name__ == "ParamValidationError" for cls in type(error).__mro__):
         # Its message repeats the values, of which one can be a password.
         return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
-    return Outcome(Verdict.IN_DOUBT, _told(error))
+    return Outcome(Verdict.UNKNOWN, _told(error))
 
 
 def _code(response: Mapping[str, Any]) -> str:

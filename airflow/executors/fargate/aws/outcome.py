@@ -29,7 +29,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.aws.classify import judge_error
 from airflow.executors.fargate.aws.explanations import NEVER_STARTED, SPOT_INTERRUPTED, STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.said import Said, explain, leading_word, verdict_of
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
@@ -37,24 +36,22 @@ from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, Container, EcsTask
 
-__all__ = ["Outcome", "Verdict", "judge_error", "judge_run_task", "judge_task"]
-
 #: What AWS says where nothing but a container's own end has ended the ECS task.
 USUAL_STOP_CODES = ("", "EssentialContainerExited")
 USUAL_REASONS = ("", "Essential container in task exited")
 
 
-def judge_run_task(answer: Answer) -> Outcome:
+def classify_run_task(answer: Answer) -> Outcome:
     """Judge the answer to RunTask; one that names neither an ECS task nor a failure leaves it in doubt."""
     for task in answer.tasks:
         return Outcome(Verdict.ACCEPTED, arn=task.arn)
     for failure in answer.failures:
         said = [Said(": ".join(filter(None, (failure.reason, failure.detail))))]
         return Outcome(_where_nothing_started(said), explain(said))
-    return Outcome(Verdict.IN_DOUBT, "AWS answered with neither an ECS task nor a failure")
+    return Outcome(Verdict.UNKNOWN, "AWS answered with neither an ECS task nor a failure")
 
 
-def judge_task(task: EcsTask, container_name: str) -> Outcome:
+def classify_ecs_task(task: EcsTask, container_name: str) -> Outcome:
     """
     Judge an ECS task of a DescribeTasks answer by its container of that name.
 

@@ -44,7 +44,7 @@ class Verdict(Enum):
     #: There are no credentials that AWS accepts, nothing was done; try later with new ones.
     CREDENTIALS = "credentials"
     #: Nobody knows whether the call was carried out: say the very same again.
-    IN_DOUBT = "in doubt"
+    UNKNOWN = "in doubt"
     #: DescribeTasks does not know the ECS task.
     MISSING = "missing"
 

@@ -40,7 +40,7 @@ from airflow.executors.fargate.present import ARN, Candidate, is_given_up
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from airflow.executors.fargate.messages import Stranger
+    from airflow.executors.fargate.messages import OtherEcsTask
     from airflow.models.taskinstance import TaskInstance
 
 log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _own_address_hash(session: Session) -> str | None:
     return address_hash(session.get_bind().engine.url)
 
 
-def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
+def given_up(other_ecs_tasks: Sequence[OtherEcsTask], own_name: str | None) -> list[str]:
     """
     Return the ARNs of the containers whose launch Airflow has given up, so that they can be stopped.
 
@@ -181,9 +181,9 @@ def given_up(strangers: Sequence[Stranger], own_name: str | None) -> list[str]:
 
     try:
         with create_session() as session:
-            mine = _nobodys({s.identity.scheduler or "" for s in strangers}, own_name, session)
+            mine = _nobodys({s.identity.scheduler or "" for s in other_ecs_tasks}, own_name, session)
             # Nothing in the database tells that a callback was given up: it runs on.
-            left = [s for s in strangers if s.identity.scheduler in mine and _is_task(s.identity.task)]
+            left = [s for s in other_ecs_tasks if s.identity.scheduler in mine and _is_task(s.identity.task)]
             left = _of_this_database(left, session)
             return [arn for batch in in_batches(left, MAX_NAMED) for arn in _given_up(batch, session)]
     except Exception as error:
@@ -197,10 +197,10 @@ def _failed(what: str, error: Exception) -> None:
     log.debug("%s", what, exc_info=error)
 
 
-def _of_this_database(strangers: Sequence[Stranger], session: Session) -> list[Stranger]:
+def _of_this_database(other_ecs_tasks: Sequence[OtherEcsTask], session: Session) -> list[OtherEcsTask]:
     own = _own_address_hash(session)
-    left = [s for s in strangers if not s.identity.is_of_another_database(own)]
-    if len(left) < len(strangers):
+    left = [s for s in other_ecs_tasks if not s.identity.is_of_another_database(own)]
+    if len(left) < len(other_ecs_tasks):
         warn_of_another_database()
     return left
 
@@ -259,20 +259,22 @@ def _nobodys(names: Collection[str], own_name: str | None, session: Session) -> 
     return gone
 
 
-def _given_up(strangers: Sequence[Stranger], session: Session) -> Iterator[str]:
+def _given_up(other_ecs_tasks: Sequence[OtherEcsTask], session: Session) -> Iterator[str]:
     from sqlalchemy import select
 
     from airflow.models.taskinstance import TaskInstance as TI
 
-    query = select(TI.state, *_columns()).where(_among((s.identity.task for s in strangers), session))
+    query = select(TI.state, *_columns()).where(_among((s.identity.task for s in other_ecs_tasks), session))
     found = {}
     for state, *row in session.execute(query):
         candidate = _candidate(row)
         found[_without_try(candidate.task)] = (state, candidate)
-    for stranger in strangers:
-        state, present = found.get(_without_try(stranger.identity.task), (None, None))
-        if is_given_up(stranger.identity, state, present, stranger.arn, runs_own_try=RUNS_OWN_TRY):
-            yield stranger.arn
+    for other_ecs_task in other_ecs_tasks:
+        state, present = found.get(_without_try(other_ecs_task.identity.task), (None, None))
+        if is_given_up(
+            other_ecs_task.identity, state, present, other_ecs_task.arn, runs_own_try=RUNS_OWN_TRY
+        ):
+            yield other_ecs_task.arn
 
 
 def _without_try(task: Any) -> tuple[str, str, str, int]:

@@ -284,10 +284,10 @@ def _words(error: Exception) -> str:
     """Return an error in a sentence, AWS's explained."""
     from botocore.exceptions import ClientError
 
-    from airflow.executors.fargate.aws.classify import judge_error
+    from airflow.executors.fargate.aws.classify import classify_error
     from airflow.executors.fargate.aws.verdict import Verdict
 
-    outcome = judge_error(error)
+    outcome = classify_error(error)
     is_explained = isinstance(error, ClientError) or outcome.verdict is Verdict.CREDENTIALS
     return outcome.reason if is_explained else str(error)
 

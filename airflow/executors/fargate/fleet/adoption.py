@@ -39,7 +39,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from airflow.executors.fargate.aws.arns import cluster_name
-from airflow.executors.fargate.aws.outcome import Verdict, judge_task
+from airflow.executors.fargate.aws.outcome import classify_ecs_task
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.orphan_checks import OrphanChecks
@@ -230,7 +231,7 @@ class Adoption:
     def _compare(self, task: EcsTask, identity: Identity, stage: Stage) -> None:
         """Keep the ECS task if it is that of a candidate's present launch, and the best one yet."""
         pending = self._open.get(identity.task)
-        outcome = judge_task(task, identity.container_name)
+        outcome = classify_ecs_task(task, identity.container_name)
         if pending is None or outcome.verdict in NEVER_STARTED:
             return
         found = match(
@@ -292,7 +293,7 @@ class Adoption:
         for pending in self._open.values():
             pending.is_refused = False
         for run in self._owner.runs():  # Which are described anyway, again and again.
-            if run.arn and not run.quiet and run.arn not in self._known:
+            if run.arn and not run.abandoned and run.arn not in self._known:
                 self._known.add(run.arn)
                 self._known_of.setdefault(run.launch.task, []).append((run.cluster, run.arn))
         search = EcsTaskSearch(

@@ -22,7 +22,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class Attempts:
         if outcome.verdict is not Verdict.AWAY:
             run.away_since = None
         run.attempt -= not costs_one
-        if run.quiet:
+        if run.abandoned:
             self._owner.ended(run, outcome.reason)
         elif run.prepared is None:
             self._owner.ended(
@@ -155,7 +155,7 @@ class Attempts:
     def _refused(self, run: Run, reason: str) -> None:
         """Leave the fallback, if that is what AWS will not do and nothing was started; or end the launch."""
         prepared = run.prepared
-        if prepared is None or prepared.first is None or run.doubtful or run.quiet:
+        if prepared is None or prepared.first is None or run.may_have_started or run.abandoned:
             refused = "" if run.arn else "AWS refused to launch a container. "
             self._owner.ended(run, f"{refused}{reason}")
             return

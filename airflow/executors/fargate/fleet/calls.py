@@ -32,7 +32,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
 
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict, judge_error
+from airflow.executors.fargate.aws.classify import classify_error
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.throttle import BackOff, TokenBucket
 from airflow.executors.fargate.lease import NotConfirmed
 
@@ -353,7 +354,7 @@ class Calls:
         if isinstance(verdict, Verdict):
             problem = Outcome(verdict, str(error))
         else:
-            problem = judge_error(error, self._ecs.endpoint_url)
+            problem = classify_error(error, self._ecs.endpoint_url)
         first = False
         if problem.verdict is Verdict.THROTTLED:
             self._counters.throttles += 1

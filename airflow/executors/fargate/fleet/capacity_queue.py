@@ -152,7 +152,7 @@ class CapacityQueue:
             return
         run.kind, run.size = kind_of(run.prepared.request), size_of(run.prepared.request)
         lack = self._lacks.get(run.kind)
-        if run.doubtful or run.prepared.fallback is not None:
+        if run.may_have_started or run.prepared.fallback is not None:
             self._open.setdefault(FREE, Line()).put(run)
         elif lack is None or run.size < lack.bound:
             self._open.setdefault((run.kind, run.size), Line()).put(run)

@@ -32,7 +32,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
-from airflow.executors.fargate.aws.outcome import Verdict
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.arns import whereabouts
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS, Run
 from airflow.executors.fargate.fleet.waits import (
     START_PATIENCE,
@@ -52,9 +52,9 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.fleet.adoption import Adoption
     from airflow.executors.fargate.fleet.orphan_checks import Adopted
-    from airflow.executors.fargate.fleet.searching import Searching
-    from airflow.executors.fargate.fleet.wiring import Around
-    from airflow.executors.fargate.messages import Stranger
+    from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
+    from airflow.executors.fargate.fleet.wiring import Context
+    from airflow.executors.fargate.messages import OtherEcsTask
     from airflow.executors.fargate.present import Candidate, Found
 
 log = logging.getLogger(__name__)
@@ -72,13 +72,13 @@ class Fleet:
 
     def __init__(
         self,
-        around: Around,
+        context: Context,
         *,
         leaving: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._emit = around.emit
-        self._clock = around.clock
-        self._now = around.now
+        self._emit = context.emit
+        self._clock = context.clock
+        self._now = context.now
         self._leaving = leaving
         self.counters = Counters()
         #: Ids of the launches that have a container.
@@ -87,15 +87,15 @@ class Fleet:
         self._order = itertools.count()
         #: The run that is being handled: the suspect, if the thread dies.
         self._handling: Run | None = None
-        self._calls = around.calls(self.counters)
-        self._launching = around.launching(self, self._calls)
+        self._calls = context.calls(self.counters)
+        self._launcher = context.launcher(self, self._calls)
         self._waits = Waits(tell=self._wait, note=self._tell_wait, clock=self._clock)
-        self._following = around.following(self, self._calls)
-        self._searching = around.searching(self, self._calls)
-        self._adoption = around.adoption(self, self._calls)
-        self._searches: deque[Searching | Adoption] = deque((self._searching, self._adoption))
-        self._sweeping = around.sweeping(self, self._calls)
-        self._last_lines = around.last_lines(self._calls)
+        self._watcher = context.watcher(self, self._calls)
+        self._unknown_outcomes = context.unknown_outcomes(self, self._calls)
+        self._adoption = context.adoption(self, self._calls)
+        self._searches: deque[UnknownOutcomes | Adoption] = deque((self._unknown_outcomes, self._adoption))
+        self._orphans = context.orphans(self, self._calls)
+        self._last_lines = context.last_lines(self._calls)
 
     # What the executor asks for.
 
@@ -107,7 +107,7 @@ class Fleet:
         # The scheduler has just queued it. Where the process was stopped since then, the other clock tells.
         run.confirmed = self._clock(), launch.handed_over
         run.bring_deadline_forward(self._clock(), self._now())
-        self._launching.add(run)
+        self._launcher.add(run)
         self._waits.add(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:
@@ -115,23 +115,23 @@ class Fleet:
         run = self._runs.get(launch_id)
         if run is None:
             return
-        if not run.quiet and not run.started:
-            run.quiet = True  # First of all: whatever fails after that, it is not told twice.
+        if not run.abandoned and not run.started:
+            run.abandoned = True  # First of all: whatever fails after that, it is not told twice.
             seconds, wait = self._now() - run.launch.handed_over, self._wait(run)
             self._tell_wait(run, revoked(run, reason, seconds, wait), revoked=True)
         self._let_go(run, reason)
 
     def _let_go(self, run: Run, reason: str) -> None:
-        run.quiet, run.stop_reason = True, reason
+        run.abandoned, run.stop_reason = True, reason
         if run.arn:
-            self._following.stop(run)
+            self._watcher.stop(run)
         else:
-            self._launching.give_up(run)
+            self._launcher.give_up(run)
 
     def confirm(self, launch_ids: Collection[str]) -> None:
         """Send these launches: the database has confirmed that Airflow still wants them."""
         for launch_id in launch_ids:
-            self._launching.confirm(launch_id)
+            self._launcher.confirm(launch_id)
 
     def abandon(self, launch_id: str, reason: str, overdue: bool) -> None:
         """
@@ -143,7 +143,7 @@ class Fleet:
         :param overdue: whether it has had the time to end by itself.
         """
         run = self._runs.get(launch_id)
-        if run is None or run.quiet:
+        if run is None or run.abandoned:
             return
         if not run.arn:
             self._abandon(run, f"{reason} before its ECS task was launched: none is launched.")
@@ -153,7 +153,7 @@ class Fleet:
             run.unwanted = reason
 
     def _abandon(self, run: Run, text: str) -> None:
-        run.quiet = True  # First of all: whatever fails after that, it is not told twice.
+        run.abandoned = True  # First of all: whatever fails after that, it is not told twice.
         log.warning("%s is abandoned: %s", run, text)
         self._emit(Abandoned(run.launch.without_workload(), text))
         self._let_go(run, text)
@@ -164,11 +164,11 @@ class Fleet:
         if run is None:
             return
         log.warning("%s was taken over by another scheduler", run)
-        run.quiet = True
-        self._launching.forget(run)
-        run.doubtful = False
+        run.abandoned = True
+        self._launcher.forget(run)
+        run.may_have_started = False
         self.ended(run, None)
-        self._sweeping.hasten()
+        self._orphans.hasten()
 
     def supersede(self, launch_id: str) -> None:
         """
@@ -180,7 +180,7 @@ class Fleet:
         if run is None:
             return
         if run.arn:
-            run.quiet = True
+            run.abandoned = True
         else:
             self._let_go(run, "Airflow has launched the task instance again")
 
@@ -191,31 +191,31 @@ class Fleet:
 
     def close(self) -> None:
         """Begin no more launches, and take over no more; calls under way come home."""
-        self._launching.closed = self._adoption.closed = True
+        self._launcher.closed = self._adoption.closed = True
 
     @property
     def launches_unsent(self) -> int:
         """How many launches have neither a container nor an end yet."""
-        return sum(not run.arn and not run.quiet for run in self._runs.values())
+        return sum(not run.arn and not run.abandoned for run in self._runs.values())
 
     @property
     def launches_under_way(self) -> int:
         """How many RunTask calls have not come home yet."""
-        return len(self._launching.runs_under_way())
+        return len(self._launcher.runs_under_way())
 
     @property
     def containers_to_stop(self) -> int:
         """How many containers are to be stopped and have not been asked to."""
-        return self._following.stops_open + self._searching.open
+        return self._watcher.stops_open + self._unknown_outcomes.open
 
     def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
         """Find the containers of task instances whose scheduler is gone; see :class:`Adoption`."""
         self._adoption.look_for(candidates, reply)
-        self._sweeping.hasten()  # For those that will have none, and that may come late.
+        self._orphans.hasten()  # For those that will have none, and that may come late.
 
     def judged(self, arns: Collection[str]) -> None:
-        """Stop those strangers whose launch has been given up; see :class:`Sweeping`."""
-        self._sweeping.judged(arns)
+        """Stop those strangers whose launch has been given up; see :class:`OrphanReaper`."""
+        self._orphans.judged(arns)
 
     def adopt(self, found: Found) -> None:
         """Take over a container of another scheduler."""
@@ -237,27 +237,27 @@ class Fleet:
         """Tell whether the launch is not over."""
         return launch_id in self._runs
 
-    def discard(self, stranger: Stranger, reason: str) -> None:
+    def discard(self, other_ecs_task: OtherEcsTask, reason: str) -> None:
         """Stop a container that nobody wants, and follow it until it has stopped."""
-        identity = stranger.identity
+        identity = other_ecs_task.identity
         launch = Launch(identity.task, None, id=identity.launch_id, handed_over=identity.handed_over)
-        run = Run(launch, container_name=identity.container_name, cluster=stranger.cluster, seen=True)
-        run.quiet, run.stop_reason = True, reason
+        run = Run(launch, container_name=identity.container_name, cluster=other_ecs_task.cluster, seen=True)
+        run.abandoned, run.stop_reason = True, reason
         self._runs[launch.id] = run
-        log.warning("Container %s is stopped: %s (%s)", stranger.arn, reason, launch)
-        self.accepted(run, stranger.arn)
+        log.warning("Container %s is stopped: %s (%s)", other_ecs_task.arn, reason, launch)
+        self.accepted(run, other_ecs_task.arn)
 
     # What launching and following tell.
 
     def accepted(self, run: Run, arn: str) -> None:
         """AWS has accepted a container for the run."""
         self._handling = run
-        run.arn, run.accepted_at, run.doubtful = arn, self._clock(), False
+        run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
         self._live.add(run.launch.id)
         self.counters.live_containers = len(self._live)
-        self._following.add(run)
-        if run.quiet:
-            self._following.stop(run)
+        self._watcher.add(run)
+        if run.abandoned:
+            self._watcher.stop(run)
         else:
             self.counters.launches += 1
             log.info("Container %s is for %s", arn, run)
@@ -272,8 +272,8 @@ class Fleet:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
-            self._launching.provisioned(run)
-        if run.unwanted and not run.quiet and not run.started:
+            self._launcher.provisioned(run)
+        if run.unwanted and not run.abandoned and not run.started:
             self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
         if outcome.verdict is Verdict.FINISHED:
             if outcome.note:
@@ -283,7 +283,7 @@ class Fleet:
             self.ended(run, outcome.reason, outcome.ended_at)
             self._want_last_lines(run, outcome)
         elif outcome.verdict is not Verdict.LIVE:
-            self._launching.nothing_started(run, outcome)
+            self._launcher.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
             self.counters.live_containers = len(self._live)
@@ -297,7 +297,7 @@ class Fleet:
 
         Where nobody knows whether it has a container, that is still searched for, and stopped.
         """
-        tell = not run.quiet
+        tell = not run.abandoned
         if tell:
             # First of all: whatever fails after that, the end has been told, and is not told twice.
             seen_after = None if ended_at is None else self._now() - ended_at
@@ -305,13 +305,13 @@ class Fleet:
                 reason = with_last_error(run, reason)
             told = reason and _with_whereabouts(reason, run)
             self._emit(Ended(run.launch.without_workload(), told, run.arn, seen_after))
-        if tell and run.doubtful:
-            run.quiet, run.stop_reason = True, "Airflow's launch has failed"
-            self.in_doubt(run)
+        if tell and run.may_have_started:
+            run.abandoned, run.stop_reason = True, "Airflow's launch has failed"
+            self.outcome_unknown(run)
         else:
             run.over = True
             self._runs.pop(run.launch.id, None)
-            self._launching.forget(run)
+            self._launcher.forget(run)
         self._live.discard(run.launch.id)
         self.counters.live_containers = len(self._live)
         if tell and reason is None:
@@ -320,20 +320,20 @@ class Fleet:
             log.error("%s has failed (container: %s): %s", run, run.arn, reason)
 
     def _want_last_lines(self, run: Run, outcome: Outcome) -> None:
-        if self._last_lines and run.arn and outcome.task_definition and not run.quiet:
+        if self._last_lines and run.arn and outcome.task_definition and not run.abandoned:
             launch = run.launch.without_workload()
             self._last_lines.add(Failed(launch, run.arn, run.container_name, outcome.task_definition))
 
     def noted(self, run: Run, text: str) -> None:
         """Tell the user something that does not end the launch."""
         log.warning("%s: %s", run, text)
-        if not run.quiet:
+        if not run.abandoned:
             self._emit(Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
 
     def _wait(self, run: Run) -> Wait | None:
         """Return what a launch waits for whose ECS task has not started; None where only its turn has not come."""
         if run.arn is None:
-            return self._launching.look(run)
+            return self._launcher.look(run)
         # A probe that has not left PROVISIONING waits for the same as before.
         waits_on = run.waits and run.last_status in ("", "PROVISIONING")
         patient = self._clock() - run.accepted_at < START_PATIENCE
@@ -345,16 +345,16 @@ class Fleet:
 
     def stopped(self, run: Run) -> None:
         """End a launch that has no container to stop."""
-        if run.quiet:
+        if run.abandoned:
             self.ended(run, None)
 
     def unconfirmed(self, run: Run) -> None:
         """Ask the database whether Airflow still wants a launch that is about to be sent."""
         self._emit(Unconfirmed(run.launch.without_workload()))
 
-    def in_doubt(self, run: Run) -> None:
+    def outcome_unknown(self, run: Run) -> None:
         """Look for the container of a launch for which RunTask had no clear answer and is not asked any more."""
-        self._searching.add(run)
+        self._unknown_outcomes.add(run)
 
     # The thread's part.
 
@@ -366,10 +366,10 @@ class Fleet:
         # Following comes last, since it can use up all that is admitted; searches leave it its share.
         turns = (
             self._waits.work(),
-            self._launching.work(),
+            self._launcher.work(),
             *(search.work() for search in self._searches),
-            self._sweeping.work(),
-            self._following.work(),
+            self._orphans.work(),
+            self._watcher.work(),
             self._last_lines.work() if self._last_lines else None,
         )
         return min((turn for turn in turns if turn is not None), default=None)
@@ -384,14 +384,14 @@ class Fleet:
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
                 # So that its container, if there is one, is stopped.
-                run.doubtful = bool(run.token or run.arn)
+                run.may_have_started = bool(run.token or run.arn)
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         for go_on in (
-            self._launching.clear,
-            self._following.clear,
-            self._searching.clear,
+            self._launcher.clear,
+            self._watcher.clear,
+            self._unknown_outcomes.clear,
             self._adoption.recover,
-            self._sweeping.clear,
+            self._orphans.clear,
             self._waits.clear,
         ):
             go_on()
@@ -412,18 +412,18 @@ class Fleet:
         calls = self._calls
         if run.arn:
             if run not in calls.runs(calls.watch):
-                self._following.add(run)
+                self._watcher.add(run)
             if run.stop_reason and run not in calls.runs(calls.stop):
-                self._following.stop(run)
-        elif self._searching.has(run) or run in self._launching.runs_under_way():
+                self._watcher.stop(run)
+        elif self._unknown_outcomes.has(run) or run in self._launcher.runs_under_way():
             return
         else:
             # The answer that was being handled is lost: there may be a container.
-            run.doubtful = run.doubtful or run.token is not None
-            if run.quiet:
-                self._launching.give_up(run)
+            run.may_have_started = run.may_have_started or run.token is not None
+            if run.abandoned:
+                self._launcher.give_up(run)
             else:
-                self._launching.add(run)
+                self._launcher.add(run)
 
     def runs(self) -> Iterable[Run]:
         """Return the runs that are not over."""

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.aws.outcome import Outcome
+    from airflow.executors.fargate.aws.verdict import Outcome
     from airflow.executors.fargate.fleet.capacity_queue import Kind, Size
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.request.builder import Prepared
@@ -91,14 +91,14 @@ class Run:
     #: Since when DescribeTasks does not know the container; None while it does, and before it was asked.
     missing_since: float | None = None
     #: Airflow has given up the launch: it gets no more events, and no more containers.
-    quiet: bool = False
+    abandoned: bool = False
     #: Why Airflow no longer wants the launch, where its container is stopped unless it has started; else None.
     unwanted: str | None = None
     #: Why the container is to be stopped, if it is.
     stop_reason: str | None = None
     over: bool = False
     #: Whether a RunTask call got no clear answer, so that there may be a container nobody told us of.
-    doubtful: bool = False
+    may_have_started: bool = False
     stop_failures: int = 0
     searches: int = 0
     #: How often handling it has ended the fleet's thread.
@@ -121,7 +121,7 @@ class Run:
     def forget_container(self) -> None:
         """Be ready for a new attempt: AWS has said that there is no container of the last one."""
         self.token = self.arn = self.missing_since = None
-        self.seen = self.doubtful = False
+        self.seen = self.may_have_started = False
         self.repeats = self.searches = 0
         self.last_status = ""
 
@@ -129,7 +129,7 @@ class Run:
         return str(self.launch)
 
 
-class Agenda:
+class Schedule:
     """Runs by the time (or rank) at which it is their turn; among equals, in the order of the hand-overs."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ A container that never started is launched again, at most ``max_launch_attempts`
 no attempt, and wait until Airflow's own queued timeout. Once a container has started, its end is the launch's, and
 Airflow's own retries decide. No attempt begins where the token in the command has less than
 :data:`~airflow.executors.fargate.fleet.launch_state.MIN_TOKEN_LIFE` left, and none that is in doubt is sent again then: its container
-is searched for (``searching.py``), and followed where there is one.
+is searched for (``unknown_outcomes.py``), and followed where there is one.
 """
 
 from __future__ import annotations
@@ -37,11 +37,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict, judge_run_task
+from airflow.executors.fargate.aws.outcome import classify_run_task
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.attempts import Attempts
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
-from airflow.executors.fargate.fleet.launch_state import Agenda, Run
-from airflow.executors.fargate.fleet.preparing import Preparing
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule
+from airflow.executors.fargate.fleet.preparer import Preparer
 from airflow.executors.fargate.fleet.throttle import BackOff
 from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, Wait, held_up
 from airflow.executors.fargate.lease import Lease, NotConfirmed
@@ -74,11 +75,11 @@ class Owner(Protocol):
     def unconfirmed(self, run: Run) -> None:
         """Nothing is sent for the launch before it is confirmed that Airflow still wants it."""
 
-    def in_doubt(self, run: Run) -> None:
+    def outcome_unknown(self, run: Run) -> None:
         """Nobody knows whether a launch has a container, and RunTask is not asked any more."""
 
 
-class Launching:
+class Launcher:
     """
     Everything between the hand-over of a launch and the ARN of its container.
 
@@ -115,9 +116,9 @@ class Launching:
         self._clock = clock
         self._now = now
         self._attempts = Attempts(max_attempts=max_attempts, owner=self, clock=clock, random=random)
-        self._preparing = Preparing(build=build, calls=calls, owner=self, clock=clock)
+        self._preparer = Preparer(build=build, calls=calls, owner=self, clock=clock)
         self._queue = CapacityQueue(launch_rate, clock, random)
-        self._waiting = Agenda()
+        self._waiting = Schedule()
         #: Launches that wait to be confirmed, by their ids.
         self._unconfirmed: dict[str, Run] = {}
         self._resend = BackOff(*RESEND_BACK_OFF, random)
@@ -132,13 +133,13 @@ class Launching:
 
     def forget(self, run: Run) -> None:
         """Let a run leave that takes no turn any more."""
-        self._preparing.discard(run)
+        self._preparer.discard(run)
         self._queue.discard(run)
         self._unconfirmed.pop(run.launch.id, None)
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
-        self._preparing.clear()
+        self._preparer.clear()
         self._queue.clear()
         self._waiting.clear()
         self._unconfirmed.clear()
@@ -148,13 +149,13 @@ class Launching:
         now = self._clock()
         while run := self._waiting.take(now):
             if run.prepared is None:
-                self._preparing.put(run)
+                self._preparer.put(run)
             else:
                 self._queue.put(run)
         if self.closed:
             return self._waiting.first()
         # No further ahead of the calls than it takes: requests would only lie about, and a higher priority would wait.
-        request_at = self._preparing.work(self._queue.has(self._calls.launch.most), self._queue.first())
+        request_at = self._preparer.work(self._queue.has(self._calls.launch.most), self._queue.first())
         launch_at = self._send_all(now)
         turns = (request_at, launch_at, self._waiting.first())
         return min((turn for turn in turns if turn is not None), default=None)
@@ -237,8 +238,8 @@ class Launching:
     def given_up(self, run: Run) -> None:
         """End a launch that Airflow has given up, unless there may be a container."""
         self.forget(run)
-        if run.doubtful:
-            self._owner.in_doubt(run)
+        if run.may_have_started:
+            self._owner.outcome_unknown(run)
         else:
             self._owner.ended(run, "Airflow has given up the launch.")
 
@@ -254,7 +255,7 @@ class Launching:
 
     def _may_begin(self, run: Run, now: float) -> bool:
         """Tell whether a run may be sent; what cannot any more is seen to."""
-        if run.quiet or run.prepared is None:
+        if run.abandoned or run.prepared is None:
             return False  # It was given up while it waited: its container may be searched for, but none is launched.
         if self._lease.is_over(run.confirmed):
             self._ask(run)
@@ -262,9 +263,9 @@ class Launching:
         run.bring_deadline_forward(now, self._now())
         if run.deadline is None or now <= run.deadline:
             return True
-        if run.doubtful:
+        if run.may_have_started:
             # To say the same again could start a container now whose token expires before it is used.
-            self._owner.in_doubt(run)
+            self._owner.outcome_unknown(run)
         else:
             self._attempts.begin_none(run, run.deadline)
         return False
@@ -284,10 +285,10 @@ class Launching:
         if run.over:
             return  # Another scheduler has taken over the launch.
         if isinstance(reply.error, NotConfirmed):
-            self.given_up(run) if run.quiet else self._ask(run)
+            self.given_up(run) if run.abandoned else self._ask(run)
             return
-        outcome = reply.problem or judge_run_task(reply.value)
-        self._trouble = outcome if outcome.verdict is Verdict.IN_DOUBT else None
+        outcome = reply.problem or classify_run_task(reply.value)
+        self._trouble = outcome if outcome.verdict is Verdict.UNKNOWN else None
         if outcome.verdict is Verdict.THROTTLED:
             self._throttle = outcome
         if outcome.verdict is Verdict.ACCEPTED:
@@ -297,26 +298,26 @@ class Launching:
         run.problem = outcome
         if outcome.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
             # Nothing was started, for a reason that all launches share: the door lets all of them wait.
-            if run.quiet:
+            if run.abandoned:
                 self.given_up(run)
             else:
                 self.add(run)
             return
-        if run.doubtful and reply.problem and outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY):
+        if run.may_have_started and reply.problem and outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY):
             # An error does not say what an earlier call with this token has started.
             self._say_again(run, outcome)
             return
         if outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY, Verdict.LAUNCH_AGAIN):
-            run.doubtful = False  # A resend repeats the first answer: nothing was started.
-        if outcome.verdict is Verdict.IN_DOUBT:
+            run.may_have_started = False  # A resend repeats the first answer: nothing was started.
+        if outcome.verdict is Verdict.UNKNOWN:
             self._say_again(run, outcome)
         else:
             self.nothing_started(run, outcome)
 
     def _say_again(self, run: Run, outcome: Outcome) -> None:
         run.repeats += 1
-        run.doubtful = True
-        if run.quiet:
+        run.may_have_started = True
+        if run.abandoned:
             self.given_up(run)
             return
         if run.repeats == 1:
@@ -328,17 +329,17 @@ class Launching:
     def look(self, run: Run) -> Wait | None:
         """Return what a launch waits for that has no ECS task; None where only its turn has not come."""
         if run.prepared is None:
-            why = self._preparing.waits(run)
+            why = self._preparer.waits(run)
             return Wait("request", why) if why else held_up(self._shared_trouble())
         lack, now = self._queue.waits(run), self._clock()
-        if run.deadline is not None and now > run.deadline and not run.doubtful:
+        if run.deadline is not None and now > run.deadline and not run.may_have_started:
             if lack is not None:  # Its turn may be long in coming: it leaves the line.
                 self._queue.discard(run)
                 self._may_begin(run, now)
             return None  # That is told once.
         if lack is not None:
             return held_up(Outcome(Verdict.NO_CAPACITY, lack))
-        own = run.problem if run.doubtful or run.away_since is not None else None
+        own = run.problem if run.may_have_started or run.away_since is not None else None
         return held_up(own or self._shared_trouble())
 
     def _shared_trouble(self) -> Outcome | None:

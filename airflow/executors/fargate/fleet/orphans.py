@@ -40,8 +40,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict, judge_task
-from airflow.executors.fargate.messages import Stranger, Strangers
+from airflow.executors.fargate.aws.outcome import classify_ecs_task
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.messages import OtherEcsTask, OtherEcsTasks
 from airflow.executors.fargate.present import ENDING
 
 if TYPE_CHECKING:
@@ -70,11 +71,11 @@ class Owner(Protocol):
     def knows(self, launch_id: str) -> bool:
         """Tell whether the launch is not over."""
 
-    def discard(self, stranger: Stranger, reason: str) -> None:
+    def discard(self, other_ecs_task: OtherEcsTask, reason: str) -> None:
         """Stop a container."""
 
 
-class Sweeping:
+class OrphanReaper:
     """
     Finds the strangers among the deployment's containers, step by step.
 
@@ -113,7 +114,7 @@ class Sweeping:
         self._emit = emit
         self._clock = clock
         #: What has been seen by ARN; None where it is nobody's business, since it is no launch's or has ended.
-        self._seen: dict[str, Stranger | None] = {}
+        self._seen: dict[str, OtherEcsTask | None] = {}
         #: Since when a container that has started is given up.
         self._given_up: dict[str, float] = {}
         self._failures = 0  # in a row
@@ -144,22 +145,22 @@ class Sweeping:
         return self._calls.turn(self._calls.search, self._due)
 
     def judged(self, arns: Iterable[str]) -> None:
-        """Take the answer to :class:`Strangers`: which of them have been given up. What has not started is stopped."""
+        """Take the answer to :class:`OtherEcsTasks`: which of them have been given up. What has not started is stopped."""
         given_up = set(arns)
         now = self._clock()
         self._given_up = {arn: self._given_up.get(arn, now) for arn in given_up}
         for arn in given_up:
-            stranger = self._seen.get(arn)
-            if stranger is None or self._owner.knows(stranger.identity.launch_id):
+            other_ecs_task = self._seen.get(arn)
+            if other_ecs_task is None or self._owner.knows(other_ecs_task.identity.launch_id):
                 continue
-            if stranger.started and now - self._given_up[arn] < ENDING:
+            if other_ecs_task.started and now - self._given_up[arn] < ENDING:
                 continue
-            if not stranger.started and arn not in self._fresh:
+            if not other_ecs_task.started and arn not in self._fresh:
                 # It may have started since then: the next sweep sees, and that comes soon.
                 del self._seen[arn]
                 self.hasten()
                 continue
-            self._owner.discard(stranger, REASON)
+            self._owner.discard(other_ecs_task, REASON)
 
     def _begin_anew(self) -> None:
         self._sweep += 1
@@ -225,7 +226,9 @@ class Sweeping:
             return
         self._unlisted.pop(0)
         if not self._unlisted:
-            self._seen = {arn: stranger for arn, stranger in self._seen.items() if arn in self._listed}
+            self._seen = {
+                arn: other_ecs_task for arn, other_ecs_task in self._seen.items() if arn in self._listed
+            }
             self._undescribed = [*self._batches()]
 
     def _batches(self) -> Iterator[tuple[str, list[str]]]:
@@ -241,27 +244,27 @@ class Sweeping:
             self._fresh.add(task.arn)
             self._seen[task.arn] = self._read(cluster, task)
 
-    def _read(self, cluster: str, task: EcsTask) -> Stranger | None:
+    def _read(self, cluster: str, task: EcsTask) -> OtherEcsTask | None:
         """Return what is to be known of an ECS task; None where it is to be left alone."""
         identity = task.identity if task.started_by == self._deployment else None
         if identity is None or identity.scheduler is None:
             return None
-        outcome = judge_task(task, identity.container_name)
+        outcome = classify_ecs_task(task, identity.container_name)
         if outcome.verdict is not Verdict.LIVE:
             return None  # Its work is over.
-        return Stranger(identity, task.arn, task.cluster or cluster, outcome.started)
+        return OtherEcsTask(identity, task.arn, task.cluster or cluster, outcome.started)
 
     def _end(self) -> None:
         """Tell of the strangers; those of launches that have an answer by now are none."""
-        strangers = tuple(
-            stranger
-            for stranger in self._seen.values()
-            if stranger is not None and not self._owner.knows(stranger.identity.launch_id)
+        other_ecs_tasks = tuple(
+            other_ecs_task
+            for other_ecs_task in self._seen.values()
+            if other_ecs_task is not None and not self._owner.knows(other_ecs_task.identity.launch_id)
         )
         self._listed = {}
         self._plan()
-        if strangers:
-            self._emit(Strangers(strangers))
+        if other_ecs_tasks:
+            self._emit(OtherEcsTasks(other_ecs_tasks))
 
     def _is_refused(self, cluster: str, problem: Outcome) -> bool:
         """Tell whether AWS refuses the call in this cluster for good, and say so the first time."""

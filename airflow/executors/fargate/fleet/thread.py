@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.pool import DaemonPool
-from airflow.executors.fargate.fleet.wiring import Around
+from airflow.executors.fargate.fleet.wiring import Context
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
@@ -80,7 +80,7 @@ class FleetThread:
         self._ecs = ecs
         self._pools: list[DaemonPool] = []
         self._fleet = Fleet(
-            Around(
+            Context(
                 ecs=ecs,
                 config=config,
                 build=build,

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict
-from airflow.executors.fargate.fleet.launch_state import Agenda, Run
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
 #: Seconds that a launch may wait before its user is told for what.
 NOTE_PATIENCE = 60.0
@@ -41,7 +41,7 @@ REASONS = {
     Verdict.AWAY: "The launch waits for AWS, which cannot do it for a while",
     Verdict.THROTTLED: "The launch waits since AWS wants fewer calls",
     Verdict.CREDENTIALS: "The launch waits for credentials, which all calls need",
-    Verdict.IN_DOUBT: "The launch waits for an answer of AWS to RunTask",
+    Verdict.UNKNOWN: "The launch waits for an answer of AWS to RunTask",
 }
 #: What AWS does in the states of an ECS task before it runs.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
@@ -80,7 +80,7 @@ class Waits:
         self._tell = tell
         self._note = note
         self._clock = clock
-        self._due = Agenda()
+        self._due = Schedule()
 
     def add(self, run: Run) -> None:
         """Look at a launch once it has waited for long."""
@@ -97,7 +97,7 @@ class Waits:
             run = self._due.take(now)
             if run is None:
                 return self._due.first()
-            if not run.started and not run.quiet:
+            if not run.started and not run.abandoned:
                 self._look(run)
                 self._due.put(now + AGAIN, run)
         first = self._due.first()

@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict, judge_task
-from airflow.executors.fargate.fleet.launch_state import Agenda, Run
+from airflow.executors.fargate.aws.outcome import classify_ecs_task
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 from airflow.executors.fargate.fleet.launcher import RESEND_BACK_OFF
 from airflow.executors.fargate.fleet.throttle import BackOff
 
@@ -54,7 +55,7 @@ class Owner(Protocol):
         """There is no ECS task to stop."""
 
 
-class Following:
+class Watcher:
     """
     Everything between the ARN of an ECS task and its end.
 
@@ -84,8 +85,8 @@ class Following:
         self._owner = owner
         self._clock = clock
         #: By the name of the cluster, since a call is for one cluster, however it is spelled.
-        self._due: dict[str, Agenda] = {}
-        self._stops = Agenda()
+        self._due: dict[str, Schedule] = {}
+        self._stops = Schedule()
         self._failures = 0  # of DescribeTasks, in a row
         self._again = BackOff(*RESEND_BACK_OFF, random)
         self._missing = BackOff(*MISSING_BACK_OFF, random)
@@ -96,7 +97,7 @@ class Following:
         self._put(run)
 
     def _put(self, run: Run) -> None:
-        self._due.setdefault(cluster_name(run.arn or "", run.cluster), Agenda()).put(run.look_at, run)
+        self._due.setdefault(cluster_name(run.arn or "", run.cluster), Schedule()).put(run.look_at, run)
 
     @property
     def stops_open(self) -> int:
@@ -156,7 +157,7 @@ class Following:
                 self._not_told_of(run, run.arn in missing)
                 continue
             run.seen, run.missing_since, run.last_status = True, None, task.last_status
-            self._owner.seen(run, judge_task(task, run.container_name))
+            self._owner.seen(run, classify_ecs_task(task, run.container_name))
             if not run.over and run.arn:
                 self.add(run)
 

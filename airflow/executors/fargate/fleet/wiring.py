@@ -26,12 +26,12 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.fleet.adoption import Adoption
 from airflow.executors.fargate.fleet.calls import Calls, Pool
-from airflow.executors.fargate.fleet.launcher import Launching
-from airflow.executors.fargate.fleet.orphans import Sweeping
-from airflow.executors.fargate.fleet.searching import Searching
-from airflow.executors.fargate.fleet.watcher import Following
+from airflow.executors.fargate.fleet.launcher import Launcher
+from airflow.executors.fargate.fleet.orphans import OrphanReaper
+from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
+from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.lease import Lease
-from airflow.executors.fargate.logs.failure_lines import LastLines, last_words
+from airflow.executors.fargate.logs.failure_lines import LastLines, last_lines_of
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Around:
+class Context:
     """
     What a fleet has from outside.
 
@@ -92,9 +92,9 @@ class Around:
             random=self.random,
         )
 
-    def launching(self, owner: Fleet, calls: Calls) -> Launching:
+    def launcher(self, owner: Fleet, calls: Calls) -> Launcher:
         """Return what brings launches to AWS."""
-        return Launching(
+        return Launcher(
             build=self.build,
             calls=calls,
             launch_rate=self.config.launch_rate,
@@ -106,9 +106,9 @@ class Around:
             random=self.random,
         )
 
-    def following(self, owner: Fleet, calls: Calls) -> Following:
+    def watcher(self, owner: Fleet, calls: Calls) -> Watcher:
         """Return what follows ECS tasks to their end."""
-        return Following(
+        return Watcher(
             calls=calls,
             poll_interval=self.config.poll_interval,
             owner=owner,
@@ -120,7 +120,7 @@ class Around:
         """Return what looks for the last lines of containers that failed; None where they are not wanted."""
         if self.logs is None:
             return None
-        read = partial(last_words, self.logs, self.mask)
+        read = partial(last_lines_of, self.logs, self.mask)
         return LastLines(read=read, calls=calls, emit=self.emit, clock=self.clock)
 
     def adoption(self, owner: Fleet, calls: Calls) -> Adoption:
@@ -138,9 +138,9 @@ class Around:
             random=self.random,
         )
 
-    def searching(self, owner: Fleet, calls: Calls) -> Searching:
+    def unknown_outcomes(self, owner: Fleet, calls: Calls) -> UnknownOutcomes:
         """Return what searches for the ECS tasks of launches that may have started."""
-        return Searching(
+        return UnknownOutcomes(
             calls=calls,
             deployment=self.config.deployment,
             owner=owner,
@@ -148,9 +148,9 @@ class Around:
             random=self.random,
         )
 
-    def sweeping(self, owner: Fleet, calls: Calls) -> Sweeping:
+    def orphans(self, owner: Fleet, calls: Calls) -> OrphanReaper:
         """Return what looks for containers that nobody wants any more."""
-        return Sweeping(
+        return OrphanReaper(
             calls=calls,
             clusters=self.config.clusters,
             deployment=self.config.deployment,

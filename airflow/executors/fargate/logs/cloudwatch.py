@@ -30,8 +30,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import region, task_id
+from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.clients import make_client
-from airflow.executors.fargate.aws.outcome import Verdict, judge_error
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.errors import FargateError
 
 if TYPE_CHECKING:
@@ -268,7 +269,7 @@ def told(call: str, make: Callable[[], Any]) -> Any:
     try:
         return make()
     except Exception as error:
-        outcome = judge_error(error)
+        outcome = classify_error(error)
         response = getattr(error, "response", None)
         said = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
         code, words = said.get("Code"), f"{said.get('Code')}: {said.get('Message')}"

@@ -170,7 +170,7 @@ class LastLines:
             log.warning("%s. This is said once.", text, exc_info=error)
 
 
-def last_words(reader: LogReader, mask: Callable[[str], str], failed: Failed) -> str:
+def last_lines_of(reader: LogReader, mask: Callable[[str], str], failed: Failed) -> str:
     """
     Return the text for the event log: the container's last lines, without secrets, cut to size.
 

@@ -29,7 +29,7 @@ from airflow.executors.fargate.aws import credentials
 from airflow.executors.fargate.aws.classify import (
     CREDENTIAL_CODES,
     THROTTLE_CODES,
-    judge_error,
+    classify_error,
     no_credentials,
 )
 from airflow.executors.fargate.aws.credentials import CREDENTIAL_ERRORS, OWN_OPERATIONS, assumed_role
@@ -48,7 +48,7 @@ def client_error(code, message="words of AWS", status=400, operation="RunTask", 
 
 
 def judge(error, endpoint_url=None, role=None):
-    return judge_error(error, endpoint_url, lambda: role)
+    return classify_error(error, endpoint_url, lambda: role)
 
 
 class TestCodes:
@@ -60,17 +60,14 @@ class TestCodes:
             *((client_error(code), Verdict.CREDENTIALS) for code in sorted(CREDENTIAL_CODES)),
             (client_error("ExpiredTokenException", status=403), Verdict.CREDENTIALS),
             # Where nobody knows whether it was done.
-            (client_error("ServerException", status=500), Verdict.IN_DOUBT),
-            (client_error("ServerException"), Verdict.IN_DOUBT),
-            (client_error("InternalFailure", status=500), Verdict.IN_DOUBT),
-            (client_error("ServiceUnavailable", status=503), Verdict.IN_DOUBT),
-            (client_error("NobodyKnowsThis", status=500), Verdict.IN_DOUBT),
-            (client_error("ServerException", "Capacity is unavailable at this time", 500), Verdict.IN_DOUBT),
-            *(
-                (client_error(str(status), status=status), Verdict.IN_DOUBT)
-                for status in (413, 500, 502, 504)
-            ),
-            (client_error("", status=400), Verdict.IN_DOUBT),
+            (client_error("ServerException", status=500), Verdict.UNKNOWN),
+            (client_error("ServerException"), Verdict.UNKNOWN),
+            (client_error("InternalFailure", status=500), Verdict.UNKNOWN),
+            (client_error("ServiceUnavailable", status=503), Verdict.UNKNOWN),
+            (client_error("NobodyKnowsThis", status=500), Verdict.UNKNOWN),
+            (client_error("ServerException", "Capacity is unavailable at this time", 500), Verdict.UNKNOWN),
+            *((client_error(str(status), status=status), Verdict.UNKNOWN) for status in (413, 500, 502, 504)),
+            (client_error("", status=400), Verdict.UNKNOWN),
             # Where the token has started something before.
             (client_error("ConflictException", resourceIds=[ARN]), Verdict.ACCEPTED),
             (client_error("ConflictException", resourceIds=[ARN, "arn:other"]), Verdict.ACCEPTED),
@@ -104,18 +101,18 @@ class TestOnTheWay:
     @pytest.mark.parametrize(
         ("error", "verdict"),
         [
-            (exceptions.ReadTimeoutError(endpoint_url=ECS), Verdict.IN_DOUBT),
-            (exceptions.ConnectTimeoutError(endpoint_url=ECS), Verdict.IN_DOUBT),
-            (exceptions.EndpointConnectionError(endpoint_url=ECS), Verdict.IN_DOUBT),
-            (exceptions.ConnectionClosedError(endpoint_url=ECS), Verdict.IN_DOUBT),
-            (exceptions.SSLError(endpoint_url=ECS, error="no"), Verdict.IN_DOUBT),
-            (exceptions.ProxyConnectionError(proxy_url="http://proxy"), Verdict.IN_DOUBT),
-            (exceptions.HTTPClientError(error=OSError("reset")), Verdict.IN_DOUBT),
-            (exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), Verdict.IN_DOUBT),
+            (exceptions.ReadTimeoutError(endpoint_url=ECS), Verdict.UNKNOWN),
+            (exceptions.ConnectTimeoutError(endpoint_url=ECS), Verdict.UNKNOWN),
+            (exceptions.EndpointConnectionError(endpoint_url=ECS), Verdict.UNKNOWN),
+            (exceptions.ConnectionClosedError(endpoint_url=ECS), Verdict.UNKNOWN),
+            (exceptions.SSLError(endpoint_url=ECS, error="no"), Verdict.UNKNOWN),
+            (exceptions.ProxyConnectionError(proxy_url="http://proxy"), Verdict.UNKNOWN),
+            (exceptions.HTTPClientError(error=OSError("reset")), Verdict.UNKNOWN),
+            (exceptions.IncompleteReadError(actual_bytes=1, expected_bytes=2), Verdict.UNKNOWN),
             (exceptions.ParamValidationError(report="Missing required parameter"), Verdict.FAILED),
-            (ConnectionResetError("peer"), Verdict.IN_DOUBT),
-            (ValueError("anything"), Verdict.IN_DOUBT),
-            (KeyboardInterrupt(), Verdict.IN_DOUBT),
+            (ConnectionResetError("peer"), Verdict.UNKNOWN),
+            (ValueError("anything"), Verdict.UNKNOWN),
+            (KeyboardInterrupt(), Verdict.UNKNOWN),
         ],
         ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.value,
     )
@@ -130,13 +127,13 @@ class TestOnTheWay:
         """What botocore cannot parse may be the answer to a call that was carried out."""
         from botocore.parsers import ResponseParserError
 
-        assert judge(ResponseParserError("no XML")).verdict is Verdict.IN_DOUBT
+        assert judge(ResponseParserError("no XML")).verdict is Verdict.UNKNOWN
 
     @pytest.mark.parametrize("code", ["502", "413", ""])
     def test_page_that_is_no_error_of_aws_is_not_told(self, code):
         """Whatever stands in the body of such an answer, also the request itself, is nothing for a log."""
         outcome = judge(client_error(code, "<html>You sent: bearer-token", status=502))
-        assert outcome.verdict is Verdict.IN_DOUBT
+        assert outcome.verdict is Verdict.UNKNOWN
         assert "bearer-token" not in outcome.reason
         assert "502" in outcome.reason or code == "413"
 
@@ -152,7 +149,7 @@ class TestOnTheWay:
             def __str__(self):
                 raise RuntimeError
 
-        assert judge(Shy()) == Outcome(Verdict.IN_DOUBT, "Shy: (Shy)")
+        assert judge(Shy()) == Outcome(Verdict.UNKNOWN, "Shy: (Shy)")
 
 
 #: What fails where botocore gets credentials: (error, whether the role is told, what else is).
@@ -262,15 +259,15 @@ class TestCredentials:
         ("url", "endpoint_url", "verdict"),
         [
             ("http://127.0.0.1:4566/", "http://127.0.0.1:5000", Verdict.CREDENTIALS),
-            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", Verdict.IN_DOUBT),
-            ("https://ECS.us-east-1.amazonaws.com/", ECS, Verdict.IN_DOUBT),
+            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", Verdict.UNKNOWN),
+            ("https://ECS.us-east-1.amazonaws.com/", ECS, Verdict.UNKNOWN),
             ("https://vpce-1.sts.us-east-1.vpce.amazonaws.com/", ECS, Verdict.CREDENTIALS),
             # Nobody knows whose an unknown host is where nobody says where the call was to go.
-            ("http://127.0.0.1:4566/", None, Verdict.IN_DOUBT),
-            ("https://logs.us-east-1.amazonaws.com/", None, Verdict.IN_DOUBT),
+            ("http://127.0.0.1:4566/", None, Verdict.UNKNOWN),
+            ("https://logs.us-east-1.amazonaws.com/", None, Verdict.UNKNOWN),
             ("https://sts-fips.us-east-1.amazonaws.com/", None, Verdict.CREDENTIALS),
-            ("https://statistics.example.com/", None, Verdict.IN_DOUBT),
-            ("http://[", ECS, Verdict.IN_DOUBT),
+            ("https://statistics.example.com/", None, Verdict.UNKNOWN),
+            ("http://[", ECS, Verdict.UNKNOWN),
         ],
     )
     @pytest.mark.parametrize("kind", [exceptions.EndpointConnectionError, exceptions.ReadTimeoutError])
@@ -311,8 +308,8 @@ class TestCredentials:
 
         for error, names_role, _ in WITHOUT_CREDENTIALS:
             if not names_role:
-                assert judge_error(error, ECS, role).verdict is Verdict.CREDENTIALS
-        assert judge_error(client_error("AccessDeniedException"), ECS, role).verdict is Verdict.FAILED
+                assert classify_error(error, ECS, role).verdict is Verdict.CREDENTIALS
+        assert classify_error(client_error("AccessDeniedException"), ECS, role).verdict is Verdict.FAILED
 
 
 class TestAssumedRole:

@@ -24,7 +24,8 @@ import pytest
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict, judge_run_task, judge_task
+from airflow.executors.fargate.aws.outcome import classify_ecs_task, classify_run_task
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
 DEFINITION = "arn:aws:ecs:us-east-1:123456789012:task-definition/a:1"
@@ -61,7 +62,7 @@ def task(status="STOPPED", *, code=None, why=None, started=False, others=(), mem
 
 
 def judge(*arguments, **members):
-    return judge_task(task(*arguments, **members), "airflow")
+    return classify_ecs_task(task(*arguments, **members), "airflow")
 
 
 class TestRunTask:
@@ -81,7 +82,7 @@ class TestRunTask:
     def test_failure_has_its_verdict(self, reason, detail, verdict):
         """With a failure nothing was started: where it passes it costs no attempt, else it costs one."""
         failure = {"arn": ARN, "reason": reason, "detail": detail}
-        outcome = judge_run_task(Answer.parse({"tasks": [], "failures": [failure]}))
+        outcome = classify_run_task(Answer.parse({"tasks": [], "failures": [failure]}))
         assert (outcome.verdict, outcome.arn) == (verdict, None)
         assert (reason or "AWS gave no reason") in outcome.reason
         assert (detail or "") in outcome.reason
@@ -89,13 +90,13 @@ class TestRunTask:
     @pytest.mark.parametrize("failures", [None, [], [{"arn": ARN, "reason": "RESOURCE:CPU"}]])
     def test_ecs_task_is_accepted_even_beside_a_failure(self, failures):
         """Where there is one, it was started, whatever else the answer says."""
-        outcome = judge_run_task(Answer.parse({"tasks": [{"taskArn": ARN}], "failures": failures}))
+        outcome = classify_run_task(Answer.parse({"tasks": [{"taskArn": ARN}], "failures": failures}))
         assert outcome == Outcome(Verdict.ACCEPTED, arn=ARN)
 
     @pytest.mark.parametrize("answer", [{"tasks": []}, {"tasks": [{}], "failures": [None]}])
     def test_answer_that_tells_nothing_leaves_the_call_in_doubt(self, answer):
         """What names neither may have started one: the very same is said again."""
-        assert judge_run_task(Answer.parse(answer)).verdict is Verdict.IN_DOUBT
+        assert classify_run_task(Answer.parse(answer)).verdict is Verdict.UNKNOWN
 
 
 class TestLiving:
@@ -381,4 +382,4 @@ class TestMainContainer:
 
     def test_that_is_not_there_has_not_finished(self):
         """Another one's exit code 0 is no success."""
-        assert judge_task(task(started=True, exitCode=0), "another").verdict is Verdict.FAILED
+        assert classify_ecs_task(task(started=True, exitCode=0), "another").verdict is Verdict.FAILED

@@ -22,8 +22,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask
+from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.explanations import ANY_EXIT, EXIT_CODES, EXPLANATIONS, STOPPED_BY_COMMAND
-from airflow.executors.fargate.aws.outcome import judge_error, judge_run_task, judge_task
+from airflow.executors.fargate.aws.outcome import classify_ecs_task, classify_run_task
 from airflow.executors.fargate.aws.said import Said, explain, find, leading_word
 from airflow.executors.fargate.aws.verdict import Verdict
 
@@ -34,16 +35,18 @@ SECURITY_GROUP = "Error retrieving security group information for [sg-1]: {} (Er
 
 def as_error(code, message):
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 400}}
-    return judge_error(ClientError(answer, "RunTask"), role=lambda: None)
+    return classify_error(ClientError(answer, "RunTask"), role=lambda: None)
 
 
 def as_failure(reason):
-    return judge_run_task(Answer.parse({"tasks": [], "failures": [{"arn": ARN, "reason": reason}]}))
+    return classify_run_task(Answer.parse({"tasks": [], "failures": [{"arn": ARN, "reason": reason}]}))
 
 
 def as_end(stopped_reason, stop_code="TaskFailedToStart", **container):
     task = {"taskArn": ARN, "lastStatus": "STOPPED", "stopCode": stop_code, "stoppedReason": stopped_reason}
-    return judge_task(EcsTask.parse({**task, "containers": [{"name": "airflow", **container}]}), "airflow")
+    return classify_ecs_task(
+        EcsTask.parse({**task, "containers": [{"name": "airflow", **container}]}), "airflow"
+    )
 
 
 #: No capacity: (what AWS says, what is told). Where no source stands, it is AWS's page api_failures_messages.

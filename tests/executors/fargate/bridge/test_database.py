@@ -32,7 +32,7 @@ from sqlalchemy.pool import StaticPool
 from airflow.executors.fargate.bridge import database, database_address, lookups
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
-from airflow.executors.fargate.messages import Stranger
+from airflow.executors.fargate.messages import OtherEcsTask
 from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.taskinstance import TaskInstance
@@ -223,10 +223,10 @@ def test_without_a_job_there_is_no_name(metadata, job_id):
 # Containers that nobody wants any more.
 
 
-def stranger(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="launch", database=None):
+def other_ecs_task(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="launch", database=None):
     task = TaskInstanceId("dag", f"task{number}", "run", try_number)
     identity = Identity(launch_id, task, QUEUED_AT.timestamp() + handed_over, "airflow", scheduler, database)
-    return Stranger(identity, ARN.format(number), "cluster", started=False)
+    return OtherEcsTask(identity, ARN.format(number), "cluster", started=False)
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def stranger(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="laun
 def test_what_another_living_scheduler_has_launched_is_its_own(metadata, scheduler, is_asked_about):
     """However finished its task instance is, a container of a scheduler that lives is left to that."""
     metadata.store(0, state="success")
-    told = database.given_up([stranger(metadata.name(scheduler))], metadata.name(OWN))
+    told = database.given_up([other_ecs_task(metadata.name(scheduler))], metadata.name(OWN))
     assert told == ([ARN.format(0)] if is_asked_about else [])
 
 
@@ -260,13 +260,13 @@ def test_what_another_living_scheduler_has_launched_is_its_own(metadata, schedul
 def test_what_no_scheduler_of_this_database_has_launched_is_left_alone(metadata, name):
     """Another Airflow under the same name has the same jobs' numbers and task instances: its containers are its own."""
     metadata.store(0, state="success")
-    assert database.given_up([stranger(name)], metadata.name(OWN)) == []
+    assert database.given_up([other_ecs_task(name)], metadata.name(OWN)) == []
 
 
 def test_one_odd_name_hides_no_other(metadata):
     """Whatever a scheduler is called in one container, it is told which of the others are given up."""
-    odd = [stranger(name) for name in ("9" * 5000 + "@1.0", "nul\0@1.0", "half\ud800@1.0")]
-    assert database.given_up([*odd, stranger(metadata.name(GONE), 1)], None) == [ARN.format(1)]
+    odd = [other_ecs_task(name) for name in ("9" * 5000 + "@1.0", "nul\0@1.0", "half\ud800@1.0")]
+    assert database.given_up([*odd, other_ecs_task(metadata.name(GONE), 1)], None) == [ARN.format(1)]
 
 
 @pytest.mark.parametrize(
@@ -308,7 +308,7 @@ def test_the_database_decides_what_is_given_up(metadata, row, container, is_give
     """A container is wanted as long as its launch is its task instance's present one, or might be."""
     if row is not None:
         metadata.store(0, **row)
-    told = database.given_up([stranger(metadata.name(GONE), **container)], None)
+    told = database.given_up([other_ecs_task(metadata.name(GONE), **container)], None)
     assert told == ([ARN.format(0)] if is_given_up else [])
 
 
@@ -317,7 +317,7 @@ def test_the_database_decides_what_is_given_up(metadata, row, container, is_give
 def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_up):
     """From 3.2 on Airflow's own id of the launch decides, whatever the clocks say."""
     metadata.store(0, external_executor_id=ASSIGNED)
-    told = database.given_up([stranger(metadata.name(GONE), launch_id=launch_id)], None)
+    told = database.given_up([other_ecs_task(metadata.name(GONE), launch_id=launch_id)], None)
     assert told == ([ARN.format(0)] if is_given_up else [])
 
 
@@ -343,7 +343,7 @@ def test_what_another_database_has_is_never_given_up(metadata, monkeypatch, own,
     """A clone has its origin's schedulers, as dead ones, and its task instances, as ended ones."""
     monkeypatch.setattr(database, "address_hash", lambda url: own)
     metadata.store(0, state="success")
-    told = database.given_up([stranger(metadata.name(GONE), database=its)], None)
+    told = database.given_up([other_ecs_task(metadata.name(GONE), database=its)], None)
     assert told == ([ARN.format(0)] if is_given_up else [])
 
 
@@ -363,10 +363,10 @@ def test_another_database_is_told_once(metadata, monkeypatch, scheduler, its, wa
     database_address.warn_of_another_database.cache_clear()
     monkeypatch.setattr(database, "address_hash", lambda url: "here")
     name = metadata.name(scheduler) if scheduler else "9@9.000000"
-    strangers = [stranger(name, number, database=its) for number in range(3)]
+    other_ecs_tasks = [other_ecs_task(name, number, database=its) for number in range(3)]
     with mock.patch.object(database_address, "log", autospec=True) as log:
         for _ in range(3):
-            database.given_up(strangers, metadata.name(OWN))
+            database.given_up(other_ecs_tasks, metadata.name(OWN))
     told = [call.args[0] for call in log.warning.call_args_list]
     assert [all(word in text for word in ("[fargate] deployment", "copy", "host")) for text in told] == [
         True
@@ -375,15 +375,15 @@ def test_another_database_is_told_once(metadata, monkeypatch, scheduler, its, wa
 
 def test_a_callback_is_never_given_up(metadata):
     """Nothing in the database tells that, and no task instance is mistaken for it."""
-    identity = dataclasses.replace(stranger(metadata.name(GONE)).identity, task=CallbackId("id", "dag"))
-    callback = dataclasses.replace(stranger(metadata.name(GONE)), identity=identity)
+    identity = dataclasses.replace(other_ecs_task(metadata.name(GONE)).identity, task=CallbackId("id", "dag"))
+    callback = dataclasses.replace(other_ecs_task(metadata.name(GONE)), identity=identity)
     assert database.given_up([callback], None) == []
 
 
 def test_few_queries_tell_of_many_containers(metadata):
     """One for the schedulers, and one for each two hundred task instances; none for those of living schedulers."""
-    many = [stranger(metadata.name(GONE), number) for number in range(450)]
-    others = [stranger(metadata.name(LIVING), number) for number in range(450, 2000)]
+    many = [other_ecs_task(metadata.name(GONE), number) for number in range(450)]
+    others = [other_ecs_task(metadata.name(LIVING), number) for number in range(450, 2000)]
     assert len(database.given_up(many + others, None)) == 450
     assert len(metadata.statements) == 1 + 3
 
@@ -391,7 +391,7 @@ def test_few_queries_tell_of_many_containers(metadata):
 def test_a_database_that_fails_ends_no_scheduler(metadata):
     """Nothing is given up where nobody knows, and nothing is raised: sync() is not guarded."""
     Job.__table__.drop(metadata.engine)
-    assert database.given_up([stranger("3@1.0")], None) == []
+    assert database.given_up([other_ecs_task("3@1.0")], None) == []
     TaskInstance.__table__.drop(metadata.engine)
     assert database.rows(ids(0)) is None
     database.hand_back([], OWN)
@@ -406,7 +406,7 @@ def test_an_error_that_is_none_of_the_database_s_ends_no_scheduler(monkeypatch, 
         raise error("sesame-open")
 
     monkeypatch.setattr(airflow_session.settings, "Session", fail)
-    assert database.given_up([stranger("3@1.0")], None) == []
+    assert database.given_up([other_ecs_task("3@1.0")], None) == []
     assert database.rows(ids(0)) is None
     database.hand_back([candidate()], OWN)
     told = [record.getMessage() for record in caplog.records if record.name == database.__name__]

@@ -22,7 +22,7 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.aws.outcome import Verdict
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.calls import (
     CREDENTIALS_BACK_OFF,
     SEARCH_CONCURRENCY,
@@ -162,7 +162,7 @@ class TestThereAndBack:
             (DENIED, Verdict.FAILED),
             (THROTTLED, Verdict.THROTTLED),
             (EXPIRED, Verdict.CREDENTIALS),
-            (("ServerException",), Verdict.IN_DOUBT),
+            (("ServerException",), Verdict.UNKNOWN),
         ],
     )
     def test_an_error_comes_home_classified(self, door, fakes, ecs, what, error, verdict):
@@ -175,7 +175,7 @@ class TestThereAndBack:
     def test_what_is_no_answer_is_an_error(self, door, ecs, what, answer):
         """No part has to look whether an answer is one."""
         ecs.next(OPERATIONS[what], answer)
-        assert door.meet(what, None).verdict is Verdict.IN_DOUBT
+        assert door.meet(what, None).verdict is Verdict.UNKNOWN
 
     def test_a_result_that_was_not_noted_is_dropped(self, door):
         """Where the thread dies between a call and its note, the launches have their turns anew, and none is lost."""

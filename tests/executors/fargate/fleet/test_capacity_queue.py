@@ -203,7 +203,7 @@ def test_who_waits_takes_no_turn(queue, make_run):
 def test_a_launch_with_a_fallback_or_in_doubt_waits_for_nothing(queue, make_run):
     """The first goes elsewhere as soon as it is refused; what was sent already is to be settled."""
     waiting, settled, elsewhere = make_run(), make_run(), make_run(fallback={"launchType": "FARGATE"})
-    settled.doubtful = True
+    settled.may_have_started = True
     queue.put(waiting)
     refuse(queue, queue.take())
     queue.put(settled)
@@ -403,7 +403,7 @@ def test_a_launch_that_is_revoked_while_it_waits_leaves_no_trace(fakes, make_fle
     asked = len(ecs.tokens)
     fleet.advance(120)
     assert len(ecs.tokens) == asked
-    queue = fleet.fleet._launching._queue
+    queue = fleet.fleet._launcher._queue
     assert (queue._open, queue._lacks, list(fleet.fleet.runs())) == ({}, {}, [])
 
 

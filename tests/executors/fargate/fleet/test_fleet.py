@@ -30,11 +30,11 @@ from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
-from airflow.executors.fargate.fleet.launcher import Launching
-from airflow.executors.fargate.fleet.preparing import Preparing
-from airflow.executors.fargate.fleet.searching import SEARCH_DELAYS, Searching
+from airflow.executors.fargate.fleet.launcher import Launcher
+from airflow.executors.fargate.fleet.preparer import Preparer
+from airflow.executors.fargate.fleet.unknown_outcomes import SEARCH_DELAYS, UnknownOutcomes
 from airflow.executors.fargate.fleet.waits import Waits
-from airflow.executors.fargate.fleet.watcher import Following
+from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.messages import Accepted, Ended, Noted
 
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
@@ -345,7 +345,7 @@ class Chaos:
         self.random = random.Random(seed)
         self.fakes, self.fleet, self.ecs = fakes, fleet, ecs
         self.launches = {}
-        self.quiet = set()
+        self.abandoned = set()
 
     def some(self, of):
         return self.random.choice(list(of)) if of else None
@@ -361,12 +361,12 @@ class Chaos:
 
     def revoke(self):
         if launch_id := self.some(self.launches):
-            self.quiet.add(launch_id)
+            self.abandoned.add(launch_id)
             self.fleet.tell(self.fleet.fleet.revoke, launch_id, "why")
 
     def supersede(self):
         if launch_id := self.some(self.launches):
-            self.quiet.add(launch_id)
+            self.abandoned.add(launch_id)
             self.fleet.tell(self.fleet.fleet.supersede, launch_id)
 
     def live(self):
@@ -436,7 +436,7 @@ def test_whatever_happens_each_launch_ends_once_with_one_container(fakes, make_f
     for launch in chaos.launches.values():
         ends = fleet.told_of(launch, Ended)
         assert len(ends) <= 1
-        assert len(ends) == 1 or launch.id in chaos.quiet
+        assert len(ends) == 1 or launch.id in chaos.abandoned
         accepted = [event.arn for event in fleet.told_of(launch, Accepted)]
         assert len(accepted) == len(set(accepted))
         if ends and ends[0].arn:
@@ -503,17 +503,17 @@ def life(fakes, fleet, ecs, after_fault):
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
-    *[(Launching, name) for name in ("add", "_send", "_sent", "_say_again")],
-    *[(Launching, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
-    *[(Preparing, name) for name in ("put", "_built", "work")],
+    *[(Launcher, name) for name in ("add", "_send", "_sent", "_say_again")],
+    *[(Launcher, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
+    *[(Preparer, name) for name in ("put", "_built", "work")],
     *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
     *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
     (Attempts, "decide"),
     *[(Waits, name) for name in ("add", "work")],
-    *[(Following, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
-    *[(Following, name) for name in ("_stop_answered", "work")],
-    (Fleet, "in_doubt"),
-    *[(Searching, name) for name in ("add", "work", "take", "_begin", "_end")],
+    *[(Watcher, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
+    *[(Watcher, name) for name in ("_stop_answered", "work")],
+    (Fleet, "outcome_unknown"),
+    *[(UnknownOutcomes, name) for name in ("add", "work", "take", "_begin", "_end")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
 
@@ -579,8 +579,8 @@ def fail_at(number):
         "launch pool",
         "watch pool",
         "stop pool",
-        "log of launching",
-        "log of preparing",
+        "log of launcher",
+        "log of preparer",
         "log of the fleet",
     ],
 )
@@ -594,7 +594,7 @@ def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, m
             submit = pool.submit
             monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
         else:
-            module = launcher if outside == "log of launching" else fleet_module
+            module = launcher if outside == "log of launcher" else fleet_module
             log = mock.create_autospec(logging.Logger, instance=True)
             for method in (log.info, log.warning, log.error):
                 method.side_effect = fail
@@ -650,7 +650,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
 def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
     """Where the answer to RunTask ends the thread, only the launch that it was for is under suspicion."""
     bad, good = fakes.make_launch(0), fakes.make_launch(1)
-    sent = Launching._sent
+    sent = Launcher._sent
 
     def die(self, runs, result):
         if runs[0].launch.id == bad.id:
@@ -658,7 +658,7 @@ def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
         sent(self, runs, result)
 
     deaths = 0
-    with mock.patch.object(Launching, "_sent", die):
+    with mock.patch.object(Launcher, "_sent", die):
         fleet.tell(fleet.fleet.add, bad)
         fleet.tell(fleet.fleet.add, good)
         for _ in range(20):
@@ -678,7 +678,7 @@ def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
 @pytest.mark.parametrize("revoked", ["before", "after"])
 def test_a_container_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, ecs, launch, revoked):
     """Where the thread dies of the answer to RunTask, a launch that Airflow revokes then may have a container."""
-    with mock.patch.object(Launching, "_sent", side_effect=Bug):
+    with mock.patch.object(Launcher, "_sent", side_effect=Bug):
         sending(fleet, ecs, fakes, launch)
     if revoked == "before":
         fleet.tell(fleet.fleet.revoke, launch.id, "why")

@@ -25,11 +25,11 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fleet import preparing
+from airflow.executors.fargate.fleet import preparer
 from airflow.executors.fargate.fleet.attempts import REVOCATION
 from airflow.executors.fargate.fleet.calls import SPARE_LAUNCHES
 from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE
-from airflow.executors.fargate.fleet.searching import SEARCH_DELAYS
+from airflow.executors.fargate.fleet.unknown_outcomes import SEARCH_DELAYS
 from airflow.executors.fargate.messages import Accepted, Ended, Noted
 from airflow.executors.fargate.request.builder import Prepared
 
@@ -571,7 +571,7 @@ def test_a_request_that_cannot_be_made_fails_its_launch_alone(fakes, make_fleet,
     request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
     build = mock.create_autospec(lambda launch: request, side_effect=[error, request])
     fleet = make_fleet(build)
-    with mock.patch.object(preparing, "log", autospec=True) as log:
+    with mock.patch.object(preparer, "log", autospec=True) as log:
         fleet.add(bad, good)
     assert told in failed(fleet, bad)
     assert "a secret" not in failed(fleet, bad)

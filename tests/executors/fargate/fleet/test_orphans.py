@@ -27,7 +27,7 @@ import pytest
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
 from airflow.executors.fargate.fleet import orphans
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
-from airflow.executors.fargate.messages import Strangers
+from airflow.executors.fargate.messages import OtherEcsTasks
 from airflow.executors.fargate.present import ENDING
 
 INTERVAL = 300.0
@@ -56,7 +56,7 @@ def run(fakes, ecs):
 
 def told(fleet):
     """Return the ARNs of each report so far, and forget them."""
-    reports = [{s.arn for s in event.containers} for event in fleet.told if isinstance(event, Strangers)]
+    reports = [{s.arn for s in event.containers} for event in fleet.told if isinstance(event, OtherEcsTasks)]
     fleet.told.clear()
     return reports
 
@@ -92,7 +92,7 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
     fleet.add(fakes.make_launch())
     new, started = run(1), run(2, started=True)
     fleet.advance(FIRST_DELAYS[0] + 2)
-    (report,) = [event for event in fleet.told if isinstance(event, Strangers)]
+    (report,) = [event for event in fleet.told if isinstance(event, OtherEcsTasks)]
     found = {
         s.arn: (s.identity.launch_id, s.started, s.cluster == ecs.tasks[s.arn]["clusterArn"])
         for s in report.containers
@@ -271,10 +271,10 @@ def test_the_fleet_s_own_containers_are_not_described_for_it(fleet, fakes, ecs, 
     """They are followed anyway."""
     fleet.add(*[fakes.make_launch(number) for number in range(50)])
     fleet.advance(1)
-    own, stranger = set(ecs.arns), run(1000)
+    own, other_ecs_task = set(ecs.arns), run(1000)
     fleet.advance(FIRST_DELAYS[0] + 2)
     described = [set(call.arguments[1]) for call in ecs.made("describe_tasks")]
-    assert [arns for arns in described if arns - own] == [{stranger}]
+    assert [arns for arns in described if arns - own] == [{other_ecs_task}]
 
 
 def test_a_sweep_leaves_nine_tenths_of_the_calls_to_others(fleet, ecs, run):
@@ -293,7 +293,7 @@ def test_what_has_gone_is_forgotten(fleet, ecs, run):
     assert sweep(fleet) == [{arn}]
     ecs.exit(arn, 0)
     assert sweep(fleet) == []
-    assert fleet.fleet._sweeping._seen == {}
+    assert fleet.fleet._orphans._seen == {}
 
 
 # What is stopped.
@@ -351,7 +351,7 @@ def test_what_may_have_started_meanwhile_is_looked_at_again(fleet, ecs, run):
     assert stopped(ecs) == []
     told(fleet)
     fleet.advance(FIRST_DELAYS[0] + 2)
-    (report,) = [event for event in fleet.told if isinstance(event, Strangers)]
+    (report,) = [event for event in fleet.told if isinstance(event, OtherEcsTasks)]
     assert [s.started for s in report.containers] == [True]
 
 
@@ -433,7 +433,7 @@ def test_a_bug_ends_one_sweep_and_comes_no_sooner_than_the_next(fleet, ecs, run,
     """What it dies of does not end the thread again and again."""
     arn = run()
     with monkeypatch.context() as patch:
-        patch.setattr(orphans, "judge_task", lambda *_: 1 / 0)
+        patch.setattr(orphans, "classify_ecs_task", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             fleet.advance(FIRST_DELAYS[0] + 2)
         fleet.fleet.recover()

@@ -275,7 +275,7 @@ def test_close_lets_calls_come_home_and_begins_no_launch(fakes, ecs, owner, rele
     fakes.until(lambda: len(ecs.tokens) == 2)
     closer = threading.Thread(target=owner.close, args=(20,))
     closer.start()
-    fakes.until(lambda: owner.fleet._launching.closed)
+    fakes.until(lambda: owner.fleet._launcher.closed)
     assert closer.is_alive()
     release.set()
     closer.join(20)

@@ -22,10 +22,10 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.aws.outcome import Outcome, Verdict
-from airflow.executors.fargate.fleet import preparing
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.fleet import preparer
 from airflow.executors.fargate.fleet.attempts import AWAY_PATIENCE, REVOCATION
-from airflow.executors.fargate.fleet.preparing import FUNCTION_PATIENCE
+from airflow.executors.fargate.fleet.preparer import FUNCTION_PATIENCE
 from airflow.executors.fargate.fleet.waits import AGAIN, NOTE_PATIENCE
 from airflow.executors.fargate.messages import Accepted, Ended
 
@@ -151,7 +151,7 @@ def test_a_function_that_does_not_return_is_told_of(fakes, make_fleet, ecs):
     fleet.add(before)
     fleet.pools["build"].held = True
     fleet.add(stuck, behind)
-    with mock.patch.object(preparing, "log", autospec=True) as log:
+    with mock.patch.object(preparer, "log", autospec=True) as log:
         fleet.advance(FUNCTION_PATIENCE - 1)
         assert not log.warning.called
         fleet.advance(AGAIN + 1)
@@ -243,13 +243,13 @@ def away(monkeypatch):
     """Let AGENT be what comes back by itself."""
     from airflow.executors.fargate.fleet import launcher
 
-    judge = launcher.judge_run_task
+    judge = launcher.classify_run_task
 
-    def judge_away(answer):
+    def classify_away(answer):
         outcome = judge(answer)
         return Outcome(Verdict.AWAY, outcome.reason) if "AGENT" in outcome.reason else outcome
 
-    monkeypatch.setattr(launcher, "judge_run_task", judge_away)
+    monkeypatch.setattr(launcher, "classify_run_task", classify_away)
     return {"tasks": [], "failures": [{"reason": "AGENT"}]}
 
 

@@ -23,7 +23,7 @@ import json
 
 import pytest
 
-from airflow.executors.fargate.aws.outcome import Verdict
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import (
     MAX_DEFINITIONS,
     LogError,

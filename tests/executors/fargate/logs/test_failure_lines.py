@@ -33,7 +33,7 @@ from airflow.executors.fargate.logs.failure_lines import (
     MAX_WAITING,
     REFUSED_PAUSE,
     Failed,
-    last_words,
+    last_lines_of,
 )
 from airflow.executors.fargate.messages import Ended, LogLines
 
@@ -230,7 +230,7 @@ class TestText:
     def text(self, reader, cloud, *lines, mask=str):
         failed = Failed(None, "arn:aws:ecs:us-east-1:1:task/fleet/0123", "airflow", DEFINITION)
         cloud.write(GROUP, "ecs/airflow/0123", *lines)
-        return last_words(reader, mask, failed)
+        return last_lines_of(reader, mask, failed)
 
     def test_has_no_secret(self, reader, cloud):
         """Airflow's masker and the mask for tokens see whole lines, before anything is cut off."""

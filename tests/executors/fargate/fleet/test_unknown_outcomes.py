@@ -22,8 +22,8 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.fleet import ecs_task_search, searching
-from airflow.executors.fargate.fleet.searching import NOT_FOUND, SEARCH_DELAYS
+from airflow.executors.fargate.fleet import ecs_task_search, unknown_outcomes
+from airflow.executors.fargate.fleet.unknown_outcomes import NOT_FOUND, SEARCH_DELAYS
 from airflow.executors.fargate.messages import Ended
 
 #: Until the last search for a launch has been made.
@@ -34,8 +34,8 @@ MARKER = "Bearer sesame-open"
 
 @pytest.fixture
 def log(monkeypatch):
-    log = mock.create_autospec(searching.log, instance=True)
-    monkeypatch.setattr(searching, "log", log)
+    log = mock.create_autospec(unknown_outcomes.log, instance=True)
+    monkeypatch.setattr(unknown_outcomes, "log", log)
     return log
 
 

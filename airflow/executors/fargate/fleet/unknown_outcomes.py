@@ -23,9 +23,9 @@ import logging
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
-from airflow.executors.fargate.aws.outcome import judge_task
+from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
-from airflow.executors.fargate.fleet.launch_state import Agenda, Run
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
@@ -55,7 +55,7 @@ class Owner(Protocol):
         """Return the ARNs of the ECS tasks that are followed."""
 
 
-class Searching:
+class UnknownOutcomes:
     """
     Searches for all that are due in one cluster, in one search at a time; the fleet's thread alone uses it.
 
@@ -80,7 +80,7 @@ class Searching:
         self._owner = owner
         self._clock = clock
         self._random = random
-        self._due = Agenda()
+        self._due = Schedule()
         self._search: EcsTaskSearch | None = None
         #: By the ids of their launches, what is searched for and has not been found.
         self._wanted: dict[str, Run] = {}
@@ -90,7 +90,7 @@ class Searching:
     @property
     def open(self) -> int:
         """How many launches that Airflow has given up are searched for: what is found of them is to be stopped."""
-        return sum(run.quiet for run in itertools.chain(self._due, self._wanted.values()))
+        return sum(run.abandoned for run in itertools.chain(self._due, self._wanted.values()))
 
     def has(self, run: Run) -> bool:
         """Tell whether a launch is being searched for at the moment."""
@@ -107,8 +107,8 @@ class Searching:
         if run.searches < len(SEARCH_DELAYS):
             self._due.put(self._clock() + SEARCH_DELAYS[run.searches], run)
         else:
-            run.doubtful = False
-            self._owner.ended(run, None if run.quiet else NOT_FOUND)
+            run.may_have_started = False
+            self._owner.ended(run, None if run.abandoned else NOT_FOUND)
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs anew."""
@@ -166,7 +166,7 @@ class Searching:
     def lacks(self, stage: Stage) -> bool:
         """Tell whether there is an ECS task to be found; of those that have ended, only for a launch that is wanted."""
         return any(
-            not run.over and not (stage is Stage.STOPPED and run.quiet) for run in self._wanted.values()
+            not run.over and not (stage is Stage.STOPPED and run.abandoned) for run in self._wanted.values()
         )
 
     def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
@@ -175,7 +175,9 @@ class Searching:
         run = self._wanted.get(identity.launch_id) if identity else None
         if identity is None or run is None or run.over:
             return
-        if stage is Stage.STOPPED and (run.quiet or not judge_task(task, identity.container_name).started):
+        if stage is Stage.STOPPED and (
+            run.abandoned or not classify_ecs_task(task, identity.container_name).started
+        ):
             return
         del self._wanted[identity.launch_id]
         self._owner.accepted(run, task.arn)

@@ -50,7 +50,7 @@ class Owner(Protocol):
         """End the launch, of which no request can be made."""
 
 
-class Preparing:
+class Preparer:
     """
     Makes the requests of launches, those of the highest priority first, and no more of them than can go soon.
 
@@ -132,7 +132,7 @@ class Preparing:
     def _built(self, runs: Sequence[Run], reply: Reply) -> None:
         self._since = None
         (run,) = runs
-        if run.quiet:
+        if run.abandoned:
             self._owner.given_up(run)
         elif reply.error is None:
             prepared: Prepared = reply.value
