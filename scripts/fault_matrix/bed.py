@@ -81,7 +81,7 @@ class Bed:
         #: Where the scheduler's credentials come from, if not from the environment.
         self.credentials: Credentials | None = None
         self._steps = list(row.steps)
-        #: How late the last step was, in seconds.
+        #: How late the last step was, in seconds: what follows is as late.
         self._late = 0.0
         #: When the last step was made, in seconds since the epoch by a clock that nobody makes jump; and how late the
         #: machine was in all by then.
@@ -221,7 +221,8 @@ class Bed:
                 getattr(acts, step.act)(self)
 
     def _is_time_for(self, step: Step) -> bool:
-        if time.monotonic() - self.began - self._late < step.at * self.size.scale:
+        late = max([self._late, *(scheduler.late for scheduler in self.schedulers)])
+        if time.monotonic() - self.began - late < step.at * self.size.scale:
             return False
         if step.settled and any(self._followed()):
             return False

@@ -39,8 +39,8 @@ class Step:
     """
     Something that happens while a row runs: other settings of the local Fargate, or an act of the world.
 
-    :param at: seconds after the row's beginning; later by what the step before was late, so that what lies between
-        two steps has its time on a machine that stood still for a while
+    :param at: seconds after the row's beginning; later by what the hand-over took too long, or the step before was late, so
+        that what lies between them has its time on a machine that stood still for a while
     :param settled: whether it waits until the executor follows no launch, however long that takes
     :param running: until how many containers run it waits
     :param starting: until how many containers that have not started yet it waits

@@ -107,9 +107,9 @@ def _constants(scale: float) -> list[tuple[Any, str, Any]]:
 
 def _modules() -> dict[str, Any]:
     package = importlib.import_module("airflow.executors.fargate")
-    found = [module.name for module in pkgutil.walk_packages(package.__path__, "fargate.")]
-    names = ["fargate_executor", *(name for name in found if not name.startswith("fargate.cli"))]
-    return {name: importlib.import_module(f"airflow.executors.{name}") for name in names}
+    found = [module.name for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}.")]
+    names = ["airflow.executors.fargate_executor", *(name for name in found if ".cli." not in name)]
+    return {name.removeprefix("airflow.executors."): importlib.import_module(name) for name in names}
 
 
 def _multiplied(value: Any, scale: float) -> Any:

@@ -72,6 +72,8 @@ class Scheduler:
     notes: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     revoked: set[TaskInstanceKey] = field(default_factory=set)
     longest: float = 0.0
+    #: Seconds by which the machine has made the hand-over take longer than it should.
+    late: float = 0.0
     #: What has left ``heartbeat()``: nothing ever may.
     errors: list[BaseException] = field(default_factory=list)
     #: Calls to AWS that the scheduler's own thread made, and its waits for them in ``heartbeat()``: there are none.
@@ -123,7 +125,9 @@ class Scheduler:
     def hand_over(self, tasks: Sequence[Task]) -> None:
         """Queue task instances, some in each heartbeat."""
         size = max(1, -(-len(tasks) // HEARTBEATS_OF_QUEUEING))
-        for first in range(0, len(tasks), size):
+        began = time.monotonic()
+        for number, first in enumerate(range(0, len(tasks), size)):
+            self.late = max(self.late, time.monotonic() - began - number * HEARTBEAT * self.scale)
             self.beat(tasks[first : first + size])
 
     def until(self, done: Callable[[], bool], deadline: float) -> None:

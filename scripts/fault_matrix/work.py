@@ -47,12 +47,12 @@ class Task:
     """
     One hand-over of a task instance.
 
-    :param expires: seconds since the epoch when the token in its command expires
+    :param token_life: seconds from the hand-over until the token in its command expires; None for ever
     """
 
     task_id: str
     executor_config: Any = field(default_factory=lambda: _PLANTED, repr=False)
-    expires: float | None = None
+    token_life: float | None = None
     external_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
     @property
@@ -94,7 +94,9 @@ class Task:
             "external_executor_id": self.external_id if compat.ASSIGNS_IDS else None,
         }
         ti = model(**{name: value for name, value in values.items() if name in model.model_fields})
-        claims = {"sub": str(ti.id)} | ({} if self.expires is None else {"exp": self.expires})
+        claims = {"sub": str(ti.id)}
+        if self.token_life is not None:
+            claims["exp"] = time.time() + self.token_life
         return workloads.ExecuteTask(
             ti=ti,
             dag_rel_path="dag.py",
@@ -106,8 +108,7 @@ class Task:
 
 def tasks(count: int, odd_config: Any = None, token_life: float | None = None) -> list[Task]:
     """Return so many; each fifth has the odd executor_config, where there is one."""
-    expires = None if token_life is None else time.time() + token_life
     return [
-        Task(f"task-{number:03}", odd_config if odd_config and number % EACH == 0 else _PLANTED, expires)
+        Task(f"task-{number:03}", odd_config if odd_config and number % EACH == 0 else _PLANTED, token_life)
         for number in range(count)
     ]

@@ -44,7 +44,7 @@ from airflow.executors.fargate.bridge import compat, database
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.fleet import thread
+from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.present import ENDING, Candidate
@@ -101,7 +101,7 @@ def connected(monkeypatch, options, ecs, ecs_model):
 @pytest.fixture
 def unstarted(monkeypatch, connected, fakes, clock):
     """Return an executor whose fleet a test moves by hand, before its start."""
-    monkeypatch.setattr(thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
+    monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
     monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     return FargateExecutor(parallelism=100)
 
@@ -1446,7 +1446,7 @@ def test_what_aws_does_not_accept_in_time_is_told(monkeypatch, connected, ecs, f
     executor.start()
     queue(executor, key_of())
     executor.heartbeat()
-    with mock.patch.object(thread, "log", autospec=True) as log:
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         executor.end()
     assert log.error.call_args.args[0].startswith("AWS has not accepted all that was handed over")
 
@@ -1523,7 +1523,7 @@ def test_a_dead_fleet_does_not_leave_sync(threaded, fakes, ecs):
     (thread,) = (t for t in our_threads() if t.name.endswith("fleet"))
     threaded._fleet_thread.tell(boom)
     fakes.until(lambda: not thread.is_alive())
-    with mock.patch.object(thread, "log", autospec=True) as log:
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         threaded.heartbeat()
     assert isinstance(log.error.call_args.kwargs["exc_info"], ValueError)
     ecs.exit(ecs.arns[0], 0)
@@ -1622,7 +1622,7 @@ class TestTeams:
         for name, value in OPTIONS.items():
             monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
             monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
-        monkeypatch.setattr(thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
+        monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet, clock=clock))
         return FargateExecutor(parallelism=100, team_name="planets")
 
     def test_a_team_s_options_make_its_requests(self, of_team, ecs, monkeypatch):

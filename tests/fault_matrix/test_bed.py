@@ -23,7 +23,7 @@ from types import SimpleNamespace
 import pytest
 from fault_matrix import bed as bed_module
 from fault_matrix.bed import Bed
-from fault_matrix.row import Row, Size, Step
+from fault_matrix.row import Expected, Row, Size, Step
 
 SCALE = 0.1
 
@@ -82,6 +82,29 @@ def test_what_lies_between_steps_has_its_time_though_the_machine_stood_still(clo
     assert made == ["first", "second"]
 
 
+def test_a_step_is_as_late_as_the_hand_over(clock, made):
+    bed = a_bed(Step(60, act="first"), Step(80, act="second"))
+    bed.schedulers.append(SimpleNamespace(late=2.0))
+    for seconds, expected in ((7.9, []), (0.1, ["first"]), (1.9, ["first"]), (0.1, ["first", "second"])):
+        clock.now = round(clock.now + seconds, 6)
+        bed.tick()
+        assert made == expected
+
+
+def test_a_step_waits_until_each_launch_is_noted(clock, made):
+    bed = Bed(
+        Row("row", "fault", "happens", Expected(note=("STS",)), steps=(Step(0, act="first", noted=True),)),
+        Size(2, SCALE),
+    )
+    notes = {"task-000": ["STS refuses"], "task-001": ["it waits"]}
+    bed.schedulers.append(SimpleNamespace(late=0.0, notes=notes))
+    bed.tick()
+    assert made == []
+    notes["task-001"].append("STS refuses")
+    bed.tick()
+    assert made == ["first"]
+
+
 @pytest.mark.parametrize(
     ("step", "states", "enough"),
     [
@@ -105,7 +128,7 @@ def test_a_step_waits_until_nothing_is_followed(clock, made):
     bed = a_bed(Step(60, act="first", settled=True))
     runs = ["a run"]
     fleet_thread = SimpleNamespace(fleet=SimpleNamespace(runs=lambda: runs))
-    bed.schedulers.append(SimpleNamespace(executor=SimpleNamespace(_fleet_thread=fleet_thread)))
+    bed.schedulers.append(SimpleNamespace(late=0.0, executor=SimpleNamespace(_fleet_thread=fleet_thread)))
     clock.now += 60.0
     bed.tick()
     assert not made

@@ -307,7 +307,7 @@ def test_every_time_is_scaled_and_comes_back():
 
 def test_a_time_that_is_gone_is_told(monkeypatch):
     """A constant that has another name now must not be forgotten."""
-    monkeypatch.setitem(scaling.SECONDS, "fargate.fleet", ("NO_SUCH_TIME",))
+    monkeypatch.setitem(scaling.SECONDS, "fargate.fleet.fleet", ("NO_SUCH_TIME",))
     with pytest.raises(AttributeError, match="NO_SUCH_TIME"), scaling.executor_times(0.5):
         pass
 

@@ -27,7 +27,7 @@ from unittest import mock
 import pytest
 from hardening.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 
-from airflow.executors.fargate.aws import ecs
+from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.bridge import compat
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet.fleet import Fleet
@@ -201,7 +201,7 @@ def test_nothing_secret_is_written(
 
 def test_secrets_would_be_found(fargate, start, until, written, monkeypatch):
     """Without the filter that keeps bodies out of botocore's own log, the same search finds them."""
-    monkeypatch.setattr(ecs._without_bodies, "filter", lambda record: True)
+    monkeypatch.setattr(clients._without_bodies, "filter", lambda record: True)
     scheduler, tokens = start(), set()
     queue(scheduler, make_key("task"), wishes(0), tokens)
     until(scheduler, lambda: scheduler.ends)

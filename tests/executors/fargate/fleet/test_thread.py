@@ -28,7 +28,7 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
-from airflow.executors.fargate.fleet import thread
+from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.fleet import MAX_FAULTS, Fleet
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.messages import Accepted, Ended
@@ -147,7 +147,7 @@ def test_a_dead_thread_is_told_and_started_again_with_its_state(fakes, ecs, owne
     fakes.until(lambda: events.of(Accepted))
     kill(fakes, owner)
     owner.tell(owner.fleet.add, fakes.make_launch(1))
-    with mock.patch.object(thread, "log", autospec=True) as log:
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         owner.ensure_running()
     (told,) = log.error.call_args_list
     error = told.kwargs["exc_info"]
@@ -171,7 +171,7 @@ def test_a_call_under_way_comes_home_to_the_next_thread(fakes, ecs, owner, relea
     fakes.until(lambda: ecs.tokens)
     kill(fakes, owner)
     release.set()
-    with mock.patch.object(thread, "log", autospec=True):
+    with mock.patch.object(fleet_thread, "log", autospec=True):
         owner.ensure_running()
     fakes.until(lambda: events.of(Accepted))
     assert len(ecs.tokens) == 1
@@ -188,7 +188,7 @@ def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
             boom()
         accepted(self, run, arn)
 
-    with mock.patch.object(Fleet, "accepted", die), mock.patch.object(thread, "log", autospec=True):
+    with mock.patch.object(Fleet, "accepted", die), mock.patch.object(fleet_thread, "log", autospec=True):
         owner.ensure_running()
         for number in range(2):
             owner.tell(owner.fleet.add, fakes.make_launch(number))
@@ -223,7 +223,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(fakes, ecs, owner, mon
             ecs.exit(ecs.arns[0], 0)
         return events.of(Ended)
 
-    with mock.patch.object(thread, "log", autospec=True) as log:
+    with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         fakes.until(ended)
     assert not failures
     assert log.error.called
@@ -246,7 +246,7 @@ def test_a_recovery_that_fails_is_tried_again(fakes, ecs, owner):
     fakes.until(lambda: events.of(Accepted))
     kill(fakes, owner)
     failing = mock.patch.object(Fleet, "recover", recover_or_fail)
-    with failing, mock.patch.object(thread, "log", autospec=True) as log:
+    with failing, mock.patch.object(fleet_thread, "log", autospec=True) as log:
         ecs.exit(ecs.arns[0], 0)
         fakes.until(lambda: owner.ensure_running() or events.of(Ended))
     told = [type(call.kwargs["exc_info"]) for call in log.error.call_args_list]
@@ -391,7 +391,7 @@ print("the end")
 
 def test_the_process_ends_though_a_call_hangs():
     """The interpreter joins no thread of ours at exit."""
-    executors = Path(thread.__file__).parents[2]
+    executors = Path(fleet_thread.__file__).parents[2]
     command = [sys.executable, "-c", HANGING, str(executors.parent), str(executors)]
     ended = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert (ended.returncode, ended.stdout.splitlines()[-1:]) == (0, ["the end"]), ended.stderr
