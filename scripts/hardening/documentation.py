@@ -44,14 +44,19 @@ QUOTED = ("Message", "Airflow's message", "What the executor receives")
 #: The tables: title, text above the table, head of the first and of the second column, rows.
 TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
     "A wrong option": (
-        "The scheduler does not start. Each message begins with ``[fargate] name = 'value':``, with ``…`` for a value that "
-        "may be secret.",
+        (
+            "The scheduler does not start. Each message begins with ``[fargate] name = 'value':``, "
+            "with ``…`` for a value that may be secret."
+        ),
         "Option",
         "Message",
         OPTIONS,
     ),
     "An execution_config_function that fails at the start": (
-        "The scheduler does not start. Each message begins with ``[fargate] execution_config_function = 'path':``.",
+        (
+            "The scheduler does not start. "
+            "Each message begins with ``[fargate] execution_config_function = 'path':``."
+        ),
         "The module",
         "Message",
         FUNCTIONS_AT_THE_START,

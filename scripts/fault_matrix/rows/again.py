@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from fault_matrix.row import Expected, Row, Step
 
-#: Half of the ECS tasks fail, so that a launch that is reported with the other's end is certain to be noticed.
+#: Half of the ECS tasks fail, so that a launch that is reported with the other's end is certain to be
+#: noticed.
 HALF = {"0": 1, "3": 1}
 LATEST = "Each launch has its own ECS task. The end of the earlier ECS task is ignored."
 

@@ -38,7 +38,8 @@ def _surely(*faults: dict[str, Any]) -> dict[str, Any]:
 
 
 SAME_TOKEN = (
-    "The same request is sent again with the same clientToken. AWS answers with the ECS task that it has started."
+    "The same request is sent again with the same clientToken. AWS answers with the ECS task that it has "
+    "started."
 )
 
 ROWS = (
@@ -57,7 +58,8 @@ ROWS = (
     Row(
         "lost-minute",
         "For a minute no answer from AWS arrives",
-        "Calls are repeated until AWS answers. ECS tasks that ran in the meantime are reported with their ends.",
+        "Calls are repeated until AWS answers. ECS tasks that ran in the meantime are reported with their "
+        "ends.",
         Expected(resumed=0.0),
         settings={"faults": [{"kind": "response_lost"}]},
         steps=(Step(60, QUIET),),
@@ -186,8 +188,8 @@ ROWS = (
     ),
     Row(
         "missing-revoked",
-        "Airflow revokes task instances while DescribeTasks says MISSING for their ECS tasks and StopTask does not "
-        "find them",
+        "Airflow revokes task instances while DescribeTasks says MISSING for their ECS tasks and StopTask "
+        "does not find them",
         "The ECS tasks are stopped as soon as AWS finds them.",
         Expected(ran=(0, 1), containers=(0, 1)),
         settings={"missing_for": 30, "pretend": {"duration": 400}},
@@ -204,7 +206,8 @@ ROWS = (
     Row(
         "vanished",
         "An ECS task that ran is MISSING before its end was reported",
-        "After a minute the task has failed, with the reason. It is not launched again, since its ECS task ran.",
+        "After a minute the task has failed, with the reason. It is not launched again, since its ECS task "
+        "ran.",
         Expected(FAILED, "no longer knows"),
         # Long enough that each is seen while it runs.
         settings={"stopped_retention": 0, "pretend": {"duration": [80, 120], "exit_codes": {"0": 4, "3": 1}}},

@@ -78,8 +78,8 @@ ROWS = (
     Row(
         "stopped-before-start",
         "Somebody stops a fifth of the ECS tasks that have not started yet",
-        "The launch has failed, with the reason that was given at the stop. It is not launched again, "
-        "since the stop was meant for the launch.",
+        "The launch has failed, with the reason that was given at the stop. It is not launched again, since "
+        "the stop was meant for the launch.",
         Expected(stopped=OPERATOR),
         settings={"provisioning_time": [60, 80]},
         steps=(

@@ -36,7 +36,8 @@ SIGNATURE = {
     "status": 400,
 }
 
-#: What the note of a launch that waits for credentials names: the call to STS, and its error or why it was not made.
+#: What the note of a launch that waits for credentials names: the call to STS, and its error or why it was
+#: not made.
 STS = "AssumeRoleWithWebIdentity"
 
 
@@ -92,7 +93,8 @@ ROWS = (
     ),
     Row(
         "sts-adoption",
-        "SIGKILL of the scheduler while it launches, and STS refuses the next one's credentials for 20 seconds",
+        "SIGKILL of the scheduler while it launches, and STS refuses the next one's credentials for 20 "
+        "seconds",
         "No task instance is given back before AWS was asked. Adoption continues when there are credentials.",
         sts="InvalidIdentityToken",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
@@ -102,8 +104,8 @@ ROWS = (
     ),
     Row(
         "sts-may-have-started",
-        "No answer to RunTask arrives until tokens expire, and STS refuses credentials during the search for the ECS "
-        "tasks",
+        "No answer to RunTask arrives until tokens expire, and STS refuses credentials during the search "
+        "for the ECS tasks",
         "ECS tasks that may have started are searched for when there are credentials, found, and followed.",
         sts="well",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
@@ -154,7 +156,8 @@ ROWS = (
     *(
         Row(
             f"clock-{direction}",
-            f"The scheduler's clock jumps an hour {words}, and AWS refuses its signatures until it is corrected",
+            f"The scheduler's clock jumps an hour {words}, and AWS refuses its signatures "
+            "until it is corrected",
             "All calls wait, at most 15 s at a time. The executor measures time with a monotonic clock.",
             settings={"pretend": {"duration": [10, 60], "exit_codes": {"0": 4, "3": 1}}},
             steps=(
@@ -169,8 +172,8 @@ ROWS = (
     Row(
         "killed",
         "SIGKILL of the scheduler while it launches",
-        "The next scheduler finds each ECS task by the identity that it carries. Only launches without an ECS task are "
-        "launched again.",
+        "The next scheduler finds each ECS task by the identity that it carries. Only launches without an "
+        "ECS task are launched again.",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
         procedure="killed",
         seconds=180,
@@ -178,7 +181,8 @@ ROWS = (
     Row(
         "killed-clock",
         "SIGKILL of a scheduler whose clock was an hour ahead; the next one's clock is right",
-        "Each ECS task is found by the scheduler that launched it, independently of the clock. Nothing runs twice.",
+        "Each ECS task is found by the scheduler that launched it, independently of the clock. Nothing runs "
+        "twice.",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
         ahead=JUMP,
         procedure="killed",

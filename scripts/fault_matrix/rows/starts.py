@@ -23,11 +23,14 @@ from typing import Any
 from fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
 
 QUIET: dict[str, Any] = {"faults": []}
-#: In seconds: the longest pause between two attempts; and the same with the time until an accepted ECS task has failed.
+#: In seconds: the longest pause between two attempts; and the same with the time until an accepted ECS task
+#: has failed.
 RESUMED = 30.0
 RESUMED_LATE = 45.0
 NEVER_LAUNCHED = Expected(ran=(0,), containers=(0,))
-WAITS = "Launches wait until there is capacity or Airflow's queued timeout ends them. This uses up no attempt."
+WAITS = (
+    "Launches wait until there is capacity or Airflow's queued timeout ends them. This uses up no attempt."
+)
 
 #: Spot, with on-demand capacity to fall back on.
 WITH_FALLBACK = {"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"}
@@ -37,7 +40,8 @@ SPOT: dict[str, Any] = {"capacity_provider": "FARGATE_SPOT"}
 ON_DEMAND = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]}
 #: In seconds: a fifth of the launches, at the three quarters of the rate that probes leave, plus two.
 OVERTAKING = 0.2 / (0.75 * 0.02) + 2.0
-#: Four of five wait for Spot, each about 20 s between two attempts. If each were tried separately, the rate would be used up.
+#: Four of five wait for Spot, each about 20 s between two attempts. If each were tried separately, the rate
+#: would be used up.
 WAITING: dict[str, Any] = {
     "options": {"capacity_provider_strategy": "FARGATE_SPOT", "launch_burst": "3"},
     "launches_a_second": 0.02,
@@ -57,8 +61,8 @@ ROWS = (
     Row(
         "others-first",
         "Spot has no capacity for two minutes; in the meantime other launches ask for on-demand capacity",
-        "Launches that ask for on-demand capacity are accepted at once. The others wait with few calls, and continue when "
-        "there is Spot capacity.",
+        "Launches that ask for on-demand capacity are accepted at once. The others wait with few calls, and "
+        "continue when there is Spot capacity.",
         Expected(overtaking=OVERTAKING),
         settings={"faults": [{"kind": "capacity", **SPOT}]},
         steps=(Step(120, QUIET),),
@@ -77,7 +81,8 @@ ROWS = (
     ),
     Row(
         "provisioning-limit",
-        "For a minute too many ECS tasks of the cluster are PROVISIONING: RunTask fails with a ClientException",
+        "For a minute too many ECS tasks of the cluster are PROVISIONING: RunTask fails with a "
+        "ClientException",
         WAITS,
         Expected(resumed=RESUMED, none_before=True),
         settings={
@@ -115,7 +120,8 @@ ROWS = (
     Row(
         "hanging-function",
         "The function of execution_config_function does not return for 90 seconds",
-        "The scheduler's log and the event log of each launch say so after a minute. Launches continue when it returns.",
+        "The scheduler's log and the event log of each launch say so after a minute. Launches continue when "
+        "it returns.",
         Expected(resumed=RESUMED, none_before=True, note=("execution_config_function",)),
         options={"execution_config_function": "fault_matrix.user_function.hanging"},
         steps=(Step(90, act="let_function_return", noted=True),),
@@ -146,7 +152,8 @@ ROWS = (
         "Nothing is launched after that, and no ECS task is left over.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
-        # A call that was under way when Airflow revoked the task instance is answered before there is capacity.
+        # A call that was under way when Airflow revoked the task instance is answered before there is
+        # capacity.
         steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
         seconds=180,
     ),
@@ -238,7 +245,8 @@ ROWS = (
     Row(
         "token-expires",
         "There is no capacity until the token in the command is about to expire",
-        "No attempt begins when the token expires in less than 60 s. Airflow's queued timeout ends the launches.",
+        "No attempt begins when the token expires in less than 60 s. Airflow's queued timeout ends the "
+        "launches.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
         steps=(Step(90, QUIET), Step(150, act="revoke")),
@@ -248,7 +256,8 @@ ROWS = (
     Row(
         "token-expires-in-doubt",
         "No call reaches AWS until the token in the command is about to expire",
-        "Nothing is sent again when the token expires in less than 60 s. No ECS task is found, and the task has failed.",
+        "Nothing is sent again when the token expires in less than 60 s. No ECS task is found, and the task "
+        "has failed.",
         Expected(FAILED, "token", ran=(0,), containers=(0,)),
         settings={"faults": [{"kind": "reset", "operation": "RunTask"}]},
         steps=(Step(90, QUIET),),

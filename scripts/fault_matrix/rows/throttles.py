@@ -96,14 +96,17 @@ ROWS = (
         "Nothing is launched after that, and no ECS task is left over.",
         Expected(ran=(0,), containers=(0,)),
         settings=_throttled("RunTask"),
-        # A call that was under way when Airflow revoked the task instance is answered before AWS admits calls.
+        # A call that was under way when Airflow revoked the task instance is answered before AWS admits
+        # calls.
         steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
         seconds=180,
     ),
     Row(
         "throttled-adoption",
-        "SIGKILL of the scheduler while it launches; ListTasks is throttled for two minutes while the next one adopts",
-        "Nothing is launched again before AWS has said which launches have an ECS task; then only those without one.",
+        "SIGKILL of the scheduler while it launches; ListTasks is throttled for two minutes while the next "
+        "one adopts",
+        "Nothing is launched again before AWS has said which launches have an ECS task; then only those "
+        "without one.",
         settings=_throttled("ListTasks") | {"pretend": KILLED},
         steps=(Step(120, QUIET),),
         procedure="killed",
@@ -112,8 +115,10 @@ ROWS = (
     ),
     Row(
         "adoption-many-stopped",
-        "SIGKILL of the scheduler while it launches; there are 3,000 stopped ECS tasks, and an answer takes 150 ms",
-        "Launches without an ECS task are given back when the next scheduler checks for the second time, at the latest.",
+        "SIGKILL of the scheduler while it launches; there are 3,000 stopped ECS tasks, and an answer takes "
+        "150 ms",
+        "Launches without an ECS task are given back when the next scheduler checks for the second time, at "
+        "the latest.",
         settings={"latency": {"*": 0.15}, "pretend": KILLED},
         stopped=3000,
         procedure="checked_twice",
