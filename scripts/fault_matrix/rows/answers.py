@@ -24,7 +24,7 @@ from fault_matrix.row import FAILED, Expected, Row, Step
 
 #: How such an ECS task ended is not known: the task has failed, and is not launched again.
 NO_EXIT_CODE = Expected(FAILED, "ended without an exit code")
-QUIET: dict[str, Any] = {"faults": []}
+NO_FAULTS: dict[str, Any] = {"faults": []}
 
 
 def _edit(operation: str, probability: float = 1.0, **edits: Any) -> dict[str, Any]:
@@ -62,7 +62,7 @@ ROWS = (
         "ends.",
         Expected(resumed=0.0),
         settings={"faults": [{"kind": "response_lost"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -105,7 +105,7 @@ ROWS = (
         settings={"faults": [{"kind": "empty", "probability": 0.3}]},
     ),
     Row(
-        "nothing-told",
+        "empty-answers",
         "Answers contain neither tasks nor failures",
         "RunTask may have started an ECS task, so it is sent again with the same clientToken. "
         "An empty answer to DescribeTasks changes nothing.",
@@ -171,7 +171,7 @@ ROWS = (
                 )
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(

@@ -22,7 +22,7 @@ from typing import Any
 
 from fault_matrix.row import JUMP, Expected, Row, Step
 
-QUIET: dict[str, Any] = {"faults": []}
+NO_FAULTS: dict[str, Any] = {"faults": []}
 #: The longest time, in seconds, that a launch waits after AWS accepts credentials, or can be reached, again.
 CREDENTIALS_RESUMED = 20.0
 NETWORK_RESUMED = 45.0
@@ -110,7 +110,7 @@ ROWS = (
         sts="well",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
         # Nothing is sent again within 60 s of the end of the token.
-        steps=(Step(115, QUIET, sts="IDPCommunicationError"), Step(200, sts="well")),
+        steps=(Step(115, NO_FAULTS, sts="IDPCommunicationError"), Step(200, sts="well")),
         token_life=180,
         seconds=420,
     ),
@@ -129,7 +129,7 @@ ROWS = (
                 }
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -149,7 +149,7 @@ ROWS = (
         settings={"faults": [{"kind": "reset"}]},
         steps=(
             Step(60, {"latency": {"*": 15}}),
-            Step(120, QUIET | {"latency": {}}),
+            Step(120, NO_FAULTS | {"latency": {}}),
         ),
         seconds=300,
     ),
@@ -162,7 +162,7 @@ ROWS = (
             settings={"pretend": {"duration": [10, 60], "exit_codes": {"0": 4, "3": 1}}},
             steps=(
                 Step(5, {"faults": [SIGNATURE]}, f"clock_{direction}"),
-                Step(35, QUIET, "clock_right"),
+                Step(35, NO_FAULTS, "clock_right"),
             ),
             seconds=180,
             alone=True,

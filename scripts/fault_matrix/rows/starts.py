@@ -22,7 +22,7 @@ from typing import Any
 
 from fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
 
-QUIET: dict[str, Any] = {"faults": []}
+NO_FAULTS: dict[str, Any] = {"faults": []}
 #: In seconds: the longest pause between two attempts; and the same with the time until an accepted ECS task
 #: has failed.
 RESUMED = 30.0
@@ -65,7 +65,7 @@ ROWS = (
         "continue when there is Spot capacity.",
         Expected(overtaking=OVERTAKING),
         settings={"faults": [{"kind": "capacity", **SPOT}]},
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         **WAITING,
         alone=True,
     ),
@@ -75,7 +75,7 @@ ROWS = (
         "One launch at a time probes Spot. The next one follows after its ECS task has left PROVISIONING.",
         Expected(failed_starts=(0, None), overtaking=OVERTAKING),
         settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU", **SPOT}]},
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         long=True,
         **WAITING,
     ),
@@ -96,7 +96,7 @@ ROWS = (
                 }
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -105,7 +105,7 @@ ROWS = (
         WAITS + " The note names the subnet.",
         Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
         settings={"faults": [{"kind": "start_failure", "reason": NO_ADDRESSES}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -114,7 +114,7 @@ ROWS = (
         "The launch is repeated for two minutes, in which the agent may reconnect, before it fails.",
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity", "reason": "AGENT"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -134,7 +134,7 @@ ROWS = (
         WAITS,
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -143,7 +143,7 @@ ROWS = (
         WAITS,
         Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
         settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -154,7 +154,7 @@ ROWS = (
         settings={"faults": [{"kind": "capacity"}]},
         # A call that was under way when Airflow revoked the task instance is answered before there is
         # capacity.
-        steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
+        steps=(Step(60, act="revoke"), Step(80, NO_FAULTS, settled=True)),
         seconds=180,
     ),
     Row(
@@ -189,7 +189,7 @@ ROWS = (
         WAITS,
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         options=WITH_FALLBACK,
         seconds=180,
     ),
@@ -199,7 +199,7 @@ ROWS = (
         "AWS refuses the fallback, and the event log says so. Launches wait for Spot.",
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity", **SPOT}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         options=WITH_FALLBACK | {"capacity_provider_fallback": "no-such-provider"},
         seconds=180,
     ),
@@ -217,7 +217,7 @@ ROWS = (
         f"Each launch has at most {ATTEMPTS} attempts.",
         Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
         settings={"faults": [{"kind": "start_failure", "reason": "eni", "probability": 0.5}]},
-        steps=(Step(30, QUIET),),
+        steps=(Step(30, NO_FAULTS),),
         seconds=180,
     ),
     Row(
@@ -249,18 +249,18 @@ ROWS = (
         "launches.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(90, QUIET), Step(150, act="revoke")),
+        steps=(Step(90, NO_FAULTS), Step(150, act="revoke")),
         token_life=120,
         seconds=240,
     ),
     Row(
-        "token-expires-in-doubt",
+        "token-expires-unknown-outcome",
         "No call reaches AWS until the token in the command is about to expire",
         "Nothing is sent again when the token expires in less than 60 s. No ECS task is found, and the task "
         "has failed.",
         Expected(FAILED, "token", ran=(0,), containers=(0,)),
         settings={"faults": [{"kind": "reset", "operation": "RunTask"}]},
-        steps=(Step(90, QUIET),),
+        steps=(Step(90, NO_FAULTS),),
         token_life=120,
         seconds=420,
     ),
@@ -269,7 +269,7 @@ ROWS = (
         "AWS starts ECS tasks, but no answer arrives until the token is about to expire",
         "The ECS tasks are searched for, found, and followed until they end.",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
-        steps=(Step(150, QUIET),),
+        steps=(Step(150, NO_FAULTS),),
         token_life=120,
         seconds=420,
     ),

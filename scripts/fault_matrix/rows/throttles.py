@@ -23,7 +23,7 @@ from typing import Any
 from fault_matrix.row import Expected, Row, Step
 from fault_matrix.rows.credentials import KILLED
 
-QUIET: dict[str, Any] = {"faults": []}
+NO_FAULTS: dict[str, Any] = {"faults": []}
 #: The longest time, in seconds, that a launch waits after AWS admits calls again.
 RESUMED = 30.0
 #: What Airflow revokes early may or may not have an ECS task. None runs on.
@@ -46,7 +46,7 @@ ROWS = (
         "Launches wait, and all of them slow down together. This uses up no attempt.",
         Expected(resumed=RESUMED, none_before=True),
         settings=_throttled("RunTask"),
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         seconds=240,
     ),
     Row(
@@ -54,7 +54,7 @@ ROWS = (
         "DescribeTasks is throttled for two minutes",
         "Each ECS task keeps its last known state. DescribeTasks calls slow down.",
         settings=_throttled("DescribeTasks"),
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         seconds=240,
     ),
     Row(
@@ -63,7 +63,7 @@ ROWS = (
         "StopTask is repeated until the ECS tasks are stopped.",
         TAKEN_BACK,
         settings=_throttled("StopTask") | {"pretend": {"duration": 400}},
-        steps=(Step(15, act="revoke"), Step(120, QUIET)),
+        steps=(Step(15, act="revoke"), Step(120, NO_FAULTS)),
         seconds=240,
     ),
     Row(
@@ -78,7 +78,7 @@ ROWS = (
             ],
             "pretend": {"duration": 600},
         },
-        steps=(Step(15, act="revoke"), Step(60, QUIET)),
+        steps=(Step(15, act="revoke"), Step(60, NO_FAULTS)),
         seconds=300,
     ),
     Row(
@@ -87,7 +87,7 @@ ROWS = (
         "All calls wait and slow down. This uses up no attempt.",
         Expected(resumed=RESUMED, none_before=True),
         settings=_throttled("*"),
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         seconds=240,
     ),
     Row(
@@ -98,7 +98,7 @@ ROWS = (
         settings=_throttled("RunTask"),
         # A call that was under way when Airflow revoked the task instance is answered before AWS admits
         # calls.
-        steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
+        steps=(Step(60, act="revoke"), Step(80, NO_FAULTS, settled=True)),
         seconds=180,
     ),
     Row(
@@ -108,7 +108,7 @@ ROWS = (
         "Nothing is launched again before AWS has said which launches have an ECS task; then only those "
         "without one.",
         settings=_throttled("ListTasks") | {"pretend": KILLED},
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         procedure="killed",
         long=True,
         seconds=300,
@@ -155,7 +155,7 @@ ROWS = (
                 }
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
 )
