@@ -214,7 +214,7 @@ ROWS = (
     Row(
         "eni",
         "Half of the network interfaces cannot be attached, for half a minute",
-        f"Each launch has at most {ATTEMPTS} attempts.",
+        f"Such ECS tasks are launched again. Each launch has at most {ATTEMPTS} attempts.",
         Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
         settings={"faults": [{"kind": "start_failure", "reason": "eni", "probability": 0.5}]},
         steps=(Step(30, NO_FAULTS),),
