@@ -17,8 +17,8 @@
 """
 Example DAG for the FargateExecutor.
 
-Every task instance runs in a container of its own, whatever becomes of it on the way: many at once, given
-other resources than the task definition's, tried again, deferred, or rescheduled.
+Every task instance runs in an ECS task of its own. The tasks show how they are run: several at once, with other
+resources than those of the task definition, retried, deferred, and rescheduled.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ GREETING = "Hello from a container of my own"
 
 
 class WaitOutsideOperator(BaseOperator):
-    """Give the container back while it waits, and come back in a new one."""
+    """End the ECS task while it waits, and resume in a new one."""
 
     def execute(self, context):
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=3)), method_name="come_back")
@@ -49,7 +49,7 @@ class WaitOutsideOperator(BaseOperator):
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, tags=["example"])
 def example_fargate_executor():
-    """Run tasks on Amazon ECS in all the ways that start a container."""
+    """Run tasks on Amazon ECS in all the ways that start an ECS task."""
 
     @task
     def list_parts() -> list[int]:
@@ -63,8 +63,8 @@ def example_fargate_executor():
     def total(squares) -> int:
         return sum(squares)
 
-    # Members of ECS's RunTask request, merged into the one that the executor sends. A container override
-    # without a name is for the container that runs the task.
+    # Members of the RunTask request, merged into the request that the executor makes. A container override
+    # without a name is for the main container, which runs the task.
     @task(
         executor_config={
             "overrides": {
@@ -85,7 +85,7 @@ def example_fargate_executor():
         if ti.try_number == 1:
             raise RuntimeError("The first try fails so that a second one is needed")
 
-    # In reschedule mode each poke has a container of its own, and none runs in between.
+    # In reschedule mode each poke has an ECS task of its own, and none runs between two pokes.
     @task.sensor(mode="reschedule", poke_interval=5, timeout=600)
     def someone_came_back(ti=None) -> bool:
         return ti.xcom_pull(task_ids="wait_outside") is not None

@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Bad input, and what is said of it: one table, which the tests run and the documentation shows.
+Bad input, and the message for it: one table, which the tests run and the documentation shows.
 
 A row's ``given`` is what a user writes: options as ``name = value``, the body of a function, or a Python expression. Its
 ``says`` is the whole message; ``…`` stands for what differs from machine to machine.
@@ -25,7 +25,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-#: What a function of ``execution_config_function`` is made of: the body is reached by the bad task alone.
+#: The source of a function of ``execution_config_function``. Only the bad task reaches the body.
 FUNCTION = """
 from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
@@ -52,7 +52,7 @@ class Row:
 
 
 def rows(table: dict[str, str]) -> list[Row]:
-    """Return the rows of what is written down as a dict, for its looks."""
+    """Return the rows of a table that is written as a dict, which is easier to read."""
     return [Row(given, says) for given, says in table.items()]
 
 
@@ -65,8 +65,8 @@ _STRATEGY = (
 )
 _NO_JSON = "it is no JSON"
 
-#: A wrong option: the scheduler does not start. What is said follows ``[fargate] name = 'value': ``; of what can hold a
-#: password, ``[fargate] name = …: ``.
+#: Wrong options: the scheduler does not start. The message follows ``[fargate] name = 'value': ``, or
+#: ``[fargate] name = …: `` if the value may contain a password.
 OPTIONS = rows(
     {
         "region = eu_west_1": "it is not the code of an AWS Region. Set it to the code of an AWS Region.",
@@ -159,7 +159,7 @@ OPTIONS = rows(
     }
 )
 
-#: A module of ``execution_config_function`` that goes wrong when the scheduler starts: it does not.
+#: Modules of ``execution_config_function`` that fail when the scheduler starts, so that it does not start.
 FUNCTIONS_AT_THE_START = rows(
     {
         "raise RuntimeError('no luck')": f"it cannot be imported: RuntimeError: no luck. {_FUNCTION}",
@@ -179,7 +179,7 @@ _CORRECT_TASK = "Correct the executor_config of the task."
 _DICT = "valid types: <class 'dict'>"
 _KUBERNETES = 'is for the KubernetesExecutor: write run_task members, such as {"overrides": {"cpu": "1024", "memory": "2048"}}'
 
-#: What the function does for one task, which alone fails.
+#: What the function does for one task. Only this task fails.
 FUNCTIONS = rows(
     {
         "raise ValueError(command)": f"{_OF_FUNCTION} raised ValueError in …, line 11. {_CORRECT_FUNCTION}",
@@ -211,7 +211,7 @@ FUNCTIONS = rows(
     }
 )
 
-#: ``executor_config`` of one task, which alone fails.
+#: ``executor_config`` of one task. Only this task fails.
 WISHES = rows(
     {
         "{'startedBy': 'me'}": "executor_config sets startedBy, which the executor sets itself; leave it out.",
@@ -265,7 +265,7 @@ WISHES = rows(
     }
 )
 
-#: ``executor_config`` that is no dict. From 3.0 on Airflow itself refuses it: it makes no workload of it.
+#: ``executor_config`` that is not a dict. From 3.0 on Airflow itself refuses it, and makes no workload from it.
 NO_DICTS = rows(
     {
         "'big'": "executor_config is a str; it must be a dict of run_task members.",
@@ -275,7 +275,7 @@ NO_DICTS = rows(
     }
 )
 
-#: Ids and commands that are no mistake, however odd: these tasks run like any other.
+#: Unusual ids and commands that are valid: these tasks run like any other.
 ODD_IDS = rows(
     {
         "dag_id = 'dag-ünïcödé.データ'": "It runs.",
@@ -290,7 +290,7 @@ ODD_IDS = rows(
     }
 )
 
-#: A task whose command has 10 KB: AWS takes overrides of 8192 characters, the command among them.
+#: Tasks whose command has 10 KB. AWS takes overrides of 8192 characters, including the command.
 LONG_COMMANDS = rows(
     {
         "'d' * 10_000": f"{_AWS}overrides has … characters of JSON, AWS takes at most 8192; make it smaller. "
@@ -300,7 +300,7 @@ LONG_COMMANDS = rows(
     }
 )
 
-#: What Airflow itself refuses when it reads the DAG's file, so that it never reaches an executor; and its words.
+#: Input that Airflow refuses when it reads the DAG file, so that it never reaches an executor; with its message.
 REFUSED_BY_AIRFLOW = rows(
     {
         "executor_config = cyclic()": "maximum recursion depth exceeded",
@@ -312,7 +312,7 @@ REFUSED_BY_AIRFLOW = rows(
         "dag_id = 'd?'": "has to be made of alphanumeric characters, dashes, dots",
     }
 )
-#: What Airflow makes something else of when it stores the DAG: the executor meets what is on the right.
+#: Input that Airflow changes when it stores the DAG. The executor receives the value on the right.
 CHANGED_BY_AIRFLOW = rows(
     {
         "{1: 2}": "{'1': 2}",

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The table of bad input for readers, made from the rows that the tests run."""
+"""The tables of bad input in the documentation, made from the rows that the tests run."""
 
 from __future__ import annotations
 
@@ -37,66 +37,72 @@ from hardening.bad_input import (
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "executor" / "fargate-bad-input.rst"
-#: What stands before what is made; it goes on to the end of the file.
+#: The line before the generated text, which goes on to the end of the file.
 MARK = ".. bad input: made by scripts/bad_input_table\n"
-#: The heads of columns that quote; Airflow's check of spelling leaves out what is literal.
-QUOTED = ("What is said", "Airflow's words", "What the executor meets")
-#: The tables: their titles, what is said above, the head of the first and of the second column, their rows.
+#: The heads of columns that quote. They are literal text, which Airflow's spelling check leaves out.
+QUOTED = ("Message", "Airflow's message", "What the executor receives")
+#: The tables: title, text above the table, head of the first and of the second column, rows.
 TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
     "A wrong option": (
-        "The scheduler does not start. Each message begins with ``[fargate] name = 'value':``, with ``…`` for a value that may be secret.",
+        (
+            "The scheduler does not start. Each message begins with ``[fargate] name = 'value':``, "
+            "with ``…`` for a value that may be secret."
+        ),
         "Option",
-        "What is said",
+        "Message",
         OPTIONS,
     ),
-    "An execution_config_function that goes wrong at the start": (
-        "The scheduler does not start. Of the option stands first: ``[fargate] execution_config_function = 'path':``.",
+    "An execution_config_function that fails at the start": (
+        (
+            "The scheduler does not start. "
+            "Each message begins with ``[fargate] execution_config_function = 'path':``."
+        ),
         "The module",
-        "What is said",
+        "Message",
         FUNCTIONS_AT_THE_START,
     ),
-    "An execution_config_function that goes wrong for a task": (
-        "That task fails; where AWS has not been asked, ``No container was launched:`` stands first.",
+    "An execution_config_function that fails for a task": (
+        "This task fails. If AWS has not been asked, the message begins with ``No container was launched:``.",
         "What it does",
-        "What is said",
+        "Message",
         FUNCTIONS,
     ),
     "A wrong executor_config": (
-        "That task fails; where AWS has not been asked, ``No container was launched:`` stands first.",
+        "This task fails. If AWS has not been asked, the message begins with ``No container was launched:``.",
         "executor_config",
-        "What is said",
+        "Message",
         WISHES,
     ),
-    "An executor_config that is no dict": (
-        "On Airflow 2.11 that task fails with this. From 3.0 on Airflow itself takes none but a dict.",
+    "An executor_config that is not a dict": (
+        "On Airflow 2.11 this task fails. From 3.0 on Airflow itself only takes a dict.",
         "executor_config",
-        "What is said",
+        "Message",
         NO_DICTS,
     ),
     "A command that is too long": (
-        "That task fails. In the command are Airflow's ids and paths.",
+        "This task fails. The command contains Airflow's ids and paths.",
         "A path",
-        "What is said",
+        "Message",
         LONG_COMMANDS,
     ),
-    "What is no mistake": ("Ids of any alphabet that Airflow admits.", "Id", "What happens", ODD_IDS),
-    "What Airflow itself refuses": (
-        "When it reads the file of the DAG. No executor meets it.",
+    "Input that is valid": ("Ids in any alphabet that Airflow admits.", "Id", "What happens", ODD_IDS),
+    "Input that Airflow itself refuses": (
+        "Airflow refuses this when it reads the DAG file. It does not reach an executor.",
         "In the DAG",
-        "Airflow's words",
+        "Airflow's message",
         REFUSED_BY_AIRFLOW,
     ),
-    "What Airflow changes": (
-        "On the way through its database.",
+    "Input that Airflow changes": (
+        "Airflow changes this when it stores it in its database.",
         "In the DAG",
-        "What the executor meets",
+        "What the executor receives",
         CHANGED_BY_AIRFLOW,
     ),
 }
 
 
 def made() -> str:
-    """Return the whole file as it ought to be."""
+    """Return the whole file with new tables."""
     head, _, _ = FILE.read_text().partition(MARK)
     return head + MARK + "".join(_table(title, *parts) for title, parts in TABLES.items())
 
@@ -112,7 +118,7 @@ def _table(title: str, above: str, first: str, second: str, rows: list[Row]) -> 
 
 
 def _wrapped(text: str) -> list[str]:
-    # A long word, such as a path into a request, must not be broken.
+    # A long word, such as a path in a request, must not be broken.
     return textwrap.wrap(
         text,
         110,
@@ -124,5 +130,5 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Return the text with what would be markup escaped."""
+    """Return the text with characters that would be markup escaped."""
     return re.sub(r"([\\*`|_<>])", r"\\\1", text)

@@ -67,7 +67,7 @@ def test_it_is_read_first_and_is_short():
         ("exactly once", "fleet/launcher.py", "no container too many"),
         ("adoption", "fleet/adoption.py", "the ecs tasks of a scheduler that is gone"),
         (
-            "containers that nobody wants",
+            "orphaned ecs tasks",
             "fleet/orphans.py",
             "containers of the deployment that nobody wants",
         ),

@@ -26,7 +26,7 @@ from documentation.options import REPOSITORY
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 LINKS = [
     (name, path or name, anchor)
-    for name in ("README.md", "UPDATING.md", "CONTRIBUTING.md")
+    for name in ("README.md", "UPDATING.md", "CONTRIBUTING.md", "PULL_REQUEST.md")
     for path, anchor in LINK.findall((REPOSITORY / name).read_text(encoding="utf-8"))
 ]
 

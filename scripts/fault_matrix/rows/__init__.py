@@ -14,19 +14,19 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The table of faults; nothing in here needs Airflow."""
+"""The table of faults. Nothing in here needs Airflow."""
 
 from __future__ import annotations
 
 from fault_matrix.rows import again, answers, containers, credentials, starts, tasks, throttles
 
-#: Where the rows of the documentation belong.
+#: The sections of the documentation, with their rows.
 SECTIONS = {
     "Calls without a clear answer": answers.ROWS,
     "Throttling": throttles.ROWS,
     "Credentials, network and clocks": credentials.ROWS,
-    "Containers that do not start": starts.ROWS,
-    "Containers that end otherwise": containers.ROWS,
+    "ECS tasks that do not start": starts.ROWS,
+    "ECS tasks that end in other ways": containers.ROWS,
     "The same task instance again": again.ROWS,
     "Requests that AWS would refuse": tasks.ROWS,
 }
@@ -34,5 +34,5 @@ ROWS = tuple(row for rows in SECTIONS.values() for row in rows)
 
 
 def row(name: str) -> object:
-    """Return the row of that name."""
+    """Return the row with this name."""
     return next(row for row in ROWS if row.name == name)

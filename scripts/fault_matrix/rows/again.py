@@ -14,20 +14,21 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Airflow launches the same try of a task instance again while its earlier container is still stopping."""
+"""Airflow launches the same try of a task instance again while its earlier ECS task is still stopping."""
 
 from __future__ import annotations
 
 from fault_matrix.row import Expected, Row, Step
 
-#: Half of them fail, so that one launch's end told as the other's is sure to be noticed.
+#: Half of the ECS tasks fail, so that a launch that is reported with the other's end is certain to be
+#: noticed.
 HALF = {"0": 1, "3": 1}
-LATEST = "Each launch has its own container, and the end of the earlier one is nobody's."
+LATEST = "Each launch has its own ECS task. The end of the earlier ECS task is ignored."
 
 ROWS = (
     Row(
         "again-deferred",
-        "A task defers and resumes while its first container is still ending",
+        "A task defers and resumes while its first ECS task is still ending",
         LATEST,
         settings={"pretend": {"duration": [10, 40], "exit_codes": HALF}},
         procedure="deferred",
@@ -35,7 +36,7 @@ ROWS = (
     ),
     Row(
         "again-rescheduled",
-        "A sensor reschedules itself; its next launch comes as its first container has just ended",
+        "A sensor reschedules itself, and is launched again when its first ECS task has just ended",
         LATEST,
         settings={"stopping_time": [5, 15], "pretend": {"duration": [5, 15], "exit_codes": HALF}},
         procedure="rescheduled",
@@ -44,7 +45,7 @@ ROWS = (
     Row(
         "again-requeued",
         "Airflow takes back a task that is stuck in queued, and queues it again",
-        "The first container is stopped; the second launch has one of its own.",
+        "The first ECS task is stopped. The second launch has an ECS task of its own.",
         Expected(),
         settings={"provisioning_time": 40, "pretend": {"duration": [5, 15], "exit_codes": HALF}},
         steps=(Step(14, {"provisioning_time": [2, 6]}),),

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Answers that are lost, late, garbled, or do not say what they always say."""
+"""Answers that are lost, late or garbled, or that lack what AWS normally sends."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from typing import Any
 
 from fault_matrix.row import FAILED, Expected, Row, Step
 
-#: Nobody can tell how such a container ended: that is a failure, and no reason to launch it again.
+#: How such an ECS task ended is not known: the task has failed, and is not launched again.
 NO_EXIT_CODE = Expected(FAILED, "ended without an exit code")
-QUIET: dict[str, Any] = {"faults": []}
+NO_FAULTS: dict[str, Any] = {"faults": []}
 
 
 def _edit(operation: str, probability: float = 1.0, **edits: Any) -> dict[str, Any]:
@@ -33,12 +33,13 @@ def _edit(operation: str, probability: float = 1.0, **edits: Any) -> dict[str, A
 
 
 def _surely(*faults: dict[str, Any]) -> dict[str, Any]:
-    """Return settings in which each fault strikes once for certain, and then with its probability."""
+    """Return settings in which each fault occurs once for certain, and after that with its probability."""
     return {"faults": [{**fault, "probability": 1.0, "times": 1} for fault in faults] + list(faults)}
 
 
 SAME_TOKEN = (
-    "The same request goes out again with the same token, so AWS answers with the container that it has."
+    "The same request is sent again with the same clientToken. AWS answers with the ECS task that it has "
+    "started."
 )
 
 ROWS = (
@@ -56,23 +57,24 @@ ROWS = (
     ),
     Row(
         "lost-minute",
-        "For a minute no answer of AWS arrives",
-        "Launches and looks are repeated until there are answers; containers that ran meanwhile count.",
+        "For a minute no answer from AWS arrives",
+        "Calls are repeated until AWS answers. ECS tasks that ran in the meantime are reported with their "
+        "ends.",
         Expected(resumed=0.0),
         settings={"faults": [{"kind": "response_lost"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "resets",
         "20 % of all calls are reset before AWS has read them",
-        "They are made again.",
+        "The calls are repeated.",
         settings={"faults": [{"kind": "reset", "probability": 0.2}]},
     ),
     Row(
         "server-errors",
         "20 % of all calls end with HTTP 500 or 503",
-        "They are made again, launches with the same token.",
+        "The calls are repeated, RunTask with the same clientToken.",
         settings={
             "faults": [
                 {"kind": "server_error", "status": 500, "probability": 0.1},
@@ -83,7 +85,7 @@ ROWS = (
     Row(
         "timeouts",
         "A fifth of RunTask and a tenth of DescribeTasks take longer than the timeout",
-        SAME_TOKEN + " Nobody waits for it but a thread of the executor's own.",
+        SAME_TOKEN + " Only a thread of the executor waits for the answer.",
         settings=_surely(
             {"kind": "slow", "operation": "RunTask", "probability": 0.2, "after": 15},
             {"kind": "slow", "operation": "DescribeTasks", "probability": 0.1, "after": 15},
@@ -92,20 +94,21 @@ ROWS = (
     ),
     Row(
         "garbage",
-        "30 % of all answers are no JSON",
-        "They count for no answer.",
+        "30 % of all answers are not JSON",
+        "They are treated as lost answers.",
         settings={"faults": [{"kind": "garbage", "probability": 0.3}]},
     ),
     Row(
         "empty-bodies",
         "30 % of all answers are empty",
-        "They count for no answer.",
+        "They are treated as lost answers.",
         settings={"faults": [{"kind": "empty", "probability": 0.3}]},
     ),
     Row(
-        "nothing-told",
-        "Answers with neither tasks nor failures",
-        "RunTask is in doubt and sent again with the same token; a look that tells nothing ends nothing.",
+        "empty-answers",
+        "Answers contain neither tasks nor failures",
+        "RunTask may have started an ECS task, so it is sent again with the same clientToken. "
+        "An empty answer to DescribeTasks changes nothing.",
         settings=_surely(
             _edit("RunTask", 0.5, tasks=[], failures=[]),
             _edit("DescribeTasks", 0.3, tasks=[], failures=[]),
@@ -113,8 +116,8 @@ ROWS = (
     ),
     Row(
         "no-arn",
-        "Answers in which tasks have no ARN",
-        "They count for no answer.",
+        "In some answers the ECS tasks have no ARN",
+        "They are treated as lost answers.",
         settings=_surely(
             _edit("RunTask", 0.3, tasks__taskArn=None),
             _edit("DescribeTasks", 0.3, tasks__taskArn=None),
@@ -122,22 +125,22 @@ ROWS = (
     ),
     Row(
         "no-containers",
-        "DescribeTasks tells of tasks without containers",
-        "A task that stopped so has failed, with its reason; it is not launched again, since it ran.",
+        "DescribeTasks returns ECS tasks without containers",
+        "The task has failed, with the reason. It is not launched again, since its ECS task ran.",
         NO_EXIT_CODE,
         settings={"faults": [_edit("DescribeTasks", tasks__containers=None)]},
     ),
     Row(
         "no-exit-code",
         "AWS leaves out the exit code",
-        "The task has failed, with its reason; it never counts for running or for success.",
+        "The task has failed, with the reason. It is treated neither as running nor as successful.",
         NO_EXIT_CODE,
         settings={"faults": [_edit("DescribeTasks", tasks__containers__exitCode=None)]},
     ),
     Row(
         "no-name",
         "AWS leaves out the containers' names",
-        "Nobody can tell whose exit code it is: the task has failed.",
+        "It is not known which container an exit code belongs to: the task has failed.",
         NO_EXIT_CODE,
         settings={"faults": [_edit("DescribeTasks", tasks__containers__name=None)]},
     ),
@@ -159,8 +162,8 @@ ROWS = (
     ),
     Row(
         "unknown-states",
-        "For a minute tasks and containers are in states that nobody knows",
-        "They are followed until they are in one that ends.",
+        "For a minute ECS tasks and containers are in unknown states",
+        "They are followed until they have stopped.",
         settings={
             "faults": [
                 _edit(
@@ -168,41 +171,43 @@ ROWS = (
                 )
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "unknown-stop-codes",
-        "Stop codes that nobody knows",
+        "The stop codes are unknown",
         "The exit code decides.",
         settings={"faults": [_edit("DescribeTasks", tasks__stopCode="MovedToTheMoon")]},
     ),
     Row(
         "missing-at-first",
         "DescribeTasks says MISSING for the first ten seconds",
-        "AWS is eventually consistent: it is given five minutes to know a container that it accepted.",
+        "AWS is eventually consistent: an accepted ECS task may be MISSING for up to five minutes.",
         settings={"missing_for": 10},
     ),
     Row(
         "missing-revoked",
-        "Airflow takes tasks back while AWS does not know their containers yet: MISSING, and not found by StopTask",
-        "They are stopped as soon as AWS knows them.",
+        "Airflow revokes task instances while DescribeTasks says MISSING for their ECS tasks and StopTask "
+        "does not find them",
+        "The ECS tasks are stopped as soon as AWS finds them.",
         Expected(ran=(0, 1), containers=(0, 1)),
         settings={"missing_for": 30, "pretend": {"duration": 400}},
         steps=(Step(12, act="revoke"),),
     ),
     Row(
         "missing-for-ever",
-        "DescribeTasks never knows the container",
-        "After five minutes the task has failed, with its reason.",
+        "DescribeTasks never finds the ECS task",
+        "After five minutes the task has failed, with the reason.",
         Expected(FAILED, "has never come to know", ran=(0,)),
         settings={"faults": [{"kind": "missing"}]},
         seconds=420,
     ),
     Row(
         "vanished",
-        "A container that ran is MISSING before its end was told",
-        "After a minute the task has failed, with its reason; it is not launched again, since it ran.",
+        "An ECS task that ran is MISSING before its end was reported",
+        "After a minute the task has failed, with the reason. It is not launched again, since its ECS task "
+        "ran.",
         Expected(FAILED, "no longer knows"),
         # Long enough that each is seen while it runs.
         settings={"stopped_retention": 0, "pretend": {"duration": [80, 120], "exit_codes": {"0": 4, "3": 1}}},

@@ -14,22 +14,22 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Containers that somebody ends, and sidecars."""
+"""ECS tasks that are ended from outside, and sidecars."""
 
 from __future__ import annotations
 
 from fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
 
 EXIT_CODE_DECIDES = (
-    "The task has failed, with AWS's reason; it is not launched again: Airflow's retries decide."
+    "The task has failed, with AWS's reason. The executor does not launch it again: Airflow's retries decide."
 )
-SIDECARS = "The exit code of the task's own container decides, as soon as it has ended."
+SIDECARS = "The exit code of the main container decides, as soon as that has ended."
 
 ROWS = (
     Row(
         "spot-before-start",
-        "For a minute Spot takes back 80 % of the containers before they have started, or has no capacity",
-        "They are launched again when there is capacity, at the cost of no attempt.",
+        "For a minute Spot interrupts 80 % of the ECS tasks before they have started, or has no capacity",
+        "They are launched again when there is capacity. This uses up no attempt.",
         Expected(failed_starts=(0, None)),
         settings={
             "faults": [
@@ -46,29 +46,29 @@ ROWS = (
     ),
     Row(
         "spot-after-start",
-        "Spot takes back 20 % of the containers that run",
+        "Spot interrupts 20 % of the running ECS tasks",
         EXIT_CODE_DECIDES,
         settings={
             "faults": [{"kind": "spot_interruption", "probability": 0.2, "after": [1, 8], "warning": 120}]
         },
-        # A fallback is for what has not started.
+        # The fallback is only for ECS tasks that have not started.
         options={"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"},
     ),
     Row(
         "maintenance",
-        "AWS maintains the hosts of 20 % of the containers",
+        "AWS stops 20 % of the running ECS tasks for maintenance of their hosts",
         EXIT_CODE_DECIDES,
         settings={"faults": [{"kind": "maintenance", "probability": 0.2, "after": [1, 8]}]},
     ),
     Row(
         "out-of-memory",
-        "20 % of the containers run out of memory",
+        "20 % of the ECS tasks run out of memory",
         EXIT_CODE_DECIDES,
         settings={"faults": [{"kind": "out_of_memory", "probability": 0.2, "after": [1, 8]}]},
     ),
     Row(
         "stopped-outside",
-        "Somebody stops a fifth of the containers that run",
+        "Somebody stops a fifth of the running ECS tasks",
         EXIT_CODE_DECIDES,
         # Long enough that many run when some are stopped.
         settings={"pretend": {"duration": [60, 90], "exit_codes": {"0": 4, "3": 1}}},
@@ -77,8 +77,9 @@ ROWS = (
     ),
     Row(
         "stopped-before-start",
-        "Somebody stops a fifth of the containers that have not started yet",
-        "Who stops one means the launch: it has failed, with what was said, and is not launched again.",
+        "Somebody stops a fifth of the ECS tasks that have not started yet",
+        "The launch has failed, with the reason that was given at the stop. It is not launched again, since "
+        "the stop was meant for the launch.",
         Expected(stopped=OPERATOR),
         settings={"provisioning_time": [60, 80]},
         steps=(
@@ -90,7 +91,7 @@ ROWS = (
     Row(
         "fargate-stop-before-start",
         "airflow fargate stop stops a fifth of the ECS tasks that have not started yet",
-        "The same; the reason names the command.",
+        "The launch has failed and is not launched again. The reason names the command.",
         Expected(stopped="airflow fargate stop"),
         settings={"provisioning_time": [60, 80]},
         steps=(
@@ -101,8 +102,8 @@ ROWS = (
     ),
     Row(
         "maintenance-before-start",
-        "AWS maintains the hosts of 20 % of the containers before they have started",
-        f"They are launched again, at most {ATTEMPTS} times in all.",
+        "AWS stops 20 % of the ECS tasks for maintenance of their hosts before they have started",
+        f"They are launched again. Each launch has at most {ATTEMPTS} attempts.",
         Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
         settings={
             "faults": [
@@ -124,15 +125,15 @@ ROWS = (
     ),
     Row(
         "sidecar-essential",
-        "A sidecar that is essential exits 1 while the task runs, and AWS stops the task",
-        "The exit code of the task's own container decides, and the reason names the sidecar's.",
+        "An essential sidecar exits 1 while the task runs, and AWS stops the ECS task",
+        "The exit code of the main container decides, and the reason names the exit code of the sidecar.",
         Expected(reason="Exit codes of the other containers: sidecar"),
         sidecars={"sidecar": "exit 1"},
         essential=True,
     ),
     Row(
         "sidecar-late",
-        "A sidecar exits 1 once the task has ended",
+        "A sidecar exits 1 after the task has ended",
         SIDECARS,
         sidecars={"sidecar": "trap 'exit 1' TERM; sleep 3600 & wait"},
     ),

@@ -22,11 +22,11 @@ from typing import Any
 
 from fault_matrix.row import JUMP, Expected, Row, Step
 
-QUIET: dict[str, Any] = {"faults": []}
-#: The longest that a launch waits for its turn once AWS accepts credentials, or can be reached, again.
+NO_FAULTS: dict[str, Any] = {"faults": []}
+#: The longest time, in seconds, that a launch waits after AWS accepts credentials, or can be reached, again.
 CREDENTIALS_RESUMED = 20.0
 NETWORK_RESUMED = 45.0
-#: What runs when the scheduler is killed runs for long.
+#: The ECS tasks that run when the scheduler is killed, run for a long time.
 KILLED: dict[str, Any] = {"duration": [60, 90], "exit_codes": {"0": 4, "3": 1}}
 
 SIGNATURE = {
@@ -36,18 +36,19 @@ SIGNATURE = {
     "status": 400,
 }
 
-#: What the note of a launch says that waits for credentials: STS's call, and its error or what kept it from being made.
+#: What the note of a launch that waits for credentials names: the call to STS, and its error or why it was
+#: not made.
 STS = "AssumeRoleWithWebIdentity"
 
 
 def _without_sts(
     name: str, sts: str, words: str, seconds: float, *, note: str = "", long: bool = False
 ) -> Row:
-    """Return a row in which STS gives no credentials from the beginning on."""
+    """Return a row in which STS gives no credentials at first."""
     return Row(
         name,
         f"The scheduler's credentials come from STS, {words}",
-        "Launches wait, with a note that says for what, and go on when there are credentials.",
+        "Launches wait, with a note that names the reason, and continue when there are credentials.",
         Expected(resumed=CREDENTIALS_RESUMED, none_before=True, note=(STS, note) if note else ()),
         sts=sts,
         steps=(Step(seconds, sts="well", noted=bool(note)),),
@@ -81,19 +82,20 @@ ROWS = (
         note="AccessDenied",
         long=True,
     ),
-    _without_sts("sts-silent", "silent", "which answers nothing for two minutes", 120, long=True),
+    _without_sts("sts-silent", "silent", "which does not answer for two minutes", 120, long=True),
     Row(
         "sts-refuses-meanwhile",
         "STS refuses new credentials for 20 seconds while ECS tasks start and run",
-        "Nothing fails, and nothing is lost: each ECS task is as it was last seen.",
+        "Nothing fails and nothing is lost: each ECS task keeps its last known state.",
         sts="well",
         steps=(Step(6, sts="AccessDenied"), Step(26, sts="well")),
         seconds=180,
     ),
     Row(
         "sts-adoption",
-        "SIGKILL of the scheduler while it launches, and STS refuses the next one's credentials for 20 seconds",
-        "Nothing is given back before AWS was asked; adoption goes on when there are credentials.",
+        "SIGKILL of the scheduler while it launches, and STS refuses the next one's credentials for 20 "
+        "seconds",
+        "No task instance is given back before AWS was asked. Adoption continues when there are credentials.",
         sts="InvalidIdentityToken",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
         steps=(Step(20, sts="well"),),
@@ -102,19 +104,20 @@ ROWS = (
     ),
     Row(
         "sts-may-have-started",
-        "No answer to RunTask arrives until tokens expire, and STS refuses credentials while it is searched",
-        "What may have started is searched for when there are credentials, found, and followed.",
+        "No answer to RunTask arrives until tokens expire, and STS refuses credentials during the search "
+        "for the ECS tasks",
+        "ECS tasks that may have started are searched for when there are credentials, found, and followed.",
         sts="well",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
-        # 60 s before the token's end nothing is sent again.
-        steps=(Step(115, QUIET, sts="IDPCommunicationError"), Step(200, sts="well")),
+        # Nothing is sent again within 60 s of the end of the token.
+        steps=(Step(115, NO_FAULTS, sts="IDPCommunicationError"), Step(200, sts="well")),
         token_life=180,
         seconds=420,
     ),
     Row(
         "credentials-expired",
         "The credentials are expired for a minute",
-        "Launches and looks wait, at most 15 s at a time, and use new credentials as soon as there are any.",
+        "All calls wait, at most 15 s at a time, and use new credentials as soon as there are any.",
         Expected(resumed=CREDENTIALS_RESUMED, none_before=True),
         settings={
             "faults": [
@@ -126,13 +129,13 @@ ROWS = (
                 }
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "no-credentials",
         "There are no credentials at first",
-        "Nothing fails and the scheduler goes on; launches wait until there are some.",
+        "Nothing fails and the scheduler runs. Launches wait until there are credentials.",
         Expected(resumed=CREDENTIALS_RESUMED, none_before=True),
         steps=(Step(0, act="take_credentials"), Step(60, act="give_credentials")),
         seconds=180,
@@ -140,25 +143,26 @@ ROWS = (
     ),
     Row(
         "no-network",
-        "AWS cannot be reached for two minutes: connections are reset, then nothing answers",
-        "Calls are made again; what runs is as it was last seen.",
+        "AWS cannot be reached for two minutes: connections are reset at first, then nothing answers",
+        "Calls are repeated. Each ECS task keeps its last known state.",
         Expected(resumed=NETWORK_RESUMED),
         settings={"faults": [{"kind": "reset"}]},
         steps=(
             Step(60, {"latency": {"*": 15}}),
-            Step(120, QUIET | {"latency": {}}),
+            Step(120, NO_FAULTS | {"latency": {}}),
         ),
         seconds=300,
     ),
     *(
         Row(
             f"clock-{direction}",
-            f"The scheduler's clock jumps an hour {words}, and AWS refuses its signatures until it is set right",
-            "Launches and looks wait, at most 15 s at a time; containers are followed by a clock that does not jump.",
+            f"The scheduler's clock jumps an hour {words}, and AWS refuses its signatures "
+            "until it is corrected",
+            "All calls wait, at most 15 s at a time. The executor measures time with a monotonic clock.",
             settings={"pretend": {"duration": [10, 60], "exit_codes": {"0": 4, "3": 1}}},
             steps=(
                 Step(5, {"faults": [SIGNATURE]}, f"clock_{direction}"),
-                Step(35, QUIET, "clock_right"),
+                Step(35, NO_FAULTS, "clock_right"),
             ),
             seconds=180,
             alone=True,
@@ -168,15 +172,17 @@ ROWS = (
     Row(
         "killed",
         "SIGKILL of the scheduler while it launches",
-        "The next one finds each container by what it says of its launch; only what has none is launched anew.",
+        "The next scheduler finds each ECS task by the identity that it carries. Only launches without an "
+        "ECS task are launched again.",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
         procedure="killed",
         seconds=180,
     ),
     Row(
         "killed-clock",
-        "SIGKILL of a scheduler whose clock was an hour ahead; the next one's is right",
-        "Each container is found by who launched it, whatever that clock said; nothing runs twice.",
+        "SIGKILL of a scheduler whose clock was an hour ahead; the next one's clock is right",
+        "Each ECS task is found by the scheduler that launched it, independently of the clock. Nothing runs "
+        "twice.",
         settings={"latency": {"RunTask": [0.5, 1.5]}, "pretend": KILLED},
         ahead=JUMP,
         procedure="killed",

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Containers that cannot start, for lack of capacity or for another reason."""
+"""ECS tasks that cannot start, for lack of capacity or for another reason."""
 
 from __future__ import annotations
 
@@ -22,22 +22,26 @@ from typing import Any
 
 from fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
 
-QUIET: dict[str, Any] = {"faults": []}
-#: The longest pause between two tries; and with it the time until a container that was accepted is seen to have failed.
+NO_FAULTS: dict[str, Any] = {"faults": []}
+#: In seconds: the longest pause between two attempts; and the same with the time until an accepted ECS task
+#: has failed.
 RESUMED = 30.0
 RESUMED_LATE = 45.0
 NEVER_LAUNCHED = Expected(ran=(0,), containers=(0,))
-WAITS = "Launches wait, at the cost of no attempt, until there is capacity or Airflow's queued timeout takes them back."
+WAITS = (
+    "Launches wait until there is capacity or Airflow's queued timeout ends them. This uses up no attempt."
+)
 
 #: Spot, with on-demand capacity to fall back on.
 WITH_FALLBACK = {"capacity_provider_strategy": "FARGATE_SPOT", "capacity_provider_fallback": "FARGATE"}
 SPOT: dict[str, Any] = {"capacity_provider": "FARGATE_SPOT"}
 
-#: What those ask for that come later, of which there is enough.
+#: What the later launches ask for. There is enough of it.
 ON_DEMAND = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]}
-#: Seconds: a fifth of the launches, at the three quarters of the rate that probes leave, and two more.
+#: In seconds: a fifth of the launches, at the three quarters of the rate that probes leave, plus two.
 OVERTAKING = 0.2 / (0.75 * 0.02) + 2.0
-#: Four of five wait for Spot, each for some 20 s between two tries: each by itself they would use up the rate.
+#: Four of five wait for Spot, each about 20 s between two attempts. If each were tried separately, the rate
+#: would be used up.
 WAITING: dict[str, Any] = {
     "options": {"capacity_provider_strategy": "FARGATE_SPOT", "launch_burst": "3"},
     "launches_a_second": 0.02,
@@ -56,27 +60,29 @@ TAKEN_BACK = "Your Spot Task was interrupted."
 ROWS = (
     Row(
         "others-first",
-        "Spot has no capacity for two minutes, and launches come meanwhile that ask for on-demand capacity",
-        "Those that come are accepted at once; those that wait cost few calls, and go when there is Spot.",
+        "Spot has no capacity for two minutes; in the meantime other launches ask for on-demand capacity",
+        "Launches that ask for on-demand capacity are accepted at once. The others wait with few calls, and "
+        "continue when there is Spot capacity.",
         Expected(overtaking=OVERTAKING),
         settings={"faults": [{"kind": "capacity", **SPOT}]},
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         **WAITING,
         alone=True,
     ),
     Row(
         "others-first-late",
-        "The same, and Spot's lack shows only after the ECS tasks were accepted",
-        "One at a time is tried for Spot; no other is launched before it has left PROVISIONING.",
+        "The same, but AWS accepts the ECS tasks and reports only afterwards that Spot has no capacity",
+        "One launch at a time probes Spot. The next one follows after its ECS task has left PROVISIONING.",
         Expected(failed_starts=(0, None), overtaking=OVERTAKING),
         settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU", **SPOT}]},
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         long=True,
         **WAITING,
     ),
     Row(
         "provisioning-limit",
-        "For a minute too many ECS tasks of the cluster are PROVISIONING: a ClientException",
+        "For a minute too many ECS tasks of the cluster are PROVISIONING: RunTask fails with a "
+        "ClientException",
         WAITS,
         Expected(resumed=RESUMED, none_before=True),
         settings={
@@ -90,31 +96,32 @@ ROWS = (
                 }
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "no-addresses",
-        "For a minute the subnet has no free addresses: accepted ECS tasks get no network interface",
-        WAITS + " The subnet is named.",
+        "For a minute the subnet has no free addresses: accepted ECS tasks do not get a network interface",
+        WAITS + " The note names the subnet.",
         Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
         settings={"faults": [{"kind": "start_failure", "reason": NO_ADDRESSES}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "agent",
         "RunTask answers with the failure AGENT for a minute",
-        "The agent reconnects: it is tried for two minutes before a launch fails.",
+        "The launch is repeated for two minutes, in which the agent may reconnect, before it fails.",
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity", "reason": "AGENT"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "hanging-function",
-        "The user's function by which requests are made does not return for 90 seconds",
-        "The log and each launch's event log say so after a minute; launches go on when it returns.",
+        "The function of execution_config_function does not return for 90 seconds",
+        "The scheduler's log and the event log of each launch say so after a minute. Launches continue when "
+        "it returns.",
         Expected(resumed=RESUMED, none_before=True, note=("execution_config_function",)),
         options={"execution_config_function": "fault_matrix.user_function.hanging"},
         steps=(Step(90, act="let_function_return", noted=True),),
@@ -127,40 +134,41 @@ ROWS = (
         WAITS,
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "no-capacity-late",
-        "For a minute containers are accepted and then find no capacity",
+        "For a minute AWS accepts ECS tasks and then has no capacity for them",
         WAITS,
         Expected(failed_starts=(0, None), resumed=RESUMED_LATE),
         settings={"faults": [{"kind": "start_failure", "reason": "RESOURCE:CPU"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "no-capacity-revoked",
-        "Fargate has no capacity until Airflow's queued timeout takes the tasks back",
-        "Nothing is launched after that, and nothing is left behind.",
+        "Fargate has no capacity until Airflow's queued timeout ends the launches",
+        "Nothing is launched after that, and no ECS task is left over.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
-        # A call that was under way when Airflow took the task back is answered before there is capacity.
-        steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
+        # A call that was under way when Airflow revoked the task instance is answered before there is
+        # capacity.
+        steps=(Step(60, act="revoke"), Step(80, NO_FAULTS, settled=True)),
         seconds=180,
     ),
     Row(
         "spot-no-capacity",
         "Spot has no capacity, and there is a fallback",
-        "Launches go on with the fallback at once, at the cost of no attempt.",
+        "Launches continue with the fallback at once. This uses up no attempt.",
         settings={"faults": [{"kind": "capacity", **SPOT}]},
         options=WITH_FALLBACK,
         seconds=120,
     ),
     Row(
         "spot-taken-back",
-        "Spot takes containers back before they have started, and there is a fallback",
-        "One container of Spot, and then one of the fallback, at the cost of no attempt.",
+        "Spot interrupts ECS tasks before they have started, and there is a fallback",
+        "After one ECS task on Spot each launch gets one on the fallback. This uses up no attempt.",
         Expected(failed_starts=(1, 1)),
         settings={"faults": [{"kind": "start_failure", "stop_code": "SpotInterruption", **SPOT}]},
         options=WITH_FALLBACK | {"max_launch_attempts": "1"},
@@ -168,8 +176,8 @@ ROWS = (
     ),
     Row(
         "spot-taken-back-silently",
-        "The same without a stop code",
-        "One ECS task of Spot, and then one of the fallback, at the cost of no attempt.",
+        "The same, but AWS sends no stop code",
+        "After one ECS task on Spot each launch gets one on the fallback. This uses up no attempt.",
         Expected(failed_starts=(1, 1)),
         settings={"faults": [{"kind": "start_failure", "stop_code": "", "reason": TAKEN_BACK, **SPOT}]},
         options=WITH_FALLBACK | {"max_launch_attempts": "1"},
@@ -181,24 +189,24 @@ ROWS = (
         WAITS,
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         options=WITH_FALLBACK,
         seconds=180,
     ),
     Row(
         "fallback-refused",
         "Spot has no capacity for a minute, and the cluster lacks the fallback's capacity provider",
-        "AWS refuses the fallback, which the event log says; launches wait for Spot.",
+        "AWS refuses the fallback, and the event log says so. Launches wait for Spot.",
         Expected(resumed=RESUMED, none_before=True),
         settings={"faults": [{"kind": "capacity", **SPOT}]},
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         options=WITH_FALLBACK | {"capacity_provider_fallback": "no-such-provider"},
         seconds=180,
     ),
     Row(
         "vcpu-quota",
         "The account's quota of virtual CPUs is reached",
-        "As many run as there is capacity for; the others wait, at the cost of no attempt.",
+        "As many ECS tasks run as the quota admits. The other launches wait. This uses up no attempt.",
         quota=0.25,
         seconds=300,
         alone=True,
@@ -206,16 +214,16 @@ ROWS = (
     Row(
         "eni",
         "Half of the network interfaces cannot be attached, for half a minute",
-        f"The container is launched again, at most {ATTEMPTS} times in all.",
+        f"Such ECS tasks are launched again. Each launch has at most {ATTEMPTS} attempts.",
         Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
         settings={"faults": [{"kind": "start_failure", "reason": "eni", "probability": 0.5}]},
-        steps=(Step(30, QUIET),),
+        steps=(Step(30, NO_FAULTS),),
         seconds=180,
     ),
     Row(
         "image-pull",
         "The image cannot be pulled",
-        f"After {ATTEMPTS} containers the task has failed, with AWS's reason and what to do about it.",
+        f"After {ATTEMPTS} attempts the task has failed, with AWS's reason and what to do about it.",
         Expected(
             FAILED,
             f"Attempts: {ATTEMPTS} of {ATTEMPTS}",
@@ -228,8 +236,8 @@ ROWS = (
     ),
     Row(
         "start-failures",
-        "20 % of the containers fail to start",
-        f"They are launched again, at most {ATTEMPTS} times in all.",
+        "20 % of the ECS tasks fail to start",
+        f"They are launched again. Each launch has at most {ATTEMPTS} attempts.",
         Expected(ran=(0, 1), containers=(0, 1), failed_starts=(0, ATTEMPTS)),
         settings={"faults": [{"kind": "start_failure", "reason": "resources", "probability": 0.2}]},
         seconds=180,
@@ -237,29 +245,31 @@ ROWS = (
     Row(
         "token-expires",
         "There is no capacity until the token in the command is about to expire",
-        "No attempt begins with less than 60 s of its life left; Airflow's queued timeout takes the tasks back.",
+        "No attempt begins when the token expires in less than 60 s. Airflow's queued timeout ends the "
+        "launches.",
         NEVER_LAUNCHED,
         settings={"faults": [{"kind": "capacity"}]},
-        steps=(Step(90, QUIET), Step(150, act="revoke")),
+        steps=(Step(90, NO_FAULTS), Step(150, act="revoke")),
         token_life=120,
         seconds=240,
     ),
     Row(
-        "token-expires-in-doubt",
+        "token-expires-unknown-outcome",
         "No call reaches AWS until the token in the command is about to expire",
-        "Nothing is sent again with less than 60 s of its life left; no container is found, and the task has failed.",
+        "Nothing is sent again when the token expires in less than 60 s. No ECS task is found, and the task "
+        "has failed.",
         Expected(FAILED, "token", ran=(0,), containers=(0,)),
         settings={"faults": [{"kind": "reset", "operation": "RunTask"}]},
-        steps=(Step(90, QUIET),),
+        steps=(Step(90, NO_FAULTS),),
         token_life=120,
         seconds=420,
     ),
     Row(
         "token-expires-unheard",
-        "AWS starts containers, but no answer arrives until the token is about to expire",
-        "The containers are searched for, found, and followed to their ends.",
+        "AWS starts ECS tasks, but no answer arrives until the token is about to expire",
+        "The ECS tasks are searched for, found, and followed until they end.",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
-        steps=(Step(150, QUIET),),
+        steps=(Step(150, NO_FAULTS),),
         token_life=120,
         seconds=420,
     ),

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What a task asks for and AWS would refuse; the other tasks run on."""
+"""Requests of a task that AWS would refuse. The other tasks run on."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ NOT_ASKED = Expected(unmet=("InvalidParameterException", "SerializationException
 ROWS = (
     Row(
         "overrides-too-large",
-        "A task's overrides are over 8192 characters",
-        "That task fails at once, AWS is not asked, and the reason stands in its event log.",
+        "A task's overrides have more than 8192 characters",
+        "This task fails at once, without a call to AWS, and its event log has the reason.",
         NOT_ASKED,
         odd_config={
             "overrides": {"containerOverrides": [{"environment": [{"name": "BIG", "value": "x" * 9000}]}]}
@@ -35,16 +35,16 @@ ROWS = (
     ),
     Row(
         "no-such-size",
-        "A task asks for CPU and memory that Fargate does not have",
-        "That task fails at once, AWS is not asked, and the nearest sizes stand in its event log.",
+        "A task asks for a size that Fargate does not offer",
+        "This task fails at once, without a call to AWS, and its event log has the nearest sizes.",
         NOT_ASKED,
         odd_config={"overrides": {"cpu": "1024", "memory": "16384"}},
         odd_reason="2048 CPU units with 16384 MiB",
     ),
     Row(
         "wrong-executor-config",
-        "A task's executor_config is none",
-        "That task fails at once, AWS is not asked, and the reason stands in its event log.",
+        "A task's executor_config is not valid",
+        "This task fails at once, without a call to AWS, and its event log has the reason.",
         NOT_ASKED,
         odd_config={"overrides": {"containerOverrides": "none"}, "colour": "blue"},
         odd_reason="executor_config",

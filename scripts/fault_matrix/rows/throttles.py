@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""AWS wants fewer calls."""
+"""AWS throttles calls."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from typing import Any
 from fault_matrix.row import Expected, Row, Step
 from fault_matrix.rows.credentials import KILLED
 
-QUIET: dict[str, Any] = {"faults": []}
-#: The longest that a launch waits for its turn once AWS admits calls again.
+NO_FAULTS: dict[str, Any] = {"faults": []}
+#: The longest time, in seconds, that a launch waits after AWS admits calls again.
 RESUMED = 30.0
-#: What Airflow takes back early may have had a container or none; nothing of it goes on.
+#: What Airflow revokes early may or may not have an ECS task. None runs on.
 TAKEN_BACK = Expected(ran=(0, 1), containers=(0, 1))
-# https://github.com/aws/containers-roadmap: what ECS tells where EC2 throttles it.
+# https://github.com/aws/containers-roadmap: what ECS says when EC2 throttles it.
 WRAPPED = (
     "Error retrieving security group information for [sg-0123456789abcdef0]: "
     "Request limit exceeded. (ErrorCode: RequestLimitExceeded)"
@@ -43,33 +43,33 @@ ROWS = (
     Row(
         "throttled-run",
         "RunTask is throttled for two minutes",
-        "Launches wait, at the cost of no attempt, and all of them slow down together.",
+        "Launches wait, and all of them slow down together. This uses up no attempt.",
         Expected(resumed=RESUMED, none_before=True),
         settings=_throttled("RunTask"),
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         seconds=240,
     ),
     Row(
         "throttled-describe",
         "DescribeTasks is throttled for two minutes",
-        "Each container is as it was last seen; looks slow down.",
+        "Each ECS task keeps its last known state. DescribeTasks calls slow down.",
         settings=_throttled("DescribeTasks"),
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         seconds=240,
     ),
     Row(
         "throttled-stop",
-        "StopTask is throttled for two minutes, while Airflow takes tasks back",
-        "It is asked again until the containers are stopped.",
+        "StopTask is throttled for two minutes, while Airflow revokes task instances",
+        "StopTask is repeated until the ECS tasks are stopped.",
         TAKEN_BACK,
         settings=_throttled("StopTask") | {"pretend": {"duration": 400}},
-        steps=(Step(15, act="revoke"), Step(120, QUIET)),
+        steps=(Step(15, act="revoke"), Step(120, NO_FAULTS)),
         seconds=240,
     ),
     Row(
         "throttled-list",
-        "No answer to RunTask arrives, Airflow takes the tasks back, and ListTasks is throttled",
-        "The containers that AWS accepted nevertheless are searched for until they are found, and stopped.",
+        "No answer to RunTask arrives, Airflow revokes the task instances, and ListTasks is throttled",
+        "ECS tasks that may have started are searched for until they are found, and then stopped.",
         TAKEN_BACK,
         settings={
             "faults": [
@@ -78,42 +78,47 @@ ROWS = (
             ],
             "pretend": {"duration": 600},
         },
-        steps=(Step(15, act="revoke"), Step(60, QUIET)),
+        steps=(Step(15, act="revoke"), Step(60, NO_FAULTS)),
         seconds=300,
     ),
     Row(
         "throttled-all",
         "Every call is throttled for two minutes",
-        "Launches and looks wait and slow down; no attempt is used up.",
+        "All calls wait and slow down. This uses up no attempt.",
         Expected(resumed=RESUMED, none_before=True),
         settings=_throttled("*"),
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         seconds=240,
     ),
     Row(
         "throttled-revoked",
-        "RunTask is throttled until Airflow's queued timeout takes the tasks back",
-        "Nothing is launched after that, and nothing is left behind.",
+        "RunTask is throttled until Airflow's queued timeout ends the launches",
+        "Nothing is launched after that, and no ECS task is left over.",
         Expected(ran=(0,), containers=(0,)),
         settings=_throttled("RunTask"),
-        # A call that was under way when Airflow took the task back is answered before AWS admits calls.
-        steps=(Step(60, act="revoke"), Step(80, QUIET, settled=True)),
+        # A call that was under way when Airflow revoked the task instance is answered before AWS admits
+        # calls.
+        steps=(Step(60, act="revoke"), Step(80, NO_FAULTS, settled=True)),
         seconds=180,
     ),
     Row(
         "throttled-adoption",
-        "SIGKILL of the scheduler while it launches, and ListTasks is throttled for two minutes as the next one adopts",
-        "Nothing is launched anew before AWS has told what has a container; then only what has none.",
+        "SIGKILL of the scheduler while it launches; ListTasks is throttled for two minutes while the next "
+        "one adopts",
+        "Nothing is launched again before AWS has said which launches have an ECS task; then only those "
+        "without one.",
         settings=_throttled("ListTasks") | {"pretend": KILLED},
-        steps=(Step(120, QUIET),),
+        steps=(Step(120, NO_FAULTS),),
         procedure="killed",
         long=True,
         seconds=300,
     ),
     Row(
         "adoption-many-stopped",
-        "SIGKILL of the scheduler while it launches; 3,000 ECS tasks have stopped, and an answer takes 150 ms",
-        "What has none is given back at the second look of the next scheduler at the latest.",
+        "SIGKILL of the scheduler while it launches; there are 3,000 stopped ECS tasks, and an answer takes "
+        "150 ms",
+        "Launches without an ECS task are given back when the next scheduler checks for the second time, at "
+        "the latest.",
         settings={"latency": {"*": 0.15}, "pretend": KILLED},
         stopped=3000,
         procedure="checked_twice",
@@ -122,8 +127,8 @@ ROWS = (
     ),
     Row(
         "adoption-throttled",
-        "The same with 12,000, and 2 % of the calls are throttled",
-        "What runs is followed as each answer comes; what was refused is asked again, and nothing is asked twice.",
+        "The same with 12,000 stopped ECS tasks, and 2 % of the calls are throttled",
+        "Running ECS tasks are followed with each answer. Refused calls are repeated; answered ones are not.",
         settings={
             "latency": {"*": 0.15},
             "pretend": {"duration": [200, 250], "exit_codes": {"0": 4, "3": 1}},
@@ -136,8 +141,8 @@ ROWS = (
     ),
     Row(
         "throttled-by-ec2",
-        "For a minute RunTask fails since EC2 throttles ECS, told as InvalidParameterException",
-        "It is taken for what passes: each launch tries again, at the cost of no attempt.",
+        "For a minute EC2 throttles ECS, and RunTask fails with an InvalidParameterException",
+        "The error is classified as temporary, and each launch is repeated. This uses up no attempt.",
         Expected(resumed=RESUMED, none_before=True),
         settings={
             "faults": [
@@ -150,7 +155,7 @@ ROWS = (
                 }
             ]
         },
-        steps=(Step(60, QUIET),),
+        steps=(Step(60, NO_FAULTS),),
         seconds=180,
     ),
 )
