@@ -15,14 +15,15 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What AWS's words mean and what to do about them: one table, by the shape of what AWS says.
+The table of what AWS's words mean, and what to do about them.
 
-A row is found by the leading word of what AWS says, which is an error code, a stop code, the reason of a failure or the
-type of a container's error, and where one word has several kinds by a whole phrase of AWS's. No row is found by a word
-that can stand in a name of a user's: of a role, a family, a container. Every phrase has therefore a space or a sign that
-no name has, and is looked for in what AWS itself says, never in what somebody gave to StopTask as its reason.
+A row is found by the leading word of what AWS says: an error code, a stop code, the reason of a failure or
+the type of a container's error. If a leading word has several meanings, a phrase tells them apart. No row may
+match a name that users choose, such as of a role, a family or a container. Every phrase therefore has a
+space, which no such name has. Phrases are searched in AWS's own words, never in the reason that a user gave
+to StopTask.
 
-Sources, besides those that stand at single rows:
+Sources, in addition to those at single rows:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
@@ -39,22 +40,22 @@ from airflow.executors.fargate.aws.verdict import Verdict
 
 #: The reason that ``airflow fargate stop`` gives to StopTask.
 STOPPED_BY_COMMAND = "Stopped with airflow fargate stop"
-#: The reason of an ECS task whose Spot capacity was taken back.
+#: The stopped reason of an ECS task whose Spot capacity was taken back.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 SPOT_INTERRUPTED = "Your Spot Task was interrupted"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What it means that AWS says something, and what to do about it."""
+    """A row of the table."""
 
-    #: The leading words of what AWS says, separated by spaces; empty for any.
+    #: The leading words that it fits, separated by spaces; empty for any.
     leading: str
-    #: What else it has in it, in any case of its letters; empty where the leading word is enough.
+    #: The phrase that it fits, regardless of case; empty if the leading word is enough.
     phrase: str
     meaning: str
     remedy: str
-    #: What to do with a launch for which nothing was started; None where that depends on the way it was said.
+    #: What to do with a launch for which nothing was started; None if that depends on the kind of answer.
     verdict: Verdict | None = None
 
 
@@ -64,13 +65,14 @@ _PULL = (
 )
 _START = "CannotStartContainerError CannotStartContainer CannotCreateContainerError ContainerRuntimeError"
 _INIT = "ResourceInitializationError"
-#: The leading words of a container's reason with which it never ran, whatever exit code stands beside it.
+#: The leading words of the reason of a container that never ran, whatever its exit code is.
 NEVER_STARTED = frozenset(
     f"{_PULL} {_INIT} CannotStartContainerError CannotStartContainer CannotCreateContainerError".split()
 )
 _DENIED = "AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation"
 _REFUSED = "InvalidParameterException ClientException"
-#: What tells of EC2's errors: RunTask, a failure, the end of an ECS task whose network interface could not be made.
+#: The leading words of EC2's errors: in RunTask, in a failure, or for an ECS task without a network
+#: interface.
 _WRAPPED = f"{_REFUSED} Error Unexpected"
 _RETRIES = "Give the Airflow task retries"
 _SUPPORT = "Give the Airflow task retries; if it comes again, ask AWS Support about the ECS task"
@@ -79,10 +81,11 @@ _ROUTE = "Check that the subnets reach it: a public IP in public subnets, a NAT 
 _NOTHING = "Nothing, if it passes; else see the AWS Health Dashboard"
 _CAPACITY = "Add capacity to the cluster"
 
-#: A row a line; the first one that fits is told.
+#: A row a line. The first row that fits is used.
 # fmt: off
 EXPLANATIONS = (
-    # Away for a while. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html has EC2's codes.
+    # Temporarily unavailable. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html has
+    # EC2's codes.
     Explanation("AGENT", "", "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
     Explanation("", 'encountered error "AGENT"', "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
     Explanation(_WRAPPED, ": RequestLimitExceeded", "EC2 throttles the calls that ECS makes in this account", _NOTHING, AWAY),
@@ -92,39 +95,39 @@ EXPLANATIONS = (
     Explanation(_WRAPPED, ": ServiceUnavailable", "EC2 is not available at the moment", _NOTHING, AWAY),
     Explanation(_WRAPPED, ": InternalFailure", "EC2 had an error of its own", _NOTHING, AWAY),
     Explanation(_WRAPPED, ": InternalError", "EC2 had an error of its own", _NOTHING, AWAY),
-    # Not EC2's word for it, but that of the services which share AWS's newer throttling: calls are to be fewer.
+    # Not EC2's words, but those of services with AWS's newer throttling.
     Explanation(_WRAPPED, ": Throttling", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
     Explanation(_WRAPPED, "Rate exceeded", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
 
-    # No capacity: there is none, a quota is used up, or no address is free.
+    # No capacity, a quota that is used up, or no free address.
     Explanation(_WRAPPED, ": InsufficientFreeAddressesInSubnet", "{subnet} has no free addresses", "Free some in it, or add other subnets to [fargate] subnets", NO_CAPACITY),
     Explanation(_WRAPPED, ": NetworkInterfaceLimitExceeded", "the account's quota of network interfaces is used up", "Ask AWS for a higher quota, or delete those that are not in use", NO_CAPACITY),
     Explanation("", "number of vCPUs", "the account's quota of Fargate vCPUs is used up", _QUOTA, NO_CAPACITY),
     Explanation("", "number of tasks you can run concurrently", "the account's quota of Fargate tasks is used up", _QUOTA, NO_CAPACITY),
     Explanation("", "configuration is above your limit", "the account's quota of Fargate vCPUs is smaller than the size of the ECS task", "Ask AWS for a higher quota, or give the task a smaller size", NO_CAPACITY),
-    Explanation("", "Tasks provisioning capacity limit exceeded", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
-    Explanation("", "in the PROVISIONING state", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
+    Explanation("", "Tasks provisioning capacity limit exceeded", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, if it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
+    Explanation("", "in the PROVISIONING state", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, if it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
     Explanation("", "Capacity is unavailable", "AWS has no capacity at the moment", "Add subnets in other Availability Zones", NO_CAPACITY),
     Explanation("", "EMPTY CAPACITY PROVIDER", "the capacity provider has no instances", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
     Explanation("", "NO ACTIVE INSTANCES", "the capacity provider has no instance that is active", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
     Explanation("", "No Container Instances were found", "the cluster has no instances to run the ECS task on", "Register instances with the cluster, or check [fargate] launch_type, capacity_provider_strategy and cluster", NO_CAPACITY),
-    Explanation("RESOURCE", "", "the instances of the cluster have no room for the ECS task", _CAPACITY, NO_CAPACITY),
+    Explanation("RESOURCE", "", "the instances of the cluster lack the resources for the ECS task", _CAPACITY, NO_CAPACITY),
 
-    # What the instances of a cluster lack for good.
+    # What the instances of a cluster lack permanently.
     Explanation("ATTRIBUTE", "", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
     Explanation("", "is missing an attribute required by your task", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
     Explanation("MemberOf", "placement constraint unsatisfied", "no container instance of the cluster meets the placement constraint", "Check placementConstraints of the request and of the task definition"),
     Explanation("LOCATION", "", "no container instance of the cluster is in the right Availability Zone", "Add capacity to the cluster in the Availability Zones of the subnets"),
     Explanation("INACTIVE", "", "the container instance has been deregistered", _CAPACITY),
-    Explanation("", "no container instance met all of its requirements", "the instances of the cluster have no room for the ECS task", _CAPACITY, NO_CAPACITY),
+    Explanation("", "no container instance met all of its requirements", "the instances of the cluster lack the resources for the ECS task", _CAPACITY, NO_CAPACITY),
 
     # Roles. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html
     Explanation("", "ECS Infrastructure Role", "ECS may not use the infrastructure role", "Check that the role exists, that its trust policy names ecs.amazonaws.com, and what it allows"),
     Explanation("", "assume the infrastructure role", "ECS may not use the infrastructure role", "Check that the role exists, that its trust policy names ecs.amazonaws.com, and what it allows"),
-    Explanation("", "service linked role", "the account does not have the role that ECS itself works with", "Make it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
+    Explanation("", "service linked role", "the account does not have the service-linked role of ECS", "Make it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
     Explanation("", "unable to assume the role", "ECS may not use a role of the task definition", "Check that the role exists, and that its trust policy names ecs-tasks.amazonaws.com"),
 
-    # The image. Each kind has its own remedy; access is the execution role's, never the scheduler's.
+    # The image. The execution role pulls it, not the scheduler's.
     Explanation(_PULL, ": AccessDeniedException", "the execution role may not pull the image", "Allow the execution role ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; the repository's policy must admit it, too"),
     Explanation(_PULL, "is not authorized to perform", "the execution role may not pull the image", "Allow the execution role ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; the repository's policy must admit it, too"),
     Explanation(_PULL, "403 Forbidden", "the registry refuses the image to the execution role", "Allow the execution role to pull it, or name credentials for the registry in repositoryCredentials; an endpoint's policy must admit it, too"),
@@ -147,10 +150,10 @@ EXPLANATIONS = (
     Explanation(_PULL, "manifest unknown", "there is no such image", "Check its name and its tag in the task definition"),
     Explanation(_PULL, "does not exist", "there is no such image", "Check its name and its tag in the task definition"),
     Explanation(_PULL, "The task can't find the image", "there is no such image", "Check its name and its tag in the task definition"),
-    Explanation(_PULL, "invalid reference format", "the image's name is not one", "Correct it in the task definition"),
+    Explanation(_PULL, "invalid reference format", "the image's name is not valid", "Correct it in the task definition"),
     Explanation(_PULL, "", "the image could not be pulled", "Check the image's name and tag, the execution role's permissions on the registry, and that the subnets reach it (public IP, NAT gateway or VPC endpoints)"),
 
-    # What ECS makes ready before a container starts.
+    # What ECS prepares before a container starts.
     Explanation(f"{_START} {_INIT}", "executable file not found", "the entry point or the command of the image is not there", "Check the entry point of the image and of the task definition, and what is on its PATH"),
     Explanation(_START, "no such file or directory", "the entry point or the command of the image is not there", "Check the entry point of the image and of the task definition"),
     Explanation(_START, "permission denied", "the entry point of the image may not be executed", "Make it executable in the image"),
@@ -169,7 +172,7 @@ EXPLANATIONS = (
     Explanation(_INIT, "configure ENI", "the network interface could not be made ready", _RETRIES + "; if it comes again, check that the VPC resolves DNS names"),
     Explanation(_INIT, "", "Fargate could not prepare the ECS task", "Check the execution role, the secrets and log group that the task definition names, and that the subnets reach those services"),
 
-    # The network interface. What comes back from EC2 at first.
+    # The network interface. Errors of EC2 come first.
     Explanation(_WRAPPED, ": InvalidSubnetID.NotFound", "{subnet} does not exist in this Region and account", "Check [fargate] subnets and region, and the networkConfiguration of the task and its queue"),
     Explanation(_WRAPPED, ": InvalidGroup.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
     Explanation(_WRAPPED, ": InvalidSecurityGroupID.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
@@ -183,7 +186,7 @@ EXPLANATIONS = (
     Explanation("CannotStopContainerError", "", "the container could not be stopped", _SUPPORT),
     Explanation("CannotInspectContainerError", "", "AWS cannot tell how the container ended", "Read the last lines of its log"),
 
-    # The permissions of the scheduler, which makes the call.
+    # The permissions of the scheduler's role, which makes the calls.
     Explanation(_DENIED, "perform: ecs:TagResource", "the scheduler's role may not tag ECS tasks", "Allow ecs:TagResource on the tasks of the cluster, or set [fargate] tag_tasks = False and leave tags empty"),
     Explanation(_DENIED, "perform: ecs:RunTask", "the scheduler's role may not launch this task definition", "Allow ecs:RunTask on the task definition"),
     Explanation(_DENIED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
@@ -208,7 +211,7 @@ EXPLANATIONS = (
     Explanation("PlatformTaskDefinitionIncompatibilityException", "", "the platform version does not offer what the task definition asks for", "Check [fargate] platform_version"),
     Explanation("UnsupportedFeatureException", "", "this Region does not offer what the request asks for", "See the request with airflow fargate render"),
 
-    # Why AWS stopped it, where nothing above says more.
+    # Why AWS stopped the ECS task, if nothing above says more.
     Explanation("", "ECS is performing maintenance on the underlying infrastructure", "AWS maintained the host of the ECS task", _RETRIES),
     Explanation("SpotInterruption SpotInterruptionError", "", "the Spot capacity was taken back, or there was none", "Give the Airflow task retries, or use on-demand capacity", NO_CAPACITY),
     Explanation("", SPOT_INTERRUPTED, "the Spot capacity was taken back, or there was none", "Give the Airflow task retries, or use on-demand capacity", NO_CAPACITY),
@@ -224,7 +227,8 @@ EXPLANATIONS = (
 )
 # fmt: on
 
-#: What an exit code says of a command, as shells and container runtimes have it: above 128 a signal's number.
+#: Meaning and remedy by exit code, as shells and container runtimes use them: above 128, a signal's number
+#: plus 128.
 EXIT_CODES = {
     126: ("the command could not be executed", "Check that the image's entry point may be executed"),
     127: (
@@ -233,12 +237,12 @@ EXIT_CODES = {
     ),
     137: (
         "it was killed (SIGKILL)",
-        "Look whether it needs more memory, or longer to end after SIGTERM than stopTimeout gives it",
+        "Check whether it needs more memory, or more time to end after SIGTERM than its stopTimeout",
     ),
     139: ("it crashed (SIGSEGV)", "Look for a native library that does not suit the image"),
     143: (
         "it was told to end (SIGTERM)",
-        "See the exit codes of the other containers: where one that is essential ends, ECS ends all",
+        "See the exit codes of the other containers: if an essential one ends, ECS ends all",
     ),
 }
 ANY_EXIT = "its command failed", "Read the container's last lines in the task's event log, or all of its log"

@@ -21,11 +21,11 @@ from __future__ import annotations
 import pytest
 
 from airflow.executors.fargate.aws.arns import (
-    container_link,
+    ecs_task_id,
+    ecs_task_link,
     launched,
     log_link,
     region,
-    task_id,
     whereabouts,
 )
 
@@ -77,9 +77,9 @@ PAGE = "/ecs/v2/clusters/{cluster}/tasks/{id}/configuration?region={region}"
 )
 def test_a_container_has_its_page(arn, cluster, link):
     """In each partition's own console, in the container's Region; without a console there is no link."""
-    assert container_link(arn, cluster) == link
+    assert ecs_task_link(arn, cluster) == link
     assert whereabouts(arn, cluster) == (
-        f"Container {task_id(arn)}: {link}" if link else f"Container {task_id(arn)}."
+        f"ECS task {ecs_task_id(arn)}: {link}" if link else f"ECS task {ecs_task_id(arn)}."
     )
 
 
@@ -106,10 +106,12 @@ def test_a_log_has_its_page():
     assert log_link("arn:aws-iso:ecs:x:1:task/a/b", "x", "group", "stream") is None
 
 
-@pytest.mark.parametrize(("attempt", "begin"), [(1, "Launched in"), (2, "Attempt 2: launched in")])
+@pytest.mark.parametrize(
+    ("attempt", "begin"), [(1, "Launched ECS task"), (2, "Attempt 2: launched ECS task")]
+)
 def test_a_launch_is_told_with_its_container(attempt, begin):
     """The link comes last, so that nothing that follows becomes part of it."""
     arn = f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}"
     told = launched(arn, "airflow", attempt)
     assert told.startswith(begin)
-    assert told.endswith(f"Container {ID}: {container_link(arn)}")
+    assert told.endswith(f"ECS task {ID}: {ecs_task_link(arn)}")

@@ -32,7 +32,7 @@ from airflow.executors.fargate.logs.cloudwatch import (
     LogReader,
     LogRefused,
     Stream,
-    stream_of,
+    find_stream,
     without_tokens,
 )
 
@@ -70,14 +70,17 @@ class TestStream:
     )
     def test_is_what_the_definition_says(self, log, stream):
         """Group, Region and prefix are the log driver's options; the Region can be left out where it is the task's."""
-        assert stream_of(log, "airflow", ARN) == stream
+        assert find_stream(log, "airflow", ARN) == stream
 
     @pytest.mark.parametrize(
         ("log", "says"),
         [
             (None, "gives container airflow no log; give it a logConfiguration with awslogs"),
             ({}, "gives container airflow no log"),
-            ({"logDriver": "awsfirelens", "options": OPTIONS}, "logs through awsfirelens; only what awslogs"),
+            (
+                {"logDriver": "awsfirelens", "options": OPTIONS},
+                "logs through awsfirelens; only logs of the driver awslogs",
+            ),
             ({"logDriver": "splunk"}, "logs through splunk"),
             ({"logDriver": "awslogs"}, "has no awslogs-group"),
             (awslogs(group=None), "has no awslogs-group"),
@@ -87,7 +90,7 @@ class TestStream:
     def test_is_none_where_the_log_goes_elsewhere(self, log, says):
         """Where the lines are not in CloudWatch, or nobody can tell where, the reason says so and what to do."""
         with pytest.raises(LogError, match=says):
-            stream_of(log, "airflow", ARN)
+            find_stream(log, "airflow", ARN)
 
 
 @pytest.fixture

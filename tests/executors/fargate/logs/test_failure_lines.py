@@ -183,7 +183,7 @@ class TestManyAtOnce:
         served = [launch for launch in launches if told(fleet, launch)]
         assert MAX_WAITING <= len(served) <= MAX_WAITING + 50
         assert fleet.fleet._last_lines._due == []
-        assert len([r for r in caplog.records if "others go without" in r.getMessage()]) == 1
+        assert len([r for r in caplog.records if "others get no last lines" in r.getMessage()]) == 1
 
 
 class TestWhatCannotBeRead:

@@ -26,7 +26,7 @@ from botocore.exceptions import NoCredentialsError
 
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.logs.cloudwatch import LogReader
-from airflow.executors.fargate.logs.live import LAST_LINES, MAX_CONTAINERS, MAX_PAGES, PATIENCE, RunningLog
+from airflow.executors.fargate.logs.live import LAST_LINES, MAX_ECS_TASKS, MAX_PAGES, PATIENCE, RunningLog
 
 ID = "0123456789abcdef0123456789abcdef"
 ARN = f"arn:aws:ecs:eu-west-1:123456789012:task/fleet/{ID}"
@@ -62,7 +62,7 @@ class Bed:
             mask=lambda text: text.replace("hunter2", "***"),
             structured=structured,
             clock=clock,
-            attend=lambda function, patience: function(),
+            run=lambda function, patience: function(),
         )
 
     def read(self, arn=ARN):
@@ -93,7 +93,7 @@ def test_the_lines_of_all_pages_are_shown(bed):
         sources, lines = bed.read()
         assert [line.partition("] ")[2] for line in lines] == [f"line {number}" for number in range(25)]
     assert bed.asked == [("eu-west-1", "fleet", ARN)]
-    assert sources[0].startswith(f"Container {ID}: https://eu-west-1.console.aws.amazon.com/")
+    assert sources[0].startswith(f"ECS task {ID}: https://eu-west-1.console.aws.amazon.com/")
     assert sources[1].startswith(f"CloudWatch log group {GROUP}, stream {STREAM}: https://")
 
 
@@ -101,7 +101,7 @@ def test_a_driver_that_leaves_out_lines_is_told_of(bed):
     """Where the driver does not let the container wait, lines can be missing."""
     bed.log["options"] = {**OPTIONS, "mode": "non-blocking"}
     bed.cloud.write(GROUP, STREAM, "line")
-    assert "may leave out lines" in bed.read()[0][1]
+    assert "may drop lines" in bed.read()[0][1]
 
 
 def test_a_secret_of_several_lines_is_not_shown(bed):
@@ -132,7 +132,7 @@ def test_before_the_container_is_known_the_reason_is_told(bed, external_id):
     """From 3.2 on Airflow has an id of its own before the ARN is stored; AWS is not asked then."""
     sources, lines = bed.read(external_id)
     assert sources
-    assert "not stored yet which container" in lines[0]
+    assert "not stored yet which ECS task" in lines[0]
     assert bed.asked == []
 
 
@@ -140,8 +140,8 @@ def test_before_the_container_is_known_the_reason_is_told(bed, external_id):
     ("change", "says"),
     [
         (lambda bed: bed.task.update(lastStatus="PENDING"), "has not started yet (PENDING)"),
-        (lambda bed: setattr(bed, "task", None), "AWS does not know the container"),
-        (lambda bed: bed.task.update(overrides={}), "does not say which launch it is for"),
+        (lambda bed: setattr(bed, "task", None), "AWS does not know the ECS task"),
+        (lambda bed: bed.task.update(overrides={}), "was not launched by this executor"),
         (lambda bed: setattr(bed, "log", None), "gives container main no log"),
         (lambda bed: setattr(bed, "log", {"logDriver": "awsfirelens"}), "logs through awsfirelens"),
         (lambda bed: None, "there is no log stream ecs/main/"),
@@ -165,7 +165,7 @@ def test_where_no_line_can_be_shown_the_reason_is(bed, change, says):
     """Where the lines would be, since Airflow folds the sources away; and the container is named all the same."""
     change(bed)
     sources, lines = bed.read()
-    assert sources[0].startswith(f"Container {ID}: ")
+    assert sources[0].startswith(f"ECS task {ID}: ")
     (line,) = lines
     assert line.startswith("The container's log cannot be shown: ")
     assert says in line
@@ -240,7 +240,7 @@ def test_after_five_seconds_what_there_is_is_shown(bed):
     assert len(lines) == 21
     assert (
         lines[-1]
-        == "The container's log cannot be shown further: AWS has not told all of it within 4.5 seconds."
+        == "The container's log cannot be shown further: AWS has not sent all of it within 4.5 seconds."
     )
 
 
@@ -249,12 +249,12 @@ def test_a_call_that_hangs_is_not_waited_for(fakes, clock):
     bed, hangs = Bed(fakes, clock), threading.Event()
     waited = []
 
-    def attend(function, patience):
+    def run(function, patience):
         thread = threading.Thread(target=function, daemon=True)
         thread.start()
         waited.append(patience)
 
-    bed.log_of._attend = attend
+    bed.log_of._run = run
     bed.cloud.get_log_events = lambda **_: hangs.wait(20) and {}
     try:
         sources, lines = bed.read()
@@ -266,9 +266,9 @@ def test_a_call_that_hangs_is_not_waited_for(fakes, clock):
 
 def test_no_more_than_so_many_containers_are_remembered(bed):
     """An API server lives long, and containers do not."""
-    for number in range(2 * MAX_CONTAINERS):
+    for number in range(2 * MAX_ECS_TASKS):
         bed.read(f"{ARN[:-8]}{number:08}")
-    assert len(bed.log_of._streams) <= MAX_CONTAINERS
+    assert len(bed.log_of._streams) <= MAX_ECS_TASKS
 
 
 SUPERVISOR = json.dumps({"timestamp": "2024-01-01T00:00:00Z", "level": "info", "event": "Task started"})
