@@ -252,7 +252,7 @@ class TestCredentials:
         ("error", "names_role", "expected"), WITHOUT_CREDENTIALS, ids=lambda v: type(v).__name__
     )
     def test_error_of_a_call_for_credentials(self, error, names_role, expected):
-        """Whatever its code is, nothing was sent to ECS. The reason has the call, its error, the role and the remedy."""
+        """Nothing was sent to ECS, whatever its code is. The reason has the call, its error and the remedy."""
         for endpoint_url in (None, ECS, "http://127.0.0.1:5000"):
             outcome = classify(error, endpoint_url, role=ROLE)
             assert outcome.verdict is Verdict.CREDENTIALS
@@ -278,7 +278,7 @@ class TestCredentials:
         ],
     )
     def test_connection_to_another_host_is_for_credentials(self, url, endpoint_url, verdict):
-        """A failed connection to the call's own host, which may be a custom endpoint, is an unknown outcome."""
+        """A failed connection to the call's own host, such as a custom endpoint, is an unknown outcome."""
         for kind in (exceptions.EndpointConnectionError, exceptions.ReadTimeoutError):
             assert classify(kind(endpoint_url=url), endpoint_url).verdict is verdict
 
@@ -322,7 +322,7 @@ class TestCredentials:
 class TestAssumedRole:
     @pytest.fixture
     def profile(self, tmp_path, monkeypatch):
-        """Configure a default profile and another one, each with a role; return a function that sets variables."""
+        """Configure two profiles with roles, and return a function that sets environment variables."""
         for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "AWS_DEFAULT_PROFILE"):
             monkeypatch.delenv(name, raising=False)
         file = tmp_path / "config"

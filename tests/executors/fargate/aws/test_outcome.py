@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Answers to RunTask and ECS tasks are classified; tests/properties/test_outcomes.py does so for any shape of answer."""
+"""Answers to RunTask and ECS tasks are classified; tests/properties/test_outcomes.py has malformed ones."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ STOP_CODES = [
 
 
 def task(status="STOPPED", *, code=None, why=None, started=False, others=(), members=None, **container):
-    """Return an ECS task with the main container ``airflow``, and other containers, as DescribeTasks returns it."""
+    """Return an ECS task of DescribeTasks with the main container ``airflow`` and other containers."""
     made = {"taskArn": ARN, "lastStatus": status, "stopCode": code, "stoppedReason": why}
     made |= {
         "startedAt": 1000.0 if started else None,
@@ -77,7 +77,7 @@ class TestRunTask:
         ],
     )
     def test_failure(self, reason, detail, verdict):
-        """With a failure, nothing was started. A reason that passes uses up no attempt; any other uses up one."""
+        """Nothing was started. A temporary reason uses up no attempt; any other uses up one."""
         failure = {"arn": ARN, "reason": reason, "detail": detail}
         outcome = classify_run_task(Answer.parse({"tasks": [], "failures": [failure]}))
         assert (outcome.verdict, outcome.arn) == (verdict, None)
@@ -287,7 +287,7 @@ class TestNeverStarted:
         ],
     )
     def test_verdict(self, code, why, verdict):
-        """Nothing of the user's ran, so another attempt may follow; without capacity, the same attempt is made later."""
+        """No user code ran, so another attempt may follow. Without capacity, the same one is made later."""
         outcome = classify(code=code, why=why)
         assert (outcome.verdict, outcome.started) == (verdict, False)
         assert "never started" in outcome.reason

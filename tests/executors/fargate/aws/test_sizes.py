@@ -36,12 +36,12 @@ class TestTable:
         ],
     )
     def test_has_the_ranges_of_aws(self, cpu, least, step, most):
-        """AWS says from, to and in steps of; neither end is left out."""
+        """AWS documents them with least, most and step; both ends are included."""
         assert list(SIZES[cpu]) == list(range(least, most + step, step))
         assert most in SIZES[cpu]
 
     def test_has_the_single_sizes_of_aws(self):
-        """The least and the most CPU have no ranges."""
+        """The smallest and the largest CPU have no ranges."""
         assert list(SIZES[256]) == [512, 1024, 2048]
         assert list(SIZES[32768]) == [61440, 122880, 249856]
         assert len(SIZES) == 8
@@ -64,13 +64,13 @@ class TestTable:
         (None, None),
     ],
 )
-def test_what_fargate_has_is_no_mistake(cpu, memory):
-    """Pairs of the table, in AWS's units and in the larger ones; what only the task definition has nobody knows."""
+def test_valid_sizes(cpu, memory):
+    """They can be in both units. A missing member may be in the task definition."""
     assert mistake(cpu, memory) is None
 
 
 @pytest.mark.parametrize(
-    ("cpu", "memory", "told"),
+    ("cpu", "memory", "expected"),
     [
         (
             "1024",
@@ -102,14 +102,14 @@ def test_what_fargate_has_is_no_mistake(cpu, memory):
         ("²", None, "cpu is not a size"),
     ],
 )
-def test_what_fargate_has_not_is_told_with_the_nearest_that_has_it(cpu, memory, told):
-    """A pair is refused as a pair; of one that stands alone, what occurs in no pair; nothing smaller is named."""
-    said = mistake(cpu, memory)
-    assert said is not None
-    assert told in said
-    assert len(said) < 200
+def test_invalid_sizes(cpu, memory, expected):
+    """The message names the nearest sizes that are not smaller."""
+    message = mistake(cpu, memory)
+    assert message is not None
+    assert expected in message
+    assert len(message) < 200
 
 
-def test_what_is_no_size_is_not_shown():
-    """It can be a password that went to the wrong place."""
+def test_value_that_is_not_a_size_is_not_shown():
+    """It may be a password in the wrong place."""
     assert "hunter2" not in str(mistake("hunter2", "hunter2"))

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""AWS's words have the same meaning in each kind of answer, and an explanation. Names of users are ignored."""
+"""AWS's words mean the same in each kind of answer, and have explanations. Names of users have none."""
 
 from __future__ import annotations
 
@@ -391,7 +391,7 @@ class TestExplanations:
             assert remedy in after
 
     def test_no_row_matches_a_name(self):
-        """A phrase has a space, which names of ECS and IAM do not have. Without a phrase, there is a leading word."""
+        """A phrase has a space, which names of ECS and IAM do not have. A row without one has a leading word."""
         assert [row for row in EXPLANATIONS if not (row.leading or row.phrase)] == []
         assert [row for row in EXPLANATIONS if row.phrase and " " not in row.phrase] == []
 
