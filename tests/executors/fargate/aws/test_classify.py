@@ -252,7 +252,7 @@ class TestCredentials:
         ("error", "names_role", "expected"), WITHOUT_CREDENTIALS, ids=lambda v: type(v).__name__
     )
     def test_error_of_a_call_for_credentials(self, error, names_role, expected):
-        """Nothing was sent to ECS, whatever its code is. The reason has the call, its error and the remedy."""
+        """Nothing was sent to ECS, whatever its code is. The reason has the call, error and remedy."""
         for endpoint_url in (None, ECS, "http://127.0.0.1:5000"):
             outcome = classify(error, endpoint_url, role=ROLE)
             assert outcome.verdict is Verdict.CREDENTIALS

@@ -101,7 +101,7 @@ class TestCalls:
         assert real.list_stopped("fleet", "airflow") == Page(("1",))
 
     def test_list_stopped_leaves_out_started_by_if_aws_refuses_two_filters(self, real, stub):
-        """The documentation forbids two filters. They are tried once; then all stopped ECS tasks are listed."""
+        """Two filters, which the documentation forbids, are tried once; then all stopped ones are listed."""
         stub.add_client_error("list_tasks", "InvalidParameterException", "only one filter")
         asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1"], "nextToken": "n"}, asked)

@@ -391,7 +391,7 @@ class TestExplanations:
             assert remedy in after
 
     def test_no_row_matches_a_name(self):
-        """A phrase has a space, which names of ECS and IAM do not have. A row without one has a leading word."""
+        """A phrase has a space, which no name in ECS or IAM has. A row without one has a leading word."""
         assert [row for row in EXPLANATIONS if not (row.leading or row.phrase)] == []
         assert [row for row in EXPLANATIONS if row.phrase and " " not in row.phrase] == []
 
