@@ -95,7 +95,7 @@ GUARDS = (
         (
             Edit(
                 "fargate/aws/outcome.py",
-                "verdict = verdict_of(said) or Verdict.LAUNCH_AGAIN",
+                "verdict = verdict_of(statements) or Verdict.LAUNCH_AGAIN",
                 "verdict = Verdict.LAUNCH_AGAIN",
             ),
         ),
@@ -137,7 +137,7 @@ GUARDS = (
         (
             Edit(
                 "fargate/aws/outcome.py",
-                "verdict = Verdict.FAILED if by_somebody else _where_nothing_started(said)",
+                "verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)",
                 "verdict = Verdict.LAUNCH_AGAIN",
             ),
         ),

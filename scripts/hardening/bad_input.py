@@ -233,7 +233,7 @@ WISHES = rows(
         "{'overrides': {'memory': '2 GB', 'cpus': '1'}}": f'{_AWS}Unknown parameter in overrides: "cpus", must be one of: …. {_CORRECT_TASK}',
         "{'overrides': {'cpu': '1 vCPU', 'memory': '16 GB'}}": f"{_AWS}overrides: Fargate has no cpu of '1 vCPU' with a memory of '16 GB'; the nearest with as much are 2048 CPU units with 16384 MiB and 4096 CPU units with 16384 MiB. {_CORRECT_TASK}",
         "{'overrides': {'cpu': '1000'}}": f"{_AWS}overrides: Fargate has no cpu of '1000'; the nearest with as much are 1024 and 2048 CPU units. {_CORRECT_TASK}",
-        "{'overrides': {'memory': 'much'}}": f"{_AWS}overrides: memory is no size: write MiB such as 2048, or 2 GB. {_CORRECT_TASK}",
+        "{'overrides': {'memory': 'much'}}": f"{_AWS}overrides: memory is not a size: write MiB such as 2048, or 2 GB. {_CORRECT_TASK}",
         "{'overrides': {'ephemeralStorage': {'sizeInGiB': 20}}}": f"{_AWS}overrides.ephemeralStorage.sizeInGiB is not in 21 to 200. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': {'name': 'airflow'}}}": f"executor_config does not fit the request: containerOverrides is once a list and once a dict. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': ['airflow']}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[1], valid types: <class 'dict'>. {_CORRECT_TASK}",

@@ -63,7 +63,7 @@ def test_a_log_is_shown_while_its_task_runs(deployment, api):
     assert lines
     plain = [line for line in lines if line.strip() and "token" not in line and not line.startswith("{")]
     assert [line for line in plain[:5] if line not in log] == []
-    assert f"Container {launch.container}: https://us-east-1.console.aws.amazon.com/" in log
+    assert f"ECS task {launch.container}: https://us-east-1.console.aws.amazon.com/" in log
     assert "eyJ" not in log
     run.follow(timeout=180)
     assert run.result().problems() == []
@@ -87,10 +87,10 @@ def test_a_container_that_dies_before_airflow_logs_is_not_mute(deployment, api):
         ("never_begins", 1)
     }
     assert list(texts) == ["fargate launch", "fargate failure", "fargate log"]
-    assert texts["fargate launch"].startswith("Launched in a container of its own.")
+    assert texts["fargate launch"].startswith(f"Launched ECS task {launch.container}: ")
     failure = texts["fargate failure"]
     assert failure.startswith("Container airflow exited with code 1. Its command failed (AWS: ")
-    link = f"Container {launch.container}: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/airflow/tasks/"
+    link = f"ECS task {launch.container}: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/airflow/tasks/"
     assert f"{link}{launch.container}/" in failure
     assert failure.endswith("?region=us-east-1")
     assert texts["fargate log"].startswith(f"Last lines of container airflow ({launch.container}):\n")

@@ -14,4 +14,4 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the executor knows of AWS: its clients, its calls, and what the answers mean."""
+"""What the executor knows of AWS: clients, calls, and what the answers mean."""

@@ -15,10 +15,11 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-AWS's answers, parsed where they come in: what the fleet reads of them, typed.
+AWS's answers, parsed into types that hold what the fleet reads.
 
-Whatever comes in, nothing raises but :class:`MalformedAnswer`. A member that is missing or of another type than AWS's is
-empty; an item that is none is left out and counted, so that one malformed item harms no other.
+Nothing here raises except :class:`MalformedAnswer`. A member that is missing, or has another type than AWS
+documents, is read as empty. An item that is not an ECS task or a failure is left out and counted, so it
+affects no other item.
 https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 """
 
@@ -33,28 +34,28 @@ from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.launch import Identity, identity_override
 
-#: The end of the year 9999, the last one that Python knows, in seconds since the epoch.
+#: The end of the year 9999, the last year of Python's ``datetime``, in seconds since the epoch.
 END_OF_TIME = 253_402_300_800
 
 
 class MalformedAnswer(FargateError):
-    """What came with HTTP status 200 is no answer to the call that was made."""
+    """A response with HTTP status 200 is not an answer to the call."""
 
 
 @dataclass(frozen=True)
 class Container:
-    """One container of an ECS task; an empty text where AWS does not say."""
+    """One container of an ECS task. A text is empty if AWS does not send it."""
 
     name: str
     last_status: str = ""
-    #: None where the container has not ended, never started, or could not be inspected.
+    #: None if the container has not ended, never started, or could not be inspected.
     exit_code: int | None = None
     reason: str = ""
 
 
 @dataclass(frozen=True)
 class EcsTask:
-    """What RunTask or DescribeTasks has told of an ECS task; an empty text where AWS does not say."""
+    """An ECS task as RunTask or DescribeTasks returns it. A text is empty if AWS does not send it."""
 
     arn: str
     cluster: str = ""
@@ -62,32 +63,32 @@ class EcsTask:
     started_by: str = ""
     stop_code: str = ""
     stopped_reason: str = ""
-    #: Whether AWS names a time of its start.
+    #: Whether AWS sends a start time.
     has_started: bool = False
-    #: When its containers ended, seconds since the epoch by AWS's clock; None where AWS does not say.
+    #: When the containers ended, in seconds since the epoch by AWS's clock; None if AWS does not send it.
     ended_at: float | None = None
     task_definition: str = ""
     containers: tuple[Container, ...] = ()
-    #: The text of the identity that a container carries, and that container's name.
+    #: The text of the identity in the overrides, and the name of the container that has it.
     identity_override: tuple[Any, Any] | None = None
 
     @property
     def cluster_name(self) -> str:
-        """The name of its cluster, however that is spelled."""
+        """The name of the cluster, even if ``cluster`` is an ARN or empty."""
         return cluster_name(self.arn, self.cluster)
 
     @property
     def identity(self) -> Identity | None:
-        """The launch that it is for; None where it carries no identity of ours."""
+        """The identity of the launch; None if this executor did not launch the ECS task."""
         return None if self.identity_override is None else Identity.parse(*self.identity_override)
 
     def container(self, name: str) -> Container:
-        """Return the container of that name; one of which nothing is known where there is none."""
+        """Return the container with that name, or an empty one if there is none."""
         return next((one for one in self.containers if one.name == name), Container(name))
 
     @classmethod
     def parse(cls, value: Any) -> EcsTask | None:
-        """Return the ECS task that a member of an answer describes; None where it names no ARN."""
+        """Return the ECS task that a member of an answer describes; None if it has no ARN."""
         task = mapping(value)
         arn = task.get("taskArn")
         if not isinstance(arn, str) or not arn:
@@ -100,7 +101,7 @@ class EcsTask:
             stop_code=_string(task.get("stopCode")),
             stopped_reason=text(task.get("stoppedReason")),
             has_started=bool(task.get("startedAt")),
-            ended_at=epoch(task.get("executionStoppedAt")),
+            ended_at=_epoch(task.get("executionStoppedAt")),
             task_definition=_string(task.get("taskDefinitionArn")),
             containers=tuple(
                 _container(one) for one in sequence(task.get("containers")) if isinstance(one, Mapping)
@@ -111,7 +112,7 @@ class EcsTask:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why AWS has done nothing for one ECS task, or knows nothing of it."""
+    """The reason why RunTask started nothing, or why DescribeTasks does not return an ECS task."""
 
     arn: str
     reason: str
@@ -124,45 +125,46 @@ class Answer:
 
     tasks: tuple[EcsTask, ...] = ()
     failures: tuple[Failure, ...] = ()
-    #: How many items were left out since they were no ECS task or failure.
+    #: How many items were left out because they are not an ECS task or a failure.
     malformed: int = 0
 
     @property
     def missing(self) -> set[str]:
-        """The ARNs that AWS says it does not know."""
+        """The ARNs of the failures: ECS tasks that AWS does not know."""
         return {failure.arn for failure in self.failures}
 
     @classmethod
     def parse(cls, response: Any) -> Answer:
         """
-        Return what a response says.
+        Parse a response.
 
-        :raises MalformedAnswer: where it lists neither ECS tasks nor failures.
+        :raises MalformedAnswer: if it lists neither ECS tasks nor failures.
         """
-        told = mapping(response)
-        listed = told.get("tasks", ()), told.get("failures", ())
-        if not told.keys() & {"tasks", "failures"} or not isinstance(listed[0] or (), (list, tuple)):
+        answer = mapping(response)
+        tasks = answer.get("tasks") or ()
+        if not answer.keys() & {"tasks", "failures"} or not isinstance(tasks, (list, tuple)):
             raise MalformedAnswer("AWS answered with neither an ECS task nor a failure")
-        items, refusals = map(sequence, listed)
-        tasks = tuple(filter(None, map(EcsTask.parse, items)))
-        failures = tuple(_failure(one) for one in refusals if isinstance(one, Mapping))
-        return cls(tasks, failures, len(items) - len(tasks) + len(refusals) - len(failures))
+        failures = sequence(answer.get("failures"))
+        parsed_tasks = tuple(filter(None, map(EcsTask.parse, tasks)))
+        parsed_failures = tuple(_failure(one) for one in failures if isinstance(one, Mapping))
+        malformed = len(tasks) - len(parsed_tasks) + len(failures) - len(parsed_failures)
+        return cls(parsed_tasks, parsed_failures, malformed)
 
 
 @dataclass(frozen=True)
 class Page:
-    """A page of a list of ECS tasks."""
+    """A page of ListTasks."""
 
     arns: tuple[str, ...] = ()
-    #: What asks for the next page; None where this is the last one.
+    #: The token to request the next page with; None on the last page.
     next_token: str | None = None
 
     @classmethod
     def parse(cls, response: Any) -> Page:
         """
-        Return what a response of ListTasks says.
+        Parse a response of ListTasks.
 
-        :raises MalformedAnswer: where it is none.
+        :raises MalformedAnswer: if it is not an object.
         """
         if not isinstance(response, Mapping):
             raise MalformedAnswer("AWS answered with no list of ECS tasks")
@@ -170,12 +172,35 @@ class Page:
         return cls(arns, _string(response.get("nextToken")) or None)
 
 
+def mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping unchanged, and an empty one for any other value."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def sequence(value: Any) -> list[Any] | tuple[Any, ...]:
+    """Return a list or a tuple unchanged, and an empty tuple for any other value."""
+    return value if isinstance(value, (list, tuple)) else ()
+
+
+def text(value: Any) -> str:
+    """Return ``str(value)``: an empty text for None, and the name of the type if ``str`` raises."""
+    try:
+        return "" if value is None else str(value)
+    except Exception:
+        return f"({type(value).__name__})"
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""
+
+
 def _container(container: Mapping[str, Any]) -> Container:
     code = container.get("exitCode")
     return Container(
         text(container.get("name")),
         _string(container.get("lastStatus")),
-        code if is_number(code) else None,
+        # In Python, True and False are integers.
+        code if isinstance(code, int) and not isinstance(code, bool) else None,
         text(container.get("reason")),
     )
 
@@ -184,41 +209,11 @@ def _failure(failure: Mapping[str, Any]) -> Failure:
     return Failure(_string(failure.get("arn")), text(failure.get("reason")), text(failure.get("detail")))
 
 
-def _string(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-# The values, any of which may be missing or be something else; whatever comes in, none raises.
-
-
-def mapping(value: Any) -> Mapping[str, Any]:
-    """Return a mapping as it is, and an empty one for anything else."""
-    return value if isinstance(value, Mapping) else {}
-
-
-def sequence(value: Any) -> list[Any] | tuple[Any, ...]:
-    """Return a list or a tuple as it is, and an empty one for anything else."""
-    return value if isinstance(value, (list, tuple)) else ()
-
-
-def is_number(value: Any) -> bool:
-    """Tell whether this is a whole number; True and False are none, though Python thinks so."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def text(value: Any) -> str:
-    """Return the text of anything, also of what cannot tell its own; an empty one for None."""
-    try:
-        return "" if value is None else str(value)
-    except Exception:
-        return f"({type(value).__name__})"
-
-
-def epoch(moment: Any) -> float | None:
-    """Return a moment in seconds since the epoch; AWS sends it so, and botocore may have made a datetime of it."""
+def _epoch(moment: Any) -> float | None:
+    """Return a time, a number or a datetime of botocore's, in seconds since the epoch; None if it is not one."""
     try:
         seconds = moment.timestamp() if isinstance(moment, datetime) else moment
-    except (OverflowError, ValueError, OSError):  # The first and the last days that Python knows have none.
+    except (OverflowError, ValueError, OSError):  # The first and last days of datetime have no timestamp.
         return None
-    # A number beyond that is none of seconds; nor can a metric be made of it.
+    # A number out of this range is not a time in seconds, and no metric can be made of it.
     return float(seconds) if isinstance(seconds, (int, float)) and 0 <= seconds < END_OF_TIME else None

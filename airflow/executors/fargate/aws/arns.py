@@ -14,14 +14,14 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Where a container and its log are to be seen in the AWS console; made of names alone, nothing is asked."""
+"""Reads ARNs of ECS tasks, and makes links to the AWS console from names alone. Nothing is requested."""
 
 from __future__ import annotations
 
 import re
 from urllib.parse import quote
 
-#: A task's ARN; an old one, from before 2018, does not name the cluster.
+#: The ARN of an ECS task. The format before 2018 does not contain the cluster.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html
 TASK_ARN = re.compile(
     r"arn:(?P<partition>[^:/\s]+):ecs:(?P<region>[^:/\s]+):[^:/\s]*:task/(?:(?P<cluster>[^/\s]+)/)?(?P<id>[^/\s]+)"
@@ -35,78 +35,77 @@ CONSOLES = {
 }
 
 
-def task_id(arn: str) -> str:
-    """Return the id of an ECS task, which is how people name a container; of what is no ARN, all of it."""
+def ecs_task_id(arn: str) -> str:
+    """Return the id of an ECS task: what follows the last slash of its ARN."""
     return arn.rpartition("/")[2]
 
 
 def region(arn: str) -> str | None:
-    """Return the Region in the ARN of an ECS task; None of what is none."""
-    known = TASK_ARN.fullmatch(arn)
-    return known["region"] if known else None
+    """Return the Region in the ARN of an ECS task; None if it is not such an ARN."""
+    parts = TASK_ARN.fullmatch(arn)
+    return parts["region"] if parts else None
 
 
 def cluster_name(arn: str, cluster: str = "") -> str:
     """
-    Return the name of an ECS task's cluster, by which each of its spellings is known to the calls.
+    Return the name of an ECS task's cluster, which is the same for each way to write the cluster.
 
-    :param arn: of the ECS task; it names the cluster, but for an old one.
+    :param arn: of the ECS task. It contains the cluster's name, except in the old format.
     :param cluster: name or ARN; empty is AWS's ``default``.
     """
-    known = TASK_ARN.fullmatch(arn)
-    return (known and known["cluster"]) or task_id(cluster) or "default"
+    parts = TASK_ARN.fullmatch(arn)
+    return (parts and parts["cluster"]) or cluster.rpartition("/")[2] or "default"
 
 
-def container_link(arn: str, cluster: str = "default") -> str | None:
+def ecs_task_link(arn: str, cluster: str = "default") -> str | None:
     """
-    Return the address of the container's page in the AWS console.
+    Return the address of an ECS task's page in the AWS console.
 
-    :param arn: of an ECS task.
-    :param cluster: name or ARN, for an ARN that does not name its cluster.
-    :return: None where the ARN is none, or of a partition whose console is not known.
+    :param cluster: name or ARN, for an ARN that does not contain the cluster.
+    :return: None if it is not the ARN of an ECS task, or the partition's console is not known.
     """
-    known = TASK_ARN.fullmatch(arn)
-    if known is None or known["partition"] not in CONSOLES:
+    parts = TASK_ARN.fullmatch(arn)
+    if parts is None or parts["partition"] not in CONSOLES:
         return None
-    name = known["cluster"] or task_id(cluster)
     return (
-        f"{_console(known['partition'], known['region'])}/ecs/v2/clusters/{quote(name, safe='')}"
-        f"/tasks/{quote(known['id'], safe='')}/configuration?region={known['region']}"
+        f"{_console(parts['partition'], parts['region'])}"
+        f"/ecs/v2/clusters/{quote(cluster_name(arn, cluster), safe='')}"
+        f"/tasks/{quote(parts['id'], safe='')}/configuration?region={parts['region']}"
     )
 
 
 def log_link(arn: str, log_region: str, group: str, stream: str) -> str | None:
     """
-    Return the address of a log stream in the AWS console; None where the partition's console is not known.
+    Return the address of a log stream in the AWS console; None if the partition's console is not known.
 
-    :param arn: of the ECS task that writes it; it tells the partition.
-    :param log_region: of the log group, which can be another than the task's.
+    :param arn: of the ECS task that writes to it; it contains the partition.
+    :param log_region: of the log group, which can differ from the ECS task's.
     """
-    known = TASK_ARN.fullmatch(arn)
-    if known is None or known["partition"] not in CONSOLES:
+    parts = TASK_ARN.fullmatch(arn)
+    if parts is None or parts["partition"] not in CONSOLES:
         return None
     return (
-        f"{_console(known['partition'], log_region)}/cloudwatch/home?region={log_region}"
-        f"#logsV2:log-groups/log-group/{_twice_quoted(group)}/log-events/{_twice_quoted(stream)}"
+        f"{_console(parts['partition'], log_region)}/cloudwatch/home?region={log_region}"
+        f"#logsV2:log-groups/log-group/{_quote_twice(group)}/log-events/{_quote_twice(stream)}"
     )
 
 
 def whereabouts(arn: str, cluster: str = "default") -> str:
-    """Name a container, and say where to see it: what a reason ends with, so that the link comes last."""
-    link = container_link(arn, cluster)
-    return f"Container {task_id(arn)}: {link}" if link else f"Container {task_id(arn)}."
+    """Return the id of an ECS task, and the link to its page. The link ends the message that contains it."""
+    link = ecs_task_link(arn, cluster)
+    return f"ECS task {ecs_task_id(arn)}: {link}" if link else f"ECS task {ecs_task_id(arn)}."
 
 
 def launched(arn: str, cluster: str, attempt: int) -> str:
-    """Tell that a container was launched: the attempt where it is not the first, and where to see it."""
-    again = f"Attempt {attempt}: launched" if attempt > 1 else "Launched"
-    return f"{again} in a container of its own. {whereabouts(arn, cluster)}"
+    """Return the message about a launched ECS task. It names the attempt from the second one on."""
+    begin = f"Attempt {attempt}: launched" if attempt > 1 else "Launched"
+    return f"{begin} {whereabouts(arn, cluster)}"
 
 
 def _console(partition: str, in_region: str) -> str:
     return f"https://{in_region}.{CONSOLES[partition]}"
 
 
-def _twice_quoted(name: str) -> str:
-    """Quote a name as the console of CloudWatch does after its ``#``: twice, with a dollar sign for the percent."""
+def _quote_twice(name: str) -> str:
+    """Quote a name as the CloudWatch console does after its ``#``: twice, with ``$`` in place of ``%``."""
     return quote(quote(name, safe=""), safe="").replace("%", "$")

@@ -14,33 +14,33 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the launch type or the capacity providers of a ``run_task`` request mean for its other members."""
+"""Which capacity a ``run_task`` request asks for, and which of its members that capacity can use."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-#: Launch types whose tasks cannot have a network interface of their own, or need none.
+#: Launch types whose ECS tasks have no network interface of their own.
 WITHOUT_NETWORK = ("EXTERNAL",)
-#: The capacity providers that are Fargate's; all others are of somebody's own making.
+#: The capacity providers of Fargate. All others are defined by the account.
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
-#: What chooses among a cluster's instances, of which Fargate has none.
+#: The members that choose among a cluster's container instances. Fargate has no such instances.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-placement.html
 PLACEMENT = ("placementConstraints", "placementStrategy")
-#: What is said of a request that :func:`lacks_subnets`.
+#: The mistake of a request that :func:`lacks_subnets`.
 NO_SUBNETS = "networkConfiguration has no subnets, without which nothing runs on Fargate"
 
 
 def providers(request: Mapping[str, Any]) -> list[Any]:
-    """Return the names of the capacity providers that a request names, also where they are none."""
+    """Return the names of a request's capacity providers, whatever values these are."""
     strategy = request.get("capacityProviderStrategy")
     items = strategy if isinstance(strategy, (list, tuple)) else ()
     return [item.get("capacityProvider") for item in items if isinstance(item, Mapping)]
 
 
 def on_fargate(request: Mapping[str, Any]) -> bool | None:
-    """Tell whether the task runs on Fargate; None where the cluster's default strategy decides."""
+    """Tell whether the ECS task runs on Fargate; None if the cluster's default strategy decides."""
     named = providers(request)
     if named:
         return all(provider in FARGATE_PROVIDERS for provider in named)
@@ -49,14 +49,16 @@ def on_fargate(request: Mapping[str, Any]) -> bool | None:
 
 
 def capacity(request: Mapping[str, Any]) -> set[Any]:
-    """Return where a request looks for room: the same set means the same room. FARGATE is a provider, too."""
+    """Return a request's providers, or its launch type. Requests for the same capacity have equal sets."""
+    # FARGATE is both a launch type and the name of a provider.
     return set(map(repr, providers(request) or [request.get("launchType")]))
 
 
 def lacks_subnets(request: Mapping[str, Any]) -> bool:
     """
-    Tell whether a request on Fargate has no network, though the network mode is always ``awsvpc`` there.
+    Tell whether a request for Fargate has no ``awsvpcConfiguration``.
 
+    Fargate always uses the network mode ``awsvpc``.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html
     """
     network = request.get("networkConfiguration") or {}
@@ -64,13 +66,13 @@ def lacks_subnets(request: Mapping[str, Any]) -> bool:
 
 
 def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the request without what its launch type or its capacity providers cannot use."""
+    """Return the request without the members that its launch type or capacity providers cannot use."""
     fit = dict(request)
-    somewhere = on_fargate(request)
-    if somewhere is True:
+    fargate = on_fargate(request)
+    if fargate is True:
         for member in PLACEMENT:
             fit.pop(member, None)
-    if somewhere is False:
+    if fargate is False:
         fit.pop("platformVersion", None)
         drop(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
         drop(fit, "overrides", "ephemeralStorage")
@@ -80,7 +82,11 @@ def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def drop(members: dict[str, Any], *path: str) -> None:
-    """Take a member out of a dict, or out of those within, which are copied; whatever is none is left alone."""
+    """
+    Remove the member at a path from nested dicts. Inner dicts are copied; the outermost is changed.
+
+    Nothing happens if the path leads through a value that is not a dict.
+    """
     name, *rest = path
     inner = members.get(name)
     if not rest:

@@ -15,9 +15,10 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What an exception of a call to AWS means; pure, and total: whatever comes in, a verdict comes out.
+Classifies the exceptions of calls to AWS. Pure and total: every exception has an outcome.
 
-Whose error it is comes first (``credentials.py``), then its code, then whole phrases of AWS's (``explanations.py``).
+The origin of the error decides first (``credentials.py``), then its code, then phrases of its message
+(``explanations.py``).
 Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_RunTask_Errors
 """
 
@@ -28,7 +29,7 @@ from typing import Any
 
 from airflow.executors.fargate.aws.answers import mapping, sequence, text
 from airflow.executors.fargate.aws.credentials import assumed_role, explain_credentials, source_of
-from airflow.executors.fargate.aws.said import Said, explain, verdict_of
+from airflow.executors.fargate.aws.statements import Statement, explain, verdict_of
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 THROTTLE_CODES = frozenset(
@@ -72,19 +73,23 @@ def classify_error(
     role: Callable[[], str | None] = assumed_role,
 ) -> Outcome:
     """
-    Judge an exception that a call to AWS raised; an error that nobody knows leaves the call in doubt.
+    Classify an exception that a call to AWS raised.
 
-    :param endpoint_url: where the call was to go; a connection to another host that failed was for credentials.
-    :param role: returns the role that is assumed for credentials, where the error does not name it.
+    If the error is not known, the outcome of the call is unknown.
+
+    :param endpoint_url: of the call. A failed connection to any other host was made to get credentials.
+    :param role: returns the role that is assumed for credentials, if the error does not name it.
     """
     without = no_credentials(error, endpoint_url, role)
     if without is not None:
         return Outcome(Verdict.CREDENTIALS, ". ".join((*without, "")).strip())
     response = getattr(error, "response", None)
-    if not isinstance(response, Mapping):
-        return _judge_own_error(error)
-    code = _code(response)
-    return _judge_answer(response, code) if code else Outcome(Verdict.UNKNOWN, _status(response))
+    if isinstance(response, Mapping):
+        return _classify_response(response)
+    if any(cls.__name__ == "ParamValidationError" for cls in type(error).__mro__):
+        # Its message repeats the values, and one of them can be a password.
+        return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
+    return Outcome(Verdict.UNKNOWN, _describe(error))
 
 
 def no_credentials(
@@ -92,60 +97,49 @@ def no_credentials(
     endpoint_url: str | None = None,
     role: Callable[[], str | None] = assumed_role,
 ) -> tuple[str, str] | None:
-    """Say why there are no credentials, and what to do; None where the error is the call's own."""
+    """Return why there are no credentials, and the remedy; None if the error is the call's own."""
     source = source_of(error, endpoint_url)
-    if source is None:
-        return None
-    response = getattr(error, "response", None)
-    if not isinstance(response, Mapping):
-        return explain_credentials(source, _told(error), role)
-    code = _code(response)
-    told = f"{code}: {_message(response)}" if code else _status(response)
-    return explain_credentials(source, told, role)
+    return None if source is None else explain_credentials(source, _describe(error), role)
 
 
-def _judge_answer(response: Mapping[str, Any], code: str) -> Outcome:
-    """Judge an error that AWS itself has named."""
-    told = f"{code}: {_message(response)}"
+def _classify_response(response: Mapping[str, Any]) -> Outcome:
+    code, description = _code(response), _describe_response(response)
+    if not code:
+        return Outcome(Verdict.UNKNOWN, description)
     if code in THROTTLE_CODES:
-        return Outcome(Verdict.THROTTLED, told)
+        return Outcome(Verdict.THROTTLED, description)
     if code in CREDENTIAL_CODES:
-        return Outcome(Verdict.CREDENTIALS, told)
+        return Outcome(Verdict.CREDENTIALS, description)
     started = [arn for arn in sequence(response.get("resourceIds")) if isinstance(arn, str) and arn]
     if code == "ConflictException" and started:
-        # The token is ours alone, so what it started is ours too.
-        return Outcome(Verdict.ACCEPTED, told, arn=started[0])
+        # Only this launch uses the token, so the ECS task that was started with it belongs to this launch.
+        return Outcome(Verdict.ACCEPTED, description, arn=started[0])
     status = mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
     if code in SERVER_CODES or isinstance(status, int) and status >= 500:
-        return Outcome(Verdict.UNKNOWN, told)
-    return Outcome(verdict_of([Said(told)]) or Verdict.FAILED, explain([Said(told)]))
-
-
-def _judge_own_error(error: BaseException) -> Outcome:
-    """Judge an error that is not an answer of AWS: one of botocore's own, or anybody's."""
-    if any(cls.__name__ == "ParamValidationError" for cls in type(error).__mro__):
-        # Its message repeats the values, of which one can be a password.
-        return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
-    return Outcome(Verdict.UNKNOWN, _told(error))
+        return Outcome(Verdict.UNKNOWN, description)
+    statements = [Statement(description)]
+    return Outcome(verdict_of(statements) or Verdict.FAILED, explain(statements))
 
 
 def _code(response: Mapping[str, Any]) -> str:
-    """Return AWS's code of an error; empty where it has named none, for which botocore takes the HTTP status."""
+    """Return AWS's error code; empty if AWS sent none, for which botocore puts the HTTP status."""
     code = text(mapping(response.get("Error")).get("Code"))
     return "" if code.isdigit() else code
 
 
-def _message(response: Mapping[str, Any]) -> str:
-    return text(mapping(response.get("Error")).get("Message"))
-
-
-def _status(response: Mapping[str, Any]) -> str:
-    """Tell of an answer without an error of AWS's."""
-    # For message botocore takes the body, such as a proxy's page, which may repeat the request: it is not told.
-    code = text(mapping(response.get("Error")).get("Code"))
-    status = code or text(mapping(response.get("ResponseMetadata")).get("HTTPStatusCode"))
-    return f"HTTP status {status}, and no error that AWS has named"
-
-
-def _told(error: BaseException) -> str:
+def _describe(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    if isinstance(response, Mapping):
+        return _describe_response(response)
     return f"{type(error).__name__}: {text(error)}"
+
+
+def _describe_response(response: Mapping[str, Any]) -> str:
+    members = mapping(response.get("Error"))
+    if _code(response):
+        return f"{text(members.get('Code'))}: {text(members.get('Message'))}"
+    # Without a code, botocore's message is the body, such as a proxy's page. It may repeat the request.
+    status = text(members.get("Code")) or text(
+        mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
+    )
+    return f"HTTP status {status}, without an error code from AWS"

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The one place that makes clients of AWS, once the scheduler has started: nothing of boto3 is imported before that."""
+"""Makes all clients of AWS. Importing this module does not import boto3; making a client does."""
 
 from __future__ import annotations
 
@@ -31,21 +31,21 @@ from airflow.executors.fargate.errors import ConfigError
 if TYPE_CHECKING:
     from botocore.model import ServiceModel
 
-#: How the names of all threads of the executor begin.
+#: The prefix of the names of all the executor's threads.
 THREAD_NAMES = "fargate-executor-"
-#: Where botocore writes the bodies of requests and responses, at the level DEBUG.
+#: The loggers to which botocore writes the bodies of requests and responses, at level DEBUG.
 LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 
-#: Seconds; ECS answers in tenths of a second, and a hanging call holds one of few threads.
+#: Seconds. ECS answers in tenths of a second, and a hanging call holds one of few threads.
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 
 
 class _WithoutBodies(logging.Filter):
     """
-    Keeps what is sent and received on our threads out of the log, at any level.
+    Keeps requests and responses of the executor's threads out of the log, at any level.
 
-    A body holds the container's command with its bearer token, and overrides that can hold passwords.
+    A body contains the command with its bearer token, and overrides that can contain passwords.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -58,9 +58,9 @@ _without_bodies = _WithoutBodies()
 @lru_cache(maxsize=1)
 def service_model() -> ServiceModel:
     """
-    Return the model of ECS that the installed botocore has.
+    Return the model of ECS in the installed botocore.
 
-    :raises ConfigError: where boto3 is not installed.
+    :raises ConfigError: if boto3 is not installed.
     """
     try:
         import boto3  # noqa: F401
@@ -79,23 +79,24 @@ def make_client(
     connections: int,
     region: str | None = None,
     endpoint_url: str | None = None,
-    timeouts: tuple[float, float] | None = None,
+    timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
     attempts: int = 1,
 ) -> Any:
     """
-    Return a boto3 client whose requests and responses are not logged on our threads.
+    Return a boto3 client. Its requests and responses are not logged on the executor's threads.
 
     :param session: a boto3 session.
     :param connections: how many calls are made at the same time.
-    :param timeouts: seconds to connect, and to read, for whoever has less patience.
-    :param attempts: of each call. One for the fleet: botocore would draw a new ``clientToken`` at each call of its own,
-        while the fleet keeps one through all resends, and waits elsewhere than in a thread.
+    :param timeouts: seconds to connect, and to read.
+    :param attempts: how often botocore makes a call. The fleet needs one: botocore would draw a new
+        ``clientToken`` for each call, while the fleet keeps the token in resends, and does not wait in a
+        thread between them.
     """
     from botocore.config import Config
 
     for name in LOGGERS_OF_BODIES:
-        logging.getLogger(name).addFilter(_without_bodies)  # Said twice, it is done once.
-    connect_timeout, read_timeout = timeouts or (CONNECT_TIMEOUT, READ_TIMEOUT)
+        logging.getLogger(name).addFilter(_without_bodies)  # A logger adds the same filter only once.
+    connect_timeout, read_timeout = timeouts
     config = Config(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
@@ -110,13 +111,13 @@ def connect(
     make_session: Callable[[], Any], *, region: str | None, endpoint_url: str | None, connections: int
 ) -> Ecs:
     """
-    Make the fleet's client for ECS, which calls nothing yet.
+    Return the fleet's calls to ECS, with a client. No call is made yet.
 
     :param make_session: returns a boto3 session with the configured credentials.
-    :param region: ``[fargate] region``, for the message where no Region is known.
+    :param region: ``[fargate] region``, for the message if no Region is known.
     :param endpoint_url: ``[fargate] endpoint_url``.
     :param connections: how many calls are made at the same time.
-    :raises ConfigError: where no client can be made, such as with a profile that is not there.
+    :raises ConfigError: if no client can be made, such as with a profile that does not exist.
     """
     from botocore.exceptions import BotoCoreError, NoRegionError
 
@@ -127,7 +128,7 @@ def connect(
 
     try:
         return Ecs(make)
-    except NoRegionError as error:  # With a connection that names none.
+    except NoRegionError as error:  # Such as with a connection that names no Region.
         name = f"[fargate] region = {region!r}"
         raise ConfigError([f"{name}: {error} Set it, or AWS_DEFAULT_REGION, or the connection's."]) from error
     except BotoCoreError as error:

@@ -15,11 +15,11 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Whose error it is: ECS's own, or that of the place which credentials come from.
+Tells errors of a call itself from errors of the calls that get its credentials.
 
-botocore gets credentials while it makes a call. What fails then is raised in the place of the call's own error: with the
-name of another operation, such as AssumeRole; as a class of botocore's own; or as a connection that failed to another
-host. Nothing was sent to ECS, whatever the error's code says.
+botocore gets credentials while it makes a call. If that fails, it raises the failure in place of the call's
+own error: with the name of another operation, such as AssumeRole; as an exception class of its own; or as a
+failed connection to another host. Then nothing was sent to ECS, whatever the error's code is.
 Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 """
 
@@ -33,7 +33,7 @@ from urllib.parse import urlsplit
 
 from airflow.executors.fargate.aws.answers import mapping, text
 
-#: The operations that the executor and its commands call themselves; all others are calls for credentials.
+#: The operations that the executor and its commands call. All others are calls for credentials.
 OWN_OPERATIONS = frozenset(
     {
         "DescribeClusters",
@@ -47,8 +47,8 @@ OWN_OPERATIONS = frozenset(
         "StopTask",
     }
 )
-#: The errors of botocore's with which there are no credentials, by name: this module is imported where botocore need not
-#: be, and older ones lack some. Those that derive from them are meant, too.
+#: botocore's exceptions for missing credentials, by name: this module is imported where botocore may be
+#: missing, and older releases lack some of them. Classes that derive from them count as well.
 CREDENTIAL_ERRORS = frozenset(
     {
         "ConfigNotFound",
@@ -68,10 +68,10 @@ CREDENTIAL_ERRORS = frozenset(
         "UnknownTokenProviderError",
     }
 )
-#: The hosts of STS and of IAM Identity Center, for errors of which nobody knows which host was meant to be called.
+#: The hosts of STS and of IAM Identity Center, for errors of calls whose own host is not known.
 _HOSTS = re.compile(r"(?:sts|portal\.sso|oidc|signin)(?:-fips)?\.")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
-#: What assumes a role, and what to look at where it cannot.
+#: The operations that assume a role, and what to check if one fails.
 _ROLE_REMEDIES = {
     "AssumeRole": "Check that the role exists, that its trust policy admits whoever assumes it, and that they may call "
     "sts:AssumeRole",
@@ -80,20 +80,19 @@ _ROLE_REMEDIES = {
     "AssumeRoleWithSAML": "Check that the role exists, that its trust policy names the SAML provider, and the assertion",
 }
 _SSO_CALLS = ("GetRoleCredentials", "CreateToken", "CreateOAuth2Token")
-_LOGIN = "Log in anew where the scheduler runs: aws sso login"
-_REMEDY = "Repair the role, the profile or the connection that the credentials come from"
 
 
 def source_of(error: BaseException, endpoint_url: str | None = None) -> str | None:
     """
-    Name the call for credentials, or the host or botocore's error, that failed; None for an error of the call itself.
+    Return what failed to give credentials: an operation, an exception class of botocore, or a host.
 
-    :param endpoint_url: where the call itself was to go; where None, only hosts that are known to give credentials count.
+    :param endpoint_url: of the call itself. If None, only hosts that are known to give credentials count.
+    :return: None for an error of the call itself.
     """
     operation = getattr(error, "operation_name", None)
     if isinstance(getattr(error, "response", None), Mapping):
-        known = not isinstance(operation, str) or operation in OWN_OPERATIONS
-        return None if known else operation
+        is_own = not isinstance(operation, str) or operation in OWN_OPERATIONS
+        return None if is_own else operation
     if any(cls.__name__ in CREDENTIAL_ERRORS for cls in type(error).__mro__):
         return type(error).__name__
     host = _host(mapping(getattr(error, "kwargs", None)).get("endpoint_url"))
@@ -104,40 +103,42 @@ def source_of(error: BaseException, endpoint_url: str | None = None) -> str | No
     return host if elsewhere else None
 
 
-def explain_credentials(source: str, told: str, role: Callable[[], str | None]) -> tuple[str, str]:
+def explain_credentials(source: str, description: str, role: Callable[[], str | None]) -> tuple[str, str]:
     """
-    Say which call for credentials fails, for which role and why; and what to do about it.
+    Return why there are no credentials, and the remedy.
 
     :param source: what :func:`source_of` returned.
-    :param told: the error in words.
-    :param role: returns the ARN of the role that is assumed; asked where the error does not name it.
+    :param description: of the error.
+    :param role: returns the ARN of the role that is assumed. It is called if the error does not name the
+        role.
     """
     is_host = not source[:1].isupper()
-    named = _ROLE.findall(told)
-    of_role = None
+    named = _ROLE.findall(description)
+    assumed = None
     if is_host or source.startswith("AssumeRole"):
-        of_role = named[-1].rstrip(".,") if named else role()
-    for_role = f" for the role {of_role}" if of_role else ""
+        assumed = named[-1].rstrip(".,") if named else role()
+    for_role = f" for the role {assumed}" if assumed else ""
     what = f": {source} cannot be reached{for_role}" if is_host else f": {source}{for_role} fails"
-    if told.startswith(f"{source}:"):  # An error of botocore's own.
+    if description.startswith(f"{source}:"):  # An exception of botocore, which names itself.
         what = ""
-    return f"There are no credentials{what} ({told.rstrip('. ')})", _remedy(source)
+    return f"There are no credentials{what} ({description.rstrip('. ')})", _remedy(source, is_host)
 
 
-def _remedy(source: str) -> str:
+def _remedy(source: str, is_host: bool) -> str:
     if source in _ROLE_REMEDIES:
         return _ROLE_REMEDIES[source]
     if source in _SSO_CALLS or "SSO" in source or source.startswith("Login"):
-        return _LOGIN
-    if source[:1].isupper():
-        return _REMEDY
-    return (
-        f"Check the way to {source}, where credentials come from; from a private subnet it is a VPC endpoint"
-    )
+        return "Log in again where the scheduler runs: aws sso login"
+    if is_host:
+        return (
+            f"Check that the scheduler reaches {source}, which gives credentials; "
+            "from a private subnet this takes a VPC endpoint"
+        )
+    return "Repair the role, the profile or the connection that the credentials come from"
 
 
 def assumed_role(environment: Mapping[str, str] = os.environ) -> str | None:
-    """Return the role that the environment or the profile names, as botocore reads them; None where there is none."""
+    """Return the role in the environment or the profile, as botocore reads them; None if there is none."""
     role = environment.get("AWS_ROLE_ARN")
     if role and not environment.get("AWS_PROFILE"):
         return role
@@ -146,12 +147,12 @@ def assumed_role(environment: Mapping[str, str] = os.environ) -> str | None:
 
         profile: Any = botocore.session.get_session().get_scoped_config()
         return text(profile.get("role_arn")) or role
-    except Exception:  # No botocore, no such profile, a file that cannot be read: then it is not told.
+    except Exception:  # No botocore, no such profile, or a file that cannot be read.
         return role
 
 
 def _host(url: Any) -> str:
-    """Return host and port of a URL; empty where it is none."""
+    """Return host and port of a URL; empty if it is not a URL."""
     try:
         return urlsplit(url).netloc.lower() if isinstance(url, str) else ""
     except ValueError:

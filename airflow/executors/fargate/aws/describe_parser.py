@@ -15,11 +15,12 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Reads of a DescribeTasks answer what the fleet reads, and leaves the rest.
+Reads from a DescribeTasks answer only what the fleet uses.
 
-An answer for 100 tasks has some 236 KB, half of it commands. botocore's parser walks all of it along the service
-model and turns each timestamp into an object; at ten answers a second that would be a fifth of a processor that the
-scheduler needs. msgspec, which Airflow brings, skips what no type below names without making anything of it.
+An answer for 100 ECS tasks has about 236 KB, and half of it is commands. botocore's parser walks all of it
+along the service model and makes an object of each timestamp. At ten answers a second, that would take a
+fifth of a processor that the scheduler needs. msgspec, a dependency of Airflow, skips every member that the
+types below do not name.
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class _TaskOverride(TypedDict, total=False):
 
 
 class Container(TypedDict, total=False):
-    """What is read of a container."""
+    """The members of a container that are read."""
 
     name: str
     lastStatus: str
@@ -51,7 +52,7 @@ class Container(TypedDict, total=False):
 
 
 class Task(TypedDict, total=False):
-    """What is read of a task; a timestamp in seconds since the epoch, as AWS sends it."""
+    """The members of an ECS task that are read. AWS sends timestamps in seconds since the epoch."""
 
     taskArn: str
     clusterArn: str
@@ -73,11 +74,11 @@ class _Answer(TypedDict, total=False):
 
 def read_less(client: Any) -> None:
     """
-    Have a boto3 client for ECS read no more of DescribeTasks than is used.
+    Make a boto3 client for ECS read only the used members of DescribeTasks.
 
-    It is done with botocore's event ``before-parse``, newer than the oldest botocore that we support. Where that
-    is not emitted, or msgspec is missing (Airflow 2.11 does not ask for it), botocore reads everything, and what
-    is used of the result is the same.
+    It handles botocore's event ``before-parse``, which the oldest supported botocore does not emit. Without
+    the event, or without msgspec (not a dependency of Airflow 2.11), botocore reads everything, and the used
+    members are the same.
     """
     try:
         from msgspec import DecodeError
@@ -87,13 +88,14 @@ def read_less(client: Any) -> None:
     decode = Decoder(_Answer).decode
 
     def take_body(response_dict: Any, customized_response_dict: dict[str, Any], **_: Any) -> None:
-        """Put what is used in place of the body; leave to botocore what is an error, or not as it ought to be."""
+        """Parse the body in botocore's place, except for errors and bodies that do not match the types."""
         if response_dict["status_code"] != 200:
             return
         try:
             answer = decode(response_dict["body"])
         except DecodeError:
-            # Also where a type is another than AWS's: botocore is lenient, and its result is judged.
+            # Also raised for a member of another type than AWS documents. botocore accepts those, and so does
+            # Answer.
             return
         if answer:
             customized_response_dict.update({"tasks": [], "failures": [], **answer})

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The calls to Amazon ECS, for many threads; retries are not made here but by the fleet."""
+"""The calls to Amazon ECS. Any thread may make them. The fleet retries them, not this module."""
 
 from __future__ import annotations
 
@@ -36,44 +36,44 @@ T = TypeVar("T")
 
 class Ecs:
     """
-    Makes the calls. Each returns what AWS answered, parsed, or raises botocore's error.
+    Makes the calls. Each returns the parsed answer, or raises botocore's error.
 
-    :param make_client: returns a new boto3 client for ``ecs``; called again once credentials were refused.
+    :param make_client: returns a new boto3 client for ``ecs``. It is called again after :meth:`renew`.
     """
 
     def __init__(self, make_client: Callable[[], Any]) -> None:
         self._make_client = make_client
         self._client = make_client()
-        #: How many clients were made, and how many are wanted.
+        #: How many clients were made, and how many were asked for.
         self._made = self._wanted = 1
         self._lock = threading.Lock()
         self._takes_two_filters = True
 
     @property
     def service_model(self) -> Any:
-        """The model of the service that botocore ships."""
+        """The model of ECS in botocore."""
         return self._client.meta.service_model
 
     @property
     def endpoint_url(self) -> str:
-        """Where the calls go to; a connection to another host that fails is one for credentials."""
+        """The URL of the calls. A failed connection to another host was made to get credentials."""
         url: str = self._client.meta.endpoint_url
         return url
 
     def renew(self) -> None:
-        """Let the next call make a new client, with the credentials that there are then."""
+        """Let the next call make a new client, which looks for credentials again."""
         self._wanted += 1
 
     def close(self) -> None:
-        """Close the connections, of which each thread that made calls has kept one."""
-        # Else they would stay open: what was there when the executor started is kept from the garbage collector.
-        # The oldest botocore that we support cannot close a client.
+        """Close the connections; each thread that made calls has kept one open."""
+        # The garbage collector does not close them: the executor froze the objects that existed when it
+        # started. The oldest supported botocore has no way to close a client.
         close = getattr(self._client, "close", None)
         if close is not None:
             close()
 
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
-        """Call RunTask; with the token of an earlier call it returns what that one started."""
+        """Call RunTask. With the token of an earlier call, AWS returns the ECS task that it started then."""
         return Answer.parse(self._fresh_client().run_task(**request, clientToken=client_token))
 
     def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Answer:
@@ -81,25 +81,25 @@ class Ecs:
         return Answer.parse(self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns)))
 
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
-        """Call StopTask; the reason is shown by AWS."""
+        """Call StopTask. AWS shows the reason as ``stoppedReason``; it is cut to :data:`MAX_STOP_REASON`."""
         self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
 
     def describe_task_definition(self, arn: str) -> Mapping[str, Any]:
-        """Call DescribeTaskDefinition."""
+        """Call DescribeTaskDefinition, and return the response unparsed."""
         response: Mapping[str, Any] = self._fresh_client().describe_task_definition(taskDefinition=arn)
         return response
 
     def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
-        """Call ListTasks for a page of a deployment's ECS tasks that are to run."""
+        """Call ListTasks for a page of a deployment's ECS tasks with the desired status RUNNING."""
         # No desiredStatus: startedBy must be the only filter, and RUNNING is the default.
         return self._list(next_token, cluster=cluster, startedBy=started_by)
 
     def list_stopped(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
         """
-        Call ListTasks for a page of ECS tasks that have stopped; the deployment's are among them.
+        Call ListTasks for a page of stopped ECS tasks: a deployment's, or if AWS refuses that filter, all.
 
-        The documentation forbids a second filter beside ``startedBy``, though it is reported to work with
-        ``desiredStatus``. So what AWS refuses is asked anew without it, from then on at once.
+        The documentation forbids a second filter beside ``startedBy``, but it is reported to work with
+        ``desiredStatus``. After AWS has refused it once, this and all later calls leave ``startedBy`` out.
         """
         filters = {"cluster": cluster, "desiredStatus": "STOPPED"}
         if self._takes_two_filters:
@@ -117,7 +117,8 @@ class Ecs:
 
     def _fresh_client(self) -> Any:
         if self._made != self._wanted:
-            # One thread makes it, which takes a tenth of a second of processor time; the others wait for that.
+            # Making a client takes a tenth of a second of processor time, so one thread does it and the
+            # others wait.
             with self._lock:
                 wanted = self._wanted
                 if self._made != wanted:
@@ -127,12 +128,12 @@ class Ecs:
 
 
 def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """Cut a sequence into pieces of at most that size."""
+    """Cut a sequence into pieces of at most ``size`` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
 
 
 def _code(error: Exception) -> str | None:
-    """Return the error code of botocore's ClientError; None of any other error."""
+    """Return the error code of botocore's ClientError; None for any other error."""
     response = getattr(error, "response", None)
     return response.get("Error", {}).get("Code") if isinstance(response, Mapping) else None

@@ -15,14 +15,15 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What AWS's words mean and what to do about them: one table, by the shape of what AWS says.
+The table of what AWS's words mean, and what to do about them.
 
-A row is found by the leading word of what AWS says, which is an error code, a stop code, the reason of a failure or the
-type of a container's error, and where one word has several kinds by a whole phrase of AWS's. No row is found by a word
-that can stand in a name of a user's: of a role, a family, a container. Every phrase has therefore a space or a sign that
-no name has, and is looked for in what AWS itself says, never in what somebody gave to StopTask as its reason.
+A row is found by the leading word of what AWS says: an error code, a stop code, the reason of a failure or
+the type of a container's error. If a leading word has several meanings, a phrase tells them apart. No row may
+match a name that users choose, such as of a role, a family or a container. Every phrase therefore has a
+space, which no such name has. Phrases are searched in AWS's own words, never in the reason that a user gave
+to StopTask.
 
-Sources, besides those that stand at single rows:
+Sources, in addition to those at single rows:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
@@ -34,27 +35,28 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_R
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from airflow.executors.fargate.aws.verdict import Verdict
 
 #: The reason that ``airflow fargate stop`` gives to StopTask.
 STOPPED_BY_COMMAND = "Stopped with airflow fargate stop"
-#: The reason of an ECS task whose Spot capacity was taken back.
+#: The stopped reason of an ECS task whose Spot capacity was taken back.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 SPOT_INTERRUPTED = "Your Spot Task was interrupted"
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """What it means that AWS says something, and what to do about it."""
+    """A row of the table."""
 
-    #: The leading words of what AWS says, separated by spaces; empty for any.
+    #: The leading words that it fits, separated by spaces; empty for any.
     leading: str
-    #: What else it has in it, in any case of its letters; empty where the leading word is enough.
+    #: The phrase that it fits, regardless of case; empty if the leading word is enough.
     phrase: str
     meaning: str
     remedy: str
-    #: What to do with a launch for which nothing was started; None where that depends on the way it was said.
+    #: What to do with a launch for which nothing was started; None if that depends on the kind of answer.
     verdict: Verdict | None = None
 
 
@@ -64,13 +66,14 @@ _PULL = (
 )
 _START = "CannotStartContainerError CannotStartContainer CannotCreateContainerError ContainerRuntimeError"
 _INIT = "ResourceInitializationError"
-#: The leading words of a container's reason with which it never ran, whatever exit code stands beside it.
+#: The leading words of the reason of a container that never ran, whatever its exit code is.
 NEVER_STARTED = frozenset(
     f"{_PULL} {_INIT} CannotStartContainerError CannotStartContainer CannotCreateContainerError".split()
 )
 _DENIED = "AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation"
 _REFUSED = "InvalidParameterException ClientException"
-#: What tells of EC2's errors: RunTask, a failure, the end of an ECS task whose network interface could not be made.
+#: The leading words of EC2's errors: in RunTask, in a failure, or for an ECS task without a network
+#: interface.
 _WRAPPED = f"{_REFUSED} Error Unexpected"
 _RETRIES = "Give the Airflow task retries"
 _SUPPORT = "Give the Airflow task retries; if it comes again, ask AWS Support about the ECS task"
@@ -79,152 +82,139 @@ _ROUTE = "Check that the subnets reach it: a public IP in public subnets, a NAT 
 _NOTHING = "Nothing, if it passes; else see the AWS Health Dashboard"
 _CAPACITY = "Add capacity to the cluster"
 
-#: A row a line; the first one that fits is told.
+#: A row a line: leading words, phrases separated by ``|``, meaning, remedy and, if AWS's words decide it, the
+#: verdict. The first row that fits is used.
 # fmt: off
-EXPLANATIONS = (
-    # Away for a while. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html has EC2's codes.
-    Explanation("AGENT", "", "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
-    Explanation("", 'encountered error "AGENT"', "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
-    Explanation(_WRAPPED, ": RequestLimitExceeded", "EC2 throttles the calls that ECS makes in this account", _NOTHING, AWAY),
-    Explanation(_WRAPPED, "Request limit exceeded", "EC2 throttles the calls that ECS makes in this account", _NOTHING, AWAY),
-    Explanation(_WRAPPED, ": AuthFailure", "EC2 does not accept the credentials of ECS at the moment", _NOTHING, AWAY),
-    Explanation(_WRAPPED, ": Unavailable", "EC2 is not available at the moment", _NOTHING, AWAY),
-    Explanation(_WRAPPED, ": ServiceUnavailable", "EC2 is not available at the moment", _NOTHING, AWAY),
-    Explanation(_WRAPPED, ": InternalFailure", "EC2 had an error of its own", _NOTHING, AWAY),
-    Explanation(_WRAPPED, ": InternalError", "EC2 had an error of its own", _NOTHING, AWAY),
-    # Not EC2's word for it, but that of the services which share AWS's newer throttling: calls are to be fewer.
-    Explanation(_WRAPPED, ": Throttling", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
-    Explanation(_WRAPPED, "Rate exceeded", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
+_TABLE: tuple[tuple[Any, ...], ...] = (
+    # Temporarily unavailable. EC2's codes:
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+    ("AGENT", "", "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
+    ("", 'encountered error "AGENT"', "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
+    (_WRAPPED, ": RequestLimitExceeded|Request limit exceeded", "EC2 throttles the calls that ECS makes in this account", _NOTHING, AWAY),
+    (_WRAPPED, ": AuthFailure", "EC2 does not accept the credentials of ECS at the moment", _NOTHING, AWAY),
+    (_WRAPPED, ": Unavailable|: ServiceUnavailable", "EC2 is not available at the moment", _NOTHING, AWAY),
+    (_WRAPPED, ": InternalFailure|: InternalError", "EC2 had an error of its own", _NOTHING, AWAY),
+    # Not EC2's words, but those of services with AWS's newer throttling.
+    (_WRAPPED, ": Throttling|Rate exceeded", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
 
-    # No capacity: there is none, a quota is used up, or no address is free.
-    Explanation(_WRAPPED, ": InsufficientFreeAddressesInSubnet", "{subnet} has no free addresses", "Free some in it, or add other subnets to [fargate] subnets", NO_CAPACITY),
-    Explanation(_WRAPPED, ": NetworkInterfaceLimitExceeded", "the account's quota of network interfaces is used up", "Ask AWS for a higher quota, or delete those that are not in use", NO_CAPACITY),
-    Explanation("", "number of vCPUs", "the account's quota of Fargate vCPUs is used up", _QUOTA, NO_CAPACITY),
-    Explanation("", "number of tasks you can run concurrently", "the account's quota of Fargate tasks is used up", _QUOTA, NO_CAPACITY),
-    Explanation("", "configuration is above your limit", "the account's quota of Fargate vCPUs is smaller than the size of the ECS task", "Ask AWS for a higher quota, or give the task a smaller size", NO_CAPACITY),
-    Explanation("", "Tasks provisioning capacity limit exceeded", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
-    Explanation("", "in the PROVISIONING state", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
-    Explanation("", "Capacity is unavailable", "AWS has no capacity at the moment", "Add subnets in other Availability Zones", NO_CAPACITY),
-    Explanation("", "EMPTY CAPACITY PROVIDER", "the capacity provider has no instances", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
-    Explanation("", "NO ACTIVE INSTANCES", "the capacity provider has no instance that is active", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
-    Explanation("", "No Container Instances were found", "the cluster has no instances to run the ECS task on", "Register instances with the cluster, or check [fargate] launch_type, capacity_provider_strategy and cluster", NO_CAPACITY),
-    Explanation("RESOURCE", "", "the instances of the cluster have no room for the ECS task", _CAPACITY, NO_CAPACITY),
+    # No capacity, a quota that is used up, or no free address.
+    (_WRAPPED, ": InsufficientFreeAddressesInSubnet", "{subnet} has no free addresses", "Free some in it, or add other subnets to [fargate] subnets", NO_CAPACITY),
+    (_WRAPPED, ": NetworkInterfaceLimitExceeded", "the account's quota of network interfaces is used up", "Ask AWS for a higher quota, or delete those that are not in use", NO_CAPACITY),
+    ("", "number of vCPUs", "the account's quota of Fargate vCPUs is used up", _QUOTA, NO_CAPACITY),
+    ("", "number of tasks you can run concurrently", "the account's quota of Fargate tasks is used up", _QUOTA, NO_CAPACITY),
+    ("", "configuration is above your limit", "the account's quota of Fargate vCPUs is smaller than the size of the ECS task", "Ask AWS for a higher quota, or give the task a smaller size", NO_CAPACITY),
+    ("", "Tasks provisioning capacity limit exceeded|in the PROVISIONING state", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, if it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
+    ("", "Capacity is unavailable", "AWS has no capacity at the moment", "Add subnets in other Availability Zones", NO_CAPACITY),
+    ("", "EMPTY CAPACITY PROVIDER", "the capacity provider has no instances", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
+    ("", "NO ACTIVE INSTANCES", "the capacity provider has no instance that is active", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
+    ("", "No Container Instances were found", "the cluster has no instances to run the ECS task on", "Register instances with the cluster, or check [fargate] launch_type, capacity_provider_strategy and cluster", NO_CAPACITY),
+    ("RESOURCE", "", "the instances of the cluster lack the resources for the ECS task", _CAPACITY, NO_CAPACITY),
 
-    # What the instances of a cluster lack for good.
-    Explanation("ATTRIBUTE", "", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
-    Explanation("", "is missing an attribute required by your task", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
-    Explanation("MemberOf", "placement constraint unsatisfied", "no container instance of the cluster meets the placement constraint", "Check placementConstraints of the request and of the task definition"),
-    Explanation("LOCATION", "", "no container instance of the cluster is in the right Availability Zone", "Add capacity to the cluster in the Availability Zones of the subnets"),
-    Explanation("INACTIVE", "", "the container instance has been deregistered", _CAPACITY),
-    Explanation("", "no container instance met all of its requirements", "the instances of the cluster have no room for the ECS task", _CAPACITY, NO_CAPACITY),
+    # What the instances of a cluster lack permanently.
+    ("ATTRIBUTE", "", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
+    ("", "is missing an attribute required by your task", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
+    ("MemberOf", "placement constraint unsatisfied", "no container instance of the cluster meets the placement constraint", "Check placementConstraints of the request and of the task definition"),
+    ("LOCATION", "", "no container instance of the cluster is in the right Availability Zone", "Add capacity to the cluster in the Availability Zones of the subnets"),
+    ("INACTIVE", "", "the container instance has been deregistered", _CAPACITY),
+    ("", "no container instance met all of its requirements", "the instances of the cluster lack the resources for the ECS task", _CAPACITY, NO_CAPACITY),
 
     # Roles. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html
-    Explanation("", "ECS Infrastructure Role", "ECS may not use the infrastructure role", "Check that the role exists, that its trust policy names ecs.amazonaws.com, and what it allows"),
-    Explanation("", "assume the infrastructure role", "ECS may not use the infrastructure role", "Check that the role exists, that its trust policy names ecs.amazonaws.com, and what it allows"),
-    Explanation("", "service linked role", "the account does not have the role that ECS itself works with", "Make it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
-    Explanation("", "unable to assume the role", "ECS may not use a role of the task definition", "Check that the role exists, and that its trust policy names ecs-tasks.amazonaws.com"),
+    ("", "ECS Infrastructure Role|assume the infrastructure role", "ECS may not use the infrastructure role", "Check that the role exists, that its trust policy names ecs.amazonaws.com, and what it allows"),
+    ("", "service linked role", "the account does not have the service-linked role of ECS", "Make it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
+    ("", "unable to assume the role", "ECS may not use a role of the task definition", "Check that the role exists, and that its trust policy names ecs-tasks.amazonaws.com"),
 
-    # The image. Each kind has its own remedy; access is the execution role's, never the scheduler's.
-    Explanation(_PULL, ": AccessDeniedException", "the execution role may not pull the image", "Allow the execution role ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; the repository's policy must admit it, too"),
-    Explanation(_PULL, "is not authorized to perform", "the execution role may not pull the image", "Allow the execution role ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; the repository's policy must admit it, too"),
-    Explanation(_PULL, "403 Forbidden", "the registry refuses the image to the execution role", "Allow the execution role to pull it, or name credentials for the registry in repositoryCredentials; an endpoint's policy must admit it, too"),
-    Explanation(_PULL, "pull access denied", "the image is not there, or the registry refuses it", "Check the image's name, and credentials for the registry in repositoryCredentials"),
-    Explanation(_PULL, "no basic auth credentials", "the registry asks for credentials", "Give the task definition an execution role that may pull the image, or repositoryCredentials"),
-    Explanation(_PULL, "unable to retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
-    Explanation(_PULL, "pull rate limit", "the registry limits how often its images are pulled", "Give the registry's credentials in repositoryCredentials, or keep the image in Amazon ECR"),
-    Explanation(_PULL, "toomanyrequests: ", "the registry limits how often its images are pulled", "Give the registry's credentials in repositoryCredentials, or keep the image in Amazon ECR"),
-    Explanation(_PULL, "429 Too Many Requests", "the registry limits how often its images are pulled", "Give the registry's credentials in repositoryCredentials, or keep the image in Amazon ECR"),
-    Explanation(_PULL, "no space left on device", "the image does not fit on the ECS task's storage", "Raise [fargate] ephemeral_storage, or make the image smaller"),
-    Explanation(_PULL, "descriptor matching platform", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
-    Explanation(_PULL, "no matching manifest for", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
-    Explanation(_PULL, "i/o timeout", "the registry was not reached", _ROUTE),
-    Explanation(_PULL, "while waiting for connection", "the registry was not reached", _ROUTE),
-    Explanation(_PULL, "context canceled", "the registry was not reached", _ROUTE),
-    Explanation(_PULL, "context deadline exceeded", "the registry was not reached", _ROUTE),
-    Explanation(_PULL, "no such host", "the registry's name is not known in the VPC", "Check the image's name, and that the VPC resolves DNS names"),
-    Explanation(_PULL, "There is a connection issue", "the registry was not reached", _ROUTE),
-    Explanation(_PULL, " not found", "there is no such image", "Check its name and its tag in the task definition"),
-    Explanation(_PULL, "manifest unknown", "there is no such image", "Check its name and its tag in the task definition"),
-    Explanation(_PULL, "does not exist", "there is no such image", "Check its name and its tag in the task definition"),
-    Explanation(_PULL, "The task can't find the image", "there is no such image", "Check its name and its tag in the task definition"),
-    Explanation(_PULL, "invalid reference format", "the image's name is not one", "Correct it in the task definition"),
-    Explanation(_PULL, "", "the image could not be pulled", "Check the image's name and tag, the execution role's permissions on the registry, and that the subnets reach it (public IP, NAT gateway or VPC endpoints)"),
+    # The image. The execution role pulls it, not the scheduler's.
+    (_PULL, ": AccessDeniedException|is not authorized to perform", "the execution role may not pull the image", "Allow the execution role ecr:GetAuthorizationToken, ecr:BatchGetImage and ecr:GetDownloadUrlForLayer; the repository's policy must admit it, too"),
+    (_PULL, "403 Forbidden", "the registry refuses the image to the execution role", "Allow the execution role to pull it, or name credentials for the registry in repositoryCredentials; an endpoint's policy must admit it, too"),
+    (_PULL, "pull access denied", "the image is not there, or the registry refuses it", "Check the image's name, and credentials for the registry in repositoryCredentials"),
+    (_PULL, "no basic auth credentials", "the registry asks for credentials", "Give the task definition an execution role that may pull the image, or repositoryCredentials"),
+    (_PULL, "unable to retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
+    (_PULL, "pull rate limit|toomanyrequests: |429 Too Many Requests", "the registry limits how often its images are pulled", "Give the registry's credentials in repositoryCredentials, or keep the image in Amazon ECR"),
+    (_PULL, "no space left on device", "the image does not fit on the ECS task's storage", "Raise [fargate] ephemeral_storage, or make the image smaller"),
+    (_PULL, "descriptor matching platform|no matching manifest for", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
+    (_PULL, "i/o timeout|while waiting for connection|context canceled|context deadline exceeded", "the registry was not reached", _ROUTE),
+    (_PULL, "no such host", "the registry's name is not known in the VPC", "Check the image's name, and that the VPC resolves DNS names"),
+    (_PULL, "There is a connection issue", "the registry was not reached", _ROUTE),
+    (_PULL, " not found|manifest unknown|does not exist|The task can't find the image", "there is no such image", "Check its name and its tag in the task definition"),
+    (_PULL, "invalid reference format", "the image's name is not valid", "Correct it in the task definition"),
+    (_PULL, "", "the image could not be pulled", "Check the image's name and tag, the execution role's permissions on the registry, and that the subnets reach it (public IP, NAT gateway or VPC endpoints)"),
 
-    # What ECS makes ready before a container starts.
-    Explanation(f"{_START} {_INIT}", "executable file not found", "the entry point or the command of the image is not there", "Check the entry point of the image and of the task definition, and what is on its PATH"),
-    Explanation(_START, "no such file or directory", "the entry point or the command of the image is not there", "Check the entry point of the image and of the task definition"),
-    Explanation(_START, "permission denied", "the entry point of the image may not be executed", "Make it executable in the image"),
-    Explanation(_START, "exec format error", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
-    Explanation(_START, "dependency graph:", "a container that it depends on did not reach the condition of dependsOn", "See the other containers' reasons and exit codes, and dependsOn in the task definition"),
-    Explanation(_START, "failed to initialize logging driver", "the container's log could not be opened", "Check logConfiguration: the log group, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
-    Explanation("CannotStartContainerError CannotStartContainer CannotCreateContainerError", "", "the container could not be started", "Check the entry point and the command of the image, and the log configuration"),
-    Explanation("CannotCreateVolumeError", "", "a volume could not be made", "Check the volumes of the task definition, and that the subnets reach them"),
-    Explanation(_INIT, "EFS utils", "an EFS file system could not be mounted", "Check its id and access point, that its mount targets' security group admits NFS (port 2049) from the task's one, that the VPC resolves DNS names, and elasticfilesystem:ClientMount of the task role"),
-    Explanation(_INIT, "retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
-    Explanation(_INIT, "retrieve secret", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
-    Explanation("ResourceInitializationError ResourceNotFoundException", "secret data from", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
-    Explanation(_INIT, "logger args", "the container's log could not be opened", "Check that the log group exists, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
-    Explanation(_INIT, "logging driver", "the container's log could not be opened", "Check that the log group exists, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
-    Explanation(_INIT, "download env files", "a file of environmentFiles could not be read", "Check its name, the execution role's s3:GetObject, and that the subnets reach Amazon S3"),
-    Explanation(_INIT, "configure ENI", "the network interface could not be made ready", _RETRIES + "; if it comes again, check that the VPC resolves DNS names"),
-    Explanation(_INIT, "", "Fargate could not prepare the ECS task", "Check the execution role, the secrets and log group that the task definition names, and that the subnets reach those services"),
+    # What ECS prepares before a container starts.
+    (f"{_START} {_INIT}", "executable file not found", "the entry point or the command of the image is not there", "Check the entry point of the image and of the task definition, and what is on its PATH"),
+    (_START, "no such file or directory", "the entry point or the command of the image is not there", "Check the entry point of the image and of the task definition"),
+    (_START, "permission denied", "the entry point of the image may not be executed", "Make it executable in the image"),
+    (_START, "exec format error", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
+    (_START, "dependency graph:", "a container that it depends on did not reach the condition of dependsOn", "See the other containers' reasons and exit codes, and dependsOn in the task definition"),
+    (_START, "failed to initialize logging driver", "the container's log could not be opened", "Check logConfiguration: the log group, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
+    ("CannotStartContainerError CannotStartContainer CannotCreateContainerError", "", "the container could not be started", "Check the entry point and the command of the image, and the log configuration"),
+    ("CannotCreateVolumeError", "", "a volume could not be made", "Check the volumes of the task definition, and that the subnets reach them"),
+    (_INIT, "EFS utils", "an EFS file system could not be mounted", "Check its id and access point, that its mount targets' security group admits NFS (port 2049) from the task's one, that the VPC resolves DNS names, and elasticfilesystem:ClientMount of the task role"),
+    (_INIT, "retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
+    (_INIT, "retrieve secret", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
+    ("ResourceInitializationError ResourceNotFoundException", "secret data from", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
+    (_INIT, "logger args|logging driver", "the container's log could not be opened", "Check that the log group exists, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
+    (_INIT, "download env files", "a file of environmentFiles could not be read", "Check its name, the execution role's s3:GetObject, and that the subnets reach Amazon S3"),
+    (_INIT, "configure ENI", "the network interface could not be made ready", _RETRIES + "; if it comes again, check that the VPC resolves DNS names"),
+    (_INIT, "", "Fargate could not prepare the ECS task", "Check the execution role, the secrets and log group that the task definition names, and that the subnets reach those services"),
 
-    # The network interface. What comes back from EC2 at first.
-    Explanation(_WRAPPED, ": InvalidSubnetID.NotFound", "{subnet} does not exist in this Region and account", "Check [fargate] subnets and region, and the networkConfiguration of the task and its queue"),
-    Explanation(_WRAPPED, ": InvalidGroup.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
-    Explanation(_WRAPPED, ": InvalidSecurityGroupID.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
-    Explanation("", "Create Network Interface", "the network interface could not be made", "Check the subnets and security groups; if it comes again, ask AWS Support about the ECS task"),
-    Explanation("", "network interface provisioning", "the network interface was not ready in time", _RETRIES + "; if it comes again, check the account's quota of network interfaces"),
+    # The network interface. Errors of EC2 come first.
+    (_WRAPPED, ": InvalidSubnetID.NotFound", "{subnet} does not exist in this Region and account", "Check [fargate] subnets and region, and the networkConfiguration of the task and its queue"),
+    (_WRAPPED, ": InvalidGroup.NotFound|: InvalidSecurityGroupID.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
+    ("", "Create Network Interface", "the network interface could not be made", "Check the subnets and security groups; if it comes again, ask AWS Support about the ECS task"),
+    ("", "network interface provisioning", "the network interface was not ready in time", _RETRIES + "; if it comes again, check the account's quota of network interfaces"),
 
     # The end of a container that ran.
-    Explanation("OutOfMemoryError OutOfMemory", "", "the container ran out of memory", "Give the task more memory, with executor_config or in the task definition"),
-    Explanation("ContainerRuntimeTimeoutError DockerTimeoutError", "", "the container was not started or ended in time", _SUPPORT),
-    Explanation("ContainerRuntimeError", "", "the container's runtime failed", _SUPPORT),
-    Explanation("CannotStopContainerError", "", "the container could not be stopped", _SUPPORT),
-    Explanation("CannotInspectContainerError", "", "AWS cannot tell how the container ended", "Read the last lines of its log"),
+    ("OutOfMemoryError OutOfMemory", "", "the container ran out of memory", "Give the task more memory, with executor_config or in the task definition"),
+    ("ContainerRuntimeTimeoutError DockerTimeoutError", "", "the container was not started or ended in time", _SUPPORT),
+    ("ContainerRuntimeError", "", "the container's runtime failed", _SUPPORT),
+    ("CannotStopContainerError", "", "the container could not be stopped", _SUPPORT),
+    ("CannotInspectContainerError", "", "AWS cannot tell how the container ended", "Read the last lines of its log"),
 
-    # The permissions of the scheduler, which makes the call.
-    Explanation(_DENIED, "perform: ecs:TagResource", "the scheduler's role may not tag ECS tasks", "Allow ecs:TagResource on the tasks of the cluster, or set [fargate] tag_tasks = False and leave tags empty"),
-    Explanation(_DENIED, "perform: ecs:RunTask", "the scheduler's role may not launch this task definition", "Allow ecs:RunTask on the task definition"),
-    Explanation(_DENIED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
-    Explanation(_REFUSED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
-    Explanation(_DENIED, "", "the scheduler's role lacks a permission", "Allow what AWS names; airflow fargate check tells what is missing"),
+    # The permissions of the scheduler's role, which makes the calls.
+    (_DENIED, "perform: ecs:TagResource", "the scheduler's role may not tag ECS tasks", "Allow ecs:TagResource on the tasks of the cluster, or set [fargate] tag_tasks = False and leave tags empty"),
+    (_DENIED, "perform: ecs:RunTask", "the scheduler's role may not launch this task definition", "Allow ecs:RunTask on the task definition"),
+    (_DENIED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
+    (_REFUSED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
+    (_DENIED, "", "the scheduler's role lacks a permission", "Allow what AWS names; airflow fargate check tells what is missing"),
 
     # The request.
-    Explanation("", "ARN and resource ID format must be enabled", "the account has not opted in to the long ARN format, which tags need", "Opt in: aws ecs put-account-setting-default --name taskLongArnFormat --value enabled; or set [fargate] tag_tasks = False and leave tags and propagate_tags empty"),
-    Explanation("", "Long arn format must be", "the account has not opted in to the long ARN format, which tags need", "Opt in: aws ecs put-account-setting-default --name taskLongArnFormat --value enabled; or set [fargate] tag_tasks = False and leave tags and propagate_tags empty"),
-    Explanation(_REFUSED, "Assign public IP is not supported", "only an ECS task on Fargate can ask for a public IP address, and this one is to run elsewhere", "Empty [fargate] assign_public_ip, or name where tasks run with launch_type or capacity_provider_strategy"),
-    Explanation(_REFUSED, "Network Configuration must be provided", "the task definition's network mode is awsvpc, which needs subnets", "Set [fargate] subnets"),
-    Explanation(_REFUSED, "Network Configuration is not valid", "the task definition's network mode is not awsvpc, the only one to have subnets", "Leave [fargate] subnets empty, or change the network mode"),
-    Explanation(_REFUSED, "specified capacity provider", "a capacity provider cannot be used", "Check its name, and that the cluster has it; airflow fargate check looks for it"),
-    Explanation(_REFUSED, "is not a container in the TaskDefinition", "an override names a container that the task definition does not have", "Correct the name in the executor_config of the task, or [fargate] container_name"),
-    Explanation(_REFUSED, "TaskDefinition is inactive", "the task definition cannot be used: it is not active", "Name an active revision in [fargate] task_definition"),
-    Explanation(_REFUSED, "TaskDefinition not found", "there is no such task definition in this Region and account", "Check [fargate] task_definition and region"),
-    Explanation(_REFUSED, "Unable to describe task definition", "there is no such task definition in this Region and account", "Check [fargate] task_definition and region"),
-    Explanation(_REFUSED, "Task definition does not support launch_type", "the task definition does not suit the launch type", "Add the launch type to its requiresCompatibilities, or check [fargate] launch_type"),
-    Explanation("ClusterNotFoundException", "", "there is no such cluster in this Region and account", "Check [fargate] cluster and region"),
-    Explanation("BlockedException", "", "AWS has blocked the account", "Ask AWS Support"),
-    Explanation("PlatformUnknownException", "", "there is no such platform version", "Check [fargate] platform_version"),
-    Explanation("PlatformTaskDefinitionIncompatibilityException", "", "the platform version does not offer what the task definition asks for", "Check [fargate] platform_version"),
-    Explanation("UnsupportedFeatureException", "", "this Region does not offer what the request asks for", "See the request with airflow fargate render"),
+    ("", "ARN and resource ID format must be enabled|Long arn format must be", "the account has not opted in to the long ARN format, which tags need", "Opt in: aws ecs put-account-setting-default --name taskLongArnFormat --value enabled; or set [fargate] tag_tasks = False and leave tags and propagate_tags empty"),
+    (_REFUSED, "Assign public IP is not supported", "only an ECS task on Fargate can ask for a public IP address, and this one is to run elsewhere", "Empty [fargate] assign_public_ip, or name where tasks run with launch_type or capacity_provider_strategy"),
+    (_REFUSED, "Network Configuration must be provided", "the task definition's network mode is awsvpc, which needs subnets", "Set [fargate] subnets"),
+    (_REFUSED, "Network Configuration is not valid", "the task definition's network mode is not awsvpc, the only one to have subnets", "Leave [fargate] subnets empty, or change the network mode"),
+    (_REFUSED, "specified capacity provider", "a capacity provider cannot be used", "Check its name, and that the cluster has it; airflow fargate check looks for it"),
+    (_REFUSED, "is not a container in the TaskDefinition", "an override names a container that the task definition does not have", "Correct the name in the executor_config of the task, or [fargate] container_name"),
+    (_REFUSED, "TaskDefinition is inactive", "the task definition cannot be used: it is not active", "Name an active revision in [fargate] task_definition"),
+    (_REFUSED, "TaskDefinition not found|Unable to describe task definition", "there is no such task definition in this Region and account", "Check [fargate] task_definition and region"),
+    (_REFUSED, "Task definition does not support launch_type", "the task definition does not suit the launch type", "Add the launch type to its requiresCompatibilities, or check [fargate] launch_type"),
+    ("ClusterNotFoundException", "", "there is no such cluster in this Region and account", "Check [fargate] cluster and region"),
+    ("BlockedException", "", "AWS has blocked the account", "Ask AWS Support"),
+    ("PlatformUnknownException", "", "there is no such platform version", "Check [fargate] platform_version"),
+    ("PlatformTaskDefinitionIncompatibilityException", "", "the platform version does not offer what the task definition asks for", "Check [fargate] platform_version"),
+    ("UnsupportedFeatureException", "", "this Region does not offer what the request asks for", "See the request with airflow fargate render"),
 
-    # Why AWS stopped it, where nothing above says more.
-    Explanation("", "ECS is performing maintenance on the underlying infrastructure", "AWS maintained the host of the ECS task", _RETRIES),
-    Explanation("SpotInterruption SpotInterruptionError", "", "the Spot capacity was taken back, or there was none", "Give the Airflow task retries, or use on-demand capacity", NO_CAPACITY),
-    Explanation("", SPOT_INTERRUPTED, "the Spot capacity was taken back, or there was none", "Give the Airflow task retries, or use on-demand capacity", NO_CAPACITY),
-    Explanation("InfrastructureHealth", "", "AWS stopped the ECS task, since the infrastructure below it was not healthy", _RETRIES),
-    Explanation("TerminationNotice", "", "AWS took back the host of the ECS task", _RETRIES),
-    Explanation("Host", "EC2 (instance", "the instance of the ECS task was stopped or terminated", _RETRIES),
-    Explanation("ServiceSchedulerInitiated", "", "AWS stopped the ECS task by itself", _RETRIES),
-    Explanation("Stopped", STOPPED_BY_COMMAND, "it was stopped with airflow fargate stop", "Nothing is to be done; Airflow's own retries decide whether it is tried again"),
-    Explanation("UserInitiated", "", "somebody stopped the ECS task", "See AWS CloudTrail for who called StopTask"),
-    Explanation("InternalError", "", "AWS had an error of its own", _SUPPORT),
-    Explanation("TaskFailedToStart", "", "AWS could not start the ECS task", "See the ECS task's page in the AWS console"),
-    Explanation(_REFUSED, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
+    # Why AWS stopped the ECS task, if nothing above says more.
+    ("", "ECS is performing maintenance on the underlying infrastructure", "AWS maintained the host of the ECS task", _RETRIES),
+    ("SpotInterruption SpotInterruptionError", "", "the Spot capacity was taken back, or there was none", "Give the Airflow task retries, or use on-demand capacity", NO_CAPACITY),
+    ("", SPOT_INTERRUPTED, "the Spot capacity was taken back, or there was none", "Give the Airflow task retries, or use on-demand capacity", NO_CAPACITY),
+    ("InfrastructureHealth", "", "AWS stopped the ECS task, since the infrastructure below it was not healthy", _RETRIES),
+    ("TerminationNotice", "", "AWS took back the host of the ECS task", _RETRIES),
+    ("Host", "EC2 (instance", "the instance of the ECS task was stopped or terminated", _RETRIES),
+    ("ServiceSchedulerInitiated", "", "AWS stopped the ECS task by itself", _RETRIES),
+    ("Stopped", STOPPED_BY_COMMAND, "it was stopped with airflow fargate stop", "Nothing is to be done; Airflow's own retries decide whether it is tried again"),
+    ("UserInitiated", "", "somebody stopped the ECS task", "See AWS CloudTrail for who called StopTask"),
+    ("InternalError", "", "AWS had an error of its own", _SUPPORT),
+    ("TaskFailedToStart", "", "AWS could not start the ECS task", "See the ECS task's page in the AWS console"),
+    (_REFUSED, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
 )
 # fmt: on
+#: A row for each phrase.
+EXPLANATIONS = tuple(
+    Explanation(leading, phrase, *rest) for leading, phrases, *rest in _TABLE for phrase in phrases.split("|")
+)
 
-#: What an exit code says of a command, as shells and container runtimes have it: above 128 a signal's number.
+#: Meaning and remedy by exit code, as shells and container runtimes use them: above 128, a signal's number
+#: plus 128.
 EXIT_CODES = {
     126: ("the command could not be executed", "Check that the image's entry point may be executed"),
     127: (
@@ -233,12 +223,12 @@ EXIT_CODES = {
     ),
     137: (
         "it was killed (SIGKILL)",
-        "Look whether it needs more memory, or longer to end after SIGTERM than stopTimeout gives it",
+        "Check whether it needs more memory, or more time to end after SIGTERM than its stopTimeout",
     ),
     139: ("it crashed (SIGSEGV)", "Look for a native library that does not suit the image"),
     143: (
         "it was told to end (SIGTERM)",
-        "See the exit codes of the other containers: where one that is essential ends, ECS ends all",
+        "See the exit codes of the other containers: if an essential one ends, ECS ends all",
     ),
 }
 ANY_EXIT = "its command failed", "Read the container's last lines in the task's event log, or all of its log"

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What an answer of AWS's means for a launch, and why: the words in which all parts speak of it."""
+"""What an answer of AWS means for a call or a launch, and the reason."""
 
 from __future__ import annotations
 
@@ -23,44 +23,45 @@ from enum import Enum
 
 
 class Verdict(Enum):
-    """What to do next about a call or an ECS task."""
+    """What to do next about a call or a launch."""
 
-    #: RunTask has accepted an ECS task.
+    #: RunTask has started an ECS task.
     ACCEPTED = "accepted"
-    #: The ECS task is on its way up, runs, or has not been seen to end.
+    #: The ECS task is starting or running, or its end has not been seen.
     LIVE = "live"
     #: The main container ended with exit code 0.
     FINISHED = "finished"
-    #: The launch is over, and failed; only Airflow's own retries may start another.
+    #: The launch has failed. Only Airflow's own retries may start another.
     FAILED = "failed"
-    #: Nothing was started, for a reason that a further attempt may not meet; it uses up an attempt.
+    #: Nothing was started, and another attempt may succeed. It uses up an attempt.
     LAUNCH_AGAIN = "launch again"
-    #: Nothing was started, since there is no capacity; try later or elsewhere, which uses up no attempt.
+    #: Nothing was started, as there is no capacity. Try later or elsewhere; it uses up no attempt.
     NO_CAPACITY = "no capacity"
-    #: Nothing was started, for a reason that passes within two minutes; try later, which uses up no attempt.
-    AWAY = "away for a while"
-    #: AWS wants fewer calls; nothing was done; try later, which uses up no attempt.
+    #: Nothing was started, for a reason that passes within two minutes. Try later; it uses up no attempt.
+    AWAY = "temporarily unavailable"
+    #: AWS throttled the call, and nothing was done. Try later; it uses up no attempt.
     THROTTLED = "throttled"
-    #: There are no credentials that AWS accepts, nothing was done; try later with new ones.
+    #: There are no credentials that AWS accepts, and nothing was done. Try later with new ones.
     CREDENTIALS = "credentials"
-    #: Nobody knows whether the call was carried out: say the very same again.
-    UNKNOWN = "in doubt"
+    #: Nobody knows whether the call was carried out. Send the same request again.
+    UNKNOWN = "unknown outcome"
     #: DescribeTasks does not know the ECS task.
     MISSING = "missing"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A verdict, and the reason in words for whoever has to understand it."""
+    """A verdict, and the reason for the user."""
 
     verdict: Verdict
     reason: str = ""
     arn: str | None = None
-    #: Whether the main container is known to have started: then its end is the end of the launch.
+    #: Whether the main container is known to have started. If it has, the launch ends with it.
     started: bool = False
-    #: When the main container ended, seconds since the epoch by AWS's clock; None where AWS does not say.
+    #: When the main container ended, in seconds since the epoch by AWS's clock; None if AWS does not send it.
     ended_at: float | None = None
-    #: The ARN of the task definition of an ECS task that started and failed, which tells where its log is.
+    #: The ARN of the task definition of an ECS task that started and failed. It contains the location of the
+    #: log.
     task_definition: str | None = None
-    #: What AWS said beside exit code 0, explained; empty where it said nothing.
+    #: The explanation of what AWS says in addition to exit code 0; empty if AWS says nothing.
     note: str = ""

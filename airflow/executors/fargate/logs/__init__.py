@@ -14,4 +14,4 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What containers have written to CloudWatch Logs."""
+"""Reads what containers wrote to CloudWatch Logs."""

@@ -15,9 +15,9 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Reads what containers have written to CloudWatch Logs, and keeps tokens out of it; clients come in from outside.
+Reads what containers wrote to CloudWatch Logs, and masks tokens in it.
 
-Which log a container writes to stands in its task definition:
+The task definition contains where a container writes to:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 """
 
@@ -29,7 +29,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws.arns import region, task_id
+from airflow.executors.fargate.aws.arns import ecs_task_id, region
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.clients import make_client
 from airflow.executors.fargate.aws.verdict import Verdict
@@ -38,42 +38,43 @@ from airflow.executors.fargate.errors import FargateError
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
 
-#: How many pages without a line are turned before a log counts as empty: AWS documents that there may be such pages.
+#: How many pages without a line are read before a log counts as empty. AWS documents that there may be such
+#: pages.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 MAX_EMPTY_PAGES = 5
-#: How many task definitions are remembered: each revision stays what it is for good.
+#: How many task definitions are cached. A revision never changes.
 MAX_DEFINITIONS = 100
-#: With what AWS says that a permission is missing.
+#: The error codes for a missing permission.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
 REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 
-#: A JSON Web Token, wherever it stands: its header, which is JSON, and whatever follows, cut off or whole.
+#: A JSON Web Token: its header, which is JSON, and whatever follows, also if it is cut off.
 JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
-#: The token of a workload, as JSON and as Python shows it; the quotes can be escaped.
+#: The token of a workload, in JSON or in Python's ``repr``. The quotes can be escaped.
 TOKEN = re.compile(r"""(\btoken\\*["']?\s*[:=]\s*\\*["'])[^"'\\]+""")
 MASK = "***"
 
 
 class LogError(FargateError):
-    """A container's log cannot be read; the text, a clause without a full stop, says why."""
+    """A container's log cannot be read. The text says why, as a clause without a full stop."""
 
-    #: What AWS's answer means.
+    #: Of the error of the call, if there was one.
     verdict = Verdict.FAILED
 
 
 class LogNotThere(LogError):
-    """AWS knows no such log: nothing has been written yet, or nothing has arrived."""
+    """The log stream does not exist (yet): nothing was written, or it has not arrived."""
 
 
 class LogRefused(LogError):
-    """AWS does not allow it, which concerns all logs alike."""
+    """A permission is missing. It is the same for all logs."""
 
 
 class LogLater(LogError):
     """
-    It may be read later.
+    The log may be readable later.
 
-    :param verdict: what AWS's answer means.
+    :param verdict: of the error of the call.
     """
 
     def __init__(self, reason: str, verdict: Verdict) -> None:
@@ -82,37 +83,38 @@ class LogLater(LogError):
 
 
 def without_tokens(text: str) -> str:
-    """Return a text without the bearer tokens in it: Airflow 3.0 logs a container's workload, token included."""
+    """Mask the bearer tokens in a text. Airflow 3.0 logs a workload with its token."""
     return JWT.sub(MASK, TOKEN.sub(rf"\g<1>{MASK}", text))
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Where a container's lines are."""
+    """The log stream that a container writes to."""
 
     region: str
     group: str
     name: str
-    #: Whether the log driver leaves out lines rather than let the container wait.
+    #: Whether the log driver may drop lines instead of blocking the container.
     lossy: bool = False
 
 
 @dataclass(frozen=True)
 class Line:
-    """What a container has written, and when, in milliseconds since the epoch."""
+    """A line of a log, with its time in milliseconds since the epoch."""
 
     timestamp: int
     text: str
 
 
-def stream_of(log: Mapping[str, Any] | None, container: str, arn: str) -> Stream:
+def find_stream(log: Mapping[str, Any] | None, container: str, arn: str) -> Stream:
     """
-    Return where a container writes to.
+    Return the log stream that a container writes to.
 
-    :param log: the ``logConfiguration`` of its definition; None where it has none.
+    :param log: the ``logConfiguration`` of its definition; None if it has none.
     :param container: its name.
     :param arn: of its ECS task.
-    :raises LogError: where that is not CloudWatch, or cannot be told.
+    :raises LogError: if it does not write to CloudWatch, or the configuration does not define the stream's
+        name.
     """
     driver = (log or {}).get("logDriver")
     if not driver:
@@ -121,27 +123,27 @@ def stream_of(log: Mapping[str, Any] | None, container: str, arn: str) -> Stream
         )
     if driver != "awslogs":
         raise LogError(
-            f"container {container} logs through {driver}; only what awslogs brings to CloudWatch is read"
+            f"container {container} logs through {driver}; only logs of the driver awslogs can be read"
         )
     options: Mapping[str, str] = (log or {}).get("options") or {}
     group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
     if not group or not prefix:
         missing = "awslogs-stream-prefix" if group else "awslogs-group"
-        raise LogError(f"the log of container {container} has no {missing}, so its name cannot be told")
+        raise LogError(f"the log of container {container} has no {missing}, so its stream is not known")
     return Stream(
         options.get("awslogs-region") or region(arn) or "",
         group,
-        f"{prefix}/{container}/{task_id(arn)}",
+        f"{prefix}/{container}/{ecs_task_id(arn)}",
         options.get("mode") == "non-blocking",
     )
 
 
 class LogReader:
     """
-    Reads logs; any thread may use it.
+    Reads logs. Any thread may use it.
 
-    :param describe_definition: calls DescribeTaskDefinition for an ARN.
-    :param make_client: returns a new boto3 client for ``logs`` in a Region; called where one is needed first.
+    :param describe_definition: calls DescribeTaskDefinition for an ARN, and returns the response.
+    :param make_client: returns a new boto3 client for ``logs`` in a Region. It is called when one is needed.
     """
 
     def __init__(
@@ -153,35 +155,35 @@ class LogReader:
         self._make_client = make_client
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
-        #: The log configurations of a task definition's containers, by the definition's ARN.
+        #: By a task definition's ARN, the log configurations of its containers, by their names.
         self._logs: dict[str, Mapping[str, Any]] = {}
 
     def stream(self, definition: str, container: str, arn: str) -> Stream:
         """
-        Return where a container writes to.
+        Return the log stream that a container writes to.
 
         :param definition: ARN of its task definition.
-        :raises LogError: where that is not CloudWatch, or cannot be told.
+        :raises LogError: if there is no such stream, or the task definition cannot be read.
         """
         known = self._logs.get(definition)
         if known is None:
-            response = told("ecs:DescribeTaskDefinition", lambda: self._describe_definition(definition))
+            response = call_aws("ecs:DescribeTaskDefinition", lambda: self._describe_definition(definition))
             defined = (response.get("taskDefinition") or {}).get("containerDefinitions") or ()
             known = {one.get("name"): one.get("logConfiguration") for one in defined}
             if len(self._logs) >= MAX_DEFINITIONS:
                 self._logs.clear()
             self._logs[definition] = known
-        return stream_of(known.get(container), container, arn)
+        return find_stream(known.get(container), container, arn)
 
     def pages(self, stream: Stream) -> Iterator[Sequence[Line]]:
         """
-        Yield the lines from the first to the last that there is now, page by page, of which some can be empty.
+        Yield the lines from the first to the last, page by page. A page can be empty.
 
-        :raises LogError: where AWS does not tell.
+        :raises LogError: if a call fails.
         """
         token: str | None = None
         while True:
-            # AWS says that it ends where it returns the token that it was given.
+            # At the end of a log, AWS returns the token that it was given.
             lines, following = self._page(stream, "nextForwardToken", token, startFromHead=True)
             yield lines
             if not following or following == token:
@@ -190,9 +192,9 @@ class LogReader:
 
     def last(self, stream: Stream, count: int) -> list[Line]:
         """
-        Return the last lines, at most so many.
+        Return at most ``count`` lines from the end of a log.
 
-        :raises LogError: where AWS does not tell.
+        :raises LogError: if a call fails.
         """
         token: str | None = None
         for _ in range(MAX_EMPTY_PAGES):
@@ -208,16 +210,17 @@ class LogReader:
         self, stream: Stream, direction: str, token: str | None, **arguments: Any
     ) -> tuple[Sequence[Line], str | None]:
         """
-        Return the lines of a page, and the token of the next one in that direction.
+        Return the lines of a page, and the token of the next page.
 
-        :raises LogNotThere: where nothing has been written yet.
-        :raises LogError: where AWS does not tell.
+        :param direction: the member of the response that has this token.
+        :raises LogNotThere: if nothing was written yet.
+        :raises LogError: if the call fails otherwise.
         """
         if token is not None:
             arguments["nextToken"] = token
         client = self._client(stream.region)
         try:
-            response = told(
+            response = call_aws(
                 "logs:GetLogEvents",
                 lambda: client.get_log_events(
                     logGroupName=stream.group, logStreamName=stream.name, **arguments
@@ -235,20 +238,20 @@ class LogReader:
     def _client(self, in_region: str) -> Any:
         with self._lock:
             if in_region not in self._clients:
-                self._clients[in_region] = told(
+                self._clients[in_region] = call_aws(
                     "a client for CloudWatch Logs", lambda: self._make_client(in_region)
                 )
             return self._clients[in_region]
 
     def renew(self) -> None:
-        """Let the next call make a new client, with the credentials that there are then."""
+        """Let the next calls make new clients, which look for credentials again."""
         with self._lock:
             self._clients.clear()
 
 
 def log_reader(ecs: Ecs, make_session: Callable[[], Any], connections: int) -> LogReader:
     """
-    Return what reads the logs of containers that failed; its clients are made where they are needed.
+    Return the reader of the logs of failed containers. Its clients are made when they are needed.
 
     :param connections: how many logs are read at the same time.
     """
@@ -259,26 +262,27 @@ def log_reader(ecs: Ecs, make_session: Callable[[], Any], connections: int) -> L
     return LogReader(ecs.describe_task_definition, make)
 
 
-def told(call: str, make: Callable[[], Any]) -> Any:
+def call_aws(name: str, call: Callable[[], Any]) -> Any:
     """
     Make a call, and return its response.
 
-    :param call: the permission that it takes.
-    :raises LogError: with the reason in words, where there is none.
+    :param name: of the permission that the call needs.
+    :raises LogError: if it fails, with the reason.
     """
     try:
-        return make()
+        return call()
     except Exception as error:
         outcome = classify_error(error)
         response = getattr(error, "response", None)
-        said = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
-        code, words = said.get("Code"), f"{said.get('Code')}: {said.get('Message')}"
-        if outcome.verdict is Verdict.CREDENTIALS:  # Whatever the code says, no log was asked for.
-            raise LogLater(f"{call} failed ({outcome.reason})", outcome.verdict) from error
+        answer = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
+        code, words = answer.get("Code"), f"{answer.get('Code')}: {answer.get('Message')}"
+        later = LogLater(f"{name} failed ({outcome.reason})", outcome.verdict)
+        if outcome.verdict is Verdict.CREDENTIALS:  # The code is of the call for credentials.
+            raise later from error
         if code == "ResourceNotFoundException":
             raise LogNotThere(words) from error
         if code in REFUSED:
-            raise LogRefused(f"{call} is not allowed ({words})") from error
+            raise LogRefused(f"{name} is not allowed ({words})") from error
         if outcome.verdict is Verdict.FAILED:
-            raise LogError(f"{call} failed ({words if said else outcome.reason})") from error
-        raise LogLater(f"{call} failed ({outcome.reason})", outcome.verdict) from error
+            raise LogError(f"{name} failed ({words if answer else outcome.reason})") from error
+        raise later from error

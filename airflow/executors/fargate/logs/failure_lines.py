@@ -15,10 +15,11 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Fetches what containers that failed have said last, for the event log of their tasks.
+Fetches the last lines of main containers that failed, for the event log of their task instances.
 
-A container that dies before Airflow's own logging begins would else be mute. The end of the launch is told at once and
-waits for nothing: the lines follow as an event of their own, for CloudWatch gets them some seconds late.
+A container that ends before Airflow's own logging begins has no other log in Airflow. The end of the launch
+is reported at once. The lines follow in an event of their own, as they arrive in CloudWatch some seconds
+late.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.aws.arns import task_id
+from airflow.executors.fargate.aws.arns import ecs_task_id
 from airflow.executors.fargate.logs.cloudwatch import (
     LogError,
     LogLater,
@@ -51,24 +52,24 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How many lines are told of a container, and how many characters of a line and of all of them.
+#: How many lines of a container are shown, and how many characters of a line and of all lines.
 COUNT = 20
 MAX_LINE = 500
 MAX_TEXT = 4000
-#: Seconds until the first look, and from there to the next ones, where nothing has arrived yet.
+#: Seconds before each look, as long as nothing has arrived.
 LOOKS = (2.0, 4.0, 8.0)
-#: How many ECS tasks wait; whatever fails beyond that goes without.
+#: How many containers may wait. For those that fail beyond that number, no lines are fetched.
 MAX_WAITING = 100
-#: How many reasons are told in the scheduler's log.
-MAX_TOLD = 100
-#: Seconds for which nothing is asked after AWS has refused.
+#: How many different reasons are logged.
+MAX_REASONS = 100
+#: Seconds without calls after AWS has refused one for a missing permission.
 REFUSED_PAUSE = 600.0
 NOT_READ = "The last lines of containers that fail cannot be read"
 
 
 @dataclass(frozen=True)
 class Failed:
-    """A container that has failed, and where it may have written."""
+    """A main container that has failed, and where it may have written."""
 
     launch: Launch
     arn: str
@@ -80,15 +81,15 @@ class Failed:
 
 class LastLines:
     """
-    Looks for the last lines of containers that failed, with a few calls a second.
+    Fetches the last lines of failed containers, with a few calls a second.
 
-    Only the fleet's thread calls its methods. It keeps at most :data:`MAX_WAITING` containers in mind.
+    At most :data:`MAX_WAITING` containers are in its queue. Only the fleet's thread calls its methods.
 
-    :param read: returns the text for the event log, or an empty one where nothing has been written; it is called on a
+    :param read: returns the text for the event log, or an empty one if nothing was written. It is called on a
         thread of the pool, and raises :class:`LogError`.
     :param calls: makes the calls.
-    :param emit: takes an event to the executor.
-    :param clock: seconds, never going backwards.
+    :param emit: sends an event to the executor.
+    :param clock: monotonic, in seconds.
     """
 
     def __init__(
@@ -106,26 +107,26 @@ class LastLines:
         self._due: list[tuple[float, int, Failed]] = []
         self._numbers = itertools.count()
         self._refused_until: float | None = None
-        #: Reasons that the log has been told of, once each.
-        self._told: set[str] = set()
+        #: The reasons that were logged.
+        self._logged: set[str] = set()
 
     def add(self, failed: Failed) -> None:
-        """Look for a container's last lines soon, unless too many wait already."""
+        """Fetch a container's last lines soon, unless too many wait already."""
         if self._refused_until is not None and self._clock() < self._refused_until:
             return
         if len(self._due) >= MAX_WAITING:
-            self._say_once(
-                "many", f"Over {MAX_WAITING} containers have failed at once; others go without last lines"
+            self._log_once(
+                "many", f"Over {MAX_WAITING} containers failed at once; the others get no last lines"
             )
             return
         self._put(failed)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget all containers."""
         self._due.clear()
 
     def work(self) -> float | None:
-        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        """Make the calls that are due. Return when more are due; None if only a message can cause more work."""
         now = self._clock()
         lane = self._calls.logs
         while self._due and self._due[0][0] <= now and self._calls.admits(lane):
@@ -148,48 +149,48 @@ class LastLines:
         if failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
             self._put(failed)
         elif isinstance(error, LogLater):
-            # Such as of a subnet from which CloudWatch is not reached.
-            self._say_once(error.verdict.name, f"{NOT_READ}: {error}")
+            # Such as in a subnet that does not reach CloudWatch.
+            self._log_once(error.verdict.name, f"{NOT_READ}: {error}")
 
     def _give_up(self, error: BaseException) -> None:
-        """Say why in the scheduler's log: no task's event log has to hold it, and it would be the same in each."""
+        """Log the reason once. It is the same for many containers, so it goes into no event log."""
         if isinstance(error, LogRefused):
-            # AWS's words name the very log, so they are not what is compared.
-            self._say_once("refused", f"{NOT_READ}: {error}")
-            # Permissions change seldom: the containers that fail meanwhile go without.
+            # The text names the log, so it differs for each container.
+            self._log_once("refused", f"{NOT_READ}: {error}")
+            # Permissions seldom change, so no lines are fetched for the containers that fail meanwhile.
             self._refused_until = self._clock() + REFUSED_PAUSE
             self._due.clear()
         elif isinstance(error, LogError):
-            self._say_once(str(error), f"{NOT_READ}: {error}")
+            self._log_once(str(error), f"{NOT_READ}: {error}")
         else:
-            self._say_once(type(error).__name__, NOT_READ, error)
+            self._log_once(type(error).__name__, NOT_READ, error)
 
-    def _say_once(self, what: str, text: str, error: BaseException | None = None) -> None:
-        if what not in self._told and len(self._told) < MAX_TOLD:
-            self._told.add(what)
-            log.warning("%s. This is said once.", text, exc_info=error)
+    def _log_once(self, reason: str, text: str, error: BaseException | None = None) -> None:
+        if reason not in self._logged and len(self._logged) < MAX_REASONS:
+            self._logged.add(reason)
+            log.warning("%s. This is logged once.", text, exc_info=error)
 
 
 def last_lines_of(reader: LogReader, mask: Callable[[str], str], failed: Failed) -> str:
     """
-    Return the text for the event log: the container's last lines, without secrets, cut to size.
+    Return the text for the event log: the container's last lines, with secrets masked, cut to size.
 
-    :param mask: takes secrets out of a text.
-    :return: an empty text where nothing has been written yet.
-    :raises LogError: where the log cannot be read.
+    :param mask: masks the secrets that Airflow knows.
+    :return: empty if nothing was written yet.
+    :raises LogError: if the log cannot be read.
     """
     lines = reader.last(reader.stream(failed.definition, failed.container, failed.arn), COUNT)
     if not lines:
         return ""
-    # Before anything is cut off: half a secret would not be known as one.
+    # Mask before cutting: half a secret would not be recognized.
     text = mask(without_tokens("\n".join(line.text.rstrip() for line in lines)))
-    head = f"Last lines of container {failed.container} ({task_id(failed.arn)}):"
-    # Airflow's UI shows a text without its line breaks: this tells where a line begins all the same.
+    head = f"Last lines of container {failed.container} ({ecs_task_id(failed.arn)}):"
+    # Airflow's UI shows the text without its line breaks, so each line begins with a bar.
     return "\n".join([head, *(f"| {line}" for line in _cut(text.split("\n")))])
 
 
 def _cut(lines: Sequence[str]) -> list[str]:
-    """Keep the last lines that fit, and of each its beginning."""
+    """Return the last lines that fit into :data:`MAX_TEXT`, each cut to :data:`MAX_LINE`."""
     kept: list[str] = []
     left = MAX_TEXT
     for line in reversed(lines[-COUNT:]):

@@ -15,10 +15,11 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What the UI shows of a container that runs: its lines in CloudWatch Logs, or why there are none.
+Shows the log of a running task instance in the UI: the lines in CloudWatch Logs, or why there are none.
 
-The API server (the webserver of Airflow 2) asks, which has an instance of the executor that was never started. Whoever
-looks at the page asks every few seconds: what is known of a container is kept, so that only its lines are asked for.
+The API server (the webserver of Airflow 2) reads it, with an instance of the executor that was never started.
+An open page reads it every few seconds. The log stream of each ECS task is cached, so that only its lines are
+requested again.
 """
 
 from __future__ import annotations
@@ -36,34 +37,36 @@ from airflow.executors.fargate.aws.arns import TASK_ARN, log_link, region, where
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.launch import Identity
-from airflow.executors.fargate.logs.cloudwatch import LogError, LogLater, LogReader, told, without_tokens
+from airflow.executors.fargate.logs.cloudwatch import LogError, LogLater, LogReader, call_aws, without_tokens
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
 
-#: Seconds after which the page gets what there is by then. The page has its answer within five: the rest is for what
-#: comes before, such as the first import of this module, and after, when the lines are put together.
+#: Seconds after which the page gets the lines that were read so far. The page has its answer within five
+#: seconds: the rest is for the work before, such as the first import of this module, and after, to put the
+#: lines together.
 PATIENCE = 4.5
-#: Seconds to connect, and to read; two calls of that length at most go on after PATIENCE, on a thread of their own.
+#: Seconds to connect, and to read. At most two calls of that length go on after PATIENCE, on a thread of
+#: their own.
 TIMEOUTS = 2.0, 3.0
-#: Of how many Regions clients are kept.
+#: For how many Regions clients are kept.
 MAX_REGIONS = 8
-#: How many connections a client keeps for those who look at logs at the same time; more than that work, too.
+#: How many connections a client keeps for pages that are read at the same time. More than that work, too.
 CONNECTIONS = 10
-#: Pages of a megabyte or 10,000 lines from the beginning; of what is longer the last lines are shown as well.
+#: Pages of a megabyte or 10,000 lines from the beginning. Of a longer log, the last lines are shown as well.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 MAX_PAGES = 10
 LAST_LINES = 1000
-#: How many containers are remembered.
-MAX_CONTAINERS = 200
-#: The states before a container runs.
+#: For how many ECS tasks the log stream is cached.
+MAX_ECS_TASKS = 200
+#: The states of an ECS task before its containers run.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 NOT_STARTED = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
 
 
 @dataclass
 class _Progress:
-    """What has been read so far; the thread that reads adds to it, and whoever waits takes it as it is."""
+    """What was read so far. The thread that reads adds to it; the thread that waits for it copies it."""
 
     sources: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -73,15 +76,15 @@ class _Progress:
 
 class RunningLog:
     """
-    Reads the logs of containers that run; any thread may use it.
+    Reads the logs of the main containers of running ECS tasks. Any thread may use it.
 
     :param reader: reads logs.
-    :param describe_tasks: calls DescribeTasks: Region, cluster, ARN to the response.
-    :param renew: lets the next calls use new clients, and new credentials.
-    :param mask: takes secrets out of a text.
-    :param structured: whether Airflow reads lines as JSON, with a time of their own.
-    :param clock: seconds, never going backwards.
-    :param attend: runs a function, and waits for it so many seconds at most.
+    :param describe_tasks: calls DescribeTasks with Region, cluster and ARN, and returns the response.
+    :param renew: lets the next calls make new clients, with new credentials.
+    :param mask: masks the secrets that Airflow knows.
+    :param structured: whether Airflow expects a line as JSON with its time.
+    :param clock: monotonic, in seconds.
+    :param run: runs a function, and returns after so many seconds at the latest.
     """
 
     def __init__(
@@ -93,44 +96,43 @@ class RunningLog:
         mask: Callable[[str], str],
         structured: bool,
         clock: Callable[[], float] = time.monotonic,
-        attend: Callable[[Callable[[], None], float], None] | None = None,
+        run: Callable[[Callable[[], None], float], None] | None = None,
     ) -> None:
         self._reader = reader
         self._describe_tasks = describe_tasks
         self._renew = renew
         self._mask = mask
-        self._line = _as_json if structured else _as_text
+        self._format = _as_json if structured else _as_text
         self._clock = clock
-        self._attend = attend or _attend
+        self._run = run or _run_on_thread
         self._streams: dict[str, Stream] = {}
 
     def read(self, external_executor_id: str | None) -> tuple[list[str], list[str]]:
         """
-        Return where the lines are from, and the lines, within :data:`PATIENCE`.
+        Return the sources of the lines, and the lines, within :data:`PATIENCE`.
 
-        :param external_executor_id: the container's ARN; before that is stored, nothing or Airflow's id of the launch.
+        :param external_executor_id: the ECS task's ARN; before it is stored, None or an id of Airflow's.
         """
         arn = external_executor_id or ""
         if region(arn) is None:
-            source = "Fargate: Airflow has not stored yet which container runs this try."
+            source = "Fargate: Airflow has not stored yet which ECS task runs this try."
             return [source], [f"{source} Look again in a moment."]
         progress = _Progress([whereabouts(arn)])
         until = self._clock() + PATIENCE
-        self._attend(lambda: self._read(arn, progress, until), PATIENCE)
+        self._run(lambda: self._read(arn, progress, until), PATIENCE)
         sources, lines, problem = list(progress.sources), list(progress.lines), progress.problem
         if problem is None and not progress.done:
-            problem = f"AWS has not told all of it within {PATIENCE:g} seconds"
+            problem = f"AWS has not sent all of it within {PATIENCE:g} seconds"
         if problem is not None:
-            text = f"The container's log cannot be shown{' further' if lines else ''}: {problem}."
-            # Airflow folds sources away, so the reason stands where the lines would be.
-            lines.append(text)
+            # Airflow collapses the sources, so the reason is shown as a line.
+            lines.append(f"The container's log cannot be shown{' further' if lines else ''}: {problem}.")
         return sources, lines
 
     def _read(self, arn: str, progress: _Progress, until: float) -> None:
         try:
             stream = self._stream(arn)
             link = log_link(arn, stream.region, stream.group, stream.name)
-            lossy = "; its driver may leave out lines (mode non-blocking)" if stream.lossy else ""
+            lossy = "; its driver may drop lines (mode non-blocking)" if stream.lossy else ""
             place = f"CloudWatch log group {stream.group}, stream {stream.name}{lossy}"
             progress.sources.append(f"{place}: {link}" if link else place)
             for number, page in enumerate(self._reader.pages(stream), 1):
@@ -145,24 +147,23 @@ class RunningLog:
             progress.done = True
         except LogLater as error:
             progress.problem = str(error)
-            # For nothing else: to make clients takes the API server's processor, and all who look would do so.
+            # Only then: making clients costs processor time, and each open page would do it.
             if error.verdict is Verdict.CREDENTIALS:
                 self._renew()
         except LogError as error:
             progress.problem = str(error)
         except Exception as error:
-            # A bug of ours, or of a library: whoever looks at a log gets a word of it, and not a page of errors.
+            # A bug here or in a library: the page shows its type instead of failing.
             progress.problem = f"{type(error).__name__} in the executor"
 
     def _add(self, progress: _Progress, page: Sequence[Line]) -> None:
         if page:
-            # All at once: to look for secrets in a text takes its time.
+            # All lines at once, as masking costs time.
             texts = self._masked("\n".join(line.text for line in page)).split("\n")
             if len(texts) != len(page):
-                # An event, or a secret, has several lines: what belongs together is masked together.
+                # An event or a secret has several lines, so each event is masked by itself.
                 texts = [self._masked(line.text).replace("\n", " ") for line in page]
-            pairs = zip(page, texts)
-            progress.lines.extend(self._line(line.timestamp, text) for line, text in pairs)
+            progress.lines.extend(self._format(line.timestamp, text) for line, text in zip(page, texts))
 
     def _masked(self, text: str) -> str:
         return self._mask(without_tokens(text))
@@ -170,39 +171,38 @@ class RunningLog:
     def _stream(self, arn: str) -> Stream:
         known = self._streams.get(arn)
         if known is None:
-            known = self._ask(arn)
-            if len(self._streams) >= MAX_CONTAINERS:
+            known = self._find_stream(arn)
+            if len(self._streams) >= MAX_ECS_TASKS:
                 self._streams.clear()
             self._streams[arn] = known
         return known
 
-    def _ask(self, arn: str) -> Stream:
+    def _find_stream(self, arn: str) -> Stream:
         """
-        Ask AWS where a container writes to.
+        Ask AWS for the log stream of an ECS task's main container.
 
-        :raises LogError: where it has not started, is none of this executor's, or writes to no log that can be read.
+        :raises LogError: if it has not started, was not launched by this executor, or has no log that can be
+            read.
         """
         parts = TASK_ARN.fullmatch(arn)
         if parts is None:
-            raise LogError(f"{arn} is no container's ARN")
+            raise LogError(f"{arn} is not an ECS task's ARN")
         cluster = parts["cluster"] or "default"
-        response = told("ecs:DescribeTasks", lambda: self._describe_tasks(parts["region"], cluster, arn))
+        response = call_aws("ecs:DescribeTasks", lambda: self._describe_tasks(parts["region"], cluster, arn))
         tasks = response.get("tasks") or ()
         if not tasks:
-            raise LogError("AWS does not know the container: it is too new, or too old")
-        (task,) = tasks[:1]
+            raise LogError("AWS does not know the ECS task: it is too new, or too old")
+        task = tasks[0]
         if task.get("lastStatus") in NOT_STARTED:
             raise LogError(f"the container has not started yet ({task['lastStatus']})")
         identity = Identity.of(task)
         if identity is None:
-            raise LogError(
-                "the container does not say which launch it is for, so it is not one of this executor's"
-            )
+            raise LogError("the ECS task was not launched by this executor: it does not name its launch")
         return self._reader.stream(str(task.get("taskDefinitionArn")), identity.container_name, arn)
 
 
 def _as_json(timestamp: int, text: str) -> str:
-    """Return a line as Airflow 3 reads it; what its own supervisor writes is that already."""
+    """Return a line as Airflow 3 reads it. The lines of its supervisor have that form already."""
     if text.startswith("{"):
         try:
             if "event" in json.loads(text):
@@ -213,7 +213,7 @@ def _as_json(timestamp: int, text: str) -> str:
 
 
 def _as_text(timestamp: int, text: str) -> str:
-    """Return a line as Airflow 2 reads it: with a time before it, by which lines are put in order."""
+    """Return a line as Airflow 2 reads it: after its time, by which Airflow sorts lines."""
     return (
         text if text.startswith("[2") else f"[{_moment(timestamp).isoformat(timespec='milliseconds')}] {text}"
     )
@@ -223,8 +223,8 @@ def _moment(timestamp: int) -> datetime:
     return datetime.fromtimestamp(timestamp / 1000, timezone.utc)
 
 
-def _attend(function: Callable[[], None], patience: float) -> None:
-    """Run a function on a thread of its own, and wait for it as long as that: it may hang in a call."""
+def _run_on_thread(function: Callable[[], None], patience: float) -> None:
+    """Run a function on a thread of its own, as it may hang in a call. Wait for it at most ``patience`` seconds."""
     thread = threading.Thread(target=function, name=f"{THREAD_NAMES}running-log", daemon=True)
     thread.start()
     thread.join(patience)
@@ -237,12 +237,12 @@ def running_log(
     structured: bool,
 ) -> RunningLog:
     """
-    Return what reads the logs of containers that run, for an API server that has none of the scheduler's clients.
+    Return the reader of running logs for an API server, which does not have the scheduler's clients.
 
     :param option: returns the text of an option.
     :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
-    :param mask: takes secrets out of a text.
-    :param structured: whether Airflow reads lines as JSON, with a time of their own.
+    :param mask: masks the secrets that Airflow knows.
+    :param structured: whether Airflow expects a line as JSON with its time.
     """
     clients = _Clients(option, session_maker)
     return RunningLog(
@@ -252,9 +252,9 @@ def running_log(
 
 class _Clients:
     """
-    The clients of an API server, made for each Region where it is asked for first; any thread may use them.
+    The clients of an API server, one for each Region, made at its first call. Any thread may use them.
 
-    Of the options only ``conn_id`` and ``endpoint_url`` matter, all else stands in a container's ARN: so a log can be
+    They need the options ``conn_id`` and ``endpoint_url`` alone, as the ARN contains the rest. So logs can be
     read where no other option is set.
 
     :param option: returns the text of an option.
@@ -272,11 +272,11 @@ class _Clients:
         self.reader = LogReader(self._describe_definition, partial(self._make, "logs"))
 
     def describe_tasks(self, region: str, cluster: str, arn: str) -> Any:
-        """Call DescribeTasks for a container."""
+        """Call DescribeTasks for one ECS task."""
         return self._ecs(region).describe_tasks(cluster=cluster, tasks=[arn])
 
     def renew(self) -> None:
-        """Let the next calls make new clients, with the credentials that there are then."""
+        """Let the next calls make new clients, which look for credentials again."""
         self._ecs.cache_clear()
         self.reader.renew()
 
@@ -289,7 +289,7 @@ class _Clients:
             service,
             connections=CONNECTIONS,
             region=region,
-            # The option's endpoint is of ECS alone.
+            # The option is the endpoint of ECS only.
             endpoint_url=self._text_of("endpoint_url") if service == "ecs" else None,
             timeouts=TIMEOUTS,
         )

@@ -14,18 +14,18 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Where a container and its log are to be seen: addresses made of an ARN."""
+"""Links to the AWS console are made from an ARN."""
 
 from __future__ import annotations
 
 import pytest
 
 from airflow.executors.fargate.aws.arns import (
-    container_link,
+    ecs_task_id,
+    ecs_task_link,
     launched,
     log_link,
     region,
-    task_id,
     whereabouts,
 )
 
@@ -67,7 +67,7 @@ PAGE = "/ecs/v2/clusters/{cluster}/tasks/{id}/configuration?region={region}"
             "default",
             (AWS + PAGE).format(region="us-east-1", cluster="default", id=ID),
         ),
-        # A partition whose console nobody has told us of, and what is no ARN of a task.
+        # A partition whose console is not known, and texts that are not ARNs of ECS tasks.
         (f"arn:aws-iso:ecs:us-iso-east-1:123456789012:task/airflow/{ID}", "airflow", None),
         ("arn:aws:ecs:us-east-1:123456789012:cluster/airflow", "airflow", None),
         ("6f9619ff-8b86-d011-b42d-00c04fc964ff", "airflow", None),
@@ -75,29 +75,29 @@ PAGE = "/ecs/v2/clusters/{cluster}/tasks/{id}/configuration?region={region}"
         ("", "airflow", None),
     ],
 )
-def test_a_container_has_its_page(arn, cluster, link):
-    """In each partition's own console, in the container's Region; without a console there is no link."""
-    assert container_link(arn, cluster) == link
+def test_link_to_an_ecs_task(arn, cluster, link):
+    """It is in the partition's console and in the ECS task's Region. Without a console, there is no link."""
+    assert ecs_task_link(arn, cluster) == link
     assert whereabouts(arn, cluster) == (
-        f"Container {task_id(arn)}: {link}" if link else f"Container {task_id(arn)}."
+        f"ECS task {ecs_task_id(arn)}: {link}" if link else f"ECS task {ecs_task_id(arn)}."
     )
 
 
 @pytest.mark.parametrize(
-    ("arn", "told"),
+    ("arn", "expected"),
     [
         (f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}", "eu-west-1"),
         ("arn:aws:ecs:eu-west-1:123456789012:cluster/airflow", None),
         ("no-arn", None),
     ],
 )
-def test_an_arn_tells_its_region(arn, told):
-    """Whoever reads a container's log asks the Region that it runs in."""
-    assert region(arn) == told
+def test_region(arn, expected):
+    """The Region of an ECS task is in its ARN."""
+    assert region(arn) == expected
 
 
-def test_a_log_has_its_page():
-    """Names are quoted as CloudWatch's console does it; the log can be in another Region than the container."""
+def test_link_to_a_log():
+    """Names are quoted as the console does. The log can be in another Region than the ECS task."""
     arn = f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}"
     assert log_link(arn, "eu-central-1", "/ecs/my airflow", f"ecs/airflow/{ID}") == (
         "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1"
@@ -106,10 +106,12 @@ def test_a_log_has_its_page():
     assert log_link("arn:aws-iso:ecs:x:1:task/a/b", "x", "group", "stream") is None
 
 
-@pytest.mark.parametrize(("attempt", "begin"), [(1, "Launched in"), (2, "Attempt 2: launched in")])
-def test_a_launch_is_told_with_its_container(attempt, begin):
-    """The link comes last, so that nothing that follows becomes part of it."""
+@pytest.mark.parametrize(
+    ("attempt", "begin"), [(1, "Launched ECS task"), (2, "Attempt 2: launched ECS task")]
+)
+def test_message_about_a_launch(attempt, begin):
+    """The link comes last, so no other text can become part of it."""
     arn = f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}"
-    told = launched(arn, "airflow", attempt)
-    assert told.startswith(begin)
-    assert told.endswith(f"Container {ID}: {container_link(arn)}")
+    message = launched(arn, "airflow", attempt)
+    assert message.startswith(begin)
+    assert message.endswith(f"ECS task {ID}: {ecs_task_link(arn)}")

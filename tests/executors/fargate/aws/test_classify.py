@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What an error of a call means: whose it is, by its code, or by whole phrases of AWS's."""
+"""Errors of calls are classified by their origin, by their code, and by phrases of AWS."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ STS = "https://sts.us-east-1.amazonaws.com/"
 
 
 def client_error(code, message="words of AWS", status=400, operation="RunTask", **members):
-    """Return botocore's own error for an answer of AWS."""
+    """Return botocore's exception for an error response of AWS."""
     answer = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError({**answer, **members}, operation)
 
 
-def judge(error, endpoint_url=None, role=None):
+def classify(error, endpoint_url=None, role=None):
     return classify_error(error, endpoint_url, lambda: role)
 
 
@@ -55,11 +55,9 @@ class TestCodes:
     @pytest.mark.parametrize(
         ("error", "verdict"),
         [
-            *((client_error(code), Verdict.THROTTLED) for code in sorted(THROTTLE_CODES)),
             (client_error("ThrottlingException", status=503), Verdict.THROTTLED),
-            *((client_error(code), Verdict.CREDENTIALS) for code in sorted(CREDENTIAL_CODES)),
             (client_error("ExpiredTokenException", status=403), Verdict.CREDENTIALS),
-            # Where nobody knows whether it was done.
+            # The call may have been carried out.
             (client_error("ServerException", status=500), Verdict.UNKNOWN),
             (client_error("ServerException"), Verdict.UNKNOWN),
             (client_error("InternalFailure", status=500), Verdict.UNKNOWN),
@@ -68,10 +66,10 @@ class TestCodes:
             (client_error("ServerException", "Capacity is unavailable at this time", 500), Verdict.UNKNOWN),
             *((client_error(str(status), status=status), Verdict.UNKNOWN) for status in (413, 500, 502, 504)),
             (client_error("", status=400), Verdict.UNKNOWN),
-            # Where the token has started something before.
+            # The token has started an ECS task before.
             (client_error("ConflictException", resourceIds=[ARN]), Verdict.ACCEPTED),
             (client_error("ConflictException", resourceIds=[ARN, "arn:other"]), Verdict.ACCEPTED),
-            # What trying again would not change.
+            # Another attempt would fail, too.
             (client_error("ConflictException"), Verdict.FAILED),
             (client_error("ConflictException", resourceIds=[""]), Verdict.FAILED),
             (client_error("AccessDeniedException", status=403), Verdict.FAILED),
@@ -84,20 +82,29 @@ class TestCodes:
         ],
         ids=lambda value: value.response["Error"]["Code"] if isinstance(value, ClientError) else value.value,
     )
-    def test_each_has_its_verdict(self, error, verdict):
+    def test_verdict(self, error, verdict):
         """The code says whether something was started, and whether to try again."""
-        outcome = judge(error)
+        outcome = classify(error)
         assert outcome.verdict is verdict
         assert outcome.reason
         assert outcome.arn == (ARN if verdict is Verdict.ACCEPTED else None)
         assert not outcome.started
 
-    def test_one_that_is_unknown_is_told_with_nothing_invented(self):
-        """Code and message, and no guess at a meaning."""
-        assert judge(client_error("NewException", "AGENT Smith.")).reason == "NewException: AGENT Smith."
+    def test_codes_of_throttling_and_credentials(self):
+        """Each code of these sets has its verdict, and the reason is what AWS says."""
+        for codes, verdict in (
+            (THROTTLE_CODES, Verdict.THROTTLED),
+            (CREDENTIAL_CODES, Verdict.CREDENTIALS),
+        ):
+            for code in codes:
+                assert classify(client_error(code)) == Outcome(verdict, f"{code}: words of AWS")
+
+    def test_unknown_code_has_no_explanation(self):
+        """The reason is the code and the message alone."""
+        assert classify(client_error("NewException", "AGENT Smith.")).reason == "NewException: AGENT Smith."
 
 
-class TestOnTheWay:
+class TestWithoutResponse:
     @pytest.mark.parametrize(
         ("error", "verdict"),
         [
@@ -116,43 +123,43 @@ class TestOnTheWay:
         ],
         ids=lambda value: type(value).__name__ if isinstance(value, BaseException) else value.value,
     )
-    @pytest.mark.parametrize("endpoint_url", [None, ECS])
-    def test_each_has_its_verdict(self, error, verdict, endpoint_url):
-        """An error without an answer leaves the call in doubt, unless it is known never to have been sent."""
-        outcome = judge(error, endpoint_url)
-        assert outcome.verdict is verdict
-        assert type(error).__name__ in outcome.reason
+    def test_verdict(self, error, verdict):
+        """The outcome of the call is unknown, unless it is known that it was not sent."""
+        for endpoint_url in (None, ECS):
+            outcome = classify(error, endpoint_url)
+            assert outcome.verdict is verdict
+            assert type(error).__name__ in outcome.reason
 
-    def test_answer_that_cannot_be_read_leaves_the_call_in_doubt(self):
-        """What botocore cannot parse may be the answer to a call that was carried out."""
+    def test_response_that_cannot_be_parsed_is_an_unknown_outcome(self):
+        """The call may have been carried out."""
         from botocore.parsers import ResponseParserError
 
-        assert judge(ResponseParserError("no XML")).verdict is Verdict.UNKNOWN
+        assert classify(ResponseParserError("no XML")).verdict is Verdict.UNKNOWN
 
     @pytest.mark.parametrize("code", ["502", "413", ""])
-    def test_page_that_is_no_error_of_aws_is_not_told(self, code):
-        """Whatever stands in the body of such an answer, also the request itself, is nothing for a log."""
-        outcome = judge(client_error(code, "<html>You sent: bearer-token", status=502))
+    def test_body_without_an_error_of_aws_is_not_shown(self, code):
+        """The body, such as a proxy's page, may repeat the request and its token."""
+        outcome = classify(client_error(code, "<html>You sent: bearer-token", status=502))
         assert outcome.verdict is Verdict.UNKNOWN
         assert "bearer-token" not in outcome.reason
         assert "502" in outcome.reason or code == "413"
 
-    def test_refused_parameters_do_not_tell_their_values(self):
-        """The message of botocore's error repeats what was passed, and that can be a password."""
+    def test_refused_parameters_are_not_shown(self):
+        """The message of botocore's exception repeats the values, and one can be a password."""
         error = exceptions.ParamValidationError(report="Invalid type for parameter x, value: hunter2")
-        assert "hunter2" not in judge(error).reason
+        assert "hunter2" not in classify(error).reason
 
-    def test_error_that_cannot_be_shown_gets_a_verdict(self):
-        """An exception whose message raises is in doubt like any other."""
+    def test_exception_whose_text_raises(self):
+        """It is an unknown outcome like any other."""
 
         class Shy(Exception):
             def __str__(self):
                 raise RuntimeError
 
-        assert judge(Shy()) == Outcome(Verdict.UNKNOWN, "Shy: (Shy)")
+        assert classify(Shy()) == Outcome(Verdict.UNKNOWN, "Shy: (Shy)")
 
 
-#: What fails where botocore gets credentials: (error, whether the role is told, what else is).
+#: Errors while botocore gets credentials: (error, whether the reason has the role, what else it has).
 WITHOUT_CREDENTIALS = [
     # https://github.com/aws/aws-cli/issues/7194, https://github.com/awslabs/aws-sdk-rust/issues/827
     (
@@ -242,18 +249,18 @@ WITHOUT_CREDENTIALS = [
 
 class TestCredentials:
     @pytest.mark.parametrize(
-        ("error", "names_role", "told"), WITHOUT_CREDENTIALS, ids=lambda v: type(v).__name__
+        ("error", "names_role", "expected"), WITHOUT_CREDENTIALS, ids=lambda v: type(v).__name__
     )
-    @pytest.mark.parametrize("endpoint_url", [None, ECS, "http://127.0.0.1:5000"])
-    def test_what_fails_where_they_come_from_is_no_error_of_ecs(self, error, names_role, told, endpoint_url):
-        """Whatever its code: nothing was sent to ECS; the call, its error, the role and the remedy are told."""
-        outcome = judge(error, endpoint_url, role=ROLE)
-        assert outcome.verdict is Verdict.CREDENTIALS
-        assert outcome.reason.startswith("There are no credentials")
-        assert outcome.reason.endswith(".")
-        assert (ROLE in outcome.reason) == names_role
-        for words in told:
-            assert words in outcome.reason
+    def test_error_of_a_call_for_credentials(self, error, names_role, expected):
+        """Nothing was sent to ECS, whatever its code is. The reason has the call, error and remedy."""
+        for endpoint_url in (None, ECS, "http://127.0.0.1:5000"):
+            outcome = classify(error, endpoint_url, role=ROLE)
+            assert outcome.verdict is Verdict.CREDENTIALS
+            assert outcome.reason.startswith("There are no credentials")
+            assert outcome.reason.endswith(".")
+            assert (ROLE in outcome.reason) == names_role
+            for words in expected:
+                assert words in outcome.reason
 
     @pytest.mark.parametrize(
         ("url", "endpoint_url", "verdict"),
@@ -262,7 +269,7 @@ class TestCredentials:
             ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", Verdict.UNKNOWN),
             ("https://ECS.us-east-1.amazonaws.com/", ECS, Verdict.UNKNOWN),
             ("https://vpce-1.sts.us-east-1.vpce.amazonaws.com/", ECS, Verdict.CREDENTIALS),
-            # Nobody knows whose an unknown host is where nobody says where the call was to go.
+            # Without the call's own endpoint, an unknown host may be its own.
             ("http://127.0.0.1:4566/", None, Verdict.UNKNOWN),
             ("https://logs.us-east-1.amazonaws.com/", None, Verdict.UNKNOWN),
             ("https://sts-fips.us-east-1.amazonaws.com/", None, Verdict.CREDENTIALS),
@@ -270,20 +277,20 @@ class TestCredentials:
             ("http://[", ECS, Verdict.UNKNOWN),
         ],
     )
-    @pytest.mark.parametrize("kind", [exceptions.EndpointConnectionError, exceptions.ReadTimeoutError])
-    def test_host_that_was_not_to_be_called_is_where_they_come_from(self, url, endpoint_url, verdict, kind):
-        """Also with an endpoint of one's own; the host of ECS itself leaves the call in doubt."""
-        assert judge(kind(endpoint_url=url), endpoint_url).verdict is verdict
+    def test_connection_to_another_host_is_for_credentials(self, url, endpoint_url, verdict):
+        """A failed connection to the call's own host, such as a custom endpoint, is an unknown outcome."""
+        for kind in (exceptions.EndpointConnectionError, exceptions.ReadTimeoutError):
+            assert classify(kind(endpoint_url=url), endpoint_url).verdict is verdict
 
-    @pytest.mark.parametrize("operation", sorted(OWN_OPERATIONS))
-    def test_refusal_of_an_own_call_is_its_own(self, operation):
-        """What the executor calls itself is judged by its code."""
-        error = client_error("AccessDeniedException", operation=operation)
-        assert judge(error).verdict is Verdict.FAILED
-        assert no_credentials(error) is None
+    def test_refusal_of_an_own_call(self):
+        """Errors of the executor's own calls are classified by their codes."""
+        for operation in OWN_OPERATIONS:
+            error = client_error("AccessDeniedException", operation=operation)
+            assert classify(error).verdict is Verdict.FAILED
+            assert no_credentials(error) is None
 
-    def test_own_calls_are_all_that_the_package_makes(self):
-        """No method of a client is called in the package but these."""
+    def test_own_operations_are_all_that_the_package_calls(self):
+        """The package calls no other method of a client."""
         folder = Path(credentials.__file__).parents[1]
         sources = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
         client = r"(?:_fresh_client\(\)|\becs|\blogs|client\(\"sts\"\)|_client\(\w+\)|_client)"
@@ -295,16 +302,16 @@ class TestCredentials:
             name for name in named if not name.startswith(("ListRunning", "ListStopped"))
         } <= OWN_OPERATIONS
 
-    def test_errors_of_botocore_that_are_known_by_name_exist(self):
-        """The names by which this module, which does not import botocore, knows its errors are botocore's."""
+    def test_exceptions_known_by_name_exist(self):
+        """The module does not import botocore, but knows its exceptions by name."""
         newer = {"LoginError", "UnknownTokenProviderError"}
         assert [name for name in CREDENTIAL_ERRORS - newer if not hasattr(exceptions, name)] == []
 
-    def test_role_is_asked_for_only_where_it_is_not_told(self):
+    def test_role_is_looked_up_only_if_needed(self):
         """Reading the profile takes time on the fleet's thread."""
 
         def role():
-            raise AssertionError("asked")
+            raise AssertionError("looked up")
 
         for error, names_role, _ in WITHOUT_CREDENTIALS:
             if not names_role:
@@ -315,7 +322,7 @@ class TestCredentials:
 class TestAssumedRole:
     @pytest.fixture
     def profile(self, tmp_path, monkeypatch):
-        """Let the configuration have a default profile and another one, each with a role."""
+        """Configure two profiles with roles, and return a function that sets environment variables."""
         for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "AWS_DEFAULT_PROFILE"):
             monkeypatch.delenv(name, raising=False)
         file = tmp_path / "config"
@@ -336,8 +343,8 @@ class TestAssumedRole:
             ({"AWS_PROFILE": "nowhere"}, None),
         ],
     )
-    def test_is_that_of_the_environment_or_of_the_profile(self, environment, role, profile):
-        """As botocore chooses: a profile that is named comes before the role of the environment."""
+    def test_is_the_one_that_botocore_uses(self, environment, role, profile):
+        """A profile in the environment takes precedence over a role in the environment."""
         for name, value in environment.items():
             profile(name, value)
         assert assumed_role() == role

@@ -35,15 +35,14 @@ from airflow.executors.fargate.aws.answers import Answer
 from airflow.executors.fargate.aws.describe_parser import Container, Task, read_less
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 
-#: What botocore makes a datetime of and we leave a number.
-#: Of these a part is read; ``assert_same`` compares that part.
+#: Members of which only a part is read; ``assert_same`` compares that part.
 IN_PART = ("overrides", "containers")
 TASK_MEMBERS = [member for member in Task.__annotations__ if member not in IN_PART]
 CONTAINER_MEMBERS = list(Container.__annotations__)
 
 
 class Raw:
-    """The body of a response, as urllib3 hands it over."""
+    """The body of a response, as urllib3 returns it."""
 
     def __init__(self, body):
         self._body = body
@@ -53,7 +52,7 @@ class Raw:
 
 
 def client(status, body):
-    """A client that gets this answer to every call, and makes none; it asks once, where it would wait in between."""
+    """Return a client that gets this answer to each call, without a network and without retries."""
     once = Config(retries={"max_attempts": 0})
     ecs = boto3.client("ecs", "us-east-1", aws_access_key_id="a", aws_secret_access_key="b", config=once)
     headers = {"content-type": "application/x-amz-json-1.1"}
@@ -66,7 +65,7 @@ def client(status, body):
 
 
 def both(answer, status=200):
-    """What botocore makes of an answer, and what is made of it where less is read."""
+    """Return what botocore makes of an answer, and what a client that reads less makes of it."""
     body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
     results = []
     for ecs in (client(status, body), client(status, body)):
@@ -80,7 +79,7 @@ def both(answer, status=200):
 
 
 def example(shape, depth=0):
-    """A value of a shape with every member that there is."""
+    """Return a value of a shape, with all its members."""
     if shape.type_name == "structure":
         return (
             {name: example(member, depth + 1) for name, member in shape.members.items()} if depth < 9 else {}
@@ -101,12 +100,12 @@ def example(shape, depth=0):
 
 @pytest.fixture
 def whole_answer(service_model):
-    """An answer in which every member of botocore's model is there."""
+    """Return an answer with all members of botocore's model."""
     return example(service_model.operation_model("DescribeTasks").output_shape)
 
 
-def told(task, member):
-    """A member's value; a moment in seconds, whether AWS's number or botocore's object."""
+def comparable(task, member):
+    """Return a member's value; a time in seconds, whether it is AWS's number or botocore's datetime."""
     value = task.get(member)
     return value.timestamp() if isinstance(value, datetime) else value
 
@@ -115,7 +114,7 @@ def assert_same(ours, botocores):
     assert len(ours["tasks"]) == len(botocores["tasks"])
     for read, whole in zip(ours["tasks"], botocores["tasks"]):
         for member in TASK_MEMBERS:
-            assert told(read, member) == told(whole, member), member
+            assert comparable(read, member) == comparable(whole, member), member
         expected = [{m: c[m] for m in CONTAINER_MEMBERS if m in c} for c in whole.get("containers", [])]
         found = [{m: c[m] for m in CONTAINER_MEMBERS if m in c} for c in read.get("containers", [])]
         assert found == expected
@@ -124,14 +123,14 @@ def assert_same(ours, botocores):
 
 
 class TestReadLess:
-    def test_reads_what_botocore_reads_of_every_member(self, whole_answer):
-        """With every member of botocore's model there, each that is read is what botocore makes of it."""
+    def test_same_values_as_botocore(self, whole_answer):
+        """In an answer with all members, each member that is read has botocore's value."""
         botocores, ours = both(whole_answer)
         assert_same(ours, botocores)
         assert ours["ResponseMetadata"]["HTTPStatusCode"] == 200
 
-    def test_reads_the_identity(self, whole_answer):
-        """Whom the container is for is read from an answer with all else in it."""
+    def test_identity(self, whole_answer):
+        """The identity of the launch is read from an answer with all members."""
         launch = Launch(TaskInstanceId("dag", "täsk", "run", 2, 3), key="key", handed_over=1795355652.5)
         (override,) = whole_answer["tasks"][0]["overrides"]["containerOverrides"]
         override["environment"].append({"name": IDENTITY_VARIABLE, "value": launch.identity})
@@ -144,16 +143,16 @@ class TestReadLess:
             launch.handed_over,
         )
 
-    def test_every_member_that_is_read_exists(self, service_model):
-        """What is read is in botocore's model, so a slip of the pen is found."""
+    def test_members_exist(self, service_model):
+        """All members that are read are in botocore's model."""
         task = service_model.shape_for("Task")
         assert set(TASK_MEMBERS) <= set(task.members)
         assert set(CONTAINER_MEMBERS) <= set(service_model.shape_for("Container").members)
 
     @pytest.mark.parametrize("value", ["missing", None])
     @pytest.mark.parametrize("member", [*TASK_MEMBERS, "containers"])
-    def test_member_that_is_not_there(self, whole_answer, member, value):
-        """A member that AWS leaves out, or sends as null, is missing for us as it is for botocore."""
+    def test_missing_member(self, whole_answer, member, value):
+        """A member that AWS leaves out or sends as null is missing, as it is for botocore."""
         answer = copy.deepcopy(whole_answer)
         if value is None:
             answer["tasks"][0][member] = None
@@ -163,8 +162,8 @@ class TestReadLess:
         assert_same(ours, botocores)
 
     @pytest.mark.parametrize("member", CONTAINER_MEMBERS)
-    def test_member_of_a_container_that_is_not_there(self, whole_answer, member):
-        """A missing exit code or reason stays missing."""
+    def test_missing_member_of_a_container(self, whole_answer, member):
+        """Such as an exit code or a reason."""
         answer = copy.deepcopy(whole_answer)
         del answer["tasks"][0]["containers"][0][member]
         botocores, ours = both(answer)
@@ -174,15 +173,15 @@ class TestReadLess:
         "answer",
         [{"tasks": [], "failures": []}, {"tasks": []}, {"failures": [{"arn": "a", "reason": "MISSING"}]}],
     )
-    def test_answer_with_little_in_it(self, answer):
-        """Empty lists are empty, and failures are told."""
+    def test_small_answer(self, answer):
+        """Empty lists and failures are read as botocore reads them."""
         botocores, ours = both(answer)
         assert_same({"tasks": [], **ours}, {"tasks": [], **botocores})
 
     def test_reads_no_more(self, whole_answer):
-        """Nothing is made of what is not used, the command with its token least of all."""
+        """No object is made of unused members, such as the command with its token."""
         if "before-parse" not in inspect.getsource(botocore.endpoint):
-            pytest.skip("this botocore lets nobody read for it")
+            pytest.skip("this botocore does not emit before-parse")
         _, ours = both(whole_answer)
         (task,) = ours["tasks"]
         assert set(task) == {*TASK_MEMBERS, *IN_PART}
@@ -193,23 +192,23 @@ class TestReadLess:
         ("member", "value"),
         [("startedAt", "2026-01-01"), ("stoppedReason", 5), ("containers", {}), ("taskArn", [])],
     )
-    def test_member_of_another_type_is_botocores(self, whole_answer, member, value):
-        """What is not of the type that AWS names is left to botocore, whatever that makes of it."""
+    def test_member_of_another_type_is_left_to_botocore(self, whole_answer, member, value):
+        """botocore reads an answer with a member of another type than AWS documents."""
         whole_answer["tasks"][0][member] = value
         botocores, ours = both(whole_answer)
         assert type(ours) is type(botocores)
         if isinstance(ours, dict):
             assert ours["tasks"] == botocores["tasks"]
 
-    def test_without_msgspec_botocore_reads(self, whole_answer, monkeypatch):
-        """Where msgspec is missing, botocore reads everything, and the same is told."""
+    def test_without_msgspec(self, whole_answer, monkeypatch):
+        """botocore reads everything."""
         monkeypatch.setitem(sys.modules, "msgspec", None)
         botocores, ours = both(whole_answer)
         assert ours["tasks"] == botocores["tasks"]
 
     @pytest.mark.parametrize("status", [400, 500])
-    def test_error_is_botocores(self, status):
-        """An error is raised as botocore raises it, with its code."""
+    def test_error_is_left_to_botocore(self, status):
+        """It is raised with its code."""
         botocores, ours = both(
             {"__type": "ClusterNotFoundException", "message": "Cluster not found."}, status
         )
@@ -219,15 +218,15 @@ class TestReadLess:
     @pytest.mark.parametrize(
         "body", [b"<html>", b"", b"[]", b"null", b'{"tasks": 5}', b'{"tasks": [5]}', b"\xff"]
     )
-    def test_garbage_is_botocores(self, body):
-        """What is no answer is left to botocore, whatever that makes of it."""
+    def test_garbage_is_left_to_botocore(self, body):
+        """botocore reads a body that is not an answer."""
         botocores, ours = both(body)
         assert type(ours) is type(botocores)
         if isinstance(ours, dict):
             assert ours.get("tasks") == botocores.get("tasks")
 
-    def test_unknown_response_is_untouched(self):
-        """An object that is neither tasks nor failures is left to botocore."""
+    def test_unknown_object_is_left_to_botocore(self):
+        """So is an object with neither tasks nor failures."""
         answer = {"something": "else"}
         response, custom = {"status_code": 200, "body": json.dumps(answer).encode()}, {}
         handlers = []

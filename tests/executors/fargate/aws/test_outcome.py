@@ -14,11 +14,9 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What an answer of RunTask and the end of an ECS task mean; tests/properties has answers of any other shape."""
+"""Answers to RunTask and ECS tasks are classified; tests/properties/test_outcomes.py has malformed ones."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 import pytest
 
@@ -33,8 +31,7 @@ SPOT = "Your Spot Task was interrupted."
 EXITED = "Essential container in task exited"
 MEMORY = "OutOfMemoryError: Container killed due to memory usage"
 PULL = "CannotPullContainerError: no such image"
-LIVING = ["PROVISIONING", "PENDING", "ACTIVATING", "RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"]
-#: botocore's enum of stop codes, one that it will have, and none.
+#: botocore's enum of stop codes, an unknown one, and none.
 STOP_CODES = [
     "TaskFailedToStart",
     "EssentialContainerExited",
@@ -49,7 +46,7 @@ STOP_CODES = [
 
 
 def task(status="STOPPED", *, code=None, why=None, started=False, others=(), members=None, **container):
-    """Return what DescribeTasks says of an ECS task with its container ``airflow`` and further containers."""
+    """Return an ECS task of DescribeTasks with the main container ``airflow`` and other containers."""
     made = {"taskArn": ARN, "lastStatus": status, "stopCode": code, "stoppedReason": why}
     made |= {
         "startedAt": 1000.0 if started else None,
@@ -61,7 +58,7 @@ def task(status="STOPPED", *, code=None, why=None, started=False, others=(), mem
     return parsed
 
 
-def judge(*arguments, **members):
+def classify(*arguments, **members):
     return classify_ecs_task(task(*arguments, **members), "airflow")
 
 
@@ -79,8 +76,8 @@ class TestRunTask:
             (None, None, Verdict.LAUNCH_AGAIN),
         ],
     )
-    def test_failure_has_its_verdict(self, reason, detail, verdict):
-        """With a failure nothing was started: where it passes it costs no attempt, else it costs one."""
+    def test_failure(self, reason, detail, verdict):
+        """Nothing was started. A temporary reason uses up no attempt; any other uses up one."""
         failure = {"arn": ARN, "reason": reason, "detail": detail}
         outcome = classify_run_task(Answer.parse({"tasks": [], "failures": [failure]}))
         assert (outcome.verdict, outcome.arn) == (verdict, None)
@@ -88,70 +85,62 @@ class TestRunTask:
         assert (detail or "") in outcome.reason
 
     @pytest.mark.parametrize("failures", [None, [], [{"arn": ARN, "reason": "RESOURCE:CPU"}]])
-    def test_ecs_task_is_accepted_even_beside_a_failure(self, failures):
-        """Where there is one, it was started, whatever else the answer says."""
+    def test_ecs_task_is_accepted(self, failures):
+        """An ECS task in the answer was started, even if the answer has failures as well."""
         outcome = classify_run_task(Answer.parse({"tasks": [{"taskArn": ARN}], "failures": failures}))
         assert outcome == Outcome(Verdict.ACCEPTED, arn=ARN)
 
     @pytest.mark.parametrize("answer", [{"tasks": []}, {"tasks": [{}], "failures": [None]}])
-    def test_answer_that_tells_nothing_leaves_the_call_in_doubt(self, answer):
-        """What names neither may have started one: the very same is said again."""
+    def test_empty_answer_is_an_unknown_outcome(self, answer):
+        """An answer with neither may still have started an ECS task, so the same request is sent again."""
         assert classify_run_task(Answer.parse(answer)).verdict is Verdict.UNKNOWN
 
 
-class TestLiving:
-    @pytest.mark.parametrize("status", [*LIVING, "SOMETHING_NEW", "", None])
+class TestLive:
+    @pytest.mark.parametrize("status", ["PROVISIONING", "SOMETHING_NEW", None])
     @pytest.mark.parametrize("started", [False, True])
-    def test_is_live_until_its_end_is_seen(self, status, started):
-        """What is not stopped lives, in a state that nobody has heard of, too."""
-        assert judge(status, started=started) == Outcome(Verdict.LIVE, arn=ARN, started=started)
+    def test_until_its_end_is_seen(self, status, started):
+        """An ECS task that is not stopped is live, also in a state that is not known."""
+        assert classify(status, started=started) == Outcome(Verdict.LIVE, arn=ARN, started=started)
 
-    @pytest.mark.parametrize("status", ["RUNNING", "DEACTIVATING", "STOPPING", "DEPROVISIONING"])
     @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.FINISHED), (1, Verdict.FAILED)])
-    def test_is_over_as_soon_as_its_main_container_has_stopped(self, status, code, verdict):
-        """How long sidecars and the network interface take to vanish does not matter."""
-        assert judge(status, started=True, lastStatus="STOPPED", exitCode=code).verdict is verdict
+    def test_no_longer_once_its_main_container_has_stopped(self, code, verdict):
+        """The launch does not wait for the other containers and the network interface to go away."""
+        assert (
+            classify("DEPROVISIONING", started=True, lastStatus="STOPPED", exitCode=code).verdict is verdict
+        )
 
     @pytest.mark.parametrize(
         "members",
         [
-            # An exit code may still come.
+            # An exit code may still arrive.
             {"status": "DEPROVISIONING", "started": True, "lastStatus": "STOPPED"},
             # The warning before an interruption.
             {"status": "RUNNING", "started": True, "lastStatus": "RUNNING", "code": "SpotInterruption"},
             {"status": "RUNNING", "others": [{"name": "proxy", "lastStatus": "STOPPED", "exitCode": 0}]},
-            # A code that is not that of a run.
+            # An exit code, though the container never ran.
             {"status": "STOPPING", "lastStatus": "STOPPED", "exitCode": 143, "reason": PULL},
         ],
     )
-    def test_is_live_though_an_end_is_near(self, members):
-        """Its own end is not seen yet."""
-        assert judge(**members).verdict is Verdict.LIVE
+    def test_though_its_end_is_near(self, members):
+        """The main container's end has not been seen."""
+        assert classify(**members).verdict is Verdict.LIVE
 
     def test_has_started_once_there_is_an_exit_code(self):
-        """An exit code says that the container ran, even where the time of its start is not told yet."""
-        assert judge("RUNNING", lastStatus="RUNNING", exitCode=0).started
+        """An exit code shows that the container ran, even without a start time."""
+        assert classify("RUNNING", lastStatus="RUNNING", exitCode=0).started
 
 
 class TestFinished:
     @pytest.mark.parametrize("status", ["STOPPED", "DELETED"])
-    @pytest.mark.parametrize("code", STOP_CODES)
-    @pytest.mark.parametrize("started", [False, True])
-    def test_with_exit_code_0(self, status, code, started):
-        """Exit code 0 of the main container is finished well, however the ECS task came to its end."""
-        outcome = judge(status, code=code, started=started, exitCode=0)
-        assert (outcome.verdict, outcome.reason, outcome.started) == (Verdict.FINISHED, "", True)
+    def test_with_exit_code_0(self, status):
+        """Exit code 0 of the main container finishes the launch, whatever the ECS task's stop code is."""
+        for code in STOP_CODES:
+            outcome = classify(status, code=code, exitCode=0)
+            assert (outcome.verdict, outcome.reason, outcome.started) == (Verdict.FINISHED, "", True)
 
     @pytest.mark.parametrize(
-        "moment", [10**400, float("nan"), float("inf"), -1, "soon", datetime.min, datetime.max, None]
-    )
-    def test_though_nobody_can_tell_when(self, moment):
-        """The time of the end serves a metric alone: one that is none loses no end."""
-        outcome = judge(started=True, exitCode=0, members={"executionStoppedAt": moment})
-        assert outcome == Outcome(Verdict.FINISHED, arn=ARN, started=True)
-
-    @pytest.mark.parametrize(
-        ("members", "told"),
+        ("members", "expected"),
         [
             (
                 {"code": "EssentialContainerExited", "why": EXITED, "reason": MEMORY},
@@ -180,12 +169,12 @@ class TestFinished:
             ),
         ],
     )
-    def test_what_aws_says_beside_it_is_noted(self, members, told):
-        """On Airflow 3 the process that runs the task ends so when the task's own was killed."""
-        outcome = judge(started=True, exitCode=0, **members)
+    def test_with_a_note_of_what_aws_says(self, members, expected):
+        """On Airflow 3, the process that runs the task exits with 0 if the task's own process was killed."""
+        outcome = classify(started=True, exitCode=0, **members)
         assert outcome.verdict is Verdict.FINISHED
         assert outcome.note.startswith("Container airflow exited with code 0. ")
-        assert told in outcome.note
+        assert expected in outcome.note
 
     @pytest.mark.parametrize(
         "members",
@@ -196,31 +185,31 @@ class TestFinished:
             {"code": "EssentialContainerExited", "why": EXITED, "others": [{"name": "proxy", "exitCode": 1}]},
         ],
     )
-    def test_nothing_is_noted_where_aws_says_nothing_else(self, members):
-        """An end like any other."""
-        assert judge(started=True, exitCode=0, **members).note == ""
+    def test_without_a_note_if_aws_says_nothing_unusual(self, members):
+        """These are the words for an ordinary end."""
+        assert classify(started=True, exitCode=0, **members).note == ""
 
 
 class TestFailed:
-    @pytest.mark.parametrize("exit_code", [1, 2, 137, 139, 143, 255, -1])
-    @pytest.mark.parametrize("code", STOP_CODES)
-    def test_with_any_other_exit_code(self, exit_code, code):
-        """It is that of a container that ran, and the reason tells the code."""
-        outcome = judge(code=code, started=True, exitCode=exit_code)
-        assert (outcome.verdict, outcome.started, outcome.arn) == (Verdict.FAILED, True, ARN)
-        assert f"exited with code {exit_code}." in outcome.reason
+    @pytest.mark.parametrize("exit_code", [1, 143, -1])
+    def test_with_any_other_exit_code(self, exit_code):
+        """The reason has the exit code, whatever the stop code is."""
+        for code in STOP_CODES:
+            outcome = classify(code=code, started=True, exitCode=exit_code)
+            assert (outcome.verdict, outcome.started, outcome.arn) == (Verdict.FAILED, True, ARN)
+            assert f"exited with code {exit_code}." in outcome.reason
 
-    @pytest.mark.parametrize("code", STOP_CODES)
     @pytest.mark.parametrize("exit_code", [None, True, "0", 0.0])
-    def test_without_an_exit_code_where_it_had_started(self, code, exit_code):
-        """A missing exit code is never a success: what started and left none has failed, for a reason of AWS."""
-        outcome = judge(code=code, why="the reason", started=True, exitCode=exit_code)
-        assert (outcome.verdict, outcome.started) == (Verdict.FAILED, True)
-        assert "without an exit code" in outcome.reason
-        assert "the reason" in outcome.reason
+    def test_without_an_exit_code_if_it_had_started(self, exit_code):
+        """A missing exit code is never a success; the reason is AWS's."""
+        for code in STOP_CODES:
+            outcome = classify(code=code, why="the reason", started=True, exitCode=exit_code)
+            assert (outcome.verdict, outcome.started) == (Verdict.FAILED, True)
+            assert "without an exit code" in outcome.reason
+            assert "the reason" in outcome.reason
 
     @pytest.mark.parametrize(
-        ("members", "told"),
+        ("members", "expected"),
         [
             ({"code": "EssentialContainerExited", "why": EXITED, "exitCode": 1}, "Its command failed"),
             ({"code": "EssentialContainerExited", "exitCode": 137, "reason": MEMORY}, "ran out of memory"),
@@ -239,21 +228,23 @@ class TestFailed:
                 "AWS maintained the host",
             ),
             ({"code": "InfrastructureHealth", "exitCode": 137}, "was not healthy"),
-            # Nothing is invented for a code that nobody knows.
+            # An unknown stop code has no explanation.
             ({"code": "SomethingNew", "exitCode": 137}, "exited with code 137. SomethingNew."),
         ],
     )
-    def test_tells_why(self, members, told):
-        """A cause that AWS names, or else the exit code's meaning."""
-        assert told in judge(started=True, **members).reason
+    def test_with_a_reason(self, members, expected):
+        """The reason is AWS's cause, or the meaning of the exit code if AWS names none."""
+        assert expected in classify(started=True, **members).reason
 
-    def test_tells_exit_codes_by_container(self):
-        """What the other containers ended with stands after the reason, as a word of none."""
+    def test_with_the_exit_codes_of_the_other_containers(self):
+        """They follow the explanation."""
         others = [{"name": "proxy", "exitCode": 1}, {"name": "aws-guardduty-agent-x"}]
         for members in ({"exitCode": 137, "started": True}, {"started": True}, {}):
-            told = judge(code="EssentialContainerExited", others=others, **members).reason
-            assert told.endswith(" Exit codes of the other containers: proxy 1, aws-guardduty-agent-x none.")
-        assert "Exit codes" not in judge(exitCode=1).reason
+            reason = classify(code="EssentialContainerExited", others=others, **members).reason
+            assert reason.endswith(
+                " Exit codes of the other containers: proxy 1, aws-guardduty-agent-x none."
+            )
+        assert "Exit codes" not in classify(exitCode=1).reason
 
     @pytest.mark.parametrize(
         ("members", "definition"),
@@ -264,9 +255,9 @@ class TestFailed:
             ({}, None),
         ],
     )
-    def test_tells_its_task_definition_where_it_may_have_a_log(self, members, definition):
-        """What has started and failed has written a log, perhaps, and the task definition tells where."""
-        outcome = judge(members={"taskDefinitionArn": DEFINITION}, **members)
+    def test_with_the_task_definition_if_it_may_have_a_log(self, members, definition):
+        """A container that started and failed may have written a log, which the task definition locates."""
+        outcome = classify(members={"taskDefinitionArn": DEFINITION}, **members)
         assert outcome.task_definition == definition
 
 
@@ -279,22 +270,25 @@ class TestNeverStarted:
             ("TaskFailedToStart", "AGENT", Verdict.AWAY),
             ("SpotInterruption", None, Verdict.NO_CAPACITY),
             ("SpotInterruption", "some other words", Verdict.NO_CAPACITY),
-            *((code, SPOT, Verdict.NO_CAPACITY) for code in STOP_CODES),
+            *(
+                (code, SPOT, Verdict.NO_CAPACITY)
+                for code in ("UserInitiated", "EssentialContainerExited", None)
+            ),
             ("ServiceSchedulerInitiated", "ECS is performing maintenance", Verdict.LAUNCH_AGAIN),
             ("TerminationNotice", None, Verdict.LAUNCH_AGAIN),
             ("InfrastructureHealth", None, Verdict.LAUNCH_AGAIN),
             ("SomethingNew", None, Verdict.LAUNCH_AGAIN),
             (None, None, Verdict.LAUNCH_AGAIN),
-            # Who stops one means the launch.
+            # Whoever stops an ECS task wants the launch to end.
             ("UserInitiated", "by hand", Verdict.FAILED),
             ("UserInitiated", None, Verdict.FAILED),
             ("UserInitiated", STOPPED_BY_COMMAND, Verdict.FAILED),
             ("UserInitiated", "it had EMPTY CAPACITY PROVIDER", Verdict.FAILED),
         ],
     )
-    def test_has_its_verdict(self, code, why, verdict):
-        """What never started ran nothing of the user's: another attempt, or, without capacity, the same one later."""
-        outcome = judge(code=code, why=why)
+    def test_verdict(self, code, why, verdict):
+        """No user code ran, so another attempt may follow. Without capacity, the same one is made later."""
+        outcome = classify(code=code, why=why)
         assert (outcome.verdict, outcome.started) == (verdict, False)
         assert "never started" in outcome.reason
         assert (why or code or "AWS gave no reason").rstrip(".") in outcome.reason
@@ -309,13 +303,13 @@ class TestNeverStarted:
             "ResourceInitializationError: no",
         ],
     )
-    @pytest.mark.parametrize("exit_code", [143, 137, 1, 0, None])
-    def test_whatever_exit_code_ecs_has_put_there(self, reason, exit_code):
-        """The container's reason says so, and AWS names no time of a start."""
-        outcome = judge(code="EssentialContainerExited", reason=reason, exitCode=exit_code)
+    @pytest.mark.parametrize("exit_code", [143, 0, None])
+    def test_whatever_the_exit_code_is(self, reason, exit_code):
+        """The container's reason shows that it never started, and there is no start time."""
+        outcome = classify(code="EssentialContainerExited", reason=reason, exitCode=exit_code)
         assert (outcome.verdict, outcome.started) == (Verdict.LAUNCH_AGAIN, False)
         assert reason in outcome.reason
-        alone = judge(code="TaskFailedToStart", why=reason, exitCode=exit_code)
+        alone = classify(code="TaskFailedToStart", why=reason, exitCode=exit_code)
         assert (alone.verdict, alone.started) == (Verdict.LAUNCH_AGAIN, False)
 
     @pytest.mark.parametrize(
@@ -333,9 +327,9 @@ class TestNeverStarted:
             {"code": "EssentialContainerExited", "others": [{"name": "sidecar"}]},
         ],
     )
-    def test_is_not_believed_where_it_may_have_run(self, members):
-        """Its code may have run: another launch is Airflow's own retry."""
-        outcome = judge(**members)
+    def test_is_not_assumed_if_it_may_have_run(self, members):
+        """User code may have run, so only Airflow's own retry may launch it again."""
+        outcome = classify(**members)
         assert (outcome.verdict, outcome.started) == (Verdict.FAILED, True)
 
     @pytest.mark.parametrize(
@@ -346,23 +340,21 @@ class TestNeverStarted:
         ],
     )
     def test_though_an_essential_container_has_exited(self, members):
-        """It was another one, or it could not be started."""
-        assert judge(code="EssentialContainerExited", **members).verdict is Verdict.LAUNCH_AGAIN
+        """Another container exited, or the main container could not be started."""
+        assert classify(code="EssentialContainerExited", **members).verdict is Verdict.LAUNCH_AGAIN
 
     @pytest.mark.parametrize("why", ["Task failed to start", PULL])
-    def test_reason_of_another_container_is_told_with_its_name(self, why):
-        """Also where AWS gives it as the ECS task's, too."""
+    def test_with_the_reason_of_another_container(self, why):
+        """It is shown with that container's name, even if AWS sends it as the ECS task's reason, too."""
         others = [{"name": "log_router", "reason": PULL}]
-        told = judge(code="TaskFailedToStart", why=why, others=others).reason
-        assert (
-            "Container airflow never started. Container log_router: the image could not be pulled (AWS: "
-            in told
-        )
-        assert f"log_router: {PULL}" in told
+        reason = classify(code="TaskFailedToStart", why=why, others=others).reason
+        begin = "Container airflow never started. Container log_router: the image could not be pulled (AWS: "
+        assert reason.startswith(begin)
+        assert f"log_router: {PULL}" in reason
 
-    def test_reason_is_told_once(self):
-        """AWS gives the same words for the ECS task and its container; the user reads them once."""
-        assert judge(why=PULL, reason=PULL).reason.count(PULL) == 1
+    def test_with_its_reason_once(self):
+        """AWS sends the same words for the ECS task and its container."""
+        assert classify(why=PULL, reason=PULL).reason.count(PULL) == 1
 
 
 class TestMainContainer:
@@ -375,11 +367,11 @@ class TestMainContainer:
         ],
     )
     def test_alone_decides(self, others):
-        """Exit codes of sidecars, defined by the user or put in by AWS, count for nothing."""
-        assert judge(started=True, others=others, exitCode=0).verdict is Verdict.FINISHED
+        """Exit codes of other containers, of the user or of AWS, have no effect."""
+        assert classify(started=True, others=others, exitCode=0).verdict is Verdict.FINISHED
         others = [{**other, "exitCode": 0} for other in others]
-        assert judge(started=True, others=others, exitCode=1).verdict is Verdict.FAILED
+        assert classify(started=True, others=others, exitCode=1).verdict is Verdict.FAILED
 
-    def test_that_is_not_there_has_not_finished(self):
-        """Another one's exit code 0 is no success."""
+    def test_that_is_missing_has_not_finished(self):
+        """Exit code 0 of another container is not a success."""
         assert classify_ecs_task(task(started=True, exitCode=0), "another").verdict is Verdict.FAILED

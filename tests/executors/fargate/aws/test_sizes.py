@@ -36,12 +36,12 @@ class TestTable:
         ],
     )
     def test_has_the_ranges_of_aws(self, cpu, least, step, most):
-        """AWS says from, to and in steps of; neither end is left out."""
+        """AWS documents them with least, most and step; both ends are included."""
         assert list(SIZES[cpu]) == list(range(least, most + step, step))
         assert most in SIZES[cpu]
 
     def test_has_the_single_sizes_of_aws(self):
-        """The least and the most CPU have no ranges."""
+        """The smallest and the largest CPU have no ranges."""
         assert list(SIZES[256]) == [512, 1024, 2048]
         assert list(SIZES[32768]) == [61440, 122880, 249856]
         assert len(SIZES) == 8
@@ -64,13 +64,13 @@ class TestTable:
         (None, None),
     ],
 )
-def test_what_fargate_has_is_no_mistake(cpu, memory):
-    """Pairs of the table, in AWS's units and in the larger ones; what only the task definition has nobody knows."""
+def test_valid_sizes(cpu, memory):
+    """They can be in both units. A missing member may be in the task definition."""
     assert mistake(cpu, memory) is None
 
 
 @pytest.mark.parametrize(
-    ("cpu", "memory", "told"),
+    ("cpu", "memory", "expected"),
     [
         (
             "1024",
@@ -91,25 +91,25 @@ def test_what_fargate_has_is_no_mistake(cpu, memory):
         ("65536", None, "the largest is 32768 CPU units"),
         ("128", None, "the nearest with as much are 256 and 512 CPU units"),
         (None, "1000", "the nearest with as much are 1024 and 2048 MiB"),
-        (None, "1 TB", "memory is no size"),
+        (None, "1 TB", "memory is not a size"),
         (None, "999999999 GB", "the largest is 249856 MiB"),
-        ("many", "2048", "cpu is no size"),
-        ("", None, "cpu is no size"),
-        ("-1", None, "cpu is no size"),
-        ("1.5", None, "cpu is no size"),
-        ("1e3", None, "cpu is no size"),
-        ("9" * 400, None, "cpu is no size"),
-        ("²", None, "cpu is no size"),
+        ("many", "2048", "cpu is not a size"),
+        ("", None, "cpu is not a size"),
+        ("-1", None, "cpu is not a size"),
+        ("1.5", None, "cpu is not a size"),
+        ("1e3", None, "cpu is not a size"),
+        ("9" * 400, None, "cpu is not a size"),
+        ("²", None, "cpu is not a size"),
     ],
 )
-def test_what_fargate_has_not_is_told_with_the_nearest_that_has_it(cpu, memory, told):
-    """A pair is refused as a pair; of one that stands alone, what occurs in no pair; nothing smaller is named."""
-    said = mistake(cpu, memory)
-    assert said is not None
-    assert told in said
-    assert len(said) < 200
+def test_invalid_sizes(cpu, memory, expected):
+    """The message names the nearest sizes that are not smaller."""
+    message = mistake(cpu, memory)
+    assert message is not None
+    assert expected in message
+    assert len(message) < 200
 
 
-def test_what_is_no_size_is_not_shown():
-    """It can be a password that went to the wrong place."""
+def test_value_that_is_not_a_size_is_not_shown():
+    """It may be a password in the wrong place."""
     assert "hunter2" not in str(mistake("hunter2", "hunter2"))

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.aws.arns import task_id
+from airflow.executors.fargate.aws.arns import ecs_task_id
 from airflow.executors.fargate.messages import Accepted, Ended, Noted
 
 SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
@@ -89,7 +89,7 @@ def test_a_container_that_finds_no_room_is_one_of_the_fallback_next(fleet, ecs, 
     fleet.advance(5)
     assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"]]
     (note,) = fleet.told_of(launch, Noted)
-    assert task_id(ecs.arns[0]) in note.text
+    assert ecs_task_id(ecs.arns[0]) in note.text
 
 
 def test_only_where_it_runs_differs(fleet, ecs, launch):

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Where a container's log is, what is read of it, and what is kept out of it."""
+"""A container's log stream is found and read, and tokens are masked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from airflow.executors.fargate.logs.cloudwatch import (
     LogReader,
     LogRefused,
     Stream,
-    stream_of,
+    find_stream,
     without_tokens,
 )
 
@@ -45,7 +45,7 @@ JWT = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIwMSJ9.lcy0-BE_CR"
 
 
 def awslogs(**changes):
-    """Return a log configuration, with changes; None takes an option out."""
+    """Return a log configuration with changes. None removes an option."""
     options = {**OPTIONS, **{f"awslogs-{name.replace('_', '-')}": value for name, value in changes.items()}}
     return {
         "logDriver": "awslogs",
@@ -68,43 +68,46 @@ class TestStream:
             ({"logDriver": "awslogs", "options": {**OPTIONS, "mode": "blocking"}}, STREAM),
         ],
     )
-    def test_is_what_the_definition_says(self, log, stream):
-        """Group, Region and prefix are the log driver's options; the Region can be left out where it is the task's."""
-        assert stream_of(log, "airflow", ARN) == stream
+    def test_of_awslogs(self, log, stream):
+        """Group, Region and prefix are options of the log driver. The default Region is the ECS task's."""
+        assert find_stream(log, "airflow", ARN) == stream
 
     @pytest.mark.parametrize(
         ("log", "says"),
         [
             (None, "gives container airflow no log; give it a logConfiguration with awslogs"),
             ({}, "gives container airflow no log"),
-            ({"logDriver": "awsfirelens", "options": OPTIONS}, "logs through awsfirelens; only what awslogs"),
+            (
+                {"logDriver": "awsfirelens", "options": OPTIONS},
+                "logs through awsfirelens; only logs of the driver awslogs",
+            ),
             ({"logDriver": "splunk"}, "logs through splunk"),
             ({"logDriver": "awslogs"}, "has no awslogs-group"),
             (awslogs(group=None), "has no awslogs-group"),
             (awslogs(stream_prefix=None), "has no awslogs-stream-prefix"),
         ],
     )
-    def test_is_none_where_the_log_goes_elsewhere(self, log, says):
-        """Where the lines are not in CloudWatch, or nobody can tell where, the reason says so and what to do."""
+    def test_that_cannot_be_read(self, log, says):
+        """The reason says why the lines are not in CloudWatch, or why the stream is not known."""
         with pytest.raises(LogError, match=says):
-            stream_of(log, "airflow", ARN)
+            find_stream(log, "airflow", ARN)
 
 
 @pytest.fixture
 def cloud(fakes):
-    """Return an empty CloudWatch."""
+    """Return an empty CloudWatch Logs."""
     return fakes.FakeLogs(page_size=3)
 
 
 @pytest.fixture
 def asked():
-    """Return the ARNs of the task definitions that were asked for."""
+    """Return the list of task definitions that were described."""
     return []
 
 
 @pytest.fixture
 def reader(cloud, asked):
-    """Return what reads logs of one task definition."""
+    """Return a reader of the logs of one task definition."""
 
     def describe(arn):
         asked.append(arn)
@@ -121,8 +124,8 @@ def reader(cloud, asked):
 
 
 class TestReader:
-    def test_asks_once_for_a_task_definition(self, reader, asked):
-        """A revision never changes; its containers are told apart by their names."""
+    def test_describes_a_task_definition_once(self, reader, asked):
+        """A revision never changes. Each of its containers has its own log configuration."""
         assert (
             reader.stream(DEFINITION, "airflow", ARN) == reader.stream(DEFINITION, "airflow", ARN) == STREAM
         )
@@ -132,8 +135,8 @@ class TestReader:
             reader.stream(DEFINITION, "other", ARN)
         assert asked == [DEFINITION]
 
-    def test_remembers_no_more_than_so_many(self, reader, asked):
-        """A deployment that registers a revision for each task does not fill the memory."""
+    def test_cache_is_limited(self, reader, asked):
+        """A deployment may register a revision for each task."""
         for number in range(3 * MAX_DEFINITIONS):
             reader.stream(f"{DEFINITION}{number}", "airflow", ARN)
         assert len(reader._logs) <= MAX_DEFINITIONS
@@ -141,7 +144,7 @@ class TestReader:
     @pytest.mark.parametrize("count", [0, 1, 3, 4, 10])
     @pytest.mark.parametrize("empty_pages", [0, 2])
     def test_reads_all_pages(self, fakes, asked, count, empty_pages):
-        """Each line once and in order, though a page may be empty: the end is where the token comes back."""
+        """Each line is read once and in order, even between empty pages. The end is a repeated token."""
         cloud = fakes.FakeLogs(page_size=3, empty_pages=empty_pages)
         cloud.write(STREAM.group, STREAM.name, *(f"line {number}" for number in range(count)))
         reader = LogReader(asked.append, lambda region: cloud)
@@ -153,21 +156,21 @@ class TestReader:
     @pytest.mark.parametrize(("count", "wanted"), [(0, []), (1, [0]), (2, [0, 1]), (7, [5, 6])])
     @pytest.mark.parametrize("empty_pages", [0, 2])
     def test_reads_the_last_lines(self, fakes, asked, count, wanted, empty_pages):
-        """From the end, past pages without a line, and in the order in which they were written."""
+        """They are in the order in which they were written. Empty pages are skipped."""
         cloud = fakes.FakeLogs(empty_pages=empty_pages)
         cloud.write(STREAM.group, STREAM.name, *(f"line {number}" for number in range(count)))
         reader = LogReader(asked.append, lambda region: cloud)
         assert [line.text for line in reader.last(STREAM, 2)] == [f"line {number}" for number in wanted]
 
-    def test_gives_up_at_a_log_of_empty_pages(self, fakes, asked):
-        """No answer of AWS's, of whatever shape, keeps it turning pages for ever."""
+    def test_ends_after_too_many_empty_pages(self, fakes, asked):
+        """The log counts as empty."""
         cloud = fakes.FakeLogs(empty_pages=10**9)
         cloud.write(STREAM.group, STREAM.name, "line")
         assert LogReader(asked.append, lambda region: cloud).last(STREAM, 20) == []
         assert len(cloud.calls) < 10
 
     def test_makes_a_client_for_each_region(self, fakes, asked):
-        """A client is made at the first call, kept, and made anew once credentials were refused."""
+        """A client is made at the first call, and again after a renewal."""
         made = []
 
         def make(region):
@@ -201,16 +204,16 @@ class TestReader:
             ("InvalidParameterException", LogError, Verdict.FAILED, "InvalidParameterException: AWS says no"),
         ],
     )
-    def test_says_why_it_cannot(self, fakes, reader, cloud, code, kind, verdict, says):
-        """Each error has its kind: whether to look later, to stop asking, or to say so once."""
+    def test_errors(self, fakes, reader, cloud, code, kind, verdict, says):
+        """The class of the error says whether to try later, to make no more calls, or to log it once."""
         cloud.errors.append(fakes.aws_error(code))
         with pytest.raises(LogError, match=says) as caught:
             reader.last(STREAM, 20)
         assert type(caught.value) is kind
         assert caught.value.verdict is verdict
 
-    def test_asks_again_where_there_are_no_credentials(self, fakes, reader, cloud):
-        """What AssumeRole refuses is not a permission of CloudWatch's."""
+    def test_missing_credentials(self, fakes, reader, cloud):
+        """A role that AssumeRole refuses is not a missing permission of CloudWatch."""
         error = fakes.aws_error("AccessDenied", "not authorized to perform: sts:AssumeRole")
         error.operation_name = "AssumeRole"
         cloud.errors.append(error)
@@ -218,14 +221,14 @@ class TestReader:
             reader.last(STREAM, 20)
         assert caught.value.verdict is Verdict.CREDENTIALS
 
-    def test_is_told_later_of_what_no_answer_came_to(self, reader, cloud):
-        """An error of the network says nothing of the log."""
+    def test_error_of_the_network(self, reader, cloud):
+        """The log may be readable later."""
         cloud.errors.append(ConnectionResetError("peer"))
         with pytest.raises(LogLater, match="logs:GetLogEvents failed .ConnectionResetError: peer."):
             reader.last(STREAM, 20)
 
-    def test_does_not_remember_an_error(self, fakes, cloud):
-        """A task definition that could not be described is asked for again."""
+    def test_errors_are_not_cached(self, fakes, cloud):
+        """A task definition that could not be described is described again."""
         answers = iter([fakes.aws_error("AccessDeniedException"), None])
 
         def describe(arn):
@@ -264,8 +267,8 @@ class TestTokens:
             "token = 'opaque-secret-of-some-kind'",
         ],
     )
-    def test_are_taken_out(self, text):
-        """In JSON, in Python's words, escaped, alone, or cut off: no token is left."""
+    def test_are_masked(self, text):
+        """In JSON, in Python's repr, escaped, alone, and cut off."""
         left = without_tokens(text)
         assert "***" in left
         assert JWT[:20] not in left
@@ -281,10 +284,10 @@ class TestTokens:
             '{"event": "done", "ti": "1"}',
         ],
     )
-    def test_nothing_else_is_taken_out(self, text):
-        """What is no token stays."""
+    def test_other_text_is_not_masked(self, text):
+        """Texts without a token are unchanged."""
         assert without_tokens(text) == text
 
-    def test_what_stands_around_a_token_stays(self):
-        """A masked workload is JSON still."""
+    def test_masked_workload_is_valid_json(self):
+        """All else in it is unchanged."""
         assert json.loads(without_tokens(WORKLOAD)) == {**json.loads(WORKLOAD), "token": "***"}

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What containers that failed have said last: fetched a few at a time, late if need be, and never too much."""
+"""The last lines of failed main containers are fetched with few calls, even if they arrive late."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ AWSLOGS = {"logDriver": "awslogs", "options": {"awslogs-group": GROUP, "awslogs-
 
 @pytest.fixture
 def cloud(fakes):
-    """Return an empty CloudWatch."""
+    """Return an empty CloudWatch Logs."""
     return fakes.FakeLogs()
 
 
@@ -57,7 +57,7 @@ def definitions():
 
 @pytest.fixture
 def reader(cloud, definitions):
-    """Return what reads logs."""
+    """Return a reader of logs."""
 
     def describe(arn):
         return {
@@ -71,7 +71,7 @@ def reader(cloud, definitions):
 
 @pytest.fixture
 def fleet(fakes, ecs, reader, clock):
-    """Return a fleet that reads logs, with a mask that knows one secret."""
+    """Return a fleet that reads logs, and a mask that knows one secret."""
     return fakes.SteppedFleet(
         ecs, None, None, None, reader, lambda text: text.replace("hunter2", "***"), clock=clock
     )
@@ -79,7 +79,7 @@ def fleet(fakes, ecs, reader, clock):
 
 @pytest.fixture
 def fail(fakes, fleet, ecs, cloud):
-    """Return a function that runs launches whose containers write lines and exit, and returns the launches."""
+    """Return a function that runs launches, whose containers write lines and exit, and returns them."""
 
     numbers = itertools.count()
 
@@ -98,63 +98,63 @@ def fail(fakes, fleet, ecs, cloud):
     return run
 
 
-def told(fleet, launch):
-    """Return the texts for a launch's event log."""
+def texts_of(fleet, launch):
+    """Return the texts with last lines for a launch's event log."""
     return [event.text for event in fleet.told_of(launch, LogLines)]
 
 
-class TestOfAContainerThatFailed:
+class TestFailedContainer:
     @pytest.mark.parametrize("code", [1, 137, None])
-    def test_the_last_lines_are_told(self, fleet, fail, ecs, code):
-        """Those that it wrote last, under its name, in the order in which they were written."""
+    def test_last_lines(self, fleet, fail, ecs, code):
+        """They have the container's name, and are in the order in which they were written."""
         (launch,) = fail(*(f"line {number}" for number in range(30)), code=code)
         fleet.advance(20)
         task_id = ecs.launches_of(launch.id)[0].rpartition("/")[2]
-        (text,) = told(fleet, launch)
+        (text,) = texts_of(fleet, launch)
         assert text.split("\n") == [
             f"Last lines of container airflow ({task_id}):",
             *(f"| line {number}" for number in range(30 - COUNT, 30)),
         ]
 
-    def test_the_end_does_not_wait_for_them(self, fleet, fail):
-        """The failure is told before anything is asked of CloudWatch."""
+    def test_end_of_the_launch_does_not_wait_for_them(self, fleet, fail):
+        """The failure is reported before CloudWatch is called."""
         (launch,) = fail("line")
         fleet.pools["logs"].held = True
         fleet.advance(30)
         assert len(fleet.told_of(launch, Ended)) == 1
-        assert told(fleet, launch) == []
+        assert texts_of(fleet, launch) == []
         fleet.pools["logs"].held = False
         fleet.advance(1)
         assert [type(event) for event in fleet.told_of(launch)][-2:] == [Ended, LogLines]
 
-    def test_lines_that_arrive_late_are_waited_for(self, fleet, fail, cloud, ecs):
-        """CloudWatch gets lines some seconds after they were written."""
+    def test_late_lines(self, fleet, fail, cloud, ecs):
+        """Lines arrive in CloudWatch some seconds after they were written."""
         (launch,) = fail()
         while not cloud.calls:
             fleet.advance(0.5)
         cloud.write(GROUP, f"ecs/airflow/{ecs.launches_of(launch.id)[0].rpartition('/')[2]}", "late")
         fleet.advance(LOOKS[1])
-        assert told(fleet, launch)[0].endswith("\n| late")
+        assert texts_of(fleet, launch)[0].endswith("\n| late")
 
-    def test_lines_that_never_arrive_are_not_looked_for_for_ever(self, fleet, fail, cloud):
-        """A container that wrote nothing gets no event."""
+    def test_no_lines(self, fleet, fail, cloud):
+        """A container that wrote nothing gets no event, and the number of calls is limited."""
         (launch,) = fail()
         fleet.advance(600)
         assert len(cloud.calls) == len(LOOKS)
-        assert told(fleet, launch) == []
+        assert texts_of(fleet, launch) == []
 
     @pytest.mark.parametrize("code", ["ThrottlingException", "ExpiredTokenException", "InternalFailure"])
-    def test_what_passes_is_waited_for(self, fakes, fleet, fail, cloud, code):
-        """A throttle, credentials that have expired or an error of AWS's cost nothing but time."""
+    def test_temporary_errors(self, fakes, fleet, fail, cloud, code):
+        """After throttling, expired credentials or a server error, the lines are fetched later."""
         cloud.errors.append(fakes.aws_error(code))
         (launch,) = fail("line")
         fleet.advance(60)
-        assert told(fleet, launch)[0].endswith("\n| line")
+        assert texts_of(fleet, launch)[0].endswith("\n| line")
 
 
-class TestOfAnyOther:
-    def test_nothing_is_asked(self, fakes, fleet, fail, ecs, cloud):
-        """Of one that finished well (as where only Airflow's task failed), never started, or is not wanted any more."""
+class TestOtherContainers:
+    def test_no_calls(self, fakes, fleet, fail, ecs, cloud):
+        """No lines are fetched for exit code 0, a container that never started, or a revoked launch."""
         fail("line", code=0)
         revoked, broken = fakes.make_launch(101), fakes.make_launch(102)
         fleet.add(revoked, broken)
@@ -171,24 +171,24 @@ class TestOfAnyOther:
         assert cloud.calls == []
 
 
-class TestManyAtOnce:
-    def test_calls_are_few_a_second_and_the_rest_goes_without(self, fleet, fail, cloud, caplog):
-        """AWS grants all who read an account's logs ten calls a second; the ends of the launches wait for none."""
+class TestManyFailures:
+    def test_rate_and_queue_are_limited(self, fleet, fail, cloud, caplog):
+        """AWS allows ten calls a second in an account. The ends of the launches do not wait for them."""
         launches = fail("line", count=300)
         began = fleet.clock.at
         fleet.advance(20)
         assert all(fleet.told_of(launch, Ended) for launch in launches)
         assert len(cloud.calls) <= LOG_RATE * (fleet.clock.at - began + 1)
         fleet.advance(300)
-        served = [launch for launch in launches if told(fleet, launch)]
+        served = [launch for launch in launches if texts_of(fleet, launch)]
         assert MAX_WAITING <= len(served) <= MAX_WAITING + 50
         assert fleet.fleet._last_lines._due == []
-        assert len([r for r in caplog.records if "others go without" in r.getMessage()]) == 1
+        assert len([r for r in caplog.records if "others get no last lines" in r.getMessage()]) == 1
 
 
-class TestWhatCannotBeRead:
-    def test_a_permission_that_is_missing_is_said_once(self, fakes, fleet, fail, cloud, caplog):
-        """In the scheduler's log and in no event; nothing is asked for a while, and then again."""
+class TestErrors:
+    def test_missing_permission(self, fakes, fleet, fail, cloud, caplog):
+        """It is logged once and is in no event. No calls are made for a while, and then again."""
         denied = [fakes.aws_error("AccessDeniedException", f"not on log-stream:{n}") for n in range(9)]
         cloud.errors.extend(denied)
         launches = fail("line", count=30)
@@ -202,27 +202,27 @@ class TestWhatCannotBeRead:
         launches += fail("line")
         fleet.advance(30)
         assert len(cloud.calls) == calls + 1
-        assert not any(told(fleet, launch) for launch in launches)
+        assert not any(texts_of(fleet, launch) for launch in launches)
         assert len([r for r in caplog.records if "logs:GetLogEvents is not allowed" in r.getMessage()]) == 1
 
-    def test_another_log_driver_concerns_its_own_containers_alone(self, fleet, fail, definitions, caplog):
-        """It is said once, and the logs of other task definitions are read on."""
+    def test_another_log_driver(self, fleet, fail, definitions, caplog):
+        """It is logged once, and the logs of other task definitions are still read."""
         definitions["other"] = {"logDriver": "awsfirelens"}
-        mute = fail("line", count=3, definition="other")
-        (heard,) = fail("line")
+        unreadable = fail("line", count=3, definition="other")
+        (readable,) = fail("line")
         fleet.advance(30)
-        assert not any(told(fleet, launch) for launch in mute)
-        assert told(fleet, heard)
+        assert not any(texts_of(fleet, launch) for launch in unreadable)
+        assert texts_of(fleet, readable)
         assert len([r for r in caplog.records if "awsfirelens" in r.getMessage()]) == 1
 
-    def test_a_bug_harms_nobody(self, fleet, fail, cloud, caplog):
-        """Whatever goes wrong while lines are read is told with its traceback, once, and the fleet goes on."""
+    def test_bug(self, fleet, fail, cloud, caplog):
+        """An unexpected exception is logged once with its traceback, and the fleet goes on."""
         cloud.errors.extend([None, None])
         cloud.get_log_events = None
         (launch,) = fail("line")
         fleet.advance(60)
         assert fleet.told_of(launch, Ended)
-        assert told(fleet, launch) == []
+        assert texts_of(fleet, launch) == []
         assert all(record.levelno < logging.CRITICAL for record in caplog.records)
 
 
@@ -232,8 +232,8 @@ class TestText:
         cloud.write(GROUP, "ecs/airflow/0123", *lines)
         return last_lines_of(reader, mask, failed)
 
-    def test_has_no_secret(self, reader, cloud):
-        """Airflow's masker and the mask for tokens see whole lines, before anything is cut off."""
+    def test_secrets_are_masked(self, reader, cloud):
+        """Airflow's masker and the mask for tokens get whole lines, before these are cut."""
         line = "x" * (MAX_LINE - 4) + "hunter2"
         text = self.text(
             reader, cloud, line, f'{{"token":"{JWT}"}}', mask=lambda text: text.replace("hunter2", "***")
@@ -244,13 +244,13 @@ class TestText:
 
     @pytest.mark.parametrize("length", [1, MAX_LINE, MAX_LINE + 1, 10**6])
     def test_is_cut_to_size(self, reader, cloud, length):
-        """However long lines are, an event's text stays short, and has the last of them."""
+        """The text is short however long the lines are, and ends with the last line."""
         text = self.text(reader, cloud, *("x" * length for _ in range(COUNT)), "the end")
         assert len(text) < MAX_TEXT + 200
         assert text.endswith("\n| the end")
         assert max(map(len, text.split("\n"))) <= MAX_LINE + len("| …")
 
-    def test_counts_lines_within_an_event(self, reader, cloud):
-        """One event of the log can hold many lines: with awslogs-multiline-pattern, a whole traceback."""
+    def test_events_with_several_lines(self, reader, cloud):
+        """With awslogs-multiline-pattern, one event of the log can be a whole traceback."""
         text = self.text(reader, cloud, "\n".join(f"line {number}" for number in range(100)))
         assert text.split("\n")[1:] == [f"| line {number}" for number in range(100 - COUNT, 100)]

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The clients with which an API server reads logs."""
+"""The clients of an API server that reads logs."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ DEFINITION = {"name": "main", "logConfiguration": {"logDriver": "awslogs", "opti
 
 @pytest.fixture
 def client(fakes):
-    """Return what knows a container, and its log."""
+    """Return a client that knows one ECS task and its log."""
     logs = fakes.FakeLogs(page_size=10)
     logs.write("/ecs/airflow", f"ecs/main/{ID}", "a line")
     client = mock.Mock(spec=["describe_tasks", "describe_task_definition"])
@@ -64,13 +64,13 @@ def client(fakes):
 
 @pytest.fixture
 def session(client):
-    """Return what makes clients."""
+    """Return a session that makes that client."""
     return mock.Mock(spec=["client"], **{"client.return_value": client})
 
 
 @pytest.fixture
 def make(session):
-    """Return a function that makes what reads logs with options; it has the maker of sessions beside it."""
+    """Return a function that returns a log reader with options, and the maker of its sessions."""
 
     def make(**options):
         session_maker = mock.Mock(spec=[], return_value=lambda: session)
@@ -87,8 +87,8 @@ def make(session):
         ({"conn_id": "aws_ours", "endpoint_url": " http://127.0.0.1:9 "}, "aws_ours", "http://127.0.0.1:9"),
     ],
 )
-def test_the_container_s_arn_and_two_options_make_the_clients(session, make, options, conn_id, endpoint):
-    """One of ECS in the container's Region, at the option's endpoint, and one of CloudWatch in that of its log."""
+def test_clients_need_the_arn_and_two_options(session, make, options, conn_id, endpoint):
+    """One is for ECS in the ECS task's Region, with the endpoint; one for CloudWatch in the log's Region."""
     log, session_maker = make(**options)
     for _ in range(3):
         assert log.read(ARN)[1][0].endswith("a line")
@@ -99,8 +99,8 @@ def test_the_container_s_arn_and_two_options_make_the_clients(session, make, opt
     assert made == [(("ecs",), "eu-west-3", endpoint), (("logs",), "eu-north-1", None)]
 
 
-def test_a_call_ends_sooner_than_the_scheduler_s(session, make):
-    """Somebody waits for the page; and botocore repeats nothing."""
+def test_timeouts(session, make):
+    """They are shorter than the scheduler's, as a user waits for the page, and no call is repeated."""
     make()[0].read(ARN)
     configs = [call.kwargs["config"] for call in session.client.call_args_list]
     assert len(configs) == 2
@@ -110,8 +110,8 @@ def test_a_call_ends_sooner_than_the_scheduler_s(session, make):
         assert config.retries["total_max_attempts"] == 1
 
 
-def test_expired_credentials_are_asked_for_anew(client, session, make, fakes):
-    """Whoever looks again gets clients with the credentials that there are then."""
+def test_expired_credentials(client, session, make, fakes):
+    """The next read makes new clients, which look for credentials again."""
     log, _ = make()
     client.describe_tasks.side_effect = fakes.aws_error("ExpiredTokenException", "expired")
     assert "cannot be shown" in log.read(ARN)[1][0]

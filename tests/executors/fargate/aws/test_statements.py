@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What AWS says means the same whichever way it comes, and has its explanation; what users call things means nothing."""
+"""AWS's words mean the same in each kind of answer, and have explanations. Names of users have none."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from botocore.exceptions import ClientError
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask
 from airflow.executors.fargate.aws.classify import classify_error
-from airflow.executors.fargate.aws.explanations import ANY_EXIT, EXIT_CODES, EXPLANATIONS, STOPPED_BY_COMMAND
+from airflow.executors.fargate.aws.explanations import ANY_EXIT, EXIT_CODES, EXPLANATIONS
 from airflow.executors.fargate.aws.outcome import classify_ecs_task, classify_run_task
-from airflow.executors.fargate.aws.said import Said, explain, find, leading_word
+from airflow.executors.fargate.aws.statements import Statement, explain, fits, leading_word
 from airflow.executors.fargate.aws.verdict import Verdict
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
@@ -49,13 +49,9 @@ def as_end(stopped_reason, stop_code="TaskFailedToStart", **container):
     )
 
 
-#: No capacity: (what AWS says, what is told). Where no source stands, it is AWS's page api_failures_messages.
+#: No capacity: (what AWS says, what the reason has). The default source is AWS's page api_failures_messages.
 NO_CAPACITY = [
-    ("RESOURCE:CPU", "no room"),
-    ("RESOURCE:MEMORY", "no room"),
-    ("RESOURCE:PORTS", "no room"),
-    ("RESOURCE:ENI", "no room"),
-    ("RESOURCE:GPU", "no room"),
+    ("RESOURCE:MEMORY", "lack the resources"),
     ("EMPTY CAPACITY PROVIDER", "Auto Scaling"),
     ("NO ACTIVE INSTANCES", "Auto Scaling"),
     (
@@ -68,16 +64,15 @@ NO_CAPACITY = [
         "You\u2019ve reached the limit on the number of tasks you can run concurrently",
         "quota of Fargate tasks",
     ),
-    ("The requested CPU configuration is above your limit.", "smaller than the size"),
     ("The requested MEMORY configuration is above your limit.", "smaller than the size"),
     ("No Container Instances were found in your cluster.", "[fargate] launch_type"),
-    ("(service a) was unable to place a task. Reason: RESOURCE:CPU", "no room"),
+    ("(service a) was unable to place a task. Reason: RESOURCE:CPU", "lack the resources"),
     (
         (
             "service a was unable to place a task because no container instance met all of its requirements. The closest "
             "matching container-instance b has insufficient CPU units available."
         ),
-        "no room",
+        "lack the resources",
     ),
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/service-quotas.html
     ("Tasks provisioning capacity limit exceeded.", "PROVISIONING"),
@@ -90,7 +85,7 @@ NO_CAPACITY = [
     (ENI.format("disabled", "subnet-0ab1", "NetworkInterfaceLimitExceeded"), "quota of network interfaces"),
     ("Your Spot Task was interrupted.", "on-demand"),
 ]
-#: Away for a while. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+#: Temporarily unavailable. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 AWAY = [
     (SECURITY_GROUP.format("Request limit exceeded.", "RequestLimitExceeded"), "EC2 throttles"),
     (
@@ -106,7 +101,7 @@ AWAY = [
     ("Error retrieving subnet information for [subnet-1]: Request limit exceeded.", "EC2 throttles"),
     (ENI.format("enabled", "subnet-0ab1", "RequestLimitExceeded"), "EC2 throttles"),
 ]
-#: Words of which AWS makes names, or which users take for names: none of them chooses anything.
+#: AWS's words in names of users, where they mean nothing.
 OF_USERS = [
     ("InvalidParameterException", "Role arn:aws:iam::123456789012:role/db-maintenance is not valid"),
     ("InvalidParameterException", "nightly-maintenance:3 cannot be used"),
@@ -120,63 +115,63 @@ OF_USERS = [
 ]
 
 
-class TestWays:
-    @pytest.mark.parametrize("code", ["ClientException", "InvalidParameterException"])
-    @pytest.mark.parametrize(("words", "told"), NO_CAPACITY)
-    def test_no_capacity(self, words, told, code):
-        """As an error, as a failure, and as the end of an ECS task that never started, it waits or falls back."""
-        if words.startswith("RESOURCE") or "Reason: RESOURCE" in words:
+class TestVerdicts:
+    @pytest.mark.parametrize(("words", "expected"), NO_CAPACITY)
+    def test_no_capacity(self, words, expected):
+        """The verdict is the same for an error, a failure, and an ECS task that never started."""
+        if "RESOURCE" in words:
             outcomes = [as_failure(words), as_end(words), as_end(f"TaskFailedToStart: {words}")]
         else:
-            outcomes = [as_error(code, words), as_failure(words), as_end(words), as_end(words, None)]
+            errors = [as_error(code, words) for code in ("ClientException", "InvalidParameterException")]
+            outcomes = [*errors, as_failure(words), as_end(words), as_end(words, None)]
         for outcome in outcomes:
             assert outcome.verdict is Verdict.NO_CAPACITY
-            assert told in outcome.reason
+            assert expected in outcome.reason
             assert words.rstrip(".") in outcome.reason
 
-    @pytest.mark.parametrize("code", ["ClientException", "InvalidParameterException"])
-    @pytest.mark.parametrize(("words", "told"), AWAY)
-    def test_away_for_a_while(self, words, told, code):
-        """What EC2 could not tell ECS at the moment, it can tell soon."""
-        for outcome in (as_error(code, words), as_failure(words), as_end(words)):
+    @pytest.mark.parametrize(("words", "expected"), AWAY)
+    def test_temporarily_unavailable(self, words, expected):
+        """Errors of EC2 that pass have the same verdict in each kind of answer."""
+        errors = [as_error(code, words) for code in ("ClientException", "InvalidParameterException")]
+        for outcome in (*errors, as_failure(words), as_end(words)):
             assert outcome.verdict is Verdict.AWAY
-            assert told in outcome.reason
+            assert expected in outcome.reason
 
-    @pytest.mark.parametrize("judged", [as_failure, as_end])
     @pytest.mark.parametrize("words", ["AGENT", "TaskFailedToStart: AGENT", 'a encountered error "AGENT".'])
-    def test_agent_that_reconnects_is_away(self, judged, words):
-        """It takes a minute. https://github.com/dagster-io/dagster/issues/34125"""
-        assert judged(words).verdict is Verdict.AWAY
-        assert "not connected" in judged(words).reason
+    def test_disconnected_agent(self, words):
+        """It reconnects within a minute. https://github.com/dagster-io/dagster/issues/34125"""
+        for outcome in (as_failure(words), as_end(words)):
+            assert outcome.verdict is Verdict.AWAY
+            assert "not connected" in outcome.reason
 
     @pytest.mark.parametrize("words", ["Rate exceeded", SECURITY_GROUP.format("Rate exceeded", "Throttling")])
-    def test_throttle_within_another_error_slows_down(self, words):
-        """As an error it is RunTask's own; what was answered or accepted was not throttled, and waits alone."""
+    def test_throttling_within_another_error(self, words):
+        """It throttles RunTask, unless the code says that a permission is missing."""
         assert as_error("InvalidParameterException", words).verdict is Verdict.THROTTLED
         assert as_error("AccessDeniedException", words).verdict is Verdict.FAILED
 
     @pytest.mark.parametrize(("code", "message"), OF_USERS)
-    def test_names_of_users_choose_nothing(self, code, message):
-        """They stand within AWS's words: the error's code alone is explained."""
-        told = as_error(code, message)
-        assert told.verdict is Verdict.FAILED
-        assert told.reason.startswith("AWS refuses the call (AWS: ")
-        for judged in (as_failure(f"Sorry, {message}"), as_end(f"Sorry, {message}")):
-            assert judged.verdict is Verdict.LAUNCH_AGAIN
+    def test_names_of_users_have_no_meaning(self, code, message):
+        """Only the error's code is explained."""
+        error = as_error(code, message)
+        assert error.verdict is Verdict.FAILED
+        assert error.reason.startswith("AWS refuses the call (AWS: ")
+        for outcome in (as_failure(f"Sorry, {message}"), as_end(f"Sorry, {message}")):
+            assert outcome.verdict is Verdict.LAUNCH_AGAIN
         assert as_failure(f"Sorry, {message}").reason == f"Sorry, {message}."
 
     @pytest.mark.parametrize(
         "reason", ["LOCATION", "ATTRIBUTE", "MemberOf placement constraint unsatisfied.", "INACTIVE"]
     )
-    def test_what_instances_lack_costs_an_attempt(self, reason):
-        """It may be another instance's turn next; each has a remedy."""
+    def test_unsuitable_instance_uses_up_an_attempt(self, reason):
+        """Another instance may suit the next attempt. Each reason has a remedy."""
         for outcome in (as_failure(reason), as_end(f"TaskFailedToStart: {reason}")):
             assert outcome.verdict is Verdict.LAUNCH_AGAIN
             assert f"{reason.rstrip('.')}). " in outcome.reason
             assert not outcome.reason.startswith("AWS could not start")
 
 
-#: The reason of a container or of an ECS task that did not start, with what is told of it:
+#: Reasons of a container or an ECS task that did not start, with what the explanation has:
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_cannot_pull_image.html
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/resource-initialization-error.html
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
@@ -288,7 +283,7 @@ REASONS = [
     ("ContainerRuntimeError: failed", "runtime failed"),
     ("InternalError: unexpected", "error of its own"),
 ]
-#: The reason of an ECS task, and of an error.
+#: Stopped reasons of an ECS task, with what the explanation has.
 MESSAGES = [
     (ENI.format("enabled", "subnet-1", "InvalidSubnetID.NotFound"), "Subnet subnet-1 does not exist"),
     (ENI.format("enabled", "subnet-1", "UnauthorizedOperation"), "network interface could not be made"),
@@ -306,7 +301,7 @@ MESSAGES = [
         "create-service-linked-role",
     ),
 ]
-#: An error of RunTask, with its remedy.
+#: Errors of RunTask, with what the remedy has.
 REFUSALS = [
     (
         "AccessDeniedException",
@@ -375,40 +370,38 @@ REFUSALS = [
 
 
 class TestExplanations:
-    @pytest.mark.parametrize(("words", "told"), REASONS + MESSAGES, ids=lambda value: value[:60])
-    def test_reason_has_its_meaning_and_its_remedy(self, words, told):
-        """Each kind has its own, whether the container has the reason or the ECS task."""
-        ends = [as_end(words)]
-        if (words, told) in REASONS:
-            ends.append(as_end("Task failed to start", reason=words))
-        for outcome in ends:
-            assert outcome.verdict is Verdict.LAUNCH_AGAIN
-            assert told.lower() in outcome.reason.lower()
+    def test_each_reason_has_its_explanation(self):
+        """It is the same for the container's reason and for the ECS task's."""
+        ends = [(as_end(words), words, expected) for words, expected in REASONS + MESSAGES]
+        ends += [
+            (as_end("Task failed to start", reason=words), words, expected) for words, expected in REASONS
+        ]
+        for outcome, words, expected in ends:
+            assert outcome.verdict is Verdict.LAUNCH_AGAIN, words
+            assert expected.lower() in outcome.reason.lower()
             assert words.rstrip(".") in outcome.reason
 
-    @pytest.mark.parametrize(("code", "message", "remedy"), REFUSALS)
-    def test_refusal_has_its_remedy(self, code, message, remedy):
-        """Whoever reads why AWS refused a launch learns what to do about it."""
-        outcome = as_error(code, message)
-        assert outcome.verdict is Verdict.FAILED
-        _, told, after = outcome.reason.partition(f"(AWS: {code}: {message.rstrip('.')}). ")
-        assert told
-        assert remedy in after
+    def test_each_refusal_has_its_remedy(self):
+        """The remedy follows AWS's words."""
+        for code, message, remedy in REFUSALS:
+            outcome = as_error(code, message)
+            assert outcome.verdict is Verdict.FAILED, message
+            _, separator, after = outcome.reason.partition(f"(AWS: {code}: {message.rstrip('.')}). ")
+            assert separator, message
+            assert remedy in after
 
-    @pytest.mark.parametrize("row", EXPLANATIONS, ids=lambda row: f"{row.leading[:30]} {row.phrase}")
-    def test_row_is_one_that_no_name_can_choose(self, row):
-        """A phrase has a space, which no name of ECS's or IAM's has; without a phrase there is a leading word."""
-        assert row.leading or row.phrase
-        assert not row.phrase or " " in row.phrase
+    def test_no_row_matches_a_name(self):
+        """A phrase has a space, which no name in ECS or IAM has. A row without one has a leading word."""
+        assert [row for row in EXPLANATIONS if not (row.leading or row.phrase)] == []
+        assert [row for row in EXPLANATIONS if row.phrase and " " not in row.phrase] == []
 
-    @pytest.mark.parametrize("row", EXPLANATIONS, ids=lambda row: f"{row.leading[:30]} {row.phrase}")
-    def test_row_is_found(self, row):
-        """No row stands behind one that takes its words away."""
-        for word in row.leading.split() or [""]:
-            words = row.phrase if row.phrase.startswith(word) else f"{word} x {row.phrase}"
-            found = find([Said(words)])
-            assert found is not None
-            assert found[0].remedy == row.remedy or found[0].phrase
+    def test_each_row_is_found(self):
+        """No row is hidden by an earlier one that fits the same words."""
+        for row in EXPLANATIONS:
+            for word in row.leading.split() or [""]:
+                words = row.phrase if row.phrase.startswith(word) else f"{word} x {row.phrase}"
+                found = next(other for other in EXPLANATIONS if fits(other, Statement(words)))
+                assert found.remedy == row.remedy or found.phrase, row
 
     @pytest.mark.parametrize(
         ("words", "word"),
@@ -424,11 +417,11 @@ class TestExplanations:
         ],
     )
     def test_leading_word(self, words, word):
-        """A word as AWS writes it, and not the beginning of a name."""
+        """It is a whole word, not the beginning of a name."""
         assert leading_word(words) == word
 
     @pytest.mark.parametrize(
-        ("words", "told"),
+        ("words", "expected"),
         [
             ("something else", "something else."),
             ("something else. ", "something else."),
@@ -437,36 +430,23 @@ class TestExplanations:
             (" . ", "AWS gave no reason."),
         ],
     )
-    def test_what_is_unknown_is_told_with_nothing_invented(self, words, told):
-        """As AWS said it, as a sentence."""
-        assert explain([Said(words)]) == told
+    def test_unknown_words_are_shown_as_they_are(self, words, expected):
+        """They become a sentence without an explanation."""
+        assert explain([Statement(words)]) == expected
 
-    def test_somebodys_own_words_are_told_and_not_looked_into(self):
+    def test_words_of_users_are_shown_and_not_explained(self):
         """StopTask takes any reason."""
-        said = [
-            Said("UserInitiated"),
-            Said("OutOfMemoryError: I want it to stop, EMPTY CAPACITY PROVIDER", quoted=True),
-        ]
-        told = explain(said)
-        assert told.startswith(
+        quoted = Statement("OutOfMemoryError: I want it to stop, EMPTY CAPACITY PROVIDER", quoted=True)
+        assert explain([Statement("UserInitiated"), quoted]).startswith(
             "Somebody stopped the ECS task (AWS: UserInitiated; OutOfMemoryError: I want it to stop"
         )
 
-    def test_another_container_is_named(self):
-        """The reason is told as that container's."""
-        told = explain([Said("TaskFailedToStart"), Said("CannotPullContainerError: no", "log_router")])
-        assert told.startswith(
-            "Container log_router: the image could not be pulled (AWS: TaskFailedToStart; log_router: CannotPull"
-        )
-
-    @pytest.mark.parametrize("code", [*EXIT_CODES, 1, 255])
-    def test_exit_code_explains_where_aws_has_no_other_cause(self, code):
-        """And not beside one."""
-        meaning, remedy = EXIT_CODES.get(code, ANY_EXIT)
-        told = explain([Said("EssentialContainerExited")], code)
-        assert told == f"{meaning[0].upper()}{meaning[1:]} (AWS: EssentialContainerExited). {remedy}."
-        assert explain([Said("OutOfMemoryError")], code).startswith("The container ran out of memory")
-
-    def test_command_that_stops_is_named(self):
-        """So that nobody looks into CloudTrail for it."""
-        assert explain([Said(STOPPED_BY_COMMAND)]).startswith("It was stopped with airflow fargate stop")
+    def test_exit_code_is_explained_if_aws_names_no_cause(self):
+        """A cause that AWS names takes precedence."""
+        for code in (*EXIT_CODES, 1, 255):
+            meaning, remedy = EXIT_CODES.get(code, ANY_EXIT)
+            expected = f"{meaning[0].upper()}{meaning[1:]} (AWS: EssentialContainerExited). {remedy}."
+            assert explain([Statement("EssentialContainerExited")], code) == expected
+            assert explain([Statement("OutOfMemoryError")], code).startswith(
+                "The container ran out of memory"
+            )
