@@ -40,7 +40,7 @@ from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.aws.arns import launched, whereabouts
-from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.errors import ConfigError
@@ -152,9 +152,9 @@ def queue(executor, key, executor_config=None, priority=1, **members):
 def make_workload(key, executor_config=None, priority=1, external_executor_id=None, exp=None):
     import jwt
 
-    from airflow.executors import workloads
+    from airflow.executors.workloads import ExecuteTask
 
-    model = workloads.ExecuteTask.model_fields["ti"].annotation
+    model = ExecuteTask.model_fields["ti"].annotation
     values = {
         "id": uuid.uuid4(),
         "dag_id": key.dag_id,
@@ -171,7 +171,7 @@ def make_workload(key, executor_config=None, priority=1, external_executor_id=No
     }
     ti = model(**{name: value for name, value in values.items() if name in model.model_fields})
     claims = {"sub": str(ti.id), **({} if exp is None else {"exp": exp})}
-    return workloads.ExecuteTask(
+    return ExecuteTask(
         ti=ti,
         dag_rel_path="dag.py",
         token=jwt.encode(claims, SECRET * 4, algorithm="HS256"),
@@ -517,9 +517,9 @@ class TestWorkloads:
     def test_a_workload_becomes_a_launch(self, clock):
         """Command, queue, priority, executor_config and the life of the token come from the workload."""
         workload = make_workload(key_of(), {"overrides": {}}, priority=7, exp=5000)
-        launch = compat.launch_of_workload(workload, clock.at)
+        launch = workloads.launch_of_workload(workload, clock.at)
         *command, told = launch.make_command()
-        assert tuple(command) == compat.EXECUTE_WORKLOAD
+        assert tuple(command) == workloads.EXECUTE_WORKLOAD
         assert json.loads(told)["token"] == workload.token
         assert (launch.key, launch.priority, launch.expires) == (key_of(), 7, 5000)
         assert (launch.executor_config, launch.queue, launch.handed_over) == (
@@ -544,7 +544,7 @@ class TestWorkloads:
         """The ARN of an earlier launch is not taken for this launch's id."""
         if external_id and "external_executor_id" not in type(make_workload(key_of()).ti).model_fields:
             pytest.skip("from 3.2 on")
-        launch = compat.launch_of_workload(make_workload(key_of(), external_executor_id=external_id), 0.0)
+        launch = workloads.launch_of_workload(make_workload(key_of(), external_executor_id=external_id), 0.0)
         assert str(uuid.UUID(launch.id)) == launch.id
 
     @pytest.mark.parametrize("token", ["", "no token", "a.b.c"])
@@ -552,7 +552,7 @@ class TestWorkloads:
         """What is no JWT has no date; it is launched all the same."""
         workload = make_workload(key_of())
         workload.token = token
-        assert compat.launch_of_workload(workload, 0.0).expires is None
+        assert workloads.launch_of_workload(workload, 0.0).expires is None
 
     def test_no_attempt_begins_in_the_last_minute_of_the_token(self, executor, fleet, ecs):
         """The date in the workload's token reaches the fleet."""
@@ -595,10 +595,10 @@ class TestCallbacks:
     @pytest.fixture
     def callback(self):
         """Return a workload as the scheduler makes it."""
-        from airflow.executors import workloads
+        from airflow.executors.workloads import ExecuteCallback
 
         data = {"path": "module.notify", "kwargs": {"password": SECRET}, "dag_id": "dag", "dag_run_id": 1}
-        return workloads.ExecuteCallback(
+        return ExecuteCallback(
             callback={"id": str(uuid.uuid4()), "fetch_method": "import_path", "data": data},
             dag_rel_path="dag.py",
             token=SECRET,
@@ -616,7 +616,7 @@ class TestCallbacks:
         executor.heartbeat()
         (arn,) = ecs.arns
         (override,) = ecs.tasks[arn]["overrides"]["containerOverrides"]
-        assert override["command"] == [*compat.EXECUTE_WORKLOAD, callback.model_dump_json()]
+        assert override["command"] == [*workloads.EXECUTE_WORKLOAD, callback.model_dump_json()]
         assert executor.get_event_buffer() == {callback.key: ("running", arn)}
         ecs.exit(arn, code)
         fleet.advance(5)
@@ -646,7 +646,7 @@ class TestCallbacks:
     @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
     def test_its_container_says_what_it_is_for_and_nothing_secret(self, callback):
         """The identity has the callback's id, and no launch shows arguments or token."""
-        launch = dataclasses.replace(compat.launch_of_workload(callback, 5.0), scheduler="1@2")
+        launch = dataclasses.replace(workloads.launch_of_workload(callback, 5.0), scheduler="1@2")
         told = json.loads(launch.identity)
         assert (told["callback_id"], told["dag_id"]) == (callback.callback.id, "dag")
         assert SECRET not in f"{launch!r} {launch} {launch.identity}"
@@ -817,7 +817,7 @@ def orphans(monkeypatch):
         key = key_of(number)
         ti = task_instance(key)
         members = {"sent_until": 900.0, **members}
-        known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, queued_at, **members)
+        known[id(ti)] = Candidate(workloads.task_instance_id(key), key, external_id, queued_at, **members)
         return ti
 
     monkeypatch.setattr(database, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
@@ -829,7 +829,7 @@ def run(fakes, ecs):
     """Return a function that lets a container run for a task instance, launched by a scheduler that is dead."""
 
     def run(number, started=True, cluster="cluster", **changes):
-        task = compat.task_instance_id(key_of(number))
+        task = workloads.task_instance_id(key_of(number))
         launch = fakes.make_launch(number, task=task, handed_over=801.0, **changes)
         arn = ecs.put(fakes.make_request(launch, cluster=cluster))
         if started:
@@ -1066,7 +1066,7 @@ def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ou
     executor.heartbeat()
     executor.get_event_buffer()
     (earlier,) = ecs.arns
-    task = compat.task_instance_id(key_of())
+    task = workloads.task_instance_id(key_of())
     fleet.advance(100)
     later = fakes.make_launch(0, task=task, handed_over=fleet.clock.at)
     present = ecs.put(fakes.make_request(later))
@@ -1156,7 +1156,7 @@ def rows(unstarted, monkeypatch):
     monkeypatch.setattr(unstarted, "job_id", Rows.JOB)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
     monkeypatch.setattr(database, "rows", rows)
-    monkeypatch.setattr(database, "given_up", lambda containers, own: [])
+    monkeypatch.setattr(orphan_lookup, "find_orphans", lambda containers, own: [])
     return rows
 
 
@@ -1330,7 +1330,9 @@ def test_containers_that_airflow_has_given_up_are_stopped(unstarted, ecs, run, m
     asked = []
     monkeypatch.setattr(unstarted, "job_id", None)
     monkeypatch.setattr(
-        database, "given_up", lambda containers, own: asked.append((containers, own)) or [containers[0].arn]
+        orphan_lookup,
+        "find_orphans",
+        lambda containers, own: asked.append((containers, own)) or [containers[0].arn],
     )
     unstarted.start()
     arns = [run(number, scheduler="1@2.0", started=False) for number in range(2)]
@@ -1520,9 +1522,9 @@ def test_a_dead_fleet_does_not_leave_sync(threaded, fakes, ecs):
 
     queue(threaded, key_of())
     fakes.until(lambda: threaded.heartbeat() or ecs.arns)
-    (thread,) = (t for t in our_threads() if t.name.endswith("fleet"))
+    (running,) = (t for t in our_threads() if t.name.endswith("fleet"))
     threaded._fleet_thread.tell(boom)
-    fakes.until(lambda: not thread.is_alive())
+    fakes.until(lambda: not running.is_alive())
     with mock.patch.object(thread, "log", autospec=True) as log:
         threaded.heartbeat()
     assert isinstance(log.error.call_args.kwargs["exc_info"], ValueError)
@@ -1680,14 +1682,14 @@ class TestTeams:
 
 def test_without_a_connection_the_session_is_boto3_s_own():
     """boto3's chain of credentials decides, in the Region of the options."""
-    assert compat.session_maker(None, "eu-central-1")().region_name == "eu-central-1"
+    assert sessions.session_maker(None, "eu-central-1")().region_name == "eu-central-1"
 
 
 def test_a_connection_without_its_package_is_a_mistake(monkeypatch):
     """conn_id needs the Amazon provider, and says so before anything starts."""
     monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", None)
     with pytest.raises(ConfigError, match="apache-airflow-providers-amazon"):
-        compat.session_maker("aws_default", "us-east-1")
+        sessions.session_maker("aws_default", "us-east-1")
 
 
 @pytest.fixture
@@ -1706,7 +1708,7 @@ def amazon_hook(monkeypatch):
 def test_a_connection_makes_the_clients(amazon_hook, endpoint):
     """With the provider, session, endpoint and certificates are the connection's, but for what the options name."""
     hook = amazon_hook.return_value
-    make_session = compat.session_maker("aws_ours", "us-east-1")
+    make_session = sessions.session_maker("aws_ours", "us-east-1")
     hook.get_session.assert_not_called()
     client = make_session().client("ecs", endpoint_url=endpoint, config="ours")
     amazon_hook.assert_called_once_with(aws_conn_id="aws_ours", region_name="us-east-1")
@@ -1733,7 +1735,7 @@ def test_a_connection_can_be_a_team_s_own(amazon_hook, monkeypatch, team, login)
     monkeypatch.setenv("AIRFLOW_CONN__PLANETS___AWS_OURS", "aws://of%20the%20team:secret@")
     hook = amazon_hook.return_value
     hook.get_connection = Connection.get_connection_from_secrets
-    compat.session_maker("aws_ours", "us-east-1", team)()
+    sessions.session_maker("aws_ours", "us-east-1", team)()
     assert hook.get_connection("aws_ours").login == login
 
 
@@ -1766,7 +1768,7 @@ def test_a_connection_that_is_not_there_is_a_mistake_in_the_options(amazon_hook,
 
     monkeypatch.setattr(Connection, "get_connection_from_secrets", staticmethod(not_there))
     with pytest.raises(ConfigError, match=r"\[fargate\] conn_id = 'typo': there is no such connection"):
-        compat.session_maker("typo", "us-east-1")
+        sessions.session_maker("typo", "us-east-1")
 
 
 def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch):
@@ -1801,7 +1803,7 @@ def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
 def test_the_client_goes_where_the_options_say(fakes):
     """Region and endpoint_url reach boto3's client, and its own retries are off."""
     config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
-    make_session = compat.session_maker(None, config.region)
+    make_session = sessions.session_maker(None, config.region)
     ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
     client = ecs._client
     assert client.meta.region_name == "eu-central-1"
@@ -1815,7 +1817,7 @@ def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ConfigError, match=r"\[fargate\] region = None"):
-        clients.connect(compat.session_maker(None, None), region=None, endpoint_url=None, connections=1)
+        clients.connect(sessions.session_maker(None, None), region=None, endpoint_url=None, connections=1)
 
 
 def test_the_default_function_makes_the_options_request(options):

@@ -80,7 +80,7 @@ def after(ledger, make, candidate):
             if step.startswith("launch"):
                 ledger.replace(KEY, make(step.partition(" ")[2]))
             elif step == "take back":
-                ledger.take_back(KEY)
+                ledger.revoke(KEY)
             elif step == "keep":
                 ledger.keep(candidate())
             elif step == "end":
@@ -117,9 +117,9 @@ def test_an_event_counts_for_the_present_launch_alone(after, make, history, stan
     [
         ("kept", Standing.PRESENT),
         ("kept after a launch", Standing.PRESENT),
-        ("kept and taken back", Standing.GIVEN_UP),
-        ("kept and launched", Standing.GIVEN_UP),
-        ("kept, launched and ended", Standing.GIVEN_UP),
+        ("kept and taken back", Standing.ABANDONED),
+        ("kept and launched", Standing.ABANDONED),
+        ("kept, launched and ended", Standing.ABANDONED),
         ("kept and not found", Standing.EARLIER),
     ],
 )
@@ -138,7 +138,7 @@ def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_told(after, 
     """Its own container is accepted before AWS tells of the earlier one, which is still given up then."""
     ledger = after("kept and launched")
     assert ledger.standing(EVENTS["accepted"](make("second"))) is Standing.PRESENT
-    assert ledger.standing(EVENTS["accepted"](make("late"))) is Standing.GIVEN_UP
+    assert ledger.standing(EVENTS["accepted"](make("late"))) is Standing.ABANDONED
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, 
     call = {
         "replace": lambda: ledger.replace(KEY, make("third")),
         "keep": lambda: ledger.keep(candidate()),
-        "take back": lambda: ledger.take_back(KEY),
+        "take back": lambda: ledger.revoke(KEY),
     }[how]
     returned = call()
     assert (returned and returned.id) == earlier
@@ -174,7 +174,7 @@ def test_a_key_without_a_container_is_let_go_while_it_is_kept(after, candidate, 
     assert ledger.not_found(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
     assert ledger.not_found(KEY) is None
     assert ledger.launches() == before
-    assert ledger.take_back(KEY) == (before[0] if before else None)
+    assert ledger.revoke(KEY) == (before[0] if before else None)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_arn_that_was_told_tells_the_present_launch(
         ledger.keep(candidate())
         ledger.not_found(KEY)
     elif since in ("taken back", "ended"):
-        ledger.take_back(KEY) if since == "taken back" else ledger.end(KEY)
+        ledger.revoke(KEY) if since == "taken back" else ledger.end(KEY)
     if since is not None:
         ledger.replace(KEY, make("second"))
     asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
@@ -244,7 +244,7 @@ def test_the_arn_that_was_told_tells_the_present_launch(
 
 def test_an_end_is_remembered_for_one_heartbeat(ledger):
     """Airflow asks for it before the next one."""
-    ledger.tell_end(KEY)
+    ledger.remember_end(KEY)
     assert ledger.has_just_ended(KEY)
     assert not ledger.has_just_ended(OTHER)
     ledger.beat()
