@@ -69,13 +69,11 @@ class Candidate:
     queued_by: int | None = None
     #: The name of that scheduler, as in :attr:`Identity.scheduler`; None where it is not known.
     scheduler: str | None = None
-    #: Whether an ARN in ``external_id`` is that of the present launch: 3.2 and newer overwrite it at each
-    #: queueing.
+    #: Whether an ARN in ``external_id`` is the present launch's: 3.2 and newer overwrite it at each queueing.
     arn_is_present: bool = False
     #: The metadata database that has it, as in :attr:`Identity.database`; None where it is not known.
     database: str | None = None
-    #: The last moment at which that scheduler can have called RunTask, seconds since the epoch; None where
-    #: not known.
+    #: The last moment at which that scheduler can have called RunTask, seconds since the epoch, or None.
     sent_until: float | None = None
 
     @property
@@ -234,7 +232,6 @@ def is_orphaned(
     if present is None:
         return True
     if state in RUNNING:
-        # It may run in this ECS task: Airflow 2.11 and 3.0 admit any that starts while the task instance is
-        # queued.
+        # It may run in this one: 2.11 and 3.0 admit any ECS task that starts while it is queued.
         return runs_own_try and identity.task != present.task
     return state != QUEUED or not present.is_present(identity, arn)

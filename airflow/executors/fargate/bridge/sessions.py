@@ -39,7 +39,6 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
     Return a function that makes a boto3 session, or an object that makes clients as a connection says.
 
     :param conn_id: the connection's name; None or empty for boto3's own chain of credentials.
-    :param region: the Region; None for the connection's or boto3's.
     :param team_name: the team whose connection may be used, 3.2 and newer; None without teams.
     :raises ConfigError: where the provider's package or the connection is missing.
     """
@@ -71,8 +70,7 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
     def make_session() -> _ConnectionSession:
         hook: Any = AwsGenericHook(aws_conn_id=conn_id, region_name=region)
         if of_team:
-            # The hook's own method does not know teams.
-            hook.get_connection = find
+            hook.get_connection = find  # The hook's own method does not know teams.
         return _ConnectionSession(hook, region)
 
     return make_session

@@ -32,8 +32,7 @@ from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey
 
-#: Lets 2.11 write the lines of a task to the log of its container as well, not only to a file; 3.x does so
-#: anyway.
+#: Has 2.11 write the lines of a task not only to a file, but to its container's log as well, as 3.x does.
 COMMAND_ENVIRONMENT = (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
 #: What the main container runs from 3.0 on; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
@@ -58,7 +57,7 @@ def launch_of_command(
     queue: str | None,
     executor_config: Any,
     priority: int,
-    now: float,
+    handed_over: float,
 ) -> Launch:
     """Return the launch of a command, 2.11."""
     return Launch(
@@ -68,7 +67,7 @@ def launch_of_command(
         executor_config=executor_config,
         queue=queue,
         priority=priority,
-        handed_over=now,
+        handed_over=handed_over,
         environment=COMMAND_ENVIRONMENT,
     )
 
