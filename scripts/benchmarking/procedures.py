@@ -214,7 +214,7 @@ def adopt(bench: Bench, seen: Seen) -> None:
 
 def candidate(task: Task, known: bool, queued_at: float) -> Candidate:
     """Return the candidate for adoption whose ECS task this is; ``known`` tells whether its ARN was stored."""
-    from airflow.executors.fargate.bridge.compat import task_instance_id
+    from airflow.executors.fargate.bridge.workloads import task_instance_id
     from airflow.executors.fargate.present import Candidate
 
     key = work.key(task.task_id)

@@ -31,7 +31,7 @@ from unittest import mock
 from fargate_simulator.bootstrap import Created, Wanted, create
 from fargate_simulator.server import LocalFargate
 
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import sessions
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate_executor import FargateExecutor
@@ -203,7 +203,7 @@ class Bed:
             yield
             return
         make = partial(self.credentials.session, self.fargate.region)
-        with mock.patch.object(compat, "session_maker", return_value=make):
+        with mock.patch.object(sessions, "session_maker", return_value=make):
             yield
 
     def tick(self) -> None:

@@ -32,7 +32,7 @@ from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
-from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge import compat, database, workloads
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.present import Candidate
 from fault_matrix.child import KILLED, READY, scheduler_name
@@ -254,7 +254,7 @@ def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:
     """Return a task instance as the database has it when the scheduler died before it stored any ARN."""
     assigned = task.external_id if compat.ASSIGNS_IDS else None
     candidate = Candidate(
-        compat.task_instance_id(task.key), task.key, assigned, queued_at, KILLED, scheduler_name(KILLED)
+        workloads.task_instance_id(task.key), task.key, assigned, queued_at, KILLED, scheduler_name(KILLED)
     )
     return SimpleNamespace(key=task.key, candidate=candidate)
 

@@ -185,8 +185,8 @@ GUARDS = (
         "overrides-too-large",
         (
             Edit(
-                "fargate_executor.py",
-                '        self.log_task_event(event="fargate failure", extra=end.reason or "", ti_key=key)\n',
+                "fargate/bridge/reporter.py",
+                '        self._executor.log_task_event(event="fargate failure", extra=end.reason or "", ti_key=key)\n',
                 "",
             ),
         ),

@@ -40,7 +40,7 @@ from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.aws.arns import launched, whereabouts
-from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.errors import ConfigError
@@ -152,9 +152,9 @@ def queue(executor, key, executor_config=None, priority=1, **members):
 def make_workload(key, executor_config=None, priority=1, external_executor_id=None, exp=None):
     import jwt
 
-    from airflow.executors import workloads
+    from airflow.executors.workloads import ExecuteTask
 
-    model = workloads.ExecuteTask.model_fields["ti"].annotation
+    model = ExecuteTask.model_fields["ti"].annotation
     values = {
         "id": uuid.uuid4(),
         "dag_id": key.dag_id,
@@ -171,7 +171,7 @@ def make_workload(key, executor_config=None, priority=1, external_executor_id=No
     }
     ti = model(**{name: value for name, value in values.items() if name in model.model_fields})
     claims = {"sub": str(ti.id), **({} if exp is None else {"exp": exp})}
-    return workloads.ExecuteTask(
+    return ExecuteTask(
         ti=ti,
         dag_rel_path="dag.py",
         token=jwt.encode(claims, SECRET * 4, algorithm="HS256"),
@@ -186,8 +186,8 @@ def task_instance(key, state=QUEUED):
     return mock.Mock(spec=TaskInstance, key=key, state=state, id=str(uuid.uuid4()), **values)
 
 
-def container_of(ecs, key):
-    """Return the ARN of the newest container of a task instance."""
+def ecs_task_of(ecs, key):
+    """Return the ARN of the newest ECS task of a task instance."""
     arns = [arn for arn, task in ecs.tasks.items() if f'"{key.task_id}"' in str(task["overrides"])]
     return arns[-1]
 
@@ -197,7 +197,7 @@ def events(executor):
 
 
 def noted(executor):
-    """Return what the task event log was told, by key."""
+    """Return what stands in the task event log."""
     return [(log.event, log.task_id, log.extra) for log in executor._task_event_logs]
 
 
@@ -263,8 +263,8 @@ def test_without_a_start_nothing_is_pretended(ask):
 
 
 @pytest.mark.parametrize(("code", "state"), [(0, SUCCESS), (1, FAILED), (None, FAILED)])
-def test_a_task_instance_runs_in_a_container_of_its_own(executor, fleet, ecs, code, state):
-    """Through the base class's heartbeat: queued, launched, its ARN told, and its end, after which its slot is free."""
+def test_a_task_instance_runs_in_a_ecs_task_of_its_own(executor, fleet, ecs, code, state):
+    """The heartbeat launches it and reports its ARN and its end, after which its slot is free."""
     queue(executor, key_of())
     executor.heartbeat()
     (arn,) = ecs.arns
@@ -289,7 +289,7 @@ LONGEST = "c" * 177
     ids=lambda value: str(len(value)) if isinstance(value, str) else None,
 )
 @pytest.mark.parametrize("adopted", [True, False])
-def test_an_arn_that_the_database_does_not_take_is_not_told_to_it(
+def test_an_arn_that_is_too_long_for_the_database_is_not_stored(
     unstarted, ecs, orphans, run, monkeypatch, cluster, older_tell, adopted
 ):
     """Up to 3.1 the scheduler's loop would end with a DataError; the ECS task is found by its identity all the same."""
@@ -313,7 +313,7 @@ def test_an_arn_that_the_database_does_not_take_is_not_told_to_it(
     assert events(unstarted) == {key_of(): SUCCESS}
 
 
-def test_a_failure_is_told_with_its_reason(executor, fleet, ecs):
+def test_a_failure_is_reported_with_its_reason(executor, fleet, ecs):
     """The reason stands in the event and in the task event log, which the UI shows."""
     queue(executor, key_of())
     executor.heartbeat()
@@ -331,7 +331,7 @@ def test_a_failure_is_told_with_its_reason(executor, fleet, ecs):
 
 
 def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
-    """A launch that is repeated is told to the user, and is no end."""
+    """A further attempt is a note for the user, and is no end."""
     queue(executor, key_of())
     executor.heartbeat()
     executor.get_event_buffer()
@@ -350,7 +350,7 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
 
 
 def test_what_a_revoked_launch_had_come_to_stands_in_the_task_event_log(executor, fleet, ecs):
-    """Airflow takes back what was queued for too long: the user reads after how long, and in which state it was."""
+    """The user reads after how long Airflow has revoked it, and in which state it was."""
     queue(executor, key_of())
     executor.heartbeat()
     ecs.tasks[ecs.arns[0]]["lastStatus"] = "PENDING"
@@ -367,7 +367,7 @@ def test_what_a_revoked_launch_had_come_to_stands_in_the_task_event_log(executor
     assert events(executor).keys() <= {key_of()}
 
 
-def test_a_reason_that_no_database_takes_is_told_without_it(executor, fleet, ecs):
+def test_a_reason_is_reported_without_what_no_database_takes(executor, fleet, ecs):
     """A key of an executor_config that its author has mistyped reaches event and event log as text."""
     queue(executor, key_of(), {"nul\x00": 1})
     executor.heartbeat()
@@ -409,7 +409,7 @@ def stats(monkeypatch):
 
 
 def counted(stats):
-    """Return the sum of what each counter was told."""
+    """Return the sum of each counter."""
     sums = {}
     for call in stats.incr.call_args_list:
         sums[call.args[0]] = sums.get(call.args[0], 0) + call.args[1]
@@ -417,7 +417,7 @@ def counted(stats):
 
 
 def test_metrics_count_what_has_happened(executor, fleet, ecs, fakes, stats):
-    """Launches, looks, throttles and restarts are counted once each, and live containers are told as they are."""
+    """Launches, looks, throttles and restarts are counted once each, and live ECS tasks as they are."""
     ecs.next("run_task", fakes.aws_error("ThrottlingException", "Rate exceeded"))
     for number in range(3):
         queue(executor, key_of(number))
@@ -438,7 +438,7 @@ def test_metrics_count_what_has_happened(executor, fleet, ecs, fakes, stats):
 
 
 def test_metrics_time_a_launch(executor, fleet, ecs, stats):
-    """How long a launch waited for its container, and its end to be seen, are told; what has no time is not."""
+    """How long a launch waited for its ECS task, and its end to be seen, where both are known."""
     queue(executor, key_of())
     executor.heartbeat()
     ecs.exit(ecs.arns[0], 0)
@@ -517,9 +517,9 @@ class TestWorkloads:
     def test_a_workload_becomes_a_launch(self, clock):
         """Command, queue, priority, executor_config and the life of the token come from the workload."""
         workload = make_workload(key_of(), {"overrides": {}}, priority=7, exp=5000)
-        launch = compat.launch_of_workload(workload, clock.at)
+        launch = workloads.launch_of_workload(workload, clock.at)
         *command, told = launch.make_command()
-        assert tuple(command) == compat.EXECUTE_WORKLOAD
+        assert tuple(command) == workloads.EXECUTE_WORKLOAD
         assert json.loads(told)["token"] == workload.token
         assert (launch.key, launch.priority, launch.expires) == (key_of(), 7, 5000)
         assert (launch.executor_config, launch.queue, launch.handed_over) == (
@@ -529,7 +529,7 @@ class TestWorkloads:
         )
 
     def test_a_launch_has_the_id_that_airflow_assigned(self, executor, ecs):
-        """Where the scheduler stored an id as it queued the task instance, the container says that very id."""
+        """Where the scheduler stored an id as it queued the task instance, the ECS task says that very id."""
         if "external_executor_id" not in type(make_workload(key_of()).ti).model_fields:
             pytest.skip("from 3.2 on")
         assigned = str(uuid.uuid4())
@@ -544,7 +544,7 @@ class TestWorkloads:
         """The ARN of an earlier launch is not taken for this launch's id."""
         if external_id and "external_executor_id" not in type(make_workload(key_of()).ti).model_fields:
             pytest.skip("from 3.2 on")
-        launch = compat.launch_of_workload(make_workload(key_of(), external_executor_id=external_id), 0.0)
+        launch = workloads.launch_of_workload(make_workload(key_of(), external_executor_id=external_id), 0.0)
         assert str(uuid.UUID(launch.id)) == launch.id
 
     @pytest.mark.parametrize("token", ["", "no token", "a.b.c"])
@@ -552,7 +552,7 @@ class TestWorkloads:
         """What is no JWT has no date; it is launched all the same."""
         workload = make_workload(key_of())
         workload.token = token
-        assert compat.launch_of_workload(workload, 0.0).expires is None
+        assert workloads.launch_of_workload(workload, 0.0).expires is None
 
     def test_no_attempt_begins_in_the_last_minute_of_the_token(self, executor, fleet, ecs):
         """The date in the workload's token reaches the fleet."""
@@ -595,10 +595,10 @@ class TestCallbacks:
     @pytest.fixture
     def callback(self):
         """Return a workload as the scheduler makes it."""
-        from airflow.executors import workloads
+        from airflow.executors.workloads import ExecuteCallback
 
         data = {"path": "module.notify", "kwargs": {"password": SECRET}, "dag_id": "dag", "dag_run_id": 1}
-        return workloads.ExecuteCallback(
+        return ExecuteCallback(
             callback={"id": str(uuid.uuid4()), "fetch_method": "import_path", "data": data},
             dag_rel_path="dag.py",
             token=SECRET,
@@ -608,15 +608,15 @@ class TestCallbacks:
 
     @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
     @pytest.mark.parametrize(("code", "state"), [(0, "success"), (1, "failed")])
-    def test_a_callback_is_executed_in_a_container_of_its_own(
+    def test_a_callback_is_executed_in_a_ecs_task_of_its_own(
         self, callback, executor, fleet, ecs, code, state
     ):
-        """The container gets the workload, and its exit code is the callback's end."""
+        """The ECS task gets the workload, and its exit code is the callback's end."""
         executor.queue_workload(callback, None)
         executor.heartbeat()
         (arn,) = ecs.arns
         (override,) = ecs.tasks[arn]["overrides"]["containerOverrides"]
-        assert override["command"] == [*compat.EXECUTE_WORKLOAD, callback.model_dump_json()]
+        assert override["command"] == [*workloads.EXECUTE_WORKLOAD, callback.model_dump_json()]
         assert executor.get_event_buffer() == {callback.key: ("running", arn)}
         ecs.exit(arn, code)
         fleet.advance(5)
@@ -644,9 +644,9 @@ class TestCallbacks:
         assert [callback.callback.id in text for text in told] == [False, True, False, False]
 
     @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
-    def test_its_container_says_what_it_is_for_and_nothing_secret(self, callback):
+    def test_its_ecs_task_says_what_it_is_for_and_nothing_secret(self, callback):
         """The identity has the callback's id, and no launch shows arguments or token."""
-        launch = dataclasses.replace(compat.launch_of_workload(callback, 5.0), scheduler="1@2")
+        launch = dataclasses.replace(workloads.launch_of_workload(callback, 5.0), scheduler="1@2")
         told = json.loads(launch.identity)
         assert (told["callback_id"], told["dag_id"]) == (callback.callback.id, "dag")
         assert SECRET not in f"{launch!r} {launch} {launch.identity}"
@@ -680,7 +680,7 @@ def test_open_slots_are_kept(executor, ecs):
 def test_a_key_queued_again_is_launched_at_once_and_the_earlier_end_counts_for_nothing(
     executor, fleet, ecs, code, end_comes
 ):
-    """After a defer or a reschedule: the first container still stops, the second is launched at the next heartbeat."""
+    """After a defer or a reschedule the next ECS task is launched while the first still stops."""
     queue(executor, key_of())
     executor.heartbeat()
     (first,) = ecs.arns
@@ -730,7 +730,7 @@ def test_an_end_that_comes_while_the_key_waits_for_a_slot_counts_for_nothing(exe
     ("state", "ended", "knows"),
     [(SCHEDULED, True, True), (SCHEDULED, False, False), (QUEUED, True, False), (RUNNING, True, False)],
 )
-def test_a_task_that_deferred_has_not_ended_with_its_container(executor, fleet, ecs, state, ended, knows):
+def test_a_task_that_deferred_has_not_ended_with_its_ecs_task(executor, fleet, ecs, state, ended, knows):
     """Where the end of its launch finds a task instance SCHEDULED, it is still known, until the next heartbeat."""
     if ended:
         queue(executor, key_of())
@@ -756,8 +756,8 @@ def test_what_is_queued_or_runs_is_known(executor, ecs):
 
 
 @pytest.mark.parametrize("stage", ["unknown", "queued", "handed over", "accepted", "ended"])
-def test_to_revoke_never_raises_and_tells_nothing(executor, fleet, ecs, stage):
-    """At any stage the key is let go, its container stopped if there is one, and the scheduler told nothing."""
+def test_to_revoke_never_raises_and_reports_nothing(executor, fleet, ecs, stage):
+    """At any stage the slot is freed, the ECS task stopped if there is one, and nothing reported."""
     if stage != "unknown":
         queue(executor, key_of())
     fleet.pools["build"].held = stage == "handed over"
@@ -787,7 +787,7 @@ def test_to_revoke_is_safe_without_a_start(unstarted):
 
 
 def test_a_revoked_key_can_be_queued_again(executor, fleet, ecs):
-    """A requeue after the queued timeout gets a container of its own; the first one is stopped."""
+    """A requeue after the queued timeout gets an ECS task of its own; the first one is stopped."""
     queue(executor, key_of())
     executor.heartbeat()
     executor.revoke_task(ti=task_instance(key_of()))
@@ -810,14 +810,14 @@ def test_a_revoked_key_can_be_queued_again(executor, fleet, ecs):
 
 @pytest.fixture
 def orphans(monkeypatch):
-    """Return a function that makes task instances of a dead scheduler, as database.candidates() tells of them."""
+    """Return a function that makes task instances of a dead scheduler and their candidates."""
     known = {}
 
     def make(number, external_id=None, queued_at=800.0, **members):
         key = key_of(number)
         ti = task_instance(key)
         members = {"sent_until": 900.0, **members}
-        known[id(ti)] = Candidate(compat.task_instance_id(key), key, external_id, queued_at, **members)
+        known[id(ti)] = Candidate(workloads.task_instance_id(key), key, external_id, queued_at, **members)
         return ti
 
     monkeypatch.setattr(database, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
@@ -826,10 +826,10 @@ def orphans(monkeypatch):
 
 @pytest.fixture
 def run(fakes, ecs):
-    """Return a function that lets a container run for a task instance, launched by a scheduler that is dead."""
+    """Return a function that runs an ECS task that a dead scheduler has launched for a task instance."""
 
     def run(number, started=True, cluster="cluster", **changes):
-        task = compat.task_instance_id(key_of(number))
+        task = workloads.task_instance_id(key_of(number))
         launch = fakes.make_launch(number, task=task, handed_over=801.0, **changes)
         arn = ecs.put(fakes.make_request(launch, cluster=cluster))
         if started:
@@ -839,11 +839,11 @@ def run(fakes, ecs):
     return run
 
 
-def test_containers_are_adopted_and_the_rest_is_given_back(executor, fleet, ecs, orphans, run):
-    """What has a container runs on here, its ARN is told again; what has none may be launched anew."""
+def test_ecs_tasks_are_adopted_and_the_rest_is_given_back(executor, fleet, ecs, orphans, run):
+    """What has an ECS task runs on, and its ARN is reported again; what has none may be launched anew."""
     arn = run(0)
-    with_container, without = orphans(0), orphans(1)
-    assert executor.try_adopt_task_instances([with_container, without]) == [without]
+    with_ecs_task, without = orphans(0), orphans(1)
+    assert executor.try_adopt_task_instances([with_ecs_task, without]) == [without]
     assert executor.running == {key_of(0)}
     executor.heartbeat()
     assert {key: info for key, (_, info) in executor.get_event_buffer().items()} == {key_of(0): arn}
@@ -854,10 +854,10 @@ def test_containers_are_adopted_and_the_rest_is_given_back(executor, fleet, ecs,
 
 
 @pytest.mark.parametrize(("code", "state"), [(0, SUCCESS), (1, FAILED)])
-def test_the_end_of_what_stopped_meanwhile_is_told_at_the_next_heartbeat(
+def test_the_end_of_what_stopped_meanwhile_is_reported_at_the_next_heartbeat(
     executor, ecs, orphans, run, code, state
 ):
-    """A container that ended while there was no scheduler ends its task instance here."""
+    """An ECS task that ended while there was no scheduler ends its task instance here."""
     ecs.exit(run(0), code)
     assert executor.try_adopt_task_instances([orphans(0)]) == []
     executor.heartbeat()
@@ -882,7 +882,7 @@ def test_what_runs_here_already_is_not_asked_for(executor, ecs, orphans):
 
 @pytest.mark.parametrize("code", [0, 1])
 def test_the_executor_s_own_launch_is_known_by_its_stored_arn(executor, fleet, ecs, orphans, code):
-    """Where only the ARN tells that it is the present one, since the clock was set back, it is not asked for."""
+    """Where only the ARN says so, because the clock was set back, AWS is not asked."""
     queue(executor, key_of())
     executor.heartbeat()
     executor.get_event_buffer()
@@ -897,7 +897,7 @@ def test_the_executor_s_own_launch_is_known_by_its_stored_arn(executor, fleet, e
     assert ecs.made("stop_task") == []
 
 
-def test_what_another_database_has_is_kept_and_told(executor, fleet, ecs, orphans, run):
+def test_what_another_database_has_is_left_alone_with_a_note(executor, fleet, ecs, orphans, run):
     """It holds no slot, is not reset, followed or stopped, and stays to Airflow's timeouts; one warning says why."""
     arns = [run(number, database="there") for number in range(2)]
     tis = [orphans(number, database="here") for number in range(2)]
@@ -918,7 +918,7 @@ def test_what_another_database_has_is_kept_and_told(executor, fleet, ecs, orphan
     assert ecs.made("stop_task") == []
 
 
-def test_where_all_are_this_database_s_nobody_is_warned(executor, orphans, run):
+def test_where_all_are_of_this_database_there_is_no_warning(executor, orphans, run):
     """ECS tasks of an older version, which do not name their database, are adopted as ever."""
     run(0, database="here")
     run(1)
@@ -952,8 +952,10 @@ def handed_back(monkeypatch):
     return candidates
 
 
-def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, slow_adoption, handed_back):
-    """Where AWS cannot be asked in time all are kept; later, containers are followed and the rest is handed back."""
+def test_what_aws_answers_too_late_is_reported_as_events(
+    executor, fleet, ecs, run, slow_adoption, handed_back
+):
+    """All are kept; later, those with an ECS task are followed and the rest is handed back."""
     running, ended = run(0), run(1)
     ecs.exit(ended, 1)
     slow_adoption(0, 1, 2)
@@ -971,7 +973,7 @@ def test_what_aws_tells_too_late_is_told_as_events(executor, fleet, ecs, run, sl
     assert events(executor) == {key_of(0): SUCCESS}
 
 
-def test_what_has_no_container_is_given_back_at_the_second_orphan_check(
+def test_what_has_no_ecs_task_is_given_back_at_the_second_orphan_check(
     executor, fleet, ecs, run, orphans, handed_back
 ):
     """As long as AWS need not know it is kept, beside what is adopted at once; what was found then is not asked again."""
@@ -989,7 +991,7 @@ def test_what_has_no_container_is_given_back_at_the_second_orphan_check(
 
 
 def test_what_was_kept_can_be_revoked_before_aws_answers(executor, fleet, ecs, run, slow_adoption):
-    """A container that is found after its task instance was taken back is stopped, and tells nothing."""
+    """An ECS task that is found after its task instance was revoked is stopped, and not reported."""
     arn = run(0)
     fleet.hold()
     slow_adoption(0)
@@ -1019,7 +1021,7 @@ def test_what_was_kept_can_be_launched_again_before_aws_answers(executor, fleet,
 
 
 def test_what_was_kept_and_runs_beside_its_successor_is_stopped(executor, fleet, ecs, run, slow_adoption):
-    """Taken back and queued again before AWS answers: the container of the earlier launch is stopped."""
+    """Revoked and queued again before AWS answers: the ECS task of the earlier launch is stopped."""
     arn = run(0)
     slow_adoption(0)
     fleet.hold()
@@ -1038,7 +1040,7 @@ def test_what_was_kept_and_runs_beside_its_successor_is_stopped(executor, fleet,
 def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
     unstarted, ecs, run, orphans, fakes, monkeypatch
 ):
-    """Launched here while AWS could not be asked, within the tolerance of clocks: the earlier container is stopped."""
+    """Launched here while AWS could not be asked: the earlier ECS task is stopped."""
     monkeypatch.setattr(unstarted, "job_id", 17)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
     monkeypatch.setattr(database, "rows", lambda tasks: {task: Row("queued", 1, 17) for task in tasks})
@@ -1061,12 +1063,12 @@ def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
 def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ours(
     executor, fleet, ecs, orphans, fakes
 ):
-    """Where only an earlier launch of the task instance is known here, the present one's container is adopted."""
+    """If only an earlier launch is known here, the ECS task of the present one is adopted."""
     queue(executor, key_of())
     executor.heartbeat()
     executor.get_event_buffer()
     (earlier,) = ecs.arns
-    task = compat.task_instance_id(key_of())
+    task = workloads.task_instance_id(key_of())
     fleet.advance(100)
     later = fakes.make_launch(0, task=task, handed_over=fleet.clock.at)
     present = ecs.put(fakes.make_request(later))
@@ -1156,7 +1158,7 @@ def rows(unstarted, monkeypatch):
     monkeypatch.setattr(unstarted, "job_id", Rows.JOB)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
     monkeypatch.setattr(database, "rows", rows)
-    monkeypatch.setattr(database, "given_up", lambda containers, own: [])
+    monkeypatch.setattr(orphan_lookup, "find_orphans", lambda ecs_tasks, own: [])
     return rows
 
 
@@ -1164,7 +1166,7 @@ def notes(executor, number=0):
     return [extra for _, task_id, extra in noted(executor) if task_id == f"task{number}"]
 
 
-def test_after_a_gap_nothing_stale_is_launched_or_told(rows, executor, fleet, ecs):
+def test_after_a_gap_nothing_stale_is_launched_or_reported(rows, executor, fleet, ecs):
     """Another scheduler has launched the next try meanwhile, of what waits here, of what AWS has accepted, of what is queued."""
     fleet.pools["launch"].held = True
     for number in range(4):
@@ -1181,13 +1183,13 @@ def test_after_a_gap_nothing_stale_is_launched_or_told(rows, executor, fleet, ec
     launched_tasks = [str(task["overrides"]) for task in ecs.tasks.values()]
     assert [number for number in range(6) if f"task{number}" in str(launched_tasks)] == [0, 2, 4]
     told = {key: info for key, (_, info) in executor.get_event_buffer().items()}
-    assert told == {key_of(number): container_of(ecs, key_of(number)) for number in (0, 2, 4)}
+    assert told == {key_of(number): ecs_task_of(ecs, key_of(number)) for number in (0, 2, 4)}
     assert executor.running == {key_of(number) for number in (0, 2, 4)}
     why = "Airflow has begun try 2 of the task instance before its ECS task was launched: none is launched."
     assert [notes(executor, number) for number in (1, 3, 5)] == [[why]] * 3
 
 
-def test_no_stale_arn_is_told(rows, executor, fleet, ecs):
+def test_no_stale_arn_is_reported(rows, executor, fleet, ecs):
     """AWS accepted it before the gap; its ECS task is stopped, and the page shows that of the try that runs."""
     queue(executor, key_of())
     executor.trigger_tasks(1)
@@ -1262,7 +1264,7 @@ def test_what_hangs_is_stopped_and_its_slot_is_free(rows, executor, fleet, ecs):
 
 
 def test_what_another_scheduler_has_adopted_is_its_own(rows, executor, fleet, ecs):
-    """It runs on, its slot here is free, and its end is told by that scheduler alone."""
+    """It runs on, its slot here is free, and only that scheduler reports its end."""
     queue(executor, key_of())
     executor.heartbeat()
     ecs.start(ecs.arns[0])
@@ -1280,7 +1282,7 @@ def test_what_another_scheduler_has_adopted_is_its_own(rows, executor, fleet, ec
 
 
 @pytest.mark.parametrize("state", ["queued", "failed"])
-def test_a_failure_is_told_until_airflow_has_taken_it(rows, executor, fleet, ecs, state):
+def test_a_failure_is_reported_until_airflow_has_taken_it(rows, executor, fleet, ecs, state):
     """The scheduler drops an event whose row another session has locked."""
     queue(executor, key_of())
     executor.heartbeat()
@@ -1295,7 +1297,7 @@ def test_a_failure_is_told_until_airflow_has_taken_it(rows, executor, fleet, ecs
     assert [event for event, _, _ in noted(executor)].count("fargate failure") == 1
 
 
-def test_while_the_database_is_away_arns_are_told_later(rows, executor, fleet, ecs):
+def test_while_the_database_is_away_arns_are_reported_later(rows, executor, fleet, ecs):
     """No error leaves sync(), and nothing is lost."""
     rows.away = True
     queue(executor, key_of())
@@ -1322,24 +1324,26 @@ def test_a_heartbeat_makes_one_query_at_most(rows, executor, fleet, ecs):
     assert len(executor.get_event_buffer()) == 3 * BATCH
 
 
-# What nobody wants any more.
+# Orphaned ECS tasks.
 
 
-def test_containers_that_airflow_has_given_up_are_stopped(unstarted, ecs, run, monkeypatch):
-    """What no launch here is for is compared with the database, and what is told to be given up gets StopTask."""
+def test_orphaned_ecs_tasks_are_stopped(unstarted, ecs, run, monkeypatch):
+    """ECS tasks of no launch here are compared with the database; orphaned ones get StopTask."""
     asked = []
     monkeypatch.setattr(unstarted, "job_id", None)
     monkeypatch.setattr(
-        database, "given_up", lambda containers, own: asked.append((containers, own)) or [containers[0].arn]
+        orphan_lookup,
+        "find_orphans",
+        lambda ecs_tasks, own: asked.append((ecs_tasks, own)) or [ecs_tasks[0].arn],
     )
     unstarted.start()
     arns = [run(number, scheduler="1@2.0", started=False) for number in range(2)]
     unstarted.heartbeat()
     unstarted._fleet_thread.advance(FIRST_DELAYS[0] + 2)
     unstarted.heartbeat()
-    ((containers, own),) = asked
-    assert ({c.arn for c in containers}, own) == (set(arns), None)
-    assert [call.arguments[1] for call in ecs.made("stop_task")] == [containers[0].arn]
+    ((ecs_tasks, own),) = asked
+    assert ({task.arn for task in ecs_tasks}, own) == (set(arns), None)
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [ecs_tasks[0].arn]
     assert unstarted.get_event_buffer() == {}
 
 
@@ -1355,7 +1359,7 @@ def test_containers_that_airflow_has_given_up_are_stopped(unstarted, ecs, run, m
     ],
     ids=lambda odd: repr(odd)[:30],
 )
-def test_an_odd_identity_in_a_container_does_not_leave_sync(unstarted, ecs, run, monkeypatch, odd):
+def test_an_odd_identity_in_an_ecs_task_does_not_leave_sync(unstarted, ecs, run, monkeypatch, odd):
     """Anybody who may run tasks in the cluster can write one; the scheduler would not survive an error."""
     monkeypatch.setattr(unstarted, "job_id", None)
     unstarted.start()
@@ -1374,7 +1378,7 @@ def test_an_odd_identity_in_a_container_does_not_leave_sync(unstarted, ecs, run,
     assert ecs.made("stop_task") == []
 
 
-def test_a_container_says_which_scheduler_has_launched_it(unstarted, ecs, monkeypatch):
+def test_an_ecs_task_says_which_scheduler_has_launched_it(unstarted, ecs, monkeypatch):
     """The name of the scheduler's job goes into the identity, and only there."""
     monkeypatch.setattr(unstarted, "job_id", 17)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
@@ -1387,7 +1391,7 @@ def test_a_container_says_which_scheduler_has_launched_it(unstarted, ecs, monkey
     assert (identity.scheduler, identity.database) == ("17@1.5", "0123456789ab")
 
 
-def test_a_container_launched_outside_of_a_scheduler_names_no_database(unstarted, ecs, monkeypatch):
+def test_an_ecs_task_launched_outside_of_a_scheduler_names_no_database(unstarted, ecs, monkeypatch):
     """No session is made where the executor has no job, as in the commands and in tests."""
     monkeypatch.setattr(unstarted, "job_id", None)
     monkeypatch.setattr(database, "own_address_hash", mock.create_autospec(database.own_address_hash))
@@ -1402,7 +1406,7 @@ def test_a_container_launched_outside_of_a_scheduler_names_no_database(unstarted
 # The end.
 
 
-def test_the_end_leaves_containers_alone(executor, fleet, ecs):
+def test_the_end_leaves_ecs_tasks_alone(executor, fleet, ecs):
     """end() launches nothing more and stops nothing: the next scheduler adopts what runs."""
     queue(executor, key_of())
     executor.heartbeat()
@@ -1413,7 +1417,9 @@ def test_the_end_leaves_containers_alone(executor, fleet, ecs):
 
 
 @pytest.mark.parametrize(("job_id", "launched_tasks"), [(None, 1), (17, 0)], ids=["command", "scheduler"])
-def test_the_end_launches_what_nobody_else_would(monkeypatch, connected, ecs, fakes, job_id, launched_tasks):
+def test_the_end_launches_what_no_other_scheduler_would(
+    monkeypatch, connected, ecs, fakes, job_id, launched_tasks
+):
     """2.11's ``airflow tasks run`` starts an executor, queues, and ends it; a scheduler's successor launches what waits."""
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: None)
     monkeypatch.setattr(database, "rows", Rows())
@@ -1438,7 +1444,7 @@ def test_the_end_waits_until_aws_has_accepted_what_was_handed_over(monkeypatch, 
     assert (len(ecs.tokens), len(ecs.arns)) == (3, 1)
 
 
-def test_what_aws_does_not_accept_in_time_is_told(monkeypatch, connected, ecs, fakes):
+def test_what_aws_does_not_accept_in_time_is_logged(monkeypatch, connected, ecs, fakes):
     """The command cannot wait for ever; nothing is launched after it."""
     monkeypatch.setattr(fargate_executor, "END_PATIENCE", 0.2)
     ecs.next("run_task", *[fakes.aws_error("ServerException", status=500)] * 9)
@@ -1462,7 +1468,7 @@ def test_the_end_may_come_twice_or_without_a_start(executor, unstarted):
 
 
 def test_terminate_stops_all_and_launches_nothing(executor, fleet, ecs):
-    """Every live container gets StopTask with a reason; what waits is not launched."""
+    """Every live ECS task gets StopTask with a reason; what waits is not launched."""
     for number in range(5):
         queue(executor, key_of(number))
     executor.heartbeat()
@@ -1479,7 +1485,7 @@ def test_terminate_stops_all_and_launches_nothing(executor, fleet, ecs):
 
 
 def test_terminate_launches_nothing_though_a_launch_is_due(executor, fleet, ecs):
-    """A launch whose turn it is as the scheduler is terminated has no container."""
+    """A launch whose turn it is as the scheduler is terminated has no ECS task."""
     executor.heartbeat()
     fleet.running = False  # The thread has not come to it yet.
     queue(executor, key_of())
@@ -1505,7 +1511,7 @@ def test_the_end_is_soon_though_calls_hang(threaded, fakes, ecs, monkeypatch):
 
 
 def test_the_patience_leaves_time_to_exit():
-    """The scheduler's process must be gone 15 seconds after it was told to end."""
+    """The scheduler's process must be gone 15 seconds after SIGTERM."""
     assert fargate_executor.END_PATIENCE < 15
 
 
@@ -1520,9 +1526,9 @@ def test_a_dead_fleet_does_not_leave_sync(threaded, fakes, ecs):
 
     queue(threaded, key_of())
     fakes.until(lambda: threaded.heartbeat() or ecs.arns)
-    (thread,) = (t for t in our_threads() if t.name.endswith("fleet"))
+    (running,) = (t for t in our_threads() if t.name.endswith("fleet"))
     threaded._fleet_thread.tell(boom)
-    fakes.until(lambda: not thread.is_alive())
+    fakes.until(lambda: not running.is_alive())
     with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         threaded.heartbeat()
     assert isinstance(log.error.call_args.kwargs["exc_info"], ValueError)
@@ -1650,15 +1656,15 @@ class TestTeams:
         assert task["clusterArn"].endswith("of-the-team")
 
     def test_a_mistake_names_the_team(self, of_team, monkeypatch):
-        """There may be several executors; whose option is wrong is told."""
+        """There may be several executors; the message says whose option is wrong."""
         monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
         monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__LAUNCH_TYPE", "MOON")
         with pytest.raises(ConfigError, match="Team planets: ") as raised:
             of_team.start()
         assert ["Team planets: [fargate] " in mistake for mistake in raised.value.mistakes] == [True, True]
 
-    def test_its_metrics_are_told_from_those_of_the_other_executor(self, executor, of_team, ecs, stats):
-        """Each says whose it is, or what one tells would stand in the place of what the other has told."""
+    def test_its_metrics_are_distinct_from_those_of_the_other_executor(self, executor, of_team, ecs, stats):
+        """Without tags the gauges of one executor would replace those of the other."""
         of_team.start()
         for number in range(2):
             queue(of_team, key_of(number))
@@ -1680,14 +1686,14 @@ class TestTeams:
 
 def test_without_a_connection_the_session_is_boto3_s_own():
     """boto3's chain of credentials decides, in the Region of the options."""
-    assert compat.session_maker(None, "eu-central-1")().region_name == "eu-central-1"
+    assert sessions.session_maker(None, "eu-central-1")().region_name == "eu-central-1"
 
 
 def test_a_connection_without_its_package_is_a_mistake(monkeypatch):
     """conn_id needs the Amazon provider, and says so before anything starts."""
     monkeypatch.setitem(sys.modules, "airflow.providers.amazon.aws.hooks.base_aws", None)
     with pytest.raises(ConfigError, match="apache-airflow-providers-amazon"):
-        compat.session_maker("aws_default", "us-east-1")
+        sessions.session_maker("aws_default", "us-east-1")
 
 
 @pytest.fixture
@@ -1706,7 +1712,7 @@ def amazon_hook(monkeypatch):
 def test_a_connection_makes_the_clients(amazon_hook, endpoint):
     """With the provider, session, endpoint and certificates are the connection's, but for what the options name."""
     hook = amazon_hook.return_value
-    make_session = compat.session_maker("aws_ours", "us-east-1")
+    make_session = sessions.session_maker("aws_ours", "us-east-1")
     hook.get_session.assert_not_called()
     client = make_session().client("ecs", endpoint_url=endpoint, config="ours")
     amazon_hook.assert_called_once_with(aws_conn_id="aws_ours", region_name="us-east-1")
@@ -1733,7 +1739,7 @@ def test_a_connection_can_be_a_team_s_own(amazon_hook, monkeypatch, team, login)
     monkeypatch.setenv("AIRFLOW_CONN__PLANETS___AWS_OURS", "aws://of%20the%20team:secret@")
     hook = amazon_hook.return_value
     hook.get_connection = Connection.get_connection_from_secrets
-    compat.session_maker("aws_ours", "us-east-1", team)()
+    sessions.session_maker("aws_ours", "us-east-1", team)()
     assert hook.get_connection("aws_ours").login == login
 
 
@@ -1766,10 +1772,10 @@ def test_a_connection_that_is_not_there_is_a_mistake_in_the_options(amazon_hook,
 
     monkeypatch.setattr(Connection, "get_connection_from_secrets", staticmethod(not_there))
     with pytest.raises(ConfigError, match=r"\[fargate\] conn_id = 'typo': there is no such connection"):
-        compat.session_maker("typo", "us-east-1")
+        sessions.session_maker("typo", "us-east-1")
 
 
-def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch):
+def test_without_a_region_the_other_mistakes_are_reported_too(unstarted, monkeypatch):
     """A missing Region is one mistake among others, in the same message."""
     for name in ("AWS_DEFAULT_REGION", "AWS_REGION", "AIRFLOW__FARGATE__REGION"):
         monkeypatch.delenv(name, raising=False)
@@ -1781,7 +1787,7 @@ def test_without_a_region_the_other_mistakes_are_told_too(unstarted, monkeypatch
 
 
 def test_without_boto3_the_message_says_what_to_install(monkeypatch):
-    """boto3 is no requirement of Airflow's core: who lacks it is told."""
+    """boto3 is no requirement of Airflow's core."""
     clients.service_model.cache_clear()
     monkeypatch.setitem(sys.modules, "boto3", None)
     with pytest.raises(ConfigError, match="boto3 is not installed"):
@@ -1801,7 +1807,7 @@ def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
 def test_the_client_goes_where_the_options_say(fakes):
     """Region and endpoint_url reach boto3's client, and its own retries are off."""
     config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
-    make_session = compat.session_maker(None, config.region)
+    make_session = sessions.session_maker(None, config.region)
     ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
     client = ecs._client
     assert client.meta.region_name == "eu-central-1"
@@ -1815,7 +1821,7 @@ def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ConfigError, match=r"\[fargate\] region = None"):
-        clients.connect(compat.session_maker(None, None), region=None, endpoint_url=None, connections=1)
+        clients.connect(sessions.session_maker(None, None), region=None, endpoint_url=None, connections=1)
 
 
 def test_the_default_function_makes_the_options_request(options):
@@ -1828,7 +1834,7 @@ def test_the_default_function_makes_the_options_request(options):
     ]
 
 
-def test_the_default_function_tells_mistakes(options, monkeypatch):
+def test_the_default_function_reports_mistakes(options, monkeypatch):
     """A user's function that builds on it gets the same one message."""
     monkeypatch.delenv("AIRFLOW__FARGATE__CLUSTER")
     with pytest.raises(ConfigError, match="cluster"):

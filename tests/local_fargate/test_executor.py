@@ -29,7 +29,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
-from airflow.executors.fargate.bridge.compat import task_instance_id
+from airflow.executors.fargate.bridge.workloads import task_instance_id
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 

@@ -28,7 +28,7 @@ import pytest
 from hardening.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import compat, workloads
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.launch import Launch
@@ -220,7 +220,7 @@ def test_an_adoption_tells_nothing(fargate, start, until, written, capfd):
     until(first, lambda: len(fargate.tasks()) == len(keys))
     first.executor.end()
     second = start()
-    candidates = [Candidate(compat.task_instance_id(key), key, None, time.time() - 60) for key in keys]
+    candidates = [Candidate(workloads.task_instance_id(key), key, None, time.time() - 60) for key in keys]
     thread, reply = second.executor._fleet_thread, Future()
     second.executor.sync()
     thread.tell(thread.fleet.look_for, candidates, reply)

@@ -29,7 +29,7 @@ import pytest
 from botocore.session import Session
 from hardening.scheduler import make_key
 
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import workloads
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 
@@ -105,7 +105,7 @@ def lead_a_life(fargate, start, until, calls):
     second, reply = start(), Future()
     second.executor.sync()
     thread = second.executor._fleet_thread
-    candidates = [Candidate(compat.task_instance_id(key), key, None, time.time() - 60) for key in keys]
+    candidates = [Candidate(workloads.task_instance_id(key), key, None, time.time() - 60) for key in keys]
     thread.tell(thread.fleet.look_for, candidates, reply)
     assert len(reply.result(timeout=30).found) >= 2
     until(second, lambda: "logs:GetLogEvents" in derived(calls))

@@ -14,6 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the FargateExecutor knows of Amazon ECS; but for ``compat``, ``database`` and a part of ``cli`` it knows no Airflow."""
+"""The parts of the FargateExecutor; only ``bridge`` and ``cli`` import Airflow."""
 
 from __future__ import annotations

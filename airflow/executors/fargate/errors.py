@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The errors of the FargateExecutor: one base class, told apart by whom they concern."""
+"""The errors of the FargateExecutor: one base class, and one class for each kind of cause."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FargateError(Exception):
 
 class ConfigError(FargateError):
     """
-    The options of ``[fargate]`` do not make an executor.
+    The options of ``[fargate]`` cannot be used.
 
     :param mistakes: one sentence for each mistake: option, value, what is wrong, the remedy.
     """
@@ -39,4 +39,4 @@ class ConfigError(FargateError):
 
 
 class RequestError(FargateError):
-    """One launch's ``run_task`` request cannot be made, or AWS would refuse it; it concerns that task alone."""
+    """The request of one launch cannot be made, or AWS would refuse it. Only that launch fails."""

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What a launch is, and the identity of it that its ECS task carries."""
+"""A launch, and the identity by which its ECS task can be recognised."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-#: The environment variable of the container that holds the identity of its launch. DescribeTasks returns
-#: the overrides of a task, so the identity can be read back by a scheduler that knows nothing else.
+#: The environment variable of the main container that holds the identity of its launch. DescribeTasks returns
+#: the overrides of an ECS task, so any scheduler can read the identity back.
 IDENTITY_VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
-#: Characters of a text in an identity: Airflow's own ids have 250 at most.
+#: Most characters of a text in an identity: Airflow's own ids have 250 at most.
 #: https://airflow.apache.org/docs/apache-airflow/stable/database-erd-ref.html
 MAX_TEXT = 1000
 #: The highest ``try_number`` and ``map_index``: the columns of Airflow's database have 32 bits.
@@ -37,7 +37,7 @@ MAX_NUMBER = 2**31 - 1
 
 @dataclass(frozen=True)
 class TaskInstanceId:
-    """The task instance and the try that a launch is for, in Airflow's own terms."""
+    """The task instance and the try that a launch is for, in Airflow's terms."""
 
     dag_id: str
     task_id: str
@@ -56,7 +56,7 @@ class TaskInstanceId:
 
 @dataclass(frozen=True)
 class CallbackId:
-    """A callback that Airflow has executed in a container of its own, like a task: 3.3 and newer."""
+    """A callback that runs in an ECS task of its own, like a task instance: 3.3 and newer."""
 
     callback_id: str
     dag_id: str | None
@@ -65,46 +65,48 @@ class CallbackId:
         return f"callback {self.callback_id} of {self.dag_id}"
 
     def as_dict(self) -> dict[str, str | int]:
-        """Return its members by their names, but for what is not known."""
+        """Return its members by their names, without a ``dag_id`` of None."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
 class Launch:
     """
-    One hand-over of a task instance by the scheduler: a first run, a retry, a resume, a reschedule, a requeue.
+    One hand-over of a task instance, or of a callback, by the scheduler.
 
-    Defers and reschedules keep the try number, so a launch has an ``id`` of its own. A callback that is handed over
-    is launched in the same way.
+    A first run, a retry, a resume after a defer, a reschedule and a requeue are each a launch. Some of them
+    keep the try number, so a launch has an ``id`` of its own.
     """
 
     task: TaskInstanceId | CallbackId
-    #: Airflow's key of the task instance or callback; only the executor looks into it.
+    #: Airflow's key of the task instance or callback; only ``bridge`` and the executor look into it.
     key: Any
-    #: What the container shall run. It can hold a bearer token: it is never logged.
-    #: Where making it takes time, it is a function, and is called on a thread that holds up nobody.
+    #: What the main container runs. It can hold a bearer token: it is never logged.
+    #: A function where making it takes time; a pool thread calls it.
     command: tuple[str, ...] | Callable[[], tuple[str, ...]] = field(default=(), repr=False)
     executor_config: Any = field(default=None, repr=False)
     queue: str | None = None
-    #: Airflow's ``priority_weight``: the higher is launched first.
+    #: Airflow's ``priority_weight``: a higher one is launched first.
     priority: int = 0
     #: Seconds since the epoch, by the clock that also writes ``queued_dttm``.
     handed_over: float = 0.0
-    #: Seconds since the epoch when the token in the command expires; None where it has none.
+    #: Seconds since the epoch when the token in the command expires; None without a token.
     expires: float | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
-    #: Which scheduler has handed it over, unlike any other of any Airflow; None where that cannot be told.
+    #: The name of the scheduler that has handed it over (``database.scheduler_name()``), unique among all
+    #: Airflows; None where it is not known.
     scheduler: str | None = None
-    #: Which metadata database that scheduler has, as ``database.address_hash()`` tells; None where that is not known.
+    #: The ``database_address.address_hash()`` of that scheduler's metadata database; None where it is not
+    #: known.
     database: str | None = None
-    #: Names and values of environment variables that the container gets beside its identity.
+    #: Names and values of environment variables that the main container gets beside its identity.
     environment: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
         return str(self.task)
 
     def make_command(self) -> list[str]:
-        """Return the command as the list of strings that the container gets."""
+        """Return the command as the list of strings that the main container gets."""
         return list(self.command() if callable(self.command) else self.command)
 
     @property
@@ -123,64 +125,64 @@ class Launch:
         )
 
     def without_workload(self) -> Launch:
-        """Return this launch without what only a further attempt would need: a live container costs little memory."""
+        """Return this launch without what only a further attempt would need, to save memory."""
         return replace(self, command=(), executor_config=None)
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a container says of the launch that it is for."""
+    """What an ECS task says of the launch that it is for."""
 
     launch_id: str
     task: TaskInstanceId | CallbackId
     handed_over: float
     container_name: str
-    #: Which scheduler has handed the launch over; None where the container does not say.
+    #: :attr:`Launch.scheduler`; None where the ECS task does not say.
     scheduler: str | None = None
-    #: Which metadata database that scheduler has; None where the container does not say, as in an older version.
+    #: :attr:`Launch.database`; None where the ECS task does not say, as older versions did not.
     database: str | None = None
 
     def is_of_another_database(self, own: str | None) -> bool:
         """
-        Tell whether another Airflow's metadata database has the launch: False where one of the two is not known.
+        Tell whether the launch is of another metadata database; False where one of the two is not known.
 
-        :param own: :attr:`Launch.database` of the Airflow that asks.
+        :param own: the ``address_hash()`` of the database of the Airflow that asks.
         """
         return None not in (own, self.database) and self.database != own
 
     @classmethod
     def of(cls, ecs_task: Mapping[str, Any]) -> Identity | None:
         """
-        Read the identity from a task of a DescribeTasks response; None where the task carries none.
+        Read the identity from an ECS task of a DescribeTasks response; None where it carries none.
 
-        The container that carries it is the one that decides, whatever the configuration says by now.
+        The container that carries the identity is the main container, whatever the options say by now.
         """
         override = identity_override(ecs_task)
         return None if override is None else cls.parse(*override)
 
     @classmethod
     def parse(cls, text: Any, container_name: Any) -> Identity | None:
-        """Read an identity; None where a database would not take what it says, for it is looked up there."""
+        """Read an identity; None where the text is none, or has values that a database would refuse."""
         try:
-            told = json.loads(text)
-            scheduler, database = told.get("scheduler"), told.get("database")
-            handed_over = float(told["handed_over"])
+            members = json.loads(text)
+            scheduler, database = members.get("scheduler"), members.get("database")
+            handed_over = float(members["handed_over"])
             if not math.isfinite(handed_over):
                 return None
             return cls(
-                _text(told["launch"]),
-                _task(told),
+                _text(members["launch"]),
+                _task(members),
                 handed_over,
                 str(container_name),
                 _text(scheduler) if isinstance(scheduler, str) else None,
                 _text(database) if isinstance(database, str) else None,
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
-            return None  # Somebody else's variable of the same name: not a container of ours.
+            return None  # A variable of the same name that this executor has not set.
 
 
 def identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any] | None:
-    """Return the text of the identity that an ECS task of an answer carries, and its container's name; None of none."""
+    """Return the identity's text in an ECS task of a response, and its container's name; None without one."""
     for override in _mappings(_mapping(ecs_task.get("overrides")).get("containerOverrides")):
         for variable in _mappings(override.get("environment")):
             if variable.get("name") == IDENTITY_VARIABLE:
@@ -188,31 +190,31 @@ def identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any] | None:
     return None
 
 
-def _task(told: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
-    """Return what a container is for; raises whatever a missing or a wrong member makes."""
-    if "callback_id" in told:
-        dag_id = told.get("dag_id")
-        return CallbackId(_text(told["callback_id"]), None if dag_id is None else _text(dag_id))
+def _task(members: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
+    """Return what a launch is for; raise what a missing or wrong member makes Python raise."""
+    if "callback_id" in members:
+        dag_id = members.get("dag_id")
+        return CallbackId(_text(members["callback_id"]), None if dag_id is None else _text(dag_id))
     return TaskInstanceId(
-        _text(told["dag_id"]),
-        _text(told["task_id"]),
-        _text(told["run_id"]),
-        _number(told["try_number"]),
-        _number(told["map_index"]),
+        _text(members["dag_id"]),
+        _text(members["task_id"]),
+        _text(members["run_id"]),
+        _number(members["try_number"]),
+        _number(members["map_index"]),
     )
 
 
 def _text(value: Any) -> str:
-    """Return a text; ValueError where it is none that a database takes."""
+    """Return a value as text; ValueError where a database would not take it."""
     text = str(value)
-    text.encode("utf-8")  # Which half of a surrogate pair does not let.
+    text.encode("utf-8")  # Raises for half of a surrogate pair.
     if len(text) > MAX_TEXT or "\0" in text:
         raise ValueError
     return text
 
 
 def _number(value: Any) -> int:
-    """Return a whole number; ValueError where it is none that a database takes."""
+    """Return a value as whole number; ValueError where a database would not take it."""
     number = int(value)
     if not -MAX_NUMBER <= number <= MAX_NUMBER:
         raise ValueError
@@ -224,6 +226,5 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _mappings(values: Any) -> list[Mapping[str, Any]]:
-    return (
-        [value for value in values if isinstance(value, Mapping)] if isinstance(values, (list, tuple)) else []
-    )
+    listed = values if isinstance(values, (list, tuple)) else ()
+    return [value for value in listed if isinstance(value, Mapping)]

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""How long a launch may be sent after Airflow's database has confirmed that it is wanted."""
+"""For how long a launch may be sent after Airflow's database has confirmed that it is wanted."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ from collections.abc import Callable
 
 
 class NotConfirmed(Exception):
-    """A call was not made, since its launch was not confirmed lately."""
+    """A call was not made, because the confirmation of its launch has expired."""
 
 
 class Lease:
     """
-    Tells whether a launch was confirmed lately enough to be sent; any thread may ask.
+    Tells whether the confirmation of a launch is recent enough to send the launch. Any thread may use it.
 
-    A process that was stopped, or whose host was suspended, goes on where it was, while another scheduler has launched its
-    task instances. One clock stands still meanwhile and the other may be set back, so the one that says more counts.
+    A process that was stopped, or whose host was suspended, continues where it was, while another scheduler
+    may have launched its task instances. Meanwhile one clock may have stood still and the other may have been
+    set back, so the larger difference counts.
 
-    :param seconds: how long a confirmation counts; None for ever, where there is no scheduler that could be taken for dead.
-    :param clock: seconds, never going backwards, which may stand still while the host is suspended.
-    :param now: seconds since the epoch, which may jump.
+    :param seconds: how long a confirmation is valid; None for ever, where no other scheduler could take over.
+    :param clock: seconds, never going backwards; may stand still while the host is suspended.
+    :param now: seconds since the epoch; may jump.
     """
 
     def __init__(self, seconds: float | None, clock: Callable[[], float], now: Callable[[], float]) -> None:
@@ -43,16 +44,16 @@ class Lease:
         self._now = now
 
     def begin(self) -> tuple[float, float]:
-        """Return the moment, by both clocks."""
+        """Return the present moment by both clocks."""
         return self._clock(), self._now()
 
     def holds(self, confirmed: tuple[float, float]) -> bool:
-        """Tell whether what was confirmed at that moment may still be sent."""
+        """Tell whether a launch that was confirmed at this moment may still be sent."""
         return not self.is_over(confirmed)
 
     def is_over(self, confirmed: tuple[float, float]) -> bool:
-        """Tell whether what was confirmed at that moment must be confirmed again."""
+        """Tell whether a launch that was confirmed at this moment must be confirmed again."""
         if self._seconds is None:
             return False
-        at, told = confirmed
-        return max(self._clock() - at, self._now() - told) > self._seconds
+        by_clock, by_now = confirmed
+        return max(self._clock() - by_clock, self._now() - by_now) > self._seconds

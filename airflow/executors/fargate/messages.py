@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the fleet tells the executor: events, which cross from its thread to the scheduler's, and counters."""
+"""What crosses from the fleet's thread to the scheduler's: events, and counters for metrics."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Accepted:
-    """AWS has accepted a container for the launch."""
+    """AWS has accepted an ECS task for the launch."""
 
     launch: Launch
     arn: str
-    #: Seconds since the scheduler handed the launch over; None for an adopted container.
+    #: Seconds since the scheduler handed the launch over; None for an adopted ECS task.
     waited: float | None = None
-    #: Which attempt of the launch it is, from 1 on; 0 for an adopted container.
+    #: Which attempt of the launch it is, from 1 on; 0 for an adopted ECS task.
     attempt: int = 0
     #: Name or ARN of its cluster.
     cluster: str = ""
@@ -41,18 +41,19 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Ended:
-    """The launch is over; ``reason`` says in words why it failed, and is None where it finished well."""
+    """The launch has ended; ``reason`` says why it failed and is None where it succeeded."""
 
     launch: Launch
     reason: str | None
     arn: str | None = None
-    #: Seconds since the end of the container, by AWS's clock and the scheduler's; None where there was none.
+    #: Seconds from the end of the ECS task, by AWS's clock, to this event, by the scheduler's; None without
+    #: an ECS task.
     seen_after: float | None = None
 
 
 @dataclass(frozen=True)
 class Abandoned:
-    """The launch is over since Airflow no longer wants it; ``text`` says why, and what becomes of its ECS task."""
+    """Airflow no longer wants the launch; ``text`` says why, and what becomes of its ECS task."""
 
     launch: Launch
     text: str
@@ -60,14 +61,14 @@ class Abandoned:
 
 @dataclass(frozen=True)
 class Unconfirmed:
-    """The launch is about to be sent; the database is to confirm first that it is still wanted."""
+    """The launch is about to be sent; the database has to confirm first that it is still wanted."""
 
     launch: Launch
 
 
 @dataclass(frozen=True)
 class Noted:
-    """Something about the launch that its user wants to know, and that does not end it."""
+    """A note for the user on a launch that goes on."""
 
     launch: Launch
     text: str
@@ -75,17 +76,18 @@ class Noted:
 
 @dataclass(frozen=True)
 class Waiting:
-    """What a launch waits for that has not started for long, or what it had come to when Airflow took it back."""
+    """What a launch that has not started for long waits for, or its last state when Airflow revoked it."""
 
     launch: Launch
     text: str
-    #: Whether Airflow has taken it back: that is told though it is the present launch no more.
+    #: Whether Airflow has revoked it: then the note is written although the launch is no longer the present
+    #: one.
     revoked: bool = False
 
 
 @dataclass(frozen=True)
 class LogLines:
-    """What the container of a launch that failed has said last; it comes after the launch's end."""
+    """The last log lines of a launch that failed; they come after its end."""
 
     launch: Launch
     text: str
@@ -93,14 +95,14 @@ class LogLines:
 
 @dataclass(frozen=True)
 class NotFound:
-    """An adopted task instance for which AWS, when it could be asked at last, knew no container."""
+    """AWS knows no ECS task for a task instance that was kept during adoption."""
 
     launch: Launch
 
 
 @dataclass(frozen=True)
 class OtherEcsTask:
-    """A container of the deployment that is not for any launch of this fleet."""
+    """An ECS task of the deployment that belongs to no launch of this fleet."""
 
     identity: Identity
     arn: str
@@ -111,30 +113,30 @@ class OtherEcsTask:
 
 @dataclass(frozen=True)
 class OtherEcsTasks:
-    """The containers that no launch of this fleet is for: the database knows whether they are wanted."""
+    """ECS tasks that belong to no launch of this fleet; the database tells which of them are orphaned."""
 
-    containers: tuple[OtherEcsTask, ...]
+    ecs_tasks: tuple[OtherEcsTask, ...]
 
 
-#: What the fleet tells the executor.
+#: What the fleet sends to the executor.
 Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, OtherEcsTasks]
 
 
 @dataclass
 class Counters:
     """
-    What has happened since the fleet began; only its thread writes, any thread may read.
+    What the fleet has counted since it began; only its thread writes, any thread may read.
 
-    The scheduler's thread makes metrics of it: the fleet knows nothing of Airflow.
+    The scheduler's thread makes Airflow's metrics of it: the fleet knows nothing of Airflow.
     """
 
-    #: RunTask calls that a container came of.
+    #: RunTask calls that started an ECS task.
     launches: int = 0
     #: Calls of any kind that AWS throttled.
     throttles: int = 0
     #: DescribeTasks calls made.
     describe_calls: int = 0
-    #: Items of AWS's answers that were left out since they were none.
+    #: Items of AWS's answers that were dropped because they were malformed.
     malformed: int = 0
-    #: Containers that are followed at the moment.
+    #: ECS tasks that are followed at the moment.
     live_containers: int = 0

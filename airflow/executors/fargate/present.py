@@ -15,16 +15,18 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Tells which ECS task is that of a task instance's present launch: pure.
+Tells which ECS task is that of a task instance's present launch, and which is orphaned. Pure.
 
-An ECS task counts if its identity is that of the task instance's **present** launch (:meth:`Candidate.is_present`): by the id
-that Airflow assigned when it queued the task instance or the ARN that was stored in its place (3.2 and newer; no clock
-matters then), or else because it was handed over after ``queued_dttm``. The scheduler that launches writes both, so its clock
-may be wrong, and AWS's does not matter.
+The identity that an ECS task carries decides (:meth:`Candidate.is_present`). From 3.2 on Airflow assigns an
+id to each launch when it queues the task instance, and later stores the ARN in its place: either of them
+identifies the present launch, and no clock matters. Otherwise an ECS task is the present launch's if it was
+handed over after ``queued_dttm``. The same scheduler writes both times, so its clock may be wrong; AWS's
+clock is not used.
 
-A database may be a clone of another Airflow's, and both have the same task instances in the same cluster. So an identity also
-names the database (:attr:`Identity.database`): what another one has is not adopted, and its task instance is not reset
-either, since the database's host may just have got a new name.
+A database can be a clone of another Airflow's: then both have the same task instances, perhaps in the same
+cluster. So an identity also names the database (:attr:`Identity.database`). An ECS task of another database
+is not adopted. Its task instance is not reset either, because it may be the same database under a new host
+name.
 """
 
 from __future__ import annotations
@@ -40,37 +42,38 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.aws.verdict import Outcome
 
 ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+")
-#: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over; and by which the clocks
-#: of two schedulers may differ where one launches for another time what the other has launched before.
+#: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over, and by
+#: which the clocks of two schedulers that launch the same task instance may differ.
 CLOCK_TOLERANCE = 2.0
-#: Seconds that a container which has started is left to end by itself. It may have done its work and be writing its log,
-#: and one whose start Airflow refuses, or whose task instance was taken from it, ends within some heartbeats of its own.
+#: Seconds that an ECS task which has started has to end by itself before it is stopped. It may have done its
+#: work and be writing its log. If Airflow refuses its start, or its task instance was cleared, it ends within
+#: some of its heartbeats.
 ENDING = 600.0
-#: States of a task instance in which one of its containers runs, which may be any: the others end by themselves.
-MAY_RUN = frozenset({"running", "restarting"})
+#: States of a task instance in which one of its launches runs.
+RUNNING = frozenset({"running", "restarting"})
 QUEUED = "queued"
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A task instance whose scheduler is gone, as the database has it."""
+    """A task instance to adopt, whose scheduler is gone, as the database has it."""
 
     task: TaskInstanceId
     #: Airflow's key of the task instance.
     key: Any
-    #: ``external_executor_id``: the launch's id, a container's ARN (of this launch or an earlier one), or None.
+    #: ``external_executor_id``: the launch's id, an ARN (of this launch or an earlier one), or None.
     external_id: str | None
     #: ``queued_dttm`` of the present launch, seconds since the epoch.
     queued_at: float | None
     #: ``queued_by_job_id``: the job of the scheduler that is gone.
     queued_by: int | None = None
-    #: The name of that scheduler, as its containers have it (:attr:`Identity.scheduler`); None where it is not known.
+    #: The name of that scheduler, as in :attr:`Identity.scheduler`; None where it is not known.
     scheduler: str | None = None
-    #: Whether an ARN in ``external_id`` is that of the present launch: 3.2 and newer overwrite it at each queueing.
+    #: Whether an ARN in ``external_id`` is the present launch's: 3.2 and newer overwrite it at each queueing.
     arn_is_present: bool = False
-    #: The metadata database that has it, as its containers have it (:attr:`Identity.database`); None where not known.
+    #: The metadata database that has it, as in :attr:`Identity.database`; None where it is not known.
     database: str | None = None
-    #: The last moment at which that scheduler can have sent a RunTask, seconds since the epoch; None where not known.
+    #: The last moment at which that scheduler can have called RunTask, seconds since the epoch, or None.
     sent_until: float | None = None
 
     @property
@@ -80,22 +83,22 @@ class Candidate:
 
     @property
     def has_assigned_id(self) -> bool:
-        """Whether ``external_id`` is the launch's id, which Airflow assigned when it queued the task instance."""
+        """Whether ``external_id`` is the id that Airflow assigned to the launch when it queued it."""
         return bool(self.external_id) and self.stored_arn is None
 
     def is_launched_by(self, scheduler: str | None) -> bool:
-        """Tell whether that is known to be the scheduler that is gone."""
+        """Tell whether this is known to be the name of the scheduler that is gone."""
         return scheduler is not None and scheduler == self.scheduler
 
     def names(self, arn: str | None) -> bool:
-        """Tell whether ``external_id`` is this ARN, told for the present launch and for no earlier one."""
+        """Tell whether ``external_id`` is this ARN, and was stored for the present launch."""
         return self.arn_is_present and arn is not None and arn == self.external_id
 
     def is_present(self, identity: Identity, arn: str | None = None) -> bool:
         """
-        Tell whether the identity is that of this task instance's present launch, not of an earlier one.
+        Tell whether the identity is that of this task instance's present launch.
 
-        :param arn: of the ECS task that carries it; None where it is not known.
+        :param arn: of the ECS task that carries the identity; None where it is not known.
         """
         if identity.task != self.task:
             return False
@@ -113,7 +116,7 @@ class Found:
     candidate: Candidate
     launch: Launch
     arn: str
-    #: The name of its cluster, whatever spelled it.
+    #: The name of its cluster, however the options spell it.
     cluster: str
     container_name: str
     outcome: Outcome
@@ -124,13 +127,14 @@ class Match:
     """An ECS task that can be that of a candidate's present launch."""
 
     found: Found
-    #: The highest is the one: within the tolerance of clocks there may be an earlier launch as well.
+    #: The ECS task with the highest rank is taken: an earlier launch can match as well, within the tolerance
+    #: of clocks.
     rank: tuple[bool, bool, float, bool, bool]
-    #: Whether it can be no other launch's, so that no other ECS task need be looked at.
+    #: Whether it can be no other launch's, so that no further ECS task has to be looked at.
     is_certain: bool
-    #: Whether nothing but the tolerance of clocks speaks against it.
+    #: Whether it matches without the tolerance of clocks, and no other scheduler has launched it.
     is_likely: bool
-    #: Whether another Airflow's database has it, or ours by another name.
+    #: Whether another database has it, or this one by another address.
     is_elsewhere: bool
 
 
@@ -145,12 +149,13 @@ def match(
     asked_at: float,
 ) -> Match | None:
     """
-    Return what an ECS task is for a candidate; None where it is not its present launch's.
+    Return how an ECS task matches a candidate; None where it is not that of its present launch.
 
-    :param outcome: what became of it; it has started, or it may still do so.
+    :param task: the ECS task.
+    :param outcome: what became of it.
     :param lives: whether it has not ended.
-    :param own_scheduler: the name of the scheduler that asks; None where it has none.
-    :param asked_at: when Airflow asked, seconds since the epoch: see :func:`_came_later`.
+    :param own_scheduler: the name of the scheduler that adopts; None where it has none.
+    :param asked_at: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
     """
     if not candidate.is_present(identity, task.arn):
         return None
@@ -159,7 +164,7 @@ def match(
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
     return Match(
         Found(candidate, launch, task.arn, task.cluster_name, identity.container_name, outcome),
-        # Only one attempt of a launch can have started; of others the one that lives is the latest.
+        # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
         (
             candidate.names(task.arn),
             candidate.is_launched_by(identity.scheduler),
@@ -174,7 +179,7 @@ def match(
 
 
 def _is_certain(identity: Identity, arn: str, candidate: Candidate) -> bool:
-    """Tell whether more than clocks says that it is the present launch's: id, ARN, or the clock of one scheduler."""
+    """Tell whether the id, the ARN or the clock of one scheduler says that it is the present launch's."""
     if candidate.has_assigned_id or candidate.names(arn):
         return True
     stored = arn == candidate.external_id
@@ -182,7 +187,7 @@ def _is_certain(identity: Identity, arn: str, candidate: Candidate) -> bool:
 
 
 def _is_likely(identity: Identity, candidate: Candidate) -> bool:
-    """Tell whether it was handed over after the queueing, and not by another scheduler than that which queued."""
+    """Tell whether it was handed over after ``queued_dttm`` and by no other scheduler than queued it."""
     if None not in (candidate.scheduler, identity.scheduler) and candidate.scheduler != identity.scheduler:
         return False
     return candidate.queued_at is None or identity.handed_over >= candidate.queued_at
@@ -192,10 +197,11 @@ def _came_later(
     identity: Identity, arn: str, candidate: Candidate, own_scheduler: str | None, asked_at: float
 ) -> bool:
     """
-    Tell whether the ECS task is of a launch that was made after Airflow asked: then it has an owner who lives.
+    Tell whether the ECS task is of a launch that was made after Airflow asked to adopt.
 
-    While AWS cannot be asked, Airflow may take the task instance back and launch it again, here or in another
-    scheduler. Who has launched the ECS task tells; the clocks of two hosts only where that does not.
+    Then a scheduler that lives follows it. While AWS cannot be asked, Airflow may revoke the task instance
+    and launch it again, from this scheduler or another one. The scheduler's name in the identity decides;
+    clocks of two hosts are compared only without it.
     """
     if candidate.has_assigned_id or arn == candidate.external_id:
         return False
@@ -206,7 +212,7 @@ def _came_later(
     return identity.handed_over > asked_at + CLOCK_TOLERANCE
 
 
-def is_given_up(
+def is_orphaned(
     identity: Identity,
     state: str | None,
     present: Candidate | None,
@@ -215,18 +221,17 @@ def is_given_up(
     runs_own_try: bool = False,
 ) -> bool:
     """
-    Tell whether a container's launch is no longer that of its task instance.
+    Tell whether an ECS task that no scheduler follows is not that of its task instance's present launch.
 
-    The scheduler that handed it over is gone, or does not know it any more.
-
+    :param identity: that of the ECS task.
     :param state: the task instance's state in the database.
-    :param present: its present launch; None where there is no such task instance any more.
-    :param arn: of the container.
-    :param runs_own_try: whether a container runs the try that it was launched for and no other (3.1 and newer).
+    :param present: its present launch; None where the task instance was deleted.
+    :param arn: of the ECS task.
+    :param runs_own_try: whether an ECS task can run only the try that it was launched for (3.1 and newer).
     """
     if present is None:
         return True
-    if state in MAY_RUN:
-        # It may run in this very container: Airflow 2.11 and 3.0 admit any that starts while the task instance is queued.
+    if state in RUNNING:
+        # It may run in this one: 2.11 and 3.0 admit any ECS task that starts while it is queued.
         return runs_own_try and identity.task != present.task
     return state != QUEUED or not present.is_present(identity, arn)

@@ -54,7 +54,7 @@ MAY_IMPORT = {
 #: The rooms that may import Airflow.
 OF_AIRFLOW = ("bridge", "cli")
 #: The modules that import boto3, in functions; all others get what they need of it from these.
-OF_BOTO3 = {"aws.clients", "bridge.compat"}
+OF_BOTO3 = {"aws.clients", "bridge.sessions"}
 
 #: Imports modules where Airflow is two empty packages, and tells what there is afterwards.
 IMPORT = """

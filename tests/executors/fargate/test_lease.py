@@ -43,7 +43,7 @@ class Clocks:
     ],
 )
 def test_the_clock_that_says_more_counts(monotonic, wall, is_over):
-    """However the process was kept from going on, one of the two clocks tells how long that was."""
+    """However the process was kept from going on, one of the two clocks shows how long that was."""
     clocks = Clocks()
     lease = clocks.lease(15.0)
     confirmed = lease.begin()
@@ -53,7 +53,7 @@ def test_the_clock_that_says_more_counts(monotonic, wall, is_over):
 
 
 def test_without_a_limit_it_is_never_over():
-    """An executor without a scheduler has nobody who could take over its launches."""
+    """No other scheduler can take over the launches of an executor without a scheduler."""
     clocks = Clocks()
     lease = clocks.lease(None)
     confirmed = lease.begin()
@@ -62,6 +62,6 @@ def test_without_a_limit_it_is_never_over():
 
 
 def test_a_lease_can_have_begun_before():
-    """What was handed over before the process was stopped is told by when that was."""
+    """It can begin with the hand-over, before the process was stopped."""
     lease = Clocks().lease(15.0)
     assert [lease.is_over((10.0, handed_over)) for handed_over in (990.0, 980.0)] == [False, True]

@@ -15,9 +15,10 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-What tells a metadata database from any other: the identity of each launch has it, since a database can be cloned.
+Distinguishes metadata databases by their addresses, which are part of the identity of each launch.
 
-A clone has the same schedulers, task instances and ids as its origin, and often the same ``[fargate]`` options.
+A database can be cloned: the clone has the same schedulers, task instances and ids as its origin, and often
+the same ``[fargate]`` options.
 """
 
 from __future__ import annotations
@@ -33,20 +34,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Ports where an address names none, by SQLAlchemy's names of the databases that Airflow supports.
+#: Ports of addresses that name none, by SQLAlchemy's names of the databases that Airflow supports.
 DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
-#: Characters of a hash: enough to tell databases apart, and few of the 8,192 that ECS gives to all overrides.
+#: Characters of a hash: enough to distinguish databases, and few of the 8,192 that ECS allows for all
+#: overrides.
 LENGTH = 12
 
 
 def address_hash(url: URL) -> str | None:
     """
-    Return what tells a metadata database from any other: a hash of its host, port and name, or of SQLite's path.
+    Return a hash of a metadata database's host, port and name, or of SQLite's path.
 
-    It stands in the clear in the identity of each container, so no user and no password is in it. None of a database
-    in memory, which has no address.
+    It is written in the clear in the identity of each ECS task, so user and password are not part of it.
+
+    :return: None for a database in memory, which has no address.
     """
-    # libpq takes both from the query as well, several hosts or the folder of a socket.
+    # libpq takes host and port from the query as well: several hosts, or the folder of a socket.
     # https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#unix-domain-connections
     host = (url.host or _text(url.query.get("host"))).lower()
     port = url.port or _text(url.query.get("port")) or DEFAULT_PORTS.get(url.get_backend_name())
@@ -56,17 +59,17 @@ def address_hash(url: URL) -> str | None:
 
 
 def _text(values: str | Sequence[str] | None) -> str:
-    """Return what a member of a URL's query says, once or several times."""
+    """Return a member of a URL's query, whether it is given once or several times."""
     return values if isinstance(values, str) else ",".join(values or ())
 
 
 @cache
 def warn_of_another_database() -> None:
-    """Say, once in a process, that this Airflow meets ECS tasks that another metadata database has launched."""
+    """Warn, once in a process, that this deployment has ECS tasks of another metadata database."""
     log.warning(
-        "ECS tasks under this [fargate] deployment come from another metadata database. They are not adopted and not "
-        "stopped, and their task instances are neither reset nor followed. If this database is a copy of another "
-        "Airflow's, such as a clone for tests, give this Airflow a [fargate] deployment of its own. If the host, port "
-        "or name of this database has changed, nothing need be done: they run to their end, and Airflow's own "
-        "timeouts decide on those that fail."
+        "ECS tasks under this [fargate] deployment come from another metadata database. They are not adopted "
+        "and not stopped, and their task instances are neither reset nor followed. If this database is a "
+        "copy of another Airflow's, such as a clone for tests, give this Airflow a [fargate] deployment of "
+        "its own. If the host, port or name of this database has changed, nothing need be done: the ECS tasks "
+        "run to their end, and Airflow's own timeouts decide on those that fail."
     )

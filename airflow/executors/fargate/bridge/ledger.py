@@ -15,10 +15,10 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Which launch is the present one of each task instance, as the executor has handed it over, adopted or kept it.
+The present launch of each task instance that the executor has handed over, adopted or kept.
 
-It knows nothing of Airflow: a key is what tells one task instance from another. It makes no call and tells nobody; what it
-returns the executor acts on. The scheduler's thread alone calls it.
+A key identifies a task instance. The ledger makes no calls; the executor acts on what it returns. Only the
+scheduler's thread calls it.
 """
 
 from __future__ import annotations
@@ -35,62 +35,64 @@ if TYPE_CHECKING:
 
 
 class Standing(Enum):
-    """What an event is about."""
+    """Which launch an event is about."""
 
     #: The present launch of its key.
     PRESENT = "present"
-    #: A launch that another one has replaced, or that was taken back: its events are nobody's.
+    #: A launch that another one has superseded, or that was revoked: its events are ignored.
     EARLIER = "earlier"
-    #: A container of which AWS has told so late that Airflow has given up its launch: it is to be stopped.
-    GIVEN_UP = "given up"
+    #: A launch whose ECS task was found only after Airflow had abandoned it: the ECS task is stopped.
+    ABANDONED = "abandoned"
 
 
 class Ledger:
     """
     The present launch of each key.
 
-    A key is **kept** where Airflow has asked for the container of an earlier scheduler and AWS has not told in time. Then the
-    launch is not known yet: the first container of which AWS tells becomes the key's, unless Airflow has taken the key back
-    or handed it over again in the meantime.
+    A key is **kept** while it is not known whether it has an ECS task of an earlier scheduler, because AWS
+    did not answer in time when Airflow asked to adopt it. Its launch is not known yet. The first ECS task
+    that is found for the key becomes that of its present launch, unless Airflow has revoked the key or handed
+    it over again meanwhile.
     """
 
     def __init__(self) -> None:
-        #: None where the launch is not known yet, as AWS has not told.
+        #: None where the launch is not known yet: the key is kept.
         self._launches: dict[Any, Launch | None] = {}
-        #: The ARN of the container of a key's present launch, once AWS has told.
+        #: The ARN of the ECS task of each key's present launch, once it is known.
         self._arns: dict[Any, str] = {}
-        #: Task instances of which AWS has still to tell whether they have a container of an earlier scheduler.
-        self._untold: dict[Any, Candidate] = {}
-        #: Keys whose end was told since the last heartbeat.
+        #: Task instances that were kept, until it is known whether they have an ECS task of an earlier
+        #: scheduler.
+        self._kept: dict[Any, Candidate] = {}
+        #: Keys whose end was reported since the last heartbeat.
         self._just_ended: set[Any] = set()
 
     # What Airflow asks for.
 
     def replace(self, key: Any, launch: Launch) -> Launch | None:
-        """Let this be the key's present launch; return the earlier one, which is superseded, or None."""
-        earlier = self.take_back(key)
+        """Make this the key's present launch; return the earlier one, which is superseded, or None."""
+        earlier = self.revoke(key)
         self._launches[key] = launch
         return earlier
 
-    def take_back(self, key: Any) -> Launch | None:
-        """Forget the key's present launch, and return it; None where there is none, or none that is known."""
+    def revoke(self, key: Any) -> Launch | None:
+        """Remove the key's present launch and return it; None where there is none, or it is not known."""
         self._arns.pop(key, None)
         return self._launches.pop(key, None)
 
     def keep(self, candidate: Candidate) -> Launch | None:
-        """Let a key wait for what AWS will tell; return the earlier launch, which is superseded, or None."""
-        earlier = self.take_back(candidate.key)
+        """Keep a key until AWS answers; return the earlier launch, which is superseded, or None."""
+        earlier = self.revoke(candidate.key)
         self._launches[candidate.key] = None
-        self._untold[candidate.key] = candidate
+        self._kept[candidate.key] = candidate
         return earlier
 
     def has(self, candidate: Candidate, queued: Container[Any]) -> bool:
         """
-        Tell whether the task instance's present launch is queued or known here, so that AWS need not be asked.
+        Tell whether the present launch is queued, kept or known here, so that AWS need not be asked.
 
-        :param queued: the keys that wait here for their hand-over.
+        :param queued: the keys that Airflow has queued here.
         """
-        if candidate.key in queued or candidate.key in self._untold:
+        if candidate.key in queued or candidate.key in self._kept:
             return True
         launch = self._launches.get(candidate.key)
         return launch is not None and candidate.is_present(
@@ -113,30 +115,38 @@ class Ledger:
     # What the fleet tells.
 
     def standing(self, event: Accepted | Noted | Waiting | Ended | Abandoned) -> Standing:
-        """Tell what an event is about; the container of a key that was kept becomes the key's by it."""
+        """
+        Tell which launch an event is about.
+
+        The launch of the first ECS task that is found for a kept key becomes its present launch.
+        """
         launch = event.launch
         present = self._launches.get(launch.key)
         if self.is_present(launch):
             if isinstance(event, Accepted):
                 self._arns[launch.key] = event.arn
             return Standing.PRESENT
-        if not isinstance(event, Accepted) or launch.key not in self._untold:
+        if not isinstance(event, Accepted) or launch.key not in self._kept:
             return Standing.EARLIER
-        del self._untold[launch.key]
+        del self._kept[launch.key]
         if present is not None or launch.key not in self._launches:
-            return Standing.GIVEN_UP
+            return Standing.ABANDONED
         self._launches[launch.key] = launch
         self._arns[launch.key] = event.arn
         return Standing.PRESENT
 
     def end(self, key: Any) -> None:
-        """Forget the key's present launch, which is over."""
+        """Remove the key's present launch, which has ended."""
         del self._launches[key]
         self._arns.pop(key, None)
 
     def not_found(self, key: Any) -> Candidate | None:
-        """Let go of a key that was kept and has no container; return it, or None where it was launched or taken back."""
-        candidate = self._untold.pop(key, None)
+        """
+        Remove a kept key that has no ECS task.
+
+        :return: its candidate; None where it was launched or revoked meanwhile.
+        """
+        candidate = self._kept.pop(key, None)
         if candidate is None or self._launches.get(key, "") is not None:
             return None
         del self._launches[key]
@@ -145,13 +155,13 @@ class Ledger:
     # The moment after an end.
 
     def beat(self) -> None:
-        """Forget which keys have just ended: a heartbeat begins."""
+        """Begin a heartbeat: forget which keys have just ended."""
         self._just_ended.clear()
 
-    def tell_end(self, key: Any) -> None:
-        """Note that the scheduler is told of the key's end."""
+    def remember_end(self, key: Any) -> None:
+        """Remember until the next heartbeat that the key's end was reported to the scheduler."""
         self._just_ended.add(key)
 
     def has_just_ended(self, key: Any) -> bool:
-        """Tell whether the key's end was told since the last heartbeat."""
+        """Tell whether the key's end was reported since the last heartbeat."""
         return key in self._just_ended

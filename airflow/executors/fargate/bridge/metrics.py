@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Makes Airflow's metrics of what the fleet counts and tells; on the scheduler's thread."""
+"""Airflow's metrics of the executor, sent on the scheduler's thread."""
 
 from __future__ import annotations
 
@@ -31,28 +31,29 @@ PREFIX = "fargate_executor"
 
 class Metrics:
     """
-    What is told of an executor.
+    Sends the metrics of an executor.
 
     :param stats: returns what takes metrics: ``incr``, ``gauge``, ``timing``.
-    :param executor_class_name: tells it from other executors, as Airflow's own metrics do.
-    :param team_name: whose executor it is; None where it is everybody's.
+    :param executor_class_name: a tag, as Airflow's own metrics have it.
+    :param team_name: a tag with the team that the executor belongs to; None without one.
     """
 
     def __init__(
         self, stats: Callable[[], Any], *, executor_class_name: str, team_name: str | None = None
     ) -> None:
         self._stats = stats
-        #: As Airflow 3.3 tags the metrics of its executors.
+        #: The tags that Airflow 3.3 gives to its metrics of executors.
         self._tags = {"executor_class_name": executor_class_name}
         if team_name is not None:
             self._tags["team_name"] = team_name
-        #: What has been told of the fleet's counts.
+        #: The counts that were sent last.
         self._reported: dict[str, int] = {}
 
     def report(self, counters: Counters, restarts: int) -> None:
         """
-        Tell what the fleet has counted since the last time.
+        Send what the fleet has counted since the last time.
 
+        :param counters: the fleet's counters.
         :param restarts: how often the fleet's thread was started again.
         """
         stats = self._stats()
@@ -69,7 +70,7 @@ class Metrics:
         stats.gauge(f"{PREFIX}.live_containers", counters.live_containers, tags=self._tags)
 
     def time(self, name: str, seconds: float | None) -> None:
-        """Tell how long something took, where that is known."""
+        """Send how long something took; None where that is not known."""
         if seconds is not None:
-            # A clock of AWS that is ahead of ours makes no time negative.
+            # AWS's clock may be ahead.
             self._stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)

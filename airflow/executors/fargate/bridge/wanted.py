@@ -17,8 +17,8 @@
 """
 Tells from a task instance's row in Airflow's database whether a launch of this scheduler is still wanted.
 
-Pure: ``database.rows()`` reads the rows, ``lookups.py`` says when, and the executor acts on it. Callbacks have no row and
-are always wanted.
+Pure: ``database.rows()`` reads the rows, ``lookups.py`` says when, and the executor acts on the verdict.
+Callbacks have no row and are always wanted.
 """
 
 from __future__ import annotations
@@ -28,46 +28,44 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.launch import CallbackId
-from airflow.executors.fargate.present import ARN
+from airflow.executors.fargate.present import ARN, RUNNING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
 
-#: States of a task instance in which the code of one of its launches runs.
-RUNNING = frozenset({"running", "restarting"})
 #: States of a task instance that waits for its launch, or runs in it.
 PRESENT = RUNNING | {"queued"}
-#: States that are set for a task instance, by its own code or by a user; all others are steps on the way to its next launch.
+#: States in which a task instance has ended, by itself or because a user has marked it.
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 @dataclass(frozen=True)
 class Row:
-    """What Airflow's database has of a task instance."""
+    """A task instance as Airflow's database has it."""
 
-    #: None, or Airflow's name of the state.
+    #: Airflow's name of the state, or None.
     state: str | None
     try_number: int
-    #: ``queued_by_job_id``: the job of the scheduler that has queued or adopted it; None where there was none.
+    #: ``queued_by_job_id``: the job of the scheduler that has queued or adopted it; None without one.
     queued_by: int | None = None
-    #: ``external_executor_id``: the launch's id (3.2 and newer, until the ARN is stored over it), an ARN, or None.
+    #: ``external_executor_id``: the launch's id (3.2 and newer, until the ARN replaces it), an ARN, or None.
     external_id: str | None = None
 
     @property
     def assigned_id(self) -> str | None:
-        """The id that Airflow assigned to the present launch; None where there is none, or the ARN has replaced it."""
+        """The id that Airflow assigned to the present launch; None without one, or once replaced."""
         return None if ARN.fullmatch(self.external_id or "") else self.external_id
 
 
 @dataclass(frozen=True)
 class Rules:
     """
-    What a verdict depends on beside launch and row.
+    What a verdict depends on besides launch and row.
 
     :param own_job: the number of this scheduler's job.
     :param assigns_ids: whether Airflow assigns an id to each launch (3.2 and newer).
-    :param runs_own_try: whether an ECS task runs no other try than its own (3.1 and newer).
-    :param fails_running: whether Airflow fails a running task instance for the failure of its launch (3.0 and newer).
+    :param runs_own_try: whether an ECS task can run only its own try (3.1 and newer).
+    :param fails_running: whether Airflow fails a running task instance when its launch fails (3.0 and newer).
     """
 
     own_job: int
@@ -77,18 +75,18 @@ class Rules:
 
     @classmethod
     def of(cls, job_id: Any, assigns_ids: bool, runs_own_try: bool, fails_running: bool) -> Rules | None:
-        """Return the rules of a scheduler; None where an executor has none, as in a test of a Dag."""
+        """Return the rules of a scheduler; None where the executor has no job, as in a test of a Dag."""
         return cls(job_id, assigns_ids, runs_own_try, fails_running) if isinstance(job_id, int) else None
 
 
 class Verdict(Enum):
     """What the database says of a launch."""
 
-    #: The task instance's present launch, and this scheduler's.
+    #: The task instance's present launch, which this scheduler follows.
     WANTED = "wanted"
-    #: The present launch, but another scheduler has adopted it: its ECS task is that scheduler's to follow and to stop.
+    #: The present launch, but another scheduler has adopted it: that one follows and stops its ECS task.
     TAKEN_OVER = "taken over"
-    #: No longer the present launch, but its ECS task may be where the task instance runs (2.11 and 3.0).
+    #: No longer the present launch, but the task instance may run in its ECS task (2.11 and 3.0).
     MAY_RUN = "may run"
     #: No longer the present launch.
     UNWANTED = "unwanted"
@@ -100,7 +98,7 @@ def verdict(launch: Launch, row: Row | None, rules: Rules) -> Verdict:
     """
     Tell whether a launch that this scheduler has handed over or adopted is still wanted.
 
-    :param row: its task instance; None where that was deleted.
+    :param row: the row of its task instance; None where the task instance was deleted.
     """
     if isinstance(launch.task, CallbackId):
         return Verdict.WANTED
@@ -116,16 +114,16 @@ def verdict(launch: Launch, row: Row | None, rules: Rules) -> Verdict:
 def _is_present(launch: Launch, row: Row, rules: Rules) -> bool:
     if isinstance(launch.task, CallbackId) or row.try_number != launch.task.try_number:
         return False
-    # Before 3.2 the field holds what an earlier launch or another executor has left there.
+    # Before 3.2 an earlier launch or another executor may have stored the value.
     other_launch = rules.assigns_ids and row.assigned_id is not None and row.assigned_id != launch.id
     return row.state in PRESENT and not other_launch
 
 
-def why(launch: Launch, row: Row | None, told: Verdict) -> str:
-    """Return why a launch is not wanted, without a full stop; nothing where it is."""
-    if told is Verdict.WANTED:
+def why(launch: Launch, row: Row | None, found: Verdict) -> str:
+    """Return why a launch is not wanted, without a full stop; an empty text where it is wanted."""
+    if found is Verdict.WANTED:
         return ""
-    if told is Verdict.TAKEN_OVER:
+    if found is Verdict.TAKEN_OVER:
         return "Another scheduler has taken over the task instance"
     if row is None:
         return "The task instance was deleted"

@@ -31,7 +31,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import compat, sessions
 from airflow.executors.fargate.errors import ConfigError, FargateError, RequestError
 from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
@@ -216,8 +216,8 @@ def read_config() -> FargateConfig:
     return FargateConfig.from_options(
         compat.option_reader(),
         check.launch_types,
-        default_region=compat.default_region,
-        check_connection=partial(compat.session_maker, region=None),
+        default_region=sessions.default_region,
+        check_connection=partial(sessions.session_maker, region=None),
         check_requests=partial(startup_checks.mistakes, check),
     )
 
@@ -228,7 +228,7 @@ def _account(config: FargateConfig) -> Account:
     from airflow.executors.fargate.cli.account import Account
 
     try:
-        return Account(config, compat.session_maker(config.conn_id, config.region))
+        return Account(config, sessions.session_maker(config.conn_id, config.region))
     except (BotoCoreError, ClientError) as error:
         # A profile that is not there, a role that cannot be assumed.
         told = _words(error)

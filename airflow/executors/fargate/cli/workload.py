@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import workloads
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
@@ -60,7 +60,7 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
         executor_config = _executor_config(task)
         if HANDS_OVER_WORKLOADS:
             workload = _workload(task, model, map_index, token, executor_config)
-            return compat.launch_of_workload(workload, time.time())
+            return workloads.launch_of_workload(workload, time.time())
         return Launch(
             task=TaskInstanceId(dag_id, task_id, RUN_ID, TRY_NUMBER, map_index),
             key=(dag_id, task_id),
@@ -68,7 +68,7 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
             executor_config=executor_config,
             queue=_queue(task),
             handed_over=time.time(),
-            environment=compat.COMMAND_ENVIRONMENT,
+            environment=workloads.COMMAND_ENVIRONMENT,
         )
 
 

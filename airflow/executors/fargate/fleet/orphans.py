@@ -20,8 +20,8 @@ Looks for containers of the deployment that nobody wants any more, and has them 
 A launch can be given up while its container is still on its way: Airflow resets what a killed scheduler has left, or
 revokes what is queued for too long, and AWS carries out the RunTask afterwards. So the containers of the deployment
 are listed as often as Airflow looks for orphans, one call at a time, and those that no launch of this fleet is for are
-described. They cross to the scheduler's thread as one event, ``database.given_up()`` compares them with the database
-(:func:`~airflow.executors.fargate.present.is_given_up`), and what comes back is stopped like a revoked launch.
+described. They cross to the scheduler's thread as one event, ``orphan_lookup.find_orphans()`` compares them with the database
+(:func:`~airflow.executors.fargate.present.is_orphaned`), and what comes back is stopped like a revoked launch.
 
 Who has launched a container stands in its identity: the id of the scheduler's job and the moment when that began. So the
 containers of a scheduler that lives are left to it, and those of another Airflow, whose jobs have the same numbers or whose

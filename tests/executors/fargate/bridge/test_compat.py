@@ -40,7 +40,7 @@ def test_what_airflow_masks_is_masked():
     assert told == "nobody said ***, twice: ***"
 
 
-def test_without_airflow_s_masker_nothing_is_told(monkeypatch):
+def test_without_airflow_s_masker_no_text_is_returned(monkeypatch):
     """In a release that has it elsewhere no text comes out with its secrets in it, but an error."""
     monkeypatch.setattr(compat, "SECRETS_MASKERS", ("airflow.no_such_masker", "airflow.nor_this"))
     with pytest.raises(ImportError, match="none of airflow.no_such_masker, airflow.nor_this"):

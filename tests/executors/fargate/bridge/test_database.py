@@ -29,10 +29,18 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
-from airflow.executors.fargate.bridge import database, database_address, lookups
+from airflow.executors.fargate.bridge import (
+    compat,
+    database,
+    database_address,
+    lookups,
+    orphan_lookup,
+    queries,
+)
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
 from airflow.executors.fargate.messages import OtherEcsTask
+from airflow.executors.fargate.present import Candidate
 from airflow.jobs.job import Job
 from airflow.models import import_all_models
 from airflow.models.taskinstance import TaskInstance
@@ -120,7 +128,7 @@ def metadata(monkeypatch):
 
 
 @pytest.mark.parametrize("count", [1, 1000])
-def test_one_query_tells_of_any_number_of_task_instances(metadata, count):
+def test_one_query_reads_any_number_of_task_instances(metadata, count):
     """However few columns the scheduler has loaded, one statement fetches what adoption needs."""
     for number in range(count):
         queued = QUEUED_AT + timedelta(seconds=number)
@@ -164,13 +172,13 @@ def test_a_scheduler_of_which_no_job_is_left_has_no_name(metadata, queued_by):
 
 
 @pytest.mark.parametrize("address", ["0123456789ab", None])
-def test_a_candidate_says_which_database_has_it_and_what_its_arn_tells(metadata, monkeypatch, address):
+def test_a_candidate_says_which_database_has_it_and_what_its_arn_means(metadata, monkeypatch, address):
     """From 3.2 on each queueing overwrites external_executor_id, so that an ARN there is the present launch's."""
     monkeypatch.setattr(database, "address_hash", lambda url: address if url is metadata.engine.url else "x")
     metadata.store(0)
     tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
     (candidate,) = database.candidates(tis)
-    assert (candidate.database, candidate.arn_is_present) == (address, database.ASSIGNS_IDS)
+    assert (candidate.database, candidate.arn_is_present) == (address, compat.ASSIGNS_IDS)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +206,7 @@ def test_a_candidate_says_until_when_its_scheduler_can_have_launched(
 # Which database is which.
 
 
-def test_the_own_database_is_told_without_a_query(metadata, monkeypatch):
+def test_the_own_database_is_known_without_a_query(metadata, monkeypatch):
     """It is the one of Airflow's own sessions."""
     monkeypatch.setattr(database, "address_hash", lambda url: url)
     assert database.own_address_hash() is metadata.engine.url
@@ -216,11 +224,11 @@ def test_a_scheduler_is_named_by_its_job_and_when_that_began(metadata):
 
 @pytest.mark.parametrize("job_id", [None, "manual", 99])
 def test_without_a_job_there_is_no_name(metadata, job_id):
-    """An executor outside of a scheduler names none; so nobody takes its containers for given up."""
+    """An executor outside of a scheduler names none; so its ECS tasks are never orphaned."""
     assert database.scheduler_name(job_id) is None
 
 
-# Containers that nobody wants any more.
+# Orphaned ECS tasks.
 
 
 def other_ecs_task(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="launch", database=None):
@@ -235,9 +243,9 @@ def other_ecs_task(scheduler, number=0, try_number=2, handed_over=1.0, launch_id
     ids=["own", "gone", "silent", "living"],
 )
 def test_what_another_living_scheduler_has_launched_is_its_own(metadata, scheduler, is_asked_about):
-    """However finished its task instance is, a container of a scheduler that lives is left to that."""
+    """However finished its task instance is, an ECS task of a scheduler that lives is left to that."""
     metadata.store(0, state="success")
-    told = database.given_up([other_ecs_task(metadata.name(scheduler))], metadata.name(OWN))
+    told = orphan_lookup.find_orphans([other_ecs_task(metadata.name(scheduler))], metadata.name(OWN))
     assert told == ([ARN.format(0)] if is_asked_about else [])
 
 
@@ -258,19 +266,19 @@ def test_what_another_living_scheduler_has_launched_is_its_own(metadata, schedul
     ids=lambda name: name[:12],
 )
 def test_what_no_scheduler_of_this_database_has_launched_is_left_alone(metadata, name):
-    """Another Airflow under the same name has the same jobs' numbers and task instances: its containers are its own."""
+    """Another Airflow with the same deployment has the same jobs' numbers and task instances."""
     metadata.store(0, state="success")
-    assert database.given_up([other_ecs_task(name)], metadata.name(OWN)) == []
+    assert orphan_lookup.find_orphans([other_ecs_task(name)], metadata.name(OWN)) == []
 
 
 def test_one_odd_name_hides_no_other(metadata):
-    """Whatever a scheduler is called in one container, it is told which of the others are given up."""
+    """Whatever the scheduler is called in one ECS task, the others are compared."""
     odd = [other_ecs_task(name) for name in ("9" * 5000 + "@1.0", "nul\0@1.0", "half\ud800@1.0")]
-    assert database.given_up([*odd, other_ecs_task(metadata.name(GONE), 1)], None) == [ARN.format(1)]
+    assert orphan_lookup.find_orphans([*odd, other_ecs_task(metadata.name(GONE), 1)], None) == [ARN.format(1)]
 
 
 @pytest.mark.parametrize(
-    ("row", "container", "is_given_up"),
+    ("row", "ecs_task", "is_orphaned"),
     [
         # The present launch.
         ({}, {}, False),
@@ -286,13 +294,13 @@ def test_one_odd_name_hides_no_other(metadata):
         ({}, {"handed_over": -300.0}, True),
         ({"external_executor_id": ARN.format(1)}, {"handed_over": -300.0}, True),
         # From 3.2 on a stored ARN is that of the present launch, whatever the clocks say, but not of another try.
-        ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, not database.ASSIGNS_IDS),
+        ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, not compat.ASSIGNS_IDS),
         ({"external_executor_id": ARN.format(0), "try_number": 3}, {"handed_over": -300.0}, True),
-        # Between two schedulers' clocks: in doubt it is left alone.
+        # Within the tolerance of two schedulers' clocks.
         ({}, {"handed_over": -1.0}, False),
-        # One of its containers runs, and it may be this one; from 3.1 on it is one of its present try.
-        ({"state": "running", "try_number": 3}, {}, database.RUNS_OWN_TRY),
-        ({"state": "restarting", "try_number": 3}, {}, database.RUNS_OWN_TRY),
+        # One of its ECS tasks runs, and it may be this one; from 3.1 on it is one of its present try.
+        ({"state": "running", "try_number": 3}, {}, compat.RUNS_OWN_TRY),
+        ({"state": "restarting", "try_number": 3}, {}, compat.RUNS_OWN_TRY),
         ({"state": "running"}, {"handed_over": -300.0}, False),
         # Ended otherwise.
         ({"state": "deferred"}, {}, True),
@@ -304,21 +312,21 @@ def test_one_odd_name_hides_no_other(metadata):
         (None, {}, True),
     ],
 )
-def test_the_database_decides_what_is_given_up(metadata, row, container, is_given_up):
-    """A container is wanted as long as its launch is its task instance's present one, or might be."""
+def test_the_database_decides_what_is_orphaned(metadata, row, ecs_task, is_orphaned):
+    """An ECS task is wanted as long as its launch is its task instance's present one, or might be."""
     if row is not None:
         metadata.store(0, **row)
-    told = database.given_up([other_ecs_task(metadata.name(GONE), **container)], None)
-    assert told == ([ARN.format(0)] if is_given_up else [])
+    told = orphan_lookup.find_orphans([other_ecs_task(metadata.name(GONE), **ecs_task)], None)
+    assert told == ([ARN.format(0)] if is_orphaned else [])
 
 
-@pytest.mark.skipif(not database.ASSIGNS_IDS, reason="from 3.2 on")
-@pytest.mark.parametrize(("launch_id", "is_given_up"), [(ASSIGNED, False), ("another", True)])
-def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_up):
+@pytest.mark.skipif(not compat.ASSIGNS_IDS, reason="from 3.2 on")
+@pytest.mark.parametrize(("launch_id", "is_orphaned"), [(ASSIGNED, False), ("another", True)])
+def test_an_assigned_id_identifies_the_present_launch(metadata, launch_id, is_orphaned):
     """From 3.2 on Airflow's own id of the launch decides, whatever the clocks say."""
     metadata.store(0, external_executor_id=ASSIGNED)
-    told = database.given_up([other_ecs_task(metadata.name(GONE), launch_id=launch_id)], None)
-    assert told == ([ARN.format(0)] if is_given_up else [])
+    told = orphan_lookup.find_orphans([other_ecs_task(metadata.name(GONE), launch_id=launch_id)], None)
+    assert told == ([ARN.format(0)] if is_orphaned else [])
 
 
 @pytest.mark.parametrize(
@@ -330,21 +338,21 @@ def test_an_assigned_id_tells_the_present_launch(metadata, launch_id, is_given_u
         ("\x1b[31mred\x1b[0m", "red"),
     ],
 )
-def test_whatever_is_told_can_be_stored(text, stored):
+def test_whatever_is_reported_can_be_stored(text, stored):
     """What a database refuses would end the scheduler, which stores reasons unguarded."""
     assert database.storable(text) == stored
 
 
 @pytest.mark.parametrize(
-    ("own", "its", "is_given_up"),
+    ("own", "its", "is_orphaned"),
     [("here", "here", True), ("here", "there", False), ("here", None, True), (None, "there", True)],
 )
-def test_what_another_database_has_is_never_given_up(metadata, monkeypatch, own, its, is_given_up):
+def test_what_another_database_has_is_never_orphaned(metadata, monkeypatch, own, its, is_orphaned):
     """A clone has its origin's schedulers, as dead ones, and its task instances, as ended ones."""
     monkeypatch.setattr(database, "address_hash", lambda url: own)
     metadata.store(0, state="success")
-    told = database.given_up([other_ecs_task(metadata.name(GONE), database=its)], None)
-    assert told == ([ARN.format(0)] if is_given_up else [])
+    told = orphan_lookup.find_orphans([other_ecs_task(metadata.name(GONE), database=its)], None)
+    assert told == ([ARN.format(0)] if is_orphaned else [])
 
 
 @pytest.mark.parametrize(
@@ -358,7 +366,7 @@ def test_what_another_database_has_is_never_given_up(metadata, monkeypatch, own,
         (GONE, None, False),
     ],
 )
-def test_another_database_is_told_once(metadata, monkeypatch, scheduler, its, warned):
+def test_another_database_is_warned_of_once(metadata, monkeypatch, scheduler, its, warned):
     """One warning names the option and both cases, however often such ECS tasks are met."""
     database_address.warn_of_another_database.cache_clear()
     monkeypatch.setattr(database, "address_hash", lambda url: "here")
@@ -366,32 +374,32 @@ def test_another_database_is_told_once(metadata, monkeypatch, scheduler, its, wa
     other_ecs_tasks = [other_ecs_task(name, number, database=its) for number in range(3)]
     with mock.patch.object(database_address, "log", autospec=True) as log:
         for _ in range(3):
-            database.given_up(other_ecs_tasks, metadata.name(OWN))
+            orphan_lookup.find_orphans(other_ecs_tasks, metadata.name(OWN))
     told = [call.args[0] for call in log.warning.call_args_list]
     assert [all(word in text for word in ("[fargate] deployment", "copy", "host")) for text in told] == [
         True
     ] * warned
 
 
-def test_a_callback_is_never_given_up(metadata):
-    """Nothing in the database tells that, and no task instance is mistaken for it."""
+def test_a_callback_is_never_orphaned(metadata):
+    """The database does not say so, and no task instance is mistaken for it."""
     identity = dataclasses.replace(other_ecs_task(metadata.name(GONE)).identity, task=CallbackId("id", "dag"))
     callback = dataclasses.replace(other_ecs_task(metadata.name(GONE)), identity=identity)
-    assert database.given_up([callback], None) == []
+    assert orphan_lookup.find_orphans([callback], None) == []
 
 
-def test_few_queries_tell_of_many_containers(metadata):
+def test_few_queries_compare_many_ecs_tasks(metadata):
     """One for the schedulers, and one for each two hundred task instances; none for those of living schedulers."""
     many = [other_ecs_task(metadata.name(GONE), number) for number in range(450)]
     others = [other_ecs_task(metadata.name(LIVING), number) for number in range(450, 2000)]
-    assert len(database.given_up(many + others, None)) == 450
+    assert len(orphan_lookup.find_orphans(many + others, None)) == 450
     assert len(metadata.statements) == 1 + 3
 
 
 def test_a_database_that_fails_ends_no_scheduler(metadata):
-    """Nothing is given up where nobody knows, and nothing is raised: sync() is not guarded."""
+    """Nothing is concluded, and nothing is raised: sync() is not guarded."""
     Job.__table__.drop(metadata.engine)
-    assert database.given_up([other_ecs_task("3@1.0")], None) == []
+    assert orphan_lookup.find_orphans([other_ecs_task("3@1.0")], None) == []
     TaskInstance.__table__.drop(metadata.engine)
     assert database.rows(ids(0)) is None
     database.hand_back([], OWN)
@@ -406,7 +414,7 @@ def test_an_error_that_is_none_of_the_database_s_ends_no_scheduler(monkeypatch, 
         raise error("sesame-open")
 
     monkeypatch.setattr(airflow_session.settings, "Session", fail)
-    assert database.given_up([other_ecs_task("3@1.0")], None) == []
+    assert orphan_lookup.find_orphans([other_ecs_task("3@1.0")], None) == []
     assert database.rows(ids(0)) is None
     database.hand_back([candidate()], OWN)
     told = [record.getMessage() for record in caplog.records if record.name == database.__name__]
@@ -446,7 +454,7 @@ def test_postgresql_is_given_arrays(count):
     """It would plan a list of rows for longer than it takes to read them; four parameters name any number of them."""
     asked = mock.Mock(spec=["get_bind"])
     asked.get_bind.return_value = SimpleNamespace(dialect=postgresql.dialect())
-    condition = database._among(ids(*range(count)), asked)
+    condition = queries.is_one_of(ids(*range(count)), asked)
     compiled = condition.compile(dialect=postgresql.dialect())
     assert "unnest(" in str(compiled)
     assert [len(values) for values in compiled.params.values()] == [count] * 4
@@ -454,7 +462,7 @@ def test_postgresql_is_given_arrays(count):
 
 def test_a_heartbeat_looks_up_what_one_query_reads():
     """No more than that, and no less."""
-    assert lookups.BATCH == database.MAX_NAMED
+    assert lookups.BATCH == queries.MAX_NAMED
 
 
 # Handing back.
@@ -462,7 +470,7 @@ def test_a_heartbeat_looks_up_what_one_query_reads():
 
 def candidate(number=0):
     task = TaskInstanceId("dag", f"task{number}", "run", 2)
-    return database.Candidate(task, TaskInstanceKey("dag", f"task{number}", "run", 2, -1), None, None, GONE)
+    return Candidate(task, TaskInstanceKey("dag", f"task{number}", "run", 2, -1), None, None, GONE)
 
 
 @pytest.mark.parametrize(
@@ -475,7 +483,7 @@ def candidate(number=0):
         ({"queued_by_job_id": LIVING}, False),
     ],
 )
-def test_what_has_no_container_goes_back_to_the_scheduler_that_is_gone(metadata, row, is_handed_back):
+def test_what_has_no_ecs_task_goes_back_to_the_scheduler_that_is_gone(metadata, row, is_handed_back):
     """So Airflow asks for it again, as long as it still is this scheduler's; others stay as they are."""
     before = {"queued_by_job_id": OWN, **row}
     for number in range(2):

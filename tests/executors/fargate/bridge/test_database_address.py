@@ -47,7 +47,7 @@ from airflow.executors.fargate.bridge.database_address import LENGTH, address_ha
         ("sqlite:////a/airflow.db", "sqlite:////b/airflow.db", False),
     ],
 )
-def test_a_database_is_told_by_host_port_and_name(url, other, are_one):
+def test_a_database_is_known_by_host_port_and_name(url, other, are_one):
     """A clone has another host or name than its origin; who logs in, and how, makes no other database."""
     first, second = (address_hash(make_url(text)) for text in (url, other))
     assert (first == second) is are_one
@@ -56,5 +56,5 @@ def test_a_database_is_told_by_host_port_and_name(url, other, are_one):
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
 def test_a_database_in_memory_has_no_address(url):
-    """Nothing tells it from another one, so nothing is said of it."""
+    """Nothing distinguishes it from another one."""
     assert address_hash(make_url(url)) is None

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Of each key one launch is the present one, whatever Airflow asks for and in whatever order AWS tells."""
+"""Of each key one launch is the present one, whatever Airflow asks for and in whatever order AWS answers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ HISTORIES = {
     "nothing": (),
     "launched": ("launch first",),
     "launched twice": ("launch first", "launch second"),
-    "taken back": ("launch first", "take back"),
-    "launched after it was taken back": ("launch first", "take back", "launch second"),
+    "revoked": ("launch first", "revoke"),
+    "launched after it was revoked": ("launch first", "revoke", "launch second"),
     "ended": ("launch first", "end"),
     "kept": ("keep",),
     "kept after a launch": ("launch second", "keep"),
-    "kept and taken back": ("keep", "take back"),
+    "kept and revoked": ("keep", "revoke"),
     "kept and launched": ("keep", "launch second"),
     "kept, launched and ended": ("keep", "launch second", "end"),
     "kept and not found": ("keep", "not found"),
@@ -79,8 +79,8 @@ def after(ledger, make, candidate):
         for step in HISTORIES[history]:
             if step.startswith("launch"):
                 ledger.replace(KEY, make(step.partition(" ")[2]))
-            elif step == "take back":
-                ledger.take_back(KEY)
+            elif step == "revoke":
+                ledger.revoke(KEY)
             elif step == "keep":
                 ledger.keep(candidate())
             elif step == "end":
@@ -99,8 +99,8 @@ def after(ledger, make, candidate):
         ("nothing", Standing.EARLIER),
         ("launched", Standing.PRESENT),
         ("launched twice", Standing.EARLIER),
-        ("taken back", Standing.EARLIER),
-        ("launched after it was taken back", Standing.EARLIER),
+        ("revoked", Standing.EARLIER),
+        ("launched after it was revoked", Standing.EARLIER),
         ("ended", Standing.EARLIER),
     ],
 )
@@ -117,14 +117,14 @@ def test_an_event_counts_for_the_present_launch_alone(after, make, history, stan
     [
         ("kept", Standing.PRESENT),
         ("kept after a launch", Standing.PRESENT),
-        ("kept and taken back", Standing.GIVEN_UP),
-        ("kept and launched", Standing.GIVEN_UP),
-        ("kept, launched and ended", Standing.GIVEN_UP),
+        ("kept and revoked", Standing.ABANDONED),
+        ("kept and launched", Standing.ABANDONED),
+        ("kept, launched and ended", Standing.ABANDONED),
         ("kept and not found", Standing.EARLIER),
     ],
 )
-def test_a_container_that_is_told_late_is_taken_over_or_given_up(after, make, history, standing):
-    """It is the key's as long as the key still waits for it; what Airflow has replaced is told once, to be stopped."""
+def test_an_ecs_task_that_is_found_late_is_taken_over_or_abandoned(after, make, history, standing):
+    """It is the key's while the key is kept; what Airflow has replaced is abandoned once, to be stopped."""
     ledger, late = after(history), make("late")
     assert ledger.standing(EVENTS["noted"](late)) is Standing.EARLIER
     assert ledger.standing(EVENTS["accepted"](late)) is standing
@@ -134,11 +134,11 @@ def test_a_container_that_is_told_late_is_taken_over_or_given_up(after, make, hi
     assert ledger.not_found(KEY) is None
 
 
-def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_told(after, make):
-    """Its own container is accepted before AWS tells of the earlier one, which is still given up then."""
+def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_found(after, make):
+    """Its own ECS task is accepted before the earlier one is found, which is still abandoned then."""
     ledger = after("kept and launched")
     assert ledger.standing(EVENTS["accepted"](make("second"))) is Standing.PRESENT
-    assert ledger.standing(EVENTS["accepted"](make("late"))) is Standing.GIVEN_UP
+    assert ledger.standing(EVENTS["accepted"](make("late"))) is Standing.ABANDONED
 
 
 @pytest.mark.parametrize(
@@ -147,19 +147,19 @@ def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_told(after, 
         ("nothing", None),
         ("launched", "first"),
         ("launched twice", "second"),
-        ("taken back", None),
+        ("revoked", None),
         ("ended", None),
         ("kept", None),
     ],
 )
-@pytest.mark.parametrize("how", ["replace", "keep", "take back"])
+@pytest.mark.parametrize("how", ["replace", "keep", "revoke"])
 def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, earlier, how):
-    """Whoever replaces, keeps or takes back a key has the earlier launch to act on; there is one or none."""
+    """Whoever replaces, keeps or revokes a key gets the earlier launch, if there is one."""
     ledger = after(history)
     call = {
         "replace": lambda: ledger.replace(KEY, make("third")),
         "keep": lambda: ledger.keep(candidate()),
-        "take back": lambda: ledger.take_back(KEY),
+        "revoke": lambda: ledger.revoke(KEY),
     }[how]
     returned = call()
     assert (returned and returned.id) == earlier
@@ -167,14 +167,14 @@ def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, 
 
 
 @pytest.mark.parametrize("history", HISTORIES)
-def test_a_key_without_a_container_is_let_go_while_it_is_kept(after, candidate, history):
-    """It goes back to Airflow unless it was launched, taken back, or let go before."""
+def test_a_key_without_an_ecs_task_is_removed_while_it_is_kept(after, candidate, history):
+    """It goes back to Airflow unless it was launched, revoked, or removed before."""
     ledger = after(history)
     before = ledger.launches()
     assert ledger.not_found(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
     assert ledger.not_found(KEY) is None
     assert ledger.launches() == before
-    assert ledger.take_back(KEY) == (before[0] if before else None)
+    assert ledger.revoke(KEY) == (before[0] if before else None)
 
 
 @pytest.mark.parametrize(
@@ -182,10 +182,10 @@ def test_a_key_without_a_container_is_let_go_while_it_is_kept(after, candidate, 
     [
         ("nothing", False),
         ("launched", True),
-        ("taken back", False),
+        ("revoked", False),
         ("ended", False),
         ("kept", True),
-        ("kept and taken back", True),
+        ("kept and revoked", True),
         ("kept and not found", False),
     ],
 )
@@ -208,7 +208,7 @@ def test_what_is_known_need_not_be_asked_for(after, candidate, history, has):
     ],
 )
 def test_an_earlier_launch_here_is_not_the_present_one(after, candidate, queued_at, external_id, has):
-    """Another scheduler may have launched the task instance since: its container is to be looked for."""
+    """Another scheduler may have launched the task instance since: its ECS task is to be looked for."""
     assert after("launched").has(candidate(queued_at, external_id), queued=()) is has
 
 
@@ -222,8 +222,8 @@ def test_an_earlier_launch_here_is_not_the_present_one(after, candidate, queued_
         ("its ARN", "its ARN", False, False),
     ],
 )
-@pytest.mark.parametrize("since", [None, "replaced", "kept", "taken back", "ended"])
-def test_the_arn_that_was_told_tells_the_present_launch(
+@pytest.mark.parametrize("since", [None, "replaced", "kept", "revoked", "ended"])
+def test_the_reported_arn_identifies_the_present_launch(
     ledger, make, candidate, told, stored, overwritten, has, since
 ):
     """Where each queueing overwrites the stored ARN no clock matters; what becomes of the key lets go of its ARN."""
@@ -234,8 +234,8 @@ def test_the_arn_that_was_told_tells_the_present_launch(
     if since == "kept":
         ledger.keep(candidate())
         ledger.not_found(KEY)
-    elif since in ("taken back", "ended"):
-        ledger.take_back(KEY) if since == "taken back" else ledger.end(KEY)
+    elif since in ("revoked", "ended"):
+        ledger.revoke(KEY) if since == "revoked" else ledger.end(KEY)
     if since is not None:
         ledger.replace(KEY, make("second"))
     asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
@@ -244,7 +244,7 @@ def test_the_arn_that_was_told_tells_the_present_launch(
 
 def test_an_end_is_remembered_for_one_heartbeat(ledger):
     """Airflow asks for it before the next one."""
-    ledger.tell_end(KEY)
+    ledger.remember_end(KEY)
     assert ledger.has_just_ended(KEY)
     assert not ledger.has_just_ended(OTHER)
     ledger.beat()

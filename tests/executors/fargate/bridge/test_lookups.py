@@ -153,7 +153,7 @@ def test_though_every_heartbeat_is_late_each_launch_has_its_turn(airflow):
 
 
 def test_a_suspended_host_is_a_gap(airflow, clock):
-    """The clock that never goes backwards stands still meanwhile; the time of the day tells."""
+    """The clock that never goes backwards stands still meanwhile; the time of the day does not."""
     wall = count(1000.0, LEASE + 1)
     airflow.make_lookups(RULES, now=lambda: next(wall))
     airflow.launch()
@@ -189,10 +189,10 @@ def test_without_a_scheduler_nothing_is_looked_up(airflow):
     assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
 
 
-# What must be known before something is told.
+# What must be known before something is reported.
 
 
-def test_one_query_tells_of_all_that_is_about_to_be_told(airflow):
+def test_one_query_reads_all_that_is_about_to_be_reported(airflow):
     """Of what AWS has accepted, of what is about to be sent, of what has failed; notes and other ends need none."""
     launches = [airflow.launch(number) for number in range(6)]
     events = [
@@ -219,7 +219,7 @@ def test_one_query_tells_of_all_that_is_about_to_be_told(airflow):
 
 
 def test_what_does_not_fit_is_postponed(airflow):
-    """After an adoption thousands can come at once; each heartbeat tells of a batch of them."""
+    """After an adoption thousands can come at once; each heartbeat reports a batch of them."""
     events = [Accepted(airflow.launch(number), "arn") for number in range(2 * BATCH + 1)]
     for told in (BATCH, BATCH, 1):
         found = airflow.beat(*events)
@@ -227,8 +227,8 @@ def test_what_does_not_fit_is_postponed(airflow):
         events = [event for event in events if found.postpones(event)]
 
 
-def test_while_the_database_is_away_nothing_is_told_or_sent(airflow):
-    """What nobody knows is asked again; what has ended or is noted is told."""
+def test_while_the_database_is_away_nothing_is_reported_or_sent(airflow):
+    """What is not known is asked again; ends and notes are reported."""
     airflow.away = True
     launch = airflow.launch()
     asked = [Accepted(launch, "arn"), Unconfirmed(launch)]
@@ -249,14 +249,14 @@ def test_while_the_database_is_away_nothing_is_told_or_sent(airflow):
         (None, "The task instance was deleted. exited with code 1"),
     ],
 )
-def test_a_failure_is_told_with_what_went_before_it(airflow, row, told):
-    """A container whose task instance was marked or cleared while it was starting is refused, and fails for that."""
+def test_a_failure_is_reported_with_what_went_before_it(airflow, row, told):
+    """Airflow refuses an ECS task whose task instance was marked or cleared meanwhile, and it fails."""
     airflow.rows[0] = row
     end = Ended(airflow.launch(), "exited with code 1")
     assert airflow.beat(end).explain(end).reason == told
 
 
-def test_a_failure_is_told_as_it_is_while_the_database_is_away(airflow):
+def test_a_failure_is_reported_as_it_is_while_the_database_is_away(airflow):
     """Nothing is invented."""
     airflow.away = True
     end = Ended(airflow.launch(), "why")
@@ -267,7 +267,7 @@ def test_a_failure_is_told_as_it_is_while_the_database_is_away(airflow):
 
 
 def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
-    """Then, and not before, it is told as such, once it was looked up again; and told once."""
+    """Not before, and once, after it was looked up again."""
     airflow.launch()
     airflow.rows[0] = Row("skipped", 1, OWN)
     first = airflow.beat(after=INTERVAL)
@@ -316,7 +316,7 @@ def queued(fakes, *numbers):
 
 
 def test_after_a_gap_what_is_queued_is_looked_up_before_it_is_launched(airflow, fakes):
-    """Once; without a gap nobody looks."""
+    """Once, and only after a gap."""
     airflow.beat()
     assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
     airflow.rows[1] = Row("queued", 2, OTHER)
@@ -343,7 +343,7 @@ def test_while_the_database_is_away_what_is_queued_waits(airflow, fakes):
 
 @pytest.fixture
 def ended(airflow, fakes):
-    """Return a failure that was told just now."""
+    """Return a failure that was reported just now."""
     end = Ended(fakes.make_launch(0, key=0), "why")
     airflow.lookups.keep_end(end)
     return end
@@ -353,7 +353,7 @@ def untaken(airflow, seconds):
     return [end for found in airflow.beats(seconds) for end in found.untaken]
 
 
-def test_a_failure_is_told_until_airflow_has_taken_it(airflow, ended):
+def test_a_failure_is_reported_until_airflow_has_taken_it(airflow, ended):
     """The scheduler reads an event once, and drops it where another session has locked the row."""
     assert untaken(airflow, UNTAKEN - 1) == []
     assert untaken(airflow, 2 * UNTAKEN) == [ended] * 2
@@ -378,7 +378,7 @@ def test_a_failure_is_told_until_airflow_has_taken_it(airflow, ended):
         (None, True, False),
     ],
 )
-def test_only_a_failure_that_was_not_taken_is_told_again(airflow, fakes, row, fails_running, again):
+def test_only_a_failure_that_was_not_taken_is_reported_again(airflow, fakes, row, fails_running, again):
     """Airflow has taken it where the task instance neither waits nor runs in that launch any more."""
     airflow.make_lookups(replace(RULES, fails_running=fails_running))
     airflow.rows[0] = row
@@ -389,7 +389,7 @@ def test_only_a_failure_that_was_not_taken_is_told_again(airflow, fakes, row, fa
 
 
 @pytest.mark.parametrize("launched", ["queued", "launched"])
-def test_the_failure_of_an_earlier_launch_is_not_told_again(airflow, ended, launched):
+def test_the_failure_of_an_earlier_launch_is_not_reported_again(airflow, ended, launched):
     """The same try can have been launched again since then; its row is that of the present launch."""
     if launched == "queued":
         airflow.queued.add(0)
@@ -399,14 +399,14 @@ def test_the_failure_of_an_earlier_launch_is_not_told_again(airflow, ended, laun
 
 
 def test_while_the_database_is_away_a_failure_is_kept(airflow, ended):
-    """Whether it was taken is not known; it is told again once that is."""
+    """Whether it was taken is not known; it is reported again once that is."""
     airflow.away = True
     assert untaken(airflow, 3 * UNTAKEN) == []
     airflow.away = False
     assert untaken(airflow, UNTAKEN) == [ended]
 
 
-def test_the_failure_of_a_callback_is_told_once(airflow):
+def test_the_failure_of_a_callback_is_reported_once(airflow):
     """The scheduler locks no callback's row."""
     airflow.lookups.keep_end(Ended(airflow.launch(task=CallbackId("id", "dag")), "why"))
     assert untaken(airflow, 3 * UNTAKEN) == []

@@ -60,7 +60,7 @@ def launch(fakes):
         # Another scheduler has adopted it.
         (row(queued_by=OTHER), TAKEN_OVER, TAKEN_OVER, TAKEN_OVER),
         (row("running", queued_by=OTHER, external_id=ARN), TAKEN_OVER, TAKEN_OVER, TAKEN_OVER),
-        # Another launch of the same try, which its id tells; before 3.2 an id is that of an earlier launch or executor.
+        # Another launch of the same try, by its id; before 3.2 an earlier launch or executor has stored it.
         (row(external_id=str(uuid.UUID(int=1))), WANTED, WANTED, UNWANTED),
         (row(queued_by=OTHER, external_id=str(uuid.UUID(int=1))), TAKEN_OVER, TAKEN_OVER, UNWANTED),
         # Another try waits, or runs: up to 3.0 perhaps in this very ECS task.
@@ -82,7 +82,7 @@ def launch(fakes):
         (None, UNWANTED, UNWANTED, UNWANTED),
     ],
 )
-def test_the_row_tells_whether_a_launch_is_wanted(launch, row, old, middle, new):
+def test_the_row_says_whether_a_launch_is_wanted(launch, row, old, middle, new):
     """A launch is wanted while it is its task instance's present one, and this scheduler's."""
     assert [verdict(launch, row, rules) for rules in (OLD, MIDDLE, NEW)] == [old, middle, new]
 

@@ -196,7 +196,7 @@ class TestCheck:
         def make_session():
             raise error
 
-        monkeypatch.setattr(commands.compat, "session_maker", lambda conn_id, region: make_session)
+        monkeypatch.setattr(commands.sessions, "session_maker", lambda conn_id, region: make_session)
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json"))
         shown = capsys.readouterr().out

@@ -24,7 +24,7 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.bridge.compat import COMMAND_ENVIRONMENT, EXECUTE_WORKLOAD
+from airflow.executors.fargate.bridge.workloads import COMMAND_ENVIRONMENT, EXECUTE_WORKLOAD
 from airflow.executors.fargate.cli import workload
 from airflow.executors.fargate.cli.workload import HANDS_OVER_WORKLOADS, launch_of
 from airflow.executors.fargate.errors import RequestError

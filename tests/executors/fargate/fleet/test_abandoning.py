@@ -270,7 +270,7 @@ def test_what_it_has_not_adopted_is_seen_by_the_next_look_for_such(fleet, ecs, f
     fleet.fleet.disown(mine.id)
     fleet.advance(FIRST_DELAYS[0] + 2)
     (arn,) = ecs.arns
-    assert [[c.arn for c in event.containers] for event in fleet.told if hasattr(event, "containers")] == [
+    assert [[c.arn for c in event.ecs_tasks] for event in fleet.told if hasattr(event, "ecs_tasks")] == [
         [arn]
     ]
     assert (stops(ecs), fleet.told_of(mine, Accepted)) == ([], [])

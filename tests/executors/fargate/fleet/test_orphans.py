@@ -56,7 +56,7 @@ def run(fakes, ecs):
 
 def told(fleet):
     """Return the ARNs of each report so far, and forget them."""
-    reports = [{s.arn for s in event.containers} for event in fleet.told if isinstance(event, OtherEcsTasks)]
+    reports = [{s.arn for s in event.ecs_tasks} for event in fleet.told if isinstance(event, OtherEcsTasks)]
     fleet.told.clear()
     return reports
 
@@ -95,10 +95,10 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
     (report,) = [event for event in fleet.told if isinstance(event, OtherEcsTasks)]
     found = {
         s.arn: (s.identity.launch_id, s.started, s.cluster == ecs.tasks[s.arn]["clusterArn"])
-        for s in report.containers
+        for s in report.ecs_tasks
     }
     assert found == {new: ("stranger-1", False, True), started: ("stranger-2", True, True)}
-    assert {s.identity.scheduler for s in report.containers} == {SCHEDULER}
+    assert {s.identity.scheduler for s in report.ecs_tasks} == {SCHEDULER}
 
 
 @pytest.mark.parametrize(
@@ -352,7 +352,7 @@ def test_what_may_have_started_meanwhile_is_looked_at_again(fleet, ecs, run):
     told(fleet)
     fleet.advance(FIRST_DELAYS[0] + 2)
     (report,) = [event for event in fleet.told if isinstance(event, OtherEcsTasks)]
-    assert [s.started for s in report.containers] == [True]
+    assert [s.started for s in report.ecs_tasks] == [True]
 
 
 def test_a_stranger_seen_long_ago_that_has_still_not_started_is_stopped(fleet, ecs, run):

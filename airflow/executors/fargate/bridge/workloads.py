@@ -1,0 +1,150 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Makes launches of what the scheduler hands over: commands on 2.11, workloads on 3.0 and newer."""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+import uuid
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.bridge.compat import RUNS_CALLBACKS
+from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
+
+if TYPE_CHECKING:
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
+#: Has 2.11 write the lines of a task not only to a file, but to its container's log as well, as 3.x does.
+COMMAND_ENVIRONMENT = (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
+#: What the main container runs from 3.0 on; the workload follows as JSON.
+EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
+#: Airflow itself starts callbacks before tasks, too: they complete work that has begun.
+CALLBACK_PRIORITY = sys.maxsize
+
+
+def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
+    """Return the package's own form of Airflow's key of a task instance."""
+    return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
+
+
+def priorities(queued_tasks: Mapping[TaskInstanceKey, Any]) -> dict[TaskInstanceKey, int]:
+    """Return the ``priority_weight`` of each queued command, 2.11; a workload contains its own."""
+    commands = ((key, queued) for key, queued in queued_tasks.items() if isinstance(queued, tuple))
+    return {key: priority for key, (_, priority, *_) in commands}
+
+
+def launch_of_command(
+    key: TaskInstanceKey,
+    command: Sequence[str],
+    queue: str | None,
+    executor_config: Any,
+    priority: int,
+    handed_over: float,
+) -> Launch:
+    """Return the launch of a command, 2.11."""
+    return Launch(
+        task=task_instance_id(key),
+        key=key,
+        command=tuple(command),
+        executor_config=executor_config,
+        queue=queue,
+        priority=priority,
+        handed_over=handed_over,
+        environment=COMMAND_ENVIRONMENT,
+    )
+
+
+def workload_key(workload: Any) -> Any:
+    """Return the key by which Airflow knows a workload, 3.0 and newer."""
+    ti = getattr(workload, "ti", None)
+    if ti is not None:
+        return ti.key
+    # 3.2 has no class for the keys of callbacks.
+    return workload.key if RUNS_CALLBACKS else workload.callback.id
+
+
+def launch_of_workload(workload: Any, now: float) -> Launch:
+    """
+    Return the launch of an ``ExecuteTask`` (3.0 and newer) or of an ``ExecuteCallback`` (3.3 and newer).
+
+    The launch of a task instance has the id that Airflow assigned when it queued it, 3.2 and newer, so the
+    database knows the launch before AWS does.
+    """
+    ti = getattr(workload, "ti", None)
+    if ti is None:
+        return _launch_of_callback(workload, now)
+    return Launch(
+        task=task_instance_id(ti.key),
+        key=ti.key,
+        command=partial(_command, workload),
+        executor_config=ti.executor_config,
+        queue=ti.queue,
+        priority=ti.priority_weight,
+        handed_over=now,
+        expires=_expiry(workload.token),
+        id=_launch_id(ti),
+    )
+
+
+def queued_launch(key: Any, queued: Any) -> Launch:
+    """Return a launch of what Airflow has queued here that is enough to look it up: task instance and id."""
+    return Launch(task_instance_id(key), key, id=_launch_id(getattr(queued, "ti", None)))
+
+
+def _launch_of_callback(workload: Any, now: float) -> Launch:
+    return Launch(
+        task=CallbackId(workload.callback.id, workload.callback.data.get("dag_id")),
+        key=workload.key,
+        command=partial(_command, workload),
+        priority=CALLBACK_PRIORITY,
+        handed_over=now,
+        expires=_expiry(workload.token),
+    )
+
+
+def _command(workload: Any) -> tuple[str, ...]:
+    return (*EXECUTE_WORKLOAD, workload.model_dump_json())
+
+
+def _launch_id(ti: Any) -> str:
+    """Return the id that Airflow assigned to the launch, a UUID in Python's form, or else a new one."""
+    assigned: Any = getattr(ti, "external_executor_id", None)
+    try:
+        if str(uuid.UUID(assigned)) == assigned:
+            return str(assigned)
+    except (TypeError, ValueError):
+        pass  # None, or the ARN of an earlier launch.
+    return str(uuid.uuid4())
+
+
+def _expiry(token: str) -> float | None:
+    """
+    Return when a workload's token expires, in seconds since the epoch; None where the token does not say.
+
+    The signature is not checked: Airflow has just made it, and a library that checks it takes fifty times as
+    long on the scheduler's thread.
+    """
+    try:
+        claims = token.split(".")[1]
+        members: dict[str, Any] = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+        return members.get("exp")
+    except (AttributeError, IndexError, ValueError):
+        return None
