@@ -56,13 +56,13 @@ TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
         FUNCTIONS_AT_THE_START,
     ),
     "An execution_config_function that goes wrong for a task": (
-        "That task fails; where AWS has not been asked, ``No container was launched:`` stands first.",
+        "That task fails; where AWS has not been asked, ``No ECS task was launched:`` stands first.",
         "What it does",
         "What is said",
         FUNCTIONS,
     ),
     "A wrong executor_config": (
-        "That task fails; where AWS has not been asked, ``No container was launched:`` stands first.",
+        "That task fails; where AWS has not been asked, ``No ECS task was launched:`` stands first.",
         "executor_config",
         "What is said",
         WISHES,

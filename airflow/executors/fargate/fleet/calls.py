@@ -17,10 +17,10 @@
 """
 The one door to AWS: every call of the fleet is made here.
 
-The other modules say what to ask, for which launches, and what to do with the answer. Here a call takes a token of its
-lane's buckets, goes to a thread, is counted, and returns with what its error means. When AWS throttles, the buckets whose
-calls AWS counts together slow down. When AWS refuses credentials, all calls that use them wait, and the client is made
-anew.
+The other modules say what to ask, for which launches, and what to do with the answer. Here a call takes a
+token from its lane's buckets, goes to a thread, is counted, and returns with what its error means. When AWS
+throttles, the buckets whose calls AWS counts together slow down. When AWS refuses credentials, all calls that
+use them wait, and the client is made anew.
 """
 
 from __future__ import annotations
@@ -48,23 +48,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: The most calls of each kind under way, each on a thread of its own; for RunTask it is ``launch_concurrency``.
+#: The most calls of a kind under way, each on a thread of its own; for RunTask it is ``launch_concurrency``.
 WATCH_CONCURRENCY = 4
 STOP_CONCURRENCY = 2
 SEARCH_CONCURRENCY = 2
 LOG_CONCURRENCY = 2
-#: StopTask calls a second, and at once. AWS counts them together with RunTask: 40 a second and 100 at once. Of these, at
-#: most 20 a second can be launches on Fargate.
+#: StopTask calls a second, and at once. AWS counts them together with RunTask: 40 a second and 100 at once.
+#: Of these, at most 20 a second can be launches on Fargate.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 STOP_RATE = 20.0
 STOP_BURST = 20
-#: GetLogEvents calls a second, of the 25 (10 in some Regions) that AWS grants to all readers of an account in a Region.
+#: GetLogEvents calls a second, of the 25 (10 in some Regions) that AWS grants to an account in a Region.
 #: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 LOG_RATE = 5.0
-#: Calls of the launch burst that are left unused, since calls may reach AWS closer together than they were made.
+#: Calls of the launch burst that are not used, since calls may reach AWS closer together than they were made.
 SPARE_LAUNCHES = 2
-#: Share of ``describe_rate`` that is used. The bucket starts with a second's worth of calls; with this share no minute has
-#: more calls than the rate allows.
+#: Share of ``describe_rate`` that is used. The bucket starts with a second's worth of calls; with this share
+#: no minute has more calls than the rate allows.
 DESCRIBE_SHARE = 0.98
 #: Share of that which searches may use while followed ECS tasks wait for DescribeTasks: these have the rest.
 SEARCH_SHARE = 0.5
@@ -166,7 +166,7 @@ class Calls:
         return not lane.is_full and lane.ready_at() <= self._clock()
 
     def turn(self, lane: Lane, due: float | None) -> float | None:
-        """Return when a call that is due then can be made; None if none is due, or if the lane is full until an answer."""
+        """Return when a call that is due then can be made; None if none is due, or while the lane is full."""
         return None if due is None or lane.is_full else max(due, lane.ready_at())
 
     # The calls. Each passes its reply to ``then``, with the runs that it was made for.
@@ -186,7 +186,8 @@ class Calls:
         """
         Call RunTask.
 
-        :param may_send: asked on the thread, right before the call; if False, the reply's error is :class:`NotConfirmed`.
+        :param may_send: asked on the thread, right before the call. If it returns False, nothing is sent, and
+            the reply's error is :class:`NotConfirmed`.
         """
         self._make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
 
@@ -237,7 +238,7 @@ class Calls:
     def _make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run]) -> None:
         number, called_at = next(self._numbers), self._clock()
         lane.pool.submit(call, lambda result: self._post(self._done, number, called_at, then, result))
-        # Noted only now, as submit() raises if no thread can start. The result cannot come before that: this is the
+        # Noted only now, as submit() raises if no thread can start. The result comes later: this is the
         # thread that handles it.
         self._under_way[number] = lane, runs
         lane.take()

@@ -87,8 +87,8 @@ class Lane:
     :param buckets: a call takes a token of each.
     :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
     :param credentials: None if the calls do not go to AWS.
-    :param shares_with: another lane with the same bucket. While its calls wait, a call takes a token of ``share`` as well.
-    :param share: the part of the bucket that is used then.
+    :param shares_with: another lane with the same bucket.
+    :param share: limits the calls of this lane while calls of ``shares_with`` wait.
     """
 
     pool: Pool

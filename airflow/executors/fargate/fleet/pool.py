@@ -40,8 +40,8 @@ class DaemonPool:
     """
     A fixed number of daemon threads.
 
-    ``concurrent.futures`` is not used, as the interpreter joins its threads at exit: one hanging call would keep the
-    scheduler's process from ending.
+    ``concurrent.futures`` is not used, as the interpreter joins its threads at exit: one hanging call would
+    keep the scheduler's process from ending.
 
     :param name: part of the threads' names.
     :param size: the number of threads.

@@ -20,23 +20,25 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-# When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): it stays near the rate
-# that was too high for long, and grows fast once it is beyond it. Rates are calls a second.
-#: Share of the rate that is taken away: 1 - 0.7, as the RFC's multiplicative decrease factor is what remains (section 4.6).
+# When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): it stays
+# near the rate that was too high for long, and grows fast once it is beyond it. Rates are calls a second.
+#: Share of the rate that is taken away: 1 - 0.7, as the RFC's multiplicative decrease factor is what remains
+#: (4.6).
 DECREASE = 0.3
 #: The RFC's constant C (section 5): growth of the rate, in calls a second, for each cubed second.
 GROWTH = 0.4
 #: Calls a second that are admitted however often AWS throttles.
 SLOWEST_RATE = 0.5
 
-#: Tokens that suffice for a call. A little less than 1, since the time that ready_at() returns is rounded: with a clock that
-#: has run for months and a high rate, the token would be missing at that time. A call takes 1, so no call is admitted early.
+#: Tokens that suffice for a call. A little less than 1, since the time that ready_at() returns is rounded:
+#: with a clock that has run for months and a high rate, a fraction of the token would be missing at that
+#: time. A call takes 1 nevertheless, so the rate holds.
 WHOLE = 1 - 1e-5
 
 
 class TokenBucket:
     """
-    Admits ``burst`` calls at once and then ``rate`` calls a second; fewer for a while after AWS has throttled.
+    Admits ``burst`` calls at once and then ``rate`` calls a second; fewer for a while once AWS has throttled.
 
     :param rate: tokens added in a second.
     :param burst: the most tokens that the bucket holds.
@@ -105,7 +107,7 @@ class TokenBucket:
 
     def _refill(self) -> None:
         now = self._clock()
-        # While the rate grows, the rate at the start of the interval: never more tokens than the curve allows.
+        # While the rate grows, that at the start of the interval: never more tokens than the curve allows.
         tokens = self._tokens + (now - self._refilled_at) * self._rate_at(self._refilled_at)
         rate = self._rate_at(now)
         if rate >= self._rate:

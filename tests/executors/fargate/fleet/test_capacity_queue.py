@@ -195,9 +195,9 @@ def test_who_waits_takes_no_turn(queue, make_run):
     for run in (*waiting[3:], *others[2:]):
         queue.put(run)
     assert drain(queue.take) == others
-    assert [queue.waits(run) for run in waiting] == ["none"] * 5
-    assert queue.waits(others[0]) is None
-    assert not queue.has(1)
+    assert [queue.reason_to_wait(run) for run in waiting] == ["none"] * 5
+    assert queue.reason_to_wait(others[0]) is None
+    assert not queue.has_at_least(1)
 
 
 def test_a_launch_with_a_fallback_or_in_doubt_waits_for_nothing(queue, make_run):
@@ -258,10 +258,10 @@ def test_a_probe_lets_those_go_that_ask_for_no_more(queue, clock, make_run, late
         queue.sent(probe)
         assert probe is expected[0]
     queue.accepted(probe)
-    assert queue.has(1) is not late
+    assert queue.has_at_least(1) is not late
     queue.provisioned(probe)
     assert drain(queue.take) == small[1:]
-    assert queue.waits(large[1])
+    assert queue.reason_to_wait(large[1])
     clock.at = queue.probe_at()
     probe = queue.take_probe()
     queue.sent(probe)
@@ -317,7 +317,7 @@ def test_who_is_given_up_leaves_and_is_no_probe(queue, clock, make_run):
     clock.at = queue.probe_at()
     assert queue.take_probe() is None
     assert queue.probe_at() is None
-    assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
+    assert (queue._open, queue._shortages, queue._schedule) == ({}, {}, [])
 
 
 def test_the_last_one_under_way_keeps_the_back_off(queue, clock, make_run):
@@ -354,7 +354,7 @@ def test_those_that_wait_cost_no_time(queue, clock, make_run):
     refuse(queue, queue.take())
     began = time.perf_counter()
     for _ in range(1000):
-        queue.take(), queue.take_probe(), queue.has(16), queue.probe_at()
+        queue.take(), queue.take_probe(), queue.has_at_least(16), queue.probe_at()
     assert time.perf_counter() - began < 1.0
 
 
@@ -404,7 +404,7 @@ def test_a_launch_that_is_revoked_while_it_waits_leaves_no_trace(fakes, make_fle
     fleet.advance(120)
     assert len(ecs.tokens) == asked
     queue = fleet.fleet._launcher._queue
-    assert (queue._open, queue._lacks, list(fleet.fleet.runs())) == ({}, {}, [])
+    assert (queue._open, queue._shortages, list(fleet.fleet.runs())) == ({}, {}, [])
 
 
 def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_fleet, ecs, clock):
@@ -430,7 +430,7 @@ def test_a_token_that_expires_behind_others_is_told_of(fakes, make_fleet, ecs, c
     fleet.add(*expiring, lasting)
     fleet.advance(60)
     told = [[event.text for event in fleet.told_of(launch, Noted)][-1:] for launch in expiring]
-    assert all("expires too soon" in text for (text,) in told)
+    assert all("expires in under 60 s" in text for (text,) in told)
     assert len(told) == 300
     fleet.advance(80 + REVOCATION)
     assert len([event for event in fleet.told if isinstance(event, Ended)]) == 300

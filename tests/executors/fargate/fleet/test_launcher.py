@@ -494,7 +494,7 @@ def test_a_token_ends_by_the_clock_that_says_it_is_sooner(fakes, make_fleet, ecs
     fleet.ahead = ahead
     fleet.advance(1800)
     assert last - 40 < ecs.made("run_task")[-1].at - begun <= last
-    assert [event.text for event in fleet.told_of(launch, Noted) if "expires too soon" in event.text]
+    assert [event.text for event in fleet.told_of(launch, Noted) if "expires in under 60 s" in event.text]
     assert len(fleet.told_of(launch, Ended)) == 1
     assert not ecs.arns
 
