@@ -178,7 +178,7 @@ class TestThereAndBack:
         assert door.meet(what, None).verdict is Verdict.UNKNOWN
 
     def test_the_result_of_a_call_that_was_not_noted_is_dropped(self, door):
-        """If the thread dies before it has noted the call, its launches get another turn, so nothing is lost."""
+        """If the thread dies before it has noted the call, its launches get another turn."""
         with mock.patch.object(door.calls, "_under_way", spec=dict) as notes:
             notes.__setitem__.side_effect = MemoryError
             with pytest.raises(MemoryError):
@@ -199,7 +199,7 @@ class TestPace:
         ],
     )
     def test_calls_of_a_kind_under_way_are_limited(self, door, what, most):
-        """No kind takes the threads of another: searches that hang delay neither DescribeTasks nor StopTask."""
+        """No kind takes the threads of another: searches that hang do not delay StopTask."""
         for _ in range(most):
             assert door.calls.admits(door.lane(what))
             door.ask(what)
@@ -231,7 +231,7 @@ class TestPace:
         assert clock.at < at <= clock.at + 1 / rate + 0.001
 
     def test_searches_leave_half_of_the_rate_to_followed_ecs_tasks(self, door, clock):
-        """However much is searched, half of describe_rate is left for followed ECS tasks that wait for DescribeTasks."""
+        """However much is searched, half of describe_rate is left for followed ECS tasks."""
         door.calls.watch.is_waiting = True
         door.drain("ListTasks")
         door.drain("DescribeTasks")

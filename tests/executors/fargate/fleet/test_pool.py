@@ -96,7 +96,7 @@ class TestDaemonPool:
         assert sorted(str(results.get(timeout=PATIENCE).error) for _ in range(4)) == ["None"] * 4
 
     def test_starts_no_thread_before_the_first_call(self, make_pool, request):
-        """Threads start with the first call: Airflow 2.11 forks the DAG processor after the executor's start."""
+        """Threads start with the first call: Airflow 2.11 forks a process after the executor's start."""
         pool, results = make_pool(2), queue.SimpleQueue()
         assert threads_of(request) == []
         pool.submit(lambda: 1, results.put)

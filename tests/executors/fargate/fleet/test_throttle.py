@@ -61,7 +61,7 @@ class TestTokenBucket:
 
     @pytest.mark.parametrize("rate", [0.3, 1, 3, 7, 20, 1000 / 3])
     def test_there_is_a_token_at_ready_at(self, rate, clock):
-        """At ``ready_at`` there is a token, and none before: a caller that waits until then need not wait again."""
+        """At ``ready_at`` there is a token, and none before, so a caller waits only once."""
         bucket = TokenBucket(rate=rate, burst=5, clock=clock)
         drain(bucket)
         for _ in range(1000):
@@ -128,7 +128,7 @@ class TestThrottledBucket:
 
     @pytest.mark.parametrize("refusals", [1, 2, 10])
     def test_is_back_at_full_speed_soon(self, bucket, clock, refusals):
-        """Unless AWS throttles again, the full rate is back within six seconds, and then the burst fills up."""
+        """If AWS throttles no more, the full rate is back within six seconds; then the burst fills up."""
         for _ in range(refusals):
             self.slowed(bucket, clock)
         clock.at += 6
