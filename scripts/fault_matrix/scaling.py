@@ -31,7 +31,7 @@ from typing import Any
 
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
-    "fargate.fleet.calls": ("CREDENTIALS_BACK_OFF",),
+    "fargate.fleet.lanes": ("CREDENTIALS_BACK_OFF",),
     "fargate.fleet.launcher": ("RESEND_BACK_OFF",),
     "fargate.fleet.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
     "fargate.fleet.capacity_queue": ("PROBE_BACK_OFF",),

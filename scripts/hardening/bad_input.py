@@ -207,7 +207,7 @@ FUNCTIONS = rows(
         "request['overrides'] = command": f"the request does not fit together: overrides is once a list and once a dict. {_CORRECT_FUNCTION}",
         "container['command'] = 'run'": f"{_AWS}Invalid type for parameter overrides.containerOverrides[0].command, valid types: <class 'list'>, <class 'tuple'>. {_CORRECT_FUNCTION}",
         "container['name'] = 'two words'": f"{_AWS}overrides.containerOverrides has an item whose name is missing or no container name. {_CORRECT_FUNCTION}",
-        "container['name'] = 'none-of-ours'": "AWS refused to launch a container. An override names a container that the task definition does not have (AWS: InvalidParameterException: Override for container named none-of-ours is not a container in the TaskDefinition). Correct the name in the executor_config of the task, or [fargate] container_name.",
+        "container['name'] = 'none-of-ours'": "AWS refused to launch an ECS task. An override names a container that the task definition does not have (AWS: InvalidParameterException: Override for container named none-of-ours is not a container in the TaskDefinition). Correct the name in the executor_config of the task, or [fargate] container_name.",
     }
 )
 
@@ -240,7 +240,7 @@ WISHES = rows(
         "{'overrides': {'containerOverrides': [{'name': None}]}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[1].name, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'command': ['rm']}]}}": "executor_config sets the command of container 'airflow', which is Airflow's; leave it out.",
         "{'overrides': {'containerOverrides': [{'name': 'two words'}]}}": f"{_AWS}overrides.containerOverrides has an item whose name is missing or no container name. {_CORRECT_TASK}",
-        "{'overrides': {'containerOverrides': [{'name': 'none-of-ours'}]}}": "AWS refused to launch a container. An override names a container that the task definition does not have (AWS: InvalidParameterException: Override for container named none-of-ours is not a container in the TaskDefinition). Correct the name in the executor_config of the task, or [fargate] container_name.",
+        "{'overrides': {'containerOverrides': [{'name': 'none-of-ours'}]}}": "AWS refused to launch an ECS task. An override names a container that the task definition does not have (AWS: InvalidParameterException: Override for container named none-of-ours is not a container in the TaskDefinition). Correct the name in the executor_config of the task, or [fargate] container_name.",
         "{'overrides': {'containerOverrides': [{'environment': {'MODE': 'fast'}}]}}": f"the request does not fit together: environment is once a dict and once a list. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'environment': [{'name': 'N', 'value': 1}]}]}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[0].environment[0].value, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'environment': [{'name': 'N', 'value': 'x' * 200_000}]}]}}": f"{_AWS}overrides has … characters of JSON, AWS takes at most 8192; make it smaller. {_CORRECT_TASK}",

@@ -62,13 +62,13 @@ TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
         FUNCTIONS_AT_THE_START,
     ),
     "An execution_config_function that fails for a task": (
-        "This task fails. If AWS has not been asked, the message begins with ``No container was launched:``.",
+        "This task fails. If AWS has not been asked, the message begins with ``No ECS task was launched:``.",
         "What it does",
         "Message",
         FUNCTIONS,
     ),
     "A wrong executor_config": (
-        "This task fails. If AWS has not been asked, the message begins with ``No container was launched:``.",
+        "This task fails. If AWS has not been asked, the message begins with ``No ECS task was launched:``.",
         "executor_config",
         "Message",
         WISHES,

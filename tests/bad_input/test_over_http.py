@@ -74,7 +74,7 @@ def test_bad_input_among_good(fargate, records, says, user_module, monkeypatch):
     for key, row in rows.items():
         state, told = scheduler.ends[key]
         assert state == TaskInstanceState.FAILED
-        whole = row.says if row.says.startswith("AWS refused") else f"No container was launched: {row.says}"
+        whole = row.says if row.says.startswith("AWS refused") else f"No ECS task was launched: {row.says}"
         assert says(whole, told), told
     failed = sorted([*(key.task_id for key in rows), "the_bad_one"])
     told = [(event, task) for event, task, _ in scheduler.event_log]

@@ -88,7 +88,7 @@ def queue_all(scheduler, executor_config=None, long_path=""):
 def whole(row):
     if row.says.startswith("AWS refused"):
         return row.says
-    return f"No container was launched: {row.says}"
+    return f"No ECS task was launched: {row.says}"
 
 
 @pytest.mark.parametrize("row", bad_input.FUNCTIONS, ids=lambda row: row.given)

@@ -64,7 +64,7 @@ def test_it_is_read_first_and_is_short():
 @pytest.mark.parametrize(
     ("told", "where", "words"),
     [
-        ("exactly once", "fleet/launcher.py", "no container too many"),
+        ("exactly once", "fleet/launcher.py", "nothing is launched twice"),
         ("adoption", "fleet/adoption.py", "the ecs tasks of a scheduler that is gone"),
         (
             "orphaned ecs tasks",

@@ -494,7 +494,7 @@ class World(RuleBasedStateMachine):
         assert not fleet._launcher._waiting._heap
         assert not fleet._watcher._due
         queue = fleet._launcher._queue
-        assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
+        assert (queue._open, queue._shortages, queue._schedule) == ({}, {}, [])
 
 
 class WorldBefore32(World):

@@ -190,7 +190,7 @@ def test_nothing_secret_is_written(
     assert "The fleet's thread has died" in text
     assert "botocore" in text
     assert "DescribeTasks" in text
-    assert "No container was launched" in text
+    assert "No ECS task was launched" in text
     assert "fargate_executor.launches" in text
     assert "No clear answer to RunTask" in text
     # And then that nothing of it is a secret.

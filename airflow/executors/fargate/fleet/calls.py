@@ -17,10 +17,10 @@
 """
 The one door to AWS: every call of the fleet is made here.
 
-A part says what it asks, for whom, and what it does with the answer. Here a call takes a token of the bucket that it
-shares with others, goes to a thread, is counted, and comes home with what its error means. Where AWS throttles, the
-buckets whose calls AWS counts together slow down; where credentials are refused, all calls that use them wait, and the
-client is made anew.
+The other modules say what to ask, for which launches, and what to do with the answer. Here a call takes a
+token from its lane's buckets, goes to a thread, is counted, and returns with what its error means. When AWS
+throttles, the buckets whose calls AWS counts together slow down. When AWS refuses credentials, all calls that
+use them wait, and the client is made anew.
 """
 
 from __future__ import annotations
@@ -30,162 +30,60 @@ import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.throttle import BackOff, TokenBucket
+from airflow.executors.fargate.fleet.lanes import Credentials, Lane
+from airflow.executors.fargate.fleet.throttle import TokenBucket
 from airflow.executors.fargate.lease import NotConfirmed
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
     from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.fleet.lanes import Pool
     from airflow.executors.fargate.fleet.launch_state import Run
     from airflow.executors.fargate.fleet.pool import Result
     from airflow.executors.fargate.messages import Counters
 
 log = logging.getLogger(__name__)
 
-#: How many calls of each kind may be under way, each on a thread of its own; of RunTask ``launch_concurrency`` says.
+#: The most calls of a kind under way, each on a thread of its own; for RunTask it is ``launch_concurrency``.
 WATCH_CONCURRENCY = 4
 STOP_CONCURRENCY = 2
 SEARCH_CONCURRENCY = 2
 LOG_CONCURRENCY = 2
-#: StopTask calls a second, and at once. AWS counts them together with RunTask: 40 a second and 100 at once, of which the
-#: launches of Fargate can be no more than 20 a second.
+#: StopTask calls a second, and at once. AWS counts them together with RunTask: 40 a second and 100 at once.
+#: Of these, at most 20 a second can be launches on Fargate.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
 STOP_RATE = 20.0
 STOP_BURST = 20
-#: GetLogEvents calls a second, of the 25 (10 in some Regions) that AWS grants all who read logs of an account in a Region.
+#: GetLogEvents calls a second, of the 25 (10 in some Regions) that AWS grants to an account in a Region.
 #: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
 LOG_RATE = 5.0
-#: Calls of the burst of launches that are not used: the network may bring calls to AWS closer together than they were made.
+#: Calls of the launch burst that are not used, since calls may reach AWS closer together than they were made.
 SPARE_LAUNCHES = 2
-#: Of ``describe_rate``: with a second's worth of calls at once before, still no minute has more than the rate says.
+#: Share of ``describe_rate`` that is used. The bucket starts with a second's worth of calls; with this share
+#: no minute has more calls than the rate allows.
 DESCRIBE_SHARE = 0.98
-#: Of that what searches may take while ECS tasks that are followed wait for their look, so that these have as much at least.
+#: Share of that which searches may use while followed ECS tasks wait for DescribeTasks: these have the rest.
 SEARCH_SHARE = 0.5
-#: Seconds; first wait and limit, where credentials are refused.
-CREDENTIALS_BACK_OFF = 2.0, 15.0
-
-
-class Pool(Protocol):
-    """What makes calls elsewhere; see :class:`~airflow.executors.fargate.fleet.pool.DaemonPool`."""
-
-    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
-        """Make the call and hand its result to ``then``."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a call."""
+    """The result of a call."""
 
-    #: An answer can repeat the container's command, with its token: it is never logged.
+    #: Left out of ``repr``: an answer can repeat the container's command, with its token.
     value: Any = field(default=None, repr=False)
-    #: What the error means; None where there is an answer.
+    #: What the error means; None if there was none.
     problem: Outcome | None = None
     error: BaseException | None = None
 
     @property
     def verdict(self) -> Verdict | None:
-        """What to do about the error; None where there is an answer."""
+        """What to do about the error; None if there was none."""
         return self.problem.verdict if self.problem else None
-
-
-class Credentials:
-    """
-    The credentials that calls share, which wait together while these are refused.
-
-    :param renew: lets the next call make a new client, with the credentials that there are then.
-    :param clock: seconds, never going backwards.
-    :param random: returns a number from 0 to 1.
-    """
-
-    def __init__(
-        self, renew: Callable[[], None], clock: Callable[[], float], random: Callable[[], float]
-    ) -> None:
-        self._renew = renew
-        self._clock = clock
-        self._back_off = BackOff(*CREDENTIALS_BACK_OFF, random)
-        self._refusals = 0  # in a row
-        #: Why they are refused; empty while they are accepted.
-        self.refusal = ""
-        self.paused_until = clock()
-
-    def accept(self) -> None:
-        """Note that AWS has accepted them."""
-        self._refusals, self.refusal = 0, ""
-
-    def refuse(self, reason: str) -> bool:
-        """Renew them and wait; return whether this was the first refusal in a row. Calls under way together count once."""
-        self.refusal = reason
-        if self._clock() < self.paused_until:
-            return False
-        self._refusals += 1
-        self._renew()
-        self.paused_until = self._clock() + self._back_off(self._refusals)
-        return self._refusals == 1
-
-
-@dataclass(eq=False)
-class Lane:
-    """
-    Calls of one kind.
-
-    :param pool: makes them.
-    :param most: how many may be under way.
-    :param buckets: each of them admits a call.
-    :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
-    :param credentials: None for what is no call to AWS.
-    :param shares_with: calls of another kind that come out of the same bucket: while these wait, the share admits a call, too.
-    :param share: what may be had then.
-    """
-
-    pool: Pool
-    most: int
-    buckets: tuple[TokenBucket, ...] = ()
-    counted_with: tuple[TokenBucket, ...] = ()
-    credentials: Credentials | None = None
-    shares_with: Lane | None = None
-    share: TokenBucket | None = None
-    under_way: int = 0
-    #: Whether a call is due that is not admitted yet.
-    is_waiting: bool = False
-    #: Whether the last call was throttled, which is said once.
-    throttled: bool = False
-
-    @property
-    def is_full(self) -> bool:
-        """Whether as many calls as there may be are under way."""
-        return self.under_way >= self.most
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether calls are fewer than their rate says, since AWS has throttled some."""
-        return any(bucket.is_slow for bucket in self.buckets)
-
-    def ready_at(self) -> float:
-        """Return the time from which on a call is admitted: in the past, where it is now."""
-        turns = [bucket.ready_at() for bucket in self.buckets]
-        if self.share and self.shares_with and self.shares_with.is_waiting:
-            turns.append(self.share.ready_at())
-        return max(turns + ([self.credentials.paused_until] if self.credentials else []), default=0.0)
-
-    def take(self) -> None:
-        """Let a call begin."""
-        self.under_way += 1
-        for bucket in self._all_buckets():
-            bucket.take()
-
-    def slow_down(self, called_at: float) -> bool:
-        """Slow down, since AWS has throttled a call that was made then; return whether that is to be said."""
-        first, self.throttled = not self.throttled, True
-        # All of them, whatever the first one says.
-        buckets = (*self._all_buckets(), *self.counted_with)
-        return any([bucket.slow_down(called_at) for bucket in buckets]) and first
-
-    def _all_buckets(self) -> tuple[TokenBucket, ...]:
-        return (*self.buckets, self.share) if self.share else self.buckets
 
 
 Then = Callable[[Sequence["Run"], Reply], None]
@@ -193,15 +91,15 @@ Then = Callable[[Sequence["Run"], Reply], None]
 
 class Calls:
     """
-    Makes the calls, and knows which launches wait for one; the fleet's thread alone uses it.
+    Makes calls, and knows which launches wait for one. Only the fleet's thread uses it.
 
     :param ecs: makes the calls to ECS.
-    :param config: how fast, and how many at once.
-    :param make_pool: returns threads by a name and how many there are to be.
-    :param post: brings a function and its arguments to the fleet's thread, to be called there.
-    :param renew_logs: lets the next look at a log use new credentials.
-    :param counters: counts.
-    :param clock: seconds, never going backwards.
+    :param config: the rates, and the number of RunTask calls under way.
+    :param make_pool: returns threads, given a name and their number.
+    :param post: has the fleet's thread call a function with these arguments.
+    :param renew_logs: lets the next reading of a log use new credentials.
+    :param counters: counts calls, throttles and malformed items.
+    :param clock: returns monotonic seconds.
     :param random: returns a number from 0 to 1.
     """
 
@@ -223,19 +121,31 @@ class Calls:
         self._clock = clock
         self._numbers = itertools.count()
         self._under_way: dict[int, tuple[Lane, Sequence[Run]]] = {}
-        #: The runs whose result is being handled: the suspects, if that ends the thread.
+        #: The runs whose result is being handled: the suspects if the thread dies of it.
         self.handling: Sequence[Run] = ()
-        credentials = Credentials(ecs.renew, clock, random)
-        launches = TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock)
-        stops = TokenBucket(STOP_RATE, STOP_BURST, clock)
-        rate = config.describe_rate * DESCRIBE_SHARE
-        looks = TokenBucket(rate, max(1.0, config.describe_rate), clock)
-        searches = TokenBucket(rate * SEARCH_SHARE, max(1.0, rate * SEARCH_SHARE), clock)
+        self._make_lanes(
+            config, make_pool, Credentials(ecs.renew, clock, random), Credentials(renew_logs, clock, random)
+        )
+
+    def _make_lanes(
+        self,
+        config: FargateConfig,
+        make_pool: Callable[[str, int], Pool],
+        credentials: Credentials,
+        log_credentials: Credentials,
+    ) -> None:
+        def bucket(rate: float, burst: float) -> TokenBucket:
+            return TokenBucket(rate, burst, self._clock)
 
         def lane(name: str, most: int, *buckets: TokenBucket, **others: Any) -> Lane:
             return Lane(make_pool(name, most), most, buckets, **others)
 
-        # The function that makes requests is the user's own, and is called once at a time: more threads would only wait.
+        launches = bucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES))
+        stops = bucket(STOP_RATE, STOP_BURST)
+        rate = config.describe_rate * DESCRIBE_SHARE
+        looks = bucket(rate, max(1.0, config.describe_rate))
+        searches = bucket(rate * SEARCH_SHARE, max(1.0, rate * SEARCH_SHARE))
+        # One thread: the user's function that makes requests is called once at a time.
         self.build = lane("build", 1)
         concurrency = config.launch_concurrency
         self.launch = lane("launch", concurrency, launches, counted_with=(stops,), credentials=credentials)
@@ -249,24 +159,20 @@ class Calls:
             shares_with=self.watch,
             share=searches,
         )
-        log_credentials = Credentials(renew_logs, clock, random)
-        log_bucket = TokenBucket(LOG_RATE, LOG_RATE, clock)
-        self.logs = lane("logs", LOG_CONCURRENCY, log_bucket, credentials=log_credentials)
-
-    # When.
+        self.logs = lane("logs", LOG_CONCURRENCY, bucket(LOG_RATE, LOG_RATE), credentials=log_credentials)
 
     def admits(self, lane: Lane) -> bool:
         """Tell whether a call can be made now."""
         return not lane.is_full and lane.ready_at() <= self._clock()
 
     def turn(self, lane: Lane, due: float | None) -> float | None:
-        """Return when to make a call that is due then; None where there is none, or only an answer can tell."""
+        """Return when a call that is due then can be made; None if none is due, or while the lane is full."""
         return None if due is None or lane.is_full else max(due, lane.ready_at())
 
-    # What is asked: each brings its answer to ``then``, with the launches that it was for.
+    # The calls. Each passes its reply to ``then``, with the runs that it was made for.
 
     def make_request(self, run: Run, build: Callable[[], Any], then: Then) -> None:
-        """Have a launch's request made."""
+        """Make a launch's request on a thread."""
         self._make(self.build, build, then, [run])
 
     def run_task(
@@ -275,9 +181,14 @@ class Calls:
         request: Mapping[str, Any],
         token: str,
         then: Then,
-        may_send: Callable[[], bool] = lambda: True,
+        may_send: Callable[[], bool],
     ) -> None:
-        """Call RunTask; the error is :class:`NotConfirmed` where it may not be sent any more once a thread takes the call."""
+        """
+        Call RunTask.
+
+        :param may_send: asked on the thread, right before the call. If it returns False, nothing is sent, and
+            the reply's error is :class:`NotConfirmed`.
+        """
         self._make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
 
     def _run_task(self, request: Mapping[str, Any], token: str, may_send: Callable[[], bool]) -> Any:
@@ -293,7 +204,7 @@ class Calls:
         runs: Sequence[Run] = (),
         lane: Lane | None = None,
     ) -> None:
-        """Call DescribeTasks, for ECS tasks that are followed or, in the lane of searches, for others."""
+        """Call DescribeTasks: in the lane for ECS tasks that are followed, unless another is given."""
         self._counters.describe_calls += 1
         self._make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
 
@@ -316,40 +227,37 @@ class Calls:
         self._make(self.stop, call, then, [run])
 
     def read_log(self, read: Callable[[], Any], then: Then) -> None:
-        """Have a log read."""
+        """Read a log on a thread."""
         self._make(self.logs, read, then, ())
 
-    # Who waits.
-
     def runs(self, lane: Lane) -> Iterable[Run]:
-        """Return the runs that wait for a call of this kind."""
+        """Return the runs that wait for an answer in a lane."""
         waiting = (runs for of, runs in self._under_way.values() if of is lane)
         return itertools.chain.from_iterable(waiting)
-
-    # The way there and back.
 
     def _make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run]) -> None:
         number, called_at = next(self._numbers), self._clock()
         lane.pool.submit(call, lambda result: self._post(self._done, number, called_at, then, result))
-        # Not before, since no thread may be there to take the call. The result waits for the thread that we are on.
+        # Noted only now, as submit() raises if no thread can start. The result comes later: this is the
+        # thread that handles it.
         self._under_way[number] = lane, runs
         lane.take()
 
     def _done(self, number: int, called_at: float, then: Then, result: Result) -> None:
         lane, runs = self._under_way.pop(number, (None, ()))
         if lane is None:
-            return  # The thread died before it could note the call: the runs have had their turns anew.
+            return  # The thread died before it noted the call. Its runs have had another turn since.
         lane.under_way -= 1
         self.handling = runs
-        then(runs, self._classified(lane, called_at, result))
+        then(runs, self._classify(lane, called_at, result))
         self.handling = ()
 
-    def _classified(self, lane: Lane, called_at: float, result: Result) -> Reply:
+    def _classify(self, lane: Lane, called_at: float, result: Result) -> Reply:
         error = result.error
         if error is None or lane.credentials is None:
-            self._answered(lane, result.value)
+            self._note_answer(lane, result.value)
             return Reply(result.value, error=error)
-        # An error of ours has been judged before.
+        # An error of this package brings its verdict along.
         verdict = getattr(error, "verdict", None)
         if isinstance(verdict, Verdict):
             problem = Outcome(verdict, str(error))
@@ -362,16 +270,16 @@ class Calls:
         elif problem.verdict is Verdict.CREDENTIALS:
             first = lane.credentials.refuse(problem.reason)
         if first:
-            log.warning("AWS refuses calls for the moment, they wait: %s", problem.reason)
+            log.warning("AWS refuses calls for now; they wait: %s", problem.reason)
         return Reply(problem=problem, error=error)
 
-    def _answered(self, lane: Lane, value: Any) -> None:
+    def _note_answer(self, lane: Lane, value: Any) -> None:
         lane.throttled = False
         if lane.credentials is not None:
             lane.credentials.accept()
         malformed = getattr(value, "malformed", 0)
         if malformed and not self._counters.malformed:
-            log.warning("An answer of AWS has %d malformed items; such items are left out", malformed)
+            log.warning("An answer of AWS has %d malformed items; malformed items are ignored", malformed)
         self._counters.malformed += malformed
 
 

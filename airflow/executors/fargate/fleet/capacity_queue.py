@@ -15,11 +15,12 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Who waits for capacity, by kinds of it; so that they take no turn of those that do not.
+Orders the launches that are to be sent; those that wait for capacity take no turns from the others.
 
-AWS tells that there is none in the answer to RunTask, or later, by an ECS task that never leaves PROVISIONING. From then on
-the launches of that kind wait, and one after the other is sent as a probe: the first in order and the smallest by turns. Once
-AWS has capacity for a probe, all that ask for no more than it did go again.
+AWS reports a shortage of capacity in the answer to RunTask, or later, with an ECS task that never leaves
+PROVISIONING. From then on the launches for that kind of capacity wait, and one at a time is sent as a probe:
+alternately the first in order and the smallest. Once AWS has capacity for a probe, all launches that ask for
+no more than it go on.
 """
 
 from __future__ import annotations
@@ -35,13 +36,13 @@ from airflow.executors.fargate.aws.sizes import comparable
 from airflow.executors.fargate.fleet.launch_state import Line, Run, rank
 from airflow.executors.fargate.fleet.throttle import BackOff, TokenBucket
 
-#: Seconds between two probes of a kind: the first wait and the limit. Half of it is random, so that no two probes of a kind
-#: are less than a second apart.
+#: Seconds between two probes of a kind: the first wait and the limit. Only half of a wait is random, so two
+#: probes of a kind are at least a second apart.
 PROBE_BACK_OFF = 2.0, 30.0
-#: Of ``launch_rate``, what the probes of all kinds may take together.
+#: Share of ``launch_rate`` that the probes of all kinds may use together.
 PROBE_SHARE = 0.25
 
-#: What tells one kind of capacity from another.
+#: A kind of capacity: AWS has capacity for all requests of a kind and a size, or for none of them.
 Kind = tuple[Any, ...]
 #: CPU units, and MiB of memory.
 Size = tuple[float, float]
@@ -49,10 +50,10 @@ Size = tuple[float, float]
 
 def kind_of(request: Mapping[str, Any]) -> Kind:
     """
-    Return what tells the capacity that a request asks for from any other, hashable.
+    Return the kind of capacity that a request asks for, hashable.
 
-    Requests of a kind are compared by their size. Where they leave that to the task definition it is the same for all of
-    them, and is not known here: they are a kind of their own.
+    Requests of a kind differ in size. Requests that leave the size to the task definition are a kind of their
+    own: their size is not known here, and is the same for all of them.
     """
     network = _mapping(_mapping(request.get("networkConfiguration")).get("awsvpcConfiguration"))
     overrides = _mapping(request.get("overrides"))
@@ -68,13 +69,13 @@ def kind_of(request: Mapping[str, Any]) -> Kind:
 
 
 def size_of(request: Mapping[str, Any]) -> Size:
-    """Return how much a request asks for: what it says itself, beside the task definition."""
+    """Return the size that a request overrides; 0 for what it leaves to the task definition."""
     overrides = _mapping(request.get("overrides"))
     return comparable(_text(overrides.get("cpu")), _text(overrides.get("memory")))
 
 
 def _strategy(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a capacity provider strategy without what makes no difference: the order of its items and members."""
+    """Return a capacity provider strategy, with its items and their members sorted."""
     items = _sequence(request.get("capacityProviderStrategy"))
     return tuple(sorted(repr(sorted(_mapping(item).items(), key=repr)) for item in items))
 
@@ -92,27 +93,28 @@ def _text(value: Any) -> str | None:
 
 
 @dataclass(eq=False)
-class Lack:
-    """A kind of capacity of which AWS has said that there is none."""
+class Shortage:
+    """A kind of capacity that AWS lacks."""
 
     kind: Kind
-    #: The least for which there is none: whoever asks for as much or more waits.
+    #: The smallest size that AWS had no capacity for: runs of this size or more wait.
     bound: Size
+    #: What AWS said last.
     reason: str = ""
-    #: Whether AWS told so after it had accepted an ECS task: then to be accepted means nothing yet.
+    #: Whether AWS reports it after it has accepted an ECS task, so that an accepted one proves no capacity.
     late: bool = False
-    #: Who waits, by their size.
+    #: The runs that wait, by size.
     lines: dict[Size, Line] = field(default_factory=dict)
-    #: The probes of which AWS has not told yet whether there is capacity for them.
+    #: The probes that AWS has not shown yet to have capacity for, or not to.
     probes: set[Run] = field(default_factory=set)
-    #: How many probes there were, and when the next one may go.
+    #: The number of probes, and when the next one may be sent.
     tries: int = 0
     probe_at: float = 0.0
-    #: Its entry in the schedule of probes; None where it has none.
+    #: Its entry in the schedule of probes; None if it has none.
     entry: int | None = None
 
     def first(self) -> Run | None:
-        """Return the run that is the next probe: the first in order, or the first of the smallest; None of none."""
+        """Return the next probe: alternately the first run and the first of the smallest; None if none."""
         if not self.lines:
             return None
         if self.tries % 2:
@@ -120,18 +122,19 @@ class Lack:
         return self.lines[min(self.lines)].first()
 
 
-#: Where those stand that wait for no capacity, whatever they ask for.
+#: The line of the runs that do not wait for capacity, whatever kind and size they ask for.
 FREE: tuple[Kind | None, Size] = (None, (0.0, 0.0))
 
 
 class CapacityQueue:
     """
-    The launches whose request is to be sent now, or once there is capacity.
+    The runs whose request is to be sent now, or once there is capacity.
 
-    Among those that can go, and within a kind, the highest priority comes first. What waits costs nothing but its memory.
+    The highest priority comes first, among runs that can go and within a kind. A run that waits costs no
+    time.
 
-    :param launch_rate: RunTask calls a second, of which probes take :data:`PROBE_SHARE` at most.
-    :param clock: seconds, never going backwards.
+    :param launch_rate: RunTask calls a second, of which probes use :data:`PROBE_SHARE` at most.
+    :param clock: returns monotonic seconds.
     :param random: returns a number from 0 to 1.
     """
 
@@ -139,41 +142,41 @@ class CapacityQueue:
         self._clock = clock
         self._back_off = BackOff(*PROBE_BACK_OFF, random)
         self._bucket = TokenBucket(launch_rate * PROBE_SHARE, 1, clock)
-        #: Those that can go; no line of these is empty.
+        #: The runs that can go. No line is empty.
         self._open: dict[tuple[Kind | None, Size], Line] = {}
-        self._lacks: dict[Kind, Lack] = {}
-        #: When a probe may go: time, number, kind. Those whose number is no lack's entry are void.
-        self._schedule: list[tuple[float, int, Lack]] = []
+        self._shortages: dict[Kind, Shortage] = {}
+        #: When probes may be sent: a heap. An item whose number is not its shortage's ``entry`` is void.
+        self._schedule: list[tuple[float, int, Shortage]] = []
         self._count = itertools.count()
 
     def put(self, run: Run) -> None:
-        """Let a run whose request is made take its turn; one that has a fallback, or is to be settled, waits for nothing."""
+        """Enter a run whose request is made; with a fallback, or if it may have started, it never waits."""
         if run.prepared is None:
             return
         run.kind, run.size = kind_of(run.prepared.request), size_of(run.prepared.request)
-        lack = self._lacks.get(run.kind)
+        shortage = self._shortages.get(run.kind)
         if run.may_have_started or run.prepared.fallback is not None:
             self._open.setdefault(FREE, Line()).put(run)
-        elif lack is None or run.size < lack.bound:
+        elif shortage is None or run.size < shortage.bound:
             self._open.setdefault((run.kind, run.size), Line()).put(run)
         else:
-            lack.probes.discard(run)
-            lack.lines.setdefault(run.size, Line()).put(run)
-            if lack.entry is None:
-                self._enter(lack, lack.probe_at)
+            shortage.probes.discard(run)
+            shortage.lines.setdefault(run.size, Line()).put(run)
+            if shortage.entry is None:
+                self._enter(shortage, shortage.probe_at)
 
     def discard(self, run: Run) -> None:
-        """Let a run leave that is given up, accepted for good, or over."""
-        lack = self._lacks.get(run.kind or ())
+        """Remove a run that is abandoned, or over."""
+        shortage = self._shortages.get(run.kind or ())
         for key in (FREE, (run.kind, run.size)):
-            self._leave(self._open, key, run)
-        if lack is not None:
-            self._leave(lack.lines, run.size, run)
-            lack.probes.discard(run)
-            self._settle(lack)
+            self._remove(self._open, key, run)
+        if shortage is not None:
+            self._remove(shortage.lines, run.size, run)
+            shortage.probes.discard(run)
+            self._forget_if_unused(shortage)
 
     @staticmethod
-    def _leave(lines: dict[Any, Line], key: Any, run: Run) -> None:
+    def _remove(lines: dict[Any, Line], key: Any, run: Run) -> None:
         line = lines.get(key)
         if line is not None:
             line.discard(run)
@@ -181,114 +184,114 @@ class CapacityQueue:
                 del lines[key]
 
     def clear(self) -> None:
-        """Forget all turns; what is known of capacity remains."""
+        """Remove all runs; what is known of capacity remains."""
         self._open.clear()
-        for lack in self._lacks.values():
-            lack.lines.clear()
+        for shortage in self._shortages.values():
+            shortage.lines.clear()
 
-    # Those that can go.
+    # Runs that can go.
 
     def first(self) -> Run | None:
-        """Return the run that goes next; None where none can."""
+        """Return the run that goes next; None if none can."""
         return min(filter(None, (line.first() for line in self._open.values())), key=rank, default=None)
 
     def take(self) -> Run | None:
-        """Take the run that goes next; None where none can."""
+        """Remove and return the run that goes next; None if none can."""
         run = self.first()
         if run is not None:
             for key in (FREE, (run.kind, run.size)):
-                self._leave(self._open, key, run)
+                self._remove(self._open, key, run)
         return run
 
-    def has(self, count: int) -> bool:
-        """Tell whether so many runs can go."""
+    def has_at_least(self, count: int) -> bool:
+        """Tell whether that many runs can go."""
         return sum(map(len, itertools.islice(self._open.values(), count))) >= count
 
-    # Those that wait.
+    # Runs that wait for capacity.
 
-    def waits(self, run: Run) -> str | None:
-        """Return why there is no capacity for a run that waits for it; None where it does not."""
-        lack = self._lacks.get(run.kind or ())
-        return lack.reason if lack and run in lack.lines.get(run.size, ()) else None
+    def reason_to_wait(self, run: Run) -> str | None:
+        """Return why there is no capacity for a run that waits for it; None if it does not wait."""
+        shortage = self._shortages.get(run.kind or ())
+        return shortage.reason if shortage and run in shortage.lines.get(run.size, ()) else None
 
     def probe_at(self) -> float | None:
-        """Return from when on a probe may go; None where nobody waits."""
+        """Return when a probe may be sent; None if no run waits."""
         while self._schedule and self._schedule[0][1] != self._schedule[0][2].entry:
             heapq.heappop(self._schedule)
         return max(self._schedule[0][0], self._bucket.ready_at()) if self._schedule else None
 
     def take_probe(self) -> Run | None:
-        """Take the run that goes next as a probe, if it is time for one; :meth:`sent` says that it has gone."""
+        """Remove and return the next probe, to be noted with :meth:`sent`; None if none may be sent now."""
         while (at := self.probe_at()) is not None and at <= self._clock():
-            lack = self._schedule[0][2]
-            run = lack.first()
+            shortage = self._schedule[0][2]
+            run = shortage.first()
             if run is not None:
-                self._leave(lack.lines, run.size, run)
+                self._remove(shortage.lines, run.size, run)
                 return run
-            lack.entry = None  # Nobody waits: whoever comes next enters it anew.
-            self._settle(lack)
+            shortage.entry = None  # No run waits; put() enters it again for the next one.
+            self._forget_if_unused(shortage)
         return None
 
     def sent(self, run: Run) -> None:
-        """Note that a probe goes: the next one of its kind waits."""
-        lack = self._lacks.get(run.kind or ())
-        if lack is not None:
+        """Note that a probe is sent; the next one of its kind backs off."""
+        shortage = self._shortages.get(run.kind or ())
+        if shortage is not None:
             self._bucket.take()
-            lack.probes.add(run)
-            lack.tries += 1
-            self._enter(lack, self._clock() + self._back_off(lack.tries))
+            shortage.probes.add(run)
+            shortage.tries += 1
+            self._enter(shortage, self._clock() + self._back_off(shortage.tries))
 
     def resume(self, run: Run) -> None:
-        """Let a probe go that was held up as it was to be sent: its turn is behind it."""
+        """Enter a probe that was held back when its turn had come: it goes without another turn."""
         self._open.setdefault(FREE, Line()).put(run)
 
     def is_probe(self, run: Run) -> bool:
-        """Tell whether a run has gone as a probe, of which AWS has not told yet."""
-        lack = self._lacks.get(run.kind or ())
-        return lack is not None and run in lack.probes
+        """Tell whether a run is a probe that AWS has not shown yet to have capacity for, or not to."""
+        shortage = self._shortages.get(run.kind or ())
+        return shortage is not None and run in shortage.probes
 
-    # What AWS has told.
+    # What AWS has reported.
 
     def refused(self, run: Run, reason: str) -> None:
-        """Note that there is no capacity for a run: those of its kind that ask for as much wait."""
+        """Note that there is no capacity for a run: runs of its kind that ask for as much or more wait."""
         if run.kind is None:
             return
-        lack = self._lacks.get(run.kind)
-        if lack is None:
-            lack = self._lacks[run.kind] = Lack(run.kind, run.size, tries=1)
-            self._enter(lack, self._clock() + self._back_off(1))
-        lack.bound, lack.reason = min(lack.bound, run.size), reason
-        lack.late = lack.late or run.arn is not None
-        lack.probes.discard(run)
-        for key in [key for key in self._open if key[0] == run.kind and key[1] >= lack.bound]:
-            lack.lines[key[1]] = self._open.pop(key)
+        shortage = self._shortages.get(run.kind)
+        if shortage is None:
+            shortage = self._shortages[run.kind] = Shortage(run.kind, run.size, tries=1)
+            self._enter(shortage, self._clock() + self._back_off(1))
+        shortage.bound, shortage.reason = min(shortage.bound, run.size), reason
+        shortage.late = shortage.late or run.arn is not None
+        shortage.probes.discard(run)
+        for key in [key for key in self._open if key[0] == run.kind and key[1] >= shortage.bound]:
+            shortage.lines[key[1]] = self._open.pop(key)
 
     def accepted(self, run: Run) -> None:
-        """Note that AWS has accepted a run's ECS task: where it would have said at once that there is no capacity, there is."""
-        lack = self._lacks.get(run.kind or ())
-        if lack is not None and not lack.late:
+        """Note that AWS has accepted a run: it has capacity, unless it reports the shortage late."""
+        shortage = self._shortages.get(run.kind or ())
+        if shortage is not None and not shortage.late:
             self.provisioned(run)
 
     def provisioned(self, run: Run) -> None:
-        """Note that there is capacity for a run: if it was a probe, those that wait for as much or less go again."""
-        lack = self._lacks.get(run.kind or ())
-        if lack is None or run not in lack.probes:
+        """Note that AWS has capacity for a run: if it is a probe, those that wait for no more go on."""
+        shortage = self._shortages.get(run.kind or ())
+        if shortage is None or run not in shortage.probes:
             return
-        lack.probes.discard(run)
-        for size in [size for size in lack.lines if size <= run.size]:
-            self._open[lack.kind, size] = lack.lines.pop(size)
-        if lack.lines:
-            lack.bound, lack.tries = min(lack.lines), 1
-            self._enter(lack, self._clock() + self._back_off(1))
+        shortage.probes.discard(run)
+        for size in [size for size in shortage.lines if size <= run.size]:
+            self._open[shortage.kind, size] = shortage.lines.pop(size)
+        if shortage.lines:
+            shortage.bound, shortage.tries = min(shortage.lines), 1
+            self._enter(shortage, self._clock() + self._back_off(1))
         else:
-            lack.entry = None
-            del self._lacks[lack.kind]
+            shortage.entry = None
+            del self._shortages[shortage.kind]
 
-    def _enter(self, lack: Lack, at: float) -> None:
-        lack.probe_at, lack.entry = at, next(self._count)
-        heapq.heappush(self._schedule, (at, lack.entry, lack))
+    def _enter(self, shortage: Shortage, at: float) -> None:
+        shortage.probe_at, shortage.entry = at, next(self._count)
+        heapq.heappush(self._schedule, (at, shortage.entry, shortage))
 
-    def _settle(self, lack: Lack) -> None:
-        """Forget a kind for which nobody waits, and no probe is under way."""
-        if lack.entry is None and not lack.lines and not lack.probes:
-            self._lacks.pop(lack.kind, None)
+    def _forget_if_unused(self, shortage: Shortage) -> None:
+        """Forget a shortage for which no run waits and no probe is under way."""
+        if shortage.entry is None and not shortage.lines and not shortage.probes:
+            self._shortages.pop(shortage.kind, None)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Threads that make calls and own nothing: a call goes in, its result goes to whoever asked."""
+"""Threads that make calls. They own no state: a call goes in, and its result goes to a callback."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from airflow.executors.fargate.aws.clients import THREAD_NAMES
 class Result:
     """What a call returned, or the exception that it raised."""
 
-    #: A response repeats the container's command, with its token: it is never logged.
+    #: Left out of ``repr``: an answer of AWS repeats the command, with its token.
     value: Any = field(default=None, repr=False)
     error: BaseException | None = None
 
@@ -40,11 +40,11 @@ class DaemonPool:
     """
     A fixed number of daemon threads.
 
-    ``concurrent.futures`` will not do: the interpreter joins its workers at exit, so one hanging call would
-    hold up the scheduler's process.
+    ``concurrent.futures`` is not used, as the interpreter joins its threads at exit: one hanging call would
+    keep the scheduler's process from ending.
 
-    :param name: what the threads are called, beside a number.
-    :param size: how many calls are made at the same time.
+    :param name: part of the threads' names.
+    :param size: the number of threads.
     """
 
     def __init__(self, name: str, size: int) -> None:
@@ -56,8 +56,8 @@ class DaemonPool:
         self._threads = 0
 
     def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
-        """Make the call on one of the threads and hand its result to ``then``, on that thread too."""
-        # At the first call; and at later ones, where a thread could not start.
+        """Make the call on one of the threads, and pass its result to ``then`` on that thread."""
+        # All start with the first call; those that could not start then, with a later one.
         while self._threads < self._size:
             name = f"{THREAD_NAMES}{self._name}-{self._threads}"
             threading.Thread(target=self._work, name=name, daemon=True).start()
@@ -65,7 +65,7 @@ class DaemonPool:
         self._calls.put((call, then))
 
     def close(self) -> None:
-        """Let the threads end once the calls that were submitted before are made."""
+        """Let the threads end after the calls that are submitted so far."""
         for _ in range(self._threads):
             self._calls.put(None)
 
@@ -77,4 +77,4 @@ class DaemonPool:
             except BaseException as error:
                 result = Result(error=error)
             then(result)
-            del job, call, then, result  # Or a thread that waits would keep the last answer in memory.
+            del job, call, then, result  # A waiting thread would keep the last answer in memory.

@@ -14,50 +14,40 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Has the request of each launch made, by the user's own function where there is one: on a thread of its own."""
+"""Makes the requests of launches on a thread of its own, as the user's function can take long."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fleet.launch_state import Line, Run, rank
+from airflow.executors.fargate.fleet.waits import Wait
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.launcher import Launcher, Owner
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.request.builder import Prepared
 
 log = logging.getLogger(__name__)
 
-#: Seconds after which a function that makes a request counts as one that does not return.
+#: Seconds after which a function that has not returned is reported.
 FUNCTION_PATIENCE = 60.0
-
-
-class Owner(Protocol):
-    """Who is told what becomes of a run."""
-
-    def prepared(self, run: Run) -> None:
-        """Go on with a run whose request is made."""
-
-    def given_up(self, run: Run) -> None:
-        """Go no further: Airflow has given up the launch meanwhile."""
-
-    def ended(self, run: Run, reason: str | None) -> None:
-        """End the launch, of which no request can be made."""
 
 
 class Preparer:
     """
-    Makes the requests of launches, those of the highest priority first, and no more of them than can go soon.
+    Makes requests in the order of launches, and no more of them than can be sent soon.
 
     :param build: makes the request of a launch.
-    :param calls: has it called.
-    :param owner: is told what becomes of each run.
-    :param clock: seconds, never going backwards.
+    :param calls: calls it on a thread.
+    :param launcher: takes the runs whose request is made, and those that were abandoned meanwhile.
+    :param owner: is told of launches of which no request can be made.
+    :param clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -65,28 +55,30 @@ class Preparer:
         *,
         build: Callable[[Launch], Prepared],
         calls: Calls,
+        launcher: Launcher,
         owner: Owner,
         clock: Callable[[], float],
     ) -> None:
         self._build = build
         self._calls = calls
+        self._launcher = launcher
         self._owner = owner
         self._clock = clock
         self._line = Line()
-        #: Since when the function has been at its present request; None while it is at none.
+        #: When the function was called for its present request; None while it is not called.
         self._since: float | None = None
-        self._said = False
+        self._reported = False
 
     def put(self, run: Run) -> None:
-        """Let a run without a request take its turn."""
+        """Enter a run that has no request yet."""
         self._line.put(run)
 
     def discard(self, run: Run) -> None:
-        """Let a run leave that is given up."""
+        """Remove a run that is abandoned."""
         self._line.discard(run)
 
     def clear(self) -> None:
-        """Forget all turns."""
+        """Remove all runs."""
         self._line = Line()
 
     def work(self, enough: bool, first: Run | None) -> float | None:
@@ -94,56 +86,52 @@ class Preparer:
         Have the next request made; return when to look again, or None if only a message can tell.
 
         :param enough: whether there are as many requests as can be sent soon.
-        :param first: the run whose request goes next: only one of a higher priority has its own made then.
+        :param first: the run that is sent next. A run that comes before it has its request made even then.
         """
         run = self._line.first()
         if run is not None and self._calls.admits(self._calls.build):
             if not enough or first is None or rank(run) < rank(first):
                 self._line.discard(run)
                 self._calls.make_request(run, partial(self._build, run.launch), self._built)
-                self._since, self._said = self._clock(), False
-        return self._look_at_the_function()
+                self._since, self._reported = self._clock(), False
+        return self._report_hanging_function()
 
-    def _look_at_the_function(self) -> float | None:
-        """Say once that the function does not return; return when to look at that, or None."""
-        if self._since is None or self._said:
+    def _report_hanging_function(self) -> float | None:
+        """Log once that the function has not returned; return when to check that, or None."""
+        if self._since is None or self._reported:
             return None
-        if self._clock() < self._since + FUNCTION_PATIENCE:
+        wait = self.look()
+        if wait is None:
             return self._since + FUNCTION_PATIENCE
-        self._said = True
-        stuck = ", ".join(map(str, self._calls.runs(self._calls.build)))
-        log.warning(
-            "%s It was called for %s; %d launches wait for it.", self._hangs(), stuck, len(self._line)
-        )
+        self._reported = True
+        called_for = ", ".join(map(str, self._calls.runs(self._calls.build)))
+        log.warning("%s It was called for %s; %d launches wait.", wait.text, called_for, len(self._line))
         return None
 
-    def waits(self, run: Run) -> str | None:
-        """Return why a run has waited for its request over a minute; None where only its turn has not come."""
-        since = self._since
-        return None if since is None or self._clock() < since + FUNCTION_PATIENCE else self._hangs()
-
-    def _hangs(self) -> str:
-        since = self._clock() if self._since is None else self._since
-        return (
-            "The function that [fargate] execution_config_function names makes the requests of launches, and has not "
-            f"returned for {self._clock() - since:.0f} s: no launch without a request goes on."
+    def look(self) -> Wait | None:
+        """Return what launches without a request wait for: the function, if it has not returned in time."""
+        if self._since is None or self._clock() < self._since + FUNCTION_PATIENCE:
+            return None
+        return Wait(
+            "request",
+            "The function that [fargate] execution_config_function names has not returned for "
+            f"{self._clock() - self._since:.0f} s. Launches whose request it has not made yet wait for it.",
         )
 
     def _built(self, runs: Sequence[Run], reply: Reply) -> None:
         self._since = None
         (run,) = runs
         if run.abandoned:
-            self._owner.given_up(run)
+            self._launcher.end_abandoned(run)
         elif reply.error is None:
             prepared: Prepared = reply.value
             run.container_name, run.cluster = prepared.container_name, prepared.cluster
             run.prepared = prepared
-            self._owner.prepared(run)
+            self._launcher.add(run)
         elif isinstance(reply.error, RequestError):
-            self._owner.ended(run, f"No container was launched: {reply.error}.")
+            self._owner.ended(run, f"No ECS task was launched: {reply.error}.")
         else:
-            # A bug of ours, or of the service model: the traceback is for the log, the type for the user.
+            # A bug of the executor or of the service model. The user gets the type only: the text can hold
+            # secrets.
             log.error("Making the request for %s failed", run, exc_info=reply.error)
-            self._owner.ended(
-                run, f"No container was launched: {type(reply.error).__name__} in the executor."
-            )
+            self._owner.ended(run, f"No ECS task was launched: {type(reply.error).__name__} in the executor.")

@@ -14,33 +14,35 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""How fast and how soon: a token bucket and a back-off; clock and randomness come in from outside."""
+"""How many calls may be made, and when to try again: a token bucket and a back-off. Neither knows AWS."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: How the rate falls when AWS throttles, and comes back: the cubic of RFC 9438 (section 4), which stays long near
-#: the rate that was too high and leaves it soon where it no longer is. Rates are calls a second.
-#: The share of the rate that is taken away: 1 - 0.7, since the RFC's multiplicative decrease factor is what is left (4.6).
+# When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): it stays
+# near the rate that was too high for long, and grows fast once it is beyond it. Rates are calls a second.
+#: Share of the rate that is taken away: 1 - 0.7, as the RFC's multiplicative decrease factor is what remains
+#: (4.6).
 DECREASE = 0.3
-#: The RFC's C (5): by how much the rate grows with the cube of the seconds, in calls a second.
+#: The RFC's constant C (section 5): growth of the rate, in calls a second, for each cubed second.
 GROWTH = 0.4
 #: Calls a second that are admitted however often AWS throttles.
 SLOWEST_RATE = 0.5
 
-#: What counts as a token: a caller that waits until ready_at() must find its own there, though a clock that has run for
-#: months and a high rate leave the quotient of both inexact. What is taken is 1, so that nothing is given away.
+#: Tokens that suffice for a call. A little less than 1, since the time that ready_at() returns is rounded:
+#: with a clock that has run for months and a high rate, a fraction of the token would be missing at that
+#: time. A call takes 1 nevertheless, so the rate holds.
 WHOLE = 1 - 1e-5
 
 
 class TokenBucket:
     """
-    Admits ``burst`` calls at once and ``rate`` a second after that; fewer for a while where AWS throttles.
+    Admits ``burst`` calls at once and then ``rate`` calls a second; fewer for a while once AWS has throttled.
 
-    :param rate: tokens that come back in a second.
-    :param burst: tokens that there are at most.
-    :param clock: seconds, never going backwards.
+    :param rate: tokens added in a second.
+    :param burst: the most tokens that the bucket holds.
+    :param clock: returns monotonic seconds.
     """
 
     def __init__(self, rate: float, burst: float, clock: Callable[[], float]) -> None:
@@ -48,36 +50,36 @@ class TokenBucket:
         self._burst = burst
         self._clock = clock
         self._tokens = burst
-        self._at = clock()
-        self._paused_until = self._at
-        #: When AWS throttled last, and the rate that was too high then; None where that is overcome.
+        self._refilled_at = clock()
+        #: When AWS throttled last; None once the full rate is back.
         self._slowed_at: float | None = None
+        #: The rate at that time.
         self._too_high = rate
 
     def take(self) -> bool:
-        """Take a token, if there is one now."""
+        """Take a token; return False if there is none."""
         self._refill()
-        if self.paused or self._tokens < WHOLE:
+        if self._tokens < WHOLE:
             return False
         self._tokens -= 1
         return True
 
     def ready_at(self) -> float:
-        """Return the time from which on there is a token: in the past, where there is one now."""
+        """Return when there is a token, by the clock: now, if there is one."""
         self._refill()
         if self._tokens >= WHOLE:
-            return self._paused_until
-        return max(self._at + (1 - self._tokens) / self.rate, self._paused_until)
+            return self._refilled_at
+        return self._refilled_at + (1 - self._tokens) / self.rate
 
     @property
     def is_slow(self) -> bool:
-        """Whether fewer calls are admitted than the rate says, since AWS has throttled some."""
+        """Whether the rate is lower than configured, since AWS has throttled calls."""
         self._refill()
         return self._slowed_at is not None
 
     @property
     def rate(self) -> float:
-        """Calls a second that are admitted at the moment."""
+        """Calls a second that are admitted now."""
         return self._rate_at(self._clock())
 
     def _rate_at(self, moment: float) -> float:
@@ -89,10 +91,12 @@ class TokenBucket:
 
     def slow_down(self, called_at: float) -> bool:
         """
-        Admit fewer calls, since AWS has throttled one.
+        Lower the rate, since AWS has throttled a call.
 
-        :param called_at: when it was made; calls that were under way together count once.
-        :return: whether this was the first of them.
+        Calls that were under way at the same time lower it once.
+
+        :param called_at: when the call was made, by the clock.
+        :return: whether the rate was lowered.
         """
         if self._slowed_at is not None and called_at <= self._slowed_at:
             return False
@@ -101,33 +105,24 @@ class TokenBucket:
         self._tokens = min(self._tokens, 0.0)
         return True
 
-    @property
-    def paused(self) -> bool:
-        """Whether nothing is admitted at the moment, whatever tokens there are."""
-        return self._clock() < self._paused_until
-
-    def pause(self, seconds: float) -> None:
-        """Admit nothing for so long, counted from now; an ongoing pause is never cut short."""
-        self._paused_until = max(self._paused_until, self._clock() + seconds)
-
     def _refill(self) -> None:
         now = self._clock()
-        # The rate of the beginning, while it grows: never more than the curve allows.
-        tokens = self._tokens + (now - self._at) * self._rate_at(self._at)
+        # While the rate grows, that at the start of the interval: never more tokens than the curve allows.
+        tokens = self._tokens + (now - self._refilled_at) * self._rate_at(self._refilled_at)
         rate = self._rate_at(now)
         if rate >= self._rate:
             self._slowed_at = None
         burst = self._burst if self._slowed_at is None else min(self._burst, max(1.0, rate))
         self._tokens = min(burst, tokens)
-        self._at = now
+        self._refilled_at = now
 
 
 class BackOff:
     """
-    Seconds to wait before the next try: doubled each time, up to a limit, and spread at random.
+    Exponential back-off with jitter: the wait doubles each time, up to a limit.
 
     :param first: seconds before the first repetition.
-    :param limit: seconds that are never exceeded.
+    :param limit: the longest wait, in seconds.
     :param random: returns a number from 0 to 1.
     """
 
@@ -137,7 +132,7 @@ class BackOff:
         self._random = random
 
     def __call__(self, repetition: int) -> float:
-        """Return the seconds to wait before a repetition, the first of which is 1; half of it is random."""
-        # The exponent is bounded so that a thousandth repetition does not overflow.
+        """Return the seconds to wait before a repetition, counted from 1; half of the wait is random."""
+        # The exponent is bounded, as the power of the thousandth repetition would overflow.
         full = min(self._limit, self._first * 2.0 ** min(repetition - 1, 30))
         return full * (0.5 + 0.5 * self._random())

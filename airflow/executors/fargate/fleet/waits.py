@@ -14,39 +14,42 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Tells of each launch that waits for long what it waits for, and at its end what it had come to."""
+"""Notes for users: what a launch waits for, and what state it was in when Airflow revoked it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
-#: Seconds that a launch may wait before its user is told for what.
+if TYPE_CHECKING:
+    from airflow.executors.fargate.fleet.lanes import Lane
+
+#: Seconds until the first look at what a launch waits for.
 NOTE_PATIENCE = 60.0
-#: Seconds until the next look at whether it waits for something else by then.
+#: Seconds until the next look, which makes a note if it waits for something else by then.
 AGAIN = 30.0
-#: Seconds that the start of an ECS task may take before it is what its launch waits for.
+#: Seconds that an ECS task may take to start before this makes a note.
 START_PATIENCE = 30.0
-#: How many launches are looked at in a turn, so that none takes long where thousands were handed over at once; and seconds
-#: until the next turn, where more are due.
+#: The most launches that are looked at in a turn, so that thousands that were handed over together do not
+#: take long; and seconds until the next turn if more are due.
 LOOKS = 100
 PAUSE = 0.1
 
-#: What no launch can go on without.
+#: Why a launch is not sent, or got no answer. What AWS said follows.
 REASONS = {
-    Verdict.NO_CAPACITY: "The launch waits for capacity, which AWS has not for those that ask for the same",
-    Verdict.AWAY: "The launch waits for AWS, which cannot do it for a while",
-    Verdict.THROTTLED: "The launch waits since AWS wants fewer calls",
-    Verdict.CREDENTIALS: "The launch waits for credentials, which all calls need",
-    Verdict.UNKNOWN: "The launch waits for an answer of AWS to RunTask",
+    Verdict.NO_CAPACITY: "The launch waits for capacity, as AWS has none for launches that ask for the same",
+    Verdict.AWAY: "The launch waits for a part of AWS that is unavailable for a while",
+    Verdict.THROTTLED: "The launch waits, as AWS throttles calls",
+    Verdict.CREDENTIALS: "The launch waits for credentials that AWS accepts",
+    Verdict.UNKNOWN: "The launch waits for an answer to RunTask",
 }
-#: What AWS does in the states of an ECS task before it runs.
+#: What AWS does in each state of an ECS task before RUNNING.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 STATES = {
-    "PROVISIONING": "AWS looks for capacity and makes its network interface",
+    "PROVISIONING": "AWS looks for capacity and creates its network interface",
     "PENDING": "AWS waits for the container agent or for resources",
     "ACTIVATING": "AWS pulls its images and creates its containers",
 }
@@ -55,7 +58,7 @@ STATES = {
 class Wait(NamedTuple):
     """What a launch waits for."""
 
-    #: The same for as long as nothing has changed of which the user is to be told.
+    #: Another kind makes another note.
     kind: str
     #: For the user.
     text: str
@@ -63,11 +66,11 @@ class Wait(NamedTuple):
 
 class Waits:
     """
-    Looks at each launch after a minute and, for as long as its ECS task has not started, again and again.
+    Looks at each launch after a minute, and then every 30 seconds until its ECS task has started.
 
-    :param tell: returns what a launch waits for; None where only its turn has not come.
+    :param tell: returns what a launch waits for; None if only its turn has not come.
     :param note: takes a note for the launch's user.
-    :param clock: seconds, never going backwards.
+    :param clock: returns monotonic seconds.
     """
 
     def __init__(
@@ -83,7 +86,7 @@ class Waits:
         self._due = Schedule()
 
     def add(self, run: Run) -> None:
-        """Look at a launch once it has waited for long."""
+        """Look at a launch once :data:`NOTE_PATIENCE` has passed."""
         self._due.put(self._clock() + NOTE_PATIENCE, run)
 
     def clear(self) -> None:
@@ -91,7 +94,7 @@ class Waits:
         self._due.clear()
 
     def work(self) -> float | None:
-        """Look at those launches whose turn it is; return when to look again, or None."""
+        """Look at the launches whose turn it is; return when the next turn is, or None."""
         now = self._clock()
         for _ in range(LOOKS):
             run = self._due.take(now)
@@ -106,41 +109,42 @@ class Waits:
     def _look(self, run: Run) -> None:
         wait = self._tell(run)
         if wait is not None and wait.kind != run.wait:
-            # First of all, or a fault in telling it would tell it for ever.
+            # Before the note: if making it fails, it is not tried again and again.
             run.wait = wait.kind
             self._note(run, wait.text)
 
 
 def held_up(problem: Outcome | None) -> Wait | None:
-    """Return what a launch waits for that cannot be sent, or to which no answer came; None where it can."""
+    """Return what a launch waits for that is not sent, or got no answer; None if there is no problem."""
     if problem is None:
         return None
-    return Wait(problem.verdict.value, f"{REASONS.get(problem.verdict, 'It waits')}: {problem.reason}")
+    return Wait(
+        problem.verdict.value, f"{REASONS.get(problem.verdict, 'The launch waits')}: {problem.reason}"
+    )
 
 
 def starting(run: Run) -> Wait:
-    """Return what a launch waits for whose ECS task AWS has accepted."""
+    """Return what a launch waits for once AWS has accepted its ECS task."""
     return Wait(run.last_status or "unknown", f"AWS has accepted the ECS task, and it is {_state(run)}.")
 
 
 def revoked(run: Run, reason: str, seconds: float, wait: Wait | None) -> str:
     """
-    Tell what a launch had come to that Airflow takes back before its ECS task has started.
+    Return a note on a launch that Airflow revokes before its ECS task has started.
 
+    :param reason: why, without a full stop.
     :param seconds: since it was handed over.
-    :param wait: what it has waited for.
+    :param wait: what it waited for.
     """
     if run.arn:
-        came_to = f"the ECS task was {_state(run)}"
+        state = f"the ECS task was {_state(run)}"
     else:
-        came_to = (
-            f"AWS had accepted no ECS task: {wait.text.rstrip('.') if wait else 'its turn had not come'}"
-        )
-    return with_last_error(run, f"Revoked after {seconds:.0f} s; {came_to}. {reason}.")
+        state = f"AWS had accepted no ECS task: {wait.text.rstrip('.') if wait else 'its turn had not come'}"
+    return with_last_error(run, f"Revoked after {seconds:.0f} s; {state}. {reason}.")
 
 
 def with_last_error(run: Run, reason: str) -> str:
-    """Let a reason for an end before the start tell what AWS said last, and the last state, where it does not yet."""
+    """Add the ECS task's last state and AWS's last error to a reason, unless it has them."""
     said = run.problem.reason if run.problem else ""
     state = run.last_status if run.arn and run.last_status != "STOPPED" else ""
     if state and state not in reason:
@@ -149,8 +153,39 @@ def with_last_error(run: Run, reason: str) -> str:
 
 
 def _state(run: Run) -> str:
-    """Return the state of an ECS task that AWS has accepted, with what it means."""
+    """Return the state of an accepted ECS task, with what AWS does in it."""
     if not run.last_status:
         return "not known to DescribeTasks yet"
     does = f": {STATES[run.last_status]}" if run.last_status in STATES else ""
     return f"{run.last_status}{does}"
+
+
+class SharedProblem:
+    """
+    The problem that keeps all launches waiting, if there is one.
+
+    :param lane: that of RunTask.
+    """
+
+    def __init__(self, lane: Lane) -> None:
+        self._lane = lane
+        #: The outcome of the last RunTask, if that got no clear answer.
+        self._unanswered: Outcome | None = None
+        #: The outcome of the last RunTask that was throttled.
+        self._throttled: Outcome | None = None
+
+    def note(self, outcome: Outcome) -> None:
+        """Note the outcome of a RunTask."""
+        self._unanswered = outcome if outcome.verdict is Verdict.UNKNOWN else None
+        if outcome.verdict is Verdict.THROTTLED:
+            self._throttled = outcome
+
+    def find(self) -> Outcome | None:
+        """Return why no launch is sent, or fewer than configured; None if there is no such problem."""
+        refusal = self._lane.credentials and self._lane.credentials.refusal
+        if refusal:
+            return Outcome(Verdict.CREDENTIALS, refusal)
+        if self._lane.is_slow:
+            by_stop_task = "AWS throttled StopTask, which it counts together with RunTask"
+            return self._throttled or Outcome(Verdict.THROTTLED, by_stop_task)
+        return self._unanswered

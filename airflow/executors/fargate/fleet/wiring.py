@@ -25,7 +25,7 @@ from random import random as random_number
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.fleet.adoption import Adoption
-from airflow.executors.fargate.fleet.calls import Calls, Pool
+from airflow.executors.fargate.fleet.calls import Calls
 from airflow.executors.fargate.fleet.launcher import Launcher
 from airflow.executors.fargate.fleet.orphans import OrphanReaper
 from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.fleet.fleet import Fleet
+    from airflow.executors.fargate.fleet.lanes import Pool
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.logs.cloudwatch import LogReader
     from airflow.executors.fargate.messages import Counters, Event

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Tests of the one door to AWS: what every call has in common, whoever asks."""
+"""Tests of the one door to AWS: what all calls have in common."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ import pytest
 
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.calls import (
-    CREDENTIALS_BACK_OFF,
     SEARCH_CONCURRENCY,
     SEARCH_SHARE,
     STOP_BURST,
@@ -34,6 +33,7 @@ from airflow.executors.fargate.fleet.calls import (
     Calls,
     connections,
 )
+from airflow.executors.fargate.fleet.lanes import CREDENTIALS_BACK_OFF
 from airflow.executors.fargate.fleet.launch_state import Run
 from airflow.executors.fargate.messages import Counters
 
@@ -44,7 +44,7 @@ ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/0123"
 
 
 class Door:
-    """The door, with calls that are made at once and brought home when a test says so."""
+    """The calls, with threads and an inbox that only a test moves."""
 
     def __init__(self, fakes, ecs, clock, **options):
         self.pools, self.sizes, self.inbox, self.replies = {}, {}, [], []
@@ -77,7 +77,7 @@ class Door:
         """Make a call."""
         then = self.then
         {
-            "RunTask": lambda: self.calls.run_task(self.run, self.request, "token", then),
+            "RunTask": lambda: self.calls.run_task(self.run, self.request, "token", then, lambda: True),
             "StopTask": lambda: self.calls.stop_task(self.run, then),
             "DescribeTasks": lambda: self.calls.describe_tasks("cluster", [ARN], then, [self.run]),
             "a search": lambda: self.calls.describe_tasks("cluster", [ARN], then, lane=self.calls.search),
@@ -97,7 +97,7 @@ class Door:
         return "lines"
 
     def bring_home(self):
-        """Let all calls come home."""
+        """Make all calls, and handle their results."""
         while any(pool.step() for pool in self.pools.values()):
             pass
         while self.inbox:
@@ -105,19 +105,19 @@ class Door:
             function(*arguments)
 
     def meet(self, what, error):
-        """Make a call that meets an error, and bring it home; return its reply."""
+        """Make a call that meets an error; return its reply."""
         self.ask(what)
         self.bring_home()
         return self.replies[-1][1]
 
     def drain(self, what):
-        """Make calls as long as they are admitted; return how many there were."""
+        """Make calls as long as they are admitted; return their number."""
         for count in range(1000):
             if not self.calls.admits(self.lane(what)):
                 return count
             self.ask(what)
             self.bring_home()
-        raise AssertionError("there is no end to it")
+        raise AssertionError("calls are admitted without end")
 
 
 OPERATIONS = {
@@ -132,7 +132,7 @@ OF_ECS = [*OPERATIONS]
 
 @pytest.fixture
 def make_door(fakes, ecs, clock):
-    """Return a function that makes a door with these options."""
+    """Return a function that makes a door with the given options."""
     ecs.put(fakes.make_request(fakes.make_launch()), taskArn=ARN)
     ecs.tasks[ARN] = ecs.tasks.pop(ecs.arns[0])
     return lambda **options: Door(fakes, ecs, clock, **options)
@@ -146,8 +146,8 @@ def door(make_door):
 
 class TestThereAndBack:
     @pytest.mark.parametrize("what", OF_ECS)
-    def test_an_answer_comes_home_with_the_launches_it_was_for(self, door, what):
-        """It is brought to the fleet's thread; a search is for no launch of its own."""
+    def test_an_answer_comes_with_the_launches_that_it_was_asked_for(self, door, what):
+        """It is handled on the fleet's thread; a search is not for one launch."""
         door.ask(what)
         assert door.replies == []
         door.bring_home()
@@ -165,20 +165,20 @@ class TestThereAndBack:
             (("ServerException",), Verdict.UNKNOWN),
         ],
     )
-    def test_an_error_comes_home_classified(self, door, fakes, ecs, what, error, verdict):
-        """Whoever asks, the same error means the same."""
+    def test_an_error_is_classified(self, door, fakes, ecs, what, error, verdict):
+        """The same error means the same in each call."""
         ecs.next(OPERATIONS[what], fakes.aws_error(*error))
         assert door.meet(what, error).verdict is verdict
 
     @pytest.mark.parametrize("answer", ["garbage", [], 3])
     @pytest.mark.parametrize("what", [what for what in OF_ECS if what != "StopTask"])
-    def test_what_is_no_answer_is_an_error(self, door, ecs, what, answer):
-        """No part has to look whether an answer is one."""
+    def test_a_malformed_answer_is_an_error(self, door, ecs, what, answer):
+        """No module has to check whether an answer is one."""
         ecs.next(OPERATIONS[what], answer)
         assert door.meet(what, None).verdict is Verdict.UNKNOWN
 
-    def test_a_result_that_was_not_noted_is_dropped(self, door):
-        """Where the thread dies between a call and its note, the launches have their turns anew, and none is lost."""
+    def test_the_result_of_a_call_that_was_not_noted_is_dropped(self, door):
+        """If the thread dies before it has noted the call, its launches get another turn."""
         with mock.patch.object(door.calls, "_under_way", spec=dict) as notes:
             notes.__setitem__.side_effect = MemoryError
             with pytest.raises(MemoryError):
@@ -198,8 +198,8 @@ class TestPace:
             ("ListTasks", SEARCH_CONCURRENCY),
         ],
     )
-    def test_so_many_calls_of_a_kind_are_under_way(self, door, what, most):
-        """No kind takes the threads of another: a look that hangs holds up neither ends nor stops."""
+    def test_calls_of_a_kind_under_way_are_limited(self, door, what, most):
+        """No kind takes the threads of another: searches that hang do not delay StopTask."""
         for _ in range(most):
             assert door.calls.admits(door.lane(what))
             door.ask(what)
@@ -221,7 +221,7 @@ class TestPace:
         ],
     )
     def test_calls_keep_to_their_rate(self, door, clock, what, burst, rate):
-        """Adoption and the sweep take of describe_rate like all others."""
+        """Adoption and the search for orphans keep to describe_rate as well."""
         assert door.drain(what) == burst
         clock.at += 100
         door.drain(what)
@@ -230,8 +230,8 @@ class TestPace:
         at = door.calls.turn(door.lane(what), clock.at)
         assert clock.at < at <= clock.at + 1 / rate + 0.001
 
-    def test_searches_leave_half_of_the_looks_to_what_is_followed(self, door, clock):
-        """However much is searched, half of describe_rate is there for the ends of ECS tasks that wait to be looked at."""
+    def test_searches_leave_half_of_the_rate_to_followed_ecs_tasks(self, door, clock):
+        """However much is searched, half of describe_rate is left for followed ECS tasks."""
         door.calls.watch.is_waiting = True
         door.drain("ListTasks")
         door.drain("DescribeTasks")
@@ -243,8 +243,8 @@ class TestPace:
         assert watched >= 9.8 * (1 - SEARCH_SHARE) * 100 - 1
         assert searched == pytest.approx(9.8 * SEARCH_SHARE * 100, rel=0.05)
 
-    def test_searches_have_what_is_not_needed_for_looks(self, door, clock):
-        """While no ECS task waits to be looked at, searches go at the whole rate."""
+    def test_searches_use_what_followed_ecs_tasks_do_not_need(self, door, clock):
+        """While no followed ECS task waits for DescribeTasks, searches have the whole rate."""
         door.drain("ListTasks")
         searched = 0
         for _ in range(1000):
@@ -253,10 +253,10 @@ class TestPace:
         assert searched == pytest.approx(9.8 * 100, rel=0.05)
 
     def test_there_is_a_connection_for_each_thread_that_calls(self, fakes, make_door):
-        """botocore throws away a connection more than its pool has, and says so in the log."""
+        """botocore throws away connections beyond the size of its pool, and logs that."""
         door = make_door(launch_concurrency=7)
         sizes = dict(door.sizes)
-        assert sizes.pop("build") == 1  # Which calls nobody.
+        assert sizes.pop("build") == 1  # It does not call AWS.
         assert connections(fakes.make_config(launch_concurrency=7)) == sum(sizes.values())
 
 
@@ -280,8 +280,8 @@ class TestThrottles:
         clock.at += 60
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 
-    def test_calls_that_are_throttled_together_are_said_once(self, door, fakes, ecs, caplog):
-        """Sixteen refusals of calls that were under way together are one line, and so is each that follows."""
+    def test_throttling_is_logged_once(self, door, fakes, ecs, caplog):
+        """Sixteen throttled calls that were under way together make one line, and the next one makes none."""
         ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(17)])
         for _ in range(16):
             door.ask("RunTask")
@@ -295,7 +295,7 @@ class TestThrottles:
 class TestCredentials:
     @pytest.mark.parametrize("what", OF_ECS)
     def test_all_calls_that_use_them_wait_and_they_are_renewed(self, door, fakes, ecs, clock, what):
-        """Whoever meets the refusal: adoption and searches renew them as launches do."""
+        """Whichever call is refused: adoption and searches renew credentials as launches do."""
         ecs.next(OPERATIONS[what], fakes.aws_error(*EXPIRED))
         door.meet(what, EXPIRED)
         assert ecs.renewed == 1
@@ -306,7 +306,7 @@ class TestCredentials:
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 
     def test_waits_grow_until_they_are_accepted(self, door, fakes, ecs, clock):
-        """Up to the limit; calls under way together count once."""
+        """Up to the limit; calls that were under way together count once."""
         waits = []
         for _ in range(5):
             ecs.next("describe_tasks", fakes.aws_error(*EXPIRED), fakes.aws_error(*EXPIRED))
@@ -322,8 +322,8 @@ class TestCredentials:
         door.meet("RunTask", EXPIRED)
         assert door.calls.launch.ready_at() - clock.at == 2
 
-    def test_those_of_logs_are_their_own(self, door, fakes, ecs):
-        """What CloudWatch refuses keeps no launch from ECS."""
+    def test_logs_have_credentials_of_their_own(self, door, fakes, ecs):
+        """When CloudWatch Logs refuses them, calls to ECS go on."""
         door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
         assert door.meet("a log", EXPIRED).verdict is Verdict.CREDENTIALS
         assert (door.renewed_logs, ecs.renewed) == (1, 0)
@@ -336,12 +336,12 @@ class TestCounts:
         ("what", "count"), [("DescribeTasks", 1), ("a search", 1), ("ListTasks", 0), ("RunTask", 0)]
     )
     def test_each_describe_tasks_is_counted(self, door, what, count):
-        """Also where adoption or the sweep asks."""
+        """Including those of adoption and of the search for orphans."""
         door.meet(what, None)
         assert door.counters.describe_calls == count
 
-    def test_what_is_left_out_of_an_answer_is_counted(self, door, ecs, caplog):
-        """A malformed item harms no other, and the log says once that there are such."""
+    def test_malformed_items_are_counted(self, door, ecs, caplog):
+        """A malformed item does not affect the others, and the first one is logged."""
         ecs.next("describe_tasks", {"tasks": [None, {"taskArn": 3}, {"taskArn": ARN}], "failures": ["x", {}]})
         assert len(door.meet("DescribeTasks", None).value.tasks) == 1
         door.meet("DescribeTasks", None)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Kinds of capacity, and the launches that wait for them."""
+"""Tests of the kinds of capacity, and of the launches that wait for them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def subnets(*names):
     return {"networkConfiguration": {"awsvpcConfiguration": {"subnets": list(names)}}}
 
 
-# What is a kind.
+# Kinds and sizes.
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def subnets(*names):
     ],
 )
 def test_requests_of_a_kind_ask_for_the_same_capacity(first, second, same):
-    """Two requests are of one kind where AWS has capacity for both or for none, but for their size."""
+    """Apart from their size, AWS has capacity for both requests of a kind, or for none."""
     assert (kind_of(first) == kind_of(second)) is same
     assert len({kind_of(first), kind_of(second)}) == 2 - same
 
@@ -93,7 +93,7 @@ def test_requests_of_a_kind_ask_for_the_same_capacity(first, second, same):
     ],
 )
 def test_whatever_a_request_holds_has_a_kind(request_):
-    """A user's function can return anything: it is of some kind, and of some size."""
+    """A user's function can return anything: it has some kind and some size."""
     assert hash(kind_of(request_)) == hash(kind_of(request_))
     assert size_of(request_) >= (0, 0)
 
@@ -109,8 +109,8 @@ def test_whatever_a_request_holds_has_a_kind(request_):
         ({"cpu": "much"}, (0, 0)),
     ],
 )
-def test_a_size_is_what_the_request_says_itself(overrides, size):
-    """CPU units and MiB, whichever way they are written; nothing where that is left to the task definition."""
+def test_a_size_is_what_the_request_overrides(overrides, size):
+    """CPU units and MiB, however they are written; 0 for what is left to the task definition."""
     assert size_of({"overrides": overrides}) == size
 
 
@@ -119,7 +119,7 @@ def test_a_size_is_what_the_request_says_itself(overrides, size):
 
 @pytest.fixture
 def make_run(fakes):
-    """Return a function that makes a run whose request is made, in the order of their making."""
+    """Return a function that makes a run with a request, in the order of the hand-overs."""
     made = []
 
     def make(cpu=None, provider=SPOT, priority=0, fallback=None):
@@ -139,7 +139,7 @@ def queue(clock):
 
 
 def drain(take):
-    """Take all that there is."""
+    """Take until there is none left."""
     taken = []
     while (run := take()) is not None:
         taken.append(run)
@@ -147,7 +147,7 @@ def drain(take):
 
 
 def test_a_line_is_in_the_order_of_priority_then_of_arrival(make_run):
-    """Who leaves is left out, and whoever stands there twice goes once."""
+    """Runs that were removed are left out, and those that were entered twice come once."""
     runs = [make_run(priority=priority) for priority in (1, 5, 5, 1, 9)]
     line = Line()
     for run in (*runs, *runs):
@@ -160,8 +160,8 @@ def test_a_line_is_in_the_order_of_priority_then_of_arrival(make_run):
     assert (len(line), line.first()) == (0, None)
 
 
-def test_who_leaves_a_line_leaves_no_trace(make_run):
-    """Neither the launch nor an entry for it stays in memory until its turn comes."""
+def test_a_run_that_leaves_a_line_frees_its_memory(make_run):
+    """Neither the run nor its entry is kept until its turn comes."""
     line, runs = Line(), [make_run() for _ in range(1000)]
     for run in runs:
         line.put(run)
@@ -178,15 +178,15 @@ def test_who_leaves_a_line_leaves_no_trace(make_run):
 
 
 def refuse(queue, run, late=False):
-    """Let AWS have no capacity for a run, which stands in line then."""
+    """Let AWS have no capacity for a run, and enter it again."""
     run.arn = "arn" if late else None
     queue.refused(run, "none")
     run.arn = None
     queue.put(run)
 
 
-def test_who_waits_takes_no_turn(queue, make_run):
-    """Once AWS has no capacity for one, all of its kind wait, those that stand in line already too; others go."""
+def test_runs_that_wait_take_no_turn(queue, make_run):
+    """Once AWS has no capacity for a run, all runs of its kind wait, also those entered before."""
     waiting, others = [make_run() for _ in range(5)], [make_run(provider=ON_DEMAND) for _ in range(3)]
     for run in (*waiting[:3], *others[:2]):
         queue.put(run)
@@ -195,13 +195,13 @@ def test_who_waits_takes_no_turn(queue, make_run):
     for run in (*waiting[3:], *others[2:]):
         queue.put(run)
     assert drain(queue.take) == others
-    assert [queue.waits(run) for run in waiting] == ["none"] * 5
-    assert queue.waits(others[0]) is None
-    assert not queue.has(1)
+    assert [queue.reason_to_wait(run) for run in waiting] == ["none"] * 5
+    assert queue.reason_to_wait(others[0]) is None
+    assert not queue.has_at_least(1)
 
 
-def test_a_launch_with_a_fallback_or_in_doubt_waits_for_nothing(queue, make_run):
-    """The first goes elsewhere as soon as it is refused; what was sent already is to be settled."""
+def test_a_run_that_has_a_fallback_or_may_have_started_does_not_wait(queue, make_run):
+    """The first goes elsewhere once it is refused; the second needs a clear answer."""
     waiting, settled, elsewhere = make_run(), make_run(), make_run(fallback={"launchType": "FARGATE"})
     settled.may_have_started = True
     queue.put(waiting)
@@ -211,8 +211,8 @@ def test_a_launch_with_a_fallback_or_in_doubt_waits_for_nothing(queue, make_run)
     assert drain(queue.take) == [settled, elsewhere]
 
 
-def test_a_probe_of_a_kind_goes_alone_and_ever_later(queue, clock, make_run):
-    """One after 2 s, then after 4, 8, 16 and 30 s each."""
+def test_probes_of_a_kind_go_one_at_a_time_and_back_off(queue, clock, make_run):
+    """After 2 s, then after 4, 8, 16 and 30 s each."""
     for run in [make_run() for _ in range(3)]:
         queue.put(run)
     refuse(queue, queue.take())
@@ -227,8 +227,8 @@ def test_a_probe_of_a_kind_goes_alone_and_ever_later(queue, clock, make_run):
     assert gone == [2, 6, 14, 30, 60, 90, 120]
 
 
-def test_the_smallest_is_tried_in_turn_with_the_first(queue, clock, make_run):
-    """The first in order, then the smallest, and so on: what is too large holds up none."""
+def test_the_first_and_the_smallest_alternate(queue, clock, make_run):
+    """Runs that are too large do not keep smaller ones from being tried."""
     large, medium, small = make_run("4096", priority=9), make_run("1024"), make_run("256")
     for run in (medium, large, small):
         queue.put(run)
@@ -246,7 +246,7 @@ def test_the_smallest_is_tried_in_turn_with_the_first(queue, clock, make_run):
 
 @pytest.mark.parametrize("late", [False, True])
 def test_a_probe_lets_those_go_that_ask_for_no_more(queue, clock, make_run, late):
-    """There is capacity for a small one: those of its size go, larger ones wait on, until one of them finds some."""
+    """With capacity for a small run, runs of its size go; larger ones wait for a probe of theirs."""
     large, small = [make_run("4096") for _ in range(3)], [make_run("256") for _ in range(3)]
     for run in (*large, *small):
         queue.put(run)
@@ -258,10 +258,10 @@ def test_a_probe_lets_those_go_that_ask_for_no_more(queue, clock, make_run, late
         queue.sent(probe)
         assert probe is expected[0]
     queue.accepted(probe)
-    assert queue.has(1) is not late
+    assert queue.has_at_least(1) is not late
     queue.provisioned(probe)
     assert drain(queue.take) == small[1:]
-    assert queue.waits(large[1])
+    assert queue.reason_to_wait(large[1])
     clock.at = queue.probe_at()
     probe = queue.take_probe()
     queue.sent(probe)
@@ -270,8 +270,8 @@ def test_a_probe_lets_those_go_that_ask_for_no_more(queue, clock, make_run, late
     assert queue.probe_at() is None
 
 
-def test_what_is_too_large_is_no_lack_for_what_is_smaller(queue, make_run):
-    """AWS has no capacity for a large one while small ones are launched: these go on."""
+def test_no_capacity_for_a_large_run_delays_no_smaller_one(queue, make_run):
+    """A shortage holds for its size and larger ones only."""
     large, small = [make_run("4096") for _ in range(2)], make_run("256")
     for run in large:
         queue.put(run)
@@ -281,7 +281,7 @@ def test_what_is_too_large_is_no_lack_for_what_is_smaller(queue, make_run):
 
 
 def test_only_a_probe_shows_that_there_is_capacity(queue, make_run):
-    """An ECS task that was sent before AWS had none for another says nothing of those that come later."""
+    """An ECS task that was sent before the shortage was reported does not end it."""
     early, refused, waiting = make_run(), make_run(), make_run()
     for run in (early, refused, waiting):
         queue.put(run)
@@ -293,7 +293,7 @@ def test_only_a_probe_shows_that_there_is_capacity(queue, make_run):
 
 
 def test_all_kinds_together_have_a_quarter_of_the_rate(queue, clock, make_run):
-    """Forty kinds of which each is due take turns at a quarter of launch_rate."""
+    """Forty kinds that are all due take turns at a quarter of launch_rate."""
     for number in range(40):
         run = make_run(provider={"capacityProvider": f"provider{number}"})
         queue.put(run)
@@ -306,8 +306,8 @@ def test_all_kinds_together_have_a_quarter_of_the_rate(queue, clock, make_run):
     assert at == pytest.approx([2 + number / (20 * PROBE_SHARE) for number in range(40)])
 
 
-def test_who_is_given_up_leaves_and_is_no_probe(queue, clock, make_run):
-    """A kind for which nobody waits any more is forgotten."""
+def test_a_run_that_is_abandoned_is_no_probe(queue, clock, make_run):
+    """A shortage for which no run waits any more is forgotten."""
     runs = [make_run() for _ in range(3)]
     for run in runs:
         queue.put(run)
@@ -317,11 +317,11 @@ def test_who_is_given_up_leaves_and_is_no_probe(queue, clock, make_run):
     clock.at = queue.probe_at()
     assert queue.take_probe() is None
     assert queue.probe_at() is None
-    assert (queue._open, queue._lacks, queue._schedule) == ({}, {}, [])
+    assert (queue._open, queue._shortages, queue._schedule) == ({}, {}, [])
 
 
 def test_the_last_one_under_way_keeps_the_back_off(queue, clock, make_run):
-    """A single launch that AWS refuses late waits ever longer, too, though nobody waits while it is under way."""
+    """A single run that AWS refuses late backs off as well, though no run waits while it is under way."""
     run, at = make_run(), []
     queue.put(run)
     refuse(queue, queue.take(), late=True)
@@ -335,8 +335,8 @@ def test_the_last_one_under_way_keeps_the_back_off(queue, clock, make_run):
     assert [b - a for a, b in zip(at, at[1:])] == [10, 10, 16, 30, 30]
 
 
-def test_turns_that_are_forgotten_leave_what_is_known(queue, clock, make_run):
-    """After a death of the thread all stand in line anew: those without capacity wait on."""
+def test_clear_keeps_what_is_known_of_capacity(queue, clock, make_run):
+    """After the thread's death all runs are entered again: those without capacity wait."""
     run = make_run()
     queue.put(run)
     refuse(queue, queue.take())
@@ -347,22 +347,22 @@ def test_turns_that_are_forgotten_leave_what_is_known(queue, clock, make_run):
     assert queue.take_probe() is run
 
 
-def test_those_that_wait_cost_no_time(queue, clock, make_run):
-    """With 50,000 that wait a turn takes no longer than with 500, and costs no look at each."""
+def test_runs_that_wait_cost_no_time(queue, clock, make_run):
+    """With 50,000 runs that wait, a turn takes less than a millisecond."""
     for run in [make_run() for _ in range(50_000)]:
         queue.put(run)
     refuse(queue, queue.take())
     began = time.perf_counter()
     for _ in range(1000):
-        queue.take(), queue.take_probe(), queue.has(16), queue.probe_at()
+        queue.take(), queue.take_probe(), queue.has_at_least(16), queue.probe_at()
     assert time.perf_counter() - began < 1.0
 
 
 # The fleet.
 
 
-def test_who_waits_for_spot_holds_up_nobody(fakes, make_fleet, ecs, clock):
-    """500 launches wait for Spot; 5 on demand that come later are accepted at once, and 500 go when there is capacity."""
+def test_launches_that_wait_for_spot_delay_no_others(fakes, make_fleet, ecs, clock):
+    """500 launches wait for Spot; 5 on demand are accepted at once, the 500 once there is capacity."""
     fleet = make_fleet()
     answers = ecs._run_task
     full = [True]
@@ -390,8 +390,8 @@ def test_who_waits_for_spot_holds_up_nobody(fakes, make_fleet, ecs, clock):
     assert not [event for event in fleet.told if isinstance(event, Ended)]
 
 
-def test_a_launch_that_is_revoked_while_it_waits_leaves_no_trace(fakes, make_fleet, ecs):
-    """Airflow takes all back that wait for capacity: nothing is left of them, and nothing is asked any more."""
+def test_a_launch_that_is_revoked_while_it_waits_is_forgotten(fakes, make_fleet, ecs):
+    """Once Airflow has revoked all, nothing is kept of them, and no more calls are made."""
     fleet = make_fleet()
     ecs.next("run_task", *[NO_CAPACITY] * 1000)
     launches = [fakes.make_launch(n) for n in range(50)]
@@ -404,11 +404,11 @@ def test_a_launch_that_is_revoked_while_it_waits_leaves_no_trace(fakes, make_fle
     fleet.advance(120)
     assert len(ecs.tokens) == asked
     queue = fleet.fleet._launcher._queue
-    assert (queue._open, queue._lacks, list(fleet.fleet.runs())) == ({}, {}, [])
+    assert (queue._open, queue._shortages, list(fleet.fleet.runs())) == ({}, {}, [])
 
 
 def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_fleet, ecs, clock):
-    """Those that cannot begin any more leave the line, and one that can is the probe."""
+    """Launches whose token has expired leave the line; one that can be sent is the probe."""
     fleet = make_fleet()
     ecs.next("run_task", *[NO_CAPACITY] * 20)
     expiring = [fakes.make_launch(n, expires=clock.at + 80) for n in range(10)]
@@ -421,17 +421,17 @@ def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_
     assert len(ecs.arns) == 1
 
 
-def test_a_token_that_expires_behind_others_is_told_of(fakes, make_fleet, ecs, clock):
-    """However long the line before them, they say that no attempt is begun any more, and fail in the end."""
+def test_a_token_that_expires_in_a_long_line_is_noted(fakes, make_fleet, ecs, clock):
+    """Whatever their place in the line, launches whose token expires have a note, and fail in the end."""
     fleet = make_fleet()
     ecs.next("run_task", *[NO_CAPACITY] * 1000)
     expiring = [fakes.make_launch(n, expires=clock.at + 80) for n in range(300)]
     lasting = fakes.make_launch(300, priority=9)
     fleet.add(*expiring, lasting)
     fleet.advance(60)
-    told = [[event.text for event in fleet.told_of(launch, Noted)][-1:] for launch in expiring]
-    assert all("expires too soon" in text for (text,) in told)
-    assert len(told) == 300
+    notes = [[event.text for event in fleet.told_of(launch, Noted)][-1:] for launch in expiring]
+    assert all("expires in under 60 s" in text for (text,) in notes)
+    assert len(notes) == 300
     fleet.advance(80 + REVOCATION)
     assert len([event for event in fleet.told if isinstance(event, Ended)]) == 300
     assert [run.launch for run in fleet.fleet.runs()] == [lasting]

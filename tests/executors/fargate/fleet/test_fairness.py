@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Each ECS task is looked at in its turn, and who has no capacity takes no turn of others: with thousands of both."""
+"""Tests of fairness: DescribeTasks for thousands of ECS tasks, and thousands of launches without capacity."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request.builder import Prepared
 
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
-#: Seconds that an answer takes.
+#: Seconds until a call is answered.
 LATENCY = 0.15
 
 
 @pytest.fixture
 def ecs(fakes, clock):
-    """Return an ECS in which things happen by themselves."""
+    """Return an ECS in which ECS tasks start and end by themselves."""
     return fakes.BusyEcs(clock)
 
 
 @pytest.fixture
 def busy_fleet(fakes, make_fleet):
-    """Return a function that makes a fleet whose calls take time; requests are made in none."""
+    """Return a function that makes a fleet whose calls take time; making a request takes none."""
 
     def build(launch):
         asked = dict(launch.executor_config or {})
@@ -58,12 +58,12 @@ def busy_fleet(fakes, make_fleet):
     return make
 
 
-# Every ECS task is looked at.
+# DescribeTasks.
 
 
 @pytest.fixture
 def adopt(fakes, ecs, clock):
-    """Return a function that has a fleet adopt so many running ECS tasks of a cluster; their ARNs are stored."""
+    """Return a function that has a fleet adopt running ECS tasks of a cluster, whose ARNs are stored."""
 
     def adopt(fleet, count, cluster="cluster", first=0):
         candidates = []
@@ -81,27 +81,27 @@ def adopt(fakes, ecs, clock):
 
 
 def delays(fleet):
-    """Return how many seconds after its end each end was told."""
+    """Return the seconds from each end to its event."""
     return [event.seen_after for event in fleet.told if isinstance(event, Ended)]
 
 
 @pytest.mark.parametrize("spelling", ["cluster", "arn:aws:ecs:us-east-1:123456789012:cluster/cluster"])
 def test_what_is_new_is_looked_at_beside_what_was_adopted(busy_fleet, fakes, ecs, adopt, spelling):
-    """After a restart: 2,537 adopted ECS tasks and 20 new ones that end after 2 s; each end is told within 10 s."""
+    """After a restart: 20 new ECS tasks beside 2,537 adopted ones; each end is seen within 10 s."""
     fleet = busy_fleet(cluster=spelling)
     adopt(fleet, 2537)
     fleet.advance(10)
     ecs.ends_after = 2.0
     fleet.add(*[fakes.make_launch(number, id=f"new-{number}") for number in range(5000, 5020)])
     fleet.advance(15)
-    told = delays(fleet)
-    assert len(told) == 20
-    assert max(told) < 10
+    seen = delays(fleet)
+    assert len(seen) == 20
+    assert max(seen) < 10
 
 
 @pytest.mark.parametrize("sizes", [(4900, 60, 25, 10, 5), (5, 10, 25, 60, 4900), (1000,) * 5])
 def test_clusters_of_any_size_are_looked_at_alike(busy_fleet, ecs, adopt, sizes):
-    """5,000 ECS tasks in five clusters, of which each fiftieth ends; each end is told within 10 s."""
+    """Of 5,000 ECS tasks in five clusters each fiftieth ends; each end is seen within 10 s."""
     fleet, first = busy_fleet(), 0
     for number, size in enumerate(sizes):
         adopt(fleet, size, f"cluster{number}", first)
@@ -111,14 +111,14 @@ def test_clusters_of_any_size_are_looked_at_alike(busy_fleet, ecs, adopt, sizes)
     for place, arn in enumerate(ending):
         ecs.end_after(0.1 * place, arn)
     fleet.advance(22)
-    told, expected = delays(fleet), len(ending)
-    assert len(told) == expected
-    assert max(told) < 10
+    seen, expected = delays(fleet), len(ending)
+    assert len(seen) == expected
+    assert max(seen) < 10
 
 
 def test_the_crowd_is_looked_at_within_one_and_a_half_sweeps(busy_fleet, ecs, adopt):
     """
-    Each end of 10,000, in clusters of unequal size, is told within one and a half of a sweep's time.
+    Of 10,000 ECS tasks in clusters of unequal size, each end is seen within one and a half sweeps.
 
     50,000 take five times as long.
     """
@@ -132,17 +132,17 @@ def test_the_crowd_is_looked_at_within_one_and_a_half_sweeps(busy_fleet, ecs, ad
     for arn in ending:
         ecs.end_after(1.0, arn)
     fleet.advance(1.5 * sweep + 1)
-    told, expected = delays(fleet), len(ending)
-    assert len(told) == expected
-    assert max(told) < 1.5 * sweep
+    seen, expected = delays(fleet), len(ending)
+    assert len(seen) == expected
+    assert max(seen) < 1.5 * sweep
 
 
-# Who has no capacity takes no turn of others.
+# Launches without capacity.
 
 
 @pytest.fixture
 def of_kind(fakes):
-    """Return a function that makes so many launches of one kind of capacity."""
+    """Return a function that makes launches of one kind of capacity."""
 
     def make(provider, count, first=0, subnet=None, cpu=None, **changes):
         asked = {"capacityProviderStrategy": [{"capacityProvider": provider, "weight": 1}]}
@@ -159,7 +159,7 @@ def of_kind(fakes):
 
 
 def provider_of(request):
-    """Return the capacity provider that a RunTask asks for."""
+    """Return the capacity provider that a RunTask request asks for."""
     return request["capacityProviderStrategy"][0]["capacityProvider"]
 
 
@@ -175,22 +175,22 @@ def accepted(fleet):
 
 
 def without_spot(ecs, how):
-    """Let there be no Spot, as AWS tells it at once or late."""
+    """Let there be no Spot capacity, reported at once or late."""
     lacks = lambda request: provider_of(request) == SPOT
     ecs.starts_after = 3.0
     setattr(ecs, how, lacks)
 
 
 def with_spot(ecs):
-    """Let there be capacity for all."""
+    """Let there be capacity for all requests."""
     ecs.lacks = ecs.lacks_late = lambda request: False
 
 
-TOLD = pytest.mark.parametrize("how", ["lacks", "lacks_late"])
+REPORTED = pytest.mark.parametrize("how", ["lacks", "lacks_late"])
 
 
-@TOLD
-def test_who_waits_for_spot_holds_up_nobody(busy_fleet, ecs, of_kind, how):
+@REPORTED
+def test_launches_that_wait_for_spot_delay_no_others(busy_fleet, ecs, of_kind, how):
     """500 launches wait for Spot; 5 on demand that come later are accepted within 2 s."""
     fleet, waiting = busy_fleet(), 500
     without_spot(ecs, how)
@@ -203,10 +203,10 @@ def test_who_waits_for_spot_holds_up_nobody(busy_fleet, ecs, of_kind, how):
     assert not left
 
 
-@TOLD
+@REPORTED
 @pytest.mark.parametrize("waiting", [500, 3000])
 def test_waiting_costs_at_most_a_call_a_second(busy_fleet, ecs, clock, of_kind, how, waiting):
-    """However many wait for one kind, it is asked for at most once a second."""
+    """However many launches wait for a kind, it is tried at most once a second."""
     fleet = busy_fleet()
     without_spot(ecs, how)
     fleet.add(*of_kind(SPOT, waiting))
@@ -219,7 +219,7 @@ def test_waiting_costs_at_most_a_call_a_second(busy_fleet, ecs, clock, of_kind, 
 
 @pytest.mark.parametrize("rate", [20.0, 8.0])
 def test_all_kinds_together_cost_a_quarter_of_the_rate(busy_fleet, ecs, clock, of_kind, rate):
-    """40 kinds, told apart by their subnets, are asked for at most at a quarter of launch_rate; and each of them is."""
+    """Each of 40 kinds is tried, and together at a quarter of launch_rate at most."""
     fleet = busy_fleet(launch_rate=rate)
     without_spot(ecs, "lacks")
     for kind in range(40):
@@ -234,7 +234,7 @@ def test_all_kinds_together_cost_a_quarter_of_the_rate(busy_fleet, ecs, clock, o
 
 
 def test_probes_that_are_confirmed_together_keep_to_the_rate(busy_fleet, ecs, clock, of_kind):
-    """Where the database answers late, the probes of many kinds wait for it meanwhile."""
+    """If the database answers late, the probes of many kinds wait for it."""
     fleet = busy_fleet(launch_rate=2.0, launch_burst=1, scheduler="1@1.0", lease=15.0)
     without_spot(ecs, "lacks")
     for kind in range(40):
@@ -248,9 +248,9 @@ def test_probes_that_are_confirmed_together_keep_to_the_rate(busy_fleet, ecs, cl
     assert 10 < len(asked_since(ecs, began)) <= 21
 
 
-@TOLD
-def test_who_waited_goes_at_the_full_rate_again(busy_fleet, ecs, clock, of_kind, how):
-    """Once there is capacity: a probe, what it takes to start, and then all that wait at launch_rate."""
+@REPORTED
+def test_launches_that_waited_go_at_the_full_rate_again(busy_fleet, ecs, clock, of_kind, how):
+    """Once there is capacity, a probe starts, and then all launches that wait go at launch_rate."""
     fleet, waiting = busy_fleet(), 500
     without_spot(ecs, how)
     launches = of_kind(SPOT, waiting)
@@ -267,8 +267,8 @@ def test_who_waited_goes_at_the_full_rate_again(busy_fleet, ecs, clock, of_kind,
     assert took < at_the_rate + 1
 
 
-def test_an_accepted_probe_lets_nobody_go_before_it_has_left_provisioning(busy_fleet, ecs, clock, of_kind):
-    """Where the lack is told late, the acceptance of one ECS task says nothing of the next one."""
+def test_an_accepted_probe_counts_once_it_has_left_provisioning(busy_fleet, ecs, clock, of_kind):
+    """If the shortage is reported late, an accepted ECS task proves no capacity."""
     fleet = busy_fleet()
     without_spot(ecs, "lacks_late")
     ecs.seconds_until_told = 20.0
@@ -276,13 +276,13 @@ def test_an_accepted_probe_lets_nobody_go_before_it_has_left_provisioning(busy_f
     fleet.advance(120)
     began = clock.at
     fleet.advance(120)
-    # One at a time, and each takes 20 s: there is no room for a seventh.
+    # One at a time, and each takes 20 s.
     calls = len(asked_since(ecs, began))
     assert 1 <= calls <= 7
 
 
-def test_one_that_is_too_large_holds_up_none_of_its_kind(busy_fleet, ecs, of_kind):
-    """The smallest request of a kind is tried in turn with the first."""
+def test_a_launch_that_is_too_large_delays_none_of_its_kind(busy_fleet, ecs, of_kind):
+    """The first request of a kind and the smallest are tried alternately."""
     fleet = busy_fleet()
     ecs.lacks = lambda request: True
     large, small = of_kind(SPOT, 1, cpu="16384"), of_kind(SPOT, 40, 1, cpu="256")
@@ -298,7 +298,7 @@ def test_one_that_is_too_large_holds_up_none_of_its_kind(busy_fleet, ecs, of_kin
 
 
 def test_priority_holds_among_those_that_wait(busy_fleet, ecs, of_kind):
-    """Of those that wait for the same kind, those of higher priority go first once there is capacity."""
+    """Of launches that wait for the same kind, those of higher priority go first once there is capacity."""
     fleet = busy_fleet()
     ecs.lacks = lambda request: True
     for number in range(100):
@@ -309,12 +309,12 @@ def test_priority_holds_among_those_that_wait(busy_fleet, ecs, of_kind):
     fleet.advance(60)
     order = [launch.priority for launch in accepted(fleet)]
     assert len(order) == 100
-    # The first ones were tried to see whether there is capacity.
+    # The first ones were probes.
     assert order[2:] == sorted(order[2:], reverse=True)
 
 
 def test_priority_holds_among_those_that_can_go(busy_fleet, ecs, of_kind):
-    """A launch of the highest priority that has no capacity does not go before one of a lower priority that has."""
+    """A launch of high priority without capacity does not go before one of lower priority with capacity."""
     fleet = busy_fleet(launch_burst=1, launch_rate=1.0)
     ecs.lacks = lambda request: provider_of(request) == SPOT
     fleet.add(*of_kind(SPOT, 50, priority=9))
@@ -322,5 +322,5 @@ def test_priority_holds_among_those_that_can_go(busy_fleet, ecs, of_kind):
     fleet.add(*of_kind(ON_DEMAND, 10, 100, priority=1), *of_kind(ON_DEMAND, 10, 200, priority=5))
     fleet.advance(60)
     order = [launch.priority for launch in accepted(fleet)]
-    # One goes before the others are there.
+    # One is sent before the others are handed over.
     assert order[1:] == [5] * 10 + [1] * 9

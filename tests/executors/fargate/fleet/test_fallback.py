@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The capacity providers that a launch goes on with where it has found no room."""
+"""Tests of capacity_provider_fallback, which a launch goes on with when AWS has no capacity."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from airflow.executors.fargate.messages import Accepted, Ended, Noted
 
 SPOT = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
 ON_DEMAND = {"capacityProvider": "FARGATE", "weight": 1}
-NO_ROOM = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
 QUOTA = {
     "tasks": [],
     "failures": [{"reason": "You've reached the limit on the number of vCPUs you can run concurrently"}],
@@ -34,7 +34,7 @@ ENI = "Timeout waiting for network interface provisioning to complete."
 
 
 class ReadTimeoutError(Exception):
-    """Named as botocore's, whose errors are told apart by name."""
+    """Named like botocore's error: errors are classified by their name."""
 
 
 @pytest.fixture
@@ -59,15 +59,15 @@ def asked(ecs):
 
 
 def interrupted(ecs, arn):
-    """Let Spot take back a container that has not started."""
+    """Let Spot take back an ECS task that has not started."""
     ecs.tasks[arn].update(
         lastStatus="STOPPED", stopCode="SpotInterruption", stoppedReason="Your Spot Task was interrupted."
     )
 
 
-@pytest.mark.parametrize("answer", [NO_ROOM, QUOTA], ids=["no room", "quota"])
-def test_a_launch_without_room_goes_on_at_once_with_its_fallback(fleet, ecs, launch, answer):
-    """RunTask finds no room: the fallback's request goes out in the same moment, with a token of its own."""
+@pytest.mark.parametrize("answer", [NO_CAPACITY, QUOTA], ids=["no capacity", "quota"])
+def test_a_launch_without_capacity_goes_on_at_once_with_its_fallback(fleet, ecs, launch, answer):
+    """RunTask finds no capacity: the fallback's request is sent at once, with a token of its own."""
     ecs.next("run_task", answer)
     fleet.add(launch)
     assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"]]
@@ -78,11 +78,11 @@ def test_a_launch_without_room_goes_on_at_once_with_its_fallback(fleet, ecs, lau
     assert note.text.endswith("Launching with [fargate] capacity_provider_fallback instead: FARGATE.")
 
 
-@pytest.mark.parametrize("how", ["no room", "taken back"])
-def test_a_container_that_finds_no_room_is_one_of_the_fallback_next(fleet, ecs, launch, how):
-    """AWS accepts a container and then has no room for it, or takes its capacity back before the start."""
+@pytest.mark.parametrize("how", ["no capacity", "taken back"])
+def test_an_ecs_task_that_finds_no_capacity_makes_the_launch_fall_back(fleet, ecs, launch, how):
+    """AWS accepts an ECS task and then has no capacity for it, or takes it back before the start."""
     fleet.add(launch)
-    if how == "no room":
+    if how == "no capacity":
         ecs.break_at_start(ecs.arns[0], "Capacity is unavailable at this time.")
     else:
         interrupted(ecs, ecs.arns[0])
@@ -93,17 +93,17 @@ def test_a_container_that_finds_no_room_is_one_of_the_fallback_next(fleet, ecs, 
 
 
 def test_only_where_it_runs_differs(fleet, ecs, launch):
-    """The fallback is the same request but for the strategy: command, identity, tags and network are the launch's."""
-    ecs.next("run_task", NO_ROOM)
+    """The fallback is the same request but for the strategy."""
+    ecs.next("run_task", NO_CAPACITY)
     fleet.add(launch)
     first, second = (dict(call.arguments[0]) for call in ecs.made("run_task"))
     assert first.pop("capacityProviderStrategy") != second.pop("capacityProviderStrategy")
     assert first == second
 
 
-def test_a_fallback_without_room_waits_and_remains_the_fallback(fleet, ecs, launch):
-    """After that it is as without a fallback: the launch waits, costs no attempt, and says so once."""
-    ecs.next("run_task", *[NO_ROOM] * 6)
+def test_a_fallback_without_capacity_waits_and_remains_the_fallback(fleet, ecs, launch):
+    """From then on the launch waits, which costs no attempt and is noted once."""
+    ecs.next("run_task", *[NO_CAPACITY] * 6)
     fleet.add(launch)
     fleet.advance(600)
     assert asked(ecs) == [["FARGATE_SPOT"], *[["FARGATE"]] * 6]
@@ -117,8 +117,8 @@ def test_a_fallback_without_room_waits_and_remains_the_fallback(fleet, ecs, laun
     assert not fleet.told_of(launch, Ended)
 
 
-def test_a_container_that_has_started_is_not_launched_again(fleet, ecs, launch):
-    """Spot takes back what runs: that is the end of the launch, and Airflow's retries decide."""
+def test_what_has_started_is_not_launched_again(fleet, ecs, launch):
+    """If Spot takes back what runs, the launch has ended, and Airflow's retries decide."""
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.advance(5)
@@ -130,7 +130,7 @@ def test_a_container_that_has_started_is_not_launched_again(fleet, ecs, launch):
 
 
 def test_a_failure_of_another_kind_does_not_fall_back(fakes, make_fleet, ecs, launch):
-    """A network interface is missing everywhere alike: the launch goes on where it was, at the cost of an attempt."""
+    """A missing network interface is no lack of capacity: the launch tries the same again."""
     fleet = make_fleet(capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,))
     fleet.add(launch)
     ecs.break_at_start(ecs.arns[0], ENI)
@@ -139,9 +139,9 @@ def test_a_failure_of_another_kind_does_not_fall_back(fakes, make_fleet, ecs, la
 
 
 def test_attempts_after_the_fallback_stay_with_it(make_fleet, ecs, launch):
-    """What has fallen back does not go back for a failure of another kind."""
+    """A failure of another kind does not bring back the first request."""
     fleet = make_fleet(capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,))
-    ecs.next("run_task", NO_ROOM)
+    ecs.next("run_task", NO_CAPACITY)
     fleet.add(launch)
     for number in range(3):
         ecs.break_at_start(ecs.arns[number], ENI)
@@ -150,9 +150,9 @@ def test_attempts_after_the_fallback_stay_with_it(make_fleet, ecs, launch):
     assert "Attempts: 3 of 3" in fleet.told_of(launch, Ended)[0].reason
 
 
-def test_doubt_is_settled_before_the_fallback(fleet, ecs, launch):
-    """No clear answer is no want of room: the same request is sent again with the same token until AWS says so."""
-    ecs.next("run_task", ReadTimeoutError(), ReadTimeoutError(), NO_ROOM)
+def test_an_unknown_outcome_is_settled_before_the_fallback(fleet, ecs, launch):
+    """The same request is sent with the same token, until AWS says that it has no capacity."""
+    ecs.next("run_task", ReadTimeoutError(), ReadTimeoutError(), NO_CAPACITY)
     fleet.add(launch)
     fleet.advance(60)
     assert asked(ecs) == [["FARGATE_SPOT"]] * 3 + [["FARGATE"]]
@@ -161,9 +161,9 @@ def test_doubt_is_settled_before_the_fallback(fleet, ecs, launch):
     assert len(ecs.arns) == 1
 
 
-def test_a_fallback_in_doubt_keeps_its_own_token(fakes, fleet, ecs, launch):
-    """The fallback's attempt is one like any other: its answer is lost, and its container is the launch's."""
-    ecs.next("run_task", NO_ROOM, fakes.Lost(ReadTimeoutError()), ReadTimeoutError())
+def test_a_fallback_that_may_have_started_keeps_its_own_token(fakes, fleet, ecs, launch):
+    """The fallback's attempt is one like any other: after a lost answer it is sent again unchanged."""
+    ecs.next("run_task", NO_CAPACITY, fakes.Lost(ReadTimeoutError()), ReadTimeoutError())
     fleet.add(launch)
     fleet.advance(60)
     assert len(set(ecs.tokens[1:])) == 1
@@ -172,9 +172,9 @@ def test_a_fallback_in_doubt_keeps_its_own_token(fakes, fleet, ecs, launch):
 
 
 def test_a_fallback_that_aws_refuses_is_left(fakes, fleet, ecs, launch):
-    """AWS refuses the fallback's request, so nothing was started: the launch waits for room where it was."""
+    """Nothing was started, so the launch waits for capacity with its first request."""
     refused = fakes.aws_error("InvalidParameterException", "not associated with the cluster")
-    ecs.next("run_task", NO_ROOM, refused, NO_ROOM)
+    ecs.next("run_task", NO_CAPACITY, refused, NO_CAPACITY)
     fleet.add(launch)
     fleet.advance(60)
     assert asked(ecs) == [["FARGATE_SPOT"], ["FARGATE"], ["FARGATE_SPOT"], ["FARGATE_SPOT"]]
@@ -184,17 +184,17 @@ def test_a_fallback_that_aws_refuses_is_left(fakes, fleet, ecs, launch):
     assert "not associated with the cluster" in left.text
 
 
-def test_a_fallback_that_aws_refuses_later_is_told_of(fakes, fleet, ecs, launch):
-    """Also where it is no news any more that there is no room."""
+def test_a_fallback_that_aws_refuses_later_is_noted(fakes, fleet, ecs, launch):
+    """Even if lack of capacity has been noted before."""
     refused = fakes.aws_error("InvalidParameterException", "not associated with the cluster")
-    ecs.next("run_task", NO_ROOM, NO_ROOM, refused)
+    ecs.next("run_task", NO_CAPACITY, NO_CAPACITY, refused)
     fleet.add(launch)
     fleet.advance(60)
     assert "not associated with the cluster" in fleet.told_of(launch, Noted)[-1].text
 
 
 def test_a_launch_that_is_revoked_does_not_fall_back(fleet, ecs, launch):
-    """Airflow takes the launch back while its container looks for room: there is no other one."""
+    """Airflow revokes the launch while its ECS task waits for capacity: there is no other one."""
     fleet.add(launch)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     ecs.break_at_start(ecs.arns[0], "Capacity is unavailable at this time.")
@@ -212,9 +212,9 @@ def test_a_launch_that_is_revoked_does_not_fall_back(fleet, ecs, launch):
     ids=["strategy", "launch type"],
 )
 def test_the_same_capacity_is_no_fallback(make_fleet, ecs, launch, options):
-    """What a launch asks for already would be asked for once more: it waits, as without a fallback."""
+    """A launch does not ask for the same again: it waits, as without a fallback."""
     fleet = make_fleet(**options, capacity_provider_fallback=(ON_DEMAND,))
-    ecs.next("run_task", NO_ROOM)
+    ecs.next("run_task", NO_CAPACITY)
     fleet.add(launch)
     assert len(ecs.made("run_task")) == 1
     (note,) = fleet.told_of(launch, Noted)
@@ -222,9 +222,9 @@ def test_the_same_capacity_is_no_fallback(make_fleet, ecs, launch, options):
 
 
 def test_without_a_fallback_a_launch_waits(make_fleet, ecs, launch):
-    """Nothing is asked for that nobody has configured."""
+    """It asks for the same capacity each time."""
     fleet = make_fleet(capacity_provider_strategy=(SPOT,))
-    ecs.next("run_task", *[NO_ROOM] * 3)
+    ecs.next("run_task", *[NO_CAPACITY] * 3)
     fleet.add(launch)
     fleet.advance(60)
     assert asked(ecs) == [["FARGATE_SPOT"]] * 4

@@ -503,7 +503,7 @@ def life(fakes, fleet, ecs, after_fault):
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
-    *[(Launcher, name) for name in ("add", "_send", "_sent", "_say_again")],
+    *[(Launcher, name) for name in ("add", "_send", "_sent", "_send_again")],
     *[(Launcher, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
     *[(Preparer, name) for name in ("put", "_built", "work")],
     *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],

@@ -40,7 +40,7 @@ ATTRIBUTE = {"tasks": [], "failures": [{"reason": "ATTRIBUTE"}]}
 
 
 class ReadTimeoutError(Exception):
-    """Named as botocore's, whose errors are told apart by name."""
+    """Named like botocore's error: errors are classified by their name."""
 
 
 def failed(fleet, launch):
@@ -55,8 +55,8 @@ def launch(fakes):
     return fakes.make_launch()
 
 
-def test_a_launch_gets_one_container(fakes, fleet, ecs, launch):
-    """A launch becomes one RunTask call with a token that AWS admits, and its ARN is told."""
+def test_a_launch_gets_one_ecs_task(fakes, fleet, ecs, launch):
+    """A launch makes one RunTask call, with a token that AWS admits, and its event has the ARN."""
     fleet.add(launch)
     fleet.advance(600)
     (arn,) = ecs.arns
@@ -66,7 +66,7 @@ def test_a_launch_gets_one_container(fakes, fleet, ecs, launch):
 
 
 def test_each_attempt_has_a_token_of_its_own(fakes, fleet, ecs):
-    """No token is drawn from the key: a resumed launch of the same try gets a container of its own."""
+    """The token does not depend on the key: a resumed launch of the same try gets an ECS task of its own."""
     first, resumed = (fakes.make_launch(id=name) for name in ("first", "resumed"))
     fleet.add(first)
     fleet.add(resumed)
@@ -91,8 +91,8 @@ def test_each_attempt_has_a_token_of_its_own(fakes, fleet, ecs):
         pytest.param(lambda f: f.Lost(ValueError("not JSON")), id="answer that cannot be parsed"),
     ],
 )
-def test_an_attempt_in_doubt_is_sent_again_unchanged(fakes, fleet, ecs, launch, answer):
-    """Without a clear answer the same request goes out with the same token until there is one."""
+def test_an_attempt_that_may_have_started_is_sent_again_unchanged(fakes, fleet, ecs, launch, answer):
+    """Without a clear answer, the same request is sent with the same token until there is one."""
     ecs.next("run_task", *[answer(fakes) for _ in range(5)])
     fleet.add(launch)
     fleet.advance(600)
@@ -105,7 +105,7 @@ def test_an_attempt_in_doubt_is_sent_again_unchanged(fakes, fleet, ecs, launch, 
 
 
 def test_resends_back_off(fakes, fleet, ecs, launch):
-    """Resends wait ever longer, up to the limit."""
+    """The wait before a resend doubles, up to the limit."""
     ecs.next("run_task", *[ReadTimeoutError()] * 8)
     fleet.add(launch)
     fleet.advance(600)
@@ -114,8 +114,8 @@ def test_resends_back_off(fakes, fleet, ecs, launch):
     assert waits == [1, 2, 4, 8, 16, 30, 30, 30]
 
 
-def test_doubt_costs_no_attempt(fakes, make_fleet, ecs, launch):
-    """However often an attempt is in doubt, it remains the one attempt that there is."""
+def test_an_unknown_outcome_costs_no_attempt(fakes, make_fleet, ecs, launch):
+    """All resends are the same attempt."""
     fleet = make_fleet(max_launch_attempts=1)
     ecs.next("run_task", *[ReadTimeoutError()] * 20)
     fleet.add(launch)
@@ -123,8 +123,8 @@ def test_doubt_costs_no_attempt(fakes, make_fleet, ecs, launch):
     assert [type(event) for event in fleet.told] == [Accepted]
 
 
-def test_a_conflict_adopts_what_the_token_started(fakes, fleet, ecs, launch):
-    """ConflictException names the container that the launch's own token has started: it is the launch's."""
+def test_a_conflict_that_names_an_arn_is_accepted(fakes, fleet, ecs, launch):
+    """ConflictException names the ECS task that the attempt's own token has started."""
     ecs.next("run_task", fakes.Lost(ReadTimeoutError()))
     fleet.add(launch)
     ecs.next("run_task", fakes.aws_error("ConflictException", resourceIds=list(ecs.arns)))
@@ -134,7 +134,7 @@ def test_a_conflict_adopts_what_the_token_started(fakes, fleet, ecs, launch):
 
 
 def test_a_conflict_that_names_nothing_fails_the_launch(fakes, fleet, ecs, launch):
-    """A conflict without the container's ARN is a refusal like any other."""
+    """A conflict without the ECS task's ARN is a refusal like any other."""
     ecs.next("run_task", fakes.aws_error("ConflictException"))
     fleet.add(launch)
     fleet.advance(600)
@@ -143,11 +143,11 @@ def test_a_conflict_that_names_nothing_fails_the_launch(fakes, fleet, ecs, launc
 
 
 @pytest.mark.parametrize(
-    "broken", ["failure in an answer of HTTP 200", "container that never started"], ids=lambda text: text
+    "broken", ["failure in an answer of HTTP 200", "ECS task that never started"], ids=lambda text: text
 )
 @pytest.mark.parametrize("most", [1, 3])
-def test_what_never_started_is_launched_again_so_many_times(fakes, make_fleet, ecs, launch, broken, most):
-    """Each attempt has a new token and waits longer; after the last one the launch fails, with the reason."""
+def test_what_never_started_is_launched_again_up_to_the_limit(fakes, make_fleet, ecs, launch, broken, most):
+    """Each attempt has a new token; after the last one the launch fails, with the reason."""
     fleet = make_fleet(max_launch_attempts=most)
     if broken.startswith("failure"):
         ecs.next("run_task", *[ATTRIBUTE] * most)
@@ -170,7 +170,7 @@ def test_what_never_started_is_launched_again_so_many_times(fakes, make_fleet, e
     ],
 )
 def test_an_error_that_passes_costs_no_attempt(fakes, make_fleet, ecs, launch, words, is_noted):
-    """Nothing was started, so each call has a new token; a want of capacity is said at once, and the launch goes on."""
+    """Nothing was started, so each call has a new token; lack of capacity is noted at once."""
     fleet = make_fleet(max_launch_attempts=1)
     ecs.next("run_task", *[fakes.aws_error("ClientException", words)] * 3)
     fleet.add(launch)
@@ -180,8 +180,8 @@ def test_an_error_that_passes_costs_no_attempt(fakes, make_fleet, ecs, launch, w
     assert all(words.rstrip(".") in note.text for note in fleet.told_of(launch, Noted))
 
 
-def test_an_error_that_passes_leaves_in_doubt_what_was_in_doubt(fakes, fleet, ecs, launch):
-    """It says nothing of what an earlier call with the same token has started: that is said again."""
+def test_an_error_that_passes_does_not_settle_an_unknown_outcome(fakes, fleet, ecs, launch):
+    """It does not say what an earlier call with the same token has started, so the same is sent again."""
     passes = fakes.aws_error("ClientException", "Tasks provisioning capacity limit exceeded.")
     ecs.next("run_task", fakes.Lost(ReadTimeoutError()), passes)
     fleet.add(launch)
@@ -191,7 +191,7 @@ def test_an_error_that_passes_leaves_in_doubt_what_was_in_doubt(fakes, fleet, ec
 
 
 def test_an_agent_that_reconnects_costs_no_attempt(fakes, make_fleet, ecs, launch):
-    """A failure that passes, and the end of an ECS task for the same reason."""
+    """Neither as a failure in the answer to RunTask, nor as the reason for an ECS task's end."""
     fleet = make_fleet(max_launch_attempts=1)
     ecs.next("run_task", {"tasks": [], "failures": [{"reason": "AGENT"}]})
     fleet.add(launch)
@@ -216,7 +216,7 @@ def test_new_attempts_back_off(fakes, make_fleet, ecs, launch):
 
 @pytest.mark.parametrize("code", [1, 137, None])
 def test_what_started_is_never_launched_again(fakes, fleet, ecs, launch, code):
-    """The end of a container that has started is the end of its launch, however it ended."""
+    """Once an ECS task has started, its end is the end of the launch."""
     fleet.add(launch)
     ecs.exit(ecs.arns[0], code)
     fleet.advance(600)
@@ -225,7 +225,7 @@ def test_what_started_is_never_launched_again(fakes, fleet, ecs, launch, code):
 
 
 def test_what_was_seen_to_run_is_never_launched_again(fakes, fleet, ecs, launch):
-    """A container that was once seen to run has started, even if AWS forgets that in its last words."""
+    """What was seen to run has started, even if its last description lacks startedAt."""
     fleet.add(launch)
     (arn,) = ecs.arns
     ecs.start(arn)
@@ -237,9 +237,9 @@ def test_what_was_seen_to_run_is_never_launched_again(fakes, fleet, ecs, launch)
     assert len(ecs.tokens) == 1
 
 
-@pytest.mark.parametrize("where", ["in the answer", "at the container's end"])
+@pytest.mark.parametrize("where", ["in the answer", "at the ECS task's end"])
 def test_waiting_for_capacity_costs_no_attempt(fakes, make_fleet, ecs, launch, where):
-    """A launch waits for room as long as it takes, each time with a new token, and says so once."""
+    """A launch tries again with a new token each time, and has one note about it."""
     fleet = make_fleet(max_launch_attempts=1)
     if where == "in the answer":
         ecs.next("run_task", *[NO_CAPACITY] * 10)
@@ -256,7 +256,7 @@ def test_waiting_for_capacity_costs_no_attempt(fakes, make_fleet, ecs, launch, w
 
 
 def test_waiting_for_capacity_backs_off(fakes, fleet, ecs, launch):
-    """The waits for room grow up to the limit, also where RunTask accepts each container at first."""
+    """The waits for capacity grow up to the limit, even if RunTask accepts each ECS task at first."""
     fleet.add(launch)
     for _ in range(200):
         ecs.break_at_start(ecs.arns[-1], "Capacity is unavailable at this time.")
@@ -267,8 +267,8 @@ def test_waiting_for_capacity_backs_off(fakes, fleet, ecs, launch):
     assert waits[:5] == [4, 4, 8, 16, 30]
 
 
-def test_want_of_capacity_is_told_after_doubt(fakes, fleet, ecs, launch):
-    """That there is no room is told, even if the attempt was in doubt before."""
+def test_lack_of_capacity_is_noted_after_an_unknown_outcome(fakes, fleet, ecs, launch):
+    """A clear answer to a resend settles the attempt."""
     ecs.next("run_task", ReadTimeoutError(), ReadTimeoutError(), NO_CAPACITY, NO_CAPACITY)
     fleet.add(launch)
     fleet.advance(60)
@@ -277,8 +277,8 @@ def test_want_of_capacity_is_told_after_doubt(fakes, fleet, ecs, launch):
 
 
 @pytest.mark.parametrize("code", [None, 0, 3], ids="runs on, succeeded, failed".split(", "))
-def test_an_attempt_in_doubt_is_settled_after_the_tokens_last_minute(fakes, fleet, ecs, code):
-    """What began in time is not asked for with RunTask then: it is searched for, and is the launch's, ended or not."""
+def test_what_may_have_started_is_searched_for_in_the_tokens_last_minute(fakes, fleet, ecs, code):
+    """RunTask is not called any more; the ECS task that is found is the launch's, ended or not."""
     launch = fakes.make_launch(expires=fleet.clock.at + 100)
     ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 100)
     fleet.add(launch)
@@ -295,7 +295,7 @@ def test_an_attempt_in_doubt_is_settled_after_the_tokens_last_minute(fakes, flee
 
 
 def test_nothing_is_started_with_a_token_about_to_expire(fakes, fleet, ecs):
-    """A request that AWS may never have got is not sent again then; the launch fails once nothing was found."""
+    """A request that AWS may never have got is not sent again; the launch fails once nothing is found."""
     launch = fakes.make_launch(expires=fleet.clock.at + 100)
     ecs.next("run_task", *[ReadTimeoutError()] * 7)
     fleet.add(launch)
@@ -307,8 +307,8 @@ def test_nothing_is_started_with_a_token_about_to_expire(fakes, fleet, ecs):
     assert not list(fleet.fleet.runs())
 
 
-def test_an_earlier_attempts_container_is_not_taken_for_the_one_in_doubt(fakes, fleet, ecs):
-    """What failed to start before is none that the attempt in doubt could have started."""
+def test_an_earlier_attempts_ecs_task_is_not_taken_for_that_of_the_last(fakes, fleet, ecs):
+    """An ECS task that failed to start before is not what a later attempt may have started."""
     launch = fakes.make_launch(expires=fleet.clock.at + 100)
     fleet.add(launch)
     ecs.break_at_start(ecs.arns[0])
@@ -319,8 +319,8 @@ def test_an_earlier_attempts_container_is_not_taken_for_the_one_in_doubt(fakes, 
 
 
 @pytest.mark.parametrize("seconds", [42, 60, 160])
-def test_a_launch_that_is_revoked_while_it_is_searched_for_leaves_no_container(fakes, fleet, ecs, seconds):
-    """The search goes on, all of it, and what it finds is stopped; nothing is told."""
+def test_a_launch_that_is_revoked_during_the_search_leaves_no_ecs_task(fakes, fleet, ecs, seconds):
+    """The search goes on to its end, and what it finds is stopped; there is no event."""
     launch = fakes.make_launch(expires=fleet.clock.at + 100)
     ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 100)
     fleet.add(launch)
@@ -341,7 +341,7 @@ def test_a_launch_that_is_revoked_while_it_is_searched_for_leaves_no_container(f
 
 
 def test_capacity_waits_in_between_leave_the_attempts_alone(fakes, make_fleet, ecs, launch):
-    """Attempts that failed count, waits for capacity between them do not."""
+    """Attempts that failed count; waits for capacity between them do not."""
     fleet = make_fleet(max_launch_attempts=3)
     ecs.next("run_task", ATTRIBUTE, NO_CAPACITY, ATTRIBUTE, NO_CAPACITY, NO_CAPACITY, ATTRIBUTE)
     fleet.add(launch)
@@ -351,8 +351,8 @@ def test_capacity_waits_in_between_leave_the_attempts_alone(fakes, make_fleet, e
 
 
 @pytest.mark.parametrize("error", [THROTTLED, EXPIRED], ids=["throttled", "credentials refused"])
-def test_a_refusal_that_all_share_holds_all_launches(fakes, make_fleet, ecs, error):
-    """After a throttle, or with bad credentials, no launch at all goes out for a while; none loses an attempt."""
+def test_throttling_and_refused_credentials_delay_all_launches(fakes, make_fleet, ecs, error):
+    """No launch at all is sent for a while, and none loses an attempt."""
     fleet = make_fleet(max_launch_attempts=1, launch_concurrency=1)
     ecs.next("run_task", *[fakes.aws_error(*error) for _ in range(6)])
     launches = [fakes.make_launch(n) for n in range(3)]
@@ -365,7 +365,7 @@ def test_a_refusal_that_all_share_holds_all_launches(fakes, make_fleet, ecs, err
 
 
 def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_fleet, ecs):
-    """Sixteen calls under way that AWS refuses together lower the rate once."""
+    """Sixteen throttled calls that were under way together lower the rate once."""
     fleet = make_fleet()
     ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(16)])
     fleet.pools["launch"].held = True
@@ -383,7 +383,7 @@ def test_calls_that_are_throttled_together_count_as_one_refusal(fakes, make_flee
 
 
 def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
-    """The next call after refused credentials is made with a new client; a throttle needs none."""
+    """After refused credentials the next call has a new client; after throttling it has not."""
     ecs.next("run_task", fakes.aws_error(*THROTTLED), fakes.aws_error(*EXPIRED), fakes.aws_error(*EXPIRED))
     fleet.add(launch)
     assert ecs.renewed == 0
@@ -405,7 +405,7 @@ def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
     ],
 )
 def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
-    """What AWS will never grant fails at once, with AWS's words, and holds up nobody."""
+    """What AWS will never accept fails at once, with AWS's words; other launches go on."""
     ecs.next("run_task", fakes.aws_error(*error))
     other = fakes.make_launch(1)
     fleet.add(launch, other)
@@ -415,8 +415,8 @@ def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
     assert len(ecs.tokens) == 2
 
 
-def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
-    """An InvalidParameterException that hides EC2's throttle is a throttle."""
+def test_throttling_wrapped_in_another_error_is_throttling(fakes, fleet, ecs, launch):
+    """ECS reports EC2's throttling in an InvalidParameterException."""
     words = "Error retrieving security group information: Rate exceeded (ErrorCode: Throttling)"
     ecs.next("run_task", fakes.aws_error("InvalidParameterException", words))
     fleet.add(launch)
@@ -432,7 +432,7 @@ def test_a_throttle_wrapped_in_another_error_is_one(fakes, fleet, ecs, launch):
     [(None, 1), (600, 1), (MIN_TOKEN_LIFE, 1), (MIN_TOKEN_LIFE - 1, 0), (0, 0), (-100, 0)],
 )
 def test_no_attempt_begins_with_too_little_of_its_tokens_life_left(fakes, fleet, ecs, life, begun):
-    """An attempt begins only where the container has a minute to use the token; the user is told if not."""
+    """An attempt begins only if the token has a minute left; otherwise there is a note."""
     launch = fakes.make_launch(expires=None if life is None else fleet.clock.at + life)
     fleet.add(launch)
     fleet.advance(30)
@@ -442,8 +442,8 @@ def test_no_attempt_begins_with_too_little_of_its_tokens_life_left(fakes, fleet,
 
 
 @pytest.mark.parametrize(("after", "ended"), [(REVOCATION - 2, 0), (REVOCATION, 1)])
-def test_a_launch_that_nobody_takes_back_fails_in_the_end(fakes, fleet, ecs, after, ended):
-    """Where Airflow's queued timeout does not take the launch back, it fails rather than wait for ever."""
+def test_a_launch_that_is_not_revoked_fails_in_the_end(fakes, fleet, ecs, after, ended):
+    """If Airflow's queued timeout does not revoke the launch, it fails rather than wait for ever."""
     launch = fakes.make_launch(expires=fleet.clock.at + MIN_TOKEN_LIFE - 1)
     fleet.add(launch)
     fleet.advance(after)
@@ -462,8 +462,8 @@ def test_a_launch_that_nobody_takes_back_fails_in_the_end(fakes, fleet, ecs, aft
         pytest.param(lambda f: f.aws_error(*EXPIRED), id="credentials refused"),
     ],
 )
-def test_where_nothing_was_started_the_last_minute_begins_nothing(fakes, make_fleet, ecs, answer):
-    """However often AWS started nothing before, no call goes out in the token's last minute or later."""
+def test_no_attempt_begins_in_the_tokens_last_minute(fakes, make_fleet, ecs, answer):
+    """However often AWS has started nothing before, no call is made in the token's last minute or later."""
     fleet = make_fleet(max_launch_attempts=10**6)
     ecs.next("run_task", *[answer(fakes) for _ in range(1000)])
     end = fleet.clock.at + 600
@@ -494,7 +494,7 @@ def test_a_token_ends_by_the_clock_that_says_it_is_sooner(fakes, make_fleet, ecs
     fleet.ahead = ahead
     fleet.advance(1800)
     assert last - 40 < ecs.made("run_task")[-1].at - begun <= last
-    assert [event.text for event in fleet.told_of(launch, Noted) if "expires too soon" in event.text]
+    assert [event.text for event in fleet.told_of(launch, Noted) if "expires in under 60 s" in event.text]
     assert len(fleet.told_of(launch, Ended)) == 1
     assert not ecs.arns
 
@@ -503,7 +503,7 @@ def test_a_token_ends_by_the_clock_that_says_it_is_sooner(fakes, make_fleet, ecs
 
 
 def test_higher_priority_goes_first_then_who_came_first(fakes, make_fleet, ecs):
-    """Launches go out by priority, and in the order of their arrival where that is equal."""
+    """Launches are sent by priority, and in the order of their arrival if that is equal."""
     fleet = make_fleet(launch_concurrency=1)
     launches = [fakes.make_launch(n, priority=p) for n, p in enumerate([1, 5, 5, 1, 9])]
     fleet.pools["launch"].held = True
@@ -515,8 +515,8 @@ def test_higher_priority_goes_first_then_who_came_first(fakes, make_fleet, ecs):
     assert order == ["launch-0", "launch-4", "launch-1", "launch-2", "launch-3"]
 
 
-def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
-    """While the most important launch waits for its back-off, the others are launched."""
+def test_a_launch_that_waits_delays_no_other(fakes, make_fleet, ecs):
+    """While the launch of the highest priority backs off, the others are sent."""
     fleet = make_fleet(launch_concurrency=1)
     ecs.next("run_task", ATTRIBUTE)
     first, second = fakes.make_launch(0, priority=9), fakes.make_launch(1, priority=1)
@@ -530,7 +530,7 @@ def test_a_launch_that_waits_holds_up_nobody(fakes, make_fleet, ecs):
 
 @pytest.mark.parametrize("concurrency", [1, 4, 16])
 def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concurrency):
-    """However many launches there are, launch_concurrency calls are under way at most, and all get their turn."""
+    """At most launch_concurrency calls are under way, and all launches get their turn."""
     fleet = make_fleet(launch_concurrency=concurrency)
     fleet.pools["launch"].held = True
     fleet.add(*[fakes.make_launch(n) for n in range(40)])
@@ -543,7 +543,7 @@ def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concur
 
 @pytest.mark.parametrize(("rate", "burst"), [(20.0, 100), (5.0, 10), (40.0, 200)])
 def test_launches_keep_to_the_rate_that_is_set(fakes, make_fleet, ecs, rate, burst):
-    """After the burst, no second sees more RunTask calls than the rate; and little is left of burst and rate."""
+    """After the burst, RunTask calls keep to the rate, and use nearly all of it."""
     fleet = make_fleet(launch_rate=rate, launch_burst=burst + SPARE_LAUNCHES)
     began = fleet.clock.at
     fleet.add(*[fakes.make_launch(n) for n in range(500)])
@@ -559,21 +559,21 @@ def test_launches_keep_to_the_rate_that_is_set(fakes, make_fleet, ecs, rate, bur
 
 
 @pytest.mark.parametrize(
-    ("error", "told"),
+    ("error", "reason"),
     [
         (RequestError("taskDefinition is missing"), "taskDefinition is missing"),
         (KeyError("a secret"), "KeyError in the executor"),
     ],
 )
-def test_a_request_that_cannot_be_made_fails_its_launch_alone(fakes, make_fleet, ecs, error, told):
-    """A launch whose request cannot be made fails with the reason; AWS hears nothing of it."""
+def test_a_request_that_cannot_be_made_fails_its_launch_alone(fakes, make_fleet, ecs, error, reason):
+    """A launch whose request cannot be made fails with the reason, and AWS is not called."""
     bad, good = fakes.make_launch(0), fakes.make_launch(1)
     request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
     build = mock.create_autospec(lambda launch: request, side_effect=[error, request])
     fleet = make_fleet(build)
     with mock.patch.object(preparer, "log", autospec=True) as log:
         fleet.add(bad, good)
-    assert told in failed(fleet, bad)
+    assert reason in failed(fleet, bad)
     assert "a secret" not in failed(fleet, bad)
     assert log.error.called is isinstance(error, KeyError)
     assert fleet.told_of(good, Accepted)
@@ -581,7 +581,7 @@ def test_a_request_that_cannot_be_made_fails_its_launch_alone(fakes, make_fleet,
 
 
 def test_the_request_of_a_launch_is_made_once(fakes, make_fleet, ecs, launch):
-    """Every attempt sends the same frozen request: the user's function is not asked again."""
+    """Each attempt sends the same frozen request: the user's function is not called again."""
     request = Prepared({"cluster": "cluster", "overrides": {}}, "airflow")
     build = mock.create_autospec(lambda launch: request, return_value=request)
     fleet = make_fleet(build)
@@ -592,20 +592,20 @@ def test_the_request_of_a_launch_is_made_once(fakes, make_fleet, ecs, launch):
     build.assert_called_once_with(launch)
 
 
-def test_the_container_says_what_it_is_for(fakes, fleet, ecs, launch):
-    """The request names the deployment, and the launch's identity stands in the container's environment."""
+def test_the_request_has_the_deployment_and_the_identity(fakes, fleet, ecs, launch):
+    """The deployment is in startedBy, and the launch's identity in the main container's environment."""
     fleet.add(launch)
     (request, _) = ecs.made("run_task")[0].arguments
     assert request["startedBy"] == "airflow"
     (container,) = request["overrides"]["containerOverrides"]
     assert container["command"] == list(launch.command)
     (variable,) = container["environment"]
-    told = json.loads(variable["value"])
-    assert (told["launch"], told["task_id"], told["try_number"]) == (launch.id, "task0", 1)
+    identity = json.loads(variable["value"])
+    assert (identity["launch"], identity["task_id"], identity["try_number"]) == (launch.id, "task0", 1)
 
 
 def test_a_started_launch_lets_go_of_its_workload(fakes, fleet, ecs, launch):
-    """Once a container runs, neither the command nor the request is kept in memory."""
+    """Once an ECS task has started, neither the command nor the request is kept in memory."""
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.advance(5)

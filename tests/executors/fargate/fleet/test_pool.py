@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Threads that make calls: as many as they were told, and none that holds up the process."""
+"""Tests of the threads that make calls."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PATIENCE = 10
 
 @pytest.fixture
 def make_pool(request):
-    """Return a function that makes a pool which no other test has, and that is closed at the end."""
+    """Return a function that makes a pool with names of its own, which is closed after the test."""
     pools = []
 
     def make(size):
@@ -57,7 +57,7 @@ def threads_of(request):
 
 class TestDaemonPool:
     def test_hands_on_what_a_call_returns(self, make_pool):
-        """What a call returns comes to whoever asked, on another thread."""
+        """The callback gets what a call returns, on another thread."""
         results = queue.SimpleQueue()
         make_pool(2).submit(lambda: 7, lambda result: results.put((result, threading.current_thread())))
         result, thread = results.get(timeout=PATIENCE)
@@ -67,7 +67,7 @@ class TestDaemonPool:
 
     @pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), SystemExit(3), GeneratorExit()])
     def test_hands_on_what_a_call_raises_and_goes_on(self, error, make_pool):
-        """An exception of any kind is a result, and its thread makes the next call."""
+        """Any exception is a result, and its thread makes the next call."""
 
         def fail():
             raise error
@@ -79,7 +79,7 @@ class TestDaemonPool:
         assert results.get(timeout=PATIENCE) == Result("next")
 
     def test_makes_as_many_calls_at_once_as_it_has_threads(self, make_pool):
-        """That many calls are under way together, and the one after them waits for a thread."""
+        """As many calls are under way as there are threads; the next one waits."""
         pool, results = make_pool(3), queue.SimpleQueue()
         together, go = threading.Barrier(4), threading.Event()
 
@@ -96,7 +96,7 @@ class TestDaemonPool:
         assert sorted(str(results.get(timeout=PATIENCE).error) for _ in range(4)) == ["None"] * 4
 
     def test_starts_no_thread_before_the_first_call(self, make_pool, request):
-        """Nothing starts before it is needed: on 2.11 the scheduler forks after the executor's start."""
+        """Threads start with the first call: Airflow 2.11 forks a process after the executor's start."""
         pool, results = make_pool(2), queue.SimpleQueue()
         assert threads_of(request) == []
         pool.submit(lambda: 1, results.put)
@@ -105,7 +105,7 @@ class TestDaemonPool:
         assert all(thread.daemon for thread in threads_of(request))
 
     def test_ends_its_threads_once_the_calls_are_made(self, make_pool, request):
-        """Closing lets calls that were submitted before come home, and then leaves no thread."""
+        """The calls that were submitted before ``close`` are made, then the threads end."""
         pool, results = make_pool(2), queue.SimpleQueue()
         for number in range(10):
             pool.submit(lambda number=number: number, results.put)
@@ -117,12 +117,12 @@ class TestDaemonPool:
         assert sorted(results.get(timeout=PATIENCE).value for _ in range(10)) == list(range(10))
 
     def test_can_be_closed_without_ever_having_been_used(self, make_pool, request):
-        """Closing a pool that made no call starts nothing."""
+        """Closing a pool that made no call starts no thread."""
         make_pool(2).close()
         assert threads_of(request) == []
 
     def test_keeps_no_answer_in_memory_while_it_waits(self, make_pool):
-        """A thread without work does not hold on to the last answer, which can be large."""
+        """A waiting thread does not keep the last answer, which can be large."""
 
         class Answer:
             pass
@@ -139,7 +139,7 @@ class TestDaemonPool:
         assert gone.wait(PATIENCE)
 
     def test_hanging_call_does_not_hold_up_the_end_of_the_process(self):
-        """The interpreter leaves while a call hangs, as it would not with concurrent.futures."""
+        """The process ends although a call hangs, which it would not with concurrent.futures."""
         code = textwrap.dedent(
             """
             import importlib.util, sys, threading
@@ -159,7 +159,7 @@ class TestDaemonPool:
 
 class TestResult:
     def test_does_not_show_the_answer(self):
-        """An answer repeats the container's command: it can be logged by mistake, and shows no token."""
+        """A result that is logged by mistake shows no token, though the answer repeats the command."""
         result = Result({"tasks": [{"overrides": "bearer-token"}]})
         assert "bearer-token" not in f"{result} {result!r}"
         assert "ValueError" in repr(Result(error=ValueError("x")))

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What a launch waits for, and what is told of it."""
+"""Tests of the notes on what a launch waits for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ EXPIRED = ("ExpiredTokenException", "The security token included in the request 
 
 
 class ReadTimeoutError(Exception):
-    """Named as botocore's, whose errors are told apart by name."""
+    """Named like botocore's error: errors are classified by their name."""
 
 
 @pytest.fixture
@@ -43,45 +43,51 @@ def launch(fakes):
     return fakes.make_launch()
 
 
-def told(fleet, launch):
-    """Return what was told of a launch's waits."""
+def notes(fleet, launch):
+    """Return the notes on what a launch waits for."""
     return [event.text for event in fleet.waiting if event.launch.id == launch.id]
 
 
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (lambda f: ReadTimeoutError("no route"), "answer of AWS to RunTask: ReadTimeoutError: no route"),
+        (
+            lambda f: ReadTimeoutError("no route"),
+            "waits for an answer to RunTask: ReadTimeoutError: no route",
+        ),
         (lambda f: f.aws_error("ServerException", "busy", status=500), "ServerException: busy"),
-        (lambda f: f.aws_error(*THROTTLED), "AWS wants fewer calls: ThrottlingException: Rate exceeded"),
+        (
+            lambda f: f.aws_error(*THROTTLED),
+            "waits, as AWS throttles calls: ThrottlingException: Rate exceeded",
+        ),
         (
             lambda f: f.aws_error(*EXPIRED),
-            "waits for credentials, which all calls need: ExpiredTokenException",
+            "waits for credentials that AWS accepts: ExpiredTokenException",
         ),
     ],
     ids=["no way to ECS", "500", "throttled", "credentials"],
 )
-def test_a_launch_that_waits_over_a_minute_says_for_what_once(fakes, fleet, ecs, launch, answer, words):
-    """Nothing before a minute is over, then one note however long it takes, and one when it waits for something else."""
+def test_a_launch_that_waits_over_a_minute_has_one_note(fakes, fleet, ecs, launch, answer, words):
+    """There is none before a minute is over, and another one once the launch waits for something else."""
     ecs._run_task = mock.create_autospec(
         ecs._run_task, side_effect=lambda *_: (_ for _ in ()).throw(answer(fakes))
     )
     fleet.add(launch)
     fleet.advance(NOTE_PATIENCE - 1)
-    assert told(fleet, launch) == []
+    assert notes(fleet, launch) == []
     fleet.advance(AGAIN + 1)
-    (note,) = told(fleet, launch)
+    (note,) = notes(fleet, launch)
     assert words in note
     fleet.advance(240)
-    assert told(fleet, launch) == [note]
+    assert notes(fleet, launch) == [note]
     del ecs._run_task
     fleet.advance(120)
-    assert len(told(fleet, launch)) == 2
-    assert "it is PROVISIONING: AWS looks for capacity" in told(fleet, launch)[1]
+    assert len(notes(fleet, launch)) == 2
+    assert "it is PROVISIONING: AWS looks for capacity" in notes(fleet, launch)[1]
 
 
-def test_those_that_were_not_sent_themselves_say_for_what_as_well(fakes, make_fleet, ecs):
-    """Of 30 launches one call at a time goes out and gets no answer: each of them says that there is none."""
+def test_launches_that_were_not_sent_have_a_note_as_well(fakes, make_fleet, ecs):
+    """With one call at a time, which gets no answer, each of 30 launches has a note on that."""
     fleet = make_fleet(launch_concurrency=1)
     ecs.next("run_task", *[ReadTimeoutError("no route")] * 30)
     launches = [fakes.make_launch(n) for n in range(30)]
@@ -91,12 +97,12 @@ def test_those_that_were_not_sent_themselves_say_for_what_as_well(fakes, make_fl
     fleet.pools["launch"].step()
     fleet.pools["launch"].held = True
     fleet.advance(NOTE_PATIENCE + 2)
-    assert [len(told(fleet, launch)) for launch in launches] == [1] * 30
+    assert [len(notes(fleet, launch)) for launch in launches] == [1] * 30
     assert all("no route" in event.text for event in fleet.waiting)
 
 
-def test_a_turn_at_the_rate_is_no_note(fakes, make_fleet, ecs):
-    """Launches that only wait for the rate that is configured say nothing."""
+def test_waiting_for_the_rate_makes_no_note(fakes, make_fleet, ecs):
+    """Launches that only wait for their turn at the configured rate have no note."""
     fleet = make_fleet(launch_rate=1.0, launch_burst=1)
     fleet.add(*[fakes.make_launch(n) for n in range(200)])
     for _ in range(100):
@@ -107,8 +113,8 @@ def test_a_turn_at_the_rate_is_no_note(fakes, make_fleet, ecs):
     assert fleet.waiting == []
 
 
-def test_capacity_is_told_once_to_all_that_wait(fakes, fleet, ecs):
-    """Who was refused knows at once, and who waits behind it after a minute; nobody twice."""
+def test_lack_of_capacity_is_noted_once_for_each_launch(fakes, fleet, ecs):
+    """At once for launches that AWS refused, and after a minute for those that wait for the same."""
     ecs._run_task = mock.create_autospec(ecs._run_task, return_value=NO_CAPACITY)
     launches = [fakes.make_launch(n) for n in range(200)]
     fleet.add(*launches)
@@ -120,31 +126,31 @@ def test_capacity_is_told_once_to_all_that_wait(fakes, fleet, ecs):
     assert all("Capacity is unavailable" in event.text for event in (*fleet.told, *fleet.waiting))
 
 
-def test_the_state_of_an_ecs_task_that_does_not_start_is_told(fleet, ecs, launch):
-    """An ECS task that is accepted and not up after a minute: its state, and the next one; a start ends that."""
+def test_the_state_of_an_ecs_task_that_does_not_start_is_noted(fleet, ecs, launch):
+    """After a minute each state has a note, until the ECS task has started."""
     fleet.add(launch)
     fleet.advance(NOTE_PATIENCE)
     ecs.tasks[ecs.arns[0]]["lastStatus"] = "PENDING"
     fleet.advance(AGAIN)
-    first, second = told(fleet, launch)
+    first, second = notes(fleet, launch)
     assert "it is PROVISIONING" in first
     assert "it is PENDING" in second
     ecs.start(ecs.arns[0])
     fleet.advance(600)
-    assert told(fleet, launch) == [first, second]
+    assert notes(fleet, launch) == [first, second]
 
 
-def test_what_dies_meanwhile_is_told_no_second_time(fleet, ecs, launch):
-    """The thread's successor goes on with the looks, and knows what was told."""
+def test_a_wait_is_not_noted_again_after_the_threads_death(fleet, ecs, launch):
+    """The next thread knows what has been noted."""
     fleet.add(launch)
     fleet.advance(NOTE_PATIENCE + 1)
     fleet.fleet.recover()
     fleet.advance(600)
-    assert len(told(fleet, launch)) == 1
+    assert len(notes(fleet, launch)) == 1
 
 
-def test_a_function_that_does_not_return_is_told_of(fakes, make_fleet, ecs):
-    """After a minute the log says it once, and so does each launch that waits for it; those with a request go on."""
+def test_a_function_that_does_not_return_is_reported(fakes, make_fleet, ecs):
+    """After a minute, once in the log and for each launch that waits for it; those with a request go on."""
     fleet = make_fleet()
     before, stuck, behind = (fakes.make_launch(n) for n in range(3))
     ecs.next("run_task", ReadTimeoutError())
@@ -158,10 +164,8 @@ def test_a_function_that_does_not_return_is_told_of(fakes, make_fleet, ecs):
         log.warning.assert_called_once()
     assert fleet.told_of(before, Accepted)
     for launch in (stuck, behind):
-        (note,) = told(fleet, launch)
-        assert (
-            "execution_config_function names makes the requests of launches, and has not returned for" in note
-        )
+        (note,) = notes(fleet, launch)
+        assert "execution_config_function names has not returned for" in note
     fleet.pools["build"].held = False
     fleet.advance(10)
     assert len(ecs.arns) == 3
@@ -171,14 +175,14 @@ def test_a_function_that_does_not_return_is_told_of(fakes, make_fleet, ecs):
 
 
 @pytest.mark.parametrize(
-    ("status", "came_to"),
+    ("status", "state"),
     [
         ("PENDING", "; the ECS task was PENDING: AWS waits for the container agent or for resources. why."),
         ("PROVISIONING", "; the ECS task was PROVISIONING: AWS looks for capacity"),
     ],
 )
-def test_a_revoked_launch_says_in_which_state_its_ecs_task_was(fleet, ecs, launch, status, came_to):
-    """Airflow takes it back as it has been queued for too long: a note says after how long, and the state."""
+def test_the_note_on_a_revoked_launch_has_the_state_of_its_ecs_task(fleet, ecs, launch, status, state):
+    """The note has the seconds since the hand-over as well."""
     fleet.add(launch)
     ecs.tasks[ecs.arns[0]]["lastStatus"] = status
     fleet.advance(30)
@@ -186,12 +190,12 @@ def test_a_revoked_launch_says_in_which_state_its_ecs_task_was(fleet, ecs, launc
     fleet.settle()
     (event,) = fleet.waiting
     assert event.revoked
-    assert event.text.startswith("Revoked after 30 s" + came_to)
+    assert event.text.startswith("Revoked after 30 s" + state)
     assert ecs.arns[0].rpartition("/")[2] in event.text
 
 
-def test_a_revoked_launch_says_what_it_waited_for(fakes, fleet, ecs, launch):
-    """Where AWS has accepted no ECS task, what held it up, and the last error."""
+def test_the_note_on_a_revoked_launch_has_what_it_waited_for(fakes, fleet, ecs, launch):
+    """If AWS has accepted no ECS task: with the last error, once."""
     ecs._run_task = mock.create_autospec(ecs._run_task, return_value=NO_CAPACITY)
     fleet.add(launch)
     fleet.advance(100)
@@ -206,8 +210,8 @@ def test_a_revoked_launch_says_what_it_waited_for(fakes, fleet, ecs, launch):
 
 
 @pytest.mark.parametrize("what", ["started", "superseded", "revoked before"])
-def test_only_what_was_waiting_says_what_it_came_to(fleet, ecs, launch, what):
-    """A launch that runs, that Airflow hands over anew, or that is revoked already, says nothing more."""
+def test_only_a_launch_that_waits_has_a_note_when_it_is_revoked(fleet, ecs, launch, what):
+    """One that runs, that Airflow has handed over again, or that is revoked already has none."""
     fleet.add(launch)
     if what == "started":
         ecs.start(ecs.arns[0])
@@ -224,8 +228,8 @@ def test_only_what_was_waiting_says_what_it_came_to(fleet, ecs, launch, what):
     assert len(before) == (what == "revoked before")
 
 
-def test_a_failure_before_the_start_says_the_last_error(fakes, fleet, ecs):
-    """What failed since its token expired says why it had not been launched until then."""
+def test_a_failure_before_the_start_has_the_last_error(fakes, fleet, ecs):
+    """A launch whose token has expired fails with the reason why it was not launched before."""
     ecs._run_task = mock.create_autospec(ecs._run_task, return_value=NO_CAPACITY)
     launch = fakes.make_launch(expires=fleet.clock.at + 120)
     fleet.add(launch)
@@ -235,18 +239,18 @@ def test_a_failure_before_the_start_says_the_last_error(fakes, fleet, ecs):
     assert "Capacity is unavailable" in end.reason
 
 
-# What is away for a while.
+# What is unavailable for a while.
 
 
 @pytest.fixture
 def away(monkeypatch):
-    """Let AGENT be what comes back by itself."""
+    """Let AGENT be a reason that passes."""
     from airflow.executors.fargate.fleet import launcher
 
-    judge = launcher.classify_run_task
+    classify = launcher.classify_run_task
 
     def classify_away(answer):
-        outcome = judge(answer)
+        outcome = classify(answer)
         return Outcome(Verdict.AWAY, outcome.reason) if "AGENT" in outcome.reason else outcome
 
     monkeypatch.setattr(launcher, "classify_run_task", classify_away)
@@ -272,7 +276,7 @@ def test_what_is_away_is_tried_for_two_minutes(make_fleet, ecs, launch, away, tr
 
 
 def test_an_attempt_that_failed_begins_the_two_minutes_anew(make_fleet, ecs, launch, away):
-    """What AWS says of something else in between shows that it had come back."""
+    """Another outcome in between shows that it was available again."""
     fleet = make_fleet()
     ecs.next("run_task", *[away] * 6, NO_CAPACITY, *[away] * 6)
     fleet.add(launch)
