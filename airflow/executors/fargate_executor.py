@@ -357,7 +357,7 @@ class FargateExecutor(BaseExecutor):
             if findings.postpones(event):
                 self._postponed.append(event)
             elif isinstance(event, OtherEcsTasks):
-                thread.tell(thread.fleet.judged, database.given_up(event.containers, self._scheduler))
+                thread.tell(thread.fleet.stop_orphans, database.given_up(event.containers, self._scheduler))
             elif isinstance(event, Waiting) and event.revoked:
                 self.log_task_event(event="fargate launch", extra=event.text, ti_key=event.launch.key)
             elif isinstance(event, LogLines):

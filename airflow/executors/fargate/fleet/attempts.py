@@ -167,5 +167,5 @@ class Attempts:
         )
 
     def _try_anew(self, run: Run, delay: float = 0.0) -> None:
-        run.forget_container()
+        run.forget_ecs_task()
         self._owner.add(run, delay)

@@ -30,6 +30,7 @@ from airflow.executors.fargate.fleet.adoption import CONSISTENCY, Adoption
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
+from airflow.executors.fargate.fleet.pending_candidate import PendingCandidate
 from airflow.executors.fargate.messages import Accepted, Ended, NotFound
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
@@ -620,8 +621,9 @@ def die_at(calls, number, function, *arguments):
 def test_an_error_while_taking_over_loses_no_container(look, fleet, ecs, run, candidate, number):
     """Where the thread dies of one container, its successor follows all that were told as found."""
     arns = [run(n) for n in range(3)]
-    adopt = fleet.fleet.adopt
-    with mock.patch.object(fleet.fleet, "adopt", autospec=True) as fails:
+    lifecycle = fleet.fleet.parts.adoption._owner
+    adopt = lifecycle.adopt
+    with mock.patch.object(lifecycle, "adopt", autospec=True) as fails:
         fails.side_effect = partial(die_at, itertools.count(), number, adopt)
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(n) for n in range(3)], reply)
@@ -703,7 +705,7 @@ def test_what_is_missing_is_not_remembered_for_ever(look, fleet, ecs, candidate)
     look(first)
     fleet.advance(REMEMBERED + CONSISTENCY + 1)
     look(candidate(1))
-    assert not fleet.fleet._adoption._checks._missing
+    assert not fleet.fleet.parts.adoption._checks._missing
     ecs.calls.clear()
     assert look(first).missing == (first,)
     assert ecs.calls
@@ -801,7 +803,8 @@ def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, 
 #: What an error can be in; whatever was asked is settled all the same.
 HANDLERS = [
     *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_found")],
-    *[(Adoption, name) for name in ("_compare", "_describe_known")],
+    (Adoption, "_describe_known"),
+    (PendingCandidate, "compare"),
     *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -855,7 +858,7 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
 def test_what_ends_the_thread_again_and_again_is_concluded_nothing_of(fleet, ecs, run, candidate, ask):
     """It harms those alone that are searched for; they are left to Airflow's timeouts."""
     run(0)
-    with mock.patch.object(Adoption, "_compare", autospec=True, side_effect=ZeroDivisionError):
+    with mock.patch.object(PendingCandidate, "compare", autospec=True, side_effect=ZeroDivisionError):
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(0)], reply)
         for _ in range(MAX_FAULTS):

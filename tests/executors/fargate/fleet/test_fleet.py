@@ -24,13 +24,14 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.fleet import fleet as fleet_module, launcher
+from airflow.executors.fargate.fleet import launcher, lifecycle
 from airflow.executors.fargate.fleet.attempts import Attempts
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.launcher import Launcher
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.preparer import Preparer
 from airflow.executors.fargate.fleet.unknown_outcomes import SEARCH_DELAYS, UnknownOutcomes
 from airflow.executors.fargate.fleet.waits import Waits
@@ -279,9 +280,9 @@ def test_what_is_in_doubt_is_not_idle(fakes, fleet, ecs, launch):
     in_doubt_with_a_container(fleet, ecs, fakes, launch)
     fleet.tell(fleet.fleet.revoke_all, "why")
     fleet.settle()
-    assert fleet.fleet.containers_to_stop == 1
+    assert fleet.fleet.ecs_tasks_to_stop == 1
     fleet.advance(60)
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
 
 
 def test_a_launch_that_is_added_twice_is_one(fleet, ecs, launch):
@@ -322,17 +323,17 @@ def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
 def test_calls_and_stops_under_way_are_counted(fakes, fleet, ecs, launch):
     """Whoever closes the fleet can tell whether a launch or a stop is still on its way."""
     sending(fleet, ecs, fakes, launch)
-    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (1, 0)
+    assert (fleet.fleet.launches_under_way, fleet.fleet.ecs_tasks_to_stop) == (1, 0)
     fleet.pools["launch"].held = False
     fleet.settle()
-    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (0, 0)
+    assert (fleet.fleet.launches_under_way, fleet.fleet.ecs_tasks_to_stop) == (0, 0)
     fleet.hold()
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
-    assert fleet.fleet.containers_to_stop == 1
+    assert fleet.fleet.ecs_tasks_to_stop == 1
     fleet.hold(False)
     fleet.settle()
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
 
 
 # Everything at once.
@@ -502,7 +503,8 @@ def life(fakes, fleet, ecs, after_fault):
 
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
-    *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
+    *[(Fleet, name) for name in ("add", "revoke", "work")],
+    *[(Lifecycle, name) for name in ("accepted", "seen", "noted")],
     *[(Launcher, name) for name in ("add", "_send", "_sent", "_say_again")],
     *[(Launcher, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
     *[(Preparer, name) for name in ("put", "_built", "work")],
@@ -512,7 +514,7 @@ HANDLERS = [
     *[(Waits, name) for name in ("add", "work")],
     *[(Watcher, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Watcher, name) for name in ("_stop_answered", "work")],
-    (Fleet, "outcome_unknown"),
+    (Lifecycle, "outcome_unknown"),
     *[(UnknownOutcomes, name) for name in ("add", "work", "take", "_begin", "_end")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -594,7 +596,7 @@ def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, m
             submit = pool.submit
             monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
         else:
-            module = launcher if outside == "log of launcher" else fleet_module
+            module = launcher if outside == "log of launcher" else lifecycle
             log = mock.create_autospec(logging.Logger, instance=True)
             for method in (log.info, log.warning, log.error):
                 method.side_effect = fail
@@ -617,7 +619,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
     fleet.add(*launches)
     for arn in ecs.arns:
         ecs.start(arn)
-    seen = Fleet.seen
+    seen = Lifecycle.seen
     deaths = 0
 
     def die(self, run, outcome):
@@ -626,7 +628,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
             raise Bug
         seen(self, run, outcome)
 
-    with mock.patch.object(Fleet, "seen", die):
+    with mock.patch.object(Lifecycle, "seen", die):
         for _ in range(20):
             try:
                 fleet.advance(5)

@@ -29,7 +29,9 @@ import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet import thread
-from airflow.executors.fargate.fleet.fleet import MAX_FAULTS, Fleet
+from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.messages import Accepted, Ended
 from airflow.executors.fargate.present import Candidate
@@ -180,7 +182,7 @@ def test_a_call_under_way_comes_home_to_the_next_thread(fakes, ecs, owner, relea
 def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
     """After so many deaths at the same launch it fails, and the thread lives on for the others."""
     events = Events(owner)
-    accepted = Fleet.accepted
+    accepted = Lifecycle.accepted
 
     def die(self, run, arn):
         if run.launch.id == "launch-0":
@@ -188,7 +190,7 @@ def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
             boom()
         accepted(self, run, arn)
 
-    with mock.patch.object(Fleet, "accepted", die), mock.patch.object(thread, "log", autospec=True):
+    with mock.patch.object(Lifecycle, "accepted", die), mock.patch.object(thread, "log", autospec=True):
         owner.ensure_running()
         for number in range(2):
             owner.tell(owner.fleet.add, fakes.make_launch(number))
@@ -275,7 +277,7 @@ def test_close_lets_calls_come_home_and_begins_no_launch(fakes, ecs, owner, rele
     fakes.until(lambda: len(ecs.tokens) == 2)
     closer = threading.Thread(target=owner.close, args=(20,))
     closer.start()
-    fakes.until(lambda: owner.fleet._launcher.closed)
+    fakes.until(lambda: owner.fleet.parts.launcher.closed)
     assert closer.is_alive()
     release.set()
     closer.join(20)

@@ -66,7 +66,7 @@ def test_launches_in_doubt_leave_memory_though_lists_are_refused(fakes, fleet, e
     assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS)
     assert not list(fleet.fleet.runs())
     # Or the end of the scheduler would wait for them all of its patience.
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
     (line,) = lines(log.error)
     assert code in line
     assert "Allow ecs:ListTasks and ecs:DescribeTasks" in line
