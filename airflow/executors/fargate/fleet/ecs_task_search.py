@@ -15,8 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Searches clusters for the ECS tasks of a deployment, call by call, and passes each ECS task on as it is
-described.
+Searches clusters for the ECS tasks of a deployment, call by call, and passes on each that was described.
 
 A search has stages: it describes ECS tasks whose ARNs are known; then it lists those that run, in all
 clusters; then those that have stopped. It ends as soon as nothing is to be found any more. The ECS tasks of

@@ -113,8 +113,7 @@ class Run:
 
     def bring_deadline_forward(self, clock: float, now: float) -> None:
         """
-        Set the deadline to :data:`MIN_TOKEN_LIFE` before the token expires, by the clock by which that is
-        sooner.
+        Set the deadline to :data:`MIN_TOKEN_LIFE` before the token expires, by the clock that gives less time.
 
         The fleet's clock stands still while the host is suspended, and the wall clock can be set back. A
         deadline that passed meanwhile counts as having just passed: Airflow had no time yet to revoke the

@@ -81,8 +81,7 @@ class Owner(Protocol):
 
 class OrphanReaper:
     """
-    Sweeps the clusters of the options for ECS tasks of the deployment that are not this fleet's, call by
-    call.
+    Sweeps the clusters of the options for ECS tasks of the deployment that are not this fleet's.
 
     Its API budget for each ``sweep_interval``: a call for each cluster and each 100 ECS tasks of the
     deployment there, and one for each 100 that are not this fleet's and were not described before, such as

@@ -64,8 +64,7 @@ class PendingCandidate:
         self, task: EcsTask, identity: Identity, stage: Stage, own_scheduler: str | None
     ) -> Found | None:
         """
-        Return the ECS task if it is certainly the present launch's; otherwise keep it if it is the best match
-        yet.
+        Return the ECS task if it is certainly the present launch's; else keep it if it is the best match yet.
 
         :param own_scheduler: the name of the scheduler that asks; None if it has none.
         """

@@ -173,8 +173,7 @@ class Watcher:
 
     def _not_listed(self, run: Run, missing: bool) -> None:
         """
-        Describe it again later, since AWS is eventually consistent; after :meth:`_is_gone` it counts as
-        vanished.
+        Describe it again later, since AWS is eventually consistent, until it counts as vanished.
 
         :param missing: whether AWS said MISSING; if it only does not list the ECS task, there is more time.
         """
