@@ -162,7 +162,7 @@ class Adoption:
             if pending.found:
                 self._found(pending, pending.found)
             elif self._faults >= MAX_FAULTS:
-                self._settle(pending.candidate, "untold", pending.candidate)
+                self._settle(pending.candidate, "unknown", pending.candidate)
 
     # What the search asks and finds.
 
@@ -264,7 +264,7 @@ class Adoption:
             if pending.is_elsewhere:
                 self._settle(pending.candidate, "elsewhere", pending.candidate)
             elif self._is_refused or pending.is_refused:
-                self._settle(pending.candidate, "untold", pending.candidate)
+                self._settle(pending.candidate, "unknown", pending.candidate)
             elif is_covered and search.listed_at is not None and pending.none_from <= search.listed_at:
                 self._settle(pending.candidate, "missing", pending.candidate)
             else:

@@ -52,7 +52,7 @@ class Adopted:
     #: Those that have no ECS task.
     missing: tuple[Candidate, ...] = ()
     #: Those about which AWS refused to answer: they may have an ECS task.
-    untold: tuple[Candidate, ...] = ()
+    unknown: tuple[Candidate, ...] = ()
     #: Those whose ECS task belongs to another metadata database, or to this one by another address: they are
     #: left alone.
     elsewhere: tuple[Candidate, ...] = ()
@@ -144,7 +144,7 @@ class OrphanChecks:
 
     def _answer(self, check: _Check) -> None:
         if not check.answer():
-            for member in ("missing", "untold", "elsewhere"):
+            for member in ("missing", "unknown", "elsewhere"):
                 for candidate in check.settled.get(member, ()):
                     self._not_found(candidate, member)
         self._checks.remove(check)

@@ -263,7 +263,7 @@ def test_an_ecs_task_of_another_database_is_left_alone(
     answer = look(present)
     assert found(answer) == ({"key of 0": arn} if becomes == "found" else {})
     assert answer.elsewhere == ((present,) if becomes == "elsewhere" else ())
-    assert answer.missing == answer.untold == ()
+    assert answer.missing == answer.unknown == ()
     ecs.exit(arn, 1)
     fleet.advance(60)
     assert bool(fleet.told) is (becomes == "found")
@@ -564,7 +564,7 @@ def test_a_token_that_is_refused_again_is_a_refusal(fakes, look, ecs, run, candi
         run(number)
     denied = fakes.aws_error("InvalidParameterException", "Invalid token")
     ecs.next("list_tasks", None, denied, None, denied)
-    assert keys(look(candidate(200)).untold) == ["key of 200"]
+    assert keys(look(candidate(200)).unknown) == ["key of 200"]
 
 
 @pytest.mark.parametrize("lives", [True, False])
@@ -590,7 +590,7 @@ def test_what_aws_refuses_to_list_harms_nobody_whose_arn_is_known(fakes, look, f
     answer = look(candidate(0, first), candidate(1))
     assert found(answer) == {"key of 0": first}
     assert answer.missing == ()
-    assert [each.key for each in answer.untold] == ["key of 1"]
+    assert [each.key for each in answer.unknown] == ["key of 1"]
 
 
 def test_an_answer_in_time_tells_no_lack(look, fleet, run, candidate):
@@ -777,7 +777,7 @@ def test_clusters_that_stored_arns_name_are_listed(look, ecs, run, candidate):
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [("ClusterNotFoundException", "missing"), ("AccessDeniedException", "untold")]
+    ("code", "told"), [("ClusterNotFoundException", "missing"), ("AccessDeniedException", "unknown")]
 )
 def test_a_cluster_that_only_an_arn_names_may_be_refused(look, fakes, ecs, candidate, code, told):
     """In a cluster that does not exist nothing runs; of one that AWS refuses nothing is concluded."""
@@ -787,7 +787,7 @@ def test_a_cluster_that_only_an_arn_names_may_be_refused(look, fakes, ecs, candi
     answer = look(candidate(0, arn), candidate(1))
     missing = ["key of 0", "key of 1"] if told == "missing" else ["key of 1"]
     assert keys(answer.missing) == missing
-    assert keys(answer.untold) == ([] if told == "missing" else ["key of 0"])
+    assert keys(answer.unknown) == ([] if told == "missing" else ["key of 0"])
 
 
 def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, ecs, run, candidate):
@@ -848,7 +848,7 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
         assert adopted(fleet) == {f"key of {n}": arn for n, arn in enumerate(arns)}
         assert [event.launch.key for event in fleet.told if isinstance(event, Ended)] == ["key of 2"]
         assert {*keys(answer.missing), *not_found(fleet)} == {"key of 3"}
-        assert answer.untold == ()
+        assert answer.unknown == ()
         assert faults == (next(left) > number)
         if not faults:
             assert number > 1, "the handler was never called"
@@ -866,7 +866,7 @@ def test_nothing_is_concluded_of_what_ends_the_thread_again_and_again(fleet, ecs
                 fleet.settle()
             fleet.fleet.recover()
         fleet.settle()
-    assert keys(reply.result(timeout=0).untold) == ["key of 0"]
+    assert keys(reply.result(timeout=0).unknown) == ["key of 0"]
 
 
 def test_with_stored_arns_nothing_is_listed(look, ecs, run, candidate):
