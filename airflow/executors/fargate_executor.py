@@ -364,7 +364,7 @@ class FargateExecutor(BaseExecutor):
         for found in answer.found:
             self._supersede(self._ledger.replace(found.candidate.key, found.launch))
             self.running.add(found.candidate.key)
-        for candidate in answer.untold:
+        for candidate in answer.unknown:
             self.log_task_event(event="fargate adoption", extra=REFUSED, ti_key=candidate.key)
         for candidate in answer.elsewhere:
             warn_of_another_database()

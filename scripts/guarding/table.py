@@ -148,12 +148,14 @@ GUARDS = (
         "spot-after-start",
         (
             Edit(
-                "fargate/fleet/fleet.py", "run.started, run.prepared = True, None\n", "run.started = True\n"
+                "fargate/fleet/lifecycle.py",
+                "run.started, run.prepared = True, None\n",
+                "run.started = True\n",
             ),
             Edit(
-                "fargate/fleet/fleet.py",
+                "fargate/fleet/lifecycle.py",
                 "            self.ended(run, outcome.reason, outcome.ended_at)\n",
-                "            self._launcher.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
+                "            launcher.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
             ),
         ),
     ),

@@ -63,7 +63,7 @@ def one_error(scheduler, records, key, says, expected):
         ("fargate failure", key.task_id, told)
     ]
     (error,) = records.errors()
-    assert error == f"{key.dag_id}.{key.task_id} {key.run_id} try 1 has failed (container: None): {told}"
+    assert error == f"{key.dag_id}.{key.task_id} {key.run_id} try 1 has failed (ECS task: None): {told}"
     assert len(told) < 1000
 
 

@@ -66,11 +66,7 @@ def test_it_is_read_first_and_is_short():
     [
         ("exactly once", "fleet/launcher.py", "nothing is launched twice"),
         ("adoption", "fleet/adoption.py", "the ecs tasks of a scheduler that is gone"),
-        (
-            "orphaned ecs tasks",
-            "fleet/orphans.py",
-            "containers of the deployment that nobody wants",
-        ),
+        ("orphaned ecs tasks", "fleet/orphans.py", "orphaned ecs tasks of the deployment"),
         ("the same key twice", "../fargate_executor.py", "the same key twice"),
     ],
 )

@@ -224,7 +224,7 @@ class Moments:
 
 def wait_until_skipped(moments, scheduler):
     """Wait until Airflow has read the ARN of a container and has left it, since another transaction has the row."""
-    told = rf"Container \S+{moments.launches('skipped')[-1].container} is for .*skipped[\s\S]*event with state running"
+    told = rf"ECS task \S+{moments.launches('skipped')[-1].container} is for .*skipped[\s\S]*event with state running"
     wait_until(
         lambda: re.search(told, log_of(scheduler)), timeout=30, what="the event that is skipped", every=0.1
     )

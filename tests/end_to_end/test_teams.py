@@ -110,7 +110,7 @@ def text_of(log):
 
 def followed(scheduler, since):
     """Return the Dags whose containers a scheduler follows, by its log after so many characters."""
-    return set(re.findall(r"Container \S+ is for (waits_in_\w+)\.work ", text_of(scheduler.log)[since:]))
+    return set(re.findall(r"ECS task \S+ is for (waits_in_\w+)\.work ", text_of(scheduler.log)[since:]))
 
 
 def test_each_team_s_tasks_run_as_its_own_options_say(deployment, team_settings):

@@ -42,6 +42,8 @@ from hypothesis.stateful import (
 )
 
 from airflow.executors.fargate.fleet.adoption import CONSISTENCY
+from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
@@ -101,7 +103,8 @@ class MortalFleet(fakes.SteppedFleet):
 
     def _say_again(self):
         lost, self.in_hand = self.in_hand, None
-        if lost and lost != self.repeated and getattr(lost[0], "__self__", None) is self.fleet:
+        owner = getattr(lost[0], "__self__", None) if lost else None
+        if lost and lost != self.repeated and isinstance(owner, (Fleet, Lifecycle)):
             self.repeated = lost
             self._post(lost[0], *lost[1])
 
@@ -488,12 +491,12 @@ class World(RuleBasedStateMachine):
     def nothing_is_left(self):
         fleet = self.fleet.fleet
         assert not list(fleet.runs())
-        assert (fleet.launches_under_way, fleet.containers_to_stop) == (0, 0)
-        assert (fleet._live, fleet.counters.live_containers) == (set(), 0)
-        assert fleet._launcher._waiting.first() is None
-        assert not fleet._launcher._waiting._heap
-        assert not fleet._watcher._due
-        queue = fleet._launcher._queue
+        assert (fleet.launches_under_way, fleet.ecs_tasks_to_stop) == (0, 0)
+        assert fleet.counters.live_containers == 0
+        assert fleet.parts.launcher._waiting.first() is None
+        assert not fleet.parts.launcher._waiting._heap
+        assert not fleet.parts.watcher._due
+        queue = fleet.parts.launcher._queue
         assert (queue._open, queue._shortages, queue._schedule) == ({}, {}, [])
 
 

@@ -30,7 +30,7 @@ from hardening.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.bridge import compat, workloads
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.present import Candidate
 from airflow.utils.state import TaskInstanceState
@@ -162,14 +162,14 @@ def test_nothing_secret_is_written(
     queue(scheduler, make_key("of_a_function"), None, tokens)
     queue(scheduler, make_key("to_be_revoked"), wishes(0), tokens)
     deaths = iter([True])
-    seen = Fleet.seen
+    seen = Lifecycle.seen
 
     def die_once(self, run, outcome):
         if next(deaths, False):
             raise RuntimeError("a bug")
         seen(self, run, outcome)
 
-    monkeypatch.setattr(Fleet, "seen", die_once)
+    monkeypatch.setattr(Lifecycle, "seen", die_once)
     scheduler.beat()
     scheduler.executor.revoke_task(ti=SimpleNamespace(key=make_key("to_be_revoked")))
     shown, prepared = everything_about(scheduler)

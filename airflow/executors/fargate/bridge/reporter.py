@@ -85,7 +85,7 @@ class Reporter:
             if findings.postpones(event):
                 self._postponed.append(event)
             elif isinstance(event, OtherEcsTasks):
-                thread.tell(thread.fleet.judged, orphan_lookup.find_orphans(event.ecs_tasks, scheduler))
+                thread.tell(thread.fleet.stop_orphans, orphan_lookup.find_orphans(event.ecs_tasks, scheduler))
             elif isinstance(event, LogLines):
                 # The launch has ended by now, so it is not the present one.
                 self._note(event, "fargate log")

@@ -162,5 +162,5 @@ class Attempts:
         )
 
     def _retry(self, run: Run, delay: float = 0.0) -> None:
-        run.forget_container()
+        run.forget_ecs_task()
         self._launcher.add(run, delay)

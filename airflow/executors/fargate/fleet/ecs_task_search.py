@@ -15,17 +15,18 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Searches clusters for the ECS tasks of a deployment, step by step, and hands on each answer as it comes.
+Searches clusters for the ECS tasks of a deployment, call by call, and passes on each that was described.
 
-A search has stages: ECS tasks whose ARNs are known are described; then the lists of those that run are read, of all
-clusters; then the lists of those that have stopped, and only while something is still lacking. Each page is described as
-it comes, without what is known. A call that fails is made again, that call alone.
+A search has stages: it describes ECS tasks whose ARNs are known; then it lists those that run, in all
+clusters; then those that have stopped. It ends as soon as nothing is to be found any more. The ECS tasks of
+each page are described when the page arrives, except those that are known. A call that fails is made again,
+and no other.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from functools import partial
@@ -39,55 +40,54 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.launch_state import Run
+    from airflow.executors.fargate.fleet.wiring import Context
 
 log = logging.getLogger(__name__)
 
-#: Seconds; first wait and limit, before a call that got no answer is made again.
+#: Seconds before a call that got no answer is made again; first wait and limit.
 SEARCH_BACK_OFF = 1.0, 10.0
 
 
 class Stage(IntEnum):
-    """What a search asks for."""
+    """Which ECS tasks a search asks for."""
 
-    #: ECS tasks whose ARNs are known.
+    #: Those whose ARNs are known.
     KNOWN = 0
-    #: Those that run.
     RUNNING = 1
-    #: Those that have stopped.
     STOPPED = 2
-    #: The search is over.
+    #: None: the search is over.
     OVER = 3
 
 
 class Seeker(Protocol):
-    """Who searches."""
+    """For whom the search is."""
 
     def lacks(self, stage: Stage) -> bool:
-        """Tell whether there is something to be found at this stage; else the search goes no further."""
+        """Return whether something is to be found at this stage; if not, the search ends."""
 
     def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
-        """Look at an ECS task: it is described once, whatever comes of it."""
+        """Take an ECS task that was described; each is passed on once."""
 
     def has_read(self, stage: Stage) -> None:
-        """Note that all that this stage asks for was handed on."""
+        """All ECS tasks of this stage were passed on."""
 
     def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
-        """Note that AWS refuses a call in this cluster for good, however often it is made."""
+        """AWS refuses a call in this cluster for good; it is not made again."""
 
 
 @dataclass(eq=False)
 class _Step:
-    """A call that is to be made."""
+    """A call to be made."""
 
     stage: Stage
     cluster: str
-    #: What is to be described; where there are none, a page is to be listed.
+    #: What to describe; if empty, a page is listed instead.
     arns: Sequence[str] = ()
     next_token: str | None = None
-    #: Whether the list is read once more, since AWS has refused the token of a page.
+    #: Whether the list is read for the second time, since AWS has refused the token of a page.
     again: bool = False
     failures: int = 0  # in a row
-    #: No sooner is it made, by the fleet's clock.
+    #: The earliest time for it, by the fleet's clock.
     due: float = 0.0
 
 
@@ -95,63 +95,59 @@ class EcsTaskSearch:
     """
     One search; the fleet's thread alone uses it.
 
-    Its budget: a call for each 100 known ARNs; then for each cluster and list a call for each 100 ECS tasks of the
-    deployment, and one to describe each 100 that are not known. They go through the lane of searches, as many at once as
-    that lets.
+    Its API budget: a call for each 100 known ARNs; then for each cluster and list a call for each 100 ECS
+    tasks of the deployment, and one to describe each 100 that are not known. They use the lane of searches,
+    as many at once as it admits.
 
+    :param context: the options, the clock and random numbers.
     :param calls: makes the calls.
     :param clusters: where ECS tasks are listed.
-    :param deployment: the ``startedBy`` of the ECS tasks.
-    :param seeker: is told what comes of it.
-    :param known: ARNs that are listed and not described; it may grow meanwhile.
-    :param clock: seconds, never going backwards.
-    :param random: returns a number from 0 to 1.
+    :param seeker: takes the ECS tasks.
+    :param known: ARNs that are not described when they are listed; it may grow during the search.
     :param runs: the launches that it is for: the suspects, if handling an answer ends the thread.
     """
 
     def __init__(
         self,
-        *,
+        context: Context,
         calls: Calls,
+        *,
         clusters: Sequence[str],
-        deployment: str,
         seeker: Seeker,
         known: Collection[str],
-        clock: Callable[[], float],
-        random: Callable[[], float],
         runs: Sequence[Run] = (),
     ) -> None:
         self._calls = calls
         self._runs = runs
         self.clusters = tuple(clusters)
-        self._deployment = deployment
+        self._deployment = context.config.deployment
         self._seeker = seeker
         self._known = known
-        self._clock = clock
-        self._back_off = BackOff(*SEARCH_BACK_OFF, random)
+        self._clock = context.clock
+        self._back_off = BackOff(*SEARCH_BACK_OFF, context.random)
         self.stage = Stage.KNOWN
-        #: When the first list was asked for: what AWS knew by then is found.
+        #: When the first list was requested: ECS tasks that ListTasks knew by then are found.
         self.listed_at: float | None = None
         #: The first that is due is made first.
         self._steps: list[_Step] = []
         self._under_way = 0
-        #: Whether an answer is being handled: still, if that has ended the thread.
+        #: Whether an answer is being handled; still true after that has ended the thread.
         self.is_handling = False
-        #: ARNs that are listed and on their way to be described, or were.
+        #: ARNs that were described or are about to be.
         self._asked: set[str] = set()
 
     @property
     def is_over(self) -> bool:
-        """Whether no more calls are made, and no more answers handed on."""
+        """Whether no more calls are made, and no more ECS tasks passed on."""
         return self.stage is Stage.OVER
 
     def describe(self, cluster: str, arns: Sequence[str]) -> None:
-        """Describe these before anything else, whatever is known."""
+        """Describe these before anything else, even if they are known."""
         self._asked.update(arns)
         self._put_first(_Step(self.stage, cluster, batch) for batch in in_batches(arns, MAX_DESCRIBED))
 
     def work(self) -> float | None:
-        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        """Make the calls that are due; return when to look again, or None if only a message can tell."""
         self._go_on()
         now = self._clock()
         while self._calls.admits(self._calls.search) and (step := self._first(now)):
@@ -160,11 +156,11 @@ class EcsTaskSearch:
         return self._calls.turn(self._calls.search, due)
 
     def end(self) -> None:
-        """Make no more calls, and hand on no more answers."""
+        """Make no more calls, and pass on no more ECS tasks."""
         self.stage, self._steps = Stage.OVER, []
 
     def _go_on(self) -> None:
-        """Go to the next stage that has something to ask, where this one has nothing more, or to the end."""
+        """When a stage has no more calls, go to the next one that has, or to the end."""
         while not self.is_over and not (self._steps or self._under_way):
             self._seeker.has_read(self.stage)
             self.stage = Stage(self.stage + 1)
@@ -172,18 +168,18 @@ class EcsTaskSearch:
                 self.listed_at = self._clock()
             if not self.is_over:
                 self._steps = [_Step(self.stage, cluster) for cluster in self.clusters]
-            self._leave_off()
-        self._leave_off()
+            self._end_if_nothing_lacks()
+        self._end_if_nothing_lacks()
 
-    def _leave_off(self) -> None:
-        """End where nothing is lacking, whatever is under way."""
+    def _end_if_nothing_lacks(self) -> None:
+        """End as soon as nothing is to be found any more, even if calls are under way."""
         if not self.is_over and not self._seeker.lacks(self.stage):
             self.end()
 
     def _first(self, now: float) -> _Step | None:
         return next((step for step in self._steps if step.due <= now), None)
 
-    def _put_first(self, steps: Iterator[_Step] | list[_Step]) -> None:
+    def _put_first(self, steps: Iterable[_Step]) -> None:
         self._steps[:0] = steps
 
     def _make(self, step: _Step) -> None:
@@ -210,7 +206,7 @@ class EcsTaskSearch:
         self.is_handling = False
 
     def _described(self, step: _Step, answer: Answer) -> None:
-        self._asked.difference_update(step.arns)  # What AWS does not tell of may be listed again.
+        self._asked.difference_update(step.arns)  # What AWS did not return may be listed again.
         for task in answer.tasks:
             self._asked.add(task.arn)
             self._seeker.take(step.cluster, task, step.stage)
@@ -225,15 +221,18 @@ class EcsTaskSearch:
 
     def _failed(self, step: _Step, reply: Reply) -> None:
         if reply.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
-            self._put_first([step])  # All calls wait: whoever was first is first still.
+            self._put_first([step])  # All calls wait, so it keeps its place.
         elif reply.verdict is not Verdict.FAILED:
             step.failures += 1
             if step.failures == 1 and reply.problem:
-                log.warning("AWS cannot be asked for ECS tasks, asking again: %s", reply.problem.reason)
+                log.warning(
+                    "A search for ECS tasks got no answer from AWS, trying again: %s", reply.problem.reason
+                )
             step.due = self._clock() + self._back_off(step.failures)
             self._put_first([step])
         elif step.next_token is not None and not step.again:
-            # A token may have become too old while AWS could not be asked. What was described is not described again.
+            # The token may have expired during an outage. The list is read anew; what was described is
+            # skipped.
             self._put_first([_Step(step.stage, step.cluster, again=True)])
         else:
             self._seeker.refused(step.cluster, reply, step.stage)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the fleet remembers of one launch, and the order in which launches have their turns."""
+"""What the fleet remembers of one launch, and queues of launches: by time, and by priority."""
 
 from __future__ import annotations
 
@@ -31,73 +31,80 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.request.builder import Prepared
 
-#: Seconds of its life that a token must have left when an attempt begins: a container takes that long to start.
+#: Seconds of its life that a token must have left when an attempt begins: an ECS task takes that long to
+#: start.
 MIN_TOKEN_LIFE = 60.0
-#: Entries of a line that may stand for runs that have left, beside one for each run that has not.
+#: Entries in a :class:`Line` of runs that have left it, beyond one for each run that has not.
 SPARE_ENTRIES = 16
 
-#: How often handling a launch, or what a search has found, may end the thread before it is given up.
+#: How often handling a launch, or the result of a search, may end the thread before the fleet gives it up.
 MAX_FAULTS = 2
 
 
 @dataclass(eq=False)
 class Run:
     """
-    A launch on its way from the hand-over to its end; only the fleet's thread touches it.
+    A launch from its hand-over to its end; only the fleet's thread uses it.
 
-    Times are seconds by the fleet's clock, which never goes backwards and is no time of the day.
+    Times are seconds by the fleet's clock, which never goes backwards and shows no time of day.
     """
 
     launch: Launch
     #: Its place in the order of the hand-overs.
     order: int = 0
-    #: The frozen request; None before it is made, once a container has started, and for an adopted container.
+    #: The frozen request; None before it is made, once its ECS task has started, and for an adopted ECS task.
     prepared: Prepared | None = None
     container_name: str = ""
     cluster: str = ""
-    #: How many attempts have been begun that count.
+    #: How many attempts that count have begun.
     attempt: int = 0
     #: ``clientToken`` of the attempt under way: the same through every resend of it.
     token: str | None = None
-    #: How often the attempt under way got no clear answer.
+    #: How often the attempt under way had an unknown outcome.
     repeats: int = 0
     #: How often there was no capacity for its ECS task.
     waits: int = 0
-    #: Which capacity its request asks for, and how much; None before that is known.
+    #: Which kind of capacity its request asks for, and how much; None before that is known.
     kind: Kind | None = None
     size: Size = (0.0, 0.0)
-    #: Since when AWS says that it can do nothing for it for a while; None while it does not.
+    #: Since when AWS answers that something it needs is temporarily away (``Verdict.AWAY``); None if it is
+    #: not.
     away_since: float | None = None
-    #: How often it has been tried since then.
+    #: How many attempts there were since then.
     away_tries: int = 0
-    #: What AWS has refused last, or why no answer came.
+    #: The last outcome that was no ECS task: what AWS said, or why there was no answer.
     problem: Outcome | None = None
-    #: What its user was told that it waits for.
+    #: The kind of the wait that its last note was about.
     wait: str = ""
-    #: When the database has confirmed that the launch is wanted: by the fleet's clock, and in seconds since the epoch.
+    #: When the database last confirmed that Airflow wants the launch: by the fleet's clock, and since the
+    #: epoch.
     confirmed: tuple[float, float] = (0.0, 0.0)
-    #: No attempt begins after this time, since the token in the command would expire too soon; None where it never does.
+    #: No attempt begins after this time: the token in the command would expire too soon. None if it never
+    #: expires.
     deadline: float | None = None
     arn: str | None = None
-    #: When the fleet was told of the container, by the answer to RunTask or by a search.
+    #: When the fleet learned the ARN, from the answer to RunTask or from a search.
     accepted_at: float = 0.0
-    #: When its ECS task is looked at next; it keeps its place in the order of looks where a look gets no answer.
+    #: When its ECS task is due for DescribeTasks; kept if that call gets no answer, so that it keeps its
+    #: place.
     look_at: float = 0.0
-    #: The state of its ECS task, as DescribeTasks has told last.
+    #: The ``lastStatus`` of its ECS task in the last answer of DescribeTasks.
     last_status: str = ""
-    #: Whether DescribeTasks has ever known the container.
+    #: Whether DescribeTasks has ever listed the ECS task.
     seen: bool = False
     started: bool = False
-    #: Since when DescribeTasks does not know the container; None while it does, and before it was asked.
+    #: Since when DescribeTasks does not list the ECS task; None while it does, and before the first call.
     missing_since: float | None = None
-    #: Airflow has given up the launch: it gets no more events, and no more containers.
+    #: Airflow no longer cares about the launch: there are no more events for it, and no more ECS tasks.
     abandoned: bool = False
-    #: Why Airflow no longer wants the launch, where its container is stopped unless it has started; else None.
+    #: Why Airflow no longer wants the launch, if its ECS task must be stopped unless it has started; else
+    #: None.
     unwanted: str | None = None
-    #: Why the container is to be stopped, if it is.
+    #: Why the ECS task must be stopped; None if it need not be.
     stop_reason: str | None = None
     over: bool = False
-    #: Whether a RunTask call got no clear answer, so that there may be a container nobody told us of.
+    #: Whether the outcome of a RunTask call is unknown, so that there may be an ECS task of which no ARN is
+    #: known.
     may_have_started: bool = False
     stop_failures: int = 0
     searches: int = 0
@@ -106,10 +113,11 @@ class Run:
 
     def bring_deadline_forward(self, clock: float, now: float) -> None:
         """
-        Let no attempt begin after the token's last minute, by the clock that says that it is sooner.
+        Set the deadline to :data:`MIN_TOKEN_LIFE` before the token expires, by the clock that gives less time.
 
-        The fleet's clock stands still while the host is suspended, and the wall clock can be set back. A deadline
-        that passed meanwhile has just passed: Airflow had no time yet to take the launch back.
+        The fleet's clock stands still while the host is suspended, and the wall clock can be set back. A
+        deadline that passed meanwhile counts as having just passed: Airflow had no time yet to revoke the
+        launch.
 
         :param clock: seconds by the fleet's clock.
         :param now: seconds since the epoch, at the same moment.
@@ -118,8 +126,8 @@ class Run:
             left = max(self.launch.expires - now - MIN_TOKEN_LIFE, -1.0)
             self.deadline = min(clock + left, math.inf if self.deadline is None else self.deadline)
 
-    def forget_container(self) -> None:
-        """Be ready for a new attempt: AWS has said that there is no container of the last one."""
+    def forget_ecs_task(self) -> None:
+        """Prepare for a new attempt: AWS has said that there is no ECS task of the last one."""
         self.token = self.arn = self.missing_since = None
         self.seen = self.may_have_started = False
         self.repeats = self.searches = 0
@@ -130,7 +138,7 @@ class Run:
 
 
 class Schedule:
-    """Runs by the time (or rank) at which it is their turn; among equals, in the order of the hand-overs."""
+    """Runs ordered by the time of their turn; among equals, in the order of the hand-overs."""
 
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, int, Run]] = []
@@ -143,35 +151,35 @@ class Schedule:
         return sum(1 for _ in self)
 
     def put(self, at: float, run: Run) -> None:
-        """Enter a run for its turn: a time by the fleet's clock, in seconds, or a rank; the lowest comes first."""
+        """Add a run with the time of its turn, in seconds by the fleet's clock; the lowest comes first."""
         heapq.heappush(self._heap, (at, run.order, next(self._count), run))
 
     def first(self) -> float | None:
-        """Return the first turn of a run that is not over; None where there is no run."""
+        """Return the time of the first turn of a run that is not over; None if there is no run."""
         while self._heap and self._heap[0][3].over:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, until: float) -> Run | None:
-        """Take the first run whose turn is not after ``until``; None where there is none."""
+        """Remove and return the first run whose turn is not after ``until``; None if there is none."""
         first = self.first()
         return heapq.heappop(self._heap)[3] if first is not None and first <= until else None
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Remove all runs."""
         self._heap.clear()
 
 
 class Line:
     """
-    Runs in the order in which they are launched: the highest priority first, then who was handed over first.
+    Runs in the order in which they are launched: the highest priority first, then the first hand-over.
 
-    A run that leaves is let go of at once, wherever it stands.
+    A run can be removed wherever it stands; it is not kept in memory then.
     """
 
     def __init__(self) -> None:
         self._heap: list[tuple[int, int, int]] = []
-        #: By the number of their entry.
+        #: By the numbers of their entries.
         self._runs: dict[int, Run] = {}
         self._numbers: dict[Run, int] = {}
         self._count = itertools.count()
@@ -183,14 +191,14 @@ class Line:
         return run in self._numbers
 
     def put(self, run: Run) -> None:
-        """Let a run stand in line; said twice, it stands there once."""
+        """Add a run, unless it is here already."""
         if run not in self._numbers:
             number = self._numbers[run] = next(self._count)
             self._runs[number] = run
             heapq.heappush(self._heap, (*rank(run), number))
 
     def discard(self, run: Run) -> None:
-        """Let a run leave, if it stands here."""
+        """Remove a run, if it is here."""
         number = self._numbers.pop(run, None)
         if number is None:
             return
@@ -200,13 +208,13 @@ class Line:
             heapq.heapify(self._heap)
 
     def first(self) -> Run | None:
-        """Return the run whose turn it is; None where there is none."""
+        """Return the run whose turn it is; None if there is none."""
         while self._heap and self._heap[0][-1] not in self._runs:
             heapq.heappop(self._heap)
         return self._runs[self._heap[0][-1]] if self._heap else None
 
     def take(self) -> Run | None:
-        """Take the run whose turn it is; None where there is none."""
+        """Remove and return the run whose turn it is; None if there is none."""
         run = self.first()
         if run is not None:
             self.discard(run)
@@ -214,5 +222,5 @@ class Line:
 
 
 def rank(run: Run) -> tuple[int, int]:
-    """Return what comes first in a line: the lowest."""
+    """Return a run's place in a :class:`Line`: the lowest comes first."""
     return -run.launch.priority, run.order

@@ -15,11 +15,12 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Airflow's orphan checks: which task instances each has asked for, and what it was or is to be told of them.
+Airflow's orphan checks: which task instances each has asked about, and their answers.
 
-Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within :data:`CHECK_PATIENCE`. What
-is not settled by then is kept, and told as an event. A task instance that was kept and has no ECS task goes back to the
-scheduler that is gone (``queued_by_job_id``), so that Airflow asks again; then the answer is there.
+Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within
+:data:`CHECK_PATIENCE`. Task instances that are not settled by then are kept; what becomes of them is emitted
+    as events. A task instance that was kept and has no ECS task goes back to the scheduler that is gone
+    (``queued_by_job_id``), so that Airflow asks again; then the answer is known.
 """
 
 from __future__ import annotations
@@ -37,48 +38,50 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.present import Candidate, Found
 
-#: Seconds until Airflow has an answer: a second less than it waits.
+#: Seconds until Airflow has an answer, at most: a second less than it waits.
 CHECK_PATIENCE = 7.0
-#: Seconds for which it is remembered that there is no ECS task: several of Airflow's orphan checks, which are 300 s apart.
+#: Seconds to remember that there is no ECS task: several of Airflow's orphan checks, which are 300 s apart.
 REMEMBERED = 3600.0
 
 
 @dataclass(frozen=True)
 class Adopted:
-    """The answer: which candidates have an ECS task, and which have none."""
+    """The answer: what is known of each candidate."""
 
     found: tuple[Found, ...] = ()
+    #: Those that have no ECS task.
     missing: tuple[Candidate, ...] = ()
-    #: Those of which AWS refused to tell: they may have an ECS task, and nobody knows.
-    untold: tuple[Candidate, ...] = ()
-    #: Those whose ECS task another Airflow's database has, or ours by another name: they are left as they are.
+    #: Those about which AWS refused to answer: they may have an ECS task.
+    unknown: tuple[Candidate, ...] = ()
+    #: Those whose ECS task belongs to another metadata database, or to this one by another address: they are
+    #: left alone.
     elsewhere: tuple[Candidate, ...] = ()
-    #: Those of which it is not known yet: what comes of them is told as events.
+    #: Those that are not settled yet: what becomes of them is emitted as events.
     kept: tuple[Candidate, ...] = ()
 
 
 @dataclass(eq=False)
 class _Check:
-    """One time that Airflow has asked."""
+    """One orphan check."""
 
     reply: Future[Adopted]
-    #: When it has its answer at the latest, by the fleet's clock.
+    #: When it gets its answer at the latest, by the fleet's clock.
     until: float
-    #: What is not settled, by task instance.
+    #: The candidates that are not settled, by task instance.
     open: dict[Any, Candidate] = field(default_factory=dict)
-    #: What is, by the names of the members of :class:`Adopted`.
+    #: What is settled, by the names of the members of :class:`Adopted`.
     settled: dict[str, list[Any]] = field(default_factory=dict)
 
-    def settle(self, candidate: Candidate, as_what: str, what: Any) -> bool:
-        """Take what became of a candidate; False where this is not about it."""
+    def settle(self, candidate: Candidate, member: str, value: Any) -> bool:
+        """Record what became of a candidate; return False if it is not open here."""
         if self.open.get(candidate.task) != candidate:
             return False
         del self.open[candidate.task]
-        self.settled.setdefault(as_what, []).append(what)
+        self.settled.setdefault(member, []).append(value)
         return True
 
-    def hand_over(self) -> bool:
-        """Answer with what is known by now; False where nobody waits for it any more."""
+    def answer(self) -> bool:
+        """Answer with what is known by now; return False if the executor no longer waits for it."""
         settled = {name: tuple(values) for name, values in self.settled.items()}
         answer = Adopted(**settled, kept=tuple(self.open.values()))
         if self.reply.cancelled() or not (self.reply.done() or self.reply.set_running_or_notify_cancel()):
@@ -90,7 +93,7 @@ class _Check:
 
 class OrphanChecks:
     """
-    All that Airflow has asked and that is not answered, and what it will ask again; the fleet's thread alone uses it.
+    The orphan checks that are not answered, and answers for later ones; the fleet's thread alone uses it.
 
     :param emit: takes an event to the executor.
     :param clock: seconds, never going backwards.
@@ -100,11 +103,11 @@ class OrphanChecks:
         self._emit = emit
         self._clock = clock
         self._checks: list[_Check] = []
-        #: Those that have no ECS task and were kept, with the time when that was found.
+        #: Candidates that were kept and turned out to have no ECS task, with the time of that.
         self._missing: dict[Candidate, float] = {}
 
     def ask(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> list[Candidate] | None:
-        """Return those of which the answer is not there; None where this was asked before, since it is said twice."""
+        """Begin a check; return the candidates to search for, or None if this check was begun before."""
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
             return None
@@ -118,36 +121,36 @@ class OrphanChecks:
                 check.settle(candidate, "missing", candidate)
         return list(check.open.values())
 
-    def settle(self, candidate: Candidate, as_what: str, what: Any) -> None:
+    def settle(self, candidate: Candidate, member: str, value: Any) -> None:
         """
-        Tell what became of a candidate; said twice, it is told once.
+        Record what became of a candidate; if no check waits for it, emit that. A repeated call is ignored.
 
-        :param as_what: a member of :class:`Adopted`.
+        :param member: a member of :class:`Adopted`.
         """
-        asked = [check for check in self._checks if check.settle(candidate, as_what, what)]
-        if not asked and as_what != "found":
-            self._not_found(candidate, as_what)
+        asked = [check for check in self._checks if check.settle(candidate, member, value)]
+        if not asked and member != "found":
+            self._not_found(candidate, member)
 
     def answer(self, *, all_of_them: bool = False) -> None:
-        """Answer those of which all is known or whose time is over, or all, with what is known by now."""
+        """Answer the checks that are all settled or whose time is over, or all, with what is known by now."""
         now = self._clock()
         for check in [*self._checks]:
             if all_of_them or not check.open or check.until <= now:
                 self._answer(check)
 
     def next_at(self) -> float | None:
-        """Return when the next answer is due; None where none is."""
+        """Return when the next answer is due; None if none is."""
         return min((check.until for check in self._checks), default=None)
 
     def _answer(self, check: _Check) -> None:
-        if not check.hand_over():
-            for as_what in ("missing", "untold", "elsewhere"):
-                for candidate in check.settled.get(as_what, ()):
-                    self._not_found(candidate, as_what)
+        if not check.answer():
+            for member in ("missing", "unknown", "elsewhere"):
+                for candidate in check.settled.get(member, ()):
+                    self._not_found(candidate, member)
         self._checks.remove(check)
 
-    def _not_found(self, candidate: Candidate, as_what: str) -> None:
-        """Let Airflow ask again, and remember what AWS has told for good."""
-        if as_what == "missing":
+    def _not_found(self, candidate: Candidate, member: str) -> None:
+        """Have Airflow ask again; remember that there is no ECS task, which is final."""
+        if member == "missing":
             self._missing[candidate] = self._clock()
         self._emit(NotFound(Launch(candidate.task, candidate.key)))

@@ -15,20 +15,23 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Looks for containers of the deployment that nobody wants any more, and has them stopped.
+Searches for orphaned ECS tasks of the deployment: ECS tasks that no launch wants any more. They are stopped.
 
-A launch can be given up while its container is still on its way: Airflow resets what a killed scheduler has left, or
-revokes what is queued for too long, and AWS carries out the RunTask afterwards. So the containers of the deployment
-are listed as often as Airflow looks for orphans, one call at a time, and those that no launch of this fleet is for are
-described. They cross to the scheduler's thread as one event, ``orphan_lookup.find_orphans()`` compares them with the database
-(:func:`~airflow.executors.fargate.present.is_orphaned`), and what comes back is stopped like a revoked launch.
+Airflow may abandon a launch before AWS has started its ECS task: it resets the task instances of a killed
+scheduler, and revokes those that are queued for too long, and AWS may carry out RunTask afterwards. So the
+deployment's ECS tasks are listed as often as Airflow looks for orphaned task instances, one call at a time.
+Those that belong to no launch of this fleet are described, and go to the scheduler's thread as one event.
+``orphan_lookup.find_orphans()`` compares them with the database
+(:func:`~airflow.executors.fargate.present.is_orphaned`); those that it returns are stopped like revoked
+launches.
 
-Who has launched a container stands in its identity: the id of the scheduler's job and the moment when that began. So the
-containers of a scheduler that lives are left to it, and those of another Airflow, whose jobs have the same numbers or whose
-database is the origin of this one (:attr:`Identity.database`), are nobody's business. A task instance that runs is left
-alone, too: up to 3.0 it may run in any of its containers, and from 3.1 on in any of its present try. What has started is left
-ten minutes (:data:`~airflow.executors.fargate.present.ENDING`) to end by itself, for the task instance's state changes before its container is done. What this
-leaves open is told in ``docs/executor/fargate.rst``.
+The identity of an ECS task names the scheduler that launched it: the id of that scheduler's job and when the
+job began. So the ECS tasks of a live scheduler are left to it. Those of another Airflow are ignored, even if
+its jobs have the same numbers or this database is a copy of its own (:attr:`Identity.database`). Those of a
+running task instance are left alone, too: up to 3.0 it may run in any of its ECS tasks, from 3.1 on in any of
+its present try. One that has started has ten minutes (:data:`~airflow.executors.fargate.present.ENDING`) to
+end by itself, since the task instance's state changes before its ECS task has ended.
+``docs/executor/fargate.rst`` tells which orphans this does not find.
 """
 
 from __future__ import annotations
@@ -39,7 +42,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
-from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.messages import OtherEcsTask, OtherEcsTasks
@@ -48,95 +51,81 @@ from airflow.executors.fargate.present import ENDING
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.messages import Event
+    from airflow.executors.fargate.fleet.wiring import Context
 
 log = logging.getLogger(__name__)
 
-#: Seconds before each of the first sweeps, and of those after launches were given up: AWS may still carry out the
-#: RunTask of a scheduler that is gone. Then a sweep comes each interval.
+#: Seconds before each of the first sweeps, and before each of those after launches were abandoned: AWS may
+#: still carry out the RunTask of a scheduler that is gone. After these there is a sweep each interval.
 FIRST_DELAYS = (5.0, 10.0, 15.0, 30.0)
-#: Seconds before a sweep at least, however short the interval is that Airflow is given for its own look for orphans.
+#: Seconds before a sweep, at least: [scheduler] orphaned_tasks_check_interval may be shorter.
 SHORTEST_DELAY = 1.0
-#: A sweep makes one call at a time, and not more than this share of ``describe_rate``.
+#: The share of ``describe_rate`` that a sweep uses at most; it makes one call at a time.
 SHARE = 0.1
+#: Why an orphan is stopped: StopTask passes it on to AWS.
 REASON = "Airflow has given up the launch"
 
 
 class Owner(Protocol):
-    """Whose containers are no strangers."""
+    """Knows the fleet's own ECS tasks, and stops orphans."""
 
     def arns(self) -> Collection[str]:
-        """Return the ARNs of the containers that are followed."""
+        """Return the ARNs of the ECS tasks that are watched."""
 
     def knows(self, launch_id: str) -> bool:
-        """Tell whether the launch is not over."""
+        """Return whether the launch is one of this fleet's and not over."""
 
-    def discard(self, other_ecs_task: OtherEcsTask, reason: str) -> None:
-        """Stop a container."""
+    def discard(self, orphan: OtherEcsTask, reason: str) -> None:
+        """Stop an ECS task."""
 
 
 class OrphanReaper:
     """
-    Finds the strangers among the deployment's containers, step by step.
+    Sweeps the clusters of the options for ECS tasks of the deployment that are not this fleet's.
 
-    Its budget, for each ``interval``: a call for each cluster and each 100 containers of the deployment there, and one for
-    each 100 strangers that were not seen before, such as those of another scheduler. They come out of the bucket of
-    ``describe_rate``, and take at most a tenth of it.
+    Its API budget for each ``sweep_interval``: a call for each cluster and each 100 ECS tasks of the
+    deployment there, and one for each 100 that are not this fleet's and were not described before, such as
+    those of another scheduler. They use the bucket of ``describe_rate``, and at most a tenth of it.
 
+    :param context: the options and the clock; its ``sweep_interval`` is None if there are no sweeps.
     :param calls: makes the calls.
-    :param clusters: where containers are listed, one after the other.
-    :param deployment: the ``startedBy`` of the containers.
-    :param interval: seconds between two sweeps; None for none at all.
-    :param rate: DescribeTasks and ListTasks calls a second that all parts of the fleet may make.
-    :param owner: knows its own containers, and stops others.
-    :param emit: takes an event to the executor.
-    :param clock: seconds, never going backwards.
+    :param owner: knows the fleet's own ECS tasks, and stops orphans.
     """
 
-    def __init__(
-        self,
-        *,
-        calls: Calls,
-        clusters: Sequence[str],
-        deployment: str,
-        interval: float | None,
-        rate: float,
-        owner: Owner,
-        emit: Callable[[Event], None],
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
+        config = context.config
         self._calls = calls
-        self._clusters = clusters
-        self._deployment = deployment
-        self._interval = interval if clusters else None
-        self._pause = 1 / (rate * SHARE)
+        self._clusters = config.clusters
+        self._deployment = config.deployment
+        self._interval = context.sweep_interval if config.clusters else None
+        self._pause = 1 / (config.describe_rate * SHARE)
         self._owner = owner
-        self._emit = emit
-        self._clock = clock
-        #: What has been seen by ARN; None where it is nobody's business, since it is no launch's or has ended.
+        self._emit = context.emit
+        self._clock = context.clock
+        #: What was described, by ARN; None if it is ignored, since it belongs to no launch or has ended.
         self._seen: dict[str, OtherEcsTask | None] = {}
-        #: Since when a container that has started is given up.
-        self._given_up: dict[str, float] = {}
+        #: Since when each orphan is one, without a break.
+        self._orphaned: dict[str, float] = {}
         self._failures = 0  # in a row
-        #: Clusters of which it was said that AWS refuses a call there for good.
+        #: Clusters for which it was logged that AWS refuses a call there for good.
         self._refused: set[str] = set()
         self._sweep = 0
         self._begin_anew()
         self.hasten()
 
     def hasten(self) -> None:
-        """Sweep soon, and more often for a while: launches have been given up whose container may come late."""
+        """Sweep soon, and more often for a while: launches were abandoned whose ECS task may still appear."""
         self._delays = iter(FIRST_DELAYS)
         if not self._unlisted and not self._undescribed and not self._under_way:
             self._plan()
 
     def clear(self) -> None:
-        """Leave off the sweep under way; the next one comes in its time."""
+        """Stop the sweep under way; the next one comes in its time."""
         self._begin_anew()
         self._plan()
 
     def work(self) -> float | None:
-        """Make the call whose turn it is; return when to look again, or None if only a message can tell."""
+        """Make the call that is due; return when to look again, or None if only a message can tell."""
         if self._due is None or self._under_way:
             return None
         if self._clock() >= self._due and self._calls.admits(self._calls.search):
@@ -144,34 +133,38 @@ class OrphanReaper:
             return None
         return self._calls.turn(self._calls.search, self._due)
 
-    def judged(self, arns: Iterable[str]) -> None:
-        """Take the answer to :class:`OtherEcsTasks`: which of them have been given up. What has not started is stopped."""
-        given_up = set(arns)
+    def stop(self, arns: Iterable[str]) -> None:
+        """
+        Stop orphans: at once what has not started, and what has started after :data:`~.present.ENDING`.
+
+        :param arns: those of the last :class:`OtherEcsTasks` that the database has confirmed to be orphaned.
+        """
         now = self._clock()
-        self._given_up = {arn: self._given_up.get(arn, now) for arn in given_up}
-        for arn in given_up:
-            other_ecs_task = self._seen.get(arn)
-            if other_ecs_task is None or self._owner.knows(other_ecs_task.identity.launch_id):
+        self._orphaned = {arn: self._orphaned.get(arn, now) for arn in set(arns)}
+        for arn, since in self._orphaned.items():
+            orphan = self._seen.get(arn)
+            if orphan is None or self._owner.knows(orphan.identity.launch_id):
                 continue
-            if other_ecs_task.started and now - self._given_up[arn] < ENDING:
+            if orphan.started and now - since < ENDING:
                 continue
-            if not other_ecs_task.started and arn not in self._fresh:
-                # It may have started since then: the next sweep sees, and that comes soon.
+            if not orphan.started and arn not in self._fresh:
+                # It may have started since it was described: a sweep soon describes it again.
                 del self._seen[arn]
                 self.hasten()
                 continue
-            self._owner.discard(other_ecs_task, REASON)
+            self._owner.discard(orphan, REASON)
 
     def _begin_anew(self) -> None:
         self._sweep += 1
         self._under_way = False
-        #: Clusters that have still to be listed, and what asks for the next page of the first of them.
+        #: Clusters that are still to be listed, and the token of the next page of the first of them.
         self._unlisted: list[str] = []
         self._next_token: str | None = None
-        #: The cluster of each container that is listed.
+        #: The cluster of each ECS task that is listed, by ARN.
         self._listed: dict[str, str] = {}
         #: What is still to be described: clusters, and as many ARNs as one call takes.
-        self._undescribed: list[tuple[str, list[str]]] = []
+        self._undescribed: list[tuple[str, Sequence[str]]] = []
+        #: ARNs that were described in this sweep.
         self._fresh: set[str] = set()
 
     def _plan(self) -> None:
@@ -181,7 +174,7 @@ class OrphanReaper:
             self._due = self._clock() + max(SHORTEST_DELAY, delay)
 
     def _step(self) -> None:
-        """Make one call: for a page of a list, or for a hundred containers of a cluster that were not seen before."""
+        """Make one call: list a page, or describe up to a hundred new ECS tasks of a cluster."""
         if self._undescribed:
             cluster, batch = self._undescribed.pop(0)
             then = partial(self._done, self._sweep, cluster, partial(self._described, cluster))
@@ -213,7 +206,7 @@ class OrphanReaper:
             self._failed(reply.problem)
             return
         self._due = self._clock() + self._pause
-        # What AWS refuses in one cluster tells of none there, and keeps nobody from looking into the others.
+        # A cluster that AWS refuses counts as empty, and does not end the sweep of the others.
         then(reply.value)
         if not self._unlisted and not self._undescribed:
             self._end()
@@ -226,18 +219,16 @@ class OrphanReaper:
             return
         self._unlisted.pop(0)
         if not self._unlisted:
-            self._seen = {
-                arn: other_ecs_task for arn, other_ecs_task in self._seen.items() if arn in self._listed
-            }
+            self._seen = {arn: seen for arn, seen in self._seen.items() if arn in self._listed}
             self._undescribed = [*self._batches()]
 
-    def _batches(self) -> Iterator[tuple[str, list[str]]]:
-        """Yield what was not seen before, by cluster, in pieces that one call takes."""
+    def _batches(self) -> Iterator[tuple[str, Sequence[str]]]:
+        """Yield what was not described before, by cluster, in batches for one call each."""
         unseen = self._listed.keys() - self._seen.keys() - set(self._owner.arns())
         for cluster in self._clusters:
             arns = sorted(arn for arn in unseen if self._listed[arn] == cluster)
-            for start in range(0, len(arns), MAX_DESCRIBED):
-                yield cluster, arns[start : start + MAX_DESCRIBED]
+            for batch in in_batches(arns, MAX_DESCRIBED):
+                yield cluster, batch
 
     def _described(self, cluster: str, answer: Answer | None) -> None:
         for task in answer.tasks if answer else ():
@@ -245,41 +236,41 @@ class OrphanReaper:
             self._seen[task.arn] = self._read(cluster, task)
 
     def _read(self, cluster: str, task: EcsTask) -> OtherEcsTask | None:
-        """Return what is to be known of an ECS task; None where it is to be left alone."""
+        """Return what is compared with the database; None if the ECS task is ignored."""
         identity = task.identity if task.started_by == self._deployment else None
         if identity is None or identity.scheduler is None:
             return None
         outcome = classify_ecs_task(task, identity.container_name)
         if outcome.verdict is not Verdict.LIVE:
-            return None  # Its work is over.
+            return None  # It has ended, or its main container has.
         return OtherEcsTask(identity, task.arn, task.cluster or cluster, outcome.started)
 
     def _end(self) -> None:
-        """Tell of the strangers; those of launches that have an answer by now are none."""
-        other_ecs_tasks = tuple(
-            other_ecs_task
-            for other_ecs_task in self._seen.values()
-            if other_ecs_task is not None and not self._owner.knows(other_ecs_task.identity.launch_id)
+        """Emit what is not this fleet's; its own launches may have got their ARNs since the listing."""
+        others = tuple(
+            seen
+            for seen in self._seen.values()
+            if seen is not None and not self._owner.knows(seen.identity.launch_id)
         )
         self._listed = {}
         self._plan()
-        if other_ecs_tasks:
-            self._emit(OtherEcsTasks(other_ecs_tasks))
+        if others:
+            self._emit(OtherEcsTasks(others))
 
     def _is_refused(self, cluster: str, problem: Outcome) -> bool:
-        """Tell whether AWS refuses the call in this cluster for good, and say so the first time."""
+        """Return whether AWS refuses the call in this cluster for good; log that the first time."""
         if problem.verdict is not Verdict.FAILED:
             return False
         if cluster not in self._refused:
             log.warning(
-                "Containers that nobody wants cannot be looked for in cluster %s: %s", cluster, problem.reason
+                "Orphaned ECS tasks cannot be searched for in cluster %s: %s", cluster, problem.reason
             )
         self._refused.add(cluster)
         return True
 
     def _failed(self, problem: Outcome) -> None:
-        """Leave it at that: the next sweep sees what this one has not."""
+        """Stop this sweep: the next one sees what this one has not."""
         self._failures += 1
         if self._failures == 1:
-            log.warning("Containers that nobody wants cannot be looked for, trying again: %s", problem.reason)
+            log.warning("Orphaned ECS tasks cannot be searched for, trying again: %s", problem.reason)
         self.clear()

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The one thread that owns the fleet: it is told things, tells things, and is replaced if it dies."""
+"""The one thread that owns the fleet: commands in, events out; it is replaced if it dies."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.pool import DaemonPool
 from airflow.executors.fargate.fleet.wiring import Context
 
@@ -40,26 +41,25 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds between two looks at whether the fleet has become idle.
+#: Seconds between two checks whether the fleet has become idle.
 IDLE_CHECK = 0.05
-#: Seconds that the fleet's thread, which waits for no call, has to end once it is told to.
-FAREWELL = 1.0
+#: Seconds that the fleet's thread, which waits for no call, has to end once it is asked to.
+END_TIMEOUT = 1.0
 
 
 class FleetThread:
     """
     Runs a fleet on a daemon thread of its own.
 
-    The scheduler's thread calls every method; none of them waits for AWS but :meth:`close`, which waits for
-    a limited time.
+    The scheduler's thread calls every method. Only :meth:`close` waits for AWS, for a limited time.
 
-    :param ecs: makes the calls.
+    :param ecs: makes the calls to ECS.
     :param config: the options.
     :param build: makes the request of a launch.
-    :param sweep_interval: seconds between two looks for containers that nobody wants any more; None for none.
-    :param logs: reads the last lines of containers that failed; None where they are not wanted.
-    :param mask: takes secrets out of these.
-    :param scheduler: the name of this scheduler; None where it has none.
+    :param sweep_interval: seconds between two sweeps for orphaned ECS tasks; None disables them.
+    :param logs: reads the last lines of containers that failed; None disables that.
+    :param mask: removes secrets from these lines.
+    :param scheduler: the name of this scheduler; None if it has none.
     :param lease: seconds for which a launch may be sent after the database has confirmed it; None for ever.
     """
 
@@ -99,8 +99,8 @@ class FleetThread:
         )
         self._thread: threading.Thread | None = None
         self._death: BaseException | None = None
-        #: The message that is being handled, and the last one that was repeated.
-        self._in_hand: tuple[Callable[..., None], tuple[Any, ...]] | None = None
+        #: The command that is being handled, and the last one that was repeated.
+        self._handling: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self._repeated: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self.restarts = 0
 
@@ -110,20 +110,20 @@ class FleetThread:
 
     @property
     def fleet(self) -> Fleet:
-        """The fleet; its methods are called through :meth:`tell` alone."""
+        """The fleet; other threads call its methods only through :meth:`tell`."""
         return self._fleet
 
     def tell(self, method: Callable[..., None], *arguments: Any) -> None:
-        """Have a method of the fleet called on its thread."""
+        """Call a method of the fleet on its thread; return at once."""
         self._post(method, *arguments)
 
     def events(self) -> Iterator[Event]:
-        """Yield what has happened since the last time."""
+        """Yield the events that were not taken yet."""
         for _ in range(self._outbox.qsize()):
             yield self._outbox.get_nowait()
 
     def ensure_running(self) -> None:
-        """Start the thread; or start it again, with its state, where it has died. Nothing is raised."""
+        """Start the thread, or start it again with the same fleet if it has died; errors are only logged."""
         if self._thread is not None and self._thread.is_alive():
             return
         again, death = self._thread is not None, self._death
@@ -139,33 +139,33 @@ class FleetThread:
             self.restarts += 1
 
     def leave(self) -> None:
-        """Launch nothing more from now on, not even what is due."""
+        """Launch nothing more from now on, not even launches that are due."""
         self._closing.set()
 
     def close(self, patience: float, *, deliver: bool = False) -> None:
         """
-        Begin no more launches, let the calls under way come home, and end the thread.
+        Begin no more launches, wait for the calls under way, and end the thread.
 
-        :param patience: seconds after which it is given up to wait for them.
-        :param deliver: whether first what was handed over is to be launched, for which the patience is, too.
+        :param patience: seconds to wait at most.
+        :param deliver: whether to launch first what was handed over; this counts towards the patience.
         """
         until = time.monotonic() + patience
         if deliver:
             self.ensure_running()
         if deliver and not self._wait_until(self._check_sent, until):
-            log.error("AWS has not accepted all that was handed over within %s seconds", patience)
+            log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()
-        self.tell(self._fleet.close)  # Wakes it, if nothing else does.
+        self.tell(self._fleet.close)  # Wakes the thread, if nothing else does.
         self._wait_until(self._check_idle, until)
         self._post(_end_thread)
         if self._thread is not None:
-            self._thread.join(max(FAREWELL, until - time.monotonic()))
-        for pool in self._pools:  # Last, or the fleet would start threads that nobody ends.
+            self._thread.join(max(END_TIMEOUT, until - time.monotonic()))
+        for pool in self._pools:  # Last, or the fleet would start threads that are never ended.
             pool.close()
         self._ecs.close()
 
     def _wait_until(self, check: Callable[[threading.Event], None], until: float) -> bool:
-        """Wait until a check on the fleet's thread sets its event; False where that has not come in time."""
+        """Repeat a check on the fleet's thread until it sets its event; return False at the time limit."""
         done = threading.Event()
         while self._thread is not None and self._thread.is_alive() and time.monotonic() < until:
             self.tell(check, done)
@@ -174,13 +174,13 @@ class FleetThread:
         return False
 
     def _check_sent(self, sent: threading.Event) -> None:
-        """Tell, on the fleet's thread, whether each launch has a container or an end."""
+        """Set the event, on the fleet's thread, if each launch has an ECS task or an end."""
         if not self._fleet.launches_unsent:
             sent.set()
 
     def _check_idle(self, idle: threading.Event) -> None:
-        """Tell, on the fleet's thread, whether no call is under way or due that changes anything at AWS."""
-        if not self._fleet.launches_under_way and not self._fleet.containers_to_stop:
+        """Set the event, on the fleet's thread, if no RunTask or StopTask call is under way or due."""
+        if not self._fleet.launches_under_way and not self._fleet.ecs_tasks_to_stop:
             idle.set()
 
     def _post(self, function: Callable[..., None], *arguments: Any) -> None:
@@ -190,12 +190,12 @@ class FleetThread:
         try:
             if again:
                 self._fleet.recover()
-                self._say_again()
+                self._repeat_lost_command()
             self._loop()
         except _EndThread:
             pass
         except BaseException as error:
-            self._death = error  # ensure_running() logs it, with its traceback.
+            self._death = error  # ensure_running() logs it with its traceback.
 
     def _loop(self) -> None:
         while True:
@@ -208,27 +208,28 @@ class FleetThread:
             self._do(function, arguments)
             for _ in range(self._inbox.qsize()):
                 self._do(*self._inbox.get_nowait())
-            del function, arguments  # Or the thread would keep the last message in memory while it waits.
+            del function, arguments  # Or the thread would keep the last command in memory while it waits.
 
     def _do(self, function: Callable[..., None], arguments: tuple[Any, ...]) -> None:
-        self._in_hand = (function, arguments)
+        self._handling = (function, arguments)
         function(*arguments)
-        self._in_hand = None
+        self._handling = None
 
-    def _say_again(self) -> None:
+    def _repeat_lost_command(self) -> None:
         """
-        Repeat, once, what the fleet was being told when the thread died: all of that can be said twice.
+        Repeat, once, the command that was being handled when the thread died: all commands can be repeated.
 
-        The result of a call is not repeated: recover() gives its launches their turn anew.
+        The result of a call is not repeated: recover() gives its launches new turns.
         """
-        lost, self._in_hand = self._in_hand, None
-        if lost is not None and lost != self._repeated and getattr(lost[0], "__self__", None) is self._fleet:
+        lost, self._handling = self._handling, None
+        owner = getattr(lost[0], "__self__", None) if lost is not None else None
+        if lost is not None and lost != self._repeated and isinstance(owner, (Fleet, Lifecycle)):
             self._repeated = lost
             self._post(lost[0], *lost[1])
 
 
 class _EndThread(BaseException):
-    """Leaves the loop."""
+    """Ends the loop."""
 
 
 def _end_thread() -> None:

@@ -14,13 +14,13 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Searches for the ECS tasks of launches that may have started: RunTask had no clear answer and is not asked any more."""
+"""Searches for the ECS tasks of launches that may have started and for which RunTask is not called again."""
 
 from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
@@ -30,20 +30,21 @@ from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.wiring import Context
 
 log = logging.getLogger(__name__)
 
-#: Seconds until each search for an ECS task of which nobody knows whether it exists.
+#: Seconds before each of the searches for the ECS task of a launch.
 SEARCH_DELAYS = (5.0, 30.0, 120.0)
-#: Why a launch has failed that Airflow has not given up.
+#: Why a launch has failed that Airflow still wanted.
 NOT_FOUND = (
-    "RunTask had no clear answer until the token in the command was about to expire, and no container was found that "
-    "it could have started."
+    "RunTask had no clear answer until the token in the command was about to expire, and no ECS task was "
+    "found that it may have started."
 )
 
 
 class Owner(Protocol):
-    """Who is told what was found."""
+    """Decides on what is found."""
 
     def accepted(self, run: Run, arn: str) -> None:
         """AWS has an ECS task for the run."""
@@ -52,55 +53,45 @@ class Owner(Protocol):
         """End a launch that has no ECS task."""
 
     def arns(self) -> Iterable[str]:
-        """Return the ARNs of the ECS tasks that are followed."""
+        """Return the ARNs of the ECS tasks that are watched."""
 
 
 class UnknownOutcomes:
     """
-    Searches for all that are due in one cluster, in one search at a time; the fleet's thread alone uses it.
+    Makes one search at a time, for all that are due in one cluster; the fleet's thread alone uses it.
 
+    :param context: the options and the clock.
     :param calls: makes the calls.
-    :param deployment: the ``startedBy`` of the ECS tasks.
-    :param owner: is told what was found.
-    :param clock: seconds, never going backwards.
-    :param random: returns a number from 0 to 1.
+    :param owner: decides on what is found.
     """
 
-    def __init__(
-        self,
-        *,
-        calls: Calls,
-        deployment: str,
-        owner: Owner,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
+        self._context = context
         self._calls = calls
-        self._deployment = deployment
         self._owner = owner
-        self._clock = clock
-        self._random = random
+        self._clock = context.clock
         self._due = Schedule()
         self._search: EcsTaskSearch | None = None
-        #: By the ids of their launches, what is searched for and has not been found.
+        #: By the ids of their launches, what the present search is for and has not found yet.
         self._wanted: dict[str, Run] = {}
-        #: Whether the last search was refused for good, and whether this one was.
+        #: Whether AWS refused the last search for good, and this one.
         self._was_refused = self._is_refused = False
 
     @property
     def open(self) -> int:
-        """How many launches that Airflow has given up are searched for: what is found of them is to be stopped."""
+        """How many abandoned launches are searched for: their ECS tasks must be stopped once found."""
         return sum(run.abandoned for run in itertools.chain(self._due, self._wanted.values()))
 
     def has(self, run: Run) -> bool:
-        """Tell whether a launch is being searched for at the moment."""
+        """Return whether the present search is for this launch."""
         return run.launch.id in self._wanted
 
     def add(self, run: Run) -> None:
         """
-        Search for the ECS task of a launch for which RunTask had no clear answer and is not asked any more.
+        Search for the ECS task of a launch that may have started and for which RunTask is not called again.
 
-        Where Airflow has given up the launch, an ECS task that is found is stopped, else it is the launch's.
+        An ECS task that is found is watched, and stopped if the launch is abandoned. After the last search
+        the launch ends.
         """
         if run in self._due or self.has(run):
             return
@@ -111,7 +102,7 @@ class UnknownOutcomes:
             self._owner.ended(run, None if run.abandoned else NOT_FOUND)
 
     def clear(self) -> None:
-        """Forget all turns; the fleet enters the runs anew."""
+        """Forget all turns; the fleet adds the runs again."""
         self._due.clear()
         self._wanted = {}
         if self._search:
@@ -119,7 +110,7 @@ class UnknownOutcomes:
         self._search = None
 
     def work(self) -> float | None:
-        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        """Make the calls that are due; return when to look again, or None if only a message can tell."""
         while self._search or self._begin():
             turn = self._search.work() if self._search else None
             if self._search and not self._search.is_over:
@@ -128,7 +119,7 @@ class UnknownOutcomes:
         return self._due.first()
 
     def _begin(self) -> bool:
-        """Search for all in the cluster of the first that is due; False where none is."""
+        """Begin a search for all that are due in the cluster of the first; return False if none is due."""
         now = self._clock()
         first = self._due.take(now)
         if first is None:
@@ -142,13 +133,11 @@ class UnknownOutcomes:
                 self._due.put(now, run)
         self._is_refused = False
         self._search = EcsTaskSearch(
-            calls=self._calls,
+            self._context,
+            self._calls,
             clusters=[first.cluster],
-            deployment=self._deployment,
             seeker=self,
             known=set(self._owner.arns()),
-            clock=self._clock,
-            random=self._random,
             runs=[*self._wanted.values()],
         )
         return True
@@ -161,16 +150,16 @@ class UnknownOutcomes:
                 run.searches += 1
                 self.add(run)
 
-    # What the search asks and tells.
+    # What the search asks and finds.
 
     def lacks(self, stage: Stage) -> bool:
-        """Tell whether there is an ECS task to be found; of those that have ended, only for a launch that is wanted."""
+        """Return whether an ECS task is still to be found; a stopped one only for a launch that is wanted."""
         return any(
             not run.over and not (stage is Stage.STOPPED and run.abandoned) for run in self._wanted.values()
         )
 
     def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
-        """Take the ECS task for the launch's, if it is; one that never started may be that of an earlier attempt."""
+        """Accept the ECS task if it is a launch's; one that never started may be of an earlier attempt."""
         identity = task.identity
         run = self._wanted.get(identity.launch_id) if identity else None
         if identity is None or run is None or run.over:
@@ -183,14 +172,14 @@ class UnknownOutcomes:
         self._owner.accepted(run, task.arn)
 
     def has_read(self, stage: Stage) -> None:
-        """Need not know."""
+        """Do nothing: each ECS task was accepted as it came."""
 
     def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
-        """Count the search as one that has found nothing, and say so once to whoever can allow it."""
+        """Count the search as one that has found nothing, and log that once until a search succeeds again."""
         if not self._was_refused and not self._is_refused:
             log.error(
-                "Containers of which nobody knows whether they exist cannot be searched for: %s Allow ecs:ListTasks and "
-                "ecs:DescribeTasks. Until then such a container is not stopped",
+                "The ECS tasks of launches that may have started cannot be searched for: %s Allow "
+                "ecs:ListTasks and ecs:DescribeTasks. Until then such ECS tasks are not stopped",
                 reply.problem.reason if reply.problem else "the answer cannot be handled.",
             )
         self._is_refused = True

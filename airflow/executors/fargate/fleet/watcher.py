@@ -14,12 +14,12 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Follows ECS tasks to their end, a hundred in a call, and stops those that are not wanted any more."""
+"""Watches ECS tasks until they end, a hundred in a call, and stops those that must be stopped."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.arns import cluster_name
@@ -32,24 +32,27 @@ from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.wiring import Context
 
 log = logging.getLogger(__name__)
 
-#: Seconds within which an ECS task that AWS has accepted must become known to DescribeTasks.
+#: Seconds within which DescribeTasks must list an ECS task that AWS has accepted.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html (eventual consistency)
 APPEARANCE = 300.0
-#: Seconds that an ECS task which DescribeTasks has known may be unknown to it before it counts as vanished.
+#: Seconds that DescribeTasks may not know an ECS task which it has listed before, until it counts as
+#: vanished.
 DISAPPEARANCE = 60.0
+#: Seconds between calls for an ECS task that AWS does not know; first wait and limit.
 MISSING_BACK_OFF = 2.0, 30.0
-#: Seconds until the next look where AWS refuses looks altogether.
+#: Seconds until the next call if AWS refuses one for good, such as for a missing permission.
 REFUSED_PAUSE = 30.0
 
 
 class Owner(Protocol):
-    """Who is told what is seen."""
+    """Decides on what the watcher sees."""
 
     def seen(self, run: Run, outcome: Outcome) -> None:
-        """DescribeTasks has told of an ECS task, or it counts as vanished."""
+        """DescribeTasks has answered for an ECS task, or it counts as vanished."""
 
     def stopped(self, run: Run) -> None:
         """There is no ECS task to stop."""
@@ -57,42 +60,33 @@ class Owner(Protocol):
 
 class Watcher:
     """
-    Everything between the ARN of an ECS task and its end.
+    Describes ECS tasks from the time their ARN is known until their end, and stops them.
 
-    Its budget: each ECS task is looked at every ``poll_interval`` seconds, whichever has waited longest first. A call is
-    for up to 100 of one cluster, and takes along those whose turn is a quarter of an interval away, so that runs which
-    began at different times soon share their calls. Where there are more than the rate of calls allows, the interval is
-    the sum over all clusters of ceil(n/100) calls. A look that AWS throttles costs no turn.
+    Its API budget: each ECS task is described every ``poll_interval`` seconds; the one that has waited
+    longest comes first. A call is for up to 100 of one cluster. It includes those that are due within a
+    quarter of an interval, so that runs which began at different times soon share their calls. If the rate of
+    calls does not suffice, the interval is the time for the sum over all clusters of ceil(n/100) calls. A
+    call that AWS throttles costs no turn.
 
+    :param context: the options, the clock and random numbers.
     :param calls: makes the calls.
-    :param poll_interval: seconds between two looks at the same ECS task.
-    :param owner: is told what is seen.
-    :param clock: seconds, never going backwards.
-    :param random: returns a number from 0 to 1.
+    :param owner: decides on what is seen.
     """
 
-    def __init__(
-        self,
-        *,
-        calls: Calls,
-        poll_interval: float,
-        owner: Owner,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
         self._calls = calls
-        self._poll_interval = poll_interval
+        self._poll_interval = context.config.poll_interval
         self._owner = owner
-        self._clock = clock
+        self._clock = context.clock
         #: By the name of the cluster, since a call is for one cluster, however it is spelled.
         self._due: dict[str, Schedule] = {}
         self._stops = Schedule()
         self._failures = 0  # of DescribeTasks, in a row
-        self._again = BackOff(*RESEND_BACK_OFF, random)
-        self._missing = BackOff(*MISSING_BACK_OFF, random)
+        self._again = BackOff(*RESEND_BACK_OFF, context.random)
+        self._missing = BackOff(*MISSING_BACK_OFF, context.random)
 
     def add(self, run: Run, delay: float | None = None) -> None:
-        """Look at a run's ECS task after so many seconds: not before AWS can know a new one."""
+        """Describe a run's ECS task after so many seconds; by default an interval: AWS must know it first."""
         run.look_at = self._clock() + (self._poll_interval if delay is None else delay)
         self._put(run)
 
@@ -101,7 +95,7 @@ class Watcher:
 
     @property
     def stops_open(self) -> int:
-        """How many ECS tasks are to be stopped and have not been asked to."""
+        """How many StopTask calls are to be made or under way."""
         return len(self._stops) + self._calls.stop.under_way
 
     def stop(self, run: Run, delay: float = 0.0) -> None:
@@ -109,12 +103,12 @@ class Watcher:
         self._stops.put(self._clock() + delay, run)
 
     def clear(self) -> None:
-        """Forget all turns; the fleet enters the runs anew."""
+        """Forget all turns; the fleet adds the runs again."""
         self._due.clear()
         self._stops.clear()
 
     def work(self) -> float | None:
-        """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
+        """Make the calls that are due; return when to look again, or None if only a message can tell."""
         now = self._clock()
         while self._calls.admits(self._calls.stop) and (run := self._stops.take(now)):
             self._calls.stop_task(run, self._stop_answered)
@@ -129,7 +123,7 @@ class Watcher:
         return min((turn for turn in turns if turn is not None), default=None)
 
     def _first(self, now: float) -> str | None:
-        """Return the cluster with the ECS task that has waited longest for its look; None where none is due."""
+        """Return the cluster with the ECS task that has been due for longest; None if none is due."""
         turns = {name: due.first() for name, due in self._due.items()}
         self._due = {name: due for name, due in self._due.items() if turns[name] is not None}
         due = [(first, name) for name, first in turns.items() if first is not None and first <= now]
@@ -154,7 +148,7 @@ class Watcher:
                 continue
             task = tasks.get(run.arn or "")
             if task is None:
-                self._not_told_of(run, run.arn in missing)
+                self._not_listed(run, run.arn in missing)
                 continue
             run.seen, run.missing_since, run.last_status = True, None, task.last_status
             self._owner.seen(run, classify_ecs_task(task, run.container_name))
@@ -162,26 +156,26 @@ class Watcher:
                 self.add(run)
 
     def _not_described(self, runs: Sequence[Run], problem: Outcome) -> None:
-        """No answer: each ECS task is as it was; ask again."""
+        """Describe the ECS tasks again later: without an answer nothing is known about them."""
         if problem.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
-            for run in runs:  # All calls wait: whoever was first is first still.
+            for run in runs:  # All calls wait, so they keep their places.
                 self._put(run)
             return
         self._failures += 1
         refused = problem.verdict is Verdict.FAILED
         if self._failures == 1 or refused:
             log.warning(
-                "DescribeTasks has failed, %d ECS tasks are asked for later: %s", len(runs), problem.reason
+                "DescribeTasks has failed, %d ECS tasks are described later: %s", len(runs), problem.reason
             )
         delay = REFUSED_PAUSE if refused else self._again(self._failures)
         for run in runs:
             self.add(run, delay)
 
-    def _not_told_of(self, run: Run, missing: bool) -> None:
+    def _not_listed(self, run: Run, missing: bool) -> None:
         """
-        Look again, later: MISSING soon after RunTask is AWS's eventual consistency, and only for ever is it the end.
+        Describe it again later, since AWS is eventually consistent, until it counts as vanished.
 
-        :param missing: whether AWS said so; an answer that does not list the ECS task is given more time.
+        :param missing: whether AWS said MISSING; if it only does not list the ECS task, there is more time.
         """
         if not self._is_gone(run, missing):
             looks = 1 + int((self._clock() - (run.missing_since or 0.0)) / self._poll_interval)
@@ -189,11 +183,11 @@ class Watcher:
             return
         been = "no longer knows" if run.seen else "has never come to know"
         said = "MISSING" if missing else "it is not listed"
-        reason = f"AWS {been} the ECS task {run.arn} (DescribeTasks: {said}), so its end cannot be told."
+        reason = f"AWS {been} the ECS task {run.arn} (DescribeTasks: {said}), so how it ended is unknown."
         self._owner.seen(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
 
     def _is_gone(self, run: Run, missing: bool) -> bool:
-        """Tell whether AWS has not known the ECS task for so long that it counts as gone."""
+        """Return whether AWS has not known the ECS task for so long that it counts as gone."""
         now = self._clock()
         if run.missing_since is None:
             run.missing_since = now
@@ -215,7 +209,7 @@ class Watcher:
             else:  # It has been accepted or seen, so AWS may know it again soon.
                 self.stop(run, self._missing(run.stop_failures))
         elif problem.verdict is Verdict.FAILED:
-            # It runs on until the permission is there.
+            # It runs on until the permission is granted.
             log.error("StopTask for %s, ECS task %s, is refused: %s", run, run.arn, problem.reason)
             self.stop(run, REFUSED_PAUSE)
         else:

@@ -176,7 +176,7 @@ def test_what_has_not_been_launched_is_not(fleet, ecs, fakes, launch, clock, sta
     assert list(fleet.fleet.runs()) == []
 
 
-def test_a_container_that_has_not_started_is_stopped(fleet, ecs, launch):
+def test_an_ecs_task_that_has_not_started_is_stopped(fleet, ecs, launch):
     """At the next look, which tells that; with the reason, also for AWS."""
     fleet.add(launch)
     tell(fleet, fleet.fleet.abandon, launch.id, WHY, False)
@@ -190,7 +190,7 @@ def test_a_container_that_has_not_started_is_stopped(fleet, ecs, launch):
     assert (fleet.told_of(launch, Ended), len(ecs.arns)) == ([], 1)
 
 
-def test_a_container_that_never_started_is_not_launched_again(fleet, ecs, launch):
+def test_an_ecs_task_that_never_started_is_not_launched_again(fleet, ecs, launch):
     """It ended in the meantime."""
     fleet.add(launch)
     ecs.break_at_start(ecs.arns[0])
@@ -201,7 +201,7 @@ def test_a_container_that_never_started_is_not_launched_again(fleet, ecs, launch
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["known to have started", "not seen yet"])
-def test_a_container_that_has_started_ends_by_itself(fleet, ecs, launch, seen):
+def test_an_ecs_task_that_has_started_ends_by_itself(fleet, ecs, launch, seen):
     """Its end is told as ever: it may say why the task instance failed."""
     fleet.add(launch)
     ecs.start(ecs.arns[0])
@@ -215,8 +215,8 @@ def test_a_container_that_has_started_ends_by_itself(fleet, ecs, launch, seen):
     assert len(fleet.told_of(launch, Ended)) == 1
 
 
-def test_a_container_that_does_not_end_is_stopped_once_it_is_overdue(fleet, ecs, launch):
-    """Its processes hang; and its end is told to nobody."""
+def test_an_ecs_task_that_does_not_end_is_stopped_once_it_is_overdue(fleet, ecs, launch):
+    """Its processes hang; there is no event for its end."""
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.advance(3)
@@ -229,8 +229,8 @@ def test_a_container_that_does_not_end_is_stopped_once_it_is_overdue(fleet, ecs,
     assert (fleet.told_of(launch, Ended), list(fleet.fleet.runs())) == ([], [])
 
 
-def test_a_call_under_way_is_awaited_and_its_container_stopped(fleet, ecs, fakes, launch):
-    """Also where its answer is lost: then the container is searched for."""
+def test_a_call_under_way_is_awaited_and_its_ecs_task_stopped(fleet, ecs, fakes, launch):
+    """Also where its answer is lost: then the ECS task is searched for."""
     ecs.next("run_task", fakes.Lost(ReadTimeoutError()), *[ReadTimeoutError()] * 9)
     fleet.add(launch)
     tell(fleet, fleet.fleet.abandon, launch.id, WHY, False)
@@ -241,7 +241,7 @@ def test_a_call_under_way_is_awaited_and_its_container_stopped(fleet, ecs, fakes
 
 @pytest.mark.parametrize("method", ["abandon", "disown"])
 def test_what_is_over_is_left_alone(fleet, ecs, launch, method):
-    """The executor's word can come too late."""
+    """The executor's command can come too late."""
     fleet.add(launch)
     ecs.exit(ecs.arns[0], 0)
     fleet.advance(3)
@@ -263,8 +263,8 @@ def test_what_another_scheduler_has_adopted_is_left_to_it(fleet, ecs, launch):
     assert (stops(ecs), list(fleet.fleet.runs()), fleet.fleet.counters.live_containers) == ([], [], 0)
 
 
-def test_what_it_has_not_adopted_is_seen_by_the_next_look_for_such(fleet, ecs, fakes, launch, clock):
-    """A container that comes after that is compared with the database like any other that no launch here is for."""
+def test_what_it_has_not_adopted_is_found_as_an_orphan(fleet, ecs, fakes, launch, clock):
+    """An ECS task that appears later is compared with the database like any other orphan."""
     mine = fakes.make_launch(handed_over=clock.at, scheduler="1@1.0")
     hold_before_run_task(fleet, mine)
     fleet.fleet.disown(mine.id)

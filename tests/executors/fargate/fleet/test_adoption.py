@@ -29,7 +29,9 @@ from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
 from airflow.executors.fargate.fleet.adoption import CONSISTENCY, Adoption
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
+from airflow.executors.fargate.fleet.pending_candidate import PendingCandidate
 from airflow.executors.fargate.messages import Accepted, Ended, NotFound
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
@@ -57,7 +59,7 @@ def candidate(fakes):
 
 @pytest.fixture
 def run(fakes, ecs):
-    """Return a function that lets a container run for a launch of which the fleet knows nothing."""
+    """Return a function that lets an ECS task run for a launch of which the fleet knows nothing."""
 
     def run(
         number=0,
@@ -82,7 +84,7 @@ def run(fakes, ecs):
 
 @pytest.fixture
 def ask(fleet):
-    """Return a function that asks for the containers of candidates, and returns what gets the answer."""
+    """Return a function that asks for the ECS tasks of candidates, and returns what gets the answer."""
 
     def ask(*candidates):
         reply = Future()
@@ -95,7 +97,7 @@ def ask(fleet):
 
 @pytest.fixture
 def look(fleet, ask):
-    """Return a function that asks for the containers of candidates, and returns the answer."""
+    """Return a function that asks for the ECS tasks of candidates, and returns the answer."""
 
     def look(*candidates):
         reply, until = ask(*candidates), fleet.clock.at + CHECK_PATIENCE
@@ -124,14 +126,14 @@ def found(answer):
     return {match.candidate.key: match.arn for match in answer.found}
 
 
-# Which container is the one.
+# Which ECS task is adopted.
 
 
 @pytest.mark.parametrize(
     "stored", ["its ARN", "nothing", "an ARN that is gone", "the ARN of an earlier launch"]
 )
-def test_the_container_of_the_present_launch_is_found(look, run, candidate, stored):
-    """Whatever the scheduler managed to store before it died, the container that runs for the launch is adopted."""
+def test_the_ecs_task_of_the_present_launch_is_found(look, run, candidate, stored):
+    """The launch's ECS task is adopted, whatever the scheduler managed to store before it died."""
     earlier, present = run(handed_over=QUEUED - 300), run()
     external_id = {
         "its ARN": present,
@@ -152,7 +154,7 @@ def test_the_container_of_the_present_launch_is_found(look, run, candidate, stor
         ({"queues": {"large": {"launchType": "EC2"}}}, False),
     ],
 )
-def test_a_container_in_any_cluster_of_the_options_is_found(make_fleet, run, candidate, options, is_found):
+def test_an_ecs_task_in_any_cluster_of_the_options_is_found(make_fleet, run, candidate, options, is_found):
     """A queue may have a cluster of its own: it is searched, too, where no ARN was stored."""
     fleet, arn, reply = make_fleet(**options), run(cluster="other"), Future()
     fleet.tell(fleet.fleet.look_for, [candidate()], reply)
@@ -163,7 +165,7 @@ def test_a_container_in_any_cluster_of_the_options_is_found(make_fleet, run, can
 @pytest.mark.parametrize("stored", [True, False])
 @pytest.mark.parametrize("end", [None, 0, 1])
 def test_an_earlier_launch_never_counts(look, fleet, ecs, run, candidate, stored, end):
-    """Where the present launch has no container, that of an earlier one is none, however it fares."""
+    """Where the present launch has no ECS task, that of an earlier one is not adopted, however it ended."""
     arn = run(handed_over=QUEUED - 300)
     if end is not None:
         ecs.exit(arn, end)
@@ -185,7 +187,7 @@ def test_an_earlier_launch_never_counts(look, fleet, ecs, run, candidate, stored
     ],
 )
 def test_an_assigned_id_decides_alone(look, run, candidate, launch_id, queued_at, adopted):
-    """Where Airflow has assigned an id to the launch, the container with that id is its container; times do not count."""
+    """If Airflow has assigned an id to the launch, only the ECS task with that id is adopted."""
     arn = run(launch_id=launch_id)
     answer = look(candidate(external_id=ASSIGNED, queued_at=queued_at))
     assert found(answer) == ({"key of 0": arn} if adopted else {})
@@ -196,7 +198,7 @@ def test_an_assigned_id_decides_alone(look, run, candidate, launch_id, queued_at
     [(-300, False), (-CLOCK_TOLERANCE - 0.1, False), (-CLOCK_TOLERANCE, True), (0, True), (5, True)],
 )
 def test_without_an_id_the_hand_over_must_come_after_the_queuing(look, run, candidate, after_queued, adopted):
-    """Two schedulers' clocks may differ a little; beyond that, what was handed over before is an earlier launch."""
+    """Clocks may differ by the tolerance; what was handed over before that is an earlier launch."""
     arn = run(handed_over=QUEUED + after_queued)
     assert found(look(candidate())) == ({"key of 0": arn} if adopted else {})
 
@@ -220,7 +222,7 @@ def test_without_an_id_the_hand_over_must_come_after_the_queuing(look, run, cand
 def test_an_arn_that_each_queueing_overwrites_tells_the_present_launch(
     fakes, look, run, candidate, overwritten, stored, after_queued, changes, adopted
 ):
-    """From 3.2 on a stored ARN is that of the present launch, whatever the clocks say; before, only times tell."""
+    """From 3.2 on a stored ARN is the present launch's, whatever the clocks say; before, only times tell."""
     arn = run(handed_over=QUEUED + after_queued, task=fakes.make_task(**changes))
     external_id = {"its ARN": arn, "another's ARN": arn[:-8] + "deadbeef", "nothing": None}[stored]
     answer = look(candidate(external_id=external_id, arn_is_present=overwritten))
@@ -229,7 +231,7 @@ def test_an_arn_that_each_queueing_overwrites_tells_the_present_launch(
 
 @pytest.mark.parametrize("end", [0, 1])
 def test_the_stored_arn_goes_before_a_launch_that_was_handed_over_later(look, ecs, run, candidate, end):
-    """The launch before a defer, within the tolerance of clocks, is not mistaken for that of the stored ARN."""
+    """A launch before a defer, within the tolerance of clocks, is not preferred to that of the stored ARN."""
     earlier, present = run(handed_over=QUEUED - 1), run(handed_over=QUEUED - 5)
     ecs.exit(earlier, end)
     # Where another one is missing, those that have stopped are listed as well.
@@ -261,7 +263,7 @@ def test_an_ecs_task_of_another_database_is_left_alone(
     answer = look(present)
     assert found(answer) == ({"key of 0": arn} if becomes == "found" else {})
     assert answer.elsewhere == ((present,) if becomes == "elsewhere" else ())
-    assert answer.missing == answer.untold == ()
+    assert answer.missing == answer.unknown == ()
     ecs.exit(arn, 1)
     fleet.advance(60)
     assert bool(fleet.told) is (becomes == "found")
@@ -309,7 +311,7 @@ def test_the_own_ecs_task_goes_before_that_of_another_database(look, run, candid
 
 
 def test_a_late_answer_hands_back_what_another_database_has(fleet, run, candidate):
-    """So that Airflow asks again, as for what has no ECS task: nobody has told in time that it is to be kept."""
+    """Airflow asks again, as for what has no ECS task, since it had no answer in time."""
     run(database="there")
     reply = Future()
     fleet.tell(fleet.fleet.look_for, [candidate(database="here")], reply)
@@ -319,7 +321,7 @@ def test_a_late_answer_hands_back_what_another_database_has(fleet, run, candidat
 
 
 def test_without_a_time_of_queuing_any_launch_will_do(look, run, candidate):
-    """A task instance without queued_dttm takes the container that there is for its try."""
+    """A task instance without queued_dttm takes the ECS task that there is for its try."""
     arn = run()
     assert found(look(candidate(queued_at=None))) == {"key of 0": arn}
 
@@ -328,10 +330,10 @@ def test_without_a_time_of_queuing_any_launch_will_do(look, run, candidate):
 @pytest.mark.parametrize("launched_by", [OWN, GONE, OTHER, None])
 @pytest.mark.parametrize("ahead", [0, CLOCK_TOLERANCE, 3600])
 @pytest.mark.parametrize("known_by", ["its assigned id", "its stored ARN", "its time"])
-def test_a_clock_that_was_ahead_hides_no_container(
+def test_a_clock_that_was_ahead_hides_no_ecs_task(
     make_fleet, fakes, ecs, run, candidate, known_by, ahead, launched_by, queued_by
 ):
-    """What came after the question is told by who launched it; by two hosts' clocks only where that tells nothing."""
+    """The launching scheduler tells what came later; clocks of two hosts only if it is unknown."""
     fleet, reply = make_fleet(scheduler=OWN), Future()
     arn = run(handed_over=fleet.clock() + ahead, launch_id=ASSIGNED, scheduler=launched_by)
     external_id = {"its assigned id": ASSIGNED, "its stored ARN": arn, "its time": None}[known_by]
@@ -387,13 +389,13 @@ def test_another_task_instance_is_another(fakes, look, run, candidate, changes):
 
 @pytest.mark.parametrize("stored", [True, False])
 def test_another_deployment_is_not_ours(look, run, candidate, stored):
-    """Another Airflow in the same cluster may have a DAG of the same name: its containers are its own."""
+    """Another Airflow in the same cluster may have a DAG of the same name: its ECS tasks are its own."""
     arn = run(startedBy="another")
     assert found(look(candidate(external_id=arn if stored else None))) == {}
 
 
-def test_several_attempts_of_a_launch_are_one_container(look, ecs, run, candidate):
-    """Of the attempts of one launch, the container that started or may still start is the one."""
+def test_several_attempts_of_a_launch_are_one_ecs_task(look, ecs, run, candidate):
+    """Of the attempts of one launch, the ECS task that started or may still start is the one."""
     never = [run(started=False) for _ in range(2)]
     for arn in never:
         ecs.break_at_start(arn)
@@ -403,7 +405,7 @@ def test_several_attempts_of_a_launch_are_one_container(look, ecs, run, candidat
 
 @pytest.mark.parametrize("stored", [True, False])
 @pytest.mark.parametrize("reason", ["CannotPullContainerError", "Capacity is unavailable at this time"])
-def test_a_container_that_never_started_is_none(look, ecs, run, candidate, stored, reason):
+def test_an_ecs_task_that_never_started_is_none(look, ecs, run, candidate, stored, reason):
     """Nothing ran, so Airflow may launch the task instance anew."""
     arn = run(started=False)
     ecs.break_at_start(arn, reason)
@@ -411,7 +413,7 @@ def test_a_container_that_never_started_is_none(look, ecs, run, candidate, store
     assert look(present).missing == (present,)
 
 
-def test_a_container_that_never_started_does_not_hide_the_other(look, ecs, run, candidate):
+def test_an_ecs_task_that_never_started_does_not_hide_the_other(look, ecs, run, candidate):
     """A stored ARN of an attempt that failed does not keep the list from being asked."""
     first, second = run(started=False), run()
     ecs.break_at_start(first)
@@ -425,7 +427,7 @@ def test_a_container_that_never_started_does_not_hide_the_other(look, ecs, run, 
 @pytest.mark.parametrize(("code", "well"), [(0, True), (1, False), (None, False)])
 @pytest.mark.parametrize("stored", [True, False])
 def test_what_stopped_in_the_meantime_is_reported(look, fleet, ecs, run, candidate, code, well, stored):
-    """A container that ended while no scheduler looked ends its launch, with its exit code."""
+    """An ECS task that ended while no scheduler looked ends its launch, with its exit code."""
     arn = run()
     ecs.exit(arn, code)
     look(candidate(external_id=arn if stored else None))
@@ -436,8 +438,8 @@ def test_what_stopped_in_the_meantime_is_reported(look, fleet, ecs, run, candida
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_an_adopted_container_is_followed_to_its_end(look, fleet, ecs, run, candidate, code):
-    """After its adoption a container is like any other; its ARN is told, so that it is stored."""
+def test_an_adopted_ecs_task_is_followed_to_its_end(look, fleet, ecs, run, candidate, code):
+    """After its adoption an ECS task is like any other; its ARN is told, so that it is stored."""
     arn = run(started=False)
     look(candidate())
     assert [event.arn for event in fleet.told] == [arn]
@@ -449,7 +451,7 @@ def test_an_adopted_container_is_followed_to_its_end(look, fleet, ecs, run, cand
     assert bool(fleet.told[-1].reason) is bool(code)
 
 
-def test_an_adopted_container_that_never_starts_fails(look, fleet, ecs, run, candidate):
+def test_an_adopted_ecs_task_that_never_starts_fails(look, fleet, ecs, run, candidate):
     """The command is gone with the scheduler that had it: the launch fails and says so."""
     arn = run(started=False)
     look(candidate())
@@ -460,7 +462,7 @@ def test_an_adopted_container_that_never_starts_fails(look, fleet, ecs, run, can
     assert not ecs.tokens
 
 
-def test_an_adopted_container_can_be_revoked(look, fleet, ecs, run, candidate):
+def test_an_adopted_ecs_task_can_be_revoked(look, fleet, ecs, run, candidate):
     """Its StopTask names the cluster that it is in."""
     arn = run(cluster="other")
     (match,) = look(candidate(external_id=arn)).found
@@ -470,8 +472,8 @@ def test_an_adopted_container_can_be_revoked(look, fleet, ecs, run, candidate):
     assert (cluster.rpartition("/")[2], stopped) == ("other", arn)
 
 
-def test_the_container_that_says_it_runs_airflow_decides(look, fleet, ecs, run, candidate):
-    """The container that carries the identity counts, whatever name the options have by now."""
+def test_the_container_that_carries_the_identity_decides(look, fleet, ecs, run, candidate):
+    """The container that carries the identity is the main container, whatever name the options have now."""
     arn = run()
     override, container = (
         ecs.tasks[arn]["overrides"]["containerOverrides"][0],
@@ -485,7 +487,7 @@ def test_the_container_that_says_it_runs_airflow_decides(look, fleet, ecs, run, 
 
 
 def test_a_launch_that_the_fleet_has_is_not_adopted_again(fakes, look, fleet, ecs, candidate):
-    """A container that is followed already gets no second run, and its launch one end."""
+    """An ECS task that is followed already gets no second run, and its launch one end."""
     launch = fakes.make_launch(handed_over=HANDED_OVER)
     fleet.add(launch)
     look(candidate(external_id=ecs.arns[0]))
@@ -509,7 +511,7 @@ def test_a_launch_that_the_fleet_has_is_not_adopted_again(fakes, look, fleet, ec
 )
 @pytest.mark.parametrize("call", ["describe_tasks", "list_tasks"])
 def test_aws_is_asked_until_it_answers(fakes, look, fleet, ecs, run, candidate, error, call):
-    """Nobody concludes from an error that there is no container: the look is repeated, ever later."""
+    """No error means that there is no ECS task: the call is repeated with a back-off."""
     first, second = run(0), run(1)
     ecs.next(call, *[error(fakes) for _ in range(4)])
     answer = look(candidate(0, first), candidate(1), candidate(2))
@@ -547,7 +549,7 @@ def test_adoption_goes_on_once_there_are_credentials(fakes, fleet, ecs, run, can
 
 
 def test_a_page_whose_token_is_refused_is_read_with_those_before(fakes, fleet, ecs, run, candidate, ask):
-    """A token may have become too old: the list is read from its beginning, and what is known is not described."""
+    """A token may have expired: the list is read from its beginning, and what is known is not described."""
     arns = [run(number) for number in range(150)]
     ecs.next("list_tasks", None, fakes.aws_error("InvalidParameterException", "Invalid token"))
     ask(*[candidate(number) for number in range(150)])
@@ -562,12 +564,12 @@ def test_a_token_that_is_refused_again_is_a_refusal(fakes, look, ecs, run, candi
         run(number)
     denied = fakes.aws_error("InvalidParameterException", "Invalid token")
     ecs.next("list_tasks", None, denied, None, denied)
-    assert keys(look(candidate(200)).untold) == ["key of 200"]
+    assert keys(look(candidate(200)).unknown) == ["key of 200"]
 
 
 @pytest.mark.parametrize("lives", [True, False])
 def test_a_late_answer_is_told_as_events(fakes, fleet, ecs, run, candidate, lives):
-    """Where nobody waits for the answer any more, each container and each lack of one is told by itself."""
+    """If nobody waits for the answer any more, each ECS task and each lack of one is an event of its own."""
     arn = run()
     if not lives:
         ecs.exit(arn, 1)
@@ -581,14 +583,14 @@ def test_a_late_answer_is_told_as_events(fakes, fleet, ecs, run, candidate, live
 
 
 def test_what_aws_refuses_to_list_harms_nobody_whose_arn_is_known(fakes, look, fleet, ecs, run, candidate):
-    """Without the permission to list, stored ARNs are adopted all the same, and of the rest nothing is concluded."""
+    """Without the permission to list, stored ARNs are adopted; nothing is concluded of the rest."""
     first = run(0)
     run(1)
     ecs.next("list_tasks", *[fakes.aws_error("AccessDeniedException")] * 2)
     answer = look(candidate(0, first), candidate(1))
     assert found(answer) == {"key of 0": first}
     assert answer.missing == ()
-    assert [each.key for each in answer.untold] == ["key of 1"]
+    assert [each.key for each in answer.unknown] == ["key of 1"]
 
 
 def test_an_answer_in_time_tells_no_lack(look, fleet, run, candidate):
@@ -617,11 +619,11 @@ def die_at(calls, number, function, *arguments):
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])
-def test_an_error_while_taking_over_loses_no_container(look, fleet, ecs, run, candidate, number):
-    """Where the thread dies of one container, its successor follows all that were told as found."""
+def test_an_error_while_taking_over_loses_no_ecs_task(look, fleet, ecs, run, candidate, number):
+    """Where the thread dies of one ECS task, its successor follows all that were told as found."""
     arns = [run(n) for n in range(3)]
-    adopt = fleet.fleet.adopt
-    with mock.patch.object(fleet.fleet, "adopt", autospec=True) as fails:
+    adopt = Lifecycle.adopt
+    with mock.patch.object(Lifecycle, "adopt", autospec=True) as fails:
         fails.side_effect = partial(die_at, itertools.count(), number, adopt)
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(n) for n in range(3)], reply)
@@ -703,7 +705,7 @@ def test_what_is_missing_is_not_remembered_for_ever(look, fleet, ecs, candidate)
     look(first)
     fleet.advance(REMEMBERED + CONSISTENCY + 1)
     look(candidate(1))
-    assert not fleet.fleet._adoption._checks._missing
+    assert not fleet.fleet.parts.adoption._checks._missing
     ecs.calls.clear()
     assert look(first).missing == (first,)
     assert ecs.calls
@@ -739,7 +741,7 @@ def test_the_answer_comes_in_time_with_what_is_known(fleet, ecs, run, candidate,
 
 @pytest.mark.parametrize("page", [0, 1, 5])
 def test_who_comes_while_aws_is_asked_gets_what_was_there_before(fleet, ecs, run, candidate, ask, page):
-    """A later question joins the search: what was described before is looked at for it, and no list is read twice."""
+    """A later check joins the search: what was described is described for it, no list is read twice."""
     arns = [run(number) for number in range(600)]
     for arn in arns:
         ecs.exit(arn, 0)
@@ -758,7 +760,7 @@ def test_who_comes_while_aws_is_asked_gets_what_was_there_before(fleet, ecs, run
 
 
 def test_what_runs_is_found_in_all_clusters_before_what_has_stopped(make_fleet, ecs, run, candidate):
-    """The lists of what runs are read first, and those of what has stopped only where something is still lacking."""
+    """The lists of running ECS tasks are read first, those of stopped ones only if something is lacking."""
     fleet, reply = make_fleet(queues={"large": {"cluster": "other"}}), Future()
     arns = [run(0), run(1, cluster="other")]
     fleet.tell(fleet.fleet.look_for, [candidate(0), candidate(1)], reply)
@@ -775,17 +777,17 @@ def test_clusters_that_stored_arns_name_are_listed(look, ecs, run, candidate):
 
 
 @pytest.mark.parametrize(
-    ("code", "told"), [("ClusterNotFoundException", "missing"), ("AccessDeniedException", "untold")]
+    ("code", "told"), [("ClusterNotFoundException", "missing"), ("AccessDeniedException", "unknown")]
 )
 def test_a_cluster_that_only_an_arn_names_may_be_refused(look, fakes, ecs, candidate, code, told):
-    """Where it does not exist nothing runs; where AWS refuses to tell, nothing is concluded of those that it is for."""
+    """In a cluster that does not exist nothing runs; of one that AWS refuses nothing is concluded."""
     arn = "arn:aws:ecs:us-east-1:123456789012:task/gone/0123456789abcdef"
     ecs.next("describe_tasks", fakes.aws_error(code))
     ecs.next("list_tasks", None, fakes.aws_error(code), None, fakes.aws_error(code))
     answer = look(candidate(0, arn), candidate(1))
     missing = ["key of 0", "key of 1"] if told == "missing" else ["key of 1"]
     assert keys(answer.missing) == missing
-    assert keys(answer.untold) == ([] if told == "missing" else ["key of 0"])
+    assert keys(answer.unknown) == ([] if told == "missing" else ["key of 0"])
 
 
 def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, ecs, run, candidate):
@@ -801,7 +803,8 @@ def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, 
 #: What an error can be in; whatever was asked is settled all the same.
 HANDLERS = [
     *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_found")],
-    *[(Adoption, name) for name in ("_compare", "_describe_known")],
+    (Adoption, "_describe_known"),
+    (PendingCandidate, "compare"),
     *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -810,7 +813,7 @@ HANDLERS = [
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(("owner", "name"), HANDLERS, ids=lambda value: getattr(value, "__name__", value))
 def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, name, when):
-    """Whichever call of a handler fails once, each is settled, and what has an ECS task is given back to nobody."""
+    """If any call of a handler fails once, each candidate is settled, and none with an ECS task is reset."""
     handler = getattr(owner, name)
     for number in range(1, 12):
         left = itertools.count(1)
@@ -845,17 +848,17 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
         assert adopted(fleet) == {f"key of {n}": arn for n, arn in enumerate(arns)}
         assert [event.launch.key for event in fleet.told if isinstance(event, Ended)] == ["key of 2"]
         assert {*keys(answer.missing), *not_found(fleet)} == {"key of 3"}
-        assert answer.untold == ()
+        assert answer.unknown == ()
         assert faults == (next(left) > number)
         if not faults:
             assert number > 1, "the handler was never called"
             return
 
 
-def test_what_ends_the_thread_again_and_again_is_concluded_nothing_of(fleet, ecs, run, candidate, ask):
+def test_nothing_is_concluded_of_what_ends_the_thread_again_and_again(fleet, ecs, run, candidate, ask):
     """It harms those alone that are searched for; they are left to Airflow's timeouts."""
     run(0)
-    with mock.patch.object(Adoption, "_compare", autospec=True, side_effect=ZeroDivisionError):
+    with mock.patch.object(PendingCandidate, "compare", autospec=True, side_effect=ZeroDivisionError):
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(0)], reply)
         for _ in range(MAX_FAULTS):
@@ -863,11 +866,11 @@ def test_what_ends_the_thread_again_and_again_is_concluded_nothing_of(fleet, ecs
                 fleet.settle()
             fleet.fleet.recover()
         fleet.settle()
-    assert keys(reply.result(timeout=0).untold) == ["key of 0"]
+    assert keys(reply.result(timeout=0).unknown) == ["key of 0"]
 
 
 def test_with_stored_arns_nothing_is_listed(look, ecs, run, candidate):
-    """A thousand containers whose ARNs are stored take a call for each hundred, and no list."""
+    """A thousand ECS tasks whose ARNs are stored take a call for each hundred, and no list."""
     arns = [run(n) for n in range(1000)]
     answer = look(*[candidate(n, arn) for n, arn in enumerate(arns)])
     assert len(answer.found) == 1000
@@ -877,7 +880,7 @@ def test_with_stored_arns_nothing_is_listed(look, ecs, run, candidate):
 
 @pytest.mark.parametrize("stopped", [0, 1000])
 def test_without_arns_what_is_not_ours_costs_nothing(fakes, look, ecs, run, candidate, stopped):
-    """A thousand containers are found among five thousand of others in at most forty calls."""
+    """A thousand ECS tasks are found among five thousand of others in at most forty calls."""
     for n in range(5000):
         ecs.put({"cluster": "cluster", "startedBy": f"ecs-svc/{n % 7}"})
     arns = [run(n) for n in range(1000)]

@@ -26,7 +26,7 @@ import pytest
 from airflow.executors.fargate.messages import Ended, NotFound
 from airflow.executors.fargate.present import Candidate
 
-#: Seconds that an answer takes; that the scheduler waits for a look; and between two of its orphan checks, by default.
+#: Seconds that an answer takes; that the scheduler waits for one; between two orphan checks, by default.
 LATENCY, PATIENCE, CHECKS = 0.15, 8.0, 300.0
 
 
@@ -99,7 +99,7 @@ def described(ecs):
 
 
 def test_who_has_no_ecs_task_is_given_back_at_the_second_check(fleet, put, without_any, clock):
-    """500 run and 3,000 have stopped; a task instance without an ECS task is given back at the second check at the latest."""
+    """500 run, 3,000 have stopped: one without an ECS task is given back at the second check, or sooner."""
     put(0, 3000, stopped=True)
     put(3000, 500)
     clock.at += 3600
@@ -113,7 +113,7 @@ def test_who_has_no_ecs_task_is_given_back_at_the_second_check(fleet, put, witho
 
 
 def test_none_counts_only_once_aws_must_know(fleet, fakes, ecs, clock, without_any):
-    """An ECS task that ListTasks does not know yet, a minute after RunTask could have been sent, is no lack."""
+    """An ECS task that ListTasks does not know within a minute after RunTask does not count as missing."""
     (lost,) = without_any(0, 1)
     clock.at += 5
     ecs.hidden.add(ecs.put(fakes.make_request(fakes.make_launch(0, handed_over=clock.at))))
@@ -134,7 +134,7 @@ def settled(fleet, answer):
 
 
 def test_adoption_comes_to_an_end_though_calls_are_throttled(fleet, ecs, put, without_any, clock):
-    """1,000 run, 12,000 have stopped, each fiftieth call is throttled: 5 s to follow what runs, 60 s to settle all."""
+    """1,000 run, 12,000 stopped, each 50th call is throttled: 5 s to adopt what runs, 60 s to settle all."""
     stopped = put(0, 12_000, stopped=True)
     running = put(20_000, 1000)
     clock.at += 3600
@@ -167,7 +167,7 @@ def test_nothing_is_asked_twice(fleet, ecs, put, without_any, clock):
 
 
 def test_looks_hold_up_no_other_call(fleet, fakes, ecs, put, without_any, clock):
-    """While six looks are under way, an end is told within 10 s and an ECS task that is to stop is asked to in 2 s."""
+    """During six checks, an end is seen within 10 s, and StopTask is called within 2 s."""
     launches = [fakes.make_launch(number) for number in range(20)]
     fleet.add(*launches)
     fleet.advance(10)
@@ -191,7 +191,7 @@ def test_looks_hold_up_no_other_call(fleet, fakes, ecs, put, without_any, clock)
 
 @pytest.mark.parametrize("place", [0, 1500])
 def test_the_stopped_are_read_until_all_are_found(fleet, ecs, put, clock, place):
-    """The list of stopped ECS tasks is read for what the running ones lack, and no page after the last find."""
+    """Stopped ECS tasks are listed only if running ones are not enough, and only until all are found."""
     stopped, running = put(0, 3000, stopped=True), put(5000, 250)
     clock.at += 3600
     orphan_check(fleet, running)

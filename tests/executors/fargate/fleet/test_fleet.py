@@ -24,13 +24,14 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.fleet import fleet as fleet_module, launcher
+from airflow.executors.fargate.fleet import launcher, lifecycle
 from airflow.executors.fargate.fleet.attempts import Attempts
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.launcher import Launcher
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.preparer import Preparer
 from airflow.executors.fargate.fleet.unknown_outcomes import SEARCH_DELAYS, UnknownOutcomes
 from airflow.executors.fargate.fleet.waits import Waits
@@ -65,7 +66,7 @@ def backing_off(fleet, ecs, fakes, launch):
     fleet.add(launch)
 
 
-def without_room(fleet, ecs, fakes, launch):
+def without_capacity(fleet, ecs, fakes, launch):
     ecs.next("run_task", NO_CAPACITY)
     fleet.add(launch)
 
@@ -75,18 +76,18 @@ def throttled(fleet, ecs, fakes, launch):
     fleet.add(launch)
 
 
-def in_doubt_with_nothing(fleet, ecs, fakes, launch):
+def unknown_outcome_without_an_ecs_task(fleet, ecs, fakes, launch):
     ecs.next("run_task", ConnectionResetError())
     fleet.add(launch)
 
 
-def in_doubt_with_a_container(fleet, ecs, fakes, launch):
+def unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch):
     ecs.next("run_task", fakes.Lost(ConnectionResetError()))
     fleet.add(launch)
 
 
-def saying_again(fleet, ecs, fakes, launch):
-    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+def resending(fleet, ecs, fakes, launch):
+    unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     fleet.pools["launch"].held = True
     fleet.advance(2)
 
@@ -101,7 +102,7 @@ def started(fleet, ecs, fakes, launch):
     fleet.advance(5)
 
 
-def being_looked_at(fleet, ecs, fakes, launch):
+def being_described(fleet, ecs, fakes, launch):
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.hold()
@@ -116,26 +117,26 @@ def too_late(fleet, ecs, fakes, launch):
     fleet.settle()
 
 
-WITHOUT_CONTAINER = [
+WITHOUT_ECS_TASK = [
     building,
     backing_off,
-    without_room,
+    without_capacity,
     throttled,
-    in_doubt_with_nothing,
+    unknown_outcome_without_an_ecs_task,
     too_late,
 ]
-WITH_CONTAINER = [
+WITH_ECS_TASK = [
     sending,
-    in_doubt_with_a_container,
-    saying_again,
+    unknown_outcome_with_an_ecs_task,
+    resending,
     accepted,
     started,
-    being_looked_at,
+    being_described,
 ]
 
 
 def go_on(fleet, ecs, seconds=600):
-    """Let calls come home and time pass; a container that is to be stopped does stop."""
+    """Let calls come home and time pass; an ECS task that is to be stopped does stop."""
     fleet.hold(False, *fleet.pools)
     for _ in range(int(seconds / 5)):
         fleet.advance(5)
@@ -150,10 +151,10 @@ def mortal(fakes, clock):
     return fakes.make_launch(expires=clock.at + 600)
 
 
-@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+@pytest.mark.parametrize("stage", [*WITHOUT_ECS_TASK, *WITH_ECS_TASK], ids=lambda stage: stage.__name__)
 @pytest.mark.parametrize("ask", ["revoke", "revoke_all"])
-def test_a_revoked_launch_leaves_no_container_and_tells_nothing(fakes, fleet, ecs, mortal, stage, ask):
-    """At whatever stage a launch is revoked: what it has is stopped, it gets nothing more, and ends in silence."""
+def test_a_revoked_launch_leaves_no_ecs_task_and_no_event(fakes, fleet, ecs, mortal, stage, ask):
+    """A launch revoked at any stage has its ECS task stopped, gets no other, and ends without an event."""
     stage(fleet, ecs, fakes, mortal)
     told = list(fleet.told)
     arguments = [mortal.id] * (ask == "revoke") + ["why"]
@@ -162,13 +163,13 @@ def test_a_revoked_launch_leaves_no_container_and_tells_nothing(fakes, fleet, ec
     assert fleet.told == told
     assert not list(fleet.fleet.runs())
     assert fleet.settle() is None
-    assert len(ecs.arns) == (1 if stage in WITH_CONTAINER else 0)
+    assert len(ecs.arns) == (1 if stage in WITH_ECS_TASK else 0)
     assert [call.arguments[1:] for call in ecs.made("stop_task")] == [(arn, "why") for arn in ecs.arns]
 
 
-@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+@pytest.mark.parametrize("stage", [*WITHOUT_ECS_TASK, *WITH_ECS_TASK], ids=lambda stage: stage.__name__)
 def test_a_superseded_launch_is_forgotten(fakes, fleet, ecs, mortal, stage):
-    """A container that AWS has accepted may end by itself, any other is stopped; neither tells anything more."""
+    """An accepted ECS task may end by itself, any other is stopped; there are no more events for either."""
     stage(fleet, ecs, fakes, mortal)
     told = list(fleet.told)
     known = any(isinstance(event, Accepted) for event in told)
@@ -184,11 +185,11 @@ def test_a_superseded_launch_is_forgotten(fakes, fleet, ecs, mortal, stage):
     assert {ecs.tasks[arn]["lastStatus"] for arn in ecs.arns} <= {"STOPPED"}
 
 
-@pytest.mark.parametrize("stage", [*WITHOUT_CONTAINER, *WITH_CONTAINER], ids=lambda stage: stage.__name__)
+@pytest.mark.parametrize("stage", [*WITHOUT_ECS_TASK, *WITH_ECS_TASK], ids=lambda stage: stage.__name__)
 def test_nothing_is_launched_after_close(fakes, fleet, ecs, mortal, stage):
-    """Calls under way come home, but no RunTask call begins; what has a container keeps it."""
+    """Calls under way come home, but no RunTask call begins; what has an ECS task keeps it."""
     stage(fleet, ecs, fakes, mortal)
-    sent = len(ecs.tokens) + (stage in (sending, saying_again))
+    sent = len(ecs.tokens) + (stage in (sending, resending))
     fleet.tell(fleet.fleet.close)
     go_on(fleet, ecs)
     assert len(ecs.tokens) == sent
@@ -212,7 +213,7 @@ def test_to_revoke_what_is_over_or_unknown_is_nothing(fleet, ecs, launch, twice)
 
 
 def test_a_launch_revoked_while_its_call_is_under_way_is_stopped_once_accepted(fakes, fleet, ecs, launch):
-    """The answer to RunTask is awaited, and the container in it is stopped; its ARN is not told."""
+    """The answer to RunTask is awaited, and the ECS task in it is stopped; its ARN is not told."""
     sending(fleet, ecs, fakes, launch)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
@@ -224,11 +225,11 @@ def test_a_launch_revoked_while_its_call_is_under_way_is_stopped_once_accepted(f
 
 
 @pytest.mark.parametrize("appears_at_look", [1, 2, 3])
-def test_a_container_in_doubt_is_searched_for_by_its_launch(fakes, fleet, ecs, launch, appears_at_look):
-    """The deployment's containers are listed, now and later, and the one that names the launch is stopped."""
+def test_what_may_have_started_is_searched_for_by_its_launch(fakes, fleet, ecs, launch, appears_at_look):
+    """The deployment's ECS tasks are listed, now and later, and the one that names the launch is stopped."""
     other = fakes.make_launch(1)
     fleet.add(other)
-    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     (arn,) = ecs.launches_of(launch.id)
     if appears_at_look > 1:
         ecs.hidden.add(arn)
@@ -243,7 +244,7 @@ def test_a_container_in_doubt_is_searched_for_by_its_launch(fakes, fleet, ecs, l
 
 def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
     """A list that AWS refuses is no answer, and where nothing is ever found the launch is let go."""
-    in_doubt_with_nothing(fleet, ecs, fakes, launch)
+    unknown_outcome_without_an_ecs_task(fleet, ecs, fakes, launch)
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"), ConnectionResetError())
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.advance(sum(SEARCH_DELAYS) + 10)
@@ -252,8 +253,8 @@ def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
     assert fleet.settle() is None
 
 
-def test_many_in_doubt_are_searched_for_together(fakes, fleet, ecs):
-    """Fifty launches that were revoked in doubt cost one search at a time, and each container is stopped."""
+def test_many_that_may_have_started_are_searched_for_together(fakes, fleet, ecs):
+    """Fifty revoked launches that may have started need one search, and each ECS task is stopped."""
     launches = [fakes.make_launch(n) for n in range(50)]
     ecs.next("run_task", *[fakes.Lost(ConnectionResetError())] * 50)
     fleet.add(*launches)
@@ -266,22 +267,22 @@ def test_many_in_doubt_are_searched_for_together(fakes, fleet, ecs):
 
 
 def test_an_outage_is_no_look(fakes, fleet, ecs, launch):
-    """However long AWS cannot be asked, the container of a launch that was revoked in doubt is stopped in the end."""
-    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    """A revoked launch that may have started has its ECS task stopped after an outage of any length."""
+    unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     ecs.next("list_tasks", *[ConnectionResetError()] * 20)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.advance(900)
     assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
 
 
-def test_what_is_in_doubt_is_not_idle(fakes, fleet, ecs, launch):
-    """Whoever waits for all containers to be stopped waits for those in doubt, too."""
-    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+def test_what_may_have_started_is_not_idle(fakes, fleet, ecs, launch):
+    """Whoever waits for all ECS tasks to be stopped also waits for those that may have started."""
+    unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     fleet.tell(fleet.fleet.revoke_all, "why")
     fleet.settle()
-    assert fleet.fleet.containers_to_stop == 1
+    assert fleet.fleet.ecs_tasks_to_stop == 1
     fleet.advance(60)
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
 
 
 def test_a_launch_that_is_added_twice_is_one(fleet, ecs, launch):
@@ -291,9 +292,9 @@ def test_a_launch_that_is_added_twice_is_one(fleet, ecs, launch):
     assert len(ecs.arns) == 1
 
 
-def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, fleet, ecs, launch):
-    """Where AWS refuses the resend for good, the launch fails, and what the first call may have started is stopped."""
-    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+def test_a_launch_that_is_refused_after_an_unknown_outcome_leaves_no_ecs_task(fakes, fleet, ecs, launch):
+    """If AWS refuses the resend for good, the launch fails; what may have started is stopped."""
+    unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     ecs.next("run_task", fakes.aws_error(*DENIED))
     fleet.advance(60)
     (end,) = fleet.told
@@ -306,8 +307,8 @@ def test_a_launch_that_is_refused_while_in_doubt_leaves_no_container(fakes, flee
 
 
 @pytest.mark.parametrize("answer", [ATTRIBUTE, NO_CAPACITY])
-def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
-    """A resend that is answered with a failure repeats the first answer: nothing was started, nothing is searched for."""
+def test_a_failure_settles_an_unknown_outcome(fleet, ecs, launch, answer):
+    """A failure in answer to a resend repeats the first answer: nothing was started or is searched for."""
     ecs.next("run_task", *[ConnectionResetError(), answer] * 3)
     fleet.add(launch)
     fleet.advance(40)
@@ -322,24 +323,24 @@ def test_a_failure_told_while_in_doubt_settles_it(fleet, ecs, launch, answer):
 def test_calls_and_stops_under_way_are_counted(fakes, fleet, ecs, launch):
     """Whoever closes the fleet can tell whether a launch or a stop is still on its way."""
     sending(fleet, ecs, fakes, launch)
-    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (1, 0)
+    assert (fleet.fleet.launches_under_way, fleet.fleet.ecs_tasks_to_stop) == (1, 0)
     fleet.pools["launch"].held = False
     fleet.settle()
-    assert (fleet.fleet.launches_under_way, fleet.fleet.containers_to_stop) == (0, 0)
+    assert (fleet.fleet.launches_under_way, fleet.fleet.ecs_tasks_to_stop) == (0, 0)
     fleet.hold()
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
-    assert fleet.fleet.containers_to_stop == 1
+    assert fleet.fleet.ecs_tasks_to_stop == 1
     fleet.hold(False)
     fleet.settle()
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
 
 
 # Everything at once.
 
 
 class Chaos:
-    """Launches, ends, faults and revocations in an order that the seed decides; and what must hold at the end."""
+    """Launches, ends, faults and revocations in an order that the seed decides."""
 
     def __init__(self, seed, fakes, fleet, ecs):
         self.random = random.Random(seed)
@@ -425,8 +426,8 @@ class Chaos:
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_whatever_happens_each_launch_ends_once_with_one_container(fakes, make_fleet, ecs, seed):
-    """In any order of events: no busy loop, one end a launch, none for what was revoked, one started container."""
+def test_whatever_happens_each_launch_ends_once_with_one_ecs_task(fakes, make_fleet, ecs, seed):
+    """In any order of events: no busy loop, one end a launch, none for revoked ones, one started ECS task."""
     fleet = make_fleet(launch_concurrency=4)
     chaos = Chaos(seed, fakes, fleet, ecs)
     chaos.run(150)
@@ -453,7 +454,7 @@ class Bug(Exception):
     """An error that nobody expects."""
 
 
-#: In this order: one at once, one whose RunTask call got no answer, one with a container.
+#: In this order: one at once, one whose RunTask call got no answer, one with an ECS task.
 REVOKED = ["launch-6", "launch-3", "launch-5"]
 
 
@@ -502,7 +503,8 @@ def life(fakes, fleet, ecs, after_fault):
 
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
-    *[(Fleet, name) for name in ("add", "revoke", "accepted", "seen", "noted", "work")],
+    *[(Fleet, name) for name in ("add", "revoke", "work")],
+    *[(Lifecycle, name) for name in ("accepted", "seen", "noted")],
     *[(Launcher, name) for name in ("add", "_send", "_sent", "_send_again")],
     *[(Launcher, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
     *[(Preparer, name) for name in ("put", "_built", "work")],
@@ -512,7 +514,7 @@ HANDLERS = [
     *[(Waits, name) for name in ("add", "work")],
     *[(Watcher, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Watcher, name) for name in ("_stop_answered", "work")],
-    (Fleet, "outcome_unknown"),
+    (Lifecycle, "outcome_unknown"),
     *[(UnknownOutcomes, name) for name in ("add", "work", "take", "_begin", "_end")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -523,7 +525,7 @@ HANDLERS = [
 def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
     fakes, make_fleet, clock, monkeypatch, owner, name, when
 ):
-    """Whichever call of a handler fails once, after recover() each launch has one container and one end."""
+    """Whichever call of a handler fails once, after recover() each launch has one ECS task and one end."""
     handler = getattr(owner, name)
     for number in itertools.count(1):
         ecs = fakes.FakeEcs(clock := fakes.Clock())
@@ -594,7 +596,7 @@ def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, m
             submit = pool.submit
             monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
         else:
-            module = launcher if outside == "log of launcher" else fleet_module
+            module = launcher if outside == "log of launcher" else lifecycle
             log = mock.create_autospec(logging.Logger, instance=True)
             for method in (log.info, log.warning, log.error):
                 method.side_effect = fail
@@ -617,7 +619,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
     fleet.add(*launches)
     for arn in ecs.arns:
         ecs.start(arn)
-    seen = Fleet.seen
+    seen = Lifecycle.seen
     deaths = 0
 
     def die(self, run, outcome):
@@ -626,14 +628,14 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
             raise Bug
         seen(self, run, outcome)
 
-    with mock.patch.object(Fleet, "seen", die):
+    with mock.patch.object(Lifecycle, "seen", die):
         for _ in range(20):
             try:
                 fleet.advance(5)
             except Bug:
                 deaths += 1
                 fleet.fleet.recover()
-    assert deaths == MAX_FAULTS + 1  # The last one while its container is watched until it has stopped.
+    assert deaths == MAX_FAULTS + 1  # The last one while its ECS task is watched until it has stopped.
     (end,) = fleet.told_of(poisonous, Ended)
     assert "could not handle it" in end.reason
     for arn in ecs.arns:
@@ -676,8 +678,8 @@ def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
 
 
 @pytest.mark.parametrize("revoked", ["before", "after"])
-def test_a_container_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, ecs, launch, revoked):
-    """Where the thread dies of the answer to RunTask, a launch that Airflow revokes then may have a container."""
+def test_an_ecs_task_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, ecs, launch, revoked):
+    """If the answer to RunTask ends the thread, a launch that is revoked then may have an ECS task."""
     with mock.patch.object(Launcher, "_sent", side_effect=Bug):
         sending(fleet, ecs, fakes, launch)
     if revoked == "before":
@@ -696,8 +698,8 @@ def test_a_container_whose_answer_was_lost_in_a_death_is_stopped(fakes, fleet, e
 
 @pytest.mark.parametrize("deaths", range(1, 6))
 def test_a_search_is_made_however_often_the_thread_dies(fakes, fleet, ecs, launch, deaths):
-    """A death between two looks for a container in doubt uses up none of them."""
-    in_doubt_with_a_container(fleet, ecs, fakes, launch)
+    """A death between two searches for an ECS task uses up none of them."""
+    unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     for _ in range(deaths):
         fleet.fleet.recover()
@@ -721,7 +723,7 @@ def test_recovery_goes_on_with_what_was_under_way(fakes, fleet, ecs, launch):
 
 @pytest.mark.parametrize("under_way", ["the look", "the stop"])
 def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, under_way):
-    """Where only one of the two calls for a container is under way when the thread dies, the other gets its turn."""
+    """If only one of the two calls for an ECS task is under way when the thread dies, the other is made."""
     fleet.add(launch)
     fleet.hold()
     if under_way == "the look":
@@ -742,7 +744,7 @@ def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, unde
 
 
 def test_a_reason_beside_exit_code_0_is_noted(fleet, ecs, launch):
-    """The launch has finished as its container says, and what AWS says of memory is told before that."""
+    """The launch has finished as its main container says; what AWS says of memory is noted before that."""
     fleet.add(launch)
     ecs.exit(ecs.arns[0], 0)
     ecs.tasks[ecs.arns[0]]["containers"][0]["reason"] = "OutOfMemoryError: killed"

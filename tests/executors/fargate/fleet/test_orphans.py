@@ -42,10 +42,10 @@ def fleet(fakes, ecs, clock):
 
 @pytest.fixture
 def run(fakes, ecs):
-    """Return a function that lets a container run of which the fleet knows nothing."""
+    """Return a function that lets an ECS task run of which the fleet knows nothing."""
 
     def run(number=0, started=False, scheduler=SCHEDULER, **members):
-        launch = fakes.make_launch(number, id=f"stranger-{number}", scheduler=scheduler)
+        launch = fakes.make_launch(number, id=f"orphan-{number}", scheduler=scheduler)
         arn = ecs.put(fakes.make_request(launch, **members))
         if started:
             ecs.start(arn)
@@ -65,8 +65,8 @@ def stopped(ecs):
     return [call.arguments[1] for call in ecs.made("stop_task")]
 
 
-def judge(fleet, *arns):
-    fleet.tell(fleet.fleet.judged, list(arns))
+def stop(fleet, *arns):
+    fleet.tell(fleet.fleet.stop_orphans, list(arns))
     fleet.settle()
 
 
@@ -88,7 +88,7 @@ def first_sweep(fleet):
 
 
 def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
-    """Own containers are none of it; of a stranger the launch, the cluster and whether it has started is told."""
+    """The event has the launch and the cluster of each other ECS task, and whether it has started."""
     fleet.add(fakes.make_launch())
     new, started = run(1), run(2, started=True)
     fleet.advance(FIRST_DELAYS[0] + 2)
@@ -97,7 +97,7 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
         s.arn: (s.identity.launch_id, s.started, s.cluster == ecs.tasks[s.arn]["clusterArn"])
         for s in report.ecs_tasks
     }
-    assert found == {new: ("stranger-1", False, True), started: ("stranger-2", True, True)}
+    assert found == {new: ("orphan-1", False, True), started: ("orphan-2", True, True)}
     assert {s.identity.scheduler for s in report.ecs_tasks} == {SCHEDULER}
 
 
@@ -112,8 +112,8 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
     ],
     ids=["another deployment", "no scheduler's", "no launch's", "finished", "failed"],
 )
-def test_what_is_nobodys_business_is_not_told(fleet, ecs, run, members, end):
-    """Other deployments' containers, though AWS lists them, those of no known scheduler, and those whose work is over."""
+def test_what_is_ignored_is_not_reported(fleet, ecs, run, members, end):
+    """ECS tasks of other deployments or of no known scheduler are ignored, and those that have ended."""
     arn = run(**members)
     ecs.next("list_tasks", *[lambda *_: [arn]] * 10)
     if end is not None:
@@ -123,8 +123,8 @@ def test_what_is_nobodys_business_is_not_told(fleet, ecs, run, members, end):
     assert told(fleet) == []
 
 
-def test_a_launch_without_an_answer_yet_is_no_stranger(fleet, fakes, ecs):
-    """While RunTask for it is under way, or repeated for want of an answer, its container is the fleet's own."""
+def test_a_launch_without_an_answer_yet_is_no_orphan(fleet, fakes, ecs):
+    """While RunTask for it is under way, or repeated without an answer, its ECS task is the fleet's own."""
     ecs.next("run_task", *[fakes.Lost(ConnectionResetError())] * 100)
     fleet.add(fakes.make_launch(scheduler=SCHEDULER))
     fleet.advance(FIRST_DELAYS[0] + 2)
@@ -133,7 +133,7 @@ def test_a_launch_without_an_answer_yet_is_no_stranger(fleet, fakes, ecs):
 
 
 def test_without_an_interval_nothing_is_swept(make_fleet, ecs, run):
-    """Outside of a scheduler there is nobody to compare with."""
+    """Outside of a scheduler there is no database to compare with."""
     run()
     fleet = make_fleet()
     fleet.settle()
@@ -149,20 +149,20 @@ def test_without_an_interval_nothing_is_swept(make_fleet, ecs, run):
         ({"queues": {"large": {"launchType": "EC2"}}}, False),
     ],
 )
-def test_a_container_in_any_cluster_of_the_options_is_told(fakes, ecs, clock, run, options, is_told):
-    """A queue may have a cluster of its own: what nobody wants is looked for there, too, and stopped there."""
+def test_an_ecs_task_in_any_cluster_of_the_options_is_told(fakes, ecs, clock, run, options, is_told):
+    """A queue may have a cluster of its own: orphans are searched for there, too, and stopped there."""
     fleet = fakes.SteppedFleet(ecs, fakes.make_config(**options), sweep_interval=INTERVAL, clock=clock)
     arn, other = run(1), run(2, cluster="other")
     fleet.settle()
     fleet.advance(FIRST_DELAYS[0] + 4)
     assert told(fleet) == [{arn, other} if is_told else {arn}]
-    judge(fleet, arn, other)
+    stop(fleet, arn, other)
     clusters = {call.arguments[1]: call.arguments[0].rpartition("/")[2] for call in ecs.made("stop_task")}
     assert clusters == ({arn: "cluster", other: "other"} if is_told else {arn: "cluster"})
 
 
 def test_where_no_option_names_a_cluster_nothing_is_swept(fakes, ecs, clock):
-    """A function of the user's own may choose it: nobody knows where to look."""
+    """A function of the user's own may choose it: it is not known where to search."""
     fleet = fakes.SteppedFleet(ecs, fakes.make_config(cluster=""), sweep_interval=INTERVAL, clock=clock)
     fleet.settle()
     fleet.advance(INTERVAL)
@@ -173,7 +173,7 @@ def test_where_no_option_names_a_cluster_nothing_is_swept(fakes, ecs, clock):
 
 
 def test_sweeps_come_soon_at_first_and_then_each_interval(fleet, ecs):
-    """A scheduler that has just begun may find what its predecessor left; later Airflow's own interval is kept."""
+    """A scheduler that has just begun may find what its predecessor left; later the interval is Airflow's."""
     fleet.settle()
     fleet.advance(sum(FIRST_DELAYS) + len(FIRST_DELAYS) + 1)
     assert len(ecs.made("list_tasks")) == len(FIRST_DELAYS)
@@ -189,7 +189,7 @@ def test_an_interval_of_nothing_is_no_busy_loop(fakes, ecs, clock):
 
 
 def test_after_an_adoption_sweeps_come_sooner(fleet, ecs):
-    """What was found to have no container, and was reset, may have one later."""
+    """What was found to have no ECS task, and was reset, may have one later."""
     fleet.advance(INTERVAL)
     before = len(ecs.made("list_tasks"))
     fleet.tell(fleet.fleet.look_for, [], Future())
@@ -199,8 +199,8 @@ def test_after_an_adoption_sweeps_come_sooner(fleet, ecs):
 
 
 @pytest.mark.parametrize("count", [0, 99, 100, 101, 450])
-def test_a_stranger_is_described_once_and_told_each_time(fleet, ecs, run, count):
-    """A call for each hundred that are listed; one for each hundred that are new, and none for those seen before."""
+def test_an_orphan_is_described_once_and_reported_each_time(fleet, ecs, run, count):
+    """One call lists a hundred; one describes a hundred new ones, and none those seen before."""
     fleet.settle()
     arns = {run(number, started=True) for number in range(count)}
     fleet.advance(2 * INTERVAL)
@@ -222,7 +222,7 @@ def fleet_of_three(fakes, ecs, clock):
 
 @pytest.mark.parametrize("counts", [(0, 0, 0), (1, 0, 1), (0, 99, 0), (101, 5, 250)])
 def test_each_cluster_is_listed_once_and_what_is_new_described_by_cluster(fleet_of_three, ecs, run, counts):
-    """One list in as many pages as it has for each cluster; none of them twice, and no call that mixes clusters."""
+    """Each cluster's list is read once, page by page; no call mixes clusters."""
     fleet, numbers = fleet_of_three, itertools.count()
     clusters = ("cluster", "second", "third")
     arns = {c: {run(next(numbers), cluster=c) for _ in range(count)} for c, count in zip(clusters, counts)}
@@ -244,7 +244,7 @@ def test_each_cluster_is_listed_once_and_what_is_new_described_by_cluster(fleet_
 def test_a_cluster_that_aws_refuses_does_not_keep_the_others_from_being_swept(
     fleet_of_three, fakes, ecs, run, call, monkeypatch
 ):
-    """What a queue names may be gone, or not be allowed: that is said once, and the others are looked into."""
+    """A queue's cluster may be gone or forbidden: that is logged once, and the others are swept."""
     log = mock.create_autospec(orphans.log, instance=True)
     monkeypatch.setattr(orphans, "log", log)
     run(2, cluster="second")
@@ -267,7 +267,7 @@ def test_a_cluster_that_aws_refuses_does_not_keep_the_others_from_being_swept(
     assert "AccessDeniedException" in line
 
 
-def test_the_fleet_s_own_containers_are_not_described_for_it(fleet, fakes, ecs, run):
+def test_the_fleet_s_own_ecs_tasks_are_not_described_for_it(fleet, fakes, ecs, run):
     """They are followed anyway."""
     fleet.add(*[fakes.make_launch(number) for number in range(50)])
     fleet.advance(1)
@@ -278,7 +278,7 @@ def test_the_fleet_s_own_containers_are_not_described_for_it(fleet, fakes, ecs, 
 
 
 def test_a_sweep_leaves_nine_tenths_of_the_calls_to_others(fleet, ecs, run):
-    """Between two calls of a sweep there is room for nine others."""
+    """Between two calls of a sweep there is time for nine others."""
     for number in range(1000):
         run(number)
     fleet.advance(INTERVAL)
@@ -288,22 +288,22 @@ def test_a_sweep_leaves_nine_tenths_of_the_calls_to_others(fleet, ecs, run):
 
 
 def test_what_has_gone_is_forgotten(fleet, ecs, run):
-    """No memory of containers is kept that are listed no more."""
+    """ECS tasks that are no longer listed leave memory."""
     arn = run(started=True)
     assert sweep(fleet) == [{arn}]
     ecs.exit(arn, 0)
     assert sweep(fleet) == []
-    assert fleet.fleet._orphans._seen == {}
+    assert fleet.fleet.parts.orphans._seen == {}
 
 
 # What is stopped.
 
 
-def test_what_is_given_up_and_has_not_started_is_stopped_at_once(fleet, ecs, run):
-    """It is followed until it has stopped, and nothing is told of it; others are left alone."""
+def test_an_orphan_that_has_not_started_is_stopped_at_once(fleet, ecs, run):
+    """It is watched until it has stopped, without an event; others are left alone."""
     arn, other = run(1), run(2)
     assert first_sweep(fleet) == [{arn, other}]
-    judge(fleet, arn)
+    stop(fleet, arn)
     assert stopped(ecs) == [arn]
     assert ecs.tasks[arn]["stoppedReason"] == orphans.REASON
     ecs.break_at_start(arn)
@@ -314,40 +314,40 @@ def test_what_is_given_up_and_has_not_started_is_stopped_at_once(fleet, ecs, run
     assert stopped(ecs) == [arn]
 
 
-def test_a_stop_that_fails_is_said_again(fleet, fakes, ecs, run):
-    """Throttling, for one, keeps no container alive."""
+def test_a_stop_that_fails_is_repeated(fleet, fakes, ecs, run):
+    """Throttling, for one, does not keep an ECS task running."""
     arn = run()
     ecs.next("stop_task", fakes.aws_error("ThrottlingException"), ConnectionResetError())
     first_sweep(fleet)
-    judge(fleet, arn)
+    stop(fleet, arn)
     fleet.advance(60)
     assert stopped(ecs) == [arn] * 3
     assert ecs.tasks[arn]["desiredStatus"] == "STOPPED"
 
 
 def test_what_has_started_may_end_by_itself(fleet, ecs, run):
-    """It may be writing its log: it is stopped only after it has been given up for a good while without a break."""
+    """It may be writing its log: it is stopped only once it has been an orphan for ENDING without a break."""
     arn = run(started=True)
     for _ in range(2):
         sweep(fleet)
-        judge(fleet, arn)
-    judge(fleet)
+        stop(fleet, arn)
+    stop(fleet)
     waited = 0
     while not stopped(ecs):
         sweep(fleet)
-        judge(fleet, arn)
+        stop(fleet, arn)
         waited += INTERVAL + 10
     assert ENDING <= waited - INTERVAL - 10 <= ENDING + INTERVAL
     assert stopped(ecs) == [arn]
 
 
 def test_what_may_have_started_meanwhile_is_looked_at_again(fleet, ecs, run):
-    """A stranger that was seen long ago as not started is not stopped before that is known to be so still."""
+    """An orphan that was described long ago as not started is described again before it is stopped."""
     arn = run()
     assert sweep(fleet) == [{arn}]
     assert sweep(fleet) == [{arn}]
     ecs.start(arn)
-    judge(fleet, arn)
+    stop(fleet, arn)
     assert stopped(ecs) == []
     told(fleet)
     fleet.advance(FIRST_DELAYS[0] + 2)
@@ -355,14 +355,14 @@ def test_what_may_have_started_meanwhile_is_looked_at_again(fleet, ecs, run):
     assert [s.started for s in report.ecs_tasks] == [True]
 
 
-def test_a_stranger_seen_long_ago_that_has_still_not_started_is_stopped(fleet, ecs, run):
+def test_an_orphan_seen_long_ago_that_has_still_not_started_is_stopped(fleet, ecs, run):
     """It takes one more look."""
     arn = run()
     sweep(fleet)
     sweep(fleet)
-    judge(fleet, arn)
+    stop(fleet, arn)
     fleet.advance(FIRST_DELAYS[0] + 2)
-    judge(fleet, arn)
+    stop(fleet, arn)
     assert stopped(ecs) == [arn]
 
 
@@ -370,8 +370,8 @@ def test_what_was_adopted_meanwhile_is_not_stopped(fleet, fakes, ecs, run):
     """An answer that comes after the launch became the fleet's own stops nothing."""
     arn = run()
     first_sweep(fleet)
-    fleet.add(fakes.make_launch(9, id="stranger-0"))
-    judge(fleet, arn, "unknown")
+    fleet.add(fakes.make_launch(9, id="orphan-0"))
+    stop(fleet, arn, "unknown")
     assert stopped(ecs) == []
 
 
@@ -383,7 +383,7 @@ def test_what_was_adopted_meanwhile_is_not_stopped(fleet, fakes, ecs, run):
     "code", ["AccessDeniedException", "ThrottlingException", "ExpiredTokenException", "ServerException", None]
 )
 def test_a_call_that_fails_ends_the_sweep_and_no_more(fleet, fakes, ecs, run, call, code):
-    """The next sweep tells of what this one has not, and new credentials are taken where they were refused."""
+    """The next sweep reports what this one has not; refused credentials are renewed."""
     arn = run()
     ecs.next(call, fakes.aws_error(code) if code else ConnectionResetError())
     fleet.advance(FIRST_DELAYS[0] + 2)
@@ -393,10 +393,10 @@ def test_a_call_that_fails_ends_the_sweep_and_no_more(fleet, fakes, ecs, run, ca
 
 
 def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
-    """The bucket is that of the looks at containers: where a sweep is throttled they are, too."""
+    """The bucket is that of the looks at ECS tasks: where a sweep is throttled they are, too."""
     run()
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
-    (shared,), (bucket,) = fleet.fleet._calls.search.buckets, fleet.fleet._calls.watch.buckets
+    (shared,), (bucket,) = fleet.fleet.parts.calls.search.buckets, fleet.fleet.parts.calls.watch.buckets
     before = bucket.rate
     fleet.advance(FIRST_DELAYS[0])
     assert bucket.rate < before

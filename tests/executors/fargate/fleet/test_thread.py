@@ -29,7 +29,9 @@ import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet import thread as fleet_thread
-from airflow.executors.fargate.fleet.fleet import MAX_FAULTS, Fleet
+from airflow.executors.fargate.fleet.fleet import Fleet
+from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
+from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.messages import Accepted, Ended
 from airflow.executors.fargate.present import Candidate
@@ -94,7 +96,7 @@ def kill(fakes, owner):
 
 
 def test_nothing_starts_before_it_is_asked_to(fakes, ecs, owner):
-    """Neither the making of it nor a message starts a thread: 2.11 forks between start() and the first sync()."""
+    """The constructor and commands start no thread: 2.11 forks between start() and the first sync()."""
     owner.tell(owner.fleet.add, fakes.make_launch())
     assert our_threads() == []
     assert list(owner.events()) == []
@@ -139,7 +141,7 @@ def test_a_fleet_without_work_sleeps(fakes, ecs, owner):
         assert work.call_count == 2
 
 
-def test_a_dead_thread_is_told_and_started_again_with_its_state(fakes, ecs, owner):
+def test_a_dead_thread_is_logged_and_started_again_with_its_state(fakes, ecs, owner):
     """What the thread died of is logged with its traceback, and all launches go on where they were."""
     events = Events(owner)
     owner.ensure_running()
@@ -180,7 +182,7 @@ def test_a_call_under_way_comes_home_to_the_next_thread(fakes, ecs, owner, relea
 def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
     """After so many deaths at the same launch it fails, and the thread lives on for the others."""
     events = Events(owner)
-    accepted = Fleet.accepted
+    accepted = Lifecycle.accepted
 
     def die(self, run, arn):
         if run.launch.id == "launch-0":
@@ -188,7 +190,7 @@ def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
             boom()
         accepted(self, run, arn)
 
-    with mock.patch.object(Fleet, "accepted", die), mock.patch.object(fleet_thread, "log", autospec=True):
+    with mock.patch.object(Lifecycle, "accepted", die), mock.patch.object(fleet_thread, "log", autospec=True):
         owner.ensure_running()
         for number in range(2):
             owner.tell(owner.fleet.add, fakes.make_launch(number))
@@ -275,7 +277,7 @@ def test_close_lets_calls_come_home_and_begins_no_launch(fakes, ecs, owner, rele
     fakes.until(lambda: len(ecs.tokens) == 2)
     closer = threading.Thread(target=owner.close, args=(20,))
     closer.start()
-    fakes.until(lambda: owner.fleet._launcher.closed)
+    fakes.until(lambda: owner.fleet.parts.launcher.closed)
     assert closer.is_alive()
     release.set()
     closer.join(20)
@@ -287,7 +289,7 @@ def test_close_lets_calls_come_home_and_begins_no_launch(fakes, ecs, owner, rele
 
 
 def test_close_asks_for_every_stop_first(fakes, ecs, owner):
-    """Containers that are to be stopped are stopped before the thread ends, with errors in between."""
+    """ECS tasks that are to be stopped are stopped before the thread ends, with errors in between."""
     events = Events(owner)
     owner.ensure_running()
     for number in range(8):
@@ -302,7 +304,7 @@ def test_close_asks_for_every_stop_first(fakes, ecs, owner):
 
 @pytest.mark.parametrize("call", ["run_task", "describe_tasks", "stop_task"])
 def test_close_returns_in_time_when_a_call_hangs(fakes, ecs, owner, release, call):
-    """A call that never comes home holds nobody up for longer than the patience."""
+    """A call that never returns delays close() no longer than the patience."""
     ecs.next(call, lambda *_: release.wait())
     owner.ensure_running()
     owner.tell(owner.fleet.add, fakes.make_launch())
@@ -323,7 +325,7 @@ def test_close_waits_for_no_look(fakes, ecs, owner, release):
 
 
 def test_close_ends_an_adoption_that_waits_for_aws(fakes, ecs, owner):
-    """A look for containers that AWS does not answer is given up, and nothing is reported of it."""
+    """A search that AWS does not answer is given up, without an answer or an event."""
     ecs.next("list_tasks", *[fakes.aws_error("ServerException", status=500) for _ in range(1000)])
     reply = Future()
     owner.ensure_running()
@@ -398,7 +400,7 @@ def test_the_process_ends_though_a_call_hangs():
 
 
 def test_events_that_are_not_taken_stay(fakes, ecs, owner):
-    """An error of whoever takes the events loses none of those that he had not come to."""
+    """An error while events are taken loses none of the others."""
     owner.ensure_running()
     for number in range(3):
         owner.tell(owner.fleet.add, fakes.make_launch(number))

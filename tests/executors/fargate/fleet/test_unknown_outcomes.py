@@ -55,8 +55,8 @@ def lose(fakes, ecs, fleet, *launches):
 
 
 @pytest.mark.parametrize("code", ["AccessDeniedException", "ClusterNotFoundException"])
-def test_launches_in_doubt_leave_memory_though_lists_are_refused(fakes, fleet, ecs, log, code):
-    """What AWS refuses for good has found nothing: else each would be searched for as long as the scheduler lives."""
+def test_launches_that_may_have_started_leave_memory_though_lists_are_refused(fakes, fleet, ecs, log, code):
+    """A search that AWS refuses for good counts; else a launch would be searched for without end."""
     launches = [fakes.make_launch(n) for n in range(3)]
     lose(fakes, ecs, fleet, *launches)
     ecs.next("list_tasks", *[fakes.aws_error(code, DENIED[1])] * 100)
@@ -66,14 +66,14 @@ def test_launches_in_doubt_leave_memory_though_lists_are_refused(fakes, fleet, e
     assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS)
     assert not list(fleet.fleet.runs())
     # Or the end of the scheduler would wait for them all of its patience.
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
     (line,) = lines(log.error)
     assert code in line
     assert "Allow ecs:ListTasks and ecs:DescribeTasks" in line
 
 
 def test_what_is_allowed_meanwhile_is_found(fakes, fleet, ecs, launch, log):
-    """The searches that are left find the container, and a refusal after that is told anew."""
+    """The searches that are left find the ECS task, and a refusal after that is told anew."""
     lose(fakes, ecs, fleet, launch)
     ecs.next("list_tasks", *[fakes.aws_error(*DENIED)] * 2)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
@@ -87,7 +87,7 @@ def test_what_is_allowed_meanwhile_is_found(fakes, fleet, ecs, launch, log):
 
 
 def test_a_launch_that_is_wanted_fails_in_words(fakes, fleet, ecs, log):
-    """Nobody has taken it back: without a search that may find its container, it ends like one that has none."""
+    """If no search can find its ECS task, a launch that is still wanted ends like one that has none."""
     lose(fakes, ecs, fleet, fakes.make_launch(expires=fleet.clock() + 70))
     ecs.next("run_task", *[ConnectionResetError()] * 100)
     ecs.next("list_tasks", *[fakes.aws_error(*DENIED)] * 100)
@@ -124,7 +124,7 @@ def test_no_line_repeats_what_a_proxy_answers(fakes, fleet, ecs, launch, log, mo
 
 @pytest.mark.parametrize("revoked", [True, False])
 def test_a_search_goes_on_once_there_are_credentials(fakes, fleet, ecs, revoked):
-    """However long they are refused, a launch that may have started is not ended: its ECS task is found, and stopped."""
+    """A launch that may have started does not end while they are refused; then its ECS task is found."""
     launch = fakes.make_launch(expires=fleet.clock() + 200)
     ecs.next("run_task", fakes.Lost(ConnectionResetError()), *[ConnectionResetError()] * 100)
     fleet.add(launch)

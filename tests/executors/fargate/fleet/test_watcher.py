@@ -44,7 +44,7 @@ def launch(fakes):
 
 @pytest.fixture
 def run_many(fakes, ecs):
-    """Return a function that has a fleet launch so many containers, and lets them run."""
+    """Return a function that has a fleet launch so many ECS tasks, and lets them run."""
 
     def run(fleet, count):
         launches = [fakes.make_launch(number) for number in range(count)]
@@ -59,7 +59,7 @@ def run_many(fakes, ecs):
 
 
 def looks(ecs, since=0.0):
-    """Return how often each container was asked for."""
+    """Return how often each ECS task was asked for."""
     return Counter(
         arn for call in ecs.made("describe_tasks") if call.at >= since for arn in call.arguments[1]
     )
@@ -70,8 +70,8 @@ def end_of(fleet, launch):
     return end
 
 
-def test_a_container_that_finishes_well_ends_its_launch_well(fleet, ecs, launch):
-    """Exit code 0 is told once, with the container, and nothing is asked for afterwards."""
+def test_an_ecs_task_that_finishes_well_ends_its_launch_well(fleet, ecs, launch):
+    """Exit code 0 is told once, with the ECS task, and nothing is asked for afterwards."""
     fleet.add(launch)
     fleet.advance(60)
     ecs.start(ecs.arns[0])
@@ -93,7 +93,7 @@ def test_a_container_that_finishes_well_ends_its_launch_well(fleet, ecs, launch)
         (None, "ECS is performing maintenance on the underlying infrastructure", "without an exit code"),
     ],
 )
-def test_a_container_that_fails_fails_its_launch(fleet, ecs, launch, code, reason, told):
+def test_an_ecs_task_that_fails_fails_its_launch(fleet, ecs, launch, code, reason, told):
     """Any other exit code fails the launch with its reason, and so does none at all."""
     fleet.add(launch)
     ecs.exit(ecs.arns[0], code, reason)
@@ -104,7 +104,7 @@ def test_a_container_that_fails_fails_its_launch(fleet, ecs, launch, code, reaso
 
 @pytest.mark.parametrize(("own", "sidecar", "finished"), [(0, 1, True), (0, None, True), (1, 0, False)])
 def test_sidecars_do_not_count(fleet, ecs, launch, own, sidecar, finished):
-    """The exit code of the named container decides, wherever in the list it stands."""
+    """The exit code of the main container decides, wherever in the list it stands."""
     fleet.add(launch)
     (arn,) = ecs.arns
     ecs.exit(arn, own)
@@ -116,7 +116,7 @@ def test_sidecars_do_not_count(fleet, ecs, launch, own, sidecar, finished):
 
 
 def test_the_exit_code_counts_before_the_task_has_vanished(fleet, ecs, launch):
-    """Where the named container has ended, nobody waits for a sidecar that takes its time."""
+    """Where the main container has ended, a sidecar that still runs is not waited for."""
     fleet.add(launch)
     (arn,) = ecs.arns
     ecs.start(arn)
@@ -129,8 +129,8 @@ def test_the_exit_code_counts_before_the_task_has_vanished(fleet, ecs, launch):
 
 
 @pytest.mark.parametrize("interval", [0.5, 2.0, 30.0])
-def test_a_container_is_looked_at_once_in_each_interval(fakes, make_fleet, ecs, interval):
-    """The first look is an interval after AWS has accepted the container, and the next ones an interval apart."""
+def test_an_ecs_task_is_looked_at_once_in_each_interval(fakes, make_fleet, ecs, interval):
+    """The first call is an interval after AWS has accepted the ECS task, the next ones an interval apart."""
     fleet = make_fleet(poll_interval=interval)
     fleet.add(fakes.make_launch())
     began = fleet.clock.at
@@ -140,8 +140,8 @@ def test_a_container_is_looked_at_once_in_each_interval(fakes, make_fleet, ecs, 
     )
 
 
-def test_a_hundred_containers_share_a_call(make_fleet, run_many, ecs):
-    """No call asks for more than AWS admits, and runs that began at different times soon share their calls."""
+def test_a_hundred_ecs_tasks_share_a_call(make_fleet, run_many, ecs):
+    """No call is for more than AWS admits; runs that began at different times soon share their calls."""
     fleet = make_fleet()
     run_many(fleet, 250)
     fleet.advance(10)
@@ -155,7 +155,7 @@ def test_a_hundred_containers_share_a_call(make_fleet, run_many, ecs):
 
 
 def test_who_has_waited_longest_comes_first(make_fleet, run_many, ecs):
-    """Where the interval cannot be held, no call leaves out a container that has waited longer than one in it."""
+    """If the interval cannot be kept, each call is for the ECS tasks that have waited longest."""
     fleet = make_fleet(poll_interval=0.1)
     run_many(fleet, 250)
     fleet.advance(20)
@@ -171,7 +171,7 @@ def test_who_has_waited_longest_comes_first(make_fleet, run_many, ecs):
 
 @pytest.mark.parametrize("rate", [10.0, 2.0])
 def test_looks_keep_to_the_rate_that_is_set(make_fleet, run_many, ecs, rate):
-    """No minute has more looks than describe_rate allows; at once there is at most a second's worth of them."""
+    """No minute has more calls than describe_rate allows; at once there are at most those of a second."""
     fleet = make_fleet(poll_interval=0.1, describe_rate=rate)
     run_many(fleet, 300)
     fleet.advance(130)
@@ -183,7 +183,7 @@ def test_looks_keep_to_the_rate_that_is_set(make_fleet, run_many, ecs, rate):
 
 
 def test_a_sweep_takes_as_long_as_the_budget_says(make_fleet, run_many, ecs):
-    """With many more containers than the interval has calls for, all are looked at in turn, as fast as may be."""
+    """With more ECS tasks than the interval has calls for, all are described in turn, at the full rate."""
     fleet = make_fleet(describe_rate=1.0)
     run_many(fleet, 4000)
     fleet.advance(100)
@@ -197,7 +197,7 @@ def test_a_sweep_takes_as_long_as_the_budget_says(make_fleet, run_many, ecs):
 
 
 def test_clusters_are_asked_apart(fakes, fleet, ecs):
-    """A call names one cluster, so containers of different clusters never share one; all are followed."""
+    """A call names one cluster, so ECS tasks of different clusters never share one; all are followed."""
     names = ["cluster", "other", "third"]
     launches = [fakes.make_launch(n, executor_config={"cluster": names[n % 3]}) for n in range(30)]
     fleet.add(*launches)
@@ -229,7 +229,7 @@ def test_few_looks_are_under_way(make_fleet, run_many, ecs):
 
 
 def test_missing_at_first_is_no_end(fleet, ecs, launch):
-    """ECS is eventually consistent: a container that DescribeTasks does not know yet is waited for."""
+    """ECS is eventually consistent: an ECS task that DescribeTasks does not know yet is waited for."""
     fleet.add(launch)
     (arn,) = ecs.arns
     ecs.hidden.add(arn)
@@ -243,7 +243,7 @@ def test_missing_at_first_is_no_end(fleet, ecs, launch):
 
 
 def test_looks_at_what_is_missing_back_off(fleet, ecs, launch):
-    """A container that AWS does not know is asked for ever more rarely."""
+    """An ECS task that AWS does not know is described ever more rarely."""
     fleet.add(launch)
     ecs.hidden.update(ecs.arns)
     fleet.advance(200)
@@ -254,7 +254,7 @@ def test_looks_at_what_is_missing_back_off(fleet, ecs, launch):
 
 @pytest.mark.parametrize(("seen", "limit"), [(False, APPEARANCE), (True, DISAPPEARANCE)])
 def test_missing_for_ever_fails_the_launch(fleet, ecs, launch, seen, limit):
-    """A container that is never known, or not known any more for a minute, fails its launch; none is launched again."""
+    """An ECS task never listed, or not listed for a minute, fails its launch; none is launched again."""
     fleet.add(launch)
     (arn,) = ecs.arns
     if seen:
@@ -273,8 +273,8 @@ def test_missing_for_ever_fails_the_launch(fleet, ecs, launch, seen, limit):
 @pytest.mark.parametrize(
     "answer", [{"tasks": [], "failures": []}, {"tasks": [{}]}, {"failures": None}, {"failures": "x"}]
 )
-def test_an_answer_without_a_word_of_a_container_is_not_missing(fleet, ecs, launch, answer):
-    """A container that was seen has not vanished while AWS only leaves it out; for ever is an end here, too."""
+def test_an_answer_that_does_not_list_an_ecs_task_is_not_missing(fleet, ecs, launch, answer):
+    """An ECS task that was seen has not vanished while AWS only does not list it; after APPEARANCE it has."""
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.advance(10)
@@ -286,7 +286,7 @@ def test_an_answer_without_a_word_of_a_container_is_not_missing(fleet, ecs, laun
 
 
 def test_a_gap_between_two_looks_is_forgotten(fleet, ecs, launch):
-    """A container that is missing now and then, for less than a minute each time, lives."""
+    """An ECS task that is missing now and then, for less than a minute each time, lives."""
     fleet.add(launch)
     (arn,) = ecs.arns
     ecs.start(arn)
@@ -312,8 +312,8 @@ def test_a_gap_between_two_looks_is_forgotten(fleet, ecs, launch):
         pytest.param(lambda f: "garbage", id="garbage"),
     ],
 )
-def test_a_look_that_fails_tells_nothing_of_containers(fakes, fleet, ecs, launch, answer):
-    """Whatever keeps AWS from answering, each container is as it was, and is asked for again until it is told."""
+def test_a_look_that_fails_tells_nothing_of_ecs_tasks(fakes, fleet, ecs, launch, answer):
+    """Whatever keeps AWS from answering, each ECS task counts as unchanged, and is described again."""
     other = fakes.make_launch(1)
     fleet.add(launch, other)
     for arn in ecs.arns:
@@ -380,7 +380,7 @@ def test_refused_looks_are_told_each_time(fakes, fleet, ecs, launch):
     ],
 )
 def test_a_malformed_task_harms_nobody_else(fakes, fleet, ecs, launch, malformed):
-    """One odd task among those of an answer is judged for itself; the others are followed as if it were not there."""
+    """A malformed ECS task in an answer does not affect the others."""
     others = [fakes.make_launch(number) for number in range(1, 5)]
     fleet.add(*others, launch)
     *good, mine = ecs.arns
@@ -401,7 +401,7 @@ def test_a_malformed_task_harms_nobody_else(fakes, fleet, ecs, launch, malformed
     "answer", [{"tasks": 5}, {"tasks": "text"}, {"tasks": {"a": 1}}, {"odd": 1}], ids=str
 )
 def test_an_answer_without_a_list_of_tasks_is_none(fleet, ecs, launch, answer):
-    """Where the list of tasks is something else, containers are as they were, however long that lasts."""
+    """Where the list of tasks is something else, ECS tasks are as they were, however long that lasts."""
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.advance(3)
@@ -416,8 +416,8 @@ def test_an_answer_without_a_list_of_tasks_is_none(fleet, ecs, launch, answer):
 # StopTask.
 
 
-def test_a_revoked_container_is_stopped_with_the_reason(fleet, ecs, launch):
-    """StopTask names the cluster, the container and the reason, once; and the launch gets no more events."""
+def test_a_revoked_ecs_task_is_stopped_with_the_reason(fleet, ecs, launch):
+    """StopTask names the cluster, the ECS task and the reason, once; and the launch gets no more events."""
     fleet.add(launch)
     (arn,) = ecs.arns
     ecs.start(arn)
@@ -448,11 +448,11 @@ def test_a_stop_is_repeated_until_aws_has_taken_it(fakes, fleet, ecs, launch, an
     times = [call.at for call in ecs.made("stop_task")]
     assert [round(b - a, 6) for a, b in zip(times, times[1:])] == [1, 2, 4, 8, 16]
     assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
 
 
 @pytest.mark.parametrize("seconds", [1, 20, 200])
-def test_a_stop_that_comes_before_aws_knows_the_container_is_repeated(fleet, ecs, launch, seconds):
+def test_a_stop_that_comes_before_aws_knows_the_ecs_task_is_repeated(fleet, ecs, launch, seconds):
     """What AWS has accepted and does not find yet is stopped as soon as it is found."""
     fleet.add(launch)
     (arn,) = ecs.arns
@@ -469,7 +469,7 @@ def test_a_stop_that_comes_before_aws_knows_the_container_is_repeated(fleet, ecs
     assert not fleet.told_of(launch, Ended)
 
 
-def test_a_container_that_aws_never_comes_to_know_is_let_go(fleet, ecs, launch):
+def test_an_ecs_task_that_aws_never_comes_to_know_is_let_go(fleet, ecs, launch):
     """After the time in which it must become known nobody asks to stop it any more."""
     fleet.add(launch)
     ecs.hidden.update(ecs.arns)
@@ -492,7 +492,7 @@ def test_a_stop_of_what_is_gone_is_not_repeated_for_ever(fleet, ecs, launch):
     assert fleet.settle() is None
 
 
-def test_a_container_that_is_hidden_for_a_moment_is_stopped(fleet, ecs, launch):
+def test_an_ecs_task_that_is_hidden_for_a_moment_is_stopped(fleet, ecs, launch):
     """AWS is eventually consistent: what it has known and does not find now is asked to stop again."""
     fleet.add(launch)
     fleet.advance(5)
@@ -505,7 +505,7 @@ def test_a_container_that_is_hidden_for_a_moment_is_stopped(fleet, ecs, launch):
 
 
 def test_a_stop_that_is_refused_is_told_and_repeated(fakes, fleet, ecs, launch):
-    """Without the permission to stop it a container runs on: the log says so, until somebody grants it."""
+    """Without the permission to stop it an ECS task runs on: the log says so, until somebody grants it."""
     fleet.add(launch)
     ecs.next("stop_task", *[fakes.aws_error(*DENIED) for _ in range(3)])
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
@@ -535,8 +535,8 @@ def test_stops_come_before_looks(make_fleet, run_many, ecs):
     assert "stop_task" in [call.name for call in ecs.calls[made : made + 2]]
 
 
-def test_a_container_that_ends_before_its_stop_is_not_stopped(fakes, fleet, ecs, launch):
-    """Where the container has ended by itself, a stop that waits is forgotten."""
+def test_an_ecs_task_that_ends_before_its_stop_is_not_stopped(fakes, fleet, ecs, launch):
+    """Where the ECS task has ended by itself, a stop that waits is forgotten."""
     fleet.add(launch)
     ecs.next("stop_task", *[ConnectionResetError()] * 3)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
@@ -544,5 +544,5 @@ def test_a_container_that_ends_before_its_stop_is_not_stopped(fakes, fleet, ecs,
     fleet.advance(60)
     assert len(ecs.made("stop_task")) <= 3
     assert not list(fleet.fleet.runs())
-    assert fleet.fleet.containers_to_stop == 0
+    assert fleet.fleet.ecs_tasks_to_stop == 0
     assert not fleet.told_of(launch, Noted)
