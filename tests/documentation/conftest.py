@@ -52,7 +52,7 @@ def read_config(check):
             texts.get,
             check.launch_types,
             call_function=False,
-            check_requests=lambda config, all_is_read: mistakes(config, check, all_is_read),
+            check_requests=partial(mistakes, check),
         )
 
     return read

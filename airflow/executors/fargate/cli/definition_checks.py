@@ -30,29 +30,32 @@ from airflow.executors.fargate.cli.checks import (
     OK,
     UNKNOWN,
     Row,
-    by_default,
+    default_strategy,
+    describe_error,
     failed_call,
     on_fargate,
-    told,
 )
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
 
 CHECK = "task definition"
-#: What to do where nobody knows whether it is for Fargate.
+#: What to do if it is not known whether the request is for Fargate.
 BY_LAUNCH_TYPE = "See the launch type, or the request, above"
 
 
 def check_task_definition(facts: Facts) -> Iterable[Row]:
-    """Whether there is the task definition, whether it suits the request, and whether it is a good one."""
+    """Check that the task definition exists, suits the request, and has what is recommended."""
     answer = facts.task_definition
     if answer is None:
-        yield Row(CHECK, UNKNOWN, "nothing names one", "See the request above")
+        yield Row(CHECK, UNKNOWN, "no task definition is named", "See the request above")
         return
     if answer.error is not None:
-        remedy = "Allow ecs:DescribeTaskDefinition to whoever runs this check, and to the scheduler, which finds logs by it"
-        refused = Row(CHECK, UNKNOWN, told(answer), remedy)
+        remedy = (
+            "Allow ecs:DescribeTaskDefinition to whoever runs this check, and to the scheduler, "
+            "which needs it to find logs"
+        )
+        refused = Row(CHECK, UNKNOWN, describe_error(answer), remedy)
         yield failed_call(
             CHECK, answer, refused, "Register it, or correct [fargate] task_definition and region"
         )
@@ -78,7 +81,7 @@ def _container(facts: Facts) -> Iterable[Row]:
         found = f"there is no container {facts.container!r}, but {', '.join(names)}"
         yield Row("container", FAILED, found, "Correct [fargate] container_name")
     elif container.get("essential") is False:
-        found = f"{facts.container}, not essential: AWS lets its sidecars run on once it has ended"
+        found = f"{facts.container}, not essential: its sidecars continue to run after it has ended"
         yield Row("container", ADVICE, found, "Make it essential in the task definition")
     else:
         yield Row("container", OK, f"{facts.container}, essential")
@@ -101,12 +104,12 @@ def _launch_type(facts: Facts) -> Iterable[Row]:
         found = f"{wanted} is asked for{where}, the task definition offers {', '.join(offered) or 'none'}"
         yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
     elif not named:
-        # What instances need, their capacity provider does not tell.
-        yield Row("launch type", OK, f"{', '.join(providers(by_default(facts)))}{where}")
+        # A capacity provider does not say what its instances need.
+        yield Row("launch type", OK, f"{', '.join(providers(default_strategy(facts)))}{where}")
 
 
 def _fallback(facts: Facts) -> Iterable[Row]:
-    """Look at the case that it is told of: instances at first, Fargate where these have no room."""
+    """Check the fallback from instances to Fargate."""
     offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
     if facts.fallback and on_fargate(replace(facts, request=facts.fallback)) and "FARGATE" not in offered:
         found = f"FARGATE, and the task definition offers {', '.join(offered) or 'none'}"
@@ -127,7 +130,7 @@ def _network_mode(facts: Facts) -> Iterable[Row]:
 def _size(facts: Facts) -> Iterable[Row]:
     fargate = on_fargate(facts)
     if fargate is None:
-        yield Row("size", UNKNOWN, "not tested: Fargate alone has a table of sizes", BY_LAUNCH_TYPE)
+        yield Row("size", UNKNOWN, "not tested: only Fargate limits sizes", BY_LAUNCH_TYPE)
     if not fargate:
         return
     overrides = (facts.request or {}).get("overrides") or {}
@@ -147,7 +150,7 @@ def _size(facts: Facts) -> Iterable[Row]:
 
 
 def _with_unit(size: str, unit: str) -> str:
-    """Return a size with its unit, which the larger ones have already."""
+    """Return a size with its unit; a text such as ``1 vCPU`` has one already."""
     return f"{size} {unit}" if size.isdigit() else size
 
 
@@ -156,7 +159,7 @@ def _log(facts: Facts) -> Iterable[Row]:
     if facts.container_definition is None:
         return
     if not log:
-        found = "none: a container that dies before Airflow's own logging begins leaves no word"
+        found = "none: if the container dies before Airflow's own logging begins, nothing says why"
         yield Row("log", ADVICE, found, "Give the container a logConfiguration with the driver awslogs")
         return
     if facts.awslogs is None:
@@ -180,14 +183,14 @@ def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
 
 
 def _execution_role(facts: Facts) -> Iterable[Row]:
-    # Where Fargate needs one, for awslogs or a private image, AWS does not register a task definition without.
+    # If Fargate needs one, for awslogs or a private image, AWS does not register a task definition without it.
     role = facts.definition.get("executionRoleArn")
     if role:
         yield Row("execution role", OK, role)
 
 
 def _shell(facts: Facts) -> Iterable[Row]:
-    # AWS refuses it without, and what the role must allow is told by AWS alone:
+    # AWS refuses ECS Exec without a task role. What the role must allow:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     overrides = (facts.request or {}).get("overrides") or {}
     role = overrides.get("taskRoleArn") or facts.definition.get("taskRoleArn")
@@ -200,7 +203,9 @@ def _shell(facts: Facts) -> Iterable[Row]:
 
 
 def roles(facts: Facts) -> list[str]:
-    """Return the roles that RunTask passes on."""
+    """Return the roles that RunTask passes to the ECS task."""
     overrides = (facts.request or {}).get("overrides") or {}
-    told = [overrides.get(name) or facts.definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
-    return list(dict.fromkeys(filter(None, told)))
+    found = [
+        overrides.get(name) or facts.definition.get(name) for name in ("taskRoleArn", "executionRoleArn")
+    ]
+    return list(dict.fromkeys(filter(None, found)))

@@ -15,10 +15,10 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The request that the executor would make for a launch, and where each of its members comes from.
+The request that the executor would make for a launch, and the origin of each member.
 
-The request is the executor's own. A member comes from the source that has last given it another value: the function,
-the parts that are merged into its request, and, for what none of them names, the options or the executor itself.
+The executor's own builder makes the request. The origin of a member is the source that last changed its value: the
+function, or one of the fragments merged into its request. If none of them names it, it is an option or the executor.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.request.builder import RequestBuilder
 
-#: Stands in the request in place of the token; as long as Airflow's own, so that the request has its true size.
+#: Takes the place of the token; as long as Airflow's, so that the request has its real size.
 TOKEN = "token-" * 67 + "end"
-#: What is shown in its place.
+#: Shown instead of it.
 BLANK = "***"
-#: Where members come from.
+#: Origins of members.
 DEFAULT, FUNCTION, EXECUTOR_CONFIG = "default", "function", "executor_config"
 RUN_TASK_KWARGS, QUEUES, FALLBACK, TAG_TASKS = (
     f"[{SECTION}] {option}"
@@ -54,10 +54,10 @@ AIRFLOW, EXECUTOR = "Airflow", "executor"
 PROVIDERS = "capacityProviderStrategy"
 AFTERWARDS = "after a capacity failure"
 LEFT_OUT = "left out"
-#: An item of a list that has no names, in a path.
+#: An item of a list without names, in a path.
 UNNAMED = re.compile(r"\[[0-9]+\]")
 
-#: The options from which the default function takes members; the first that fits.
+#: The options of the default function's members: beginning of the path, option. The first match counts.
 OPTIONS = (
     ("cluster", "cluster"),
     ("taskDefinition", "task_definition"),
@@ -76,17 +76,17 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Rendered:
-    """A request as RunTask would get it, without its token, and the origin of each member by its path."""
+    """A request as RunTask would get it, without the token, and the origin of each member by its path."""
 
     request: Mapping[str, Any]
     origins: Mapping[str, str]
-    #: The same for what takes the request's place after a capacity failure; None where nothing does.
+    #: The request that replaces it after a capacity failure; None if there is none.
     fallback: Rendered | None = None
-    #: Why nothing does though something is to.
+    #: Why there is no fallback although one is configured.
     no_fallback: str = ""
 
     def rows(self) -> list[dict[str, str]]:
-        """Return a row for each member, and one for each that is another one after a capacity failure."""
+        """Return a row for each member, and one for each that the fallback changes."""
         rows = [_row(path, value, self.origins[path]) for path, value in members(self.request)]
         if self.fallback:
             rows += self._changed_rows(self.fallback)
@@ -97,7 +97,7 @@ class Rendered:
     def _changed_rows(self, fallback: Rendered) -> Iterator[dict[str, str]]:
         before, after = dict(members(self.request)), dict(members(fallback.request))
         for path, value in after.items():
-            # The capacity providers belong together: they are shown in full.
+            # The capacity providers are shown in full.
             if path.startswith(PROVIDERS) or before.get(path, LEFT_OUT) != value:
                 yield _row(f"{AFTERWARDS}: {path}", value, fallback.origins[path])
         for path in before:
@@ -105,7 +105,7 @@ class Rendered:
                 yield _row(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK)
 
     def document(self) -> dict[str, Any]:
-        """Return the same as one document, the request after a capacity failure in full."""
+        """Return the same as one document, with the whole request of the fallback."""
         document: dict[str, Any] = {"request": self.request, "from": self.origins}
         if self.fallback:
             document["fallback"] = self.fallback.document()
@@ -124,11 +124,11 @@ def _row(path: str, value: Any, origin: str) -> dict[str, str]:
 
 def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rendered:
     """
-    Make the request of a launch, and find out where its members come from.
+    Make the request of a launch, and find the origins of its members.
 
-    :param build: makes requests, as the executor does.
-    :param config: the options, read with their function.
-    :raises RequestError: where the executor could make no request of it either.
+    :param build: makes requests, as in the executor.
+    :param config: the options, read with ``call_function``.
+    :raises RequestError: if the executor could not make the request either.
     """
     prepared = build(launch)
     name = prepared.container_name
@@ -139,28 +139,28 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rend
         (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),
     ]
-    asked = [(source, _asked(wishes, name)) for source, wishes in sources]
+    named = [(source, _named_members(fragment, name)) for source, fragment in sources]
     of_options = {} if config.own_function else dict(members(for_fargate(config)))
     own = _own(launch, name)
-    rendered = _rendered(prepared.request, asked, of_options, own, _blanked(command))
+    rendered = _rendered(prepared.request, named, of_options, own, _blanked(command))
     if prepared.fallback is None:
         return replace(rendered, no_fallback=prepared.no_fallback)
     providers = {PROVIDERS: [dict(item) for item in config.capacity_provider_fallback]}
-    asked.append((FALLBACK, dict(members(providers))))
-    fallback = _rendered(prepared.fallback, asked, of_options, own, _blanked(command))
+    named.append((FALLBACK, dict(members(providers))))
+    fallback = _rendered(prepared.fallback, named, of_options, own, _blanked(command))
     return replace(rendered, fallback=fallback)
 
 
-def _asked(wishes: Any, container_name: str) -> dict[str, Any]:
-    """Return what a part of a request names, by path; an override without a name is for the task's container."""
-    copy = _blanked(plain_copy(wishes, "the request"))
+def _named_members(fragment: Any, container_name: str) -> dict[str, Any]:
+    """Return the members of a fragment by path; an override without a name is for the main container."""
+    copy = _blanked(plain_copy(fragment, "the request"))
     for override in container_overrides(copy):
         override.setdefault("name", container_name)
     return dict(members(copy))
 
 
 def _own(launch: Launch, container_name: str) -> dict[str, str]:
-    """Return the paths that nobody but the executor sets, with what they are called."""
+    """Return the paths that only the executor sets, with their origins."""
     own = {"startedBy": f"{EXECUTOR}: [{SECTION}] deployment", "clientToken": EXECUTOR}
     for variable in (IDENTITY_VARIABLE, *(name for name, _ in launch.environment)):
         path = f"overrides.containerOverrides[{container_name}].environment[{variable}]"
@@ -171,7 +171,7 @@ def _own(launch: Launch, container_name: str) -> dict[str, str]:
 
 def _rendered(
     request: Mapping[str, Any],
-    asked: list[tuple[str, dict[str, Any]]],
+    named: list[tuple[str, dict[str, Any]]],
     of_options: Mapping[str, Any],
     own: Mapping[str, str],
     command: list[str],
@@ -179,20 +179,20 @@ def _rendered(
     """
     Return a request with the origins of its members.
 
-    :param asked: what each source names, in the order in which they are merged.
-    :param of_options: what the options give to a request that a source has made one for Fargate.
-    :param own: the paths that are the executor's.
+    :param named: the members that each source names, in the order of merging.
+    :param of_options: the members that a request gets from the options when a source moves it to Fargate.
+    :param own: the paths that only the executor sets.
     """
-    # A token is drawn anew for each attempt, so there is none to show.
+    # Each attempt has a token of its own.
     shown = _blanked({**request, "clientToken": BLANK})
     origins = {}
     for path, value in members(shown):
-        source, told = _last_change(path, asked)
+        source, last = _last_change(path, named)
         if path in own:
             origins[path] = own[path]
         elif value == command:
             origins[path] = AIRFLOW
-        elif source == DEFAULT or (path in of_options and value == of_options[path] != told):
+        elif source == DEFAULT or (path in of_options and value == of_options[path] != last):
             origins[path] = _default(path)
         elif source is None and path.startswith(f"tags[{PREFIX}"):
             origins[path] = f"{EXECUTOR}: {TAG_TASKS}"
@@ -201,25 +201,24 @@ def _rendered(
     return Rendered(shown, origins)
 
 
-def _last_change(path: str, asked: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
-    """Return the source that has last given a member another value, and the value; None where nobody names it."""
+def _last_change(path: str, named: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
+    """Return the source that last changed the value of a member, and the value; None if no source names it."""
     source: str | None = None
-    told: dict[str, Any] = {}
-    # A list without names is replaced as a whole: who changes one of its items has set all of them.
+    last: dict[str, Any] = {}
+    # A list without names is replaced as a whole: a source that changes one item has set all of them.
     start = UNNAMED.split(path)[0]
-    for name, named in asked:
-        some = {path: named.get(path)} if start == path else _beginning_with(f"{start}[", named)
-        if path in named and (source is None or some != told):
-            source, told = name, some
-    return source, told.get(path)
-
-
-def _beginning_with(start: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {path: value for path, value in named.items() if path.startswith(start)}
+    for name, values in named:
+        if start == path:
+            some = {path: values.get(path)}
+        else:
+            some = {other: value for other, value in values.items() if other.startswith(f"{start}[")}
+        if path in values and (source is None or some != last):
+            source, last = name, some
+    return source, last.get(path)
 
 
 def _default(path: str) -> str:
-    """Return what is said of a member of the default, with its option where it has one."""
+    """Return the origin of a member of the default request, with its option if it has one."""
     option = next((option for start, option in OPTIONS if path.startswith(start)), None)
     if path.endswith("].name") and path.startswith("overrides.containerOverrides"):
         option = "container_name"
@@ -227,7 +226,7 @@ def _default(path: str) -> str:
 
 
 def members(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each member with its path; an item of a named list is called by its name."""
+    """Yield the path and the value of each member; the path of an item of a named list has its name."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from members(item, f"{path}.{key}" if path else str(key))
@@ -241,7 +240,7 @@ def members(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _blanked(value: Any) -> Any:
-    """Return the request with the token blanked, wherever the user's function may have put it."""
+    """Return the value without the token, wherever the user's function put it."""
     if isinstance(value, Mapping):
         return {key: _blanked(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

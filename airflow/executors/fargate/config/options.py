@@ -189,7 +189,8 @@ class Options:
         # so is the end of the process, which would be the scheduler's. Only Ctrl-C is somebody else's.
         remedy = "Name a function without arguments that returns a function from a command to a request"
         try:
-            function = import_dotted_path(path)
+            module, _, attribute = path.rpartition(".")
+            function = getattr(importlib.import_module(module), attribute)
         except KeyboardInterrupt:
             raise
         except BaseException as error:
@@ -247,18 +248,3 @@ def told(error: BaseException) -> str:
         return f"{type(error).__name__}: {error}"
     except Exception:
         return type(error).__name__
-
-
-def import_dotted_path(path: str) -> Any:
-    """
-    Return the object at a dotted path such as ``package.module.function``.
-
-    :raises ImportError: where there is none; importing the module can raise anything else.
-    """
-    module, _, attribute = path.rpartition(".")
-    if not module:
-        raise ImportError(f"{path!r} has no module")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except AttributeError:
-        raise ImportError(f"module {module!r} has no attribute {attribute!r}") from None

@@ -49,7 +49,7 @@ def make_builder(read_config, check):
             for name, value in options.items()
         }
         config = read_config(**texts)
-        assert startup_checks.mistakes(config, check, True) == []
+        assert startup_checks.mistakes(check, config, True) == []
         return RequestBuilder(config, function or (lambda command: default_request(config, command)), check)
 
     return make
@@ -60,7 +60,7 @@ def mistakes_of(read_config, check, **options):
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
     with pytest.raises(ConfigError) as caught:
         read_config(
-            check_requests=lambda config, all_is_read: startup_checks.mistakes(config, check, all_is_read),
+            check_requests=lambda config, all_is_read: startup_checks.mistakes(check, config, all_is_read),
             **texts,
         )
     return caught.value.mistakes
