@@ -167,7 +167,7 @@ def check_request(facts: Facts) -> Iterable[Row]:
 
 
 def check_network(facts: Facts) -> Iterable[Row]:
-    """Check the subnets and security groups of the request: that there are some, and the form of their ids."""
+    """Check that the request has subnets and security groups, and the form of their ids."""
     if facts.request is None:
         return
     network = (facts.request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
@@ -198,13 +198,13 @@ def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str
 
 
 def on_fargate(facts: Facts) -> bool | None:
-    """Return whether the example runs on Fargate; None if the cluster's default strategy decides and is unknown."""
+    """Return whether the example runs on Fargate; None if an unknown default strategy decides."""
     by_request = capacity.on_fargate(facts.request or {})
     return capacity.on_fargate(default_strategy(facts)) if by_request is None else by_request
 
 
 def default_strategy(facts: Facts) -> Mapping[str, Any]:
-    """Return the cluster's default capacity provider strategy, which decides if a request names no capacity."""
+    """Return the cluster's default strategy, which decides if a request names no capacity."""
     cluster: Mapping[str, Any] = next(iter(facts.cluster.response.get("clusters") or ()), {})
     return {"capacityProviderStrategy": cluster.get("defaultCapacityProviderStrategy")}
 

@@ -17,12 +17,13 @@
 """
 The commands ``airflow fargate …`` for Airflow's parser. Knows Airflow.
 
-Airflow makes its parser for every ``airflow`` command, so nothing heavy may be imported here. The functions are
-imported when they are called.
+Airflow makes its parser for every ``airflow`` command, so nothing heavy may be imported here. The functions
+are imported when they are called.
 
-Airflow 2.11, 3.0 and 3.1 ask the configured executors: ``FargateExecutor.get_cli_commands()``. 3.2 and newer ask
-providers only. There Airflow's own ``cli_parser`` calls :func:`fargate_commands` (the overlay adds that), or else the
-wheel's entry point does. Only one of them adds the commands: Airflow does not start if a command exists twice.
+Airflow 2.11, 3.0 and 3.1 ask the configured executors: ``FargateExecutor.get_cli_commands()``. 3.2 and newer
+ask providers only. There Airflow's own ``cli_parser`` calls :func:`fargate_commands` (the overlay adds that),
+or else the wheel's entry point does. Only one of them adds the commands: Airflow does not start if a command
+exists twice.
 """
 
 from __future__ import annotations
@@ -56,8 +57,8 @@ SUBCOMMANDS = (
         name="check",
         help="Check the configuration of the FargateExecutor",
         description=(
-            "Check the options of the section fargate, the credentials, the cluster, the task definition, the request "
-            "for a task, and the permissions. Nothing is started, changed or stopped. "
+            "Check the options of the section fargate, the credentials, the cluster, the task definition, "
+            "the request for a task, and the permissions. Nothing is started, changed or stopped. "
             "Exits with 1 if a check has failed."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_check"),
@@ -67,11 +68,11 @@ SUBCOMMANDS = (
         name="render",
         help="Show the RunTask request that the FargateExecutor would make for a task",
         description=(
-            "Show each member of the request, and where it comes from: the default that the options of the section "
-            "fargate make, or the function that execution_config_function names; the options run_task_kwargs and "
-            "queues, the latter for the task's queue; the task's executor_config; Airflow, which makes the command; "
-            "the executor itself, with tag_tasks; and capacity_provider_fallback. AWS is not called. The token in "
-            "the command is not shown."
+            "Show each member of the request, and where it comes from: the default that the options of the "
+            "section fargate make, or the function that execution_config_function names; the options "
+            "run_task_kwargs and queues, the latter for the task's queue; the task's executor_config; Airflow, "
+            "which makes the command; the executor itself, with tag_tasks; and capacity_provider_fallback. AWS "
+            "is not called. The token in the command is not shown."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
         args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, *OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
@@ -87,8 +88,8 @@ SUBCOMMANDS = (
         name="stop",
         help="Stop live ECS tasks of a Dag",
         description=(
-            "Stop the ECS tasks of this deployment that match, after a confirmation. Their task instances fail, "
-            "and Airflow retries those that have retries left."
+            "Stop the ECS tasks of this deployment that match, after a confirmation. Their task instances "
+            "fail, and Airflow retries those that have retries left."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_stop"),
         args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, *OF_TEAM, ARG_YES, ARG_VERBOSE),

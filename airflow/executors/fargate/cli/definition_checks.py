@@ -183,7 +183,7 @@ def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
 
 
 def _execution_role(facts: Facts) -> Iterable[Row]:
-    # If Fargate needs one, for awslogs or a private image, AWS does not register a task definition without it.
+    # If Fargate needs one, for awslogs or a private image, AWS registers no task definition without it.
     role = facts.definition.get("executionRoleArn")
     if role:
         yield Row("execution role", OK, role)

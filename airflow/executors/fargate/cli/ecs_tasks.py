@@ -84,7 +84,7 @@ class LiveTask:
 
 
 def in_order(ecs_tasks: Iterable[LiveTask]) -> list[LiveTask]:
-    """Return each ECS task once, the longest in its state first: a name and an ARN can mean the same cluster."""
+    """Return each ECS task once, the longest in its state first: two names can mean the same cluster."""
     found = {one.arn: one for one in ecs_tasks}.values()
     return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
 

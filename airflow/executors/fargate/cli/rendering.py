@@ -17,8 +17,9 @@
 """
 The request that the executor would make for a launch, and the origin of each member.
 
-The executor's own builder makes the request. The origin of a member is the source that last changed its value: the
-function, or one of the fragments merged into its request. If none of them names it, it is an option or the executor.
+The executor's own builder makes the request. The origin of a member is the source that last changed its
+value: the function, or one of the fragments merged into its request. If none of them names it, it is an option
+or the executor.
 """
 
 from __future__ import annotations
@@ -202,7 +203,7 @@ def _rendered(
 
 
 def _last_change(path: str, named: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
-    """Return the source that last changed the value of a member, and the value; None if no source names it."""
+    """Return the source that last changed a member, and the value; None if no source names it."""
     source: str | None = None
     last: dict[str, Any] = {}
     # A list without names is replaced as a whole: a source that changes one item has set all of them.

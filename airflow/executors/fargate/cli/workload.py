@@ -78,12 +78,12 @@ def _executor_config(task: Any) -> Any:
 
     :raises RequestError: if it is not a dict; Airflow 3.x refuses that when it queues the task.
     """
-    wishes = task.executor_config or {}
-    if not isinstance(wishes, dict):
+    members = task.executor_config or {}
+    if not isinstance(members, dict):
         raise RequestError(
-            f"executor_config is a {type(wishes).__name__}; it must be a dict of run_task members"
+            f"executor_config is a {type(members).__name__}; it must be a dict of run_task members"
         )
-    return wishes
+    return members
 
 
 def _queue(task: Any) -> str:
