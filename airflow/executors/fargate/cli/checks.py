@@ -140,13 +140,15 @@ def check_cluster(facts: Facts) -> Iterable[Row]:
         yield Row("cluster", OK, f"{name}, {status}")
     else:
         yield Row("cluster", FAILED, f"{name}, {status}", "Use a cluster that is ACTIVE")
-    yield from _providers("capacity providers", facts.request, cluster)
-    yield from _providers("fallback", facts.fallback, cluster)
+    yield from _check_providers("capacity providers", facts.request, cluster)
+    yield from _check_providers("fallback", facts.fallback, cluster)
     if facts.no_fallback:
         yield Row("fallback", ADVICE, facts.no_fallback, "Nothing, if these tasks may wait for capacity")
 
 
-def _providers(check: str, request: Mapping[str, Any] | None, cluster: Mapping[str, Any]) -> Iterable[Row]:
+def _check_providers(
+    check: str, request: Mapping[str, Any] | None, cluster: Mapping[str, Any]
+) -> Iterable[Row]:
     wanted = providers(request or {})
     missing = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
     if missing:
@@ -175,10 +177,11 @@ def check_network(facts: Facts) -> Iterable[Row]:
         if facts.definition.get("networkMode") == "awsvpc":
             yield Row("subnets", FAILED, "none, and the task definition needs them", "Set [fargate] subnets")
         return
-    yield Row("subnets", *_ids(network.get("subnets"), "subnet-", "Set [fargate] subnets"))
+    yield Row("subnets", *_check_ids(network.get("subnets"), "subnet-", "Set [fargate] subnets"))
     if network.get("securityGroups"):
         yield Row(
-            "security groups", *_ids(network["securityGroups"], "sg-", "Correct [fargate] security_groups")
+            "security groups",
+            *_check_ids(network["securityGroups"], "sg-", "Correct [fargate] security_groups"),
         )
     else:
         remedy = "Set [fargate] security_groups to choose what the ECS tasks can reach"
@@ -190,7 +193,7 @@ def check_network(facts: Facts) -> Iterable[Row]:
         yield Row("public IP", OK, f"{public}: the subnets must have a NAT gateway or VPC endpoints")
 
 
-def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str]:
+def _check_ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str]:
     wrong = [one for one in ids or () if not one.startswith(prefix)]
     if wrong or not ids:
         return FAILED, f"no id of the form {prefix}…: {', '.join(wrong) or 'none at all'}", remedy

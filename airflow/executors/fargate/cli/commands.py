@@ -69,7 +69,7 @@ def _check(args: Namespace) -> list[Row]:
     try:
         with _options_of_team(args):
             config = read_config()
-            account = _account(config)
+            account = _make_account(config)
     except ConfigError as error:
         return checks.check_options(error.mistakes)
     queues = {queue: _prepare_example(config, account, queue) for queue in config.queues}
@@ -97,7 +97,7 @@ def _prepare_example(config: FargateConfig, account: Account, queue: str | None 
     task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
     try:
         launch = Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND, queue=queue)
-        return _builder(config, account)(launch)
+        return _make_builder(config, account)(launch)
     except RequestError as error:
         return str(error)
 
@@ -113,7 +113,7 @@ def fargate_render(args: Namespace) -> None:
         with _options_of_team(args):
             config = read_config()
         launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
-        rendered = render(launch, _builder(config, _account(config)), config)
+        rendered = render(launch, _make_builder(config, _make_account(config)), config)
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
@@ -210,7 +210,7 @@ def read_config() -> FargateConfig:
     )
 
 
-def _account(config: FargateConfig) -> Account:
+def _make_account(config: FargateConfig) -> Account:
     from botocore.exceptions import BotoCoreError, ClientError
 
     from airflow.executors.fargate.cli.facts import Account
@@ -229,7 +229,7 @@ def _account(config: FargateConfig) -> Account:
     raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."])
 
 
-def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
+def _make_builder(config: FargateConfig, account: Account) -> RequestBuilder:
     from airflow.executors.fargate.request.builder import RequestBuilder
     from airflow.executors.fargate.request.validation import RequestCheck
 
@@ -252,7 +252,7 @@ def _list_live(args: Namespace) -> _Live:
 
     with _options_of_team(args):
         config = read_config()
-    ecs = _account(config).ecs
+    ecs = _make_account(config).ecs
     found, errors = [], []
     for cluster in config.clusters:
         try:

@@ -70,9 +70,9 @@ SUBCOMMANDS = (
         description=(
             "Show each member of the request, and where it comes from: the default that the options of the "
             "section fargate make, or the function that execution_config_function names; the options "
-            "run_task_kwargs and queues, the latter for the task's queue; the task's executor_config; Airflow, "
-            "which makes the command; the executor itself, with tag_tasks; and capacity_provider_fallback. AWS "
-            "is not called. The token in the command is not shown."
+            "run_task_kwargs and queues, the latter for the task's queue; the task's executor_config; "
+            "Airflow, which makes the command; the executor itself, with tag_tasks; and "
+            "capacity_provider_fallback. AWS is not called. The token in the command is not shown."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
         args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, *OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),

@@ -64,17 +64,17 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
     name = f"{definition.get('family')}:{definition.get('revision')}, {definition.get('status')}"
     active = definition.get("status") == "ACTIVE"
     yield Row(CHECK, OK if active else FAILED, name, "" if active else "Use a revision that is ACTIVE")
-    yield from _container(facts)
-    yield from _launch_type(facts)
-    yield from _fallback(facts)
-    yield from _network_mode(facts)
-    yield from _size(facts)
-    yield from _log(facts)
-    yield from _execution_role(facts)
-    yield from _shell(facts)
+    yield from _check_container(facts)
+    yield from _check_launch_type(facts)
+    yield from _check_fallback(facts)
+    yield from _check_network_mode(facts)
+    yield from _check_size(facts)
+    yield from _check_log(facts)
+    yield from _check_execution_role(facts)
+    yield from _check_exec(facts)
 
 
-def _container(facts: Facts) -> Iterable[Row]:
+def _check_container(facts: Facts) -> Iterable[Row]:
     container = facts.container_definition
     if container is None:
         names = [str(one.get("name")) for one in facts.definition.get("containerDefinitions") or ()]
@@ -87,7 +87,7 @@ def _container(facts: Facts) -> Iterable[Row]:
         yield Row("container", OK, f"{facts.container}, essential")
 
 
-def _launch_type(facts: Facts) -> Iterable[Row]:
+def _check_launch_type(facts: Facts) -> Iterable[Row]:
     if facts.request is None:
         return
     named = facts.request.get("launchType") or providers(facts.request)
@@ -108,7 +108,7 @@ def _launch_type(facts: Facts) -> Iterable[Row]:
         yield Row("launch type", OK, f"{', '.join(providers(default_strategy(facts)))}{where}")
 
 
-def _fallback(facts: Facts) -> Iterable[Row]:
+def _check_fallback(facts: Facts) -> Iterable[Row]:
     """Check the fallback from instances to Fargate."""
     offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
     if facts.fallback and on_fargate(replace(facts, request=facts.fallback)) and "FARGATE" not in offered:
@@ -116,7 +116,7 @@ def _fallback(facts: Facts) -> Iterable[Row]:
         yield Row("fallback", FAILED, found, "Add FARGATE to its requiresCompatibilities")
 
 
-def _network_mode(facts: Facts) -> Iterable[Row]:
+def _check_network_mode(facts: Facts) -> Iterable[Row]:
     mode = facts.definition.get("networkMode") or "none given"
     fargate = on_fargate(facts)
     if mode == "awsvpc" or fargate is False:
@@ -127,7 +127,7 @@ def _network_mode(facts: Facts) -> Iterable[Row]:
         yield Row("network mode", FAILED, f"{mode}; Fargate needs awsvpc", "Set its networkMode to awsvpc")
 
 
-def _size(facts: Facts) -> Iterable[Row]:
+def _check_size(facts: Facts) -> Iterable[Row]:
     fargate = on_fargate(facts)
     if fargate is None:
         yield Row("size", UNKNOWN, "not tested: only Fargate limits sizes", BY_LAUNCH_TYPE)
@@ -154,7 +154,7 @@ def _with_unit(size: str, unit: str) -> str:
     return f"{size} {unit}" if size.isdigit() else size
 
 
-def _log(facts: Facts) -> Iterable[Row]:
+def _check_log(facts: Facts) -> Iterable[Row]:
     log = (facts.container_definition or {}).get("logConfiguration")
     if facts.container_definition is None:
         return
@@ -165,10 +165,10 @@ def _log(facts: Facts) -> Iterable[Row]:
     if facts.awslogs is None:
         yield Row("log", OK, str(log.get("logDriver")))
         return
-    yield _cloudwatch(facts, facts.awslogs)
+    yield _check_cloudwatch(facts, facts.awslogs)
 
 
-def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
+def _check_cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
     group = options.get("awslogs-group")
     missing = facts.log_group is not None and facts.log_group.error == "ResourceNotFoundException"
     if not group:
@@ -182,14 +182,14 @@ def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
     return Row("log", OK, f"awslogs, {group}")
 
 
-def _execution_role(facts: Facts) -> Iterable[Row]:
+def _check_execution_role(facts: Facts) -> Iterable[Row]:
     # If Fargate needs one, for awslogs or a private image, AWS registers no task definition without it.
     role = facts.definition.get("executionRoleArn")
     if role:
         yield Row("execution role", OK, role)
 
 
-def _shell(facts: Facts) -> Iterable[Row]:
+def _check_exec(facts: Facts) -> Iterable[Row]:
     # AWS refuses ECS Exec without a task role. What the role must allow:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     overrides = (facts.request or {}).get("overrides") or {}

@@ -165,8 +165,8 @@ def gather(
     """
     by_queue = queues or {}
     answers = _ask_all(account, config, [prepared, *by_queue.values()])
-    usual = _add_log(_facts(prepared, account, config, answers), account)
-    own = {queue: _facts(one, account, config, answers) for queue, one in by_queue.items()}
+    usual = _add_log(_make_facts(prepared, account, config, answers), account)
+    own = {queue: _make_facts(one, account, config, answers) for queue, one in by_queue.items()}
     return replace(usual, queues={queue: _add_queue_log(one, usual, account) for queue, one in own.items()})
 
 
@@ -178,7 +178,7 @@ def _ask_all(
     calls: dict[tuple[str, str], Callable[[], Any]] = {
         ("caller", ""): account.client("sts").get_caller_identity
     }
-    used = dict.fromkeys(_cluster(one, config) for one in all_prepared)
+    used = dict.fromkeys(_cluster_of(one, config) for one in all_prepared)
     for cluster in used:
         calls["cluster", cluster] = partial(ecs.describe_clusters, clusters=[cluster])
     # Adoption searches all clusters that the options name, also those where nothing is launched.
@@ -187,7 +187,7 @@ def _ask_all(
             ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1
         )
         calls["describe", cluster] = partial(ecs.describe_tasks, cluster=cluster, tasks=[MISSING_ECS_TASK])
-    for definition in filter(None, (_definition(one, config) for one in all_prepared)):
+    for definition in filter(None, (_definition_of(one, config) for one in all_prepared)):
         calls["task definition", definition] = partial(
             ecs.describe_task_definition, taskDefinition=definition
         )
@@ -195,11 +195,11 @@ def _ask_all(
         return dict(zip(calls, pool.map(ask, calls.values())))
 
 
-def _of_each(kind: str, answers: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
+def _select(kind: str, answers: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
     return {name: answer for (asked, name), answer in answers.items() if asked == kind}
 
 
-def _facts(
+def _make_facts(
     prepared: Prepared | str,
     account: Account,
     config: FargateConfig,
@@ -214,20 +214,20 @@ def _facts(
         container=(made and made.container_name) or config.container_name,
         refusal=prepared if isinstance(prepared, str) else None,
         caller=answers["caller", ""],
-        cluster=answers["cluster", _cluster(prepared, config)],
-        list_tasks=_of_each("list", answers),
-        describe_tasks=_of_each("describe", answers),
-        task_definition=answers.get(("task definition", _definition(prepared, config) or "")),
+        cluster=answers["cluster", _cluster_of(prepared, config)],
+        list_tasks=_select("list", answers),
+        describe_tasks=_select("describe", answers),
+        task_definition=answers.get(("task definition", _definition_of(prepared, config) or "")),
         fallback=made.fallback if made else None,
         no_fallback=made.no_fallback if made else "",
     )
 
 
-def _cluster(prepared: Prepared | str, config: FargateConfig) -> str:
+def _cluster_of(prepared: Prepared | str, config: FargateConfig) -> str:
     return config.cluster if isinstance(prepared, str) else prepared.request.get("cluster") or config.cluster
 
 
-def _definition(prepared: Prepared | str, config: FargateConfig) -> str | None:
+def _definition_of(prepared: Prepared | str, config: FargateConfig) -> str | None:
     if isinstance(prepared, str):
         return config.task_definition
     return prepared.request.get("taskDefinition") or config.task_definition

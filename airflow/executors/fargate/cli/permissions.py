@@ -45,10 +45,10 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
     kinds = [facts, *facts.queues.values()]
     definitions = dict.fromkeys(str((one.request or {}).get("taskDefinition")) for one in kinds)
     yield _untested("ecs:RunTask", f"it would start an ECS task of {', '.join(definitions)}")
-    yield _pass_role(kinds)
-    yield _tag_resource(kinds)
-    yield _by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
-    yield _by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the ECS tasks")
+    yield _check_pass_role(kinds)
+    yield _check_tag_resource(kinds)
+    yield _check_by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
+    yield _check_by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the ECS tasks")
     yield _untested("ecs:StopTask", "it would stop an ECS task")
     yield worst(
         _tested("ecs:DescribeTaskDefinition", one.task_definition, "finding the log of an ECS task")
@@ -56,7 +56,7 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
         else Row("ecs:DescribeTaskDefinition", UNKNOWN, "not tested: no task definition is named", ABOVE)
         for one in kinds
     )
-    yield worst(map(_get_log_events, kinds))
+    yield worst(map(_check_get_log_events, kinds))
 
 
 def worst(rows: Iterable[Row]) -> Row:
@@ -64,7 +64,7 @@ def worst(rows: Iterable[Row]) -> Row:
     return max(rows, key=lambda row: BY_WEIGHT.index(row.result))
 
 
-def _pass_role(kinds: list[Facts]) -> Row:
+def _check_pass_role(kinds: list[Facts]) -> Row:
     action = "iam:PassRole"
     passed = dict.fromkeys(role for one in kinds for role in roles(one))
     if passed:
@@ -74,7 +74,7 @@ def _pass_role(kinds: list[Facts]) -> Row:
     return Row(action, OK, "not needed: the task definitions name no roles")
 
 
-def _tag_resource(kinds: list[Facts]) -> Row:
+def _check_tag_resource(kinds: list[Facts]) -> Row:
     action = "ecs:TagResource"
     if any((one.request or {}).get("tags") for one in kinds):
         return _untested(action, "AWS checks it when an ECS task is started with tags")
@@ -83,7 +83,7 @@ def _tag_resource(kinds: list[Facts]) -> Row:
     return Row(action, OK, "not needed: the requests have no tags")
 
 
-def _get_log_events(facts: Facts) -> Row:
+def _check_get_log_events(facts: Facts) -> Row:
     action = "logs:GetLogEvents"
     if facts.log_events is not None:
         return _tested(action, facts.log_events, "showing the log of an ECS task")
@@ -98,7 +98,7 @@ def _untested(action: str, why: str) -> Row:
     return Row(action, UNKNOWN, f"not testable: {why}", f"Check that the role allows {action}; run a task")
 
 
-def _by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
+def _check_by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
     """Return the row of the cluster with the worst answer; it is named if there are several."""
     rows = {cluster: _tested(action, answer, use) for cluster, answer in answers.items()}
     several = len(rows) > 1

@@ -18,8 +18,8 @@
 The request that the executor would make for a launch, and the origin of each member.
 
 The executor's own builder makes the request. The origin of a member is the source that last changed its
-value: the function, or one of the fragments merged into its request. If none of them names it, it is an option
-or the executor.
+value: the function, or one of the fragments merged into its request. If none of them names it, it is an
+option or the executor.
 """
 
 from __future__ import annotations
@@ -88,11 +88,11 @@ class Rendered:
 
     def rows(self) -> list[dict[str, str]]:
         """Return a row for each member, and one for each that the fallback changes."""
-        rows = [_row(path, value, self.origins[path]) for path, value in members(self.request)]
+        rows = [_make_row(path, value, self.origins[path]) for path, value in members(self.request)]
         if self.fallback:
             rows += self._changed_rows(self.fallback)
         elif self.no_fallback:
-            rows.append(_row(AFTERWARDS, self.no_fallback, FALLBACK))
+            rows.append(_make_row(AFTERWARDS, self.no_fallback, FALLBACK))
         return rows
 
     def _changed_rows(self, fallback: Rendered) -> Iterator[dict[str, str]]:
@@ -100,10 +100,10 @@ class Rendered:
         for path, value in after.items():
             # The capacity providers are shown in full.
             if path.startswith(PROVIDERS) or before.get(path, LEFT_OUT) != value:
-                yield _row(f"{AFTERWARDS}: {path}", value, fallback.origins[path])
+                yield _make_row(f"{AFTERWARDS}: {path}", value, fallback.origins[path])
         for path in before:
             if path not in after and not path.startswith(PROVIDERS):
-                yield _row(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK)
+                yield _make_row(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK)
 
     def document(self) -> dict[str, Any]:
         """Return the same as one document, with the whole request of the fallback."""
@@ -115,7 +115,7 @@ class Rendered:
         return document
 
 
-def _row(path: str, value: Any, origin: str) -> dict[str, str]:
+def _make_row(path: str, value: Any, origin: str) -> dict[str, str]:
     return {
         "member": path,
         "value": value if isinstance(value, str) else json.dumps(value),
@@ -142,25 +142,25 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rend
     ]
     named = [(source, _named_members(fragment, name)) for source, fragment in sources]
     of_options = {} if config.own_function else dict(members(for_fargate(config)))
-    own = _own(launch, name)
-    rendered = _rendered(prepared.request, named, of_options, own, _blanked(command))
+    own = _own_origins(launch, name)
+    rendered = _render_request(prepared.request, named, of_options, own, _blank_token(command))
     if prepared.fallback is None:
         return replace(rendered, no_fallback=prepared.no_fallback)
     providers = {PROVIDERS: [dict(item) for item in config.capacity_provider_fallback]}
     named.append((FALLBACK, dict(members(providers))))
-    fallback = _rendered(prepared.fallback, named, of_options, own, _blanked(command))
+    fallback = _render_request(prepared.fallback, named, of_options, own, _blank_token(command))
     return replace(rendered, fallback=fallback)
 
 
 def _named_members(fragment: Any, container_name: str) -> dict[str, Any]:
     """Return the members of a fragment by path; an override without a name is for the main container."""
-    copy = _blanked(plain_copy(fragment, "the request"))
+    copy = _blank_token(plain_copy(fragment, "the request"))
     for override in container_overrides(copy):
         override.setdefault("name", container_name)
     return dict(members(copy))
 
 
-def _own(launch: Launch, container_name: str) -> dict[str, str]:
+def _own_origins(launch: Launch, container_name: str) -> dict[str, str]:
     """Return the paths that only the executor sets, with their origins."""
     own = {"startedBy": f"{EXECUTOR}: [{SECTION}] deployment", "clientToken": EXECUTOR}
     for variable in (IDENTITY_VARIABLE, *(name for name, _ in launch.environment)):
@@ -170,7 +170,7 @@ def _own(launch: Launch, container_name: str) -> dict[str, str]:
     return own
 
 
-def _rendered(
+def _render_request(
     request: Mapping[str, Any],
     named: list[tuple[str, dict[str, Any]]],
     of_options: Mapping[str, Any],
@@ -185,7 +185,7 @@ def _rendered(
     :param own: the paths that only the executor sets.
     """
     # Each attempt has a token of its own.
-    shown = _blanked({**request, "clientToken": BLANK})
+    shown = _blank_token({**request, "clientToken": BLANK})
     origins = {}
     for path, value in members(shown):
         source, last = _last_change(path, named)
@@ -194,7 +194,7 @@ def _rendered(
         elif value == command:
             origins[path] = AIRFLOW
         elif source == DEFAULT or (path in of_options and value == of_options[path] != last):
-            origins[path] = _default(path)
+            origins[path] = _default_origin(path)
         elif source is None and path.startswith(f"tags[{PREFIX}"):
             origins[path] = f"{EXECUTOR}: {TAG_TASKS}"
         else:
@@ -218,7 +218,7 @@ def _last_change(path: str, named: list[tuple[str, dict[str, Any]]]) -> tuple[st
     return source, last.get(path)
 
 
-def _default(path: str) -> str:
+def _default_origin(path: str) -> str:
     """Return the origin of a member of the default request, with its option if it has one."""
     option = next((option for start, option in OPTIONS if path.startswith(start)), None)
     if path.endswith("].name") and path.startswith("overrides.containerOverrides"):
@@ -240,10 +240,10 @@ def members(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _blanked(value: Any) -> Any:
+def _blank_token(value: Any) -> Any:
     """Return the value without the token, wherever the user's function put it."""
     if isinstance(value, Mapping):
-        return {key: _blanked(item) for key, item in value.items()}
+        return {key: _blank_token(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_blanked(item) for item in value]
+        return [_blank_token(item) for item in value]
     return value.replace(TOKEN, BLANK) if isinstance(value, str) else value

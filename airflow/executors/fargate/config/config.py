@@ -150,28 +150,28 @@ class FargateConfig:
         options = Options(get)
         function_path = options.text("execution_config_function") or DEFAULT_FUNCTION
         own_function = function_path != DEFAULT_FUNCTION
-        capacity = _capacity(options, launch_types)
+        capacity = _read_capacity(options, launch_types)
         config = cls(
             own_function=own_function,
-            **_place(options, own_function),
+            **_read_place(options, own_function),
             **capacity,
-            **_network(options, needs_subnets=not own_function and _on_fargate(**capacity)),
-            **_extras(options),
-            **_pace(options),
+            **_read_network(options, needs_subnets=not own_function and _is_on_fargate(**capacity)),
+            **_read_extras(options),
+            **_read_pace(options),
             command_to_request=options.function("execution_config_function", function_path, call_function),
         )
         if default_region and not config.region and not config.conn_id:
-            regions.check(options, _default_region(options, default_region))
+            regions.check(options, _find_default_region(options, default_region))
         if check_connection and config.conn_id:
             _check_connection(options, check_connection, config.conn_id)
         for mistake in check_requests(config, not options.mistakes) if check_requests else ():
-            options.mistake(*mistake)
+            options.add_mistake(*mistake)
         if options.mistakes:
             raise ConfigError(options.mistakes)
         return config
 
 
-def _place(options: Options, own_function: bool) -> dict[str, Any]:
+def _read_place(options: Options, own_function: bool) -> dict[str, Any]:
     """Read which task definition runs, and where."""
     region = options.matching("region", regions.REGION, "the code of an AWS Region")
     regions.check(options, region)
@@ -203,17 +203,17 @@ def _place(options: Options, own_function: bool) -> dict[str, Any]:
     }
 
 
-def _capacity(options: Options, launch_types: Collection[str]) -> dict[str, Any]:
+def _read_capacity(options: Options, launch_types: Collection[str]) -> dict[str, Any]:
     """Read the kind of capacity."""
     choices = {**{name: name for name in launch_types}, **LAUNCH_TYPE_ALIASES}
     return {
-        "launch_type": options.choice("launch_type", choices, None),
+        "launch_type": options.choice("launch_type", choices),
         "capacity_provider_strategy": options.strategy("capacity_provider_strategy"),
         "capacity_provider_fallback": options.strategy("capacity_provider_fallback"),
     }
 
 
-def _on_fargate(
+def _is_on_fargate(
     launch_type: str | None, capacity_provider_strategy: tuple[Mapping[str, Any], ...], **_: Any
 ) -> bool:
     """Return whether the options say that ECS tasks run on Fargate."""
@@ -222,7 +222,7 @@ def _on_fargate(
     return launch_type == "FARGATE"
 
 
-def _network(options: Options, needs_subnets: bool) -> dict[str, Any]:
+def _read_network(options: Options, needs_subnets: bool) -> dict[str, Any]:
     return {
         "security_groups": options.ids("security_groups", "sg-", MAX_SECURITY_GROUPS, required=False),
         "subnets": options.ids("subnets", "subnet-", MAX_SUBNETS, required=needs_subnets),
@@ -230,17 +230,17 @@ def _network(options: Options, needs_subnets: bool) -> dict[str, Any]:
             "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
         )
         or options.default("platform_version"),
-        "assign_public_ip": _public_ip(options),
+        "assign_public_ip": _read_public_ip(options),
     }
 
 
-def _public_ip(options: Options) -> str | None:
+def _read_public_ip(options: Options) -> str | None:
     if not options.text("assign_public_ip"):
         return None
     return "ENABLED" if options.boolean("assign_public_ip") else "DISABLED"
 
 
-def _extras(options: Options) -> dict[str, Any]:
+def _read_extras(options: Options) -> dict[str, Any]:
     """Read the optional members of requests."""
     return {
         "ephemeral_storage": options.number_or_none(
@@ -249,13 +249,13 @@ def _extras(options: Options) -> dict[str, Any]:
         "enable_execute_command": options.boolean("enable_execute_command"),
         "tags": options.tags("tags"),
         "tag_tasks": options.boolean("tag_tasks"),
-        "propagate_tags": options.choice("propagate_tags", PROPAGATE_TAGS, None),
+        "propagate_tags": options.choice("propagate_tags", PROPAGATE_TAGS),
         "run_task_kwargs": options.members("run_task_kwargs"),
         "queues": options.members("queues"),
     }
 
 
-def _pace(options: Options) -> dict[str, Any]:
+def _read_pace(options: Options) -> dict[str, Any]:
     """Read the rates and limits of calls."""
     return {
         "max_launch_attempts": int(options.number("max_launch_attempts", int, 1, 10)),
@@ -267,14 +267,14 @@ def _pace(options: Options) -> dict[str, Any]:
     }
 
 
-def _default_region(options: Options, default_region: Callable[[], str | None]) -> str | None:
+def _find_default_region(options: Options, default_region: Callable[[], str | None]) -> str | None:
     try:
         region, what = default_region(), "it is not set, and there is no default"
     except Exception as error:
         # Of botocore, which is not imported here; for example a missing profile.
         region, what = None, f"it is not set, and the default cannot be read: {describe_error(error)}"
     if not region:
-        options.mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
+        options.add_mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
     return region
 
 
@@ -285,4 +285,4 @@ def _check_connection(options: Options, check: Callable[[str], Any], conn_id: st
         options.mistakes += error.mistakes
     except Exception as error:  # Only the type: the text can contain the password of the connection's URI.
         what = f"it cannot be read: {type(error).__name__}"
-        options.mistake("conn_id", what, "Correct it, or leave conn_id empty")
+        options.add_mistake("conn_id", what, "Correct it, or leave conn_id empty")

@@ -63,16 +63,14 @@ class Options:
         """Return the text of an option; if it cannot be read, that is its only mistake."""
         try:
             return (get(name) or "").strip()
-        except (
-            Exception
-        ) as error:  # Such as a single % in airflow.cfg, or a failed command or secrets backend.
+        except Exception as error:
+            # Such as a single % in airflow.cfg, or a failed command or secrets backend.
             # Only the type: the text can contain a secret.
-            self.mistakes.append(
-                f"[{SECTION}] {name} cannot be read: {type(error).__name__}. Correct it; in airflow.cfg write %% for %."
-            )
+            what = f"[{SECTION}] {name} cannot be read: {type(error).__name__}"
+            self.mistakes.append(f"{what}. Correct it; in airflow.cfg write %% for %.")
             return str(self.default(name) or template()[name]["example"] or "")
 
-    def mistake(self, name: str, what: str, remedy: str) -> None:
+    def add_mistake(self, name: str, what: str, remedy: str) -> None:
         """Add a mistake: the option, what is wrong, and what to do."""
         value = "…" if name in NOT_SHOWN else repr(WITHOUT_USER.sub("://...@", self._values[name]))
         self.mistakes.append(f"[{SECTION}] {name} = {value}: {what}. {remedy}.")
@@ -86,28 +84,28 @@ class Options:
         value = self._values[name]
         if not value and required:
             example = template()[name]["example"]
-            self.mistake(name, "it is required and not set", f"Set it, for example to {example}")
+            self.add_mistake(name, "it is required and not set", f"Set it, for example to {example}")
         return value or None
 
     def matching(self, name: str, pattern: re.Pattern[str], meaning: str, required: bool = False) -> Any:
         """Return a text that must match a pattern."""
         value = self.text(name, required)
         if value and not pattern.fullmatch(value):
-            self.mistake(name, f"it is not {meaning}", f"Set it to {meaning}")
+            self.add_mistake(name, f"it is not {meaning}", f"Set it to {meaning}")
         return value
 
-    def choice(self, name: str, choices: Mapping[str, str], default: str | None) -> Any:
-        """Return the meaning of one of several words; ``default`` if the option is empty."""
+    def choice(self, name: str, choices: Mapping[str, str]) -> str | None:
+        """Return the meaning of one of several words; None if the option is empty."""
         value = self._values[name]
         if value and value.upper() not in choices:
-            self.mistake(name, "no such choice", f"Choose one of {', '.join(choices)}")
-        return choices.get(value.upper(), default)
+            self.add_mistake(name, "no such choice", f"Choose one of {', '.join(choices)}")
+        return choices.get(value.upper())
 
     def boolean(self, name: str) -> bool:
         """Return a boolean, in the words of Airflow or AWS."""
         value = (self._values[name] or str(self.default(name))).lower()
         if value not in YES + NO:
-            self.mistake(name, "it is not a boolean", "Write True or False, or ENABLED or DISABLED")
+            self.add_mistake(name, "it is not a boolean", "Write True or False, or ENABLED or DISABLED")
         return value in YES
 
     def ids(self, name: str, prefix: str, at_most: int, required: bool) -> tuple[str, ...]:
@@ -115,11 +113,11 @@ class Options:
         values = tuple(part.strip() for part in (self.text(name, required) or "").split(",") if part.strip())
         wrong = [value for value in values if not re.fullmatch(rf"{prefix}[0-9a-f]+", value)]
         if wrong:
-            self.mistake(
+            self.add_mistake(
                 name, f"{', '.join(wrong)} is not an id", f"Write ids such as {prefix}0123456789abcdef0"
             )
         if len(values) > at_most:
-            self.mistake(name, f"{len(values)} ids", f"AWS takes at most {at_most}")
+            self.add_mistake(name, f"{len(values)} ids", f"AWS takes at most {at_most}")
         return values
 
     def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float:
@@ -131,7 +129,7 @@ class Options:
         except ValueError:
             number = kind(low - 1)
         if not low <= number <= high:
-            self.mistake(name, f"it is not {word} from {low:g} to {high:g}", "Choose one in that range")
+            self.add_mistake(name, f"it is not {word} from {low:g} to {high:g}", "Choose one in that range")
         return number
 
     def number_or_none(self, name: str, low: int, high: int) -> int | None:
@@ -143,7 +141,7 @@ class Options:
         value: str | None = self.text(name)
         if value and not _is_url(value):
             remedy = "Write it with http:// or https://, without a user or a password, or leave it empty"
-            self.mistake(name, "it is not the URL of a service", remedy)
+            self.add_mistake(name, "it is not the URL of a service", remedy)
         return value
 
     def parsed(self, name: str) -> Any:
@@ -154,14 +152,16 @@ class Options:
             return json.loads(self._values[name], object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
             # The text of these errors has positions and names, no values.
-            self.mistake(name, f"it is not JSON: {error}", "Correct it, or leave it empty")
+            self.add_mistake(name, f"it is not JSON: {error}", "Correct it, or leave it empty")
             return None
 
     def members(self, name: str) -> dict[str, Any]:
         """Return a JSON object."""
         value = self.parsed(name)
         if value is not None and not isinstance(value, dict):
-            self.mistake(name, f"it is a {type(value).__name__}, not a JSON object", "Write it within braces")
+            self.add_mistake(
+                name, f"it is a {type(value).__name__}, not a JSON object", "Write it within braces"
+            )
         return value if isinstance(value, dict) else {}
 
     def tags(self, name: str) -> tuple[dict[str, Any], ...]:
@@ -171,7 +171,7 @@ class Options:
             value = [{"key": key, "value": text} for key, text in value.items()]
         if value is not None and not isinstance(value, list):
             remedy = 'Write names with values, such as {"team": "data"}'
-            self.mistake(name, f"it is a {type(value).__name__}, not a JSON object", remedy)
+            self.add_mistake(name, f"it is a {type(value).__name__}, not a JSON object", remedy)
             return ()
         return tuple(value or ())
 
@@ -185,7 +185,7 @@ class Options:
         found = [STRATEGY_ITEM.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
         if not all(found):
             remedy = "Write names with their weights, such as FARGATE_SPOT:4,FARGATE:1"
-            self.mistake(name, "it is not a list of capacity providers", remedy)
+            self.add_mistake(name, "it is not a list of capacity providers", remedy)
             return ()
         return tuple(_strategy_item(*item.groups()) for item in found if item)
 
@@ -204,10 +204,10 @@ class Options:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self.mistake(name, f"it cannot be imported: {describe_error(error)}", remedy)
+            self.add_mistake(name, f"it cannot be imported: {describe_error(error)}", remedy)
             return None
         if not callable(function):
-            self.mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
+            self.add_mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
             return None
         if not call or (path == DEFAULT_FUNCTION and self.mistakes):
             return None  # The default function reads these options too, and would report the same mistakes.
@@ -220,10 +220,10 @@ class Options:
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self.mistake(name, f"calling it raised {describe_error(error)}", remedy)
+            self.add_mistake(name, f"calling it raised {describe_error(error)}", remedy)
             return None
         if not callable(inner):
-            self.mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
+            self.add_mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
         return inner
 
 

@@ -42,12 +42,14 @@ def check(options: Options, region: str | None) -> None:
         return
     mistake = _find_mistake(region)
     if mistake:
-        options.mistake("region", *mistake)
+        options.add_mistake("region", *mistake)
         return
     for name in ("cluster", "task_definition"):
         in_arn = _region_of(options.text(name))
         if in_arn and in_arn != region:
-            options.mistake(name, f"it is in {in_arn}, and the Region is {region}", "Correct it, or region")
+            options.add_mistake(
+                name, f"it is in {in_arn}, and the Region is {region}", "Correct it, or region"
+            )
 
 
 def _find_mistake(region: str) -> tuple[str, str] | None:

@@ -169,7 +169,7 @@ class RequestBuilder:
         """
         command = launch.make_command()
         request: Mapping[str, Any] = self._call_function(command)
-        name = self._container_name(request, command)
+        name = self._find_main_container(request, command)
         stages = [(request, CORRECT_FUNCTION)]
         for fragment in self._fragments(launch):
             request = fragment.merged_into(request, name, self._for_fargate)
@@ -255,9 +255,8 @@ class RequestBuilder:
             raise
         except BaseException as error:  # On a thread of the pool, where Ctrl-C is not raised.
             # Only the type: the text of the user's error can contain the command and its token.
-            raise RequestError(
-                f"the function of {function} raised {type(error).__name__} {_where(error)}. {CORRECT_FUNCTION}"
-            ) from None
+            what = f"raised {type(error).__name__} {_locate(error)}. {CORRECT_FUNCTION}"
+            raise RequestError(f"the function of {function} {what}") from None
         if not isinstance(request, dict):
             raise RequestError(
                 f"the function of {function} returned a {type(request).__name__}; it must return a dict"
@@ -272,7 +271,7 @@ class RequestBuilder:
             )
         return request
 
-    def _container_name(self, request: Mapping[str, Any], command: list[str]) -> str:
+    def _find_main_container(self, request: Mapping[str, Any], command: list[str]) -> str:
         """
         Return the configured name, or that of the only container to which the function gave the command.
 
@@ -291,7 +290,7 @@ class RequestBuilder:
         return named[0]
 
 
-def _where(error: BaseException) -> str:
+def _locate(error: BaseException) -> str:
     """Return the file and the line of an error; they contain no value."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"in {frames[-1].filename}, line {frames[-1].lineno}" if frames else "somewhere"

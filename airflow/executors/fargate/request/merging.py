@@ -61,7 +61,7 @@ class Fragment:
         A container override without a name is for the main container.
 
         :param container_name: the name of the main container.
-        :param for_fargate: members that a fragment which moves the request to Fargate adds, unless it has them.
+        :param for_fargate: members that are added, unless set, if the fragment moves the request to Fargate.
         :raises RequestError: if it is not a dict, or sets members that only the executor sets.
         """
         if not isinstance(self.members, Mapping):

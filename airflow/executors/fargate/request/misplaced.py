@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 OF_KUBERNETES = ("pod_override", "KubernetesExecutor")
 
 
-def misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
+def find_misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
     """Return a sentence for each member in the wrong place, which names the right one."""
     overrides = shape.members["overrides"]
     container = overrides.members["containerOverrides"].member
@@ -48,7 +48,7 @@ def misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
     return found
 
 
-def without_values(errors: Any) -> list[str]:
+def report_without_values(errors: Any) -> list[str]:
     """Return the validator's messages without the values, which can contain a token or a password."""
     if not errors.has_errors():
         return []

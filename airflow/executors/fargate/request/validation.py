@@ -41,7 +41,7 @@ from airflow.executors.fargate.config.config import (
     STARTED_BY,
 )
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.misplaced import misplaced, without_values
+from airflow.executors.fargate.request.misplaced import find_misplaced, report_without_values
 from airflow.executors.fargate.request.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
@@ -104,9 +104,9 @@ class RequestCheck:
 
         :param whole: whether it is a whole request, and not a fragment that can lack subnets.
         """
-        elsewhere = misplaced(request, self._shape)
+        elsewhere = find_misplaced(request, self._shape)
         rest = {name: value for name, value in request.items() if name not in elsewhere}
-        mistakes = [*elsewhere.values(), *without_values(self._validator.validate(rest, self._shape))]
+        mistakes = [*elsewhere.values(), *report_without_values(self._validator.validate(rest, self._shape))]
         # Each step requires that the one before it has found nothing.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
         mistakes = mistakes or [message for holds, message in _rules(request, whole) if not holds]

@@ -80,8 +80,8 @@ def live(monkeypatch):
     """Make three ECS tasks live, and return a stub of the ECS client."""
     found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
     monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
-    account = commands._account(commands.read_config())
-    monkeypatch.setattr(commands, "_account", lambda config: account)
+    account = commands._make_account(commands.read_config())
+    monkeypatch.setattr(commands, "_make_account", lambda config: account)
     with Stubber(account.ecs) as stub:
         yield stub
         stub.assert_no_pending_responses()

@@ -228,11 +228,11 @@ class TestPrecedence:
         assert {v["name"]: v["value"] for v in override["environment"]}.items() >= expected.items()
         assert tags_of(request).items() >= expected.items()
 
-    @pytest.mark.parametrize("queue", ["default", "unknown", "", None])
-    def test_a_queue_that_is_not_named_asks_for_nothing(self, queue, make_builder):
+    def test_a_queue_that_is_not_named_asks_for_nothing(self, make_builder):
         """Other queues belong to other executors, or need nothing."""
         build = make_builder(queues={"large": {"group": "large"}})
-        assert "group" not in build(make_launch(queue)).request
+        for queue in ("default", "unknown", "", None):
+            assert "group" not in build(make_launch(queue)).request
 
     def test_the_default_queue_can_be_named_too(self, make_builder):
         """It is a queue like any other."""
@@ -466,13 +466,14 @@ class TestMistakesAtTheStart:
             ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}}, "must have 1 to 16 ids"),
         ],
     )
-    @pytest.mark.parametrize("option", ["run_task_kwargs", "queues"])
-    def test_a_fragment_is_checked(self, option, members, named, read_config, check):
+    def test_a_fragment_is_checked(self, members, named, read_config, check):
         """What AWS would refuse is one mistake with the option, the queue and the member."""
-        value = {"large": members, "fine": {"group": "g"}} if option == "queues" else members
-        (mistake,) = mistakes_of(read_config, check, **{option: value})
-        where = "queue 'large': " if option == "queues" else ""
-        assert mistake.startswith(f"[fargate] {option} = …: {where}")
+        (mistake,) = mistakes_of(read_config, check, run_task_kwargs=members)
+        assert mistake.startswith("[fargate] run_task_kwargs = …: ")
+        assert named in mistake
+        queues = {"large": members, "fine": {"group": "g"}}
+        (mistake,) = mistakes_of(read_config, check, queues=queues)
+        assert mistake.startswith("[fargate] queues = …: queue 'large': ")
         assert named in mistake
 
     def test_all_are_reported_with_those_of_other_options(self, read_config, check):
