@@ -58,12 +58,10 @@ def rows(table: dict[str, str]) -> list[Row]:
 
 _NUMBER = "it is not {} from {} to {}. Choose one in that range."
 _FUNCTION = "Name a function without arguments that returns a function from a command to a request."
-_SERVICE = "it is no URL of a service. Write it with http:// or https://, without a user or a password, or leave it empty."
-_BOOLEAN = "it is neither yes nor no. Write True or False, or ENABLED or DISABLED."
-_STRATEGY = (
-    "it is no list of capacity providers. Write names with their weights, such as FARGATE_SPOT:4,FARGATE:1."
-)
-_NO_JSON = "it is no JSON"
+_SERVICE = "it is not the URL of a service. Write it with http:// or https://, without a user or a password, or leave it empty."
+_BOOLEAN = "it is not a boolean. Write True or False, or ENABLED or DISABLED."
+_STRATEGY = "it is not a list of capacity providers. Write names with their weights, such as FARGATE_SPOT:4,FARGATE:1."
+_NO_JSON = "it is not JSON"
 
 #: Wrong options: the scheduler does not start. The message follows ``[fargate] name = 'value': ``, or
 #: ``[fargate] name = …: `` if the value may contain a password.
@@ -81,18 +79,18 @@ OPTIONS = rows(
         "container_name =": "it is required and not set. Set it, for example to airflow.",
         "container_name = air.flow": "it is not the name of a container in the task definition. "
         "Set it to the name of a container in the task definition.",
-        "security_groups = default": "default is no id. Write ids such as sg-0123456789abcdef0.",
+        "security_groups = default": "default is not an id. Write ids such as sg-0123456789abcdef0.",
         "security_groups = sg-1,sg-2,sg-3,sg-4,sg-5,sg-6": "6 ids. AWS takes at most 5.",
         "subnets =": "it is required and not set. "
         "Set it, for example to subnet-0123456789abcdef0,subnet-0fedcba9876543210.",
-        "subnets = subnet-1;subnet-2": "subnet-1;subnet-2 is no id. Write ids such as subnet-0123456789abcdef0.",
+        "subnets = subnet-1;subnet-2": "subnet-1;subnet-2 is not an id. Write ids such as subnet-0123456789abcdef0.",
         "platform_version = newest": "it is not LATEST or a number such as 1.4.0. "
         "Set it to LATEST or a number such as 1.4.0.",
         "launch_type = LAMBDA": "no such choice. Choose one of …, ECS.",
         "assign_public_ip = maybe": _BOOLEAN,
         "capacity_provider_strategy = FARGATE SPOT": _STRATEGY,
-        "capacity_provider_strategy = FARGATE:1,my-instances:1": "capacityProviderStrategy has others beside FARGATE and "
-        "FARGATE_SPOT, which AWS does not mix. Correct it.",
+        "capacity_provider_strategy = FARGATE:1,my-instances:1": "capacityProviderStrategy mixes FARGATE or "
+        "FARGATE_SPOT with other capacity providers. Correct it.",
         "capacity_provider_strategy = FARGATE:0,FARGATE_SPOT:0": "capacityProviderStrategy has several capacity providers, "
         "and none has a weight. Correct it.",
         'capacity_provider_strategy = [{"capacityProvider": "FARGATE", "weight": 1001}]': "capacityProviderStrategy[0].weight "
@@ -107,12 +105,12 @@ OPTIONS = rows(
         "tags = data": f"{_NO_JSON}: …. Correct it, or leave it empty.",
         'tags = "data"': 'it is a str, not a JSON object. Write names with values, such as {"team": "data"}.',
         'tags = {"team": 1}': "Invalid type for parameter tags[0].value, valid types: <class 'str'>. Correct it.",
-        'tags = {"aws:team": "data"}': "tags has a key or a value that starts with aws:, which AWS keeps for itself. "
+        'tags = {"aws:team": "data"}': "tags has a key or a value that starts with aws:, which AWS reserves. "
         "Correct it.",
         "propagate_tags = SERVICE": "no such choice. Choose one of TASK_DEFINITION, NONE.",
         "run_task_kwargs = {'group': 'a'}": f"{_NO_JSON}: …. Correct it, or leave it empty.",
         'run_task_kwargs = ["group"]': "it is a list, not a JSON object. Write it within braces.",
-        'run_task_kwargs = {"group": "a", "group": "b"}': f"{_NO_JSON}: 'group' stands there twice. "
+        'run_task_kwargs = {"group": "a", "group": "b"}': f"{_NO_JSON}: 'group' occurs twice. "
         "Correct it, or leave it empty.",
         'run_task_kwargs = {"startedBy": "me"}': "it sets startedBy, which the executor sets itself. Leave it out.",
         'run_task_kwargs = {"launchType": "FARGATE", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT"}]}': (
@@ -124,7 +122,7 @@ OPTIONS = rows(
         'run_task_kwargs = {"environment": []}': "environment belongs in the override of a container: write "
         '{"overrides": {"containerOverrides": [{"environment": ...}]}}. Correct it.',
         "queues = large": f"{_NO_JSON}: …. Correct it, or leave it empty.",
-        'queues = {"large": {}, "large": {"group": "a"}}': f"{_NO_JSON}: 'large' stands there twice. "
+        'queues = {"large": {}, "large": {"group": "a"}}': f"{_NO_JSON}: 'large' occurs twice. "
         "Correct it, or leave it empty.",
         'queues = {"large": ["4096"]}': "queue 'large': it is a list, not a JSON object. Correct it.",
         'queues = {"large": {"overrides": {"cpu": 4096}}}': "queue 'large': Invalid type for parameter overrides.cpu, "
@@ -138,7 +136,7 @@ OPTIONS = rows(
         'queues = {"large": {"count": 2}}': "queue 'large': it sets count, which the executor sets itself. Leave it out.",
         'queues = {"large": {"overrides": {"containerOverrides": [{"command": ["rm"]}]}}}': "queue 'large': it sets the "
         "command of container 'airflow', which is Airflow's. Leave it out.",
-        'queues = {"spot": {"launchType": "FARGATE_SPOT"}}': "queue 'spot': launchType is none of …. Correct it.",
+        'queues = {"spot": {"launchType": "FARGATE_SPOT"}}': "queue 'spot': launchType is not one of …. Correct it.",
         "deployment = team a": "it is not at most 128 letters, digits, hyphens, slashes and underscores. "
         "Set it to at most 128 letters, digits, hyphens, slashes and underscores.",
         "endpoint_url = localhost:5000": _SERVICE,
@@ -148,11 +146,11 @@ OPTIONS = rows(
         "launch_rate = fast": _NUMBER.format("a number", 0.1, 1000),
         "launch_burst = 1.5": _NUMBER.format("a whole number", 1, 10000),
         "describe_rate = -1": _NUMBER.format("a number", 0.1, 1000),
-        "execution_config_function = function": f"it cannot be imported: ImportError: 'function' has no module. {_FUNCTION}",
+        "execution_config_function = function": f"it cannot be imported: ValueError: Empty module name. {_FUNCTION}",
         "execution_config_function = no_such_module.function": "it cannot be imported: "
         f"ModuleNotFoundError: No module named 'no_such_module'. {_FUNCTION}",
         "execution_config_function = math.no_such_function": "it cannot be imported: "
-        f"ImportError: module 'math' has no attribute 'no_such_function'. {_FUNCTION}",
+        f"AttributeError: module 'math' has no attribute 'no_such_function'. {_FUNCTION}",
         "execution_config_function = math.pi": f"it is a float, not a function. {_FUNCTION}",
         "execution_config_function = math.sqrt": f"calling it raised TypeError: …. {_FUNCTION}",
         "execution_config_function = time.time": f"it returned a float, which cannot be called. {_FUNCTION}",
@@ -194,19 +192,19 @@ FUNCTIONS = rows(
         "Use plain dicts, lists, strings and numbers.",
         "request['clientToken'] = 'mine'": f"{_OF_FUNCTION} sets clientToken, which the executor sets itself; leave it out.",
         "request['startedBy'] = 'me'": f"{_OF_FUNCTION} sets startedBy, which the executor sets itself; leave it out.",
-        "request['count'] = 2": f"{_OF_FUNCTION} sets count; one launch is one container: leave it out.",
+        "request['count'] = 2": f"{_OF_FUNCTION} sets count; one launch is one ECS task: leave it out.",
         "del request['taskDefinition']": f'{_AWS}Missing required parameter in input: "taskDefinition". {_CORRECT_FUNCTION}',
         "request['taskdefinition'] = 'a:1'": f'{_AWS}Unknown parameter in input: "taskdefinition", must be one of: …. '
         f"{_CORRECT_FUNCTION}",
         "request['cluster'] = 7": f"{_AWS}Invalid type for parameter cluster, valid types: <class 'str'>. {_CORRECT_FUNCTION}",
-        "request['launchType'] = 'LAMBDA'": f"{_AWS}launchType is none of …. {_CORRECT_FUNCTION}",
+        "request['launchType'] = 'LAMBDA'": f"{_AWS}launchType is not one of …. {_CORRECT_FUNCTION}",
         "request['propagateTags'] = 'SERVICE'": f"{_AWS}propagateTags is SERVICE, which RunTask does not take. "
         f"{_CORRECT_FUNCTION}",
         "request['tags'] = [{'key': str(n), 'value': ''} for n in range(51)]": f"{_AWS}tags is longer than 50. "
         f"{_CORRECT_FUNCTION}",
-        "request['overrides'] = command": f"the request does not fit together: overrides is once a list and once a dict. {_CORRECT_FUNCTION}",
+        "request['overrides'] = command": f"the request does not fit together: overrides is a list in one part and a dict in another. {_CORRECT_FUNCTION}",
         "container['command'] = 'run'": f"{_AWS}Invalid type for parameter overrides.containerOverrides[0].command, valid types: <class 'list'>, <class 'tuple'>. {_CORRECT_FUNCTION}",
-        "container['name'] = 'two words'": f"{_AWS}overrides.containerOverrides has an item whose name is missing or no container name. {_CORRECT_FUNCTION}",
+        "container['name'] = 'two words'": f"{_AWS}overrides.containerOverrides has an item without a valid name. {_CORRECT_FUNCTION}",
         "container['name'] = 'none-of-ours'": "AWS refused to launch an ECS task. An override names a container that the task definition does not have (AWS: InvalidParameterException: Override for container named none-of-ours is not a container in the TaskDefinition). Correct the name in the executor_config of the task, or [fargate] container_name.",
     }
 )
@@ -222,39 +220,39 @@ WISHES = rows(
         "{'cpu': '1024'}": f'{_AWS}cpu belongs in overrides: write {{"overrides": {{"cpu": ...}}}}. {_CORRECT_TASK}',
         "{'memory': '2048'}": f'{_AWS}memory belongs in overrides: write {{"overrides": {{"memory": ...}}}}. {_CORRECT_TASK}',
         "{'environment': [{'name': 'MODE', 'value': 'fast'}]}": f'{_AWS}environment belongs in the override of a container: write {{"overrides": {{"containerOverrides": [{{"environment": ...}}]}}}}. {_CORRECT_TASK}',
-        "{'propagateTags': 'ALL'}": f"{_AWS}propagateTags is none of TASK_DEFINITION, NONE. {_CORRECT_TASK}",
+        "{'propagateTags': 'ALL'}": f"{_AWS}propagateTags is not one of TASK_DEFINITION, NONE. {_CORRECT_TASK}",
         "{1: 2}": f'{_AWS}Unknown parameter in input: "1", must be one of: …. {_CORRECT_TASK}',
         "{'overrides': {('cpu',): '256'}}": f"{_AWS}Unknown parameter in overrides: \"('cpu',)\", must be one of: …. {_CORRECT_TASK}",
         "{None: None}": f'{_AWS}Unknown parameter in input: "None", must be one of: …. {_CORRECT_TASK}',
-        "{'overrides': None}": f"executor_config does not fit the request: overrides is once a dict and once a NoneType. {_CORRECT_TASK}",
-        "{'overrides': 'cpu=256'}": f"executor_config does not fit the request: overrides is once a dict and once a str. {_CORRECT_TASK}",
-        "{'overrides': [{'cpu': '256'}]}": f"executor_config does not fit the request: overrides is once a dict and once a list. {_CORRECT_TASK}",
+        "{'overrides': None}": f"executor_config does not fit the request: overrides is a dict in one part and a NoneType in another. {_CORRECT_TASK}",
+        "{'overrides': 'cpu=256'}": f"executor_config does not fit the request: overrides is a dict in one part and a str in another. {_CORRECT_TASK}",
+        "{'overrides': [{'cpu': '256'}]}": f"executor_config does not fit the request: overrides is a dict in one part and a list in another. {_CORRECT_TASK}",
         "{'overrides': {'cpu': 256}}": f"{_AWS}Invalid type for parameter overrides.cpu, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'overrides': {'memory': '2 GB', 'cpus': '1'}}": f'{_AWS}Unknown parameter in overrides: "cpus", must be one of: …. {_CORRECT_TASK}',
         "{'overrides': {'cpu': '1 vCPU', 'memory': '16 GB'}}": f"{_AWS}overrides: Fargate has no cpu of '1 vCPU' with a memory of '16 GB'; the nearest with as much are 2048 CPU units with 16384 MiB and 4096 CPU units with 16384 MiB. {_CORRECT_TASK}",
         "{'overrides': {'cpu': '1000'}}": f"{_AWS}overrides: Fargate has no cpu of '1000'; the nearest with as much are 1024 and 2048 CPU units. {_CORRECT_TASK}",
         "{'overrides': {'memory': 'much'}}": f"{_AWS}overrides: memory is not a size: write MiB such as 2048, or 2 GB. {_CORRECT_TASK}",
         "{'overrides': {'ephemeralStorage': {'sizeInGiB': 20}}}": f"{_AWS}overrides.ephemeralStorage.sizeInGiB is not in 21 to 200. {_CORRECT_TASK}",
-        "{'overrides': {'containerOverrides': {'name': 'airflow'}}}": f"executor_config does not fit the request: containerOverrides is once a list and once a dict. {_CORRECT_TASK}",
+        "{'overrides': {'containerOverrides': {'name': 'airflow'}}}": f"executor_config does not fit the request: containerOverrides is a list in one part and a dict in another. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': ['airflow']}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[1], valid types: <class 'dict'>. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'name': None}]}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[1].name, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'command': ['rm']}]}}": "executor_config sets the command of container 'airflow', which is Airflow's; leave it out.",
-        "{'overrides': {'containerOverrides': [{'name': 'two words'}]}}": f"{_AWS}overrides.containerOverrides has an item whose name is missing or no container name. {_CORRECT_TASK}",
+        "{'overrides': {'containerOverrides': [{'name': 'two words'}]}}": f"{_AWS}overrides.containerOverrides has an item without a valid name. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'name': 'none-of-ours'}]}}": "AWS refused to launch an ECS task. An override names a container that the task definition does not have (AWS: InvalidParameterException: Override for container named none-of-ours is not a container in the TaskDefinition). Correct the name in the executor_config of the task, or [fargate] container_name.",
-        "{'overrides': {'containerOverrides': [{'environment': {'MODE': 'fast'}}]}}": f"the request does not fit together: environment is once a dict and once a list. {_CORRECT_TASK}",
+        "{'overrides': {'containerOverrides': [{'environment': {'MODE': 'fast'}}]}}": f"the request does not fit together: environment is a dict in one part and a list in another. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'environment': [{'name': 'N', 'value': 1}]}]}}": f"{_AWS}Invalid type for parameter overrides.containerOverrides[0].environment[0].value, valid types: <class 'str'>. {_CORRECT_TASK}",
-        "{'overrides': {'containerOverrides': [{'environment': [{'name': 'N', 'value': 'x' * 200_000}]}]}}": f"{_AWS}overrides has … characters of JSON, AWS takes at most 8192; make it smaller. {_CORRECT_TASK}",
+        "{'overrides': {'containerOverrides': [{'environment': [{'name': 'N', 'value': 'x' * 200_000}]}]}}": f"{_AWS}overrides has … characters of JSON, AWS accepts at most 8192; make it smaller. {_CORRECT_TASK}",
         "{'overrides': {'containerOverrides': [{'memory': 2**40}]}}": f"{_AWS}overrides.containerOverrides[0].memory is over the limit of 2147483647. {_CORRECT_TASK}",
         "{'x' * 200_000: 1}": f'{_AWS}Unknown parameter in input: "xxx…. {_CORRECT_TASK}',
         "{'tags': {'team': 'data'}}": f"{_AWS}Invalid type for parameter tags, valid types: <class 'list'>, <class 'tuple'>. {_CORRECT_TASK}",
-        "{'tags': [{'key': 'aws:team', 'value': 'data'}]}": f"{_AWS}tags has a key or a value that starts with aws:, which AWS keeps for itself. {_CORRECT_TASK}",
+        "{'tags': [{'key': 'aws:team', 'value': 'data'}]}": f"{_AWS}tags has a key or a value that starts with aws:, which AWS reserves. {_CORRECT_TASK}",
         "{'tags': [{'key': 'team?', 'value': 'data'}]}": f"{_AWS}tags has a key or a value with characters other than letters, numbers, spaces and _.:/=+-@. {_CORRECT_TASK}",
         "{'tags': [{'key': f'k{n}', 'value': ''} for n in range(51)]}": f"{_AWS}tags is longer than 50. {_CORRECT_TASK}",
-        "{'launchType': 'fargate'}": f"{_AWS}launchType is none of …. {_CORRECT_TASK}",
+        "{'launchType': 'fargate'}": f"{_AWS}launchType is not one of …. {_CORRECT_TASK}",
         "{'launchType': 'FARGATE', 'capacityProviderStrategy': [{'capacityProvider': 'FARGATE_SPOT'}]}": f"{_AWS}launchType and capacityProviderStrategy exclude each other. {_CORRECT_TASK}",
         "{'capacityProviderStrategy': [{'capacityProvider': 'FARGATE_SPOT', 'weight': 1001}]}": f"{_AWS}capacityProviderStrategy[0].weight is over the limit of 1000. {_CORRECT_TASK}",
-        "{'networkConfiguration': {'awsvpcConfiguration': {'subnets': []}}}": f"{_AWS}networkConfiguration.awsvpcConfiguration.subnets has not 1 to 16 ids. {_CORRECT_TASK}",
-        "{'networkConfiguration': {'awsvpcConfiguration': {'subnets': 'subnet-1'}}}": f"executor_config does not fit the request: subnets is once a list and once a str. {_CORRECT_TASK}",
+        "{'networkConfiguration': {'awsvpcConfiguration': {'subnets': []}}}": f"{_AWS}networkConfiguration.awsvpcConfiguration.subnets must have 1 to 16 ids. {_CORRECT_TASK}",
+        "{'networkConfiguration': {'awsvpcConfiguration': {'subnets': 'subnet-1'}}}": f"executor_config does not fit the request: subnets is a list in one part and a str in another. {_CORRECT_TASK}",
         "{'enableExecuteCommand': 'yes'}": f"{_AWS}Invalid type for parameter enableExecuteCommand, valid types: <class 'bool'>. {_CORRECT_TASK}",
         "{'group': float('nan')}": f"{_AWS}Invalid type for parameter group, valid types: <class 'str'>. {_CORRECT_TASK}",
         "{'group': {1, 2}}": f"{_AWS}Invalid type for parameter group, valid types: <class 'str'>. {_CORRECT_TASK}",
@@ -293,10 +291,10 @@ ODD_IDS = rows(
 #: Tasks whose command has 10 KB. AWS takes overrides of 8192 characters, including the command.
 LONG_COMMANDS = rows(
     {
-        "'d' * 10_000": f"{_AWS}overrides has … characters of JSON, AWS takes at most 8192; make it smaller. "
-        "Airflow's command alone has … characters: shorten the paths and names that are in it.",
-        "'ä' * 10_000": f"{_AWS}overrides has … characters of JSON, AWS takes at most 8192; make it smaller. "
-        "Airflow's command alone has … characters: shorten the paths and names that are in it.",
+        "'d' * 10_000": f"{_AWS}overrides has … characters of JSON, AWS accepts at most 8192; make it smaller. "
+        "Airflow's command alone has … characters: shorten the paths and names in it.",
+        "'ä' * 10_000": f"{_AWS}overrides has … characters of JSON, AWS accepts at most 8192; make it smaller. "
+        "Airflow's command alone has … characters: shorten the paths and names in it.",
     }
 )
 

@@ -22,8 +22,7 @@ import json
 import re
 from pathlib import Path
 
-from airflow.executors.fargate.cli.account import Answer
-from airflow.executors.fargate.cli.facts import Facts
+from airflow.executors.fargate.cli.facts import Answer, Facts
 from airflow.executors.fargate.cli.permissions import check_permissions
 
 PAGES = Path(__file__).parents[2] / "docs" / "executor"

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The checks of ``airflow fargate check``: what is known goes in, rows of a table come out. Pure."""
+"""The checks of ``airflow fargate check``: facts in, rows of a table out. Pure."""
 
 from __future__ import annotations
 
@@ -27,22 +27,21 @@ from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.account import Answer
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.facts import Answer, Facts
 
 OK = "ok"
 FAILED = "failed"
-#: It works, but not as well as it might.
+#: It works, but could be better.
 ADVICE = "advice"
-#: It was not tested, and why is told.
+#: It was not tested; the row says why.
 UNKNOWN = "not tested"
 #: How a result is shown in a table.
 MARKS = {OK: "✓", FAILED: "✗", ADVICE: "!", UNKNOWN: "?"}
 
-#: The codes with which AWS says that a permission is missing.
+#: AWS's error codes for a missing permission.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 REFUSED = ("AccessDeniedException", "AccessDenied", "NotAuthorized", "UnauthorizedOperation")
-#: Errors of the way to AWS, by botocore's types.
+#: botocore's errors for a connection that fails.
 UNREACHED = (
     "EndpointConnectionError",
     "ConnectTimeoutError",
@@ -55,16 +54,21 @@ UNREACHED = (
 
 @dataclass(frozen=True)
 class Row:
-    """One check: what it is about, how it went, what was found, and what to do about it."""
+    """The result of one check: what was checked, the result, what was found, and what to do."""
 
     check: str
     result: str
     found: str
     remedy: str = ""
 
+    def columns(self, marks: bool) -> dict[str, str]:
+        """Return the row of the output, with a mark in place of the result if ``marks``."""
+        result = MARKS[self.result] if marks else self.result
+        return {"result": result, "check": self.check, "found": self.found, "remedy": self.remedy}
 
-def told(answer: Answer) -> str:
-    """Return an error in a line."""
+
+def describe_error(answer: Answer) -> str:
+    """Return an error in one line."""
     if answer.remedy:
         return answer.message
     return f"{answer.error}: {answer.message}" if answer.message else str(answer.error)
@@ -72,47 +76,51 @@ def told(answer: Answer) -> str:
 
 def failed_call(check: str, answer: Answer, refused: Row, otherwise: str) -> Row:
     """
-    Return the row of a check whose call brought an error.
+    Return the row of a check whose call failed.
 
-    :param refused: the row where the permission for the call is missing.
-    :param otherwise: what to do about any error that is neither that nor one of the way to AWS.
+    :param refused: the row if the permission for the call is missing.
+    :param otherwise: what to do about an error that is neither that nor one of the connection.
     """
     if answer.remedy:
-        return Row(check, FAILED, told(answer), answer.remedy)
+        return Row(check, FAILED, describe_error(answer), answer.remedy)
     if answer.error in REFUSED:
         return refused
     if answer.error in UNREACHED:
-        return Row(check, FAILED, told(answer), "Check the Region, [fargate] endpoint_url and the way to AWS")
+        return Row(
+            check, FAILED, describe_error(answer), "Check the Region, [fargate] endpoint_url and the network"
+        )
     if answer.error in CREDENTIAL_CODES:
-        return Row(check, FAILED, told(answer), "Give valid credentials first")
+        return Row(check, FAILED, describe_error(answer), "Give valid credentials first")
     if answer.error in THROTTLE_CODES | SERVER_CODES:
-        return Row(check, UNKNOWN, told(answer), "Check again later")
-    return Row(check, FAILED, told(answer), otherwise)
+        return Row(check, UNKNOWN, describe_error(answer), "Check again later")
+    return Row(check, FAILED, describe_error(answer), otherwise)
 
 
 def check_region(facts: Facts) -> Iterable[Row]:
-    """Tell the Region that all calls go to."""
+    """Show the Region of all calls."""
     yield Row("region", OK, facts.region)
 
 
 def check_credentials(facts: Facts) -> Iterable[Row]:
-    """Whose credentials they are; of themselves nothing is shown."""
+    """Check the credentials, and show whose they are; nothing of the credentials themselves is shown."""
     caller = facts.caller
     if caller.error is None:
         yield Row("credentials", OK, str(caller.response.get("Arn")))
     elif caller.error in UNREACHED:
-        # The executor itself does not need STS, which has an endpoint of its own.
-        yield Row("credentials", UNKNOWN, told(caller), "Nothing, if the calls to ECS below are well")
+        # STS has an endpoint of its own, which the executor does not need.
+        yield Row(
+            "credentials", UNKNOWN, describe_error(caller), "Nothing, if the calls to ECS below are allowed"
+        )
     else:
         remedy = "Give the scheduler valid credentials: a role, a profile, or [fargate] conn_id"
-        yield Row("credentials", FAILED, told(caller), caller.remedy or remedy)
+        yield Row("credentials", FAILED, describe_error(caller), caller.remedy or remedy)
 
 
 def check_cluster(facts: Facts) -> Iterable[Row]:
-    """Whether there is the cluster, and whether it has the capacity providers that the request names."""
+    """Check that the cluster exists, and that it has the capacity providers that the request names."""
     if facts.cluster.error is not None:
         remedy = "Allow ecs:DescribeClusters to whoever runs this check; the executor does not need it"
-        refused = Row("cluster", UNKNOWN, told(facts.cluster), remedy)
+        refused = Row("cluster", UNKNOWN, describe_error(facts.cluster), remedy)
         yield failed_call("cluster", facts.cluster, refused, "Check [fargate] cluster and region")
         return
     clusters = facts.cluster.response.get("clusters") or []
@@ -132,13 +140,15 @@ def check_cluster(facts: Facts) -> Iterable[Row]:
         yield Row("cluster", OK, f"{name}, {status}")
     else:
         yield Row("cluster", FAILED, f"{name}, {status}", "Use a cluster that is ACTIVE")
-    yield from _providers("capacity providers", facts.request, cluster)
-    yield from _providers("fallback", facts.fallback, cluster)
+    yield from _check_providers("capacity providers", facts.request, cluster)
+    yield from _check_providers("fallback", facts.fallback, cluster)
     if facts.no_fallback:
         yield Row("fallback", ADVICE, facts.no_fallback, "Nothing, if these tasks may wait for capacity")
 
 
-def _providers(check: str, request: Mapping[str, Any] | None, cluster: Mapping[str, Any]) -> Iterable[Row]:
+def _check_providers(
+    check: str, request: Mapping[str, Any] | None, cluster: Mapping[str, Any]
+) -> Iterable[Row]:
     wanted = providers(request or {})
     missing = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
     if missing:
@@ -150,7 +160,7 @@ def _providers(check: str, request: Mapping[str, Any] | None, cluster: Mapping[s
 
 
 def check_request(facts: Facts) -> Iterable[Row]:
-    """Whether the options, or the user's function, make a request that AWS would take."""
+    """Check that the options, or the user's function, make a request that AWS accepts."""
     if facts.request is None:
         yield Row("request", FAILED, facts.refusal or "", "Correct what is named")
     else:
@@ -159,7 +169,7 @@ def check_request(facts: Facts) -> Iterable[Row]:
 
 
 def check_network(facts: Facts) -> Iterable[Row]:
-    """Whether subnets and security groups are given; that they are well-formed, the options' check has seen."""
+    """Check that the request has subnets and security groups, and the form of their ids."""
     if facts.request is None:
         return
     network = (facts.request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
@@ -167,13 +177,14 @@ def check_network(facts: Facts) -> Iterable[Row]:
         if facts.definition.get("networkMode") == "awsvpc":
             yield Row("subnets", FAILED, "none, and the task definition needs them", "Set [fargate] subnets")
         return
-    yield Row("subnets", *_ids(network.get("subnets"), "subnet-", "Set [fargate] subnets"))
+    yield Row("subnets", *_check_ids(network.get("subnets"), "subnet-", "Set [fargate] subnets"))
     if network.get("securityGroups"):
         yield Row(
-            "security groups", *_ids(network["securityGroups"], "sg-", "Correct [fargate] security_groups")
+            "security groups",
+            *_check_ids(network["securityGroups"], "sg-", "Correct [fargate] security_groups"),
         )
     else:
-        remedy = "Set [fargate] security_groups to choose what the containers can reach"
+        remedy = "Set [fargate] security_groups to choose what the ECS tasks can reach"
         yield Row("security groups", ADVICE, "none: AWS uses the default one of the VPC", remedy)
     public = network.get("assignPublicIp", "DISABLED")
     if public == "ENABLED":
@@ -182,7 +193,7 @@ def check_network(facts: Facts) -> Iterable[Row]:
         yield Row("public IP", OK, f"{public}: the subnets must have a NAT gateway or VPC endpoints")
 
 
-def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str]:
+def _check_ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str]:
     wrong = [one for one in ids or () if not one.startswith(prefix)]
     if wrong or not ids:
         return FAILED, f"no id of the form {prefix}…: {', '.join(wrong) or 'none at all'}", remedy
@@ -190,20 +201,20 @@ def _ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str
 
 
 def on_fargate(facts: Facts) -> bool | None:
-    """Tell whether the example runs on Fargate; None where the cluster's default decides and is not known."""
-    told_by_request = capacity.on_fargate(facts.request or {})
-    return capacity.on_fargate(by_default(facts)) if told_by_request is None else told_by_request
+    """Return whether the example runs on Fargate; None if an unknown default strategy decides."""
+    by_request = capacity.on_fargate(facts.request or {})
+    return capacity.on_fargate(default_strategy(facts)) if by_request is None else by_request
 
 
-def by_default(facts: Facts) -> Mapping[str, Any]:
-    """Return what takes the place of a launch type that a request does not name: the cluster's own strategy."""
+def default_strategy(facts: Facts) -> Mapping[str, Any]:
+    """Return the cluster's default strategy, which decides if a request names no capacity."""
     cluster: Mapping[str, Any] = next(iter(facts.cluster.response.get("clusters") or ()), {})
     return {"capacityProviderStrategy": cluster.get("defaultCapacityProviderStrategy")}
 
 
 def check_queues(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> Iterable[Row]:
     """
-    Return what differs for the tasks of each queue that the options name.
+    Return the rows that differ for the tasks of each queue that the options name.
 
     :param checks: those that look at a request.
     """
@@ -212,12 +223,12 @@ def check_queues(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]
     for queue, own in facts.queues.items():
         rows = [row for row in rows_of(own, all_checks) if row not in usual]
         if not rows:
-            yield Row(f"queue {queue}", OK, "nothing that is looked at differs")
+            yield Row(f"queue {queue}", OK, "no difference")
         yield from (replace(row, check=f"queue {queue}: {row.check}") for row in rows)
 
 
 def check_options(mistakes: Iterable[str]) -> list[Row]:
-    """Return a row for each mistake in the options, which come before all else."""
+    """Return a row for each mistake in the options; nothing else can be checked."""
     rows = []
     for mistake in mistakes:
         name, _, rest = mistake.partition(": ")
@@ -228,5 +239,5 @@ def check_options(mistakes: Iterable[str]) -> list[Row]:
 
 
 def rows_of(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> list[Row]:
-    """Return the rows of all checks, in their order."""
+    """Return the rows of all checks, in order."""
     return [row for check in checks for row in check(facts)]

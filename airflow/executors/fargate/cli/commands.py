@@ -15,9 +15,9 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The functions behind ``airflow fargate …``: each reads the options, asks, and prints; one of those that know Airflow.
+The functions behind ``airflow fargate …``: each reads the options, asks AWS, and prints.
 
-Whatever goes wrong is told in a sentence, and the exit code is 1.
+An error ends the command with a message and the exit code 1. Knows Airflow.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
@@ -39,38 +38,26 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 if TYPE_CHECKING:
     from argparse import Namespace
 
-    from airflow.executors.fargate.cli.account import Account
     from airflow.executors.fargate.cli.checks import Row
-    from airflow.executors.fargate.cli.containers import Container
+    from airflow.executors.fargate.cli.ecs_tasks import LiveTask
+    from airflow.executors.fargate.cli.facts import Account
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
-#: The command of the example for which a request is made; 3.x makes it some 1,100 characters long.
+#: The command of the example for which a request is made. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
-#: Outputs that a person reads.
+#: Output formats for people.
 FOR_PEOPLE = ("table", "plain")
 
 
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_check(args: Namespace) -> None:
-    """Print a row for each check; exit with 1 where one has failed."""
-    from airflow.executors.fargate.cli.checks import FAILED, MARKS
+    """Print a row for each check; exit with 1 if one has failed."""
+    from airflow.executors.fargate.cli.checks import FAILED
 
     rows = _check(args)
-    people = args.output in FOR_PEOPLE
-    _print(
-        [
-            {
-                "result": MARKS[row.result] if people else row.result,
-                "check": row.check,
-                "found": row.found,
-                "remedy": row.remedy,
-            }
-            for row in rows
-        ],
-        args.output,
-    )
+    _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
     if any(row.result == FAILED for row in rows):
         sys.exit(1)
 
@@ -82,7 +69,7 @@ def _check(args: Namespace) -> list[Row]:
     try:
         with _options_of_team(args):
             config = read_config()
-            account = _account(config)
+            account = _make_account(config)
     except ConfigError as error:
         return checks.check_options(error.mistakes)
     queues = {queue: _prepare_example(config, account, queue) for queue in config.queues}
@@ -110,7 +97,7 @@ def _prepare_example(config: FargateConfig, account: Account, queue: str | None 
     task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
     try:
         launch = Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND, queue=queue)
-        return _builder(config, account)(launch)
+        return _make_builder(config, account)(launch)
     except RequestError as error:
         return str(error)
 
@@ -122,67 +109,68 @@ def fargate_render(args: Namespace) -> None:
     from airflow.executors.fargate.cli.rendering import TOKEN, render
     from airflow.executors.fargate.cli.workload import launch_of
 
-    with _told():
+    with _exit_on_error():
         with _options_of_team(args):
             config = read_config()
         launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
-        rendered = render(launch, _builder(config, _account(config)), config)
+        rendered = render(launch, _make_builder(config, _make_account(config)), config)
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
-        _print_document(rendered.document(), args.output)
+        console = AirflowConsole(markup=False, emoji=False)
+        (console.print_as_json if args.output == "json" else console.print_as_yaml)(rendered.document())
 
 
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_tasks(args: Namespace) -> None:
-    """Print this deployment's live containers."""
-    with _told():
-        live = _live(args)
-    _print([container.row() for container in live.containers], args.output)
-    if live.unasked:
-        sys.exit("\n".join(live.unasked))
+    """Print this deployment's live ECS tasks; exit with 1 if AWS did not list those of each cluster."""
+    with _exit_on_error():
+        live = _list_live(args)
+    _print([one.row() for one in live.ecs_tasks], args.output)
+    if live.errors:
+        sys.exit("\n".join(live.errors))
 
 
-@cli_utils.action_cli(check_db=False)  # It is in Airflow's audit log who has stopped what.
+@cli_utils.action_cli(check_db=False)  # Airflow's audit log says who stopped what.
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_stop(args: Namespace) -> None:
-    """Stop what matches, after asking; exit with 1 where nothing does, or one could not be stopped."""
-    from airflow.executors.fargate.cli.account import ask
+    """Stop what matches, after a confirmation; exit with 1 if nothing matches or one could not be stopped."""
+    from airflow.executors.fargate.cli.facts import ask
 
-    with _told():
-        live = _live(args)
-    meant = [one for one in live.containers if one.is_of(args.dag_id, args.task_id, args.run_id)]
-    for reason in live.unasked:
-        print(reason, file=sys.stderr)
-    if not meant:
-        sys.exit("No live container matches. Nothing was stopped.")
-    _print([container.row() for container in meant], "table")
-    if not args.yes and not _agrees(f"Stop these {len(meant)} containers? [y/N] "):
+    with _exit_on_error():
+        live = _list_live(args)
+    matching = [one for one in live.ecs_tasks if one.is_of(args.dag_id, args.task_id, args.run_id)]
+    for error in live.errors:
+        print(error, file=sys.stderr)
+    if not matching:
+        sys.exit("No live ECS task matches. Nothing was stopped.")
+    _print([one.row() for one in matching], "table")
+    if not args.yes and not _confirm(f"Stop these {len(matching)} ECS tasks? [y/N] "):
         sys.exit("Nothing was stopped.")
-    failed = len(live.unasked)
-    for one in meant:
-        answer = ask(live.account.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOPPED_BY_COMMAND)
+    failed = len(live.errors)
+    for one in matching:
+        answer = ask(live.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOPPED_BY_COMMAND)
         failed += answer.error is not None
         print(f"{one.id}: {'asked to stop' if answer.error is None else f'{answer.error}: {answer.message}'}")
     if failed:
         sys.exit(1)
 
 
-def _agrees(question: str) -> bool:
+def _confirm(question: str) -> bool:
     try:
         return input(question).strip().lower() in ("y", "yes")
-    except EOFError:  # Nobody is there to answer.
+    except EOFError:  # There is no terminal.
         return False
 
 
 @contextmanager
 def _options_of_team(args: Namespace) -> Iterator[None]:
     """
-    Let the options that are read meanwhile be those of the team that is named, where one is: 3.2 and newer.
+    Make what is read meanwhile the options of the team that ``--team-name`` names: Airflow 3.2 and newer.
 
-    :raises ConfigError: where Airflow has no teams, or the options have mistakes.
+    :raises ConfigError: if Airflow has no teams, or the options have mistakes.
     """
     team = getattr(args, "team_name", None)
     if team is None:
@@ -195,7 +183,7 @@ def _options_of_team(args: Namespace) -> Iterator[None]:
         raise ConfigError(
             [f"--team-name {team}: Airflow has no teams. Set [core] multi_team, or leave it out."]
         )
-    # Nothing but a team's options is asked of it, which any executor has. Older ones know no such argument.
+    # Only the team's options are used of it, which any executor has. Older releases know no such argument.
     of_team: dict[str, Any] = {"team_name": team}
     with compat.starting(BaseExecutor(**of_team)):
         yield
@@ -222,66 +210,62 @@ def read_config() -> FargateConfig:
     )
 
 
-def _account(config: FargateConfig) -> Account:
+def _make_account(config: FargateConfig) -> Account:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from airflow.executors.fargate.cli.account import Account
+    from airflow.executors.fargate.cli.facts import Account
 
     try:
         return Account(config, sessions.session_maker(config.conn_id, config.region))
     except (BotoCoreError, ClientError) as error:
-        # A profile that is not there, a role that cannot be assumed.
-        told = _words(error)
+        # Such as a missing profile, or a role that cannot be assumed.
+        reason = _explain(error)
     except FargateError:
         raise
     except Exception as error:
-        # Of the connection's hook: its text can hold what is secret in the connection.
-        told = type(error).__name__
-    raise ConfigError(
-        [
-            f"The AWS client cannot be made: {told.rstrip('.')}. Check the AWS profile, the connection and the Region."
-        ]
-    )
+        # Of the connection's hook. Its text can hold a secret of the connection.
+        reason = type(error).__name__
+    what = f"The AWS client cannot be made: {reason.rstrip('.')}"
+    raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."])
 
 
-def _builder(config: FargateConfig, account: Account) -> RequestBuilder:
+def _make_builder(config: FargateConfig, account: Account) -> RequestBuilder:
     from airflow.executors.fargate.request.builder import RequestBuilder
     from airflow.executors.fargate.request.validation import RequestCheck
 
-    return RequestBuilder(config, config.called_function, RequestCheck(account.service_model))
+    return RequestBuilder(config, config.called_function, RequestCheck(account.ecs.meta.service_model))
 
 
-@dataclass(frozen=True)
-class Live:
-    """The deployment's live containers, and what AWS says where it does not tell of a cluster's."""
+class _Live(NamedTuple):
+    """The deployment's live ECS tasks, and the error for each cluster whose ECS tasks AWS did not list."""
 
-    account: Account
-    containers: list[Container]
-    unasked: list[str]
+    ecs: Any
+    ecs_tasks: list[LiveTask]
+    errors: list[str]
 
 
-def _live(args: Namespace) -> Live:
-    """Ask for the containers in each cluster that the options name; end the command where AWS tells of none."""
+def _list_live(args: Namespace) -> _Live:
+    """List the live ECS tasks of each cluster that the options name; exit if AWS lists those of none."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    from airflow.executors.fargate.cli.containers import in_order, live_containers
+    from airflow.executors.fargate.cli.ecs_tasks import in_order, list_live_tasks
 
     with _options_of_team(args):
         config = read_config()
-    account = _account(config)
-    found, unasked = [], []
+    ecs = _make_account(config).ecs
+    found, errors = [], []
     for cluster in config.clusters:
         try:
-            found += live_containers(account.ecs, cluster, config.deployment)
+            found += list_live_tasks(ecs, cluster, config.deployment)
         except (ClientError, BotoCoreError) as error:
-            unasked.append(f"Cluster {cluster}: {_words(error)}")
-    if len(unasked) == len(config.clusters):
-        sys.exit("\n".join(unasked))
-    return Live(account, in_order(found), unasked)
+            errors.append(f"Cluster {cluster}: {_explain(error)}")
+    if len(errors) == len(config.clusters):
+        sys.exit("\n".join(errors))
+    return _Live(ecs, in_order(found), errors)
 
 
-def _words(error: Exception) -> str:
-    """Return an error in a sentence, AWS's explained."""
+def _explain(error: Exception) -> str:
+    """Return the text of an error, with the explanation if it is one of AWS's."""
     from botocore.exceptions import ClientError
 
     from airflow.executors.fargate.aws.classify import classify_error
@@ -293,21 +277,16 @@ def _words(error: Exception) -> str:
 
 
 @contextmanager
-def _told() -> Iterator[None]:
-    """End the command with a sentence where it cannot go on."""
+def _exit_on_error() -> Iterator[None]:
+    """End the command with a message, not a traceback, on an error of the executor's or of botocore's."""
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
     except (FargateError, BotoCoreError, ClientError) as error:
-        sys.exit(_words(error))
+        sys.exit(_explain(error))
 
 
 def _print(rows: list[dict[str, Any]], output: str) -> None:
-    # As they stand: [fargate] is no style, and the colons of an ARN are no emoji.
+    # Without markup and emoji: rich would take [fargate] for a style, and replace colons of an ARN.
     AirflowConsole(markup=False, emoji=False, highlight=False).print_as(data=rows, output=output)
-
-
-def _print_document(document: dict[str, Any], output: str) -> None:
-    console = AirflowConsole(markup=False, emoji=False)
-    (console.print_as_json if output == "json" else console.print_as_yaml)(document)

@@ -15,15 +15,15 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The commands ``airflow fargate …`` as Airflow's parser wants them; one of the modules that know Airflow.
+The commands ``airflow fargate …`` for Airflow's parser. Knows Airflow.
 
-Airflow makes its parser for each ``airflow`` command, whichever it is: nothing heavy may be imported here. The
-functions are imported when they are called.
+Airflow makes its parser for every ``airflow`` command, so nothing heavy may be imported here. The functions
+are imported when they are called.
 
-2.11, 3.0 and 3.1 ask the executors that are configured: ``FargateExecutor.get_cli_commands()``. 3.2 and newer ask
-providers alone: there Airflow's own ``cli_parser`` names :func:`fargate_commands` (the overlay puts it there), and
-where it does not, the wheel's entry point does. No way is open where another one has brought the commands already,
-since Airflow refuses to start with a command that is there twice.
+Airflow 2.11, 3.0 and 3.1 ask the configured executors: ``FargateExecutor.get_cli_commands()``. 3.2 and newer
+ask providers only. There Airflow's own ``cli_parser`` calls :func:`fargate_commands` (the overlay adds that),
+or else the wheel's entry point does. Only one of them adds the commands: Airflow does not start if a command
+exists twice.
 """
 
 from __future__ import annotations
@@ -43,23 +43,23 @@ from airflow.cli.cli_config import (
 
 FUNCTIONS = "airflow.executors.fargate.cli.commands"
 
-ARG_OF_DAG = Arg(("--dag-id",), help="Only containers of this Dag", required=True)
-ARG_OF_TASK = Arg(("--task-id",), help="Only containers of this task")
-ARG_OF_RUN = Arg(("--run-id",), help="Only containers of this Dag run")
+ARG_OF_DAG = Arg(("--dag-id",), help="Only ECS tasks of this Dag", required=True)
+ARG_OF_TASK = Arg(("--task-id",), help="Only ECS tasks of this task")
+ARG_OF_RUN = Arg(("--run-id",), help="Only ECS tasks of this Dag run")
 ARG_MAP_INDEX = Arg(("--map-index",), type=int, default=-1, help="The index of a mapped task instance")
-#: Where Airflow has teams, 3.2 and newer, each has options of its own.
+#: Airflow 3.2 and newer have teams, each with options of its own.
 ARG_TEAM_NAME = Arg(("--team-name",), help="The team whose executor is meant (requires multi_team mode)")
 OF_TEAM = (ARG_TEAM_NAME,) if hasattr(cli_config, "TEAMS_COMMANDS") else ()
 
-#: No brackets in what is told here: Airflow's help takes them for markup, and leaves out what is in them.
+#: Without brackets: Airflow's help takes them for markup and leaves out what is in them.
 SUBCOMMANDS = (
     ActionCommand(
         name="check",
-        help="Check whether the FargateExecutor can work as it is configured",
+        help="Check the configuration of the FargateExecutor",
         description=(
-            "Check the options of the section fargate, the credentials, the cluster, the task definition, the request "
-            "that a task would make, and the permissions. Nothing is started, changed or stopped. "
-            "Exits with 1 where a check has failed."
+            "Check the options of the section fargate, the credentials, the cluster, the task definition, "
+            "the request for a task, and the permissions. Nothing is started, changed or stopped. "
+            "Exits with 1 if a check has failed."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_check"),
         args=(*OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
@@ -68,28 +68,28 @@ SUBCOMMANDS = (
         name="render",
         help="Show the RunTask request that the FargateExecutor would make for a task",
         description=(
-            "Show each member of the request, and where it comes from: the default that the options of the section "
-            "fargate make, or the function that execution_config_function names; the options run_task_kwargs and "
-            "queues, the latter for the task's queue; the task's executor_config; Airflow, whose command it is; "
-            "the executor itself, with tag_tasks; and what capacity_provider_fallback makes of it. AWS is not asked. "
-            "The token that Airflow gives to the container is left out."
+            "Show each member of the request, and where it comes from: the default that the options of the "
+            "section fargate make, or the function that execution_config_function names; the options "
+            "run_task_kwargs and queues, the latter for the task's queue; the task's executor_config; "
+            "Airflow, which makes the command; the executor itself, with tag_tasks; and "
+            "capacity_provider_fallback. AWS is not called. The token in the command is not shown."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
         args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, *OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="tasks",
-        help="List this deployment's live containers",
-        description="List the containers that AWS runs, or is to run, for this deployment.",
+        help="List this deployment's live ECS tasks",
+        description="List the ECS tasks of this deployment that run or are about to run.",
         func=lazy_load_command(f"{FUNCTIONS}.fargate_tasks"),
         args=(*OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
     ),
     ActionCommand(
         name="stop",
-        help="Stop live containers of a Dag",
+        help="Stop live ECS tasks of a Dag",
         description=(
-            "Stop the containers of this deployment that match, after asking. To Airflow their task "
-            "instances have failed: it retries them where they have retries left."
+            "Stop the ECS tasks of this deployment that match, after a confirmation. Their task instances "
+            "fail, and Airflow retries those that have retries left."
         ),
         func=lazy_load_command(f"{FUNCTIONS}.fargate_stop"),
         args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, *OF_TEAM, ARG_YES, ARG_VERBOSE),
@@ -98,11 +98,11 @@ SUBCOMMANDS = (
 
 
 def fargate_commands() -> list[GroupCommand]:
-    """Return the group ``fargate``, for ``airflow.cli.cli_parser`` to take."""
+    """Return the group ``fargate`` for ``airflow.cli.cli_parser``."""
     return [
         GroupCommand(
             name="fargate",
-            help="Check and look at the FargateExecutor",
+            help="Check and inspect the FargateExecutor",
             subcommands=SUBCOMMANDS,
         )
     ]

@@ -30,29 +30,32 @@ from airflow.executors.fargate.cli.checks import (
     OK,
     UNKNOWN,
     Row,
-    by_default,
+    default_strategy,
+    describe_error,
     failed_call,
     on_fargate,
-    told,
 )
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
 
 CHECK = "task definition"
-#: What to do where nobody knows whether it is for Fargate.
+#: What to do if it is not known whether the request is for Fargate.
 BY_LAUNCH_TYPE = "See the launch type, or the request, above"
 
 
 def check_task_definition(facts: Facts) -> Iterable[Row]:
-    """Whether there is the task definition, whether it suits the request, and whether it is a good one."""
+    """Check that the task definition exists, suits the request, and has what is recommended."""
     answer = facts.task_definition
     if answer is None:
-        yield Row(CHECK, UNKNOWN, "nothing names one", "See the request above")
+        yield Row(CHECK, UNKNOWN, "no task definition is named", "See the request above")
         return
     if answer.error is not None:
-        remedy = "Allow ecs:DescribeTaskDefinition to whoever runs this check, and to the scheduler, which finds logs by it"
-        refused = Row(CHECK, UNKNOWN, told(answer), remedy)
+        remedy = (
+            "Allow ecs:DescribeTaskDefinition to whoever runs this check, and to the scheduler, "
+            "which needs it to find logs"
+        )
+        refused = Row(CHECK, UNKNOWN, describe_error(answer), remedy)
         yield failed_call(
             CHECK, answer, refused, "Register it, or correct [fargate] task_definition and region"
         )
@@ -61,30 +64,30 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
     name = f"{definition.get('family')}:{definition.get('revision')}, {definition.get('status')}"
     active = definition.get("status") == "ACTIVE"
     yield Row(CHECK, OK if active else FAILED, name, "" if active else "Use a revision that is ACTIVE")
-    yield from _container(facts)
-    yield from _launch_type(facts)
-    yield from _fallback(facts)
-    yield from _network_mode(facts)
-    yield from _size(facts)
-    yield from _log(facts)
-    yield from _execution_role(facts)
-    yield from _shell(facts)
+    yield from _check_container(facts)
+    yield from _check_launch_type(facts)
+    yield from _check_fallback(facts)
+    yield from _check_network_mode(facts)
+    yield from _check_size(facts)
+    yield from _check_log(facts)
+    yield from _check_execution_role(facts)
+    yield from _check_exec(facts)
 
 
-def _container(facts: Facts) -> Iterable[Row]:
+def _check_container(facts: Facts) -> Iterable[Row]:
     container = facts.container_definition
     if container is None:
         names = [str(one.get("name")) for one in facts.definition.get("containerDefinitions") or ()]
         found = f"there is no container {facts.container!r}, but {', '.join(names)}"
         yield Row("container", FAILED, found, "Correct [fargate] container_name")
     elif container.get("essential") is False:
-        found = f"{facts.container}, not essential: AWS lets its sidecars run on once it has ended"
+        found = f"{facts.container}, not essential: its sidecars continue to run after it has ended"
         yield Row("container", ADVICE, found, "Make it essential in the task definition")
     else:
         yield Row("container", OK, f"{facts.container}, essential")
 
 
-def _launch_type(facts: Facts) -> Iterable[Row]:
+def _check_launch_type(facts: Facts) -> Iterable[Row]:
     if facts.request is None:
         return
     named = facts.request.get("launchType") or providers(facts.request)
@@ -101,19 +104,19 @@ def _launch_type(facts: Facts) -> Iterable[Row]:
         found = f"{wanted} is asked for{where}, the task definition offers {', '.join(offered) or 'none'}"
         yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
     elif not named:
-        # What instances need, their capacity provider does not tell.
-        yield Row("launch type", OK, f"{', '.join(providers(by_default(facts)))}{where}")
+        # A capacity provider does not say what its instances need.
+        yield Row("launch type", OK, f"{', '.join(providers(default_strategy(facts)))}{where}")
 
 
-def _fallback(facts: Facts) -> Iterable[Row]:
-    """Look at the case that it is told of: instances at first, Fargate where these have no room."""
+def _check_fallback(facts: Facts) -> Iterable[Row]:
+    """Check the fallback from instances to Fargate."""
     offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
     if facts.fallback and on_fargate(replace(facts, request=facts.fallback)) and "FARGATE" not in offered:
         found = f"FARGATE, and the task definition offers {', '.join(offered) or 'none'}"
         yield Row("fallback", FAILED, found, "Add FARGATE to its requiresCompatibilities")
 
 
-def _network_mode(facts: Facts) -> Iterable[Row]:
+def _check_network_mode(facts: Facts) -> Iterable[Row]:
     mode = facts.definition.get("networkMode") or "none given"
     fargate = on_fargate(facts)
     if mode == "awsvpc" or fargate is False:
@@ -124,10 +127,10 @@ def _network_mode(facts: Facts) -> Iterable[Row]:
         yield Row("network mode", FAILED, f"{mode}; Fargate needs awsvpc", "Set its networkMode to awsvpc")
 
 
-def _size(facts: Facts) -> Iterable[Row]:
+def _check_size(facts: Facts) -> Iterable[Row]:
     fargate = on_fargate(facts)
     if fargate is None:
-        yield Row("size", UNKNOWN, "not tested: Fargate alone has a table of sizes", BY_LAUNCH_TYPE)
+        yield Row("size", UNKNOWN, "not tested: only Fargate limits sizes", BY_LAUNCH_TYPE)
     if not fargate:
         return
     overrides = (facts.request or {}).get("overrides") or {}
@@ -147,25 +150,25 @@ def _size(facts: Facts) -> Iterable[Row]:
 
 
 def _with_unit(size: str, unit: str) -> str:
-    """Return a size with its unit, which the larger ones have already."""
+    """Return a size with its unit; a text such as ``1 vCPU`` has one already."""
     return f"{size} {unit}" if size.isdigit() else size
 
 
-def _log(facts: Facts) -> Iterable[Row]:
+def _check_log(facts: Facts) -> Iterable[Row]:
     log = (facts.container_definition or {}).get("logConfiguration")
     if facts.container_definition is None:
         return
     if not log:
-        found = "none: a container that dies before Airflow's own logging begins leaves no word"
+        found = "none: if the container dies before Airflow's own logging begins, nothing says why"
         yield Row("log", ADVICE, found, "Give the container a logConfiguration with the driver awslogs")
         return
     if facts.awslogs is None:
         yield Row("log", OK, str(log.get("logDriver")))
         return
-    yield _cloudwatch(facts, facts.awslogs)
+    yield _check_cloudwatch(facts, facts.awslogs)
 
 
-def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
+def _check_cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
     group = options.get("awslogs-group")
     missing = facts.log_group is not None and facts.log_group.error == "ResourceNotFoundException"
     if not group:
@@ -179,15 +182,15 @@ def _cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
     return Row("log", OK, f"awslogs, {group}")
 
 
-def _execution_role(facts: Facts) -> Iterable[Row]:
-    # Where Fargate needs one, for awslogs or a private image, AWS does not register a task definition without.
+def _check_execution_role(facts: Facts) -> Iterable[Row]:
+    # If Fargate needs one, for awslogs or a private image, AWS registers no task definition without it.
     role = facts.definition.get("executionRoleArn")
     if role:
         yield Row("execution role", OK, role)
 
 
-def _shell(facts: Facts) -> Iterable[Row]:
-    # AWS refuses it without, and what the role must allow is told by AWS alone:
+def _check_exec(facts: Facts) -> Iterable[Row]:
+    # AWS refuses ECS Exec without a task role. What the role must allow:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
     overrides = (facts.request or {}).get("overrides") or {}
     role = overrides.get("taskRoleArn") or facts.definition.get("taskRoleArn")
@@ -200,7 +203,9 @@ def _shell(facts: Facts) -> Iterable[Row]:
 
 
 def roles(facts: Facts) -> list[str]:
-    """Return the roles that RunTask passes on."""
+    """Return the roles that RunTask passes to the ECS task."""
     overrides = (facts.request or {}).get("overrides") or {}
-    told = [overrides.get(name) or facts.definition.get(name) for name in ("taskRoleArn", "executionRoleArn")]
-    return list(dict.fromkeys(filter(None, told)))
+    found = [
+        overrides.get(name) or facts.definition.get(name) for name in ("taskRoleArn", "executionRoleArn")
+    ]
+    return list(dict.fromkeys(filter(None, found)))

@@ -15,9 +15,9 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The permissions of the executor, each verified, refused, or not to be tested without starting something. Pure.
+The checks of the executor's permissions; some cannot be tested without starting an ECS task. Pure.
 
-The list is that of the documentation, ``docs/executor/fargate-security.rst``.
+The documentation lists the permissions: ``docs/executor/fargate-security.rst``.
 """
 
 from __future__ import annotations
@@ -26,81 +26,80 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, REFUSED, UNKNOWN, Row, told
+from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, REFUSED, UNKNOWN, Row, describe_error
 from airflow.executors.fargate.cli.definition_checks import roles
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.account import Answer
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.facts import Answer, Facts
 
-#: What a call brings that was allowed and then found nothing.
-#: What to do where another row tells more.
+#: What to do if another row says more.
 ABOVE = "See the rows above"
 #: Results, the worst last.
 BY_WEIGHT = (OK, ADVICE, UNKNOWN, FAILED)
+#: The errors of a call that is allowed and finds nothing.
 FOUND_NOTHING = ("ResourceNotFoundException",)
 
 
 def check_permissions(facts: Facts) -> Iterable[Row]:
-    """Each permission, in the order of a container's life; where several calls tell, the worst answer counts."""
+    """Check each permission, in the order of an ECS task's life; of several answers the worst counts."""
     kinds = [facts, *facts.queues.values()]
     definitions = dict.fromkeys(str((one.request or {}).get("taskDefinition")) for one in kinds)
-    yield _untested("ecs:RunTask", f"it would start a container of {', '.join(definitions)}")
-    yield _pass_role(kinds)
-    yield _tag_resource(kinds)
-    yield _by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
-    yield _by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the containers")
-    yield _untested("ecs:StopTask", "it would stop a container")
+    yield _untested("ecs:RunTask", f"it would start an ECS task of {', '.join(definitions)}")
+    yield _check_pass_role(kinds)
+    yield _check_tag_resource(kinds)
+    yield _check_by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
+    yield _check_by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the ECS tasks")
+    yield _untested("ecs:StopTask", "it would stop an ECS task")
     yield worst(
-        _tested("ecs:DescribeTaskDefinition", one.task_definition, "finding a container's log")
+        _tested("ecs:DescribeTaskDefinition", one.task_definition, "finding the log of an ECS task")
         if one.task_definition
-        else Row("ecs:DescribeTaskDefinition", UNKNOWN, "not tested: nothing names a task definition", ABOVE)
+        else Row("ecs:DescribeTaskDefinition", UNKNOWN, "not tested: no task definition is named", ABOVE)
         for one in kinds
     )
-    yield worst(map(_get_log_events, kinds))
+    yield worst(map(_check_get_log_events, kinds))
 
 
 def worst(rows: Iterable[Row]) -> Row:
-    """Return the first of the rows about one action that is as bad as any."""
+    """Return the row with the worst result, the first of several."""
     return max(rows, key=lambda row: BY_WEIGHT.index(row.result))
 
 
-def _pass_role(kinds: list[Facts]) -> Row:
+def _check_pass_role(kinds: list[Facts]) -> Row:
     action = "iam:PassRole"
     passed = dict.fromkeys(role for one in kinds for role in roles(one))
     if passed:
-        return _untested(action, f"AWS looks when a container is started with {', '.join(passed)}")
+        return _untested(action, f"AWS checks it when an ECS task is started with {', '.join(passed)}")
     if not all(one.request and one.definition for one in kinds):
-        return _untested(action, "the roles stand in the task definition, which is not known")
+        return _untested(action, "the task definition, which names the roles, is not known")
     return Row(action, OK, "not needed: the task definitions name no roles")
 
 
-def _tag_resource(kinds: list[Facts]) -> Row:
+def _check_tag_resource(kinds: list[Facts]) -> Row:
     action = "ecs:TagResource"
     if any((one.request or {}).get("tags") for one in kinds):
-        return _untested(action, "AWS looks when a container is started with tags")
+        return _untested(action, "AWS checks it when an ECS task is started with tags")
     if not all(one.request for one in kinds):
-        return _untested(action, "there is no request that would show whether it has tags")
+        return _untested(action, "there is no request, so it is not known whether it has tags")
     return Row(action, OK, "not needed: the requests have no tags")
 
 
-def _get_log_events(facts: Facts) -> Row:
+def _check_get_log_events(facts: Facts) -> Row:
     action = "logs:GetLogEvents"
     if facts.log_events is not None:
-        return _tested(action, facts.log_events, "showing a container's log")
+        return _tested(action, facts.log_events, "showing the log of an ECS task")
     if facts.container_definition is None:
-        return Row(action, UNKNOWN, "not tested: the container's log is not known", ABOVE)
+        return Row(action, UNKNOWN, "not tested: the log of the container is not known", ABOVE)
     if facts.awslogs is not None:
-        return Row(action, UNKNOWN, "not tested: the container's log has no group", ABOVE)
+        return Row(action, UNKNOWN, "not tested: the log of the container has no group", ABOVE)
     return Row(action, OK, "not needed: the container does not write to CloudWatch")
 
 
 def _untested(action: str, why: str) -> Row:
-    return Row(action, UNKNOWN, f"not testable: {why}", f"See that the role allows {action}; run a task")
+    return Row(action, UNKNOWN, f"not testable: {why}", f"Check that the role allows {action}; run a task")
 
 
-def _by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
-    """Return the worst answer of a cluster's, with its name where there are others."""
+def _check_by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
+    """Return the row of the cluster with the worst answer; it is named if there are several."""
     rows = {cluster: _tested(action, answer, use) for cluster, answer in answers.items()}
     several = len(rows) > 1
     return worst(
@@ -114,4 +113,4 @@ def _tested(action: str, answer: Answer, use: str) -> Row:
         return Row(action, OK, "allowed")
     if answer.error in REFUSED:
         return Row(action, FAILED, f"refused: {answer.message or answer.error}", f"Allow {action}, for {use}")
-    return Row(action, UNKNOWN, f"not tested: {told(answer)}", ABOVE)
+    return Row(action, UNKNOWN, f"not tested: {describe_error(answer)}", ABOVE)

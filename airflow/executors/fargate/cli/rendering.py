@@ -15,10 +15,11 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The request that the executor would make for a launch, and where each of its members comes from.
+The request that the executor would make for a launch, and the origin of each member.
 
-The request is the executor's own. A member comes from the source that has last given it another value: the function,
-the parts that are merged into its request, and, for what none of them names, the options or the executor itself.
+The executor's own builder makes the request. The origin of a member is the source that last changed its
+value: the function, or one of the fragments merged into its request. If none of them names it, it is an
+option or the executor.
 """
 
 from __future__ import annotations
@@ -40,11 +41,11 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.request.builder import RequestBuilder
 
-#: Stands in the request in place of the token; as long as Airflow's own, so that the request has its true size.
+#: Takes the place of the token; as long as Airflow's, so that the request has its real size.
 TOKEN = "token-" * 67 + "end"
-#: What is shown in its place.
+#: Shown instead of it.
 BLANK = "***"
-#: Where members come from.
+#: Origins of members.
 DEFAULT, FUNCTION, EXECUTOR_CONFIG = "default", "function", "executor_config"
 RUN_TASK_KWARGS, QUEUES, FALLBACK, TAG_TASKS = (
     f"[{SECTION}] {option}"
@@ -54,10 +55,10 @@ AIRFLOW, EXECUTOR = "Airflow", "executor"
 PROVIDERS = "capacityProviderStrategy"
 AFTERWARDS = "after a capacity failure"
 LEFT_OUT = "left out"
-#: An item of a list that has no names, in a path.
+#: An item of a list without names, in a path.
 UNNAMED = re.compile(r"\[[0-9]+\]")
 
-#: The options from which the default function takes members; the first that fits.
+#: The options of the default function's members: beginning of the path, option. The first match counts.
 OPTIONS = (
     ("cluster", "cluster"),
     ("taskDefinition", "task_definition"),
@@ -76,36 +77,36 @@ OPTIONS = (
 
 @dataclass(frozen=True)
 class Rendered:
-    """A request as RunTask would get it, without its token, and the origin of each member by its path."""
+    """A request as RunTask would get it, without the token, and the origin of each member by its path."""
 
     request: Mapping[str, Any]
     origins: Mapping[str, str]
-    #: The same for what takes the request's place after a capacity failure; None where nothing does.
+    #: The request that replaces it after a capacity failure; None if there is none.
     fallback: Rendered | None = None
-    #: Why nothing does though something is to.
+    #: Why there is no fallback although one is configured.
     no_fallback: str = ""
 
     def rows(self) -> list[dict[str, str]]:
-        """Return a row for each member, and one for each that is another one after a capacity failure."""
-        rows = [_row(path, value, self.origins[path]) for path, value in members(self.request)]
+        """Return a row for each member, and one for each that the fallback changes."""
+        rows = [_make_row(path, value, self.origins[path]) for path, value in members(self.request)]
         if self.fallback:
             rows += self._changed_rows(self.fallback)
         elif self.no_fallback:
-            rows.append(_row(AFTERWARDS, self.no_fallback, FALLBACK))
+            rows.append(_make_row(AFTERWARDS, self.no_fallback, FALLBACK))
         return rows
 
     def _changed_rows(self, fallback: Rendered) -> Iterator[dict[str, str]]:
         before, after = dict(members(self.request)), dict(members(fallback.request))
         for path, value in after.items():
-            # The capacity providers belong together: they are shown in full.
+            # The capacity providers are shown in full.
             if path.startswith(PROVIDERS) or before.get(path, LEFT_OUT) != value:
-                yield _row(f"{AFTERWARDS}: {path}", value, fallback.origins[path])
+                yield _make_row(f"{AFTERWARDS}: {path}", value, fallback.origins[path])
         for path in before:
             if path not in after and not path.startswith(PROVIDERS):
-                yield _row(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK)
+                yield _make_row(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK)
 
     def document(self) -> dict[str, Any]:
-        """Return the same as one document, the request after a capacity failure in full."""
+        """Return the same as one document, with the whole request of the fallback."""
         document: dict[str, Any] = {"request": self.request, "from": self.origins}
         if self.fallback:
             document["fallback"] = self.fallback.document()
@@ -114,7 +115,7 @@ class Rendered:
         return document
 
 
-def _row(path: str, value: Any, origin: str) -> dict[str, str]:
+def _make_row(path: str, value: Any, origin: str) -> dict[str, str]:
     return {
         "member": path,
         "value": value if isinstance(value, str) else json.dumps(value),
@@ -124,11 +125,11 @@ def _row(path: str, value: Any, origin: str) -> dict[str, str]:
 
 def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rendered:
     """
-    Make the request of a launch, and find out where its members come from.
+    Make the request of a launch, and find the origins of its members.
 
-    :param build: makes requests, as the executor does.
-    :param config: the options, read with their function.
-    :raises RequestError: where the executor could make no request of it either.
+    :param build: makes requests, as in the executor.
+    :param config: the options, read with ``call_function``.
+    :raises RequestError: if the executor could not make the request either.
     """
     prepared = build(launch)
     name = prepared.container_name
@@ -139,28 +140,28 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rend
         (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),
     ]
-    asked = [(source, _asked(wishes, name)) for source, wishes in sources]
+    named = [(source, _named_members(fragment, name)) for source, fragment in sources]
     of_options = {} if config.own_function else dict(members(for_fargate(config)))
-    own = _own(launch, name)
-    rendered = _rendered(prepared.request, asked, of_options, own, _blanked(command))
+    own = _own_origins(launch, name)
+    rendered = _render_request(prepared.request, named, of_options, own, _blank_token(command))
     if prepared.fallback is None:
         return replace(rendered, no_fallback=prepared.no_fallback)
     providers = {PROVIDERS: [dict(item) for item in config.capacity_provider_fallback]}
-    asked.append((FALLBACK, dict(members(providers))))
-    fallback = _rendered(prepared.fallback, asked, of_options, own, _blanked(command))
+    named.append((FALLBACK, dict(members(providers))))
+    fallback = _render_request(prepared.fallback, named, of_options, own, _blank_token(command))
     return replace(rendered, fallback=fallback)
 
 
-def _asked(wishes: Any, container_name: str) -> dict[str, Any]:
-    """Return what a part of a request names, by path; an override without a name is for the task's container."""
-    copy = _blanked(plain_copy(wishes, "the request"))
+def _named_members(fragment: Any, container_name: str) -> dict[str, Any]:
+    """Return the members of a fragment by path; an override without a name is for the main container."""
+    copy = _blank_token(plain_copy(fragment, "the request"))
     for override in container_overrides(copy):
         override.setdefault("name", container_name)
     return dict(members(copy))
 
 
-def _own(launch: Launch, container_name: str) -> dict[str, str]:
-    """Return the paths that nobody but the executor sets, with what they are called."""
+def _own_origins(launch: Launch, container_name: str) -> dict[str, str]:
+    """Return the paths that only the executor sets, with their origins."""
     own = {"startedBy": f"{EXECUTOR}: [{SECTION}] deployment", "clientToken": EXECUTOR}
     for variable in (IDENTITY_VARIABLE, *(name for name, _ in launch.environment)):
         path = f"overrides.containerOverrides[{container_name}].environment[{variable}]"
@@ -169,9 +170,9 @@ def _own(launch: Launch, container_name: str) -> dict[str, str]:
     return own
 
 
-def _rendered(
+def _render_request(
     request: Mapping[str, Any],
-    asked: list[tuple[str, dict[str, Any]]],
+    named: list[tuple[str, dict[str, Any]]],
     of_options: Mapping[str, Any],
     own: Mapping[str, str],
     command: list[str],
@@ -179,21 +180,21 @@ def _rendered(
     """
     Return a request with the origins of its members.
 
-    :param asked: what each source names, in the order in which they are merged.
-    :param of_options: what the options give to a request that a source has made one for Fargate.
-    :param own: the paths that are the executor's.
+    :param named: the members that each source names, in the order of merging.
+    :param of_options: the members that a request gets from the options when a source moves it to Fargate.
+    :param own: the paths that only the executor sets.
     """
-    # A token is drawn anew for each attempt, so there is none to show.
-    shown = _blanked({**request, "clientToken": BLANK})
+    # Each attempt has a token of its own.
+    shown = _blank_token({**request, "clientToken": BLANK})
     origins = {}
     for path, value in members(shown):
-        source, told = _last_change(path, asked)
+        source, last = _last_change(path, named)
         if path in own:
             origins[path] = own[path]
         elif value == command:
             origins[path] = AIRFLOW
-        elif source == DEFAULT or (path in of_options and value == of_options[path] != told):
-            origins[path] = _default(path)
+        elif source == DEFAULT or (path in of_options and value == of_options[path] != last):
+            origins[path] = _default_origin(path)
         elif source is None and path.startswith(f"tags[{PREFIX}"):
             origins[path] = f"{EXECUTOR}: {TAG_TASKS}"
         else:
@@ -201,25 +202,24 @@ def _rendered(
     return Rendered(shown, origins)
 
 
-def _last_change(path: str, asked: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
-    """Return the source that has last given a member another value, and the value; None where nobody names it."""
+def _last_change(path: str, named: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
+    """Return the source that last changed a member, and the value; None if no source names it."""
     source: str | None = None
-    told: dict[str, Any] = {}
-    # A list without names is replaced as a whole: who changes one of its items has set all of them.
+    last: dict[str, Any] = {}
+    # A list without names is replaced as a whole: a source that changes one item has set all of them.
     start = UNNAMED.split(path)[0]
-    for name, named in asked:
-        some = {path: named.get(path)} if start == path else _beginning_with(f"{start}[", named)
-        if path in named and (source is None or some != told):
-            source, told = name, some
-    return source, told.get(path)
+    for name, values in named:
+        if start == path:
+            some = {path: values.get(path)}
+        else:
+            some = {other: value for other, value in values.items() if other.startswith(f"{start}[")}
+        if path in values and (source is None or some != last):
+            source, last = name, some
+    return source, last.get(path)
 
 
-def _beginning_with(start: str, named: Mapping[str, Any]) -> dict[str, Any]:
-    return {path: value for path, value in named.items() if path.startswith(start)}
-
-
-def _default(path: str) -> str:
-    """Return what is said of a member of the default, with its option where it has one."""
+def _default_origin(path: str) -> str:
+    """Return the origin of a member of the default request, with its option if it has one."""
     option = next((option for start, option in OPTIONS if path.startswith(start)), None)
     if path.endswith("].name") and path.startswith("overrides.containerOverrides"):
         option = "container_name"
@@ -227,7 +227,7 @@ def _default(path: str) -> str:
 
 
 def members(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
-    """Yield each member with its path; an item of a named list is called by its name."""
+    """Yield the path and the value of each member; the path of an item of a named list has its name."""
     if isinstance(value, Mapping) and value:
         for key, item in value.items():
             yield from members(item, f"{path}.{key}" if path else str(key))
@@ -240,10 +240,10 @@ def members(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield path, value
 
 
-def _blanked(value: Any) -> Any:
-    """Return the request with the token blanked, wherever the user's function may have put it."""
+def _blank_token(value: Any) -> Any:
+    """Return the value without the token, wherever the user's function put it."""
     if isinstance(value, Mapping):
-        return {key: _blanked(item) for key, item in value.items()}
+        return {key: _blank_token(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_blanked(item) for item in value]
+        return [_blank_token(item) for item in value]
     return value.replace(TOKEN, BLANK) if isinstance(value, str) else value

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The launch that Airflow would hand over for a task of a Dag; one of the modules that know Airflow."""
+"""The launch that Airflow would hand over for a task of a Dag. Knows Airflow."""
 
 from __future__ import annotations
 
@@ -31,19 +31,19 @@ from airflow.executors.fargate.launch import Launch, TaskInstanceId
 if TYPE_CHECKING:
     from airflow.models.dag import DagModel
 
-#: The run and the try that the example is for.
+#: The run and the try of the example.
 RUN_ID = "manual__2030-01-01T00:00:00+00:00"
 TRY_NUMBER = 1
-#: From 3.0 on Airflow hands over workloads, before that commands.
+#: Airflow 3.0 and newer hand over workloads, 2.11 commands.
 HANDS_OVER_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
 
 
 def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
     """
-    Return the launch of a task instance of the Dag as the database has it; no run of it need exist.
+    Return the launch of a task instance of the Dag in the database; a run of it need not exist.
 
-    :param token: what stands for the token that Airflow would give to the container, 3.0 and newer.
-    :raises RequestError: where the database knows no such Dag or task.
+    :param token: takes the place of the token in the command, Airflow 3.0 and newer.
+    :raises RequestError: if the database has no such Dag or task.
     """
     from airflow.models.dag import DagModel
     from airflow.models.serialized_dag import SerializedDagModel
@@ -74,16 +74,16 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
 
 def _executor_config(task: Any) -> Any:
     """
-    Return what a task asks for.
+    Return the task's executor_config.
 
-    :raises RequestError: where it is no dict, which 3.x refuses when it queues the task.
+    :raises RequestError: if it is not a dict; Airflow 3.x refuses that when it queues the task.
     """
-    wishes = task.executor_config or {}
-    if not isinstance(wishes, dict):
+    members = task.executor_config or {}
+    if not isinstance(members, dict):
         raise RequestError(
-            f"executor_config is a {type(wishes).__name__}; it must be a dict of run_task members"
+            f"executor_config is a {type(members).__name__}; it must be a dict of run_task members"
         )
-    return wishes
+    return members
 
 
 def _queue(task: Any) -> str:
@@ -93,17 +93,17 @@ def _queue(task: Any) -> str:
 
 
 def _command(task: Any, map_index: int) -> list[str]:
-    """Return the command as 2.11 makes it."""
+    """Return the command that Airflow 2.11 makes."""
     from airflow.models.taskinstance import TaskInstance
 
-    # Newer ones, which are not asked, take more to make.
+    # Typed as Any: newer releases need more arguments.
     make: Any = TaskInstance
     command: list[str] = make(task, run_id=RUN_ID, map_index=map_index).command_as_list(local=True)
     return command
 
 
 def _workload(task: Any, model: DagModel, map_index: int, token: str, executor_config: Any) -> Any:
-    """Return the workload as 3.0 and newer make it."""
+    """Return the workload that Airflow 3.0 and newer make."""
     from airflow.executors.workloads import BundleInfo, ExecuteTask
     from airflow.utils import helpers
 
@@ -120,7 +120,7 @@ def _workload(task: Any, model: DagModel, map_index: int, token: str, executor_c
         "priority_weight": task.priority_weight,
         "executor_config": executor_config,
     }
-    # 2.11, which does not come here, has no such helper.
+    # Typed as Any: 2.11, which does not come here, has no such helper.
     known_helpers: Any = helpers
     log_path = known_helpers.log_filename_template_renderer()
     kind: Any = ExecuteTask.model_fields["ti"].annotation

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""AWS Regions: how their codes look, and the one in an ARN against the one that calls go to."""
+"""Checks the code of an AWS Region, and that ARNs are in it."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.options import Options
 
-#: What botocore takes for a Region: https://github.com/boto/botocore/blob/develop/botocore/utils.py
+#: The Regions that botocore accepts: https://github.com/boto/botocore/blob/develop/botocore/utils.py
 REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
-#: A Region's code, and what an Availability Zone or a Local Zone has behind it: us-east-1a, us-west-2-lax-1a.
+#: The code of an Availability Zone or a Local Zone, and the Region's in it: us-east-1a, us-west-2-lax-1a.
 #: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html
 _ZONE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-[0-9]+)(?:-[a-z]+-[0-9]+)?[a-z]")
 _ARN = re.compile(r"arn:[^:]+:ecs:([^:]+):.*")
@@ -34,24 +34,26 @@ _ARN = re.compile(r"arn:[^:]+:ecs:([^:]+):.*")
 
 def check(options: Options, region: str | None) -> None:
     """
-    Note what is wrong with the Region, and with the ARNs that must be in it.
+    Add the mistakes of the Region, and of the ARNs that must be in it.
 
-    :param region: the one that calls go to; None where it is not known.
+    :param region: the Region of all calls; None if it is not known.
     """
     if not region or not REGION.fullmatch(region):
         return
-    wrong = mistake(region)
-    if wrong:
-        options.mistake("region", *wrong)
+    mistake = _find_mistake(region)
+    if mistake:
+        options.add_mistake("region", *mistake)
         return
     for name in ("cluster", "task_definition"):
-        there = of_arn(options.text(name))
-        if there and there != region:
-            options.mistake(name, f"it is in {there}, and the Region is {region}", "Correct it, or region")
+        in_arn = _region_of(options.text(name))
+        if in_arn and in_arn != region:
+            options.add_mistake(
+                name, f"it is in {in_arn}, and the Region is {region}", "Correct it, or region"
+            )
 
 
-def mistake(region: str) -> tuple[str, str] | None:
-    """Say what is wrong with the form of a Region's code, and what to write instead; None where nothing is."""
+def _find_mistake(region: str) -> tuple[str, str] | None:
+    """Return what is wrong with the form of a Region's code, and the remedy; None if nothing is."""
     zone = _ZONE.fullmatch(region.lower())
     code = zone.group(1) if zone else region.lower()
     if code == region:
@@ -60,7 +62,7 @@ def mistake(region: str) -> tuple[str, str] | None:
     return what, f"Set it to {code}"
 
 
-def of_arn(arn: str | None) -> str | None:
-    """Return the Region in an ARN of ECS's; None for a name."""
+def _region_of(arn: str | None) -> str | None:
+    """Return the Region in an ARN of ECS; None for a name."""
     found = _ARN.fullmatch(arn or "")
     return found.group(1) if found else None

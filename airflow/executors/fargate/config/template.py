@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The section ``[fargate]`` as it stands in ``config_templates/fargate.yml``, the one source of options, defaults and help."""
+"""The section ``[fargate]`` of ``config_templates/fargate.yml``: names, defaults and help of the options."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from typing import Any
 
 import yaml
 
-#: The section in the schema of Airflow's config.yml.
+#: In the schema of Airflow's config.yml.
 CONFIG_TEMPLATE = Path(__file__).parents[3] / "config_templates" / "fargate.yml"
 SECTION = "fargate"
-#: Each ``airflow`` command reads it where the wheel is installed; libyaml takes a millisecond, Python thirty.
+#: With the wheel each ``airflow`` command reads the file: libyaml takes 1 ms, the loader in Python 30 ms.
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def section() -> dict[str, Any]:
-    """Return the section, ``description`` and ``options``, for the caller to keep."""
+    """Return the section, ``description`` and ``options``; each call returns a new dict."""
     sections: dict[str, dict[str, Any]] = yaml.load(CONFIG_TEMPLATE.read_bytes(), LOADER)
     return sections[SECTION]
 

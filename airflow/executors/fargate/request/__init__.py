@@ -14,4 +14,4 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""From a launch to its RunTask request."""
+"""Makes the RunTask request of a launch."""

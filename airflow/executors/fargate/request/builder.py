@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""From a launch to the ``run_task`` request: made, merged with what queue and task ask for, checked."""
+"""Makes the ``run_task`` request of a launch, merges fragments into it, and checks it."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from airflow.executors.fargate.request.merging import (
     RESERVED,
     Fragment,
     container_overrides,
+    find_reserved_member,
     merge,
-    own_member,
     plain_copy,
 )
 from airflow.executors.fargate.request.tags import own_tags, with_own_tags
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import CommandToRequest, FargateConfig
     from airflow.executors.fargate.request.validation import RequestCheck
 
-#: What to do about a request that will not do, by where the mistake comes from.
+#: What to do about a mistake of the task, or of the function.
 CORRECT_TASK = "Correct the executor_config of the task"
 CORRECT_FUNCTION = "Correct the function that [fargate] execution_config_function names"
 
@@ -51,8 +51,9 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     """
     Return the ``run_task`` request that the options of ``[fargate]`` describe.
 
-    What is for Fargate alone goes to no other, and the network configuration where subnets are given and the launch
-    type can use them. Where the cluster's default strategy decides, only what was asked for in so many words is sent.
+    Members that only Fargate accepts are sent only there; the network configuration is sent if there are
+    subnets and the launch type accepts it. If the cluster's default strategy decides, only what the options
+    name is sent.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     """
     request: dict[str, Any] = {
@@ -73,7 +74,7 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
         request["propagateTags"] = config.propagate_tags
     request = merge(request, for_fargate(config))
     if on_fargate(request) is None:
-        # The cluster's default strategy may be for instances, for which AWS refuses both.
+        # The cluster's default strategy can be for instances, for which AWS refuses both.
         del request["platformVersion"]
         if config.assign_public_ip is None:
             drop(request, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
@@ -81,7 +82,7 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
 
 
 def for_fargate(config: FargateConfig) -> dict[str, Any]:
-    """Return what the options give to a task on Fargate, whatever names the launch type."""
+    """Return the members that a request gets from the options if it is for Fargate."""
     members: dict[str, Any] = {"platformVersion": config.platform_version}
     if config.subnets:
         network: dict[str, Any] = {
@@ -97,60 +98,56 @@ def for_fargate(config: FargateConfig) -> dict[str, Any]:
 
 
 def option_fragments(config: FargateConfig, queue: str | None) -> Iterator[Fragment]:
-    """Yield the parts of requests that the options have for a task of this queue, in their order."""
+    """Yield the fragments that the options have for a task of this queue, in the order of merging."""
     yield Fragment("run_task_kwargs", config.run_task_kwargs, "Correct [fargate] run_task_kwargs")
     if queue is not None:
-        wishes = config.queues.get(queue, {})
-        yield Fragment(f"queue {queue!r}", wishes, f"Correct queue {queue!r} in [fargate] queues")
+        members = config.queues.get(queue, {})
+        yield Fragment(f"queue {queue!r}", members, f"Correct queue {queue!r} in [fargate] queues")
 
 
 def fallback_fragment(config: FargateConfig, request: Mapping[str, Any]) -> Fragment | None:
-    """Return what takes the place of a request's capacity after a capacity failure; None where nothing else does."""
-    wishes = {"capacityProviderStrategy": [dict(item) for item in config.capacity_provider_fallback]}
-    if not config.capacity_provider_fallback or capacity(wishes) == capacity(request):
+    """Return what replaces a request's capacity after a capacity failure; None if there is no other."""
+    members = {"capacityProviderStrategy": [dict(item) for item in config.capacity_provider_fallback]}
+    if not config.capacity_provider_fallback or capacity(members) == capacity(request):
         return None
-    return Fragment("capacity_provider_fallback", wishes, "Correct [fargate] capacity_provider_fallback")
+    return Fragment("capacity_provider_fallback", members, "Correct [fargate] capacity_provider_fallback")
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A checked request without ``clientToken``, which belongs to an attempt; and whose exit code counts."""
+    """A checked request without ``clientToken``, which belongs to an attempt, and its main container."""
 
-    #: It holds the container's command, and with it a token: it is never logged.
+    #: Never logged: the command contains a token.
     request: Mapping[str, Any] = field(repr=False)
     container_name: str
-    #: What takes the request's place after a capacity failure; None where nothing does, or it has already.
+    #: The request that replaces it after a capacity failure; None if there is none, or it is in use.
     fallback: Mapping[str, Any] | None = field(default=None, repr=False)
-    #: Why there is no fallback though one is configured.
+    #: Why there is no fallback although one is configured.
     no_fallback: str = ""
-    #: The request whose place was taken.
+    #: The request that the fallback replaced.
     first: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def cluster(self) -> str:
-        """The cluster that the request names; AWS calls the one that it means without a name ``default``."""
+        """The cluster that the request names; ``default``, as in AWS, if it names none."""
         return self.request.get("cluster") or "default"
 
     def fallen_back(self) -> Prepared:
-        """Return this with the fallback in the place of the request."""
+        """Return this with the fallback as the request."""
         return replace(self, request=self.fallback or self.request, fallback=None, first=self.request)
 
     def as_first(self) -> Prepared:
-        """Return this as it was before it fell back, and without a fallback."""
+        """Return this with the request before the fallback, and without a fallback."""
         return replace(self, request=self.first or self.request, fallback=None, first=None)
-
-
-class _Refused(RequestError):
-    """The whole request will not do, and what to do about it is still to be told."""
 
 
 class RequestBuilder:
     """
-    Makes requests, for many threads.
+    Makes requests; any thread may call it.
 
     :param config: the options.
-    :param command_to_request: what ``execution_config_function`` returned.
-    :param check: refuses what AWS would refuse.
+    :param command_to_request: the result of ``execution_config_function``.
+    :param check: raises RequestError for what AWS would refuse.
     """
 
     def __init__(
@@ -159,153 +156,141 @@ class RequestBuilder:
         self._config = config
         self._command_to_request = command_to_request
         self._check = check
-        # A function of the user's own may know better what is for Fargate.
+        # A function of the user's own decides itself what a request for Fargate has.
         self._for_fargate = {} if config.own_function else for_fargate(config)
-        # The function is the user's own: it may use what is not made for several threads.
+        # The user's function need not be thread-safe.
         self._one_at_a_time = threading.Lock()
 
     def __call__(self, launch: Launch) -> Prepared:
         """
-        Return the request for a launch; neither the launch nor what the user's function returned is changed.
+        Return the request for a launch. Neither the launch nor the result of the user's function is changed.
 
-        :raises RequestError: where the function fails, or the request is one that AWS would refuse.
-        """
-        return self.partly(launch, None)
-
-    def partly(self, launch: Launch, steps: int | None) -> Prepared:
-        """
-        Return the request that only some steps make of what the function returns.
-
-        :param steps: how many of ``run_task_kwargs``, queue and ``executor_config``, in this order; None for all.
-        :raises RequestError: as for all of them.
+        :raises RequestError: if the function fails, or AWS would refuse the request.
         """
         command = launch.make_command()
-        request: Mapping[str, Any] = self._from_function(command)
-        name = self._container_name(request, command)
+        request: Mapping[str, Any] = self._call_function(command)
+        name = self._find_main_container(request, command)
         stages = [(request, CORRECT_FUNCTION)]
-        for fragment in [*self._fragments(launch)][:steps]:
+        for fragment in self._fragments(launch):
             request = fragment.merged_into(request, name, self._for_fargate)
             stages.append((request, fragment.remedy))
         try:
-            checked = self._checked(request, launch, name)
-        except _Refused as error:
-            raise RequestError(f"{error}. {self._remedy(stages, launch, name, command)}") from None
-        fallback, no_fallback = self._fallback(request, launch, name)
-        return Prepared(checked, name, fallback, no_fallback)
+            complete = self._complete(request, launch, name)
+        except RequestError as error:
+            raise RequestError(f"{error}. {self._find_remedy(stages, launch, name, command)}") from None
+        fallback, no_fallback = self._make_fallback(request, launch, name)
+        return Prepared(complete, name, fallback, no_fallback)
 
     def _fragments(self, launch: Launch) -> Iterator[Fragment]:
-        """Yield what is merged into the function's request, in this order: what comes later wins."""
+        """Yield what is merged into the function's request; a later fragment wins."""
         yield from option_fragments(self._config, launch.queue or "")
-        wishes = {} if launch.executor_config is None else launch.executor_config
-        yield Fragment("executor_config", wishes, CORRECT_TASK)
+        members = {} if launch.executor_config is None else launch.executor_config
+        yield Fragment("executor_config", members, CORRECT_TASK)
 
-    def _checked(self, request: Mapping[str, Any], launch: Launch, name: str) -> Mapping[str, Any]:
-        """Return the request with the executor's own part in it, which nobody can replace but for tags."""
+    def _complete(self, request: Mapping[str, Any], launch: Launch, name: str) -> Mapping[str, Any]:
+        """
+        Return the request with the executor's own members, checked. The user can replace only its tags.
+
+        :raises RequestError: if AWS would refuse it.
+        """
+        variables = ((IDENTITY_VARIABLE, launch.identity), *launch.environment)
+        environment = [{"name": key, "value": value} for key, value in variables]
         own = {
             "startedBy": self._config.deployment,
-            "overrides": {"containerOverrides": [_own_override(name, launch)]},
+            "overrides": {"containerOverrides": [{"name": name, "environment": environment}]},
         }
         try:
             whole: Mapping[str, Any] = merge(request, own)
         except RequestError as error:
-            raise _Refused(f"the request does not fit together: {error}") from None
+            raise RequestError(f"the request does not fit together: {error}") from None
         if self._config.tag_tasks:
             whole = with_own_tags(whole, own_tags(launch, self._config.deployment))
-        try:
-            self._check(whole)
-        except RequestError as error:
-            raise _Refused(str(error)) from None
+        self._check(whole)
         return whole
 
-    def _fallback(
+    def _make_fallback(
         self, request: Mapping[str, Any], launch: Launch, name: str
     ) -> tuple[Mapping[str, Any] | None, str]:
-        """Return what takes the request's place after a capacity failure, or why it cannot."""
+        """Return the request that replaces this one after a capacity failure; or None, and why."""
         fragment = fallback_fragment(self._config, request)
         if fragment is None:
             return None, ""
         try:
-            return self._checked(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
+            return self._complete(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
         except RequestError as error:
-            # Such as more CPU than Fargate has: the first request may well find room later.
+            # Such as more CPU than Fargate has. The first request can still find capacity later.
             remedy = " Set [fargate] subnets." if NO_SUBNETS in str(error) else ""
             return None, f"[fargate] capacity_provider_fallback cannot be used: {error}.{remedy}"
 
-    def _remedy(
+    def _find_remedy(
         self,
         stages: list[tuple[Mapping[str, Any], str]],
         launch: Launch,
         name: str,
         command: list[str],
     ) -> str:
-        """Say what to correct: the first of what was merged that makes a request that will not do."""
+        """Return what to correct: the first stage whose request is refused."""
         length = sum(map(len, command))
         if length > MAX_OVERRIDES:
-            return (
-                f"Airflow's command alone has {length} characters: shorten the paths and names that are in it"
-            )
+            return f"Airflow's command alone has {length} characters: shorten the paths and names in it"
         for request, remedy in stages:
             try:
-                self._checked(request, launch, name)
+                self._complete(request, launch, name)
             except RequestError:
                 return remedy
         return stages[-1][1]
 
-    def _from_function(self, command: list[str]) -> dict[str, Any]:
+    def _call_function(self, command: list[str]) -> dict[str, Any]:
         """
-        Return a copy of the request that the function makes of the command.
+        Return a copy of the request that the user's function makes of the command.
 
-        :raises RequestError: where the function raises, or returns what is no request or none of its business.
+        :raises RequestError: if the function raises, returns no dict, or sets the executor's own members.
         """
         function = "execution_config_function"
         try:
             with self._one_at_a_time:
-                # Copied before the next call: it may return the same dict again, with another command in it.
+                # Copied before the next call, which may return the same dict with another command.
                 request = plain_copy(self._command_to_request(command), f"the request of {function}")
         except RequestError:
             raise
-        except BaseException as error:  # We are on a thread of the pool, where no Ctrl-C ever comes.
-            # Only the type: the message of an error in the user's code can hold the command and its token.
-            raise RequestError(
-                f"the function of {function} raised {type(error).__name__} {_where(error)}. {CORRECT_FUNCTION}"
-            ) from None
+        except BaseException as error:  # On a thread of the pool, where Ctrl-C is not raised.
+            # Only the type: the text of the user's error can contain the command and its token.
+            what = f"raised {type(error).__name__} {_locate(error)}. {CORRECT_FUNCTION}"
+            raise RequestError(f"the function of {function} {what}") from None
         if not isinstance(request, dict):
             raise RequestError(
                 f"the function of {function} returned a {type(request).__name__}; it must return a dict"
             )
-        mistake = own_member(request, RESERVED[:2])
+        # A count of 1 is allowed here.
+        mistake = find_reserved_member(request, RESERVED[:2])
         if mistake:
             raise RequestError(f"the function of {function} {mistake}; leave it out")
         if request.get("count", 1) != 1:
             raise RequestError(
-                f"the function of {function} sets count; one launch is one container: leave it out"
+                f"the function of {function} sets count; one launch is one ECS task: leave it out"
             )
         return request
 
-    def _container_name(self, request: Mapping[str, Any], command: list[str]) -> str:
+    def _find_main_container(self, request: Mapping[str, Any], command: list[str]) -> str:
         """
-        Return the configured name, or else that of the one container to which the function gave the command.
+        Return the configured name, or that of the only container to which the function gave the command.
 
-        :raises RequestError: where there is no such container, or more than one.
+        :raises RequestError: if there is no such container, or more than one.
         """
         if self._config.container_name:
             return self._config.container_name
-        named = [o.get("name") for o in container_overrides(request) if o.get("command") == command]
-        named = named or [o.get("name") for o in container_overrides(request)]
+        overrides = container_overrides(request)
+        named = [one.get("name") for one in overrides if one.get("command") == command]
+        named = named or [one.get("name") for one in overrides]
         if len(named) != 1 or not isinstance(named[0], str):
             raise RequestError(
-                "no telling which container runs the task: set [fargate] container_name, or let the function "
-                "give Airflow's command to one container by its name"
+                "it is not clear which container runs Airflow: set [fargate] container_name, "
+                "or let the function give Airflow's command to one named container"
             )
         return named[0]
 
 
-def _where(error: BaseException) -> str:
-    """Return the place of an error, which tells its user where to look and holds no value."""
+def _locate(error: BaseException) -> str:
+    """Return the file and the line of an error; they contain no value."""
     frames = traceback.extract_tb(error.__traceback__)
     return f"in {frames[-1].filename}, line {frames[-1].lineno}" if frames else "somewhere"
-
-
-def _own_override(name: str, launch: Launch) -> dict[str, Any]:
-    variables = ((IDENTITY_VARIABLE, launch.identity), *launch.environment)
-    return {"name": name, "environment": [{"name": key, "value": value} for key, value in variables]}

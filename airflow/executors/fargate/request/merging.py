@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Merges ``run_task`` requests: what the options ask for, what a queue does, and what a task itself does."""
+"""Merges fragments of options, queues and tasks into a ``run_task`` request."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from airflow.executors.fargate.aws.capacity import on_fargate, without_unfit
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
 
-#: Lists of named things are merged by name; any other list is replaced.
+#: Lists whose items have a name, and the member that is the name. Any other list is replaced as a whole.
 NAMED_LISTS = {
     "containerOverrides": "name",
     "environment": "name",
@@ -35,55 +35,55 @@ NAMED_LISTS = {
     "inferenceAcceleratorOverrides": "deviceName",
     "tags": "key",
 }
-#: What is the executor's own business: exactly-once launches and adoption rest on it.
+#: Members that only the executor sets: exactly-once launches and adoption depend on them.
 RESERVED = ("clientToken", "startedBy", "count")
-#: RunTask takes one of them; who names one means to be rid of the other.
+#: RunTask accepts only one of them: a fragment that names one removes the other.
 EXCLUSIVE = {"capacityProviderStrategy": "launchType", "launchType": "capacityProviderStrategy"}
 
 
 @dataclass(frozen=True)
 class Fragment:
-    """A part of a ``run_task`` request that is merged into one, and whose it is."""
+    """A part of a ``run_task`` request, and where it comes from."""
 
-    #: What it is called in messages.
+    #: Its name in messages.
     source: str
-    #: It can hold a password: it is never shown.
+    #: Never shown: it can contain passwords.
     members: Any = field(repr=False)
-    #: What to do where it will not do.
+    #: What to do about a mistake in it.
     remedy: str
 
     def merged_into(
         self, request: Mapping[str, Any], container_name: str, for_fargate: Mapping[str, Any]
     ) -> dict[str, Any]:
         """
-        Return the request with this merged into it; what this says wins.
+        Return the request with this fragment merged into it; the fragment wins.
 
-        A container override without a name is for the container that runs the task.
+        A container override without a name is for the main container.
 
-        :param container_name: the container that runs the task.
-        :param for_fargate: what a request gets as well that this makes one for Fargate, unless it has it.
-        :raises RequestError: where it is no dict, or touches what is the executor's own business.
+        :param container_name: the name of the main container.
+        :param for_fargate: members that are added, unless set, if the fragment moves the request to Fargate.
+        :raises RequestError: if it is not a dict, or sets members that only the executor sets.
         """
         if not isinstance(self.members, Mapping):
             kind = type(self.members).__name__
             raise RequestError(f"{self.source} is a {kind}; it must be a dict of run_task members")
-        wishes = plain_copy(self.members, self.source)
-        mistake = own_business(wishes, container_name)
+        members = plain_copy(self.members, self.source)
+        mistake = find_reserved(members, container_name)
         if mistake:
             raise RequestError(f"{self.source} {mistake}; leave it out")
-        for override in container_overrides(wishes):
+        for override in container_overrides(members):
             override.setdefault("name", container_name)
         try:
-            return merge(_moved(request, wishes, for_fargate), wishes)
+            return merge(_move(request, members, for_fargate), members)
         except RequestError as error:
             raise RequestError(f"{self.source} does not fit the request: {error}. {self.remedy}") from None
 
 
-def _moved(
-    request: Mapping[str, Any], wishes: Mapping[str, Any], for_fargate: Mapping[str, Any]
+def _move(
+    request: Mapping[str, Any], fragment: Mapping[str, Any], for_fargate: Mapping[str, Any]
 ) -> Mapping[str, Any]:
-    """Return the request as it is with the launch type or the capacity providers of the wishes, where they name any."""
-    chosen = {name: wishes[name] for name in EXCLUSIVE if name in wishes}
+    """Return the request for the launch type or the capacity providers of the fragment, if it names any."""
+    chosen = {name: fragment[name] for name in EXCLUSIVE if name in fragment}
     if not chosen:
         return request
     kept = {name: value for name, value in request.items() if EXCLUSIVE.get(name) not in chosen}
@@ -91,31 +91,31 @@ def _moved(
     return merge(for_fargate, moved) if on_fargate(moved) and not on_fargate(request) else moved
 
 
-def own_business(wishes: Mapping[str, Any], container_name: str | None) -> str | None:
-    """Say which member of a fragment the executor sets itself; None where there is none."""
-    for override in container_overrides(wishes):
+def find_reserved(fragment: Mapping[str, Any], container_name: str | None) -> str | None:
+    """Return a sentence about a member that a fragment may not set; None if there is none."""
+    for override in container_overrides(fragment):
         if override.get("name", container_name) == container_name and "command" in override:
-            called = "" if container_name is None else f" {container_name!r}"
-            return f"sets the command of container{called}, which is Airflow's"
-    return own_member(wishes, RESERVED)
+            name = "" if container_name is None else f" {container_name!r}"
+            return f"sets the command of container{name}, which is Airflow's"
+    return find_reserved_member(fragment, RESERVED)
 
 
-def own_member(request: Mapping[str, Any], reserved: Sequence[str]) -> str | None:
-    """Say which of these members, or which container's identity, a request or a part of one sets; None for none."""
+def find_reserved_member(request: Mapping[str, Any], reserved: Sequence[str]) -> str | None:
+    """Return a sentence about one of these members, or the identity variable; None if there is none."""
     for member in reserved:
         if member in request:
             return f"sets {member}, which the executor sets itself"
     for override in container_overrides(request):
         variables = _list(override, "environment")
         if any(_name_of(variable, "name") == IDENTITY_VARIABLE for variable in variables):
-            return f"sets {IDENTITY_VARIABLE}, by which the executor knows its containers"
+            return f"sets {IDENTITY_VARIABLE}, by which the executor finds its ECS tasks"
     return None
 
 
 def container_overrides(request: Any) -> list[dict[str, Any]]:
-    """Return the container overrides that have the right type; the check tells of the others."""
+    """Return the container overrides that are dicts; the check refuses the others."""
     overrides = request.get("overrides") if isinstance(request, Mapping) else None
-    return [c for c in _list(overrides, "containerOverrides") if isinstance(c, dict)]
+    return [one for one in _list(overrides, "containerOverrides") if isinstance(one, dict)]
 
 
 def _list(members: Any, name: str) -> list[Any] | tuple[Any, ...]:
@@ -125,9 +125,9 @@ def _list(members: Any, name: str) -> list[Any] | tuple[Any, ...]:
 
 def plain_copy(value: Any, what: str) -> Any:
     """
-    Copy what a user gave, so that nobody's object is ever changed; mappings become dicts, tuples lists.
+    Return a copy of a user's value, which is never changed; mappings become dicts, tuples lists.
 
-    :raises RequestError: where it cannot be copied, such as what contains itself.
+    :raises RequestError: if it cannot be copied, for example because it contains itself.
     """
     try:
         return _plain(value)
@@ -147,10 +147,10 @@ def _plain(value: Any) -> Any:
 
 def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, all else replaced.
+    Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, anything else replaced.
 
-    :raises RequestError: where one of them has a dict or a list and the other one something else, which
-        would otherwise vanish without a word: Airflow's command, or the task's own wish.
+    :raises RequestError: if a member is a dict or a list in only one of them. Replacing it would silently
+        remove Airflow's command, or what the task asks for.
     """
     merged = dict(base)
     for key, value in extra.items():
@@ -160,7 +160,8 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
         elif key in NAMED_LISTS and isinstance(old, list) and isinstance(value, list):
             merged[key] = _merge_named(old, value, NAMED_LISTS[key])
         elif key in merged and any(isinstance(old, kind) != isinstance(value, kind) for kind in (dict, list)):
-            raise RequestError(f"{key} is once a {type(old).__name__} and once a {type(value).__name__}")
+            kinds = f"a {type(old).__name__} in one part and a {type(value).__name__} in another"
+            raise RequestError(f"{key} is {kinds}")
         else:
             merged[key] = value
     return merged
@@ -168,7 +169,7 @@ def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
 
 def _merge_named(base: list[Any], extra: list[Any], name: str) -> list[Any]:
     merged = list(base)
-    # By a table, since a list can be as long as a user makes it, and the size is checked only later.
+    # A dict, not a search: a user's list can be long, and its size is checked later.
     places = {_name_of(item, name): place for place, item in reversed(list(enumerate(merged)))}
     for item in extra:
         key = _name_of(item, name)
@@ -181,6 +182,6 @@ def _merge_named(base: list[Any], extra: list[Any], name: str) -> list[Any]:
 
 
 def _name_of(item: Any, name: str) -> str | None:
-    """Return an item's name, or None where it has none, which the check tells of."""
+    """Return an item's name; None if it has none, which the check refuses."""
     key = item.get(name) if isinstance(item, Mapping) else None
     return key if isinstance(key, str) else None

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What botocore's validator finds in a request, in words without values; and where a member belongs that it does not know."""
+"""The messages of botocore's validator without values, and those about members in the wrong place."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from airflow.executors.fargate.request.merging import RESERVED
 if TYPE_CHECKING:
     from botocore.model import Shape
 
-#: What another executor takes in the place of run_task members.
+#: The executor_config of the KubernetesExecutor.
 OF_KUBERNETES = ("pod_override", "KubernetesExecutor")
 
 
-def misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
-    """Return a sentence for each member that belongs elsewhere: it says where."""
+def find_misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
+    """Return a sentence for each member in the wrong place, which names the right one."""
     overrides = shape.members["overrides"]
     container = overrides.members["containerOverrides"].member
     found = {}
@@ -48,20 +48,20 @@ def misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
     return found
 
 
-def without_values(errors: Any) -> list[str]:
-    """Say what the validator found without the values, which can hold a token or a password."""
+def report_without_values(errors: Any) -> list[str]:
+    """Return the validator's messages without the values, which can contain a token or a password."""
     if not errors.has_errors():
         return []
     try:
         report = errors.generate_report()
-    except Exception as error:  # The report shows values, and showing a user's object can raise anything.
-        return [f"a value of a wrong type cannot even be shown: {type(error).__name__}"]
-    # A value can have lines of its own, and words such as these: all that is before the last of them goes.
+    except Exception as error:  # The report shows values, and a user's object can raise anything.
+        return [f"a value of a wrong type cannot be shown: {type(error).__name__}"]
+    # A value can contain line breaks and these words, so all text up to the last ", valid " is removed.
     mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", report)
     mistakes = [re.sub(r", value: .*, (?=valid )", ", ", mistake, flags=re.DOTALL) for mistake in mistakes]
     return [re.sub(r"(?<=, must be one of: ).*$", _without_reserved, mistake) for mistake in mistakes]
 
 
 def _without_reserved(allowed: re.Match[str]) -> str:
-    """Leave out of a list of members those that are refused as well."""
+    """Return the list of allowed members without those that are refused too."""
     return ", ".join(name for name in allowed.group().split(", ") if name not in RESERVED)

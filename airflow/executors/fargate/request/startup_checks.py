@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Checks, when the scheduler starts, the requests that the options make: what AWS would refuse is an option's mistake."""
+"""Checks the requests that the options make when the scheduler starts: what AWS would refuse is a mistake."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from airflow.executors.fargate.request.builder import (
     for_fargate,
     option_fragments,
 )
-from airflow.executors.fargate.request.merging import container_overrides, own_business, plain_copy
+from airflow.executors.fargate.request.merging import container_overrides, find_reserved, plain_copy
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.request.validation import RequestCheck
 
 CORRECT = "Correct it"
-#: What stands in a request where the options do not say, so that the rest of it can be checked.
+#: Take the place of what the options do not say, so that the rest of a request can be checked.
 ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 
 class Mistake(NamedTuple):
-    """What is wrong with an option."""
+    """A mistake in an option."""
 
     option: str
     what: str
@@ -50,16 +50,16 @@ class Mistake(NamedTuple):
 
 def mistakes(check: RequestCheck, config: FargateConfig, all_is_read: bool) -> list[Mistake]:
     """
-    Return what AWS would refuse of the requests that the options make.
+    Return what AWS would refuse in the requests that the options make.
 
-    :param all_is_read: whether all options are right for themselves, so that a request can be made of them.
+    :param all_is_read: whether each option is correct by itself, so that a request can be made of them.
     """
-    found = [*_of_members(config, check), *_of_fragments(config, check)]
-    return [*_of_sums(config, check)] if all_is_read and not found else found
+    found = [*_check_members(config, check), *_check_fragments(config, check)]
+    return [*_check_requests(config, check)] if all_is_read and not found else found
 
 
-def _of_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
-    """Look at what becomes a member of the request as it stands."""
+def _check_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+    """Check the options that are members of a request."""
     for option, member, value in (
         ("capacity_provider_strategy", "capacityProviderStrategy", config.capacity_provider_strategy),
         ("capacity_provider_fallback", "capacityProviderStrategy", config.capacity_provider_fallback),
@@ -70,42 +70,42 @@ def _of_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]
             yield Mistake(option, "; ".join(wrong))
 
 
-def _of_fragments(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
-    """Look at each part of a request for itself."""
-    yield from _of_fragment("run_task_kwargs", "", config.run_task_kwargs, config, check)
+def _check_fragments(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+    """Check each fragment by itself."""
+    yield from _check_fragment("run_task_kwargs", "", config.run_task_kwargs, config, check)
     for queue, members in config.queues.items():
-        yield from _of_fragment("queues", f"queue {queue!r}: ", members, config, check)
+        yield from _check_fragment("queues", f"queue {queue!r}: ", members, config, check)
 
 
-def _of_fragment(
+def _check_fragment(
     option: str, where: str, members: Any, config: FargateConfig, check: RequestCheck
 ) -> Iterator[Mistake]:
     if not isinstance(members, Mapping):
         yield Mistake(option, f"{where}it is a {type(members).__name__}, not a JSON object")
         return
-    own = own_business(members, config.container_name)
-    if own:
-        yield Mistake(option, f"{where}it {own}", "Leave it out")
+    reserved = find_reserved(members, config.container_name)
+    if reserved:
+        yield Mistake(option, f"{where}it {reserved}", "Leave it out")
         return
-    whole = {"taskDefinition": ANY_DEFINITION, **plain_copy(members, option)}
-    for override in container_overrides(whole):
+    request = {"taskDefinition": ANY_DEFINITION, **plain_copy(members, option)}
+    for override in container_overrides(request):
         override.setdefault("name", config.container_name or ANY_CONTAINER)
-    _give_subnets(whole)
-    wrong = check.mistakes(whole, whole=False)
+    _add_subnets(request)
+    wrong = check.mistakes(request, whole=False)
     if wrong:
         yield Mistake(option, where + "; ".join(wrong))
 
 
-def _give_subnets(request: dict[str, Any]) -> None:
-    """Let a part that changes the network alone go without subnets: it is merged with what has them."""
+def _add_subnets(request: dict[str, Any]) -> None:
+    """Add a subnet to a network configuration without subnets: those of the options are merged with it."""
     network = request.get("networkConfiguration")
     awsvpc = network.get("awsvpcConfiguration") if isinstance(network, dict) else None
     if isinstance(awsvpc, dict):
         awsvpc.setdefault("subnets", [ANY_SUBNET])
 
 
-def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
-    """Look at the requests of a task without a queue, and of one of each queue, as far as the options make them."""
+def _check_requests(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+    """Check the merged requests for no queue and for each queue."""
     name = config.container_name or ANY_CONTAINER
     base: dict[str, Any] = {"taskDefinition": ANY_DEFINITION}
     if not config.own_function:
@@ -119,7 +119,7 @@ def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
         try:
             for fragment in option_fragments(config, queue):
                 request = fragment.merged_into(request, name, extra)
-            # What a function of the user's own adds is known to nobody here.
+            # What a function of the user's own adds is not known here.
             wrong = check.mistakes(request, whole=not config.own_function)
             fallback = fallback_fragment(config, request)
             if fallback:
@@ -130,8 +130,6 @@ def _of_sums(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
             remedy = "Name them there, or in [fargate] subnets" if wrong == [NO_SUBNETS] else CORRECT
             yield Mistake(option, where + "; ".join(wrong), remedy)
         if wrong and queue is None:
-            return  # Each queue would have the same.
+            return  # Each queue would have the same mistake.
     if fallbacks and all(map(lacks_subnets, fallbacks)) and not config.own_function:
-        yield Mistake(
-            "capacity_provider_fallback", "without subnets nothing runs on Fargate", "Set [fargate] subnets"
-        )
+        yield Mistake("capacity_provider_fallback", "Fargate needs subnets", "Set [fargate] subnets")

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The tags that say what an ECS task runs, in a form that AWS takes."""
+"""The tags that say what an ECS task runs."""
 
 from __future__ import annotations
 
@@ -26,51 +26,51 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
-#: What a tag may have besides letters, numbers and spaces of any script. AWS says this, and the limits below, of the
-#: member ``tags``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+#: What a tag may contain besides letters, numbers and spaces of any script.
+#: Source, also of the limits below, member ``tags``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 TAG_CHARACTERS = "_.:/=+-@"
-#: Tags that one ECS task may have; same source.
+#: Tags of one ECS task.
 MAX_TAGS = 50
-#: Characters that the value of a tag may have; same source.
+#: Characters of the value of a tag.
 MAX_VALUE = 256
-#: What no key and no value may begin with, in capitals or not: AWS keeps it for itself.
+#: No key and no value may begin with it, in capitals or not: AWS reserves it.
 RESERVED_PREFIX = "aws:"
-#: What the keys of the executor's own tags begin with.
+#: The keys of the executor's own tags begin with it.
 PREFIX = "airflow:"
-#: Stands for a character that AWS does not take.
+#: Replaces a character that AWS does not accept.
 REPLACEMENT = "_"
 
 
 def is_tag_character(character: str) -> bool:
-    """Tell whether a tag may have this character."""
+    """Return whether a tag may contain this character."""
     return character in TAG_CHARACTERS or unicodedata.category(character)[0] in "LNZ"
 
 
 def is_reserved(word: str) -> bool:
-    """Tell whether AWS keeps a key or a value for itself."""
+    """Return whether AWS reserves a key or a value."""
     return word.lower().startswith(RESERVED_PREFIX)
 
 
 def own_tags(launch: Launch, deployment: str) -> list[dict[str, str]]:
-    """Return the executor's own tags for a launch, the more telling ones first."""
-    told = {**launch.task.as_dict(), "deployment": deployment}
-    return [{"key": PREFIX + name, "value": tag_value(str(value))} for name, value in told.items()]
+    """Return the executor's own tags for a launch, the most important first."""
+    members = {**launch.task.as_dict(), "deployment": deployment}
+    return [{"key": PREFIX + name, "value": tag_value(str(value))} for name, value in members.items()]
 
 
 def tag_value(text: str) -> str:
-    """Return a text as the value of a tag: what AWS does not take is replaced, what is too long is cut."""
+    """Return a text as the value of a tag: other characters are replaced, and a long text is cut."""
     value = "".join(character if is_tag_character(character) else REPLACEMENT for character in text)
     if is_reserved(value):
         value = REPLACEMENT + value
-    # AWS says characters, and does not say of which kind: one beyond the BMP counts for two, to be on the safe side.
+    # AWS does not say which characters it counts. To be safe, one beyond the BMP counts as two.
     return value.encode("utf-16-le")[: 2 * MAX_VALUE].decode("utf-16-le", "ignore")
 
 
 def with_own_tags(request: Mapping[str, Any], own: list[dict[str, str]]) -> Mapping[str, Any]:
     """
-    Return the request with the executor's own tags as far as there is room; a user's tag of the same key stays.
+    Return the request with the executor's own tags, up to AWS's limit; a user's tag of the same key stays.
 
-    What is no list of tags is left for the check to tell of.
+    If ``tags`` is not a list of tags, the request is returned unchanged, for the check to refuse.
     """
     users = request.get("tags", [])
     if not isinstance(users, list) or not all(isinstance(tag, Mapping) for tag in users):

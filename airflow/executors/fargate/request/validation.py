@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Refuses a ``run_task`` request that AWS would refuse, before it is sent, and names the member."""
+"""Finds what AWS would refuse in a ``run_task`` request before it is sent."""
 
 from __future__ import annotations
 
@@ -41,38 +41,38 @@ from airflow.executors.fargate.config.config import (
     STARTED_BY,
 )
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.misplaced import misplaced, without_values
+from airflow.executors.fargate.request.misplaced import find_misplaced, report_without_values
 from airflow.executors.fargate.request.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
     from botocore.model import ServiceModel, Shape
 
-# The numbers stand in the description of RunTask in botocore's service model, where its validator does not
-# see them: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
+# From the description of RunTask, which botocore's validator does not check:
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 MAX_STRATEGY_ITEMS = 20
 MAX_CONSTRAINTS = 10
 MAX_STRATEGIES = 5
-#: ``clientToken``: 64 characters of ASCII 33 to 126.
+#: ``clientToken``: 1 to 64 characters of ASCII 33 to 126.
 CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
 GROUP_LENGTH = 512
-#: What botocore's model calls an integer has 32 bits: https://smithy.io/2.0/spec/simple-types.html#integer
+#: An integer of botocore's model has 32 bits: https://smithy.io/2.0/spec/simple-types.html#integer
 MAX_INTEGER = 2**31 - 1
-#: How many mistakes of one request are told: a list can have any number of wrong items.
-MAX_TOLD = 20
-#: How many characters of one mistake are told, of its beginning and of its end: a user's key can have any length.
+#: Mistakes of one request that are reported: a list can have any number of wrong items.
+MAX_MISTAKES = 20
+#: Characters of one mistake that are reported, first and last: a user's key can have any length.
 SHOWN = 150, 450
-#: What AWS's model allows and is refused here, by the member: RunTask does not take it.
+#: Values that AWS's model lists and RunTask does not accept, by member.
 REFUSED_VALUES = {"propagateTags": ("SERVICE",)}
-#: What must be true, and what is said where it is not.
+#: What must be true, and the message if it is not.
 Rule = tuple[Any, str]
 
 
 class RequestCheck:
     """
-    Checks requests against the installed botocore's model of RunTask, and against what its validator misses.
+    Checks requests with the validator of the installed botocore, and with rules of its own.
 
-    The validator knows members and types; it lets pass wrong enums, lengths, character sets and numbers, and
-    members that exclude each other.
+    The validator checks members and types. It does not check enums, maximal lengths and numbers, character
+    sets, and members that exclude each other.
 
     :param service_model: botocore's model of the service ``ecs``.
     """
@@ -92,7 +92,7 @@ class RequestCheck:
         """
         Check one whole request.
 
-        :raises RequestError: with the mistakes, each with its member.
+        :raises RequestError: with all mistakes.
         """
         mistakes = self.mistakes(request)
         if mistakes:
@@ -100,27 +100,27 @@ class RequestCheck:
 
     def mistakes(self, request: Mapping[str, Any], whole: bool = True) -> list[str]:
         """
-        Return what is wrong with a request, each with its member; not more than can be read.
+        Return the mistakes of a request, at most ``MAX_MISTAKES``; each names its member and shows no value.
 
-        :param whole: whether this is all that is sent; what a part lacks, another one may have.
+        :param whole: whether it is a whole request, and not a fragment that can lack subnets.
         """
-        elsewhere = misplaced(request, self._shape)
+        elsewhere = find_misplaced(request, self._shape)
         rest = {name: value for name, value in request.items() if name not in elsewhere}
-        mistakes = [*elsewhere.values(), *without_values(self._validator.validate(rest, self._shape))]
-        # Each step relies on what the one before it has found to be right.
+        mistakes = [*elsewhere.values(), *report_without_values(self._validator.validate(rest, self._shape))]
+        # Each step requires that the one before it has found nothing.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
-        mistakes = mistakes or [told for holds, told in _rules(request, whole) if not holds]
-        more = [f"and {len(mistakes) - MAX_TOLD} more"] if len(mistakes) > MAX_TOLD else []
-        return [*map(_shortened, mistakes[:MAX_TOLD]), *more]
+        mistakes = mistakes or [message for holds, message in _rules(request, whole) if not holds]
+        more = [f"and {len(mistakes) - MAX_MISTAKES} more"] if len(mistakes) > MAX_MISTAKES else []
+        return [*map(_shorten, mistakes[:MAX_MISTAKES]), *more]
 
 
-def _shortened(mistake: str) -> str:
+def _shorten(mistake: str) -> str:
     first, last = SHOWN
     return mistake if len(mistake) <= first + last else f"{mistake[:first]} … {mistake[-last:]}"
 
 
 def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
-    """Walk the request along its shape, and find what the validator leaves: enums, upper limits, truths as numbers."""
+    """Return what the validator does not check: enums, upper limits, and booleans as numbers."""
     found: list[str] = []
     if shape.type_name == "structure" and isinstance(value, Mapping):
         for name, member in shape.members.items():
@@ -131,9 +131,9 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
             found += _model_mistakes(item, shape.member, f"{path}[{place}]")
     elif getattr(shape, "enum", None) and value not in shape.enum:
         allowed = (one for one in shape.enum if one not in REFUSED_VALUES.get(path, ()))
-        found.append(f"{path} is none of {', '.join(allowed)}")
+        found.append(f"{path} is not one of {', '.join(allowed)}")
     elif shape.type_name in ("integer", "long") and isinstance(value, bool):
-        found.append(f"{path} is true or false, not a number")
+        found.append(f"{path} is a boolean, not a number")
     most = shape.metadata.get("max", MAX_INTEGER)
     if isinstance(value, int) and not -MAX_INTEGER <= value <= most:
         found.append(f"{path} is over the limit of {most}")
@@ -143,7 +143,7 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
 
 
 def _rules(request: Mapping[str, Any], whole: bool) -> Iterator[Rule]:
-    """Yield what must be true of a request whose members and types are right."""
+    """Yield the rules for a request whose members and types are correct."""
     overrides = request.get("overrides") or {}
     yield from _own_rules(request)
     yield from _strategy_rules(request)
@@ -159,7 +159,7 @@ def _rules(request: Mapping[str, Any], whole: bool) -> Iterator[Rule]:
 def _own_rules(request: Mapping[str, Any]) -> list[Rule]:
     """Return the rules of single members."""
     return [
-        (request.get("count", 1) == 1, "count must be 1: one launch is one container"),
+        (request.get("count", 1) == 1, "count must be 1: one launch is one ECS task"),
         (
             CLIENT_TOKEN.fullmatch(request.get("clientToken", "-")),
             "clientToken is not 1 to 64 of ASCII 33 to 126",
@@ -197,7 +197,7 @@ def _strategy_rules(request: Mapping[str, Any]) -> list[Rule]:
         ),
         (
             len({name in FARGATE_PROVIDERS for name in providers(request)}) <= 1,
-            f"capacityProviderStrategy has others beside {' and '.join(FARGATE_PROVIDERS)}, which AWS does not mix",
+            f"capacityProviderStrategy mixes {' or '.join(FARGATE_PROVIDERS)} with other capacity providers",
         ),
     ]
 
@@ -212,7 +212,7 @@ def _placement_rules(request: Mapping[str, Any]) -> list[Rule]:
         *(
             (
                 not (request.get(name) and on_fargate(request)),
-                f"{name} chooses among instances, of which Fargate has none: leave it out",
+                f"{name} chooses among instances, which Fargate does not have: leave it out",
             )
             for name in PLACEMENT
         ),
@@ -225,7 +225,7 @@ def _network_rules(request: Mapping[str, Any]) -> list[Rule]:
         return []
     path = "networkConfiguration.awsvpcConfiguration"
     return [
-        (1 <= len(network["subnets"]) <= MAX_SUBNETS, f"{path}.subnets has not 1 to {MAX_SUBNETS} ids"),
+        (1 <= len(network["subnets"]) <= MAX_SUBNETS, f"{path}.subnets must have 1 to {MAX_SUBNETS} ids"),
         (
             len(network.get("securityGroups") or ()) <= MAX_SECURITY_GROUPS,
             f"{path}.securityGroups has more than {MAX_SECURITY_GROUPS} ids",
@@ -241,7 +241,7 @@ def _override_rules(overrides: Mapping[str, Any]) -> list[Rule]:
     return [
         (
             size <= MAX_OVERRIDES,
-            f"overrides has {size} characters of JSON, AWS takes at most {MAX_OVERRIDES}; make it smaller",
+            f"overrides has {size} characters of JSON, AWS accepts at most {MAX_OVERRIDES}; make it smaller",
         ),
         (
             storage is None or storage["sizeInGiB"] in EPHEMERAL_STORAGE_GIB,
@@ -249,7 +249,7 @@ def _override_rules(overrides: Mapping[str, Any]) -> list[Rule]:
         ),
         (
             all(CONTAINER_NAME.fullmatch(name or "") for name in names),
-            "overrides.containerOverrides has an item whose name is missing or no container name",
+            "overrides.containerOverrides has an item without a valid name",
         ),
         (len(set(names)) == len(names), "overrides.containerOverrides names a container twice"),
     ]
@@ -268,7 +268,7 @@ def _tag_rules(tags: list[dict[str, str]]) -> list[Rule]:
         (all(keys), "tags has an item without a key"),
         (
             not any(map(is_reserved, words)),
-            "tags has a key or a value that starts with aws:, which AWS keeps for itself",
+            "tags has a key or a value that starts with aws:, which AWS reserves",
         ),
         (
             all(map(is_tag_character, "".join(words))),

@@ -22,7 +22,6 @@ from dataclasses import replace
 
 import pytest
 
-from airflow.executors.fargate.cli.account import NO_CREDENTIALS, Answer
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -39,7 +38,7 @@ from airflow.executors.fargate.cli.checks import (
     rows_of,
 )
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
-from airflow.executors.fargate.cli.facts import Facts
+from airflow.executors.fargate.cli.facts import NO_CREDENTIALS, Answer, Facts
 from airflow.executors.fargate.cli.permissions import check_permissions
 
 CHECKS = (
@@ -137,7 +136,7 @@ def by_check(facts):
 
 
 def test_all_is_well():
-    """Nothing fails, and what cannot be tested says so."""
+    """Nothing fails; what cannot be tested is so marked."""
     rows = by_check(GOOD)
     assert {name for name, row in rows.items() if row.result == UNKNOWN} == {
         "ecs:RunTask",
@@ -175,7 +174,7 @@ def test_all_is_well():
         (network(securityGroups=["subnet-1"]), "security groups", FAILED, "subnet-1", "[fargate] security_groups"),
         (network(securityGroups=[]), "security groups", ADVICE, "default one of the VPC", "[fargate] security_groups"),
         (network(assignPublicIp="ENABLED"), "public IP", OK, "public ones", ""),
-        (replace(GOOD, task_definition=None), "task definition", UNKNOWN, "nothing names one", "request"),
+        (replace(GOOD, task_definition=None), "task definition", UNKNOWN, "no task definition is named", "request"),
         (replace(GOOD, task_definition=DENIED), "task definition", UNKNOWN, "not authorized", "ecs:DescribeTaskDefinition"),
         (replace(GOOD, task_definition=Answer(error="ClientException", message="Unable to describe")), "task definition", FAILED, "Unable to describe", "[fargate] task_definition"),
         (definition(status="INACTIVE"), "task definition", FAILED, "airflow-task:3, INACTIVE", "ACTIVE"),
@@ -188,7 +187,7 @@ def test_all_is_well():
         (definition(networkMode=None), "network mode", FAILED, "none given", "awsvpc"),
         (definition(cpu=None), "size", FAILED, "cpu not given", "Set cpu and memory"),
         (request(overrides={"cpu": "1024", "memory": "2048"}), "size", OK, "1024 CPU units, 2048 MiB", ""),
-        (container(logConfiguration=None), "log", ADVICE, "no word", "awslogs"),
+        (container(logConfiguration=None), "log", ADVICE, "nothing says why", "awslogs"),
         (container(logConfiguration={"logDriver": "awsfirelens"}), "log", OK, "awsfirelens", ""),
         (log_options(**{"awslogs-stream-prefix": "ecs"}), "log", FAILED, "without a group", "awslogs-group"),
         (log_options(**{"awslogs-group": "/ecs/airflow"}), "log", FAILED, "prefix", "awslogs-stream-prefix"),
@@ -213,7 +212,7 @@ def test_all_is_well():
     ],
 )  # fmt: skip
 def test_row(facts, check, result, found, remedy):
-    """Each fault has its row, with what was found and what to do."""
+    """Each mistake has its row, with what was found and what to do."""
     row = by_check(facts)[check]
     assert row.result == result
     assert found in row.found
@@ -234,7 +233,7 @@ def test_row(facts, check, result, found, remedy):
     ],
 )
 def test_no_row_for_what_does_not_matter(facts, absent):
-    """What the request does not need is not asked for."""
+    """There is no row for what the request does not need."""
     assert absent not in by_check(facts)
 
 
@@ -266,7 +265,7 @@ def by_cluster_default(*providers, **members):
     ],
 )  # fmt: skip
 def test_the_default_strategy_of_the_cluster(facts, check, result, found):
-    """Without launch type and strategy it decides, where there is one that is known; nothing is guessed."""
+    """It decides if the request names no capacity; if it is not known, nothing is guessed."""
     row = by_check(facts).get(check)
     assert (row and row.result) == result
     assert found in (row.found if row else "")
@@ -282,15 +281,15 @@ def of_queues(**queues):
 
 
 def test_what_differs_for_a_queue_has_a_row():
-    """What is as for any task is not told again."""
+    """A row that is the same as without the queue is not repeated."""
     rows = of_queues(large=request(overrides={"cpu": "4096", "memory": "16384"}))
     assert [(row.check, row.result, row.found) for row in rows.values()] == [
         ("queue large: size", OK, "4096 CPU units, 16384 MiB")
     ]
 
 
-def test_a_queue_that_differs_in_nothing_that_is_looked_at():
-    """It is told that it was looked at."""
+def test_a_queue_without_a_difference():
+    """A row says that the queue was checked."""
     rows = of_queues(plain=request(tags=[]))
     assert {row.result for row in rows.values()} == {OK}
 
@@ -308,7 +307,7 @@ def test_a_queue_that_differs_in_nothing_that_is_looked_at():
     ],
 )  # fmt: skip
 def test_a_mistake_of_a_queue(own, check, found):
-    """It is told with the queue, and only of that."""
+    """It is a row of that queue only."""
     rows = of_queues(q=own, fine=GOOD)
     assert rows[f"queue q: {check}"].result == FAILED
     assert found in rows[f"queue q: {check}"].found
@@ -316,7 +315,7 @@ def test_a_mistake_of_a_queue(own, check, found):
 
 
 def test_permissions_are_for_the_queues_too():
-    """Each task definition is run, and each role passed on."""
+    """The task definitions and roles of all queues are named."""
     own = replace(
         request(taskDefinition="gpu:1", tags=[{"key": "a"}]),
         task_definition=Answer({"taskDefinition": {**DEFINITION, "taskRoleArn": "arn:aws:iam::1:role/gpu"}}),
@@ -352,7 +351,7 @@ NOTHING = replace(
         (replace(GOOD, task_definition=DENIED), "ecs:DescribeTaskDefinition", FAILED, "refused"),
         (replace(GOOD, task_definition=BROKEN), "ecs:DescribeTaskDefinition", UNKNOWN, "Unable to describe"),
         (replace(GOOD, task_definition=UNREACHED), "ecs:DescribeTaskDefinition", UNKNOWN, "Could not connect"),
-        (NOTHING, "ecs:DescribeTaskDefinition", UNKNOWN, "nothing names"),
+        (NOTHING, "ecs:DescribeTaskDefinition", UNKNOWN, "no task definition is named"),
         (of_queue(replace(GOOD, task_definition=DENIED)), "ecs:DescribeTaskDefinition", FAILED, "refused"),
         (of_queue(replace(GOOD, task_definition=BROKEN)), "ecs:DescribeTaskDefinition", UNKNOWN, "Unable"),
         (replace(SILENT, log_events=None), "logs:GetLogEvents", OK, "not needed"),
@@ -368,7 +367,7 @@ NOTHING = replace(
     ],
 )  # fmt: skip
 def test_permission(facts, action, result, found):
-    """Each has a row, whatever is known; the worst answer counts, of whichever queue or cluster."""
+    """Each permission has a row, whatever is known; the worst answer of all queues and clusters counts."""
     row = by_check(facts)[action]
     assert row.result == result
     assert found in row.found
@@ -381,7 +380,7 @@ def test_permission(facts, action, result, found):
     ids=["all is well", "nothing is known", "no definition", "no log"],
 )
 def test_every_permission_has_one_row(facts):
-    """Nothing that the executor may need is passed over."""
+    """No permission of the executor is left out."""
     assert [row.check for row in check_permissions(facts)] == [
         "ecs:RunTask",
         "iam:PassRole",
@@ -395,7 +394,7 @@ def test_every_permission_has_one_row(facts):
 
 
 def test_mistakes_in_options():
-    """Each mistake is a row with its remedy, and the rest waits."""
+    """Each mistake is a row with its remedy, and nothing else is checked."""
     rows = check_options(
         [
             "[fargate] cluster = '': it is required and not set. Set it, for example to airflow.",
@@ -412,5 +411,5 @@ def test_mistakes_in_options():
 
 
 def test_each_result_has_a_mark():
-    """What a table shows is told apart at a glance."""
+    """The marks of a table differ."""
     assert len({MARKS[result] for result in (OK, FAILED, ADVICE, UNKNOWN)}) == 4

@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from argparse import Namespace
 from datetime import datetime, timezone
+from types import SimpleNamespace
 
 import boto3
 import pytest
@@ -30,9 +32,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNot
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.cli import commands, containers, workload
-from airflow.executors.fargate.cli.containers import Container
+from airflow.executors.fargate.cli import commands, ecs_tasks, workload
 from airflow.executors.fargate.cli.definition import OF_TEAM
+from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 
@@ -43,7 +45,7 @@ CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
 
 @pytest.fixture(autouse=True)
 def aws(monkeypatch):
-    """Set the options, and let moto be AWS."""
+    """Set the options, and let moto play AWS."""
     options = {
         "CLUSTER": "fleet",
         "TASK_DEFINITION": "task",
@@ -60,7 +62,7 @@ def aws(monkeypatch):
 
 @pytest.fixture
 def ready():
-    """Create what a deployment needs, so that every check is well."""
+    """Create what a deployment needs, so that no check fails."""
     ecs = boto3.client("ecs", region_name="us-east-1")
     ecs.create_cluster(clusterName="fleet")
     ecs.register_task_definition(
@@ -75,11 +77,11 @@ def ready():
 
 @pytest.fixture
 def live(monkeypatch):
-    """Let these containers be live, and return a stub of the calls that are made."""
+    """Make three ECS tasks live, and return a stub of the ECS client."""
     found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
-    monkeypatch.setattr(containers, "live_containers", lambda ecs, cluster, deployment: found)
-    account = commands._account(commands.read_config())
-    monkeypatch.setattr(commands, "_account", lambda config: account)
+    monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
+    account = commands._make_account(commands.read_config())
+    monkeypatch.setattr(commands, "_make_account", lambda config: account)
     with Stubber(account.ecs) as stub:
         yield stub
         stub.assert_no_pending_responses()
@@ -87,16 +89,16 @@ def live(monkeypatch):
 
 @pytest.fixture
 def live_by_cluster(live, monkeypatch):
-    """Let a queue have a cluster of its own, and each cluster have containers; None is one that there is not."""
+    """Give a queue a cluster of its own; return the live ECS tasks by cluster, None for a missing cluster."""
     monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", '{"gpu": {"cluster": "gpus"}, "large": {"group": "g"}}')
     found = {"fleet": [container(1, "extract")], "gpus": [container(2, "load", cluster="gpus")]}
 
-    def live_containers(ecs, cluster, deployment):
+    def list_live_tasks(ecs, cluster, deployment):
         if found[cluster] is None:
             raise ClientError({"Error": {"Code": "ClusterNotFoundException", "Message": "No."}}, "ListTasks")
         return found[cluster]
 
-    monkeypatch.setattr(containers, "live_containers", live_containers)
+    monkeypatch.setattr(ecs_tasks, "list_live_tasks", list_live_tasks)
     return found
 
 
@@ -104,7 +106,7 @@ def container(number, task_id, dag_id="etl", cluster="fleet"):
     identity = Identity("launch", TaskInstanceId(dag_id, task_id, "run[1]", 1), 0.0, "airflow")
     since = datetime(2026, 3, 1, tzinfo=timezone.utc)
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
-    return Container(
+    return LiveTask(
         arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, "256", "512", "FARGATE"
     )
 
@@ -154,7 +156,7 @@ class TestCheck:
         assert rows["size"]["result"] == "ok"
 
     def test_a_failure(self, capsys):
-        """What is not there is a row with its mark and its remedy, and the exit code is 1."""
+        """A missing cluster is a row with its mark and its remedy, and the exit code is 1."""
         with pytest.raises(SystemExit) as left:
             commands.fargate_check(arguments(output="plain"))
         assert left.value.code == 1
@@ -169,7 +171,7 @@ class TestCheck:
         assert "[fargate] cluster and region" in capsys.readouterr().out
 
     def test_mistakes_in_options(self, monkeypatch, capsys):
-        """All of them are told at once, and AWS is not asked."""
+        """All are reported at once, and AWS is not called."""
         monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_TYPE", "MOON")
         monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "")
         with pytest.raises(SystemExit) as left:
@@ -183,15 +185,15 @@ class TestCheck:
         }
 
     @pytest.mark.parametrize(
-        ("error", "told"),
+        ("error", "shown"),
         [
             (ProfileNotFound(profile="mine"), "The config profile (mine) could not be found"),
             (ClientError({"Error": {"Code": "AccessDenied", "Message": "no role"}}, "AssumeRole"), "no role"),
             (ValueError("a-password"), "ValueError"),
         ],
     )
-    def test_no_session_can_be_made(self, error, told, monkeypatch, capsys):
-        """It is a row like any other; what is secret in a connection is not told."""
+    def test_no_session_can_be_made(self, error, shown, monkeypatch, capsys):
+        """It is a row like any other; a secret in the connection is not shown."""
 
         def make_session():
             raise error
@@ -199,17 +201,15 @@ class TestCheck:
         monkeypatch.setattr(commands.sessions, "session_maker", lambda conn_id, region: make_session)
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json"))
-        shown = capsys.readouterr().out
-        assert [row["result"] for row in json.loads(shown)] == ["failed", "not tested"]
-        assert told in shown
-        assert "a-password" not in shown
+        output = capsys.readouterr().out
+        assert [row["result"] for row in json.loads(output)] == ["failed", "not tested"]
+        assert shown in output
+        assert "a-password" not in output
 
     def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
-        """A callback is called for an example, and its failure is a row."""
-        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", f"{__name__}.bad_function")
-        monkeypatch.setattr(
-            "airflow.executors.fargate.config.options.import_dotted_path", lambda path: bad_function
-        )
+        """The function is called for an example, and its failure is a row."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
+        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(own=bad_function))
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json"))
         rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
@@ -244,22 +244,20 @@ class TestRender:
 
     @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
     def test_the_token_is_not_shown(self, output, capsys):
-        """Whatever the form."""
+        """In no output format."""
         self.render(output)
         shown = capsys.readouterr().out
         assert "subnet-0a" in shown
         assert TOKEN not in shown
 
     def test_a_function_of_ones_own(self, monkeypatch, capsys):
-        """Its members are called its own."""
+        """Its members have the origin ``function``."""
         monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
-        monkeypatch.setattr(
-            "airflow.executors.fargate.config.options.import_dotted_path", lambda path: own_function
-        )
+        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(own=own_function))
         self.render("json")
         assert json.loads(capsys.readouterr().out)["from"]["group"] == "function"
 
-    def test_a_mistake_is_told_in_a_sentence(self, monkeypatch):
+    def test_a_mistake_is_a_message(self, monkeypatch):
         """No traceback."""
         monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "a b")
         with pytest.raises(SystemExit, match=r"\[fargate\] cluster = 'a b'"):
@@ -277,8 +275,8 @@ def own_function():
 
 class TestTasks:
     @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-    def test_the_containers(self, live, output, read, capsys):
-        """Each is a row, in Airflow's own forms."""
+    def test_the_live_ecs_tasks(self, live, output, read, capsys):
+        """Each is a row, in Airflow's output formats."""
         commands.fargate_tasks(arguments(output=output))
         rows = read(capsys.readouterr().out)
         assert [row["task_id"] for row in rows] == ["extract", "load", "load"]
@@ -290,38 +288,38 @@ class TestTasks:
         assert "run[1]" in capsys.readouterr().out
 
     def test_no_such_cluster(self):
-        """What AWS says is told, explained, without a traceback."""
+        """AWS's error is printed with its explanation, without a traceback."""
         with pytest.raises(SystemExit, match="Cluster fleet: There is no such cluster"):
             commands.fargate_tasks(arguments(output="table"))
 
     def test_each_cluster_that_the_options_name(self, live_by_cluster, capsys):
-        """What runs in a queue's own cluster is listed too, and it is told where."""
+        """ECS tasks in a queue's own cluster are listed too, with the cluster."""
         commands.fargate_tasks(arguments(output="json"))
         rows = json.loads(capsys.readouterr().out)
         assert [(row["task_id"], row["cluster"]) for row in rows] == [("extract", "fleet"), ("load", "gpus")]
 
     @pytest.mark.parametrize(("missing", "left"), [("gpus", "extract"), ("fleet", "load")])
     def test_one_of_the_clusters_does_not_answer(self, live_by_cluster, capsys, missing, left):
-        """The others' containers are shown; which was not asked is told, and the exit code is 1."""
+        """The ECS tasks of the other one are shown, the error is printed, and the exit code is 1."""
         live_by_cluster[missing] = None
         with pytest.raises(SystemExit, match=f"Cluster {missing}: There is no such cluster"):
             commands.fargate_tasks(arguments(output="json"))
         assert [row["task_id"] for row in json.loads(capsys.readouterr().out)] == [left]
 
     def test_none_of_the_clusters_answers(self, live_by_cluster, capsys):
-        """There is no table then that would say that nothing runs."""
+        """No empty table is printed, which would say that nothing runs."""
         live_by_cluster.update(fleet=None, gpus=None)
         with pytest.raises(SystemExit, match="Cluster fleet: .*\nCluster gpus: "):
             commands.fargate_tasks(arguments(output="table"))
         assert capsys.readouterr().out == ""
 
-    def test_no_way_to_aws(self, monkeypatch):
-        """An error of the way is told as well."""
+    def test_aws_cannot_be_reached(self, monkeypatch):
+        """The error of the connection is printed."""
 
         def unreached(*args):
             raise EndpointConnectionError(endpoint_url="https://ecs.test")
 
-        monkeypatch.setattr(containers, "live_containers", unreached)
+        monkeypatch.setattr(ecs_tasks, "list_live_tasks", unreached)
         with pytest.raises(SystemExit, match="https://ecs.test"):
             commands.fargate_tasks(arguments(output="table"))
 
@@ -329,15 +327,15 @@ class TestTasks:
 class TestStop:
     @pytest.fixture(autouse=True)
     def actions(self, monkeypatch):
-        """Return what Airflow's audit log is told, which would be written to the database."""
-        told = []
+        """Return what would be written to Airflow's audit log in the database."""
+        actions = []
         monkeypatch.setattr(
-            "airflow.utils.cli_action_loggers.on_pre_execution", lambda **told_of: told.append(told_of)
+            "airflow.utils.cli_action_loggers.on_pre_execution", lambda **action: actions.append(action)
         )
-        return told
+        return actions
 
-    def test_the_audit_log_is_told(self, live, actions):
-        """It can be found out later who has stopped what."""
+    def test_the_audit_log_has_an_entry(self, live, actions):
+        """It says who stopped what."""
         expect_stop(live, 2)
         stop(task_id="load")
         assert [(action["sub_command"], action["dag_id"], action["task_id"]) for action in actions] == [
@@ -345,20 +343,20 @@ class TestStop:
         ]
 
     def test_what_matches_is_stopped(self, live, capsys):
-        """All of the Dag's containers, and no other Dag's; each is told of."""
+        """All ECS tasks of the Dag are stopped, and no other Dag's; each has a line."""
         expect_stop(live, 1)
         expect_stop(live, 2)
         stop()
         assert capsys.readouterr().out.count("asked to stop") == 2
 
     def test_in_each_cluster(self, live, live_by_cluster):
-        """A container is stopped in the cluster in which it runs."""
+        """An ECS task is stopped in the cluster in which it runs."""
         expect_stop(live, 1)
         expect_stop(live, 2, cluster="gpus")
         stop()
 
     def test_one_of_the_clusters_does_not_answer(self, live, live_by_cluster, capsys):
-        """What was found is stopped; what may be left is told, and the exit code is 1."""
+        """What was found is stopped, the error is printed, and the exit code is 1."""
         live_by_cluster["gpus"] = None
         expect_stop(live, 1)
         with pytest.raises(SystemExit) as left:
@@ -367,21 +365,21 @@ class TestStop:
         assert "Cluster gpus: " in capsys.readouterr().err
 
     def test_a_task_alone(self, live):
-        """What is given narrows it down."""
+        """The ids of the task and of the run narrow it down."""
         expect_stop(live, 2)
         stop(task_id="load", run_id="run[1]")
 
-    @pytest.mark.parametrize("answer", ["", "n", "no", "maybe"])
+    @pytest.mark.parametrize("answer", ["", "no", "maybe"])
     def test_without_a_yes_nothing_is_stopped(self, live, monkeypatch, answer):
-        """It asks, and only a yes is one."""
+        """Only a yes confirms."""
         asked = []
         monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or answer)
         with pytest.raises(SystemExit, match="Nothing was stopped"):
             stop(yes=False)
-        assert asked == ["Stop these 2 containers? [y/N] "]
+        assert asked == ["Stop these 2 ECS tasks? [y/N] "]
 
     def test_nobody_to_answer(self, live, monkeypatch):
-        """Where the input has ended, it is no yes, and no traceback either."""
+        """The end of the input is no confirmation, and no traceback."""
 
         def ended(text):
             raise EOFError
@@ -390,9 +388,9 @@ class TestStop:
         with pytest.raises(SystemExit, match="Nothing was stopped"):
             stop(yes=False)
 
-    @pytest.mark.parametrize("answer", ["y", "Y", "yes "])
+    @pytest.mark.parametrize("answer", ["Y", "yes "])
     def test_with_a_yes_they_are(self, live, monkeypatch, answer):
-        """However it is written."""
+        """In each way to write it."""
         expect_stop(live, 1)
         expect_stop(live, 2)
         monkeypatch.setattr("builtins.input", lambda text: answer)
@@ -401,16 +399,16 @@ class TestStop:
     @pytest.mark.parametrize("yes", [True, False])
     @pytest.mark.parametrize("filters", [{"dag_id": "nobody's"}, {"task_id": "nothing"}, {"run_id": "never"}])
     def test_nothing_matches(self, live, capsys, yes, filters):
-        """It says so, does not ask, and the exit code is 1: a script that mistypes an id learns of it."""
+        """It says so and does not ask; the exit code is 1, so that a script with a wrong id fails."""
         with pytest.raises(SystemExit) as left:
             stop(yes=yes, **filters)
-        assert left.value.code == "No live container matches. Nothing was stopped."
+        assert left.value.code == "No live ECS task matches. Nothing was stopped."
         assert capsys.readouterr().out == ""
 
-    def test_nothing_matches_in_the_clusters_that_aws_tells_of(self, live, live_by_cluster, capsys):
-        """Why the others are not known is told, too."""
+    def test_nothing_matches_and_a_cluster_does_not_answer(self, live, live_by_cluster, capsys):
+        """The error of the other cluster is printed too."""
         live_by_cluster["gpus"] = None
-        with pytest.raises(SystemExit, match="No live container matches"):
+        with pytest.raises(SystemExit, match="No live ECS task matches"):
             stop(dag_id="nobody's")
         assert "Cluster gpus: " in capsys.readouterr().err
 
@@ -446,7 +444,7 @@ class TestTeams:
         assert "[fargate] cluster" in capsys.readouterr().out
 
     def test_a_mistake_names_the_team(self, monkeypatch, capsys):
-        """It is told whose option is wrong."""
+        """The message says whose option is wrong."""
         monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json", team_name="planets"))
@@ -454,7 +452,7 @@ class TestTeams:
         assert row["found"].startswith("Team planets: [fargate] cluster")
 
     def test_the_other_commands_take_it_too(self, ready, monkeypatch, capsys):
-        """A request, the containers, and what is to be stopped are the team's."""
+        """``render``, ``tasks`` and ``stop`` use the options of the team."""
         launch = Launch(TaskInstanceId("etl", "load", "run", 1), "key", ("run", TOKEN))
         monkeypatch.setattr(workload, "launch_of", lambda *_: launch)
         of_team = {"team_name": "planets", "output": "json"}
@@ -462,11 +460,11 @@ class TestTeams:
         assert json.loads(capsys.readouterr().out)["request"]["cluster"] == "fleet"
         commands.fargate_tasks(arguments(**of_team))
         assert json.loads(capsys.readouterr().out) == []
-        with pytest.raises(SystemExit, match="No live container matches"):
+        with pytest.raises(SystemExit, match="No live ECS task matches"):
             stop(team_name="planets")
 
     def test_without_teams(self, monkeypatch):
-        """Where Airflow has none, none can be named."""
+        """``--team-name`` is refused if Airflow has no teams."""
         monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
         with pytest.raises(SystemExit, match=r"Set \[core\] multi_team"):
             commands.fargate_tasks(arguments(output="json", team_name="planets"))

@@ -42,13 +42,13 @@ print(json.dumps(sorted(set(sys.modules) - before)))
 
 @pytest.fixture
 def parse():
-    """Return the parser of the executor's commands, as Airflow makes it of them."""
+    """Return the parser that Airflow makes of the executor's commands."""
     return FargateExecutor._get_parser().parse_args
 
 
 @pytest.fixture
 def called(monkeypatch):
-    """Return what the commands' functions are called with, by their names."""
+    """Return the arguments of the commands' functions, by name."""
     found = {}
     for name in ("check", "render", "tasks", "stop"):
         monkeypatch.setattr(commands, f"fargate_{name}", lambda args, name=name: found.update({name: args}))
@@ -68,7 +68,7 @@ def called(monkeypatch):
     ],
 )  # fmt: skip
 def test_a_line_calls_its_function(parse, called, line, expected):
-    """Each command has its function, which gets what was given."""
+    """Each command has its function, which gets the arguments."""
     args = parse(["fargate", *line])
     args.func(args)
     assert list(called) == line[:1]
@@ -76,8 +76,8 @@ def test_a_line_calls_its_function(parse, called, line, expected):
 
 
 @pytest.mark.parametrize("line", [[], ["stop"], ["render", "etl"], ["check", "--output", "xml"], ["start"]])
-def test_a_line_that_makes_no_sense_is_refused(parse, line, capsys):
-    """What is required is required: nothing is stopped by default."""
+def test_a_wrong_line_is_refused(parse, line, capsys):
+    """Required arguments are required: nothing is stopped by default."""
     with pytest.raises(SystemExit):
         parse(["fargate", *line])
     assert "error" in capsys.readouterr().err
@@ -94,7 +94,7 @@ def test_a_team_can_be_named(parse, line):
 
 
 def test_every_command_has_help():
-    """Whoever asks is told, and whoever asks for more is told more."""
+    """Each command has a help and a description."""
     [group] = fargate_commands()
     assert [command.name for command in group.subcommands] == ["check", "render", "tasks", "stop"]
     assert all(isinstance(command, ActionCommand) for command in group.subcommands)
@@ -116,15 +116,15 @@ def test_every_command_has_help():
     ],
 )
 def test_render_says_where_members_come_from(source):
-    """Each source that it names is in its description."""
+    """Each origin is in its description."""
     [group] = fargate_commands()
     [render] = (command for command in group.subcommands if command.name == "render")
     name = source.replace("[fargate] ", "")
     assert re.search(rf"\b{name}\b", render.description)
 
 
-def test_help_is_told_in_full():
-    """Airflow's help takes brackets for markup, and leaves out what is in them."""
+def test_help_has_no_brackets():
+    """Airflow's help takes them for markup, and leaves out what is in them."""
     [group] = fargate_commands()
     words = [
         group.help,
@@ -135,12 +135,12 @@ def test_help_is_told_in_full():
 
 
 def test_the_executor_brings_them():
-    """To 3.1 Airflow asks the class; it makes no instance, so that nothing is started."""
+    """Airflow up to 3.1 asks the class, without an instance."""
     assert [command.name for command in FargateExecutor.get_cli_commands()] == ["fargate"]
 
 
 def test_nothing_heavy_is_loaded():
-    """Each call of airflow makes the commands: it must not pay for boto3, or for the executor."""
+    """Every ``airflow`` command makes them: neither boto3 nor the executor may be imported."""
     done = subprocess.run([sys.executable, "-c", LOADED], capture_output=True, text=True, check=True)
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     package = "airflow.executors.fargate"

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What ``airflow fargate check`` asks AWS, played by moto, and what becomes of errors."""
+"""The calls of ``airflow fargate check``, answered by moto, and their errors."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from airflow.executors.fargate.cli.account import Account, Answer, ask
 from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_region, rows_of
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
-from airflow.executors.fargate.cli.facts import gather
+from airflow.executors.fargate.cli.facts import Account, Answer, ask, gather
 from airflow.executors.fargate.cli.permissions import check_permissions
 from airflow.executors.fargate.request.builder import Prepared
 
@@ -43,7 +42,7 @@ LOG = {
 
 @pytest.fixture
 def make_session(monkeypatch):
-    """Return a function that makes a session in an AWS of moto's."""
+    """Return a function that makes a boto3 session on moto."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
     with mock_aws():
@@ -57,7 +56,7 @@ def account(make_session, read_config):
 
 @pytest.fixture
 def create(make_session):
-    """Return a function that creates a cluster, a log group and a task definition as they ought to be."""
+    """Return a function that creates a cluster, a log group and a task definition that pass all checks."""
 
     def _create(**members):
         session = make_session()
@@ -82,7 +81,7 @@ def prepared(**members):
 
 
 def test_what_there_is_is_found(account, create, read_config):
-    """Cluster, task definition and log group in its own Region are asked for, and nothing of it fails."""
+    """Cluster, task definition and the log group in its own Region are found, and no check fails."""
     create()
     facts = gather(account, read_config(), prepared())
     assert facts.region == "us-east-1"
@@ -126,7 +125,7 @@ def test_each_queue_is_asked_for(account, create, read_config, make_session):
 
 
 def test_each_cluster_that_the_options_name_is_listed(account, create, read_config):
-    """Also the one in which nothing is started any more: a scheduler that takes over looks there."""
+    """Also the one in which nothing is launched: adoption searches it."""
     create()
     config = read_config(cluster="old", run_task_kwargs='{"cluster": "fleet"}')
     facts = gather(account, config, prepared())
@@ -140,7 +139,7 @@ def test_each_cluster_that_the_options_name_is_listed(account, create, read_conf
 
 
 def test_the_default_strategy_of_a_cluster_is_read(account, create, read_config, make_session):
-    """What AWS tells of the cluster says where a task without a launch type runs."""
+    """It decides where an ECS task without a launch type runs."""
     create()
     make_session().client("ecs").put_cluster_capacity_providers(
         cluster="fleet",
@@ -153,14 +152,14 @@ def test_the_default_strategy_of_a_cluster_is_read(account, create, read_config,
 
 
 def test_what_is_missing_is_missing(account, read_config):
-    """In an empty account cluster and task definition fail, and no permission is called refused."""
+    """In an empty account cluster and task definition fail, and no permission is shown as refused."""
     facts = gather(account, read_config(), prepared())
     failed = {row.check for row in rows_of(facts, CHECKS) if row.result == FAILED}
     assert failed == {"cluster", "task definition"}
 
 
 def test_a_log_group_that_is_missing(account, create, read_config, make_session):
-    """The container's log group is looked for, not another one."""
+    """A missing log group of the main container is found."""
     create()
     make_session().client("logs", region_name="eu-west-1").delete_log_group(logGroupName="/ecs/airflow")
     rows = rows_of(gather(account, read_config(), prepared()), CHECKS)
@@ -168,37 +167,37 @@ def test_a_log_group_that_is_missing(account, create, read_config, make_session)
 
 
 @pytest.mark.parametrize(
-    ("told", "cluster", "name"),
+    ("prepared_", "cluster", "name"),
     [
         (prepared(cluster="other", taskDefinition="own:2"), "other", "own:2"),
         (prepared(cluster=None, taskDefinition=None), "fleet", "airflow-task:3"),
         ("the function raised", "fleet", "airflow-task:3"),
     ],
 )
-def test_the_request_says_what_is_asked_for(account, read_config, told, cluster, name):
-    """A function may choose cluster and task definition; without a request the options say."""
+def test_the_request_says_what_is_asked_for(account, read_config, prepared_, cluster, name):
+    """The request names cluster and task definition; without one, the options do."""
     asked = []
     for operation in ("DescribeClusters", "DescribeTaskDefinition", "ListTasks", "DescribeTasks"):
         account.ecs.meta.events.register(
             f"provide-client-params.ecs.{operation}", lambda params, **_: asked.append(params)
         )
-    facts = gather(account, read_config(), told)
+    facts = gather(account, read_config(), prepared_)
     assert {"clusters": [cluster]} in asked
     assert {"taskDefinition": name} in asked
     assert {"cluster": cluster, "startedBy": "airflow", "maxResults": 1} in asked
     assert list(facts.list_tasks) == list(facts.describe_tasks) == list(dict.fromkeys([cluster, "fleet"]))
     assert {"cluster": cluster, "tasks": ["0" * 32]} in asked
-    assert facts.refusal == (told if isinstance(told, str) else None)
+    assert facts.refusal == (prepared_ if isinstance(prepared_, str) else None)
 
 
 def test_nothing_names_a_task_definition(account, read_config):
-    """Where neither does, it is not asked for."""
+    """If neither request nor options name one, there is no call for it."""
     facts = gather(account, read_config(task_definition=None, execution_config_function="json.dumps"), "no")
     assert facts.task_definition is None
 
 
 def test_only_calls_that_change_nothing_are_made(account, create, read_config, monkeypatch):
-    """Every call describes, lists or gets."""
+    """Every call is a Describe, List or Get."""
     create()
     calls = []
     make_client = account._session.client
@@ -223,7 +222,7 @@ def test_only_calls_that_change_nothing_are_made(account, create, read_config, m
 
 
 def test_no_secret_is_among_the_facts(account, create, read_config):
-    """The credentials themselves are nowhere."""
+    """The secret key is nowhere in the facts."""
     create()
     facts = gather(account, read_config(), prepared())
     assert "testing-secret" not in json.dumps(facts.caller.response, default=str) + repr(facts)
@@ -237,14 +236,14 @@ def test_no_secret_is_among_the_facts(account, create, read_config):
     ],
 )
 def test_an_error_of_aws_is_an_answer(account, code, message, expected):
-    """Its code and its words are kept."""
+    """Its code and its text are kept."""
     with Stubber(account.ecs) as stub:
         stub.add_client_error("describe_clusters", code, message)
         assert ask(account.ecs.describe_clusters) == expected
 
 
-def test_an_error_on_the_way_is_an_answer():
-    """It is called by its type."""
+def test_an_error_of_the_connection_is_an_answer():
+    """Its type takes the place of the code."""
 
     def call():
         raise EndpointConnectionError(endpoint_url="https://ecs")
@@ -254,14 +253,14 @@ def test_an_error_on_the_way_is_an_answer():
     assert "https://ecs" in answer.message
 
 
-def test_a_mistake_of_ours_is_none():
-    """What is not botocore's is raised."""
+def test_any_other_error_is_raised():
+    """An error that is not botocore's is a bug."""
     with pytest.raises(ZeroDivisionError):
         ask(lambda: 1 / 0)
 
 
 @pytest.mark.parametrize(("service", "own"), [("ecs", True), ("sts", False), ("logs", False)])
 def test_the_endpoint_is_that_of_ecs_alone(make_session, read_config, service, own):
-    """``[fargate] endpoint_url`` names the service ECS; the others are found as always."""
+    """``[fargate] endpoint_url`` is the endpoint of ECS; botocore knows the others."""
     account = Account(read_config(endpoint_url="http://127.0.0.1:1"), make_session)
     assert (account.client(service).meta.endpoint_url == "http://127.0.0.1:1") is own

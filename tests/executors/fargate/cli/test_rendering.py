@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What ``airflow fargate render`` shows: the executor's own request, and where its members come from."""
+"""What ``airflow fargate render`` shows: the executor's own request, and the origins of its members."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ NETWORK = "networkConfiguration.awsvpcConfiguration"
 
 
 def with_function(config, function=None):
-    """Return options with their function called: a user's own, or the default."""
+    """Return options with their function: a user's own, or the default."""
     made = function or (lambda command: default_request(config, command))
     return replace(config, command_to_request=made, own_function=function is not None)
 
 
 @pytest.fixture
 def rendered(read_config, check):
-    """Return a function that renders a launch with this executor_config, by this function, with these options."""
+    """Return a function that renders a launch with an executor_config, a function and options."""
 
     def _render(executor_config=None, function=None, command=COMMAND, environment=(), **options):
         launch = Launch(TASK, "key", command, executor_config, queue="default", environment=environment)
@@ -54,7 +54,7 @@ def rendered(read_config, check):
 
 
 def test_it_is_the_request_that_the_executor_makes(rendered, read_config, check):
-    """Member for member what the builder makes, but for the token and the clientToken of an attempt."""
+    """It is what the builder makes, except for the token and the clientToken of an attempt."""
     config = with_function(read_config())
     launch = Launch(TASK, "key", COMMAND, {"overrides": {"cpu": "512"}})
     build = RequestBuilder(config, config.called_function, check)
@@ -63,8 +63,8 @@ def test_it_is_the_request_that_the_executor_makes(rendered, read_config, check)
     assert shown == {**json.loads(json.dumps(made).replace(TOKEN, BLANK)), "clientToken": BLANK}
 
 
-def test_the_token_is_blanked_wherever_it_is(rendered):
-    """Not even a function that moves the command elsewhere lets it be shown."""
+def test_the_token_is_never_shown(rendered):
+    """Not even if a function copies the command to another member."""
 
     def function(command):
         environment = [{"name": "WORKLOAD", "value": command[-1]}]
@@ -93,7 +93,7 @@ def test_the_token_is_blanked_wherever_it_is(rendered):
     ],
 )
 def test_origin_by_default(rendered, path, origin):
-    """The default function's members name their options, the executor's what they are for."""
+    """Members of the default function name their options, those of the executor their purpose."""
     assert rendered().origins[path] == origin
 
 
@@ -136,19 +136,19 @@ def test_origin_by_default(rendered, path, origin):
         ),
     ],
 )
-def test_origin_of_what_the_options_ask_for(rendered, options, path, origin):
-    """An option of the request names itself, and so do those whose parts are merged into it."""
+def test_origin_in_an_option(rendered, options, path, origin):
+    """It is the option, also of those whose fragments are merged into the request."""
     assert rendered(**options).origins[path] == origin
 
 
-def test_the_task_has_the_last_word(rendered):
-    """What executor_config says is its own, whoever has said something before."""
+def test_executor_config_takes_precedence(rendered):
+    """A member that several sources name has the origin executor_config."""
     shown = rendered({"group": "c"}, run_task_kwargs='{"group": "a"}', queues='{"default": {"group": "b"}}')
     assert (shown.request["group"], shown.origins["group"]) == ("c", "executor_config")
 
 
 def test_the_fallback_is_shown(rendered):
-    """What is another one after a capacity failure has a row, and nothing has where nothing is."""
+    """Only members that the fallback changes have a row of their own."""
     shown = rendered(capacity_provider_strategy="FARGATE_SPOT", capacity_provider_fallback="FARGATE")
     assert after(shown) == {
         "capacityProviderStrategy[0].capacityProvider": ("FARGATE", "[fargate] capacity_provider_fallback"),
@@ -165,14 +165,14 @@ def test_the_fallback_is_shown(rendered):
 
 
 def after(shown):
-    """Return what the rows say of the time after a capacity failure, by path: value and origin."""
+    """Return value and origin of the members of the fallback's rows, by path."""
     start = "after a capacity failure: "
     rows = [row for row in shown.rows() if row["member"].startswith(start)]
     return {row["member"][len(start) :]: (row["value"], row["from"]) for row in rows}
 
 
-def test_all_that_changes_with_the_fallback_is_shown(rendered):
-    """From instances to Fargate the request gets more than other capacity providers, and loses some."""
+def test_all_that_the_fallback_changes_is_shown(rendered):
+    """From instances to Fargate the request gets members, and loses some."""
     shown = rendered(
         capacity_provider_strategy="my-instances",
         capacity_provider_fallback="FARGATE",
@@ -191,7 +191,7 @@ def test_all_that_changes_with_the_fallback_is_shown(rendered):
 
 
 def test_a_fallback_that_cannot_be_used(rendered):
-    """It is told why."""
+    """The last row has the reason."""
     wishes = {"overrides": {"cpu": "65536", "memory": "131072"}}
     shown = rendered(wishes, capacity_provider_strategy="mine", capacity_provider_fallback="FARGATE")
     last = shown.rows()[-1]
@@ -215,8 +215,8 @@ def test_a_fallback_that_cannot_be_used(rendered):
         ),
     ],
 )
-def test_what_the_options_give_to_fargate_is_theirs(rendered, wishes, options):
-    """Whoever names the launch type has not said what comes with it."""
+def test_origin_of_members_for_fargate(rendered, wishes, options):
+    """A source that moves the request to Fargate names only the launch type; the rest are options."""
     more = {"launch_type": "EC2", "security_groups": "sg-0a", "ephemeral_storage": "30", **options}
     origins = rendered(wishes, **more).origins
     assert origins["launchType"] != "default: [fargate] launch_type" or options.get("launch_type")
@@ -227,15 +227,15 @@ def test_what_the_options_give_to_fargate_is_theirs(rendered, wishes, options):
     assert origins["overrides.ephemeralStorage.sizeInGiB"] == "default: [fargate] ephemeral_storage"
 
 
-def test_what_is_named_with_the_launch_type_is_not_the_options(rendered):
-    """A queue that names the platform version as well has done so itself."""
+def test_origin_of_a_member_named_with_the_launch_type(rendered):
+    """A platform version that the queue names itself has the origin queue."""
     queue = '{"default": {"launchType": "FARGATE", "platformVersion": "1.4.0"}}'
     origins = rendered(launch_type="EC2", queues=queue).origins
     assert origins["platformVersion"] == origins["launchType"] == "[fargate] queues: default"
 
 
-def test_origin_of_what_the_task_asks_for(rendered):
-    """What executor_config adds or changes is its own; what it says as it was said before is not."""
+def test_origin_in_executor_config(rendered):
+    """It is the origin of what it adds or changes, not of what it repeats."""
     wishes = {
         "platformVersion": "1.4.0",
         "launchType": "FARGATE",
@@ -249,8 +249,8 @@ def test_origin_of_what_the_task_asks_for(rendered):
     assert origins["cluster"] == "default: [fargate] cluster"
 
 
-def test_a_list_that_is_replaced_is_of_one_source(rendered):
-    """A weight that is the same as before is still that of the capacity provider beside it."""
+def test_a_list_that_is_replaced_has_one_origin(rendered):
+    """A weight that stays the same has the origin of its changed capacity provider."""
     wishes = {"capacityProviderStrategy": [{"capacityProvider": "FARGATE", "weight": 1}]}
     origins = rendered(wishes, capacity_provider_strategy="FARGATE_SPOT").origins
     assert origins["capacityProviderStrategy[0].weight"] == "executor_config"
@@ -259,7 +259,7 @@ def test_a_list_that_is_replaced_is_of_one_source(rendered):
 
 
 def test_origin_of_a_users_function(rendered):
-    """A function of one's own is named as such, and the command in it is still Airflow's."""
+    """Its members have the origin function, but the command is Airflow's."""
 
     def function(command):
         overrides = {"containerOverrides": [{"name": "airflow", "command": command}]}
@@ -273,7 +273,7 @@ def test_origin_of_a_users_function(rendered):
 
 
 def test_a_request_that_only_executor_config_completes(rendered):
-    """Where less than all makes no request, what is there is still told apart."""
+    """The origins are right also if the function's own request is incomplete."""
 
     def function(command):
         return {"overrides": {"containerOverrides": [{"name": "airflow", "command": command}]}}
@@ -291,8 +291,8 @@ def test_a_request_that_only_executor_config_completes(rendered):
     assert [path for path, origin in origins.items() if origin == "executor_config"] == ["taskDefinition"]
 
 
-def test_what_nobody_but_the_executor_sets(rendered):
-    """A variable of the function's with the name of the executor's is not the function's."""
+def test_origin_of_what_only_the_executor_sets(rendered):
+    """A variable of the executor has the origin executor, also if the function sets it too."""
 
     def function(command):
         mine = {
@@ -306,8 +306,8 @@ def test_what_nobody_but_the_executor_sets(rendered):
     assert origins[f"{CONTAINER}.environment[IN_CONTAINER].value"] == "executor"
 
 
-def test_a_function_that_never_returns_the_same(rendered):
-    """Its members are its own all the same."""
+def test_a_function_with_changing_results(rendered):
+    """A member that differs in each call has the origin function."""
     numbers = iter(range(100))
 
     def function(command):
@@ -318,7 +318,7 @@ def test_a_function_that_never_returns_the_same(rendered):
 
 
 def test_a_token_is_not_shown_in_a_path_either(rendered):
-    """A name can be made of it."""
+    """It can be the name of a variable."""
     wishes = {"tags": [{"key": TOKEN[:9], "value": "v"}]}
 
     def function(command):
@@ -332,7 +332,7 @@ def test_a_token_is_not_shown_in_a_path_either(rendered):
 
 
 def test_every_member_has_its_row(rendered):
-    """The rows hold each member once, with value and origin as text."""
+    """The rows have each member once, with value and origin as text."""
     shown = rendered({"tags": [{"key": "team", "value": "data"}]})
     rows = shown.rows()
     assert [row["member"] for row in rows] == [path for path, _ in members(shown.request)]
@@ -342,7 +342,7 @@ def test_every_member_has_its_row(rendered):
 
 
 def test_a_request_that_cannot_be_made(rendered):
-    """The executor's own refusal is the answer."""
+    """The executor's own error is raised."""
     with pytest.raises(RequestError, match="executor_config sets startedBy"):
         rendered({"startedBy": "me"})
 
@@ -360,5 +360,5 @@ def test_a_request_that_cannot_be_made(rendered):
     ],
 )
 def test_members(value, expected):
-    """Each member has a path of its own; items of named lists are called by their names."""
+    """Each member has its own path; items of named lists have their names in it."""
     assert list(members(value)) == expected

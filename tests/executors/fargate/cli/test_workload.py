@@ -44,7 +44,7 @@ TOKEN = "the-token"
 
 @pytest.fixture
 def know(monkeypatch):
-    """Return a function that makes a Dag known whose one task has these arguments."""
+    """Return a function that puts a Dag into the database whose only task has these arguments."""
 
     def _know(**arguments):
         dag = DAG("etl", schedule=None)
@@ -71,7 +71,7 @@ def know(monkeypatch):
 
 @pytest.mark.parametrize("map_index", [-1, 4])
 def test_it_is_for_the_task_instance(know, map_index):
-    """The launch names the task, asks for what the task asks for, and knows its queue."""
+    """The launch has the task instance, its executor_config and its queue."""
     know(queue="large", executor_config={"overrides": {"cpu": "512"}})
     launch = launch_of("etl", "load", map_index, TOKEN)
     assert launch.task == TaskInstanceId("etl", "load", workload.RUN_ID, 1, map_index)
@@ -80,7 +80,7 @@ def test_it_is_for_the_task_instance(know, map_index):
 
 
 def test_it_has_airflows_default_queue(know, monkeypatch):
-    """A task that names no queue has the one that Airflow is configured with."""
+    """A task without a queue has the configured default queue."""
     monkeypatch.setenv("AIRFLOW__OPERATORS__DEFAULT_QUEUE", "default")
     know()
     assert launch_of("etl", "load", -1, TOKEN).queue == "default"
@@ -100,26 +100,26 @@ def test_the_command_of_2_11(know):
 
 @pytest.mark.skipif(not HANDS_OVER_WORKLOADS, reason="2.11 hands over commands")
 def test_the_workload_of_3_x(know):
-    """It is the one that the scheduler would hand over, with what stands for the token in its place."""
+    """It is the one that the scheduler would hand over, with the given text as the token."""
     know(priority_weight=7)
     *head, text = launch_of("etl", "load", 2, TOKEN).make_command()
     assert tuple(head) == EXECUTE_WORKLOAD
-    told = json.loads(text)
-    assert told["token"] == TOKEN
-    assert told["type"] == "ExecuteTask"
-    assert told["dag_rel_path"] == "folder/etl.py"
-    assert told["bundle_info"]["name"] == "dags-folder"
-    assert told["ti"]["task_id"] == "load"
-    assert told["ti"]["map_index"] == 2
-    assert told["ti"]["priority_weight"] == 7
-    assert "etl" in told["log_path"]
+    members = json.loads(text)
+    assert members["token"] == TOKEN
+    assert members["type"] == "ExecuteTask"
+    assert members["dag_rel_path"] == "folder/etl.py"
+    assert members["bundle_info"]["name"] == "dags-folder"
+    assert members["ti"]["task_id"] == "load"
+    assert members["ti"]["map_index"] == 2
+    assert members["ti"]["priority_weight"] == 7
+    assert "etl" in members["log_path"]
 
 
 @pytest.mark.parametrize(
     ("ids", "message"), [(("other", "load"), "no Dag 'other'"), (("etl", "other"), "no task 'other'")]
 )
 def test_what_airflow_does_not_know(know, ids, message):
-    """The error says what there is not, and where to look."""
+    """The error says what is missing, and where to look."""
     know()
     with pytest.raises(RequestError, match=message):
         launch_of(*ids, -1, TOKEN)
@@ -127,7 +127,7 @@ def test_what_airflow_does_not_know(know, ids, message):
 
 @pytest.mark.parametrize("wrong", ["large", ["large"], 7])
 def test_executor_config_that_is_no_dict(know, wrong):
-    """It is told as the executor tells it, on every release."""
+    """The message is the executor's, on every release."""
     know()
     with pytest.raises(RequestError, match=f"executor_config is a {type(wrong).__name__}"):
         workload._executor_config(mock.Mock(spec=["executor_config"], executor_config=wrong))

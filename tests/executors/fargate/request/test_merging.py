@@ -14,20 +14,21 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What a part of a request may not touch."""
+"""The members that a fragment may not set."""
 
 from __future__ import annotations
 
 import collections
+import itertools
 from typing import Any
 
 import pytest
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
-from airflow.executors.fargate.request.merging import Fragment, own_business
+from airflow.executors.fargate.request.merging import Fragment, find_reserved
 
-#: What the environment of a container can be by mistake; the check tells of these.
+#: Wrong values of the environment of a container, which the check refuses.
 ODD: list[Any] = [
     None,
     7,
@@ -46,18 +47,18 @@ def with_environment(environment, name="sidecar"):
     return {"overrides": {"containerOverrides": [{"name": name, "environment": environment}]}}
 
 
-@pytest.mark.parametrize("name", ["airflow", "sidecar", None])
-@pytest.mark.parametrize("kind", [list, tuple])
-@pytest.mark.parametrize("mapping", [dict, collections.UserDict])
-def test_the_identity_of_the_launch_is_the_executor_s_own(name, kind, mapping):
-    """In no container may it be set: whoever reads it takes the first one for the container of the launch."""
-    variables = kind([mapping(name="A", value="1"), mapping(name=IDENTITY_VARIABLE, value="{}")])
-    fragment = Fragment("executor_config", with_environment(variables, name), "Correct it")
-    with pytest.raises(RequestError, match=f"executor_config sets {IDENTITY_VARIABLE}, .*; leave it out"):
-        fragment.merged_into({}, "airflow", {})
+def test_a_fragment_may_not_set_the_identity_of_the_launch():
+    """It may not in any container: the identity of an ECS task is the first one in its overrides."""
+    for name, kind, mapping in itertools.product(
+        ["airflow", "sidecar", None], [list, tuple], [dict, collections.UserDict]
+    ):
+        variables = kind([mapping(name="A", value="1"), mapping(name=IDENTITY_VARIABLE, value="{}")])
+        fragment = Fragment("executor_config", with_environment(variables, name), "Correct it")
+        with pytest.raises(RequestError, match=f"executor_config sets {IDENTITY_VARIABLE}, .*; leave it out"):
+            fragment.merged_into({}, "airflow", {})
 
 
-@pytest.mark.parametrize("environment", [*ODD, [{"name": "A", "value": IDENTITY_VARIABLE}]], ids=repr)
-def test_any_other_environment_is_not_the_executor_s_business(environment):
-    """A value may be anything, and what is no list of variables is another mistake."""
-    assert own_business(with_environment(environment), "airflow") is None
+def test_any_other_environment_is_allowed_here():
+    """A value may be anything; what is not a list of variables is refused by the check."""
+    for environment in (*ODD, [{"name": "A", "value": IDENTITY_VARIABLE}]):
+        assert find_reserved(with_environment(environment), "airflow") is None

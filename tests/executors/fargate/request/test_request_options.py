@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the options ask for in a request, and whose word counts where several say something."""
+"""The members of a request that come from options, and the precedence of their sources."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def make_launch(queue=None, executor_config=None):
 
 @pytest.fixture
 def make_builder(read_config, check):
-    """Return a function that makes a builder from options, which may be given as what JSON stands for."""
+    """Return a function that makes a builder from options, given as texts or as values of JSON."""
 
     def make(function=None, **options):
         texts = {
@@ -56,7 +56,7 @@ def make_builder(read_config, check):
 
 
 def mistakes_of(read_config, check, **options):
-    """Return what is said of options when the scheduler starts; the test fails where nothing is."""
+    """Return the mistakes of options when the scheduler starts; the test fails if there are none."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
     with pytest.raises(ConfigError) as caught:
         read_config(
@@ -71,7 +71,7 @@ def tags_of(request):
 
 
 class TestOptions:
-    """Each option in a request that the check has passed."""
+    """The option in a request that has passed the check."""
 
     @pytest.mark.parametrize(
         ("options", "member", "value"),
@@ -96,7 +96,7 @@ class TestOptions:
         ],
     )
     def test_is_a_member_of_the_request(self, options, member, value, make_builder):
-        """What an option stands for is in the request, and nothing is where it is empty."""
+        """The option is in the request, unless it is empty."""
         assert make_builder(**options)(make_launch()).request.get(member) == value
 
     @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ class TestOptions:
             ({"launch_type": ""}, {"sizeInGiB": 100}),
         ],
     )
-    def test_ephemeral_storage_goes_to_fargate_alone(self, options, sent, make_builder):
-        """No other launch type takes it; the cluster's default strategy may be for Fargate, and then it is wanted."""
+    def test_ephemeral_storage_is_for_fargate_only(self, options, sent, make_builder):
+        """No other launch type accepts it; the cluster's default strategy can be for Fargate."""
         request = make_builder(ephemeral_storage="100", **options)(make_launch()).request
         assert request["overrides"].get("ephemeralStorage") == sent
 
@@ -121,10 +121,10 @@ class TestOptions:
             ({"capacity_provider_strategy": "mine"}, False),
         ],
     )
-    def test_subnets_are_required_where_the_capacity_providers_are_fargates(
+    def test_subnets_are_required_if_the_capacity_providers_are_fargates(
         self, options, required, read_config, make_builder
     ):
-        """``launch_type`` says nothing where there is a strategy."""
+        """``launch_type`` is not used if there is a strategy."""
         if required:
             with pytest.raises(ConfigError, match="subnets"):
                 make_builder(subnets="", **options)
@@ -133,20 +133,20 @@ class TestOptions:
 
     @pytest.mark.parametrize("tags", [{"team": "data"}, [{"key": "team", "value": "data"}]])
     def test_tags_are_added_to_the_executors_own(self, tags, make_builder):
-        """Whichever way they are written."""
+        """In both forms."""
         tags = tags_of(make_builder(tags=tags)(make_launch()).request)
         assert tags["team"] == "data"
         assert tags["airflow:dag_id"] == "dag"
         assert tags["airflow:deployment"] == "airflow"
 
-    def test_tags_say_what_runs_unless_that_is_not_wanted(self, make_builder):
-        """Without ``tag_tasks`` there are the user's alone, or none."""
+    def test_without_tag_tasks_there_are_only_the_users_tags(self, make_builder):
+        """If there are none, the request has no tags."""
         assert "tags" not in make_builder(tag_tasks="False")(make_launch()).request
         built = make_builder(tag_tasks="False", tags={"team": "data"})(make_launch()).request
         assert tags_of(built) == {"team": "data"}
 
-    def test_options_of_the_request_are_none_of_an_own_functions_business(self, make_builder):
-        """Who makes requests alone gets the executor's tags, ``run_task_kwargs`` and queues, and nothing else."""
+    def test_own_function_gets_no_other_options(self, make_builder):
+        """Its request gets the executor's tags, ``run_task_kwargs`` and queues, and nothing else."""
 
         def function(command):
             return {
@@ -172,7 +172,7 @@ class TestOptions:
         assert "team" not in tags_of(request)
 
 
-#: Where a value can come from, the weakest first.
+#: The sources of a member, in the order of precedence: the last one wins.
 SOURCES = ("function", "run_task_kwargs", "queue", "executor_config")
 
 
@@ -182,7 +182,7 @@ class TestPrecedence:
     )
     @pytest.mark.parametrize("own_function", [True, False], ids=["own function", "options"])
     def test_the_later_one_wins(self, named, own_function, make_builder):
-        """Function, ``run_task_kwargs``, queue, ``executor_config``: of those that name a member the last one has it."""
+        """Of the sources that name a member, the last one wins."""
 
         def function(command):
             return {
@@ -206,7 +206,7 @@ class TestPrecedence:
         assert build(make_launch("q", wishes)).request.get("group") == expected
 
     def test_all_are_merged_by_name(self, make_builder):
-        """Environment variables and tags of all of them are there, each with the last word on it."""
+        """Environment variables and tags of all sources are there; of those with one name the last wins."""
 
         def fragment(number):
             names = ["ALL", f"ONLY_{number}"]
@@ -228,19 +228,19 @@ class TestPrecedence:
         assert {v["name"]: v["value"] for v in override["environment"]}.items() >= expected.items()
         assert tags_of(request).items() >= expected.items()
 
-    @pytest.mark.parametrize("queue", ["default", "unknown", "", None])
-    def test_a_queue_that_is_not_named_asks_for_nothing(self, queue, make_builder):
-        """Other queues are other executors' business, or the default."""
+    def test_a_queue_that_is_not_named_asks_for_nothing(self, make_builder):
+        """Other queues belong to other executors, or need nothing."""
         build = make_builder(queues={"large": {"group": "large"}})
-        assert "group" not in build(make_launch(queue)).request
+        for queue in ("default", "unknown", "", None):
+            assert "group" not in build(make_launch(queue)).request
 
     def test_the_default_queue_can_be_named_too(self, make_builder):
-        """Nothing is particular about a name."""
+        """It is a queue like any other."""
         build = make_builder(queues={"default": {"group": "default"}})
         assert build(make_launch("default")).request["group"] == "default"
 
     def test_a_launch_changes_no_option(self, make_builder):
-        """Requests of one queue do not see each other's wishes."""
+        """The executor_config of one launch is not in the request of another."""
         build = make_builder(
             queues={"q": {"overrides": {"containerOverrides": [{"memory": 1}]}}}, tags={"a": "b"}
         )
@@ -270,10 +270,10 @@ class TestPrecedence:
             ({"capacity_provider_strategy": "a:1,b:1"}, {"group": "g"}, None, None, ["a", "b"]),
         ],
     )
-    def test_who_names_one_kind_of_capacity_is_rid_of_the_other(
+    def test_one_kind_of_capacity_replaces_the_other(
         self, options, queue, wishes, launch_type, providers, make_builder
     ):
-        """``launchType`` and ``capacityProviderStrategy`` exclude each other; the last one that is named counts."""
+        """``launchType`` and ``capacityProviderStrategy`` exclude each other; the last one wins."""
         request = make_builder(queues={"q": queue}, **options)(make_launch("q", wishes)).request
         assert request.get("launchType") == launch_type
         assert [item["capacityProvider"] for item in request.get("capacityProviderStrategy", [])] == providers
@@ -281,8 +281,8 @@ class TestPrecedence:
     @pytest.mark.parametrize(
         "options", [{"launch_type": "EC2"}, {"capacity_provider_strategy": "mine"}, {"launch_type": ""}]
     )
-    def test_who_moves_a_task_to_fargate_gets_what_the_options_have_for_it(self, options, make_builder):
-        """Platform version, public IP and storage are sent to Fargate alone, and there they are sent."""
+    def test_a_task_that_moves_to_fargate_gets_the_options_for_it(self, options, make_builder):
+        """Platform version, public IP address and storage are sent only for Fargate."""
         build = make_builder(
             **options,
             platform_version="1.4.0",
@@ -297,10 +297,8 @@ class TestPrecedence:
 
     @pytest.mark.parametrize("queue", [{"launchType": "FARGATE"}, {"capacityProviderStrategy": SPOT}])
     @pytest.mark.parametrize("capacity", [{"launch_type": "EC2"}, {"launch_type": ""}])
-    def test_who_moves_a_task_to_fargate_is_rid_of_what_chooses_instances(
-        self, capacity, queue, make_builder
-    ):
-        """Fargate has none to choose from, and AWS refuses the choice."""
+    def test_a_task_that_moves_to_fargate_loses_placement(self, capacity, queue, make_builder):
+        """Fargate has no instances to choose from, and AWS refuses placement."""
         placement = {
             "placementStrategy": [{"type": "binpack", "field": "memory"}],
             "placementConstraints": [{"type": "distinctInstance"}],
@@ -309,8 +307,8 @@ class TestPrecedence:
         assert placement.items() <= build(make_launch()).request.items()
         assert not placement.keys() & build(make_launch("q")).request.keys()
 
-    def test_a_fallback_to_fargate_is_rid_of_what_chooses_instances(self, make_builder):
-        """What waits for instances can fall back all the same."""
+    def test_a_fallback_to_fargate_has_no_placement(self, make_builder):
+        """A request for instances can still fall back to Fargate."""
         build = make_builder(
             launch_type="EC2",
             capacity_provider_fallback="FARGATE",
@@ -321,8 +319,8 @@ class TestPrecedence:
         assert "placementStrategy" not in prepared.fallback
 
     @pytest.mark.parametrize("member", ["placementStrategy", "placementConstraints"])
-    def test_who_asks_for_fargate_and_for_instances_is_refused(self, member, make_builder):
-        """Nothing that somebody asks for vanishes without a word."""
+    def test_fargate_with_placement_is_refused(self, member, make_builder):
+        """Nothing that one fragment asks for is silently removed."""
         kind = {"placementStrategy": "random", "placementConstraints": "distinctInstance"}[member]
         build = make_builder(launch_type="EC2")
         wishes = {"launchType": "FARGATE", member: [{"type": kind}]}
@@ -331,8 +329,8 @@ class TestPrecedence:
         ):
             build(make_launch(None, wishes))
 
-    def test_who_moves_a_task_to_fargate_without_subnets_is_refused(self, make_builder):
-        """What instances can do without is told, and where it goes; who names subnets may move."""
+    def test_a_task_that_moves_to_fargate_without_subnets_is_refused(self, make_builder):
+        """Only instances need no subnets; a fragment with subnets may move the task."""
         build = make_builder(launch_type="EC2", subnets="")
         with pytest.raises(
             RequestError,
@@ -342,8 +340,8 @@ class TestPrecedence:
         network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
         assert build(make_launch(None, {"launchType": "FARGATE", **network})).request["platformVersion"]
 
-    def test_what_a_queue_itself_says_of_fargate_counts_more(self, make_builder):
-        """The options fill in what is not said."""
+    def test_members_of_the_queue_take_precedence_on_fargate(self, make_builder):
+        """The options add only what the queue does not name."""
         build = make_builder(
             launch_type="EC2",
             queues={"q": {"launchType": "FARGATE", "platformVersion": "1.3.0"}},
@@ -365,7 +363,7 @@ class TestFallback:
         ],
     )
     def test_is_prepared_with_the_request(self, options, queue, fallback, make_builder):
-        """Once, with the same check; there is none where it would ask for the same capacity."""
+        """It has passed the same check; there is none if it would ask for the same capacity."""
         build = make_builder(capacity_provider_fallback="FARGATE", queues={"q": queue}, **options)
         prepared = build(make_launch("q"))
         assert prepared.no_fallback == ""
@@ -377,8 +375,8 @@ class TestFallback:
         assert "launchType" not in prepared.fallback
         assert prepared.fallback["platformVersion"] == "LATEST"
 
-    def test_that_aws_would_refuse_is_none_and_why_is_told(self, make_builder):
-        """A task that is too large for Fargate waits for its instances, and is not failed for its fallback."""
+    def test_that_aws_would_refuse_is_left_out_with_a_reason(self, make_builder):
+        """A task that is too large for Fargate waits for its instances and does not fail."""
         build = make_builder(
             launch_type="EC2",
             capacity_provider_fallback="FARGATE",
@@ -389,8 +387,8 @@ class TestFallback:
         assert prepared.no_fallback.startswith("[fargate] capacity_provider_fallback cannot be used: ")
         assert "65536" in prepared.no_fallback
 
-    def test_on_fargate_without_subnets_is_none_and_why_is_told(self, make_builder):
-        """One queue has a network and can fall back; what has none waits for its instances."""
+    def test_on_fargate_without_subnets_is_left_out_with_a_reason(self, make_builder):
+        """A queue with a network can fall back; tasks without one wait for instances."""
         network = {"networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
         build = make_builder(
             launch_type="EC2", subnets="", capacity_provider_fallback="FARGATE", queues={"q": network}
@@ -402,7 +400,7 @@ class TestFallback:
         assert "[fargate] subnets" in prepared.no_fallback
 
     def test_shows_nothing(self, make_builder):
-        """It holds the same command as the request."""
+        """The fallback has the same command as the request."""
         prepared = make_builder(capacity_provider_strategy=SPOT, capacity_provider_fallback="FARGATE")(
             make_launch()
         )
@@ -421,8 +419,8 @@ class TestSizes:
             ({"queues": {"q": {"overrides": {"memory": "61440"}}}}, {"cpu": "4096"}),
         ],
     )
-    def test_what_fargate_does_not_have_is_refused(self, options, overrides, make_builder):
-        """Whoever has said which half of it."""
+    def test_that_fargate_does_not_have_is_refused(self, options, overrides, make_builder):
+        """CPU and memory can come from different sources."""
         with pytest.raises(RequestError, match="Fargate has no .*the nearest") as caught:
             make_builder(**options)(make_launch("q", {"overrides": overrides}))
         assert str(caught.value).endswith("Correct the executor_config of the task")
@@ -437,14 +435,14 @@ class TestSizes:
             ({}, {"overrides": {"containerOverrides": [{"cpu": 1000, "memory": 1000}]}}),
         ],
     )
-    def test_of_others_are_theirs(self, options, wishes, make_builder):
-        """Instances have any size, and so have containers within a task."""
+    def test_that_is_not_fargates_is_accepted(self, options, wishes, make_builder):
+        """Instances have any size, and so do containers of an ECS task."""
         assert make_builder(**options)(make_launch(None, wishes))
 
 
 class TestMistakesAtTheStart:
     @pytest.mark.parametrize(
-        ("members", "told"),
+        ("members", "named"),
         [
             ({"clientToken": "mine"}, "it sets clientToken, which the executor sets itself"),
             ({"startedBy": "me"}, "it sets startedBy"),
@@ -462,23 +460,24 @@ class TestMistakesAtTheStart:
             ({"overrides": {"containerOverrides": {}}}, "overrides.containerOverrides"),
             ({"overrides": {"cpu": "1024", "memory": "16384"}}, "the nearest"),
             ({"overrides": {"memory": "1"}}, "the nearest"),
-            ({"launchType": "FARGATE_SPOT"}, "launchType is none of"),
+            ({"launchType": "FARGATE_SPOT"}, "launchType is not one of"),
             ({"launchType": "EC2", "capacityProviderStrategy": SPOT}, "exclude each other"),
             ({"tags": [{"key": "aws:a", "value": ""}]}, "starts with aws:"),
-            ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}}, "has not 1 to 16 ids"),
+            ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}}, "must have 1 to 16 ids"),
         ],
     )
-    @pytest.mark.parametrize("option", ["run_task_kwargs", "queues"])
-    def test_a_part_of_a_request_is_checked(self, option, members, told, read_config, check):
-        """What AWS would refuse is told with the option, the queue and the member, and nothing else is."""
-        value = {"large": members, "fine": {"group": "g"}} if option == "queues" else members
-        (mistake,) = mistakes_of(read_config, check, **{option: value})
-        where = "queue 'large': " if option == "queues" else ""
-        assert mistake.startswith(f"[fargate] {option} = …: {where}")
-        assert told in mistake
+    def test_a_fragment_is_checked(self, members, named, read_config, check):
+        """What AWS would refuse is one mistake with the option, the queue and the member."""
+        (mistake,) = mistakes_of(read_config, check, run_task_kwargs=members)
+        assert mistake.startswith("[fargate] run_task_kwargs = …: ")
+        assert named in mistake
+        queues = {"large": members, "fine": {"group": "g"}}
+        (mistake,) = mistakes_of(read_config, check, queues=queues)
+        assert mistake.startswith("[fargate] queues = …: queue 'large': ")
+        assert named in mistake
 
-    def test_all_are_told_with_the_mistakes_of_other_options(self, read_config, check):
-        """Each queue has its own line."""
+    def test_all_are_reported_with_those_of_other_options(self, read_config, check):
+        """Each queue has a mistake of its own."""
         mistakes = mistakes_of(
             read_config,
             check,
@@ -502,7 +501,7 @@ class TestMistakesAtTheStart:
         assert "queue 'b'" in mistakes[-1]
 
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "named"),
         [
             (
                 {
@@ -528,13 +527,13 @@ class TestMistakesAtTheStart:
             ),
         ],
     )
-    def test_what_only_the_sum_shows_is_told_of_what_adds_the_last(self, options, told, read_config, check):
-        """Each part is right for itself, and the request that they make is not."""
+    def test_merged_fragments_are_checked(self, options, named, read_config, check):
+        """Each fragment is correct by itself, and the merged request is not: the last one is named."""
         (mistake,) = mistakes_of(read_config, check, **options)
-        assert mistake.startswith(told)
+        assert mistake.startswith(named)
 
     @pytest.mark.parametrize(
-        ("options", "told"),
+        ("options", "named"),
         [
             (
                 {"queues": {"q": {"launchType": "FARGATE"}}},
@@ -551,17 +550,17 @@ class TestMistakesAtTheStart:
             (
                 {"capacity_provider_fallback": "FARGATE"},
                 (
-                    "[fargate] capacity_provider_fallback = 'FARGATE': without subnets nothing runs on Fargate. "
+                    "[fargate] capacity_provider_fallback = 'FARGATE': Fargate needs subnets. "
                     "Set [fargate] subnets."
                 ),
             ),
         ],
     )
     @pytest.mark.parametrize("capacity", [{"launch_type": "EC2"}, {"launch_type": ""}])
-    def test_what_moves_to_fargate_needs_subnets(self, capacity, options, told, read_config, check):
-        """Instances may do without them, and Fargate may not."""
+    def test_a_move_to_fargate_needs_subnets(self, capacity, options, named, read_config, check):
+        """Instances do not need them."""
         (mistake,) = mistakes_of(read_config, check, subnets="", **capacity, **options)
-        assert mistake.startswith(told)
+        assert mistake.startswith(named)
 
     @pytest.mark.parametrize(
         "options",
@@ -581,8 +580,8 @@ class TestMistakesAtTheStart:
             },
         ],
     )
-    def test_what_may_have_subnets_is_no_mistake(self, options, make_builder):
-        """A queue can bring them, and so can a function of the user's own."""
+    def test_subnets_can_come_from_elsewhere(self, options, make_builder):
+        """A queue can name them, or a function of the user's own."""
         assert make_builder(launch_type="EC2", subnets="", **options)
 
     @pytest.mark.parametrize(
@@ -596,12 +595,12 @@ class TestMistakesAtTheStart:
             {},
         ],
     )
-    def test_what_aws_takes_is_no_mistake(self, queue, make_builder):
-        """Nothing right is refused."""
+    def test_what_aws_accepts_is_no_mistake(self, queue, make_builder):
+        """No correct fragment is refused."""
         assert make_builder(queues={"q": queue})(make_launch("q"))
 
     def test_an_own_function_may_be_for_instances(self, make_builder):
-        """What a function of the user's own is for nobody knows at the start; the request itself will be checked."""
+        """Its capacity is not known at the start; each request is checked later."""
         build = make_builder(
             execution_config_function="dataclasses.replace",
             queues={"q": {"overrides": {"cpu": "1000"}}},
@@ -610,7 +609,7 @@ class TestMistakesAtTheStart:
 
     @pytest.mark.parametrize("option", NOT_SHOWN)
     def test_nothing_of_a_value_is_shown(self, option, read_config, check):
-        """An environment variable in it can hold a password, wherever it went."""
+        """An environment variable in a fragment can be a password, also in a wrong place."""
         for members in (
             {"overrides": {"containerOverrides": [{"environment": [{"name": "P", "value": [PASSWORD]}]}]}},
             {"overrides": {"cpu": PASSWORD}},
@@ -621,6 +620,6 @@ class TestMistakesAtTheStart:
         assert PASSWORD not in str(mistakes_of(read_config, check, **{option: f'{{"a": {PASSWORD}'}))
 
 
-def test_without_the_check_only_the_form_is_looked_at(read_config):
-    """The default function reads the options without botocore's model: the scheduler's start has checked them."""
+def test_requests_are_not_checked_without_check_requests(read_config):
+    """The default function reads the options without botocore's model; the scheduler checked them at the start."""
     assert isinstance(read_config(run_task_kwargs='{"colour": "blue"}'), FargateConfig)

@@ -30,8 +30,8 @@ def by_key(tags):
     return {tag["key"]: tag["value"] for tag in tags}
 
 
-def test_a_task_instance_is_told_by_its_members():
-    """Each member of the key, and the deployment."""
+def test_tags_of_a_task_instance():
+    """They are the members of its key, and the deployment."""
     assert by_key(own_tags(Launch(TASK, TASK), "airflow/prod")) == {
         "airflow:dag_id": "dag",
         "airflow:task_id": "group.task",
@@ -42,7 +42,7 @@ def test_a_task_instance_is_told_by_its_members():
     }
 
 
-def test_a_callback_is_told_by_what_it_has():
+def test_tags_of_a_callback():
     """A callback has no task and no run."""
     callback = CallbackId("5c6e", "dag")
     assert by_key(own_tags(Launch(callback, callback), "airflow")) == {
@@ -73,22 +73,22 @@ def test_a_callback_is_told_by_what_it_has():
     ],
     ids=ascii,
 )
-def test_a_value_is_one_that_aws_takes(text, value, check):
-    """What AWS does not take is replaced, and what is too long is cut; the check that all requests pass agrees."""
+def test_a_value_is_one_that_aws_accepts(text, value, check):
+    """Other characters are replaced, and a long text is cut; the check of requests accepts the result."""
     assert tag_value(text) == value
     assert check.mistakes({"taskDefinition": "a", "tags": [{"key": "k", "value": value}]}) == []
 
 
 def test_a_users_tag_of_the_same_key_wins():
-    """Who names a run in another way has a reason for it."""
+    """The executor's tag with that key is left out."""
     own = [{"key": "airflow:dag_id", "value": "ours"}, {"key": "airflow:run_id", "value": "ours"}]
     users = [{"key": "airflow:dag_id", "value": "theirs"}]
     assert with_own_tags({"tags": users}, own)["tags"] == [users[0], own[1]]
 
 
 @pytest.mark.parametrize("number", [0, 44, 45, 49, 50, 51])
-def test_there_are_not_more_than_aws_takes(number):
-    """The user's tags stay, all of them; of the executor's own as many as there is room for."""
+def test_there_are_not_more_than_aws_accepts(number):
+    """All of the user's tags stay; the executor's own are added up to the limit."""
     own = own_tags(Launch(TASK, TASK), "airflow")
     users = [{"key": str(n), "value": ""} for n in range(number)]
     tags = with_own_tags({"tags": users}, own)["tags"]
@@ -97,6 +97,6 @@ def test_there_are_not_more_than_aws_takes(number):
 
 
 @pytest.mark.parametrize("tags", [{"team": "data"}, None, "team", ["team"], 7])
-def test_what_is_no_list_of_tags_is_left_for_the_check(tags):
-    """The mistake is the user's, and is told as such."""
+def test_what_is_no_list_of_tags_is_unchanged(tags):
+    """The check refuses it with a message."""
     assert with_own_tags({"tags": tags}, own_tags(Launch(TASK, TASK), "airflow")) == {"tags": tags}

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What AWS would refuse is refused before it is sent, member by member; what AWS takes is let through."""
+"""What AWS would refuse is refused before it is sent, and what AWS accepts is not."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def nested(path, value):
 
 
 def request_with(*parts):
-    """Return the valid request with these parts in it; None takes a member out."""
+    """Return the valid request with these parts; None removes a member."""
     request = copy.deepcopy(VALID)
     for part in parts:
         request.update(copy.deepcopy(part))
@@ -86,7 +86,7 @@ def volume(**members):
 
 
 def overrides_of_size(size):
-    """Return overrides whose JSON, without spaces, has so many characters."""
+    """Return overrides whose JSON without spaces has this many characters."""
     made = container(environment=[{"name": "A", "value": ""}])["overrides"]
     missing = size - len(json.dumps(made, separators=(",", ":")))
     made["containerOverrides"][0]["environment"][0]["value"] = "ä" * missing
@@ -94,37 +94,40 @@ def overrides_of_size(size):
 
 
 def refused(check, request):
-    """Return what is said of a request that is refused."""
+    """Return the message with which a request is refused."""
     with pytest.raises(RequestError) as caught:
         check(request)
     return str(caught.value)
 
 
-#: What botocore's validator lets pass and AWS does not: (what is changed, what the message must name).
+#: What botocore's validator accepts and AWS does not: (change, part of the message).
 BEYOND_THE_VALIDATOR = {
-    "launch type": ({"launchType": "LAMBDA"}, "launchType is none of "),
-    "launch type in small letters": ({"launchType": "fargate"}, "launchType is none of "),
-    "public IP": (network(assignPublicIp="YES"), f"{NETWORK}.assignPublicIp is none of "),
-    "tags from nowhere": ({"propagateTags": "CLUSTER"}, "propagateTags is none of "),
+    "launch type": ({"launchType": "LAMBDA"}, "launchType is not one of "),
+    "launch type in small letters": ({"launchType": "fargate"}, "launchType is not one of "),
+    "public IP": (network(assignPublicIp="YES"), f"{NETWORK}.assignPublicIp is not one of "),
+    "tags from nowhere": ({"propagateTags": "CLUSTER"}, "propagateTags is not one of "),
     "tags from a service": ({"propagateTags": "SERVICE"}, "propagateTags"),
-    "constraint": ({"placementConstraints": [{"type": "near"}]}, "placementConstraints[0].type is none of "),
+    "constraint": (
+        {"placementConstraints": [{"type": "near"}]},
+        "placementConstraints[0].type is not one of ",
+    ),
     "strategy of placement": (
         {"placementStrategy": [{"type": "spread"}, {"type": "x"}]},
         "placementStrategy[1].type",
     ),
     "resource": (
         container(resourceRequirements=[{"type": "TPU", "value": "1"}]),
-        "overrides.containerOverrides[0].resourceRequirements[0].type is none of ",
+        "overrides.containerOverrides[0].resourceRequirements[0].type is not one of ",
     ),
     "environment file": (
         container(environmentFiles=[{"type": "http", "value": "x"}]),
-        "overrides.containerOverrides[0].environmentFiles[0].type is none of ",
+        "overrides.containerOverrides[0].environmentFiles[0].type is not one of ",
     ),
     "no container at all": ({"count": 0}, "count"),
     "two containers": ({"count": 2}, "count"),
     "fifty containers": ({"count": 50}, "count"),
-    "truth as count": ({"count": True}, "count is true or false"),
-    "truth as memory": (container(memory=True), "overrides.containerOverrides[0].memory is true or false"),
+    "truth as count": ({"count": True}, "count is a boolean"),
+    "truth as memory": (container(memory=True), "overrides.containerOverrides[0].memory is a boolean"),
     "more than 32 bits": (container(memory=2**31), "overrides.containerOverrides[0].memory"),
     "long token": ({"clientToken": "t" * 65}, "clientToken"),
     "empty token": ({"clientToken": ""}, "clientToken"),
@@ -183,11 +186,11 @@ BEYOND_THE_VALIDATOR = {
     ),
     "constraint on Fargate": (
         {"placementConstraints": [{"type": "distinctInstance"}]},
-        "placementConstraints chooses among instances, of which Fargate has none",
+        "placementConstraints chooses among instances, which Fargate does not have",
     ),
     "placement on Fargate Spot": (
         strategy() | {"placementStrategy": [{"type": "random"}]},
-        "placementStrategy chooses among instances, of which Fargate has none",
+        "placementStrategy chooses among instances, which Fargate does not have",
     ),
     "no network on Fargate": ({"networkConfiguration": None}, "networkConfiguration has no subnets"),
     "no network of its own on Fargate": ({"networkConfiguration": {}}, "networkConfiguration has no subnets"),
@@ -202,7 +205,7 @@ BEYOND_THE_VALIDATOR = {
     ),
 }
 
-#: What botocore's validator finds itself.
+#: What botocore's validator finds.
 FOR_THE_VALIDATOR = {
     "nothing": ({"taskDefinition": None}, "taskDefinition"),
     "unknown member": ({"taskdefinition": "x"}, "taskdefinition"),
@@ -222,7 +225,7 @@ FOR_THE_VALIDATOR = {
     ),
 }
 
-#: The last that is right before it goes wrong.
+#: Correct values, at the limits.
 TAKEN = {
     "as it is": {},
     "cluster's own strategy": {"launchType": None},
@@ -262,7 +265,7 @@ TAKEN = {
 }
 
 
-#: What belongs elsewhere, and the sentence that says where.
+#: Members in the wrong place, and the sentence that names the right one.
 MISPLACED = {
     "cpu": ({"cpu": "1024"}, 'cpu belongs in overrides: write {"overrides": {"cpu": ...}}'),
     "memory": ({"memory": "2048"}, 'memory belongs in overrides: write {"overrides": {"memory": ...}}'),
@@ -293,7 +296,7 @@ MISPLACED = {
 
 @pytest.fixture
 def known(service_model):
-    """Return a function that skips a test of what the installed botocore does not know: the oldest, no volumes."""
+    """Return a function that skips a test of what the oldest botocore does not know: volumes."""
     members = service_model.operation_model("RunTask").input_shape.members
 
     def skip(change):
@@ -305,40 +308,40 @@ def known(service_model):
 
 class TestCheck:
     @pytest.mark.parametrize(
-        ("change", "told"), BEYOND_THE_VALIDATOR.values(), ids=list(BEYOND_THE_VALIDATOR)
+        ("change", "named"), BEYOND_THE_VALIDATOR.values(), ids=list(BEYOND_THE_VALIDATOR)
     )
-    def test_finds_what_the_validator_misses(self, change, told, check, service_model, known):
-        """What botocore's validator lets pass and AWS refuses is refused here, and the member is named."""
+    def test_finds_what_the_validator_misses(self, change, named, check, service_model, known):
+        """What only AWS refuses is refused here, and the member is named."""
         known(change)
         request = request_with(change)
         report = ParamValidator().validate(request, service_model.operation_model("RunTask").input_shape)
         assert not report.has_errors()
-        assert told in refused(check, request)
+        assert named in refused(check, request)
 
-    @pytest.mark.parametrize(("change", "told"), FOR_THE_VALIDATOR.values(), ids=list(FOR_THE_VALIDATOR))
-    def test_finds_what_the_validator_finds(self, change, told, check):
-        """What botocore's validator finds is told by the same error, and the member is named."""
-        assert told in refused(check, request_with(change))
+    @pytest.mark.parametrize(("change", "named"), FOR_THE_VALIDATOR.values(), ids=list(FOR_THE_VALIDATOR))
+    def test_finds_what_the_validator_finds(self, change, named, check):
+        """What botocore's validator finds is in the same error, and the member is named."""
+        assert named in refused(check, request_with(change))
 
     @pytest.mark.parametrize("change", TAKEN.values(), ids=list(TAKEN))
-    def test_lets_pass_what_aws_takes(self, change, check, known):
-        """Each limit's last right value is no mistake."""
+    def test_accepts_what_aws_accepts(self, change, check, known):
+        """A value at a limit is no mistake."""
         known(change)
         check(request_with(change))
 
-    @pytest.mark.parametrize(("change", "told"), MISPLACED.values(), ids=list(MISPLACED))
-    def test_says_where_a_member_belongs(self, change, told, check):
-        """What RunTask knows elsewhere, or another executor takes, is told with its place, once, and without its value."""
+    @pytest.mark.parametrize(("change", "named"), MISPLACED.values(), ids=list(MISPLACED))
+    def test_says_where_a_member_belongs(self, change, named, check):
+        """A member of another place or another executor is named once, with its place and without its value."""
         message = refused(check, request_with(change))
-        assert told in message
+        assert named in message
         assert "Unknown parameter" not in message
         assert PASSWORD not in message
 
     def test_says_where_a_member_belongs_beside_what_is_unknown_or_wrong(self, check):
-        """One message tells all that is wrong."""
+        """One message has all mistakes."""
         message = refused(check, request_with({"cpu": "1", "cpus": 1, "group": 7}))
-        for told in ("cpu belongs in overrides", 'Unknown parameter in input: "cpus"', "parameter group"):
-            assert told in message
+        for named in ("cpu belongs in overrides", 'Unknown parameter in input: "cpus"', "parameter group"):
+            assert named in message
 
     @pytest.mark.parametrize(
         ("change", "refused_ones", "allowed"),
@@ -348,34 +351,34 @@ class TestCheck:
             ({"propagateTags": "ALL"}, ("SERVICE",), ("TASK_DEFINITION", "NONE")),
         ],
     )
-    def test_tells_what_is_allowed_without_what_is_refused(self, change, refused_ones, allowed, check):
-        """Who takes a name from the list is not refused at the next try."""
+    def test_lists_only_what_is_allowed(self, change, refused_ones, allowed, check):
+        """A name of the list is not refused at the next attempt."""
         _, _, listed = refused(check, request_with(change)).rpartition(" of")
         names = set(re.findall(r"\w+", listed))
         assert not names & set(refused_ones)
         assert names >= set(allowed)
 
-    def test_tells_all_mistakes_of_a_request(self, check):
-        """One message tells everything that is wrong, so that nobody has to try again for each."""
+    def test_reports_all_mistakes_of_a_request(self, check):
+        """One message has all of them, so that they can be corrected together."""
         message = refused(check, request_with({"count": 3, "startedBy": "a b"}, tags(("aws:x", ""))))
         for member in ("count", "startedBy", "tags"):
             assert member in message
 
-    def test_tells_twenty_mistakes_at_most(self, check):
-        """However many items of a list are wrong, the message stays short."""
+    def test_reports_twenty_mistakes_at_most(self, check):
+        """However many items of a list are wrong, the message is short."""
         message = refused(check, request_with({"tags": [1] * 1000}))
         assert "tags[19]" in message
         assert "tags[20]" not in message
         assert message.endswith("and 980 more")
 
-    def test_tells_a_key_of_any_length_in_short(self, check):
-        """A message goes into the log and the database: its beginning and its end are told."""
+    def test_shortens_a_long_key(self, check):
+        """A message goes into the log and the database: it has the beginning and the end."""
         message = refused(check, request_with({"x" * 200_000: 1}))
         assert len(message) < 1000
         assert 'Unknown parameter in input: "xxx' in message
         assert "taskDefinition" in message
 
-    def test_tells_what_cannot_be_shown(self, check):
+    def test_refuses_what_cannot_be_shown(self, check):
         """A user's object that raises when it is shown is refused like any other."""
 
         class Shy:
@@ -387,19 +390,19 @@ class TestCheck:
         assert PASSWORD not in message
 
     def test_changes_nothing(self, check):
-        """A request is only looked at."""
+        """The request stays the same."""
         request = request_with(network(), tags(("a", "b")))
         before = copy.deepcopy(request)
         check(request)
         assert request == before
 
     def test_knows_the_launch_types_of_the_installed_botocore(self, service_model):
-        """The launch types are not written down here, so that a newer botocore brings newer ones."""
+        """The launch types come from botocore: a newer one can have more."""
         shape = service_model.operation_model("RunTask").input_shape.members["launchType"]
         assert RequestCheck(service_model).launch_types == tuple(shape.enum)
 
     def test_limit_of_overrides_is_that_of_aws(self):
-        """AWS's limit includes the JSON: 8192 characters."""
+        """AWS counts the JSON: 8192 characters."""
         assert MAX_OVERRIDES == 8192
 
 
@@ -449,13 +452,13 @@ ANYTHING: list[Any] = [
 
 class TestSecrets:
     @pytest.mark.parametrize("odd", ODD, ids=range(len(ODD)))
-    def test_values_are_never_told_wherever_they_are(self, odd, check, service_model):
+    def test_values_are_never_shown(self, odd, check, service_model):
         """At each place of a request, a secret of a wrong type or against the rules is not repeated."""
         places = list(paths(service_model.operation_model("RunTask").input_shape))
         assert len(places) > 50
         refusals = 0
         for place in places:
-            # A secret beside it may be in the way of the report, or in it.
+            # With another secret beside it, which must not be in the report either.
             request = request_with(
                 container(environment=[{"name": "P", "value": PASSWORD}]), nested(place, odd)
             )
@@ -463,22 +466,22 @@ class TestSecrets:
                 check(request)
             except RequestError as error:
                 refusals += 1
-                told = f"{error} {error!r}"
+                text = f"{error} {error!r}"
             else:
-                told = ""
-            if PASSWORD in told:
-                raise AssertionError(f"{place} tells its value: {told}")
+                text = ""
+            if PASSWORD in text:
+                raise AssertionError(f"{place} shows its value: {text}")
         assert refusals > 20
 
     @pytest.mark.parametrize("odd", ANYTHING, ids=range(len(ANYTHING)))
-    def test_nothing_but_request_errors_come_of_any_value_anywhere(self, odd, check, service_model):
-        """Whatever stands at any place, the request is right or RequestError is raised."""
+    def test_any_value_anywhere_is_accepted_or_refused(self, odd, check, service_model):
+        """Whatever a member is, the request is accepted or RequestError is raised."""
         for place in paths(service_model.operation_model("RunTask").input_shape):
-            told = None
+            message = None
             try:
                 check({**VALID, **nested(place, odd)})
             except RequestError as error:
-                told = str(error)
+                message = str(error)
             except Exception as error:
                 raise AssertionError(f"{place} = {odd!r}") from error
-            assert told is None or len(told) > 40
+            assert message is None or len(message) > 40

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What ``airflow fargate tasks`` and ``stop`` know of live containers."""
+"""The live ECS tasks that ``airflow fargate tasks`` and ``stop`` list."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
-from airflow.executors.fargate.cli.containers import container_of, in_order, live_containers
+from airflow.executors.fargate.cli.ecs_tasks import in_order, list_live_tasks, parse_ecs_task
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, CallbackId, Launch, TaskInstanceId
 
 CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
@@ -36,7 +36,7 @@ def arn(number):
 
 
 def ecs_task(number=1, task_id="extract", dag_id="etl", run_id="monday", **members):
-    """Return a task as DescribeTasks tells of it."""
+    """Return an ECS task as DescribeTasks returns it."""
     identity = Launch(TaskInstanceId(dag_id, task_id, run_id, 2, 5), "key").identity
     override = {"name": "airflow", "environment": [{"name": IDENTITY_VARIABLE, "value": identity}]}
     return {
@@ -54,8 +54,8 @@ def ecs_task(number=1, task_id="extract", dag_id="etl", run_id="monday", **membe
 
 
 def test_row():
-    """What is shown is the task instance, its container, and how it is."""
-    assert container_of(ecs_task()).row() == {
+    """The row shows the task instance, the ECS task, and its state."""
+    assert parse_ecs_task(ecs_task()).row() == {
         "dag_id": "etl",
         "task_id": "extract",
         "run_id": "monday",
@@ -72,13 +72,13 @@ def test_row():
 
 
 def test_a_callback():
-    """What is of no task is called by the callback's id, and is its Dag's."""
+    """The ECS task of a callback is shown with the callback's id, and belongs to its Dag."""
     identity = Launch(CallbackId("0199", "etl"), "key").identity
     override = {"name": "airflow", "environment": [{"name": IDENTITY_VARIABLE, "value": identity}]}
-    container = container_of(ecs_task(overrides={"containerOverrides": [override]}))
-    told = container.row()
-    assert (told["dag_id"], told["task_id"], told["run_id"]) == ("etl", "callback 0199", "")
-    assert (container.is_of("etl"), container.is_of("etl", "extract")) == (True, False)
+    parsed = parse_ecs_task(ecs_task(overrides={"containerOverrides": [override]}))
+    row = parsed.row()
+    assert (row["dag_id"], row["task_id"], row["run_id"]) == ("etl", "callback 0199", "")
+    assert (parsed.is_of("etl"), parsed.is_of("etl", "extract")) == (True, False)
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_a_callback():
     ],
 )  # fmt: skip
 def test_column(members, column, shown):
-    """What AWS leaves out stays empty, and a moment is that of the present state, in UTC."""
-    assert container_of(ecs_task(**members)).row()[column] == shown
+    """What AWS leaves out is empty; ``since`` is the time of the present state, in UTC."""
+    assert parse_ecs_task(ecs_task(**members)).row()[column] == shown
 
 
 @pytest.mark.parametrize(
     "members", [{"lastStatus": "STOPPED"}, {"lastStatus": "DELETED"}, {"overrides": {}}, {"overrides": None}]
 )
-def test_not_a_live_container_of_ours(members):
-    """What has stopped, and what somebody else started under our name, is not listed."""
-    assert container_of(ecs_task(**members)) is None
+def test_not_a_live_ecs_task_of_ours(members):
+    """Neither stopped ECS tasks nor those without an identity are listed."""
+    assert parse_ecs_task(ecs_task(**members)) is None
 
 
 @pytest.mark.parametrize(
@@ -122,12 +122,12 @@ def test_not_a_live_container_of_ours(members):
     ],
 )
 def test_which_are_meant(wanted, expected):
-    """All that is given must be the same; a part of an id is no match, and neither is an empty one."""
-    assert container_of(ecs_task()).is_of(*wanted) is expected
+    """All ids that are given must be equal; a part of an id or an empty one does not match."""
+    assert parse_ecs_task(ecs_task()).is_of(*wanted) is expected
 
 
 def test_all_pages_are_asked_for():
-    """More than a hundred containers take more than one call of each kind."""
+    """More than a hundred ECS tasks take more than one call of each kind."""
     ecs = boto3.client("ecs", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
     arns = [arn(number) for number in range(130)]
     asked = {"cluster": "fleet", "startedBy": "airflow", "maxResults": 100}
@@ -137,21 +137,21 @@ def test_all_pages_are_asked_for():
         for some in (arns[:100], arns[100:]):
             tasks = [ecs_task(number=int(one[-5:])) for one in some]
             stub.add_response("describe_tasks", {"tasks": tasks}, {"cluster": "fleet", "tasks": some})
-        found = live_containers(ecs, "fleet", "airflow")
+        found = list_live_tasks(ecs, "fleet", "airflow")
         stub.assert_no_pending_responses()
     assert [one.arn for one in found] == arns
 
 
 def test_order():
-    """The longest in its state comes first, what tells no moment last; one that was found twice is there once."""
-    first, second = container_of(ecs_task(1)), container_of(ecs_task(2, startedAt=CREATED))
-    third = container_of(ecs_task(3, startedAt=None, createdAt=None))
+    """The longest in its state comes first, an unknown time last; a duplicate is listed once."""
+    first, second = parse_ecs_task(ecs_task(1)), parse_ecs_task(ecs_task(2, startedAt=CREATED))
+    third = parse_ecs_task(ecs_task(3, startedAt=None, createdAt=None))
     assert in_order([third, first, second, first]) == [second, first, third]
 
 
 def test_nothing_runs():
-    """Without containers nothing is described."""
+    """Without ECS tasks there is no DescribeTasks call."""
     ecs = boto3.client("ecs", region_name="us-east-1", aws_access_key_id="x", aws_secret_access_key="y")
     with Stubber(ecs) as stub:
         stub.add_response("list_tasks", {"taskArns": []})
-        assert live_containers(ecs, "fleet", "airflow") == []
+        assert list_live_tasks(ecs, "fleet", "airflow") == []
