@@ -38,7 +38,7 @@ QUICK_TO_ADOPT = {
 # So is that a task instance has no ECS task: the executor waits a minute.
 IN_SECONDS = {
     "PYTHONPATH": str(Path(__file__).parent / "scheduler_settings"),
-    "EXECUTOR_TIMES": json.dumps({"adoption.CONSISTENCY": 10.0}),
+    "EXECUTOR_TIMES": json.dumps({"fleet.adoption.CONSISTENCY": 10.0}),
 }
 
 # So is a task that is queued for too long. No launch begins with less than a minute of its token's life left, which

@@ -45,7 +45,7 @@ NO_CAPACITY = {"kind": "capacity"}
 SETTINGS = {
     "AIRFLOW__CORE__PARALLELISM": "1",
     "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "2",
-    "EXECUTOR_TIMES": json.dumps({"present.ENDING": 5.0, "adoption.CONSISTENCY": 10.0}),
+    "EXECUTOR_TIMES": json.dumps({"present.ENDING": 5.0, "fleet.adoption.CONSISTENCY": 10.0}),
 }
 
 
