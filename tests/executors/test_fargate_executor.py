@@ -1454,7 +1454,7 @@ def test_what_aws_does_not_accept_in_time_is_logged(monkeypatch, connected, ecs,
     executor.heartbeat()
     with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         executor.end()
-    assert log.error.call_args.args[0].startswith("AWS has not accepted all that was handed over")
+    assert log.error.call_args.args[0].startswith("AWS has not accepted all launches")
 
 
 def test_the_end_may_come_twice_or_without_a_start(executor, unstarted):
