@@ -198,7 +198,10 @@ def test_successor_takes_over(account, start):
     candidates = [
         Candidate(task_instance_id(key), key, external_id=None, queued_at=time.time() - 60) for key in keys
     ]
-    second.executor._keep(candidates)  # As where AWS does not answer in time: the answer comes as events.
+    # As if AWS did not answer in time: the answer comes as events.
+    for candidate in candidates:
+        second.executor._ledger.keep(candidate)
+        second.executor.running.add(candidate.key)
     thread = second.executor._fleet_thread
     reply = Future()
     reply.cancel()
