@@ -496,7 +496,7 @@ class SteppedPool:
         before = len(self._calls)
         try:
             result = Result(call())
-        except Exception as error:
+        except BaseException as error:  # As a pool's thread does.
             result = Result(error=error)
         took = self._seconds * (len(self._calls) - before)
         if took:
