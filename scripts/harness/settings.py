@@ -74,6 +74,9 @@ class Settings:
         shared = self._shared()
         if self.release.major == 3:
             del shared[DATABASE]
+            # Airflow repeats a request after 5 s without an answer, and the API server refuses the repeated
+            # start of a task instance: on a slow machine it would fail.
+            shared["AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT"] = "60"
         return shared
 
     def _shared(self) -> dict[str, str]:

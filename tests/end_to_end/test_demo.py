@@ -108,7 +108,7 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     wait_until(lambda: says(process, KEPT), timeout=400, what="the demo to be done")
     shown = output(process)
     # A slow machine may pass over a state, but not over that of every task.
-    assert re.search(r"(\S+) +(queued|running)\n(.*\n)*.*\1 +success\n", shown)
+    assert re.search(r"(\S+) +(queued|running)\n(.*\n)*.*\1 +success\n", shown), shown
     rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
     tries = [(row[0], row[1]) for row in rows]
     for row in ("square[3]", "1"), ("fails_once", "1"), ("fails_once", "2"), ("with_overrides", "1"):
