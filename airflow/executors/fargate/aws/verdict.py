@@ -43,7 +43,7 @@ class Verdict(Enum):
     THROTTLED = "throttled"
     #: There are no credentials that AWS accepts, and nothing was done. Try later with new ones.
     CREDENTIALS = "credentials"
-    #: Nobody knows whether the call was carried out. Send the same request again.
+    #: It is unknown whether the call was carried out. Send the same request again.
     UNKNOWN = "unknown outcome"
     #: DescribeTasks does not know the ECS task.
     MISSING = "missing"
