@@ -88,7 +88,7 @@ def run_example(deployment: Deployment, progress: Progress) -> list[str]:
         progress.console.print("\nThe end of the scheduler's log:")
         progress.console.print(deployment.airflow.scheduler.tail(), markup=False)
     else:
-        told = f"{len(result.launches)} launches, each with one container of its own; the run succeeded."
+        told = f"{len(result.launches)} launches, each with one ECS task of its own; the run succeeded."
         progress.console.print(told, style=GOOD)
     return problems
 

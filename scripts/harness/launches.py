@@ -119,7 +119,7 @@ class HandOvers:
 
 
 def wrong_with(launches: Iterable[Launch], hand_overs: Mapping[str, int]) -> list[str]:
-    """Say where a launch had not exactly one container of its own; empty if each of them had."""
+    """Say where a launch did not have exactly one ECS task; empty if each of them had."""
     launches = list(launches)
     containers = Counter(launch.id for launch in launches)
     wrong = [

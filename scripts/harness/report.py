@@ -64,7 +64,7 @@ def launch_table(launches: Iterable[Launch]) -> Table:
     table = Table(title="Launches", title_justify="left")
     table.add_column("Task instance")
     table.add_column("Try", justify="right")
-    table.add_column("Container", no_wrap=True)
+    table.add_column("ECS task", no_wrap=True)
     table.add_column("Stop code")
     table.add_column("Exit code", justify="right")
     table.add_column("Queued → started", justify="right")
