@@ -20,9 +20,10 @@ from __future__ import annotations
 
 import re
 import textwrap
-from pathlib import Path
 
-from hardening.bad_input import (
+from tools.harness.environment import REPOSITORY
+
+from tests.bad_input.table import (
     CHANGED_BY_AIRFLOW,
     FUNCTIONS,
     FUNCTIONS_AT_THE_START,
@@ -35,10 +36,9 @@ from hardening.bad_input import (
     Row,
 )
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 FILE = REPOSITORY / "docs" / "executor" / "fargate-bad-input.rst"
 #: The line before the generated text, which goes on to the end of the file.
-MARK = ".. bad input: made by scripts/bad_input_table\n"
+MARK = ".. bad input: made by scripts/docs --write\n"
 #: The heads of columns that quote. They are literal text, which Airflow's spelling check leaves out.
 QUOTED = ("Message", "Airflow's message", "What the executor receives")
 #: The tables: title, text above the table, head of the first and of the second column, rows.

@@ -24,7 +24,8 @@ from typing import Any
 
 from airflow.executors.fargate.aws.answers import Answer, Page
 from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
-from hardening import doubles
+
+from tests.bench import doubles
 
 ACCOUNT = "arn:aws:ecs:us-east-1:123456789012"
 #: Seconds for which a container runs, in turn.

@@ -25,7 +25,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.fargate_process import LocalFargate
+from tools.harness.fargate_process import LocalFargate
 
 if TYPE_CHECKING:
     import pytest

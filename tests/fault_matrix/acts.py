@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors import fargate_executor
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.fleet import thread
-from fault_matrix import user_function
-from fault_matrix.row import JUMP, OPERATOR
+
+from tests.fault_matrix import user_function
+from tests.fault_matrix.row import JUMP, OPERATOR
 
 if TYPE_CHECKING:
-    from fault_matrix.bed import Bed
+    from tests.fault_matrix.bed import Bed
 
 _KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 _FILE = "AWS_SHARED_CREDENTIALS_FILE"

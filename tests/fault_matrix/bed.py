@@ -28,20 +28,21 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 from unittest import mock
 
-from fargate_simulator.bootstrap import Created, Wanted, create
-from fargate_simulator.server import LocalFargate
+from tools.simulator.bootstrap import Created, Wanted, create
+from tools.simulator.server import LocalFargate
 
 from airflow.executors.fargate.bridge import sessions
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate_executor import FargateExecutor
-from fault_matrix import acts, scaling
-from fault_matrix.credentials import Credentials, from_sts
-from fault_matrix.scheduler import Scheduler
-from fault_matrix.watching import machine
+
+from tests.fault_matrix import acts, scaling
+from tests.fault_matrix.credentials import Credentials, from_sts
+from tests.fault_matrix.scheduler import Scheduler
+from tests.fault_matrix.watching import machine
 
 if TYPE_CHECKING:
-    from fault_matrix.row import Row, Size, Step
+    from tests.fault_matrix.row import Row, Size, Step
 
 #: The local Fargate as it is where a row does not say otherwise; a fifth of the tasks fails by itself.
 USUAL = {

@@ -23,7 +23,7 @@ import logging
 import sys
 import time
 
-from fault_matrix.package import take_from_elsewhere
+from tests.fault_matrix.package import take_from_elsewhere
 
 #: What begins the line that says that task instances are about to be queued; the time by this process's clock follows.
 READY = "ready to queue at "
@@ -43,7 +43,8 @@ def main() -> None:
     take_from_elsewhere()
     from airflow.executors.fargate.bridge import database
     from airflow.executors.fargate_executor import FargateExecutor
-    from fault_matrix import acts, bed, scaling, scheduler, work
+
+    from tests.fault_matrix import acts, bed, scaling, scheduler, work
 
     told = json.load(sys.stdin)
     acts.install_clock()

@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from fargate_simulator.sts import LocalSts
+from tools.simulator.http.sts import LocalSts
 
 ROLE = "arn:aws:iam::123456789012:role/airflow-scheduler"
 PROFILE = "scheduler"
@@ -62,7 +62,7 @@ class Credentials:
         self._config.write_text(_CONFIG.format(profile=PROFILE, role=ROLE, folder=folder, url=sts.url))
 
     def let_sts(self, what: str) -> None:
-        """Let the service do what a row says; see :attr:`fault_matrix.row.Row.sts`."""
+        """Let the service do what a row says; see :attr:`tests.fault_matrix.row.Row.sts`."""
         plain = {"well": self._sts.answer_well, "away": self._sts.go_away, "silent": self._sts.be_silent}
         if what in plain:
             plain[what]()

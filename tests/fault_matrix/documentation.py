@@ -20,15 +20,15 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fault_matrix.rows import ROWS, SECTIONS
+from tools.harness.environment import REPOSITORY
+
+from tests.fault_matrix.rows import ROWS, SECTIONS
 
 if TYPE_CHECKING:
-    from fault_matrix.row import Row
+    from tests.fault_matrix.row import Row
 
-REPOSITORY = Path(__file__).resolve().parents[2]
 #: The rows that the README shows: what costs other executors tasks.
 SHORT = (
     "lost-minute",
@@ -47,8 +47,8 @@ SHORT = (
 )
 #: What stands before and after what is made, by file.
 MARKS = {
-    "docs/executor/fargate-faults.rst": (".. faults: made by scripts/fault_table\n", ".. end of faults\n"),
-    "README.md": ("<!-- faults: made by scripts/fault_table -->\n", "<!-- end of faults -->\n"),
+    "docs/executor/fargate-faults.rst": (".. faults: made by scripts/docs --write\n", ".. end of faults\n"),
+    "README.md": ("<!-- faults: made by scripts/docs --write -->\n", "<!-- end of faults -->\n"),
 }
 _WIDTH = 110
 

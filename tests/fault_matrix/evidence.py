@@ -25,13 +25,15 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from fault_matrix.row import OPERATOR
-from fault_matrix.watching import machine
+
+from tests.fault_matrix.row import OPERATOR
+from tests.fault_matrix.watching import machine
 
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey
-    from fault_matrix.bed import Bed
-    from fault_matrix.scheduler import Scheduler, Told
+
+    from tests.fault_matrix.bed import Bed
+    from tests.fault_matrix.scheduler import Scheduler, Told
 
 VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
 #: What a container that never started was stopped with, where the executor did not do it: by AWS, or by somebody.

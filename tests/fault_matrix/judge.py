@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from fault_matrix.evidence import Containers, Evidence, exit_code, stopped_by_somebody
-from fault_matrix.row import ATTEMPTS, BY_EXIT_CODE, Expected, Row, Size
+from tests.fault_matrix.evidence import Containers, Evidence, exit_code, stopped_by_somebody
+from tests.fault_matrix.row import ATTEMPTS, BY_EXIT_CODE, Expected, Row, Size
 
 if TYPE_CHECKING:
     from airflow.models.taskinstancekey import TaskInstanceKey

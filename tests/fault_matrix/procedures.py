@@ -27,24 +27,27 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
+from tools.harness.environment import IMPORT_PATH
+
 from airflow.executors.fargate.bridge import compat, database, workloads
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.present import Candidate
-from fault_matrix.child import KILLED, READY, scheduler_name
-from fault_matrix.evidence import identity
-from fault_matrix.scheduler import Overdue
-from fault_matrix.watching import watched
-from fault_matrix.work import Task, tasks
+
+from tests.fault_matrix.child import KILLED, READY, scheduler_name
+from tests.fault_matrix.evidence import identity
+from tests.fault_matrix.scheduler import Overdue
+from tests.fault_matrix.watching import watched
+from tests.fault_matrix.work import Task, tasks
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import TaskInstanceId
-    from fault_matrix.bed import Bed
-    from fault_matrix.scheduler import Scheduler
+
+    from tests.fault_matrix.bed import Bed
+    from tests.fault_matrix.scheduler import Scheduler
 
 #: Seconds that the machine may take for a row beside what its faults take: it does other things as well.
 SPARE = 60.0
@@ -232,11 +235,10 @@ def _settle(bed: Bed) -> None:
 
 
 def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.Popen[bytes]:
-    scripts = str(Path(__file__).resolve().parents[1])
     # All that it can write is searched for secrets.
-    others = {"PYTHONPATH": scripts, "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
+    others = {**IMPORT_PATH, "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
     child = subprocess.Popen(
-        [sys.executable, "-m", "fault_matrix.child"],
+        [sys.executable, "-m", "tests.fault_matrix.child"],
         env=os.environ | bed.environment | others,
         stdin=subprocess.PIPE,
         stdout=output,

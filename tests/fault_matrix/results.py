@@ -22,7 +22,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fault_matrix.runner import Result
+    from tests.fault_matrix.runner import Result
 
 #: The property of a test's report that holds its row of the table.
 PROPERTY = "fault_row"

@@ -25,15 +25,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from airflow.executors.base_executor import BaseExecutor
-from fault_matrix import acts, procedures, scaling, watching
-from fault_matrix.bed import Bed
-from fault_matrix.evidence import Evidence
-from fault_matrix.judge import differences
-from fault_matrix.scheduler import Overdue
-from fault_matrix.work import Task
+
+from tests.fault_matrix import acts, procedures, scaling, watching
+from tests.fault_matrix.bed import Bed
+from tests.fault_matrix.evidence import Evidence
+from tests.fault_matrix.judge import differences
+from tests.fault_matrix.scheduler import Overdue
+from tests.fault_matrix.work import Task
 
 if TYPE_CHECKING:
-    from fault_matrix.row import Row, Size
+    from tests.fault_matrix.row import Row, Size
 
 #: How many rows run at the same time.
 AT_ONCE = 8

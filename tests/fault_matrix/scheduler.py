@@ -26,13 +26,15 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.state import TaskInstanceState
-from fault_matrix.watching import watched
-from fault_matrix.work import MARKERS
+
+from tests.fault_matrix.watching import watched
+from tests.fault_matrix.work import MARKERS
 
 if TYPE_CHECKING:
     from airflow.executors.fargate_executor import FargateExecutor
     from airflow.models.taskinstancekey import TaskInstanceKey
-    from fault_matrix.work import Task
+
+    from tests.fault_matrix.work import Task
 
 #: Seconds between two heartbeats, as Airflow has them by default where it has nothing to do.
 HEARTBEAT = 1.0

@@ -27,14 +27,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from harness.environment import REPOSITORY
-from harness.processes import HarnessError
-
-from benchmarking import figures, picture, report, table
-from benchmarking.machine import described, machine
-from benchmarking.options import parse
-from benchmarking.runner import Bed, BenchmarkError, airflow_home, ceiling, run
-from benchmarking.scenarios import FULL, QUICK, Scale, Scenario
+from tools.benchmarking import figures, picture, report, table
+from tools.benchmarking.machine import described, machine
+from tools.benchmarking.options import parse
+from tools.benchmarking.runner import Bed, BenchmarkError, airflow_home, ceiling, run
+from tools.benchmarking.scenarios import FULL, QUICK, Scale, Scenario
+from tools.harness.environment import REPOSITORY
+from tools.harness.processes import HarnessError
 
 #: Seconds for which the local Fargate is asked as fast as it answers.
 CEILING_SECONDS = {FULL.name: 5.0, QUICK.name: 2.0}

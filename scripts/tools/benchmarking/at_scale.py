@@ -31,8 +31,8 @@ from unittest import mock
 from airflow.executors.fargate.bridge import database
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from benchmarking import work
-from benchmarking.procedures import (
+from tools.benchmarking import work
+from tools.benchmarking.procedures import (
     UNLIMITED,
     WARM_UP,
     Bench,
@@ -41,14 +41,14 @@ from benchmarking.procedures import (
     nobodys_request,
     observe,
 )
-from benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, INCUMBENT
-from benchmarking.seen import Seen, Task, made
-from benchmarking.service import OTHERS
+from tools.benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, INCUMBENT
+from tools.benchmarking.seen import Seen, Task, made
+from tools.benchmarking.service import OTHERS
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
-    from benchmarking.driver import Driver
+    from tools.benchmarking.driver import Driver
 
 #: Seconds since task instances were queued whose scheduler is gone: AWS has long shown what was launched for them.
 LONG_AGO = 300.0

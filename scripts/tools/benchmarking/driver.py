@@ -24,8 +24,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from airflow.utils.state import TaskInstanceState
-from benchmarking.scenarios import BUSY_HEARTBEAT, HEARTBEAT
-from benchmarking.seen import Beat
+from tools.benchmarking.scenarios import BUSY_HEARTBEAT, HEARTBEAT
+from tools.benchmarking.seen import Beat
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor

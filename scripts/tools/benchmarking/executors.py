@@ -23,9 +23,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from harness.settings import fargate_settings
-
-from benchmarking.scenarios import INCUMBENT, OURS, Limit
+from tools.benchmarking.scenarios import INCUMBENT, OURS, Limit
+from tools.harness.settings import fargate_settings
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor

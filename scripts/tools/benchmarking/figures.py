@@ -23,10 +23,10 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from benchmarking.seen import Seen, made, refused
+from tools.benchmarking.seen import Seen, made, refused
 
 if TYPE_CHECKING:
-    from benchmarking.scenarios import Scenario
+    from tools.benchmarking.scenarios import Scenario
 
 #: What never came to pass took so long.
 NEVER = math.inf

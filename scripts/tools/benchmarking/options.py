@@ -22,7 +22,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarking.scenarios import EXECUTORS, FULL
+from tools.benchmarking.scenarios import EXECUTORS, FULL
 
 
 def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespace:

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarking.scenarios import INCUMBENT, OURS, Scale, Scenario
-from benchmarking.table import title
+from tools.benchmarking.scenarios import INCUMBENT, OURS, Scale, Scenario
+from tools.benchmarking.table import title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

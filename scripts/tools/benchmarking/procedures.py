@@ -30,11 +30,11 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 
-from benchmarking import executors, work
-from benchmarking.driver import Driver
-from benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, Limit, Scale, Scenario
-from benchmarking.seen import Seen, Task, made
-from benchmarking.service import OTHERS, Service
+from tools.benchmarking import executors, work
+from tools.benchmarking.driver import Driver
+from tools.benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, Limit, Scale, Scenario
+from tools.benchmarking.seen import Seen, Task, made
+from tools.benchmarking.service import OTHERS, Service
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.orphan_checks import Adopted

@@ -27,10 +27,10 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarking import table
+from tools.benchmarking import table
 
 if TYPE_CHECKING:
-    from benchmarking.scenarios import Scale
+    from tools.benchmarking.scenarios import Scale
 
 #: What lies between these two lines of the documentation's page is written by :func:`write_into_page`.
 BEGIN, END = ".. begin of the figures: written by scripts/benchmark --docs", ".. end of the figures"

@@ -33,14 +33,13 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.environment import REPOSITORY
-from harness.fargate_process import LocalFargate
-
-from benchmarking.scenarios import STOPPING_TIME, Scale, Scenario
-from benchmarking.service import Service
+from tools.benchmarking.scenarios import STOPPING_TIME, Scale, Scenario
+from tools.benchmarking.service import Service
+from tools.harness.environment import REPOSITORY
+from tools.harness.fargate_process import LocalFargate
 
 if TYPE_CHECKING:
-    from benchmarking.seen import Seen
+    from tools.benchmarking.seen import Seen
 
 #: Seconds until a process that has told its result must have ended.
 _GRACE = 10
@@ -49,7 +48,7 @@ _PRELOADED = [
     "airflow.executors.fargate.fleet.thread",
     "airflow.executors.fargate_executor",
     "airflow.providers.amazon.aws.executors.ecs",
-    "benchmarking.at_scale",
+    "tools.benchmarking.at_scale",
 ]
 
 
@@ -160,9 +159,9 @@ def _measure(
 ) -> None:
     """Measure in this process, and send what was seen, or what went wrong."""
     _send_output_to(log)
-    from benchmarking import at_scale, procedures
-    from benchmarking.driver import Unfinished
-    from benchmarking.seen import Seen
+    from tools.benchmarking import at_scale, procedures
+    from tools.benchmarking.driver import Unfinished
+    from tools.benchmarking.seen import Seen
 
     seen = Seen()
     try:
@@ -195,7 +194,7 @@ def _tail(log: Path, lines: int = 30) -> str:
 def ceiling(seconds: float) -> dict[str, Any]:
     """Return how many DescribeTasks of 100 tasks a second the local Fargate answers when it is asked incessantly."""
     done = subprocess.run(
-        [sys.executable, "-m", "fargate_simulator.measure", "--seconds", str(seconds)],
+        [sys.executable, "-m", "tools.simulator.measure", "--seconds", str(seconds)],
         check=True,
         capture_output=True,
         text=True,

@@ -23,8 +23,8 @@ import urllib.request
 from collections.abc import Mapping
 from typing import Any
 
-from benchmarking.scenarios import LATENCY, Scale
-from benchmarking.seen import Calls, Task
+from tools.benchmarking.scenarios import LATENCY, Scale
+from tools.benchmarking.seen import Calls, Task
 
 #: Seconds; the ledger of 6,000 tasks is long.
 _TIMEOUT = 120

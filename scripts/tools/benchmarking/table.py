@@ -22,7 +22,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from benchmarking.scenarios import CEILING_AT_LEAST, INCUMBENT, OURS, ROWS, Row, Scale, Scenario
+from tools.benchmarking.scenarios import CEILING_AT_LEAST, INCUMBENT, OURS, ROWS, Row, Scale, Scenario
 
 HEAD = ("work", "figure", "incumbent", "ours", "ratio", "must be", "met")
 #: Executor, then scenario, then figure: medians.

@@ -14,12 +14,18 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Writes what is made in the documentation; ``scripts/options_reference`` calls it."""
+"""Writes what is made in the documentation from the code and from the tests' tables; ``scripts/docs --write`` calls it."""
 
 from __future__ import annotations
 
-from documentation import hints, options
+from tools.documentation import hints, options
+from tools.harness.environment import REPOSITORY
+
+from tests.bad_input import documentation as bad_input
+from tests.fault_matrix import documentation as faults
 
 if __name__ == "__main__":
-    for part in (options, hints):
+    for part in (options, hints, bad_input):
         part.FILE.write_text(part.made(), encoding="utf-8")
+    for name, text in faults.made().items():
+        (REPOSITORY / name).write_text(text, encoding="utf-8")

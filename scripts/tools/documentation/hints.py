@@ -23,7 +23,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 
 from airflow.executors.fargate.aws.explanations import EXIT_CODES, EXPLANATIONS, Explanation
-from documentation.options import REPOSITORY
+from tools.harness.environment import REPOSITORY
 
 FILE = REPOSITORY / "docs" / "executor" / "fargate-troubleshooting.rst"
 WIDTH = 120
@@ -58,7 +58,7 @@ def _explanations() -> Iterator[tuple[str, str, str]]:
 
 def _put(text: str, name: str, table: str) -> str:
     """Return the text with a table between its marks."""
-    begin, end = f".. {name}: made by scripts/options_reference\n", f".. end of the {name}\n"
+    begin, end = f".. {name}: made by scripts/docs --write\n", f".. end of the {name}\n"
     before, found, rest = text.partition(begin)
     _, ended, after = rest.partition(end)
     if not (found and ended):

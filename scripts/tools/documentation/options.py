@@ -19,16 +19,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 import yaml
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tools.harness.environment import REPOSITORY
+
 TEMPLATE = REPOSITORY / "airflow" / "config_templates" / "fargate.yml"
 FILE = REPOSITORY / "docs" / "executor" / "fargate-options.rst"
 #: What stands before what is made; it goes on to the end of the file.
-MARK = ".. options: made by scripts/options_reference\n"
+MARK = ".. options: made by scripts/docs --write\n"
 
 
 def options() -> Mapping[str, Mapping[str, Any]]:

@@ -27,7 +27,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from documentation.options import REPOSITORY
+from tools.documentation.options import REPOSITORY
 
 PAGES = (*sorted((REPOSITORY / "docs").rglob("*.rst")), REPOSITORY / "README.md", REPOSITORY / "UPDATING.md")
 #: A directive of reStructuredText, with options; a fence of Markdown. Of both the indentation ends the block.

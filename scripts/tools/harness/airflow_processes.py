@@ -24,11 +24,11 @@ import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from harness import interruption
-from harness.database import Database
-from harness.processes import HarnessError, Process, wait_until
-from harness.rest import RestApi
-from harness.settings import USER, Settings
+from tools.harness import interruption
+from tools.harness.database import Database
+from tools.harness.processes import HarnessError, Process, wait_until
+from tools.harness.rest import RestApi
+from tools.harness.settings import USER, Settings
 
 COMPONENTS = {
     3: {

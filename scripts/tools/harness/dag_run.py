@@ -22,12 +22,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from harness.launches import HandOvers, Launch, read_launches, wrong_with
-from harness.processes import wait_until
+from tools.harness.launches import HandOvers, Launch, read_launches, wrong_with
+from tools.harness.processes import wait_until
 
 if TYPE_CHECKING:
-    from harness.database import TaskInstance
-    from harness.deployment import Deployment
+    from tools.harness.database import TaskInstance
+    from tools.harness.deployment import Deployment
 
 FINISHED = ("success", "failed")
 

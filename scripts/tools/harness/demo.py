@@ -25,17 +25,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.dag_run import DagRun
-from harness.deployment import Deployment
-from harness.environment import REPOSITORY
-from harness.interruption import end_where_it_waits, waiting
-from harness.processes import HarnessError
-from harness.releases import RELEASES, Release
-from harness.report import BAD, GOOD, Progress, launch_table
-from harness.settings import USER
+from tools.harness.dag_run import DagRun
+from tools.harness.deployment import Deployment
+from tools.harness.environment import REPOSITORY
+from tools.harness.interruption import end_where_it_waits, waiting
+from tools.harness.processes import HarnessError
+from tools.harness.releases import RELEASES, Release
+from tools.harness.report import BAD, GOOD, Progress, launch_table
+from tools.harness.settings import USER
 
 if TYPE_CHECKING:
-    from harness.launches import Launch
+    from tools.harness.launches import Launch
 
 DAG_ID = "example_fargate_executor"
 DAG_FILE = REPOSITORY / "airflow" / "example_dags" / f"{DAG_ID}.py"

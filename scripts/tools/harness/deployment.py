@@ -25,13 +25,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from harness.airflow_processes import Airflow
-from harness.fargate_process import LocalFargate
-from harness.postgres import Postgres
-from harness.settings import Settings
+from tools.harness.airflow_processes import Airflow
+from tools.harness.fargate_process import LocalFargate
+from tools.harness.postgres import Postgres
+from tools.harness.settings import Settings
 
 if TYPE_CHECKING:
-    from harness.releases import Release
+    from tools.harness.releases import Release
 
 
 class Deployment:

@@ -34,11 +34,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from harness import interruption
-from harness.releases import OLDEST_PYTHON, Release
+from tools.harness import interruption
+from tools.harness.releases import OLDEST_PYTHON, Release
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+REPOSITORY = Path(__file__).resolve().parents[3]
 REQUIREMENTS = REPOSITORY / "requirements"
+#: The environment of a process that imports the tools and the benches of the tests.
+IMPORT_PATH = {"PYTHONPATH": os.pathsep.join((f"{REPOSITORY}/scripts", str(REPOSITORY)))}
 VENVS = REPOSITORY / ".venvs"
 
 # Where to look for a Python, the ones first that every release runs on.

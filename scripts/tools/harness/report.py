@@ -27,8 +27,8 @@ from rich.console import Console
 from rich.table import Table
 
 if TYPE_CHECKING:
-    from harness.database import TaskInstance
-    from harness.launches import Launch
+    from tools.harness.database import TaskInstance
+    from tools.harness.launches import Launch
 
 # The table's width where the output is no terminal that has one.
 WIDTH = 140

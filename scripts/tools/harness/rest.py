@@ -25,10 +25,10 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from harness.settings import USER
+from tools.harness.settings import USER
 
 if TYPE_CHECKING:
-    from harness.settings import Settings
+    from tools.harness.settings import Settings
 
 #: Where the API of each major release begins.
 ROOTS = {2: "/api/v1", 3: "/api/v2"}

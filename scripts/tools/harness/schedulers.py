@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.processes import wait_until
+from tools.harness.processes import wait_until
 
 #: What a scheduler says of each look for task instances of schedulers that are gone.
 LOOK_FOR_ORPHANS = "Adopting or resetting orphaned tasks"

@@ -23,11 +23,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-from harness.dag_run import DagRun
-from harness.deployment import Deployment
-from harness.environment import REPOSITORY
-from harness.processes import HarnessError, wait_until
-from harness.releases import RELEASES
+from tools.harness.dag_run import DagRun
+from tools.harness.deployment import Deployment
+from tools.harness.environment import REPOSITORY
+from tools.harness.processes import HarnessError, wait_until
+from tools.harness.releases import RELEASES
 
 PICTURES = REPOSITORY / "docs" / "executor" / "img"
 DAG_FILE = REPOSITORY / "tests" / "end_to_end" / "dags" / "talks.py"

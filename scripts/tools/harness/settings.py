@@ -27,10 +27,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from harness.processes import free_port
+from tools.harness.processes import free_port
 
 if TYPE_CHECKING:
-    from harness.releases import Release
+    from tools.harness.releases import Release
 
 USER = "admin"
 

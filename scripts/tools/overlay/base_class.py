@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import ast
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.python_source import only
+from tools.overlay.errors import OverlayError
+from tools.overlay.python_source import only
 
 PATH = "executors/base_executor.py"
 CLASS = "BaseExecutor"

@@ -21,9 +21,9 @@ from __future__ import annotations
 import json
 import re
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.python_source import NAME, only
-from overlay_parts.yaml_text import load
+from tools.overlay.errors import OverlayError
+from tools.overlay.python_source import NAME, only
+from tools.overlay.yaml_text import load
 
 # In the schemas that list names, which the newer ones do not.
 NEIGHBOUR = "CeleryKubernetesExecutor"

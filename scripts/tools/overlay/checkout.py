@@ -21,7 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from overlay_parts.errors import OverlayError
+from tools.overlay.errors import OverlayError
 
 # Where a checkout keeps the package: to 2.11, and on main until March 2025; since then.
 PACKAGES = ("airflow", "airflow-core/src/airflow")

@@ -29,8 +29,8 @@ import libcst as cst
 import libcst.matchers as m
 from libcst.helpers import get_full_name_for_node
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.python_source import only, parse
+from tools.overlay.errors import OverlayError
+from tools.overlay.python_source import only, parse
 
 PATH = "cli/cli_parser.py"
 MODULE = "airflow.executors.fargate.cli.definition"

@@ -27,8 +27,8 @@ import re
 
 import yaml
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.yaml_text import compose, load
+from tools.overlay.errors import OverlayError
+from tools.overlay.yaml_text import compose, load
 
 SECTION = "fargate"
 # What Airflow's config.yml.schema.json asks of each option.

@@ -18,8 +18,8 @@
 
 from __future__ import annotations
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.yaml_text import compose, load, member
+from tools.overlay.errors import OverlayError
+from tools.overlay.yaml_text import compose, load, member
 
 NEIGHBOUR = "``CeleryExecutor``,"
 OURS = "``FargateExecutor``,"

@@ -25,16 +25,16 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.journal import Entry, Journal, State, fingerprint
-from overlay_parts.papers import PROPOSAL, number_of
-from overlay_parts.patch import make_patch
-from overlay_parts.survey import Survey, is_cache, module_of
-from overlay_parts.transaction import Transaction
+from tools.overlay.errors import OverlayError
+from tools.overlay.journal import Entry, Journal, State, fingerprint
+from tools.overlay.papers import PROPOSAL, number_of
+from tools.overlay.patch import make_patch
+from tools.overlay.survey import Survey, is_cache, module_of
+from tools.overlay.transaction import Transaction
 
 if TYPE_CHECKING:
-    from overlay_parts.layout import Tree
-    from overlay_parts.plan import Overlay, Plan
+    from tools.overlay.layout import Tree
+    from tools.overlay.plan import Overlay, Plan
 
 # Everybody may read what lies in an environment, whatever the umask of the one who applies.
 FILE_MODE = 0o644

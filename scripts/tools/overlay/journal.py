@@ -29,8 +29,8 @@ import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.transaction import duplicate
+from tools.overlay.errors import OverlayError
+from tools.overlay.transaction import duplicate
 
 FOLDER = ".fargate_overlay"
 FORMAT = 1

@@ -23,8 +23,8 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from overlay_parts.checkout import PACKAGES, Checkout, find_checkout
-from overlay_parts.errors import OverlayError
+from tools.overlay.checkout import PACKAGES, Checkout, find_checkout
+from tools.overlay.errors import OverlayError
 
 OLDEST_SUPPORTED = (2, 11)
 

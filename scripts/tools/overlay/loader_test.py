@@ -23,8 +23,8 @@ import ast
 import libcst as cst
 import libcst.matchers as m
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.python_source import NAME, only, parse, put_beside
+from tools.overlay.errors import OverlayError
+from tools.overlay.python_source import NAME, only, parse, put_beside
 
 NEIGHBOUR = "KubernetesExecutor"
 # The tests whose parameters are the names of core executors, and what they take of each.

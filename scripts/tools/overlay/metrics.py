@@ -24,8 +24,8 @@ from dataclasses import dataclass
 
 import yaml
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.yaml_text import compose, load, member
+from tools.overlay.errors import OverlayError
+from tools.overlay.yaml_text import compose, load, member
 
 KINDS = ("counter", "gauge", "timer")
 _ROW = re.compile(rf"^``(?P<name>fargate_executor\.\S+)``\s+(?P<kind>{'|'.join(KINDS)})\s+(?P<text>\S.*)$")

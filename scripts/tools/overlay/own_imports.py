@@ -26,7 +26,7 @@ from __future__ import annotations
 import libcst as cst
 import libcst.matchers as m
 
-from overlay_parts.errors import OverlayError
+from tools.overlay.errors import OverlayError
 
 # What stands behind the fallback.
 MARK = "# Airflow 2"

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import re
 
-from overlay_parts.errors import OverlayError
+from tools.overlay.errors import OverlayError
 
 HERE_ONLY = (".. here only", ".. end of here only")
 _BLOCK = re.compile("^{}\n.*?^{}\n+".format(*map(re.escape, HERE_ONLY)), re.MULTILINE | re.DOTALL)

@@ -24,11 +24,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.papers import BODY, SUBJECT
+from tools.overlay.errors import OverlayError
+from tools.overlay.papers import BODY, SUBJECT
 
 if TYPE_CHECKING:
-    from overlay_parts.plan import Plan
+    from tools.overlay.plan import Plan
 
 
 def make_patch(plan: Plan, root: Path, mail: bool = False) -> bytes:

@@ -25,17 +25,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
-from overlay_parts.base_class import PATH as BASE, check_base
-from overlay_parts.config_section import dated_section
-from overlay_parts.errors import OverlayError
-from overlay_parts.metrics import read_metrics
-from overlay_parts.own_imports import resolve
-from overlay_parts.pages import for_a_tree
-from overlay_parts.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
-from overlay_parts.rules import EditRule, Material, rules_for
+from tools.overlay.base_class import PATH as BASE, check_base
+from tools.overlay.config_section import dated_section
+from tools.overlay.errors import OverlayError
+from tools.overlay.metrics import read_metrics
+from tools.overlay.own_imports import resolve
+from tools.overlay.pages import for_a_tree
+from tools.overlay.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
+from tools.overlay.rules import EditRule, Material, rules_for
 
 if TYPE_CHECKING:
-    from overlay_parts.layout import Tree
+    from tools.overlay.layout import Tree
 
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
 # The page that the others hang on; it has the table of metrics.

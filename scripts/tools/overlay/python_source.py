@@ -23,7 +23,7 @@ from typing import TypeVar
 
 import libcst as cst
 
-from overlay_parts.errors import OverlayError
+from tools.overlay.errors import OverlayError
 
 NAME = "FargateExecutor"
 

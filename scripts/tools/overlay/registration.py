@@ -29,8 +29,8 @@ import libcst as cst
 import libcst.matchers as m
 from libcst.helpers import get_full_name_for_node
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.python_source import NAME, only, parse, put_beside
+from tools.overlay.errors import OverlayError
+from tools.overlay.python_source import NAME, only, parse, put_beside
 
 CONSTANT = "FARGATE_EXECUTOR"
 CLASS_PATH = "airflow.executors.fargate_executor.FargateExecutor"

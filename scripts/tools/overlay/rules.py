@@ -22,21 +22,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from overlay_parts.chart import add_to_schema, add_to_values
-from overlay_parts.cli_parser import PATH as PARSER, asks_executors, bring_commands
-from overlay_parts.config_section import add_section
-from overlay_parts.help_text import name_in_help
-from overlay_parts.loader_test import add_parameters
-from overlay_parts.metrics import add_metrics
-from overlay_parts.python_source import NAME
-from overlay_parts.registration import register_class, register_name
-from overlay_parts.sensitive_test import PATH as SENSITIVE_TEST, add_sensitive
-from overlay_parts.toctree import add_pages
+from tools.overlay.chart import add_to_schema, add_to_values
+from tools.overlay.cli_parser import PATH as PARSER, asks_executors, bring_commands
+from tools.overlay.config_section import add_section
+from tools.overlay.help_text import name_in_help
+from tools.overlay.loader_test import add_parameters
+from tools.overlay.metrics import add_metrics
+from tools.overlay.python_source import NAME
+from tools.overlay.registration import register_class, register_name
+from tools.overlay.sensitive_test import PATH as SENSITIVE_TEST, add_sensitive
+from tools.overlay.toctree import add_pages
 
 if TYPE_CHECKING:
-    from overlay_parts.checkout import Checkout
-    from overlay_parts.layout import Tree
-    from overlay_parts.metrics import Metric
+    from tools.overlay.checkout import Checkout
+    from tools.overlay.layout import Tree
+    from tools.overlay.metrics import Metric
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,8 @@ import re
 
 import yaml
 
-from overlay_parts.config_section import SECTION
-from overlay_parts.errors import OverlayError
+from tools.overlay.config_section import SECTION
+from tools.overlay.errors import OverlayError
 
 # Where a checkout has the test, beside the folder with the tests of executors.
 PATH = "core/test_configuration.py"

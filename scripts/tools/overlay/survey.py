@@ -21,15 +21,15 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.journal import Entry, Journal, State, content_fingerprint, fingerprint, link_fingerprint
-from overlay_parts.plan import Text, make_plan
-from overlay_parts.rules import rules_for
+from tools.overlay.errors import OverlayError
+from tools.overlay.journal import Entry, Journal, State, content_fingerprint, fingerprint, link_fingerprint
+from tools.overlay.plan import Text, make_plan
+from tools.overlay.rules import rules_for
 
 if TYPE_CHECKING:
-    from overlay_parts.layout import Tree
-    from overlay_parts.plan import Overlay, Plan, Source
-    from overlay_parts.rules import EditRule
+    from tools.overlay.layout import Tree
+    from tools.overlay.plan import Overlay, Plan, Source
+    from tools.overlay.rules import EditRule
 
 
 class Survey:

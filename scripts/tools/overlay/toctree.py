@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import re
 
-from overlay_parts.errors import OverlayError
-from overlay_parts.python_source import NAME, only
+from tools.overlay.errors import OverlayError
+from tools.overlay.python_source import NAME, only
 
 GROUP = "*Containerized Executors*"
 EXAMPLES = "**Examples**:"

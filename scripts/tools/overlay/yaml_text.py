@@ -22,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from overlay_parts.errors import OverlayError
+from tools.overlay.errors import OverlayError
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

@@ -20,38 +20,43 @@ ECS on Fargate and CloudWatch Logs over HTTP, on this machine, for tests and dem
 moto keeps clusters, task definitions, subnets and logs; this package answers RunTask, DescribeTasks,
 ListTasks and StopTask itself and runs each container as a real process, or only pretends to.
 
-==================  ===========================================================================
-``server``          ``LocalFargate``: everything below put together, as a context manager
-``bootstrap``       creates what a test needs: cluster, network, log group, task definition
-``http_server``     the HTTP front on the loopback interface
-``application``     which part answers a request, and where faults meet it
-``operations``      RunTask, DescribeTasks, ListTasks, StopTask
-``run_request``     what AWS checks before it accepts a RunTask
-``new_task``        a task from an accepted request
-``client_tokens``   RunTask's idempotency
-``lifecycle``       moves tasks through their states
-``tasks``           a task and its containers, as AWS describes them
-``task_store``      every task that was ever started
-``containers``      containers as real processes, or pretended
-``process_tree``    which processes belong to a container, and how they are ended
-``reaper``          ends what a killed server left behind
-``output``          containers' output, line by line
-``container_logs``  which log group and stream it goes to
-``log_reading``     GetLogEvents
-``moto_side``       the part that moto plays
-``sts``             ``LocalSts``: a source of credentials that can be away or refuse
-``settings``        what can be adjusted, parsed and checked
-``json_readers``    reads settings, and tells every mistake
-``faults``          which call and which task goes wrong, and how
-``gates``           holds calls until a test lets them go
-``edits``           changes members of an answer
-``throttle``        token buckets
-``control``         ``/_fargate``: settings, the ledger of tasks, the count of calls
-``timers``          one thread for every deadline
-``limits``          AWS's numbers
-``aws_errors``      AWS's errors
-``measure``         how many calls a second it answers
-==================  ===========================================================================
+=====================  ===========================================================================
+``server``             ``LocalFargate``: everything below put together, as a context manager
+``bootstrap``          creates what a test needs: cluster, network, log group, task definition
+``settings``           what can be adjusted, parsed and checked
+``json_readers``       reads settings, and tells every mistake
+``limits``             AWS's numbers
+``aws_errors``         AWS's errors
+``timers``             one thread for every deadline
+``measure``            how many calls a second it answers
+``http/``              HTTP on the loopback interface
+``- server``           the HTTP front
+``- application``      which part answers a request, and where faults meet it
+``- control``          ``/_fargate``: settings, the ledger of tasks, the count of calls
+``- sts``              ``LocalSts``: a source of credentials that can be away or refuse
+``ecs/``               what ECS and CloudWatch Logs answer
+``- operations``       RunTask, DescribeTasks, ListTasks, StopTask
+``- run_request``      what AWS checks before it accepts a RunTask
+``- task_size``        which CPU and memory Fargate has
+``- new_task``         an ECS task from an accepted request
+``- client_tokens``    RunTask's idempotency
+``- lifecycle``        moves ECS tasks through their states
+``- tasks``            an ECS task and its containers, as AWS describes them
+``- task_store``       every ECS task that was ever started
+``- log_reading``      GetLogEvents
+``- moto_side``        the part that moto plays
+``containers/``        the processes of containers
+``- host``             containers as real processes, or pretended
+``- process_tree``     which processes belong to a container, and how they are ended
+``- reaper``           ends what a killed server left behind
+``- output``           containers' output, line by line
+``- logs``             which log group and stream it goes to
+``faults/``            what goes wrong on purpose
+``- source``           which call and which ECS task goes wrong, and how
+``- gates``            holds calls until a test lets them go
+``- edits``            changes members of an answer
+``- throttle``         token buckets
+=====================  ===========================================================================
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fargate_simulator.server import LocalFargate
+    from tools.simulator.server import LocalFargate
 
 LOG_GROUP = "/ecs/airflow"
 

@@ -17,7 +17,7 @@
 """
 Measure how many DescribeTasks of 100 tasks a second the server answers.
 
-``PYTHONPATH=scripts python -m fargate_simulator.measure [--seconds 5] [--connections 4]`` starts a server
+``PYTHONPATH=scripts python -m tools.simulator.measure [--seconds 5] [--connections 4]`` starts a server
 in a process of its own, with 100 pretended tasks whose command has 1,100 characters, asks as fast as it
 can and prints one line of JSON. The callers use plain HTTP, so that it is the server that is measured.
 """
@@ -37,7 +37,7 @@ from urllib.parse import urlsplit
 
 import boto3
 
-from fargate_simulator.limits import MAX_DESCRIBED_TASKS
+from tools.simulator.limits import MAX_DESCRIBED_TASKS
 
 COMMAND_CHARACTERS = 1100
 _SETTINGS = {"pretend": {"duration": 3600}, "provisioning_time": 0}
@@ -51,7 +51,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--connections", type=int, default=4)
     arguments = parser.parse_args()
-    script = Path(__file__).parents[1] / "local_fargate.py"
+    script = Path(__file__).parents[2] / "local_fargate.py"
     server = subprocess.Popen(
         [sys.executable, str(script), "--setup", "--settings", json.dumps(_SETTINGS)],
         stdout=subprocess.PIPE,

@@ -24,21 +24,21 @@ from typing import Any
 
 import boto3
 
-from fargate_simulator.application import Application, CallCounter
-from fargate_simulator.container_logs import open_log
-from fargate_simulator.containers import METADATA_VARIABLE, ContainerHost
-from fargate_simulator.control import Control
-from fargate_simulator.faults import FaultSource
-from fargate_simulator.gates import Gates
-from fargate_simulator.http_server import HttpServer
-from fargate_simulator.lifecycle import Lifecycle
-from fargate_simulator.log_reading import LogReading
-from fargate_simulator.moto_side import MotoSide
-from fargate_simulator.operations import Operations
-from fargate_simulator.settings import DEFAULT_REGION, Settings
-from fargate_simulator.task_store import TaskStore
-from fargate_simulator.tasks import new_id
-from fargate_simulator.timers import Timers
+from tools.simulator.containers.host import METADATA_VARIABLE, ContainerHost
+from tools.simulator.containers.logs import open_log
+from tools.simulator.ecs.lifecycle import Lifecycle
+from tools.simulator.ecs.log_reading import LogReading
+from tools.simulator.ecs.moto_side import MotoSide
+from tools.simulator.ecs.operations import Operations
+from tools.simulator.ecs.task_store import TaskStore
+from tools.simulator.ecs.tasks import new_id
+from tools.simulator.faults.gates import Gates
+from tools.simulator.faults.source import FaultSource
+from tools.simulator.http.application import Application, CallCounter
+from tools.simulator.http.control import Control
+from tools.simulator.http.server import HttpServer
+from tools.simulator.settings import DEFAULT_REGION, Settings
+from tools.simulator.timers import Timers
 
 
 class LocalFargate:

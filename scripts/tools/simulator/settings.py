@@ -23,7 +23,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from fargate_simulator import edits, json_readers, limits
+from tools.simulator import json_readers, limits
+from tools.simulator.faults import edits
 
 DEFAULT_REGION = "us-east-1"
 ANY_OPERATION = "*"

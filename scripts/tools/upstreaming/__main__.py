@@ -24,12 +24,11 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from overlay_parts.errors import OverlayError
-
-from upstreaming.bed import Bed, UpstreamError
-from upstreaming.forms import check_forms
-from upstreaming.hooks import Hooks
-from upstreaming.options import (
+from tools.overlay.errors import OverlayError
+from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.forms import check_forms
+from tools.upstreaming.hooks import Hooks
+from tools.upstreaming.options import (
     FAILED,
     GOOD,
     GROUPS,
@@ -39,10 +38,10 @@ from upstreaming.options import (
     parse,
     why_unknown,
 )
-from upstreaming.patch import changed_files, check_patch, commit_patch
-from upstreaming.table import Row, lines
-from upstreaming.tests import RunsOfTests
-from upstreaming.types_check import check_types
+from tools.upstreaming.patch import changed_files, check_patch, commit_patch
+from tools.upstreaming.table import Row, lines
+from tools.upstreaming.tests import RunsOfTests
+from tools.upstreaming.types_check import check_types
 
 
 def main() -> int:

@@ -25,8 +25,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.environment import REPOSITORY, VENVS, registry_settings
-from overlay_parts.layout import Tree, find_tree
+from tools.harness.environment import REPOSITORY, VENVS, registry_settings
+from tools.overlay.layout import Tree, find_tree
 
 # Seconds for the longest of the commands, Airflow's tests.
 TIMEOUT = 3600

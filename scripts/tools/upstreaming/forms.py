@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING
 
 import yaml
 
-from upstreaming.patch import changed_files
-from upstreaming.table import Row
+from tools.upstreaming.patch import changed_files
+from tools.upstreaming.table import Row
 
 if TYPE_CHECKING:
-    from upstreaming.bed import Bed
+    from tools.upstreaming.bed import Bed
 
 # Our section of Airflow's configuration, in this repository.
 SECTION = "airflow/config_templates/fargate.yml"

@@ -32,9 +32,9 @@ from typing import Any
 
 import yaml
 
-from upstreaming.bed import Bed, UpstreamError
-from upstreaming.complaints import beyond
-from upstreaming.table import Row
+from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.complaints import beyond
+from tools.upstreaming.table import Row
 
 # Repositories of hooks whose package is on the registry: its name there, and the program and files of each hook.
 PACKAGES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {

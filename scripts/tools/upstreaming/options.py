@@ -33,7 +33,7 @@ exit codes:
   2  the checks could not be made
   3  nothing of the kind fails, but a whole group was not checked: the last line names it
 """
-REQUIREMENTS = Path(__file__).parents[2] / "requirements"
+REQUIREMENTS = Path(__file__).parents[3] / "requirements"
 
 
 def parse(arguments: list[str], description: str | None) -> argparse.Namespace:

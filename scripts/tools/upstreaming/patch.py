@@ -21,8 +21,8 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from upstreaming.bed import Bed, UpstreamError
-from upstreaming.table import Row
+from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.table import Row
 
 
 def check_patch(bed: Bed) -> list[Row]:

@@ -24,8 +24,8 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from upstreaming.bed import Bed, UpstreamError
-from upstreaming.table import Row
+from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.table import Row
 
 OURS = ("fargate", "test_fargate_executor.py")
 # Beside the tests of executors: what reads config.yml, and what gathers the commands of executors. Each stands elsewhere

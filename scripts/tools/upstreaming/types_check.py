@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import yaml
-from harness.environment import VENVS
 
-from upstreaming.bed import UpstreamError
-from upstreaming.complaints import beyond
-from upstreaming.hooks import CONFIGURATION, concerned
-from upstreaming.patch import changed_files
-from upstreaming.table import Row
+from tools.harness.environment import VENVS
+from tools.upstreaming.bed import UpstreamError
+from tools.upstreaming.complaints import beyond
+from tools.upstreaming.hooks import CONFIGURATION, concerned
+from tools.upstreaming.patch import changed_files
+from tools.upstreaming.table import Row
 
 if TYPE_CHECKING:
-    from upstreaming.bed import Bed
+    from tools.upstreaming.bed import Bed
 
 # Where trees pin mypy: to 2.11, since then.
 PINS = ("hatch_build.py", "devel-common/pyproject.toml")

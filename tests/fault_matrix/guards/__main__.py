@@ -14,16 +14,16 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""``python -m guarding``: the table of guards, and whether each row turned red without its guard."""
+"""``python -m tests.fault_matrix.guards``: the table of guards, and whether each row turned red without its guard."""
 
 from __future__ import annotations
 
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-from guarding.mutant import copy, take_out
-from guarding.table import GUARDS, Guard
-from guarding.trial import run
+from tests.fault_matrix.guards.mutant import copy, take_out
+from tests.fault_matrix.guards.table import GUARDS, Guard
+from tests.fault_matrix.guards.trial import run
 
 #: How many mutants are tried at the same time; a row mostly waits.
 AT_ONCE = 3

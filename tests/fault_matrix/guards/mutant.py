@@ -25,10 +25,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from guarding.table import Guard
+from tools.harness.environment import REPOSITORY
 
-_AIRFLOW = Path(__file__).resolve().parents[2] / "airflow"
+if TYPE_CHECKING:
+    from tests.fault_matrix.guards.table import Guard
+
+_AIRFLOW = REPOSITORY / "airflow"
 #: What is copied: the package, and what it reads beside itself.
 _COPIED = ("executors/fargate", "executors/fargate_executor.py", "config_templates/fargate.yml")
 

@@ -25,9 +25,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fault_matrix.package import VARIABLE
+from tools.harness.environment import REPOSITORY
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.fault_matrix.package import VARIABLE
+
 #: pytest's own codes: all passed; some failed.
 _PASSED, _FAILED = 0, 1
 

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from fault_matrix.rows import again, answers, containers, credentials, starts, tasks, throttles
+from tests.fault_matrix.rows import again, answers, containers, credentials, starts, tasks, throttles
 
 #: The sections of the documentation, with their rows.
 SECTIONS = {

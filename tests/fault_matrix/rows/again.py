@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from fault_matrix.row import Expected, Row, Step
+from tests.fault_matrix.row import Expected, Row, Step
 
 #: Half of the ECS tasks fail, so that a launch that is reported with the other's end is certain to be
 #: noticed.

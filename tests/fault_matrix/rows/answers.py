@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fault_matrix.row import FAILED, Expected, Row, Step
+from tests.fault_matrix.row import FAILED, Expected, Row, Step
 
 #: How such an ECS task ended is not known: the task has failed, and is not launched again.
 NO_EXIT_CODE = Expected(FAILED, "ended without an exit code")

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
+from tests.fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
 
 EXIT_CODE_DECIDES = (
     "The task has failed, with AWS's reason. The executor does not launch it again: Airflow's retries decide."

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fault_matrix.row import JUMP, Expected, Row, Step
+from tests.fault_matrix.row import JUMP, Expected, Row, Step
 
 NO_FAULTS: dict[str, Any] = {"faults": []}
 #: The longest time, in seconds, that a launch waits after AWS accepts credentials, or can be reached, again.

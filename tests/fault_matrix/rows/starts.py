@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
+from tests.fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
 
 NO_FAULTS: dict[str, Any] = {"faults": []}
 #: In seconds: the longest pause between two attempts; and the same with the time until an accepted ECS task
@@ -123,7 +123,7 @@ ROWS = (
         "The scheduler's log and the event log of each launch say so after a minute. Launches continue when "
         "it returns.",
         Expected(resumed=RESUMED, none_before=True, note=("execution_config_function",)),
-        options={"execution_config_function": "fault_matrix.user_function.hanging"},
+        options={"execution_config_function": "tests.fault_matrix.user_function.hanging"},
         steps=(Step(90, act="let_function_return", noted=True),),
         seconds=240,
         alone=True,

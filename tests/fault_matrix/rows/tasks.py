@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from fault_matrix.row import Expected, Row
+from tests.fault_matrix.row import Expected, Row
 
 NOT_ASKED = Expected(unmet=("InvalidParameterException", "SerializationException"))
 

@@ -20,8 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from fault_matrix.row import Expected, Row, Step
-from fault_matrix.rows.credentials import KILLED
+from tests.fault_matrix.row import Expected, Row, Step
+from tests.fault_matrix.rows.credentials import KILLED
 
 NO_FAULTS: dict[str, Any] = {"faults": []}
 #: The longest time, in seconds, that a launch waits after AWS admits calls again.

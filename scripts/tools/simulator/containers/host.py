@@ -28,14 +28,14 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from fargate_simulator import process_tree
-from fargate_simulator.limits import DEFAULT_STOP_TIMEOUT
-from fargate_simulator.output import OutputPump, Sink, Stream
-from fargate_simulator.reaper import Reaper
+from tools.simulator.containers import process_tree
+from tools.simulator.containers.output import OutputPump, Sink, Stream
+from tools.simulator.containers.reaper import Reaper
+from tools.simulator.limits import DEFAULT_STOP_TIMEOUT
 
 if TYPE_CHECKING:
-    from fargate_simulator.tasks import Container, Task
-    from fargate_simulator.timers import Timers
+    from tools.simulator.ecs.tasks import Container, Task
+    from tools.simulator.timers import Timers
 
 # What an image of the usual kind sets.
 BASE_ENVIRONMENT = {

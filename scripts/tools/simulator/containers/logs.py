@@ -21,12 +21,12 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator.containers import StartFailure
+from tools.simulator.containers.host import StartFailure
 
 if TYPE_CHECKING:
-    from fargate_simulator.moto_side import MotoSide
-    from fargate_simulator.output import Sink
-    from fargate_simulator.tasks import Container, Task
+    from tools.simulator.containers.output import Sink
+    from tools.simulator.ecs.moto_side import MotoSide
+    from tools.simulator.ecs.tasks import Container, Task
 
 
 def open_log(moto: MotoSide, task: Task, container: Container) -> Sink | None:

@@ -24,7 +24,7 @@ import selectors
 import threading
 from collections.abc import Callable
 
-from fargate_simulator.limits import MAX_LOG_EVENT_CHARACTERS
+from tools.simulator.limits import MAX_LOG_EVENT_CHARACTERS
 
 log = logging.getLogger(__name__)
 

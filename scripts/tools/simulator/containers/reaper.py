@@ -33,7 +33,7 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from fargate_simulator import process_tree
+from tools.simulator.containers import process_tree
 
 
 class Reaper:
@@ -48,9 +48,9 @@ class Reaper:
         self._marker = marker
         self._lock = threading.Lock()
         self._process = subprocess.Popen(
-            [sys.executable, "-S", "-m", "fargate_simulator.reaper", marker, directory],
+            [sys.executable, "-S", "-m", "tools.simulator.containers.reaper", marker, directory],
             stdin=subprocess.PIPE,
-            env={"PYTHONPATH": str(Path(__file__).parents[1])},
+            env={"PYTHONPATH": str(Path(__file__).parents[3])},
             start_new_session=True,
             text=True,
         )

@@ -29,11 +29,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator.aws_errors import conflict
-from fargate_simulator.limits import CLIENT_TOKEN_LIFE, CLIENT_TOKEN_LIFE_AFTER_TASK
+from tools.simulator.aws_errors import conflict
+from tools.simulator.limits import CLIENT_TOKEN_LIFE, CLIENT_TOKEN_LIFE_AFTER_TASK
 
 if TYPE_CHECKING:
-    from fargate_simulator.tasks import Task
+    from tools.simulator.ecs.tasks import Task
 
 
 @dataclass(frozen=True)

@@ -29,14 +29,14 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from fargate_simulator import tasks
-from fargate_simulator.containers import ContainerHost, StartFailure, stop_timeout
+from tools.simulator.containers.host import ContainerHost, StartFailure, stop_timeout
+from tools.simulator.ecs import tasks
 
 if TYPE_CHECKING:
-    from fargate_simulator.settings import Fault
-    from fargate_simulator.task_store import TaskStore
-    from fargate_simulator.tasks import Container, Task
-    from fargate_simulator.timers import Timers
+    from tools.simulator.ecs.task_store import TaskStore
+    from tools.simulator.ecs.tasks import Container, Task
+    from tools.simulator.settings import Fault
+    from tools.simulator.timers import Timers
 
 log = logging.getLogger(__name__)
 

@@ -31,13 +31,13 @@ from typing import TYPE_CHECKING, Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from fargate_simulator import limits
-from fargate_simulator.aws_errors import AwsError, invalid_parameter
-from fargate_simulator.run_request import parsed
+from tools.simulator import limits
+from tools.simulator.aws_errors import AwsError, invalid_parameter
+from tools.simulator.ecs.run_request import parsed
 
 if TYPE_CHECKING:
-    from fargate_simulator.faults import FaultSource
-    from fargate_simulator.moto_side import LogLine, MotoSide
+    from tools.simulator.ecs.moto_side import LogLine, MotoSide
+    from tools.simulator.faults.source import FaultSource
 
 OPERATION = "GetLogEvents"
 

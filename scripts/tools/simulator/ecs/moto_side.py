@@ -36,8 +36,8 @@ from moto.logs import logs_backends
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import Client
 
-from fargate_simulator.aws_errors import client_exception, cluster_not_found, invalid_parameter
-from fargate_simulator.http_server import Answer
+from tools.simulator.aws_errors import client_exception, cluster_not_found, invalid_parameter
+from tools.simulator.http.server import Answer
 
 ACCOUNT_ID = DEFAULT_ACCOUNT_ID
 _LOCK = threading.RLock()

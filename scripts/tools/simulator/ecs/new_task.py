@@ -23,13 +23,13 @@ import random
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator.faults import Kind
-from fargate_simulator.limits import CPU_UNITS_PER_VCPU, DEFAULT_CPU_UNITS, DEFAULT_STORAGE_GIB
-from fargate_simulator.run_request import LATEST_PLATFORM, RunRequest
-from fargate_simulator.tasks import Container, NetworkInterface, Task, new_id
+from tools.simulator.ecs.run_request import LATEST_PLATFORM, RunRequest
+from tools.simulator.ecs.tasks import Container, NetworkInterface, Task, new_id
+from tools.simulator.faults.source import Kind
+from tools.simulator.limits import CPU_UNITS_PER_VCPU, DEFAULT_CPU_UNITS, DEFAULT_STORAGE_GIB
 
 if TYPE_CHECKING:
-    from fargate_simulator.faults import TaskPlan
+    from tools.simulator.faults.source import TaskPlan
 
 
 def vcpus(run: RunRequest) -> float:

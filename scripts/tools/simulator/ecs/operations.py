@@ -28,18 +28,19 @@ from typing import TYPE_CHECKING, Any
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 
-from fargate_simulator import limits, new_task, run_request, tasks
-from fargate_simulator.aws_errors import invalid_parameter
-from fargate_simulator.client_tokens import ClientTokens
-from fargate_simulator.faults import TaskPlan
+from tools.simulator import limits
+from tools.simulator.aws_errors import invalid_parameter
+from tools.simulator.ecs import new_task, run_request, tasks
+from tools.simulator.ecs.client_tokens import ClientTokens
+from tools.simulator.faults.source import TaskPlan
 
 if TYPE_CHECKING:
-    from fargate_simulator.faults import FaultSource
-    from fargate_simulator.lifecycle import Lifecycle
-    from fargate_simulator.moto_side import Cluster, MotoSide
-    from fargate_simulator.run_request import RunRequest
-    from fargate_simulator.task_store import TaskStore
-    from fargate_simulator.tasks import Task
+    from tools.simulator.ecs.lifecycle import Lifecycle
+    from tools.simulator.ecs.moto_side import Cluster, MotoSide
+    from tools.simulator.ecs.run_request import RunRequest
+    from tools.simulator.ecs.task_store import TaskStore
+    from tools.simulator.ecs.tasks import Task
+    from tools.simulator.faults.source import FaultSource
 
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MISSING = "MISSING"

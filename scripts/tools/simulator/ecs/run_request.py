@@ -30,11 +30,12 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.validate import ParamValidator
 
-from fargate_simulator import limits, task_size
-from fargate_simulator.aws_errors import AwsError, invalid_parameter
+from tools.simulator import limits
+from tools.simulator.aws_errors import AwsError, invalid_parameter
+from tools.simulator.ecs import task_size
 
 if TYPE_CHECKING:
-    from fargate_simulator.moto_side import Cluster, MotoSide, TaskDefinition
+    from tools.simulator.ecs.moto_side import Cluster, MotoSide, TaskDefinition
 
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 LAUNCH_TYPES = ("EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES")

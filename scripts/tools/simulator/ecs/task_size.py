@@ -20,8 +20,8 @@ from __future__ import annotations
 
 import re
 
-from fargate_simulator import limits
-from fargate_simulator.aws_errors import invalid_parameter
+from tools.simulator import limits
+from tools.simulator.aws_errors import invalid_parameter
 
 _CPU = re.compile(r"(?P<units>\d+)|(?P<large>\d*\.?\d+)\s*vcpu", re.IGNORECASE)
 _MEMORY = re.compile(r"(?P<units>\d+)|(?P<large>\d*\.?\d+)\s*gb", re.IGNORECASE)

@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from fargate_simulator.tasks import Task
+    from tools.simulator.ecs.tasks import Task
 
 
 class TaskStore:

@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from fargate_simulator.faults import TaskPlan
+    from tools.simulator.faults.source import TaskPlan
 
 PROVISIONING = "PROVISIONING"
 PENDING = "PENDING"

@@ -23,9 +23,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fargate_simulator import json_readers
-from fargate_simulator.http_server import DropConnection
-from fargate_simulator.settings import SettingsError
+from tools.simulator import json_readers
+from tools.simulator.http.server import DropConnection
+from tools.simulator.settings import SettingsError
 
 #: Where a call can be held: before it is carried out, or after that, before its answer is sent.
 CALL, ANSWER = "call", "answer"

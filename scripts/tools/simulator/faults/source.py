@@ -25,7 +25,8 @@ from collections import Counter
 from collections.abc import Callable, Container
 from dataclasses import dataclass
 
-from fargate_simulator.settings import (
+from tools.simulator.faults.throttle import TokenBucket
+from tools.simulator.settings import (
     ANY_OPERATION,
     CALL_FAULTS,
     INTERRUPTIONS,
@@ -35,7 +36,6 @@ from fargate_simulator.settings import (
     Settings,
     Span,
 )
-from fargate_simulator.throttle import TokenBucket
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/api_failures_messages.html
 CAPACITY_REASON = (

@@ -26,21 +26,21 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from fargate_simulator.aws_errors import AwsError, server_exception, throttled
-from fargate_simulator.edits import edited
-from fargate_simulator.gates import ANSWER, CALL
-from fargate_simulator.http_server import Answer, DropConnection, HttpRequest, is_loopback
-from fargate_simulator.log_reading import OPERATION
-from fargate_simulator.tasks import new_id
+from tools.simulator.aws_errors import AwsError, server_exception, throttled
+from tools.simulator.ecs.log_reading import OPERATION
+from tools.simulator.ecs.tasks import new_id
+from tools.simulator.faults.edits import edited
+from tools.simulator.faults.gates import ANSWER, CALL
+from tools.simulator.http.server import Answer, DropConnection, HttpRequest, is_loopback
 
 if TYPE_CHECKING:
-    from fargate_simulator.control import Control
-    from fargate_simulator.faults import FaultSource
-    from fargate_simulator.gates import Gates
-    from fargate_simulator.log_reading import LogReading
-    from fargate_simulator.moto_side import MotoSide
-    from fargate_simulator.operations import Operations
-    from fargate_simulator.settings import Fault
+    from tools.simulator.ecs.log_reading import LogReading
+    from tools.simulator.ecs.moto_side import MotoSide
+    from tools.simulator.ecs.operations import Operations
+    from tools.simulator.faults.gates import Gates
+    from tools.simulator.faults.source import FaultSource
+    from tools.simulator.http.control import Control
+    from tools.simulator.settings import Fault
 
 CONTROL_PREFIX = "/_fargate"
 METADATA_PREFIX = "/v4/"

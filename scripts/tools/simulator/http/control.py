@@ -37,18 +37,18 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator import json_readers
-from fargate_simulator.aws_errors import AwsError
-from fargate_simulator.http_server import Answer
-from fargate_simulator.settings import INTERRUPTIONS, Settings, SettingsError
-from fargate_simulator.tasks import RUNNING, Task
+from tools.simulator import json_readers
+from tools.simulator.aws_errors import AwsError
+from tools.simulator.ecs.tasks import RUNNING, Task
+from tools.simulator.http.server import Answer
+from tools.simulator.settings import INTERRUPTIONS, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from fargate_simulator.application import CallCounter
-    from fargate_simulator.faults import FaultSource
-    from fargate_simulator.gates import Gates
-    from fargate_simulator.lifecycle import Lifecycle
-    from fargate_simulator.task_store import TaskStore
+    from tools.simulator.ecs.lifecycle import Lifecycle
+    from tools.simulator.ecs.task_store import TaskStore
+    from tools.simulator.faults.gates import Gates
+    from tools.simulator.faults.source import FaultSource
+    from tools.simulator.http.application import CallCounter
 
 
 class Control:

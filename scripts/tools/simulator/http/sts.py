@@ -32,7 +32,7 @@ from types import TracebackType
 from urllib.parse import parse_qs
 from xml.sax.saxutils import escape
 
-from fargate_simulator.http_server import Answer, HttpRequest, HttpServer
+from tools.simulator.http.server import Answer, HttpRequest, HttpServer
 
 ACTIONS = ("AssumeRole", "AssumeRoleWithWebIdentity")
 #: What it refuses with, by its code: the HTTP status, and what AWS says with it.

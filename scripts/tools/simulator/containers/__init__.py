@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # Licensed to the Apache Software Foundation (ASF) under one
 # or more contributor license agreements.  See the NOTICE file
 # distributed with this work for additional information
@@ -15,14 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Write the tables of bad input in the documentation, from the rows that the tests run."""
+"""The processes of containers, and what they print."""
 
 from __future__ import annotations
-
-import argparse
-
-from hardening.documentation import FILE, made
-
-if __name__ == "__main__":
-    argparse.ArgumentParser(description=__doc__).parse_args()
-    FILE.write_text(made())
