@@ -70,7 +70,7 @@ setup(
     },
     packages=find_namespace_packages(include=["airflow", "airflow.*"]),
     # What the wheel alone has lies with what stays here.
-    package_dir={"": "scripts/wheel", "airflow": "airflow"},
+    package_dir={"": "scripts/tools/wheel", "airflow": "airflow"},
     py_modules=["airflow_fargate_executor"],
     # How Airflow finds the options and, from 3.2 on, the commands.
     entry_points={"apache_airflow_provider": ["provider_info=airflow_fargate_executor:provider_info"]},

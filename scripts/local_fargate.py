@@ -38,12 +38,12 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fargate_simulator.bootstrap import Wanted, create
-from fargate_simulator.http_server import check_loopback
-from fargate_simulator.settings import DEFAULT_REGION, FAULT_KINDS, Fault, Pretend, Settings, SettingsError
+from tools.simulator.bootstrap import Wanted, create
+from tools.simulator.http.server import check_loopback
+from tools.simulator.settings import DEFAULT_REGION, FAULT_KINDS, Fault, Pretend, Settings, SettingsError
 
 if TYPE_CHECKING:
-    from fargate_simulator.server import LocalFargate
+    from tools.simulator.server import LocalFargate
 
 
 def main() -> int:
@@ -56,7 +56,7 @@ def main() -> int:
         settings = _read_settings(arguments.settings)
         check_loopback(arguments.host)
         # moto takes seconds to import; whoever made a mistake need not wait for it.
-        from fargate_simulator.server import LocalFargate
+        from tools.simulator.server import LocalFargate
 
         fargate = LocalFargate(settings, arguments.host, arguments.port, arguments.region)
     except SettingsError as error:

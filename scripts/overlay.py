@@ -40,10 +40,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 try:
-    from overlay_parts.errors import OverlayError
-    from overlay_parts.installation import Installation, Report, applied_number
-    from overlay_parts.layout import find_tree
-    from overlay_parts.plan import Overlay
+    from tools.overlay.errors import OverlayError
+    from tools.overlay.installation import Installation, Report, applied_number
+    from tools.overlay.layout import find_tree
+    from tools.overlay.plan import Overlay
 except ModuleNotFoundError as error:
     if error.name not in ("libcst", "yaml"):
         raise

@@ -25,8 +25,9 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
-from hardening import doubles
-from hardening.scheduler import Records, Scheduler
+
+from tests.bench import doubles
+from tests.bench.scheduler import Records, Scheduler
 
 OPTIONS = {
     "CLUSTER": "cluster",

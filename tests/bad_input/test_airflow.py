@@ -21,7 +21,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from hardening import bad_input
+
+from tests.bad_input import table as bad_input
 
 try:
     from airflow.sdk import DAG, BaseOperator

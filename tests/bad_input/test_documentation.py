@@ -18,11 +18,11 @@
 
 from __future__ import annotations
 
-from hardening.documentation import FILE, TABLES, made
+from tests.bad_input.documentation import FILE, TABLES, made
 
 
 def test_the_file_is_current():
-    """scripts/bad_input_table would write nothing else; where this fails, run it."""
+    """scripts/docs --write would write nothing else; where this fails, run it."""
     assert FILE.read_text() == made()
 
 

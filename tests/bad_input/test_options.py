@@ -19,11 +19,12 @@
 from __future__ import annotations
 
 import pytest
-from hardening.bad_input import FUNCTIONS_AT_THE_START, OPTIONS
 
 from airflow.executors.fargate.config.options import NOT_SHOWN, template
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate_executor import FargateExecutor
+
+from tests.bad_input.table import FUNCTIONS_AT_THE_START, OPTIONS
 
 HEAD = "The FargateExecutor cannot start. Please correct in airflow.cfg or in the environment:\n  * "
 

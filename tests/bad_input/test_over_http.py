@@ -22,12 +22,13 @@ import logging
 import time
 
 import pytest
-from hardening import bad_input
-from hardening.scheduler import Scheduler, make_key
-from hardening.service import local_fargate
 
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.utils.state import TaskInstanceState
+
+from tests.bad_input import table as bad_input
+from tests.bench.scheduler import Scheduler, make_key
+from tests.bench.service import local_fargate
 
 PATIENCE = 60
 #: One of each kind: its own business, a shape, a type, a size, an enum, tags, and what AWS alone can tell.

@@ -22,10 +22,11 @@ import threading
 from datetime import datetime
 
 import pytest
-from hardening import bad_input
-from hardening.scheduler import HAS_WORKLOADS, make_key, make_workload
 
 from airflow.utils.state import TaskInstanceState
+
+from tests.bad_input import table as bad_input
+from tests.bench.scheduler import HAS_WORKLOADS, make_key, make_workload
 
 SUCCESS, FAILED = TaskInstanceState.SUCCESS, TaskInstanceState.FAILED
 OTHERS = [make_key(f"good{number}") for number in range(10)]

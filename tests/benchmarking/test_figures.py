@@ -19,10 +19,10 @@
 from __future__ import annotations
 
 import pytest
-from benchmarking import figures
-from benchmarking.figures import NEVER
-from benchmarking.scenarios import FULL, QUICK, ROWS, Limit, Scenario
-from benchmarking.seen import Beat, Seen, Task, made, refused
+from tools.benchmarking import figures
+from tools.benchmarking.figures import NEVER
+from tools.benchmarking.scenarios import FULL, QUICK, ROWS, Limit, Scenario
+from tools.benchmarking.seen import Beat, Seen, Task, made, refused
 
 AT_ONCE = Scenario("at-once", "launch", 3, "")
 STORM = Scenario("storm", "launch", 2, "", storm=10.0)

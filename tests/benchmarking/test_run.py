@@ -23,12 +23,21 @@ from dataclasses import replace
 
 import psutil
 import pytest
-from benchmarking import figures
-from benchmarking.runner import Bed, airflow_home, run
-from benchmarking.scenarios import OURS, Limit, Scale, Scenario
-from harness.releases import NEWEST
+from tools.benchmarking import figures
+from tools.benchmarking.runner import Bed, airflow_home, run
+from tools.benchmarking.scenarios import OURS, Limit, Scale, Scenario
+from tools.harness.environment import IMPORT_PATH
+from tools.harness.releases import NEWEST
 
 TINY = Scenario("tiny", "launch", 5, "", a_heartbeat=2, seconds=(0.5, 0.5), patience=60.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def import_path():
+    """Let the process that executors are forked from import the benchmark, as scripts/benchmark does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", IMPORT_PATH["PYTHONPATH"])
+        yield
 
 
 @pytest.mark.skipif(

@@ -22,10 +22,10 @@ import json
 import math
 
 import pytest
-from benchmarking import report, table
-from benchmarking.options import parse
-from benchmarking.scenarios import FULL, INCUMBENT, OURS, QUICK
-from benchmarking.table import Line
+from tools.benchmarking import report, table
+from tools.benchmarking.options import parse
+from tools.benchmarking.scenarios import FULL, INCUMBENT, OURS, QUICK
+from tools.benchmarking.table import Line
 
 
 def line(ours, **asked):

@@ -24,9 +24,9 @@ import json
 import subprocess
 
 import pytest
-from documentation.incumbent import OPTIONS, PACKAGE, VERSION
-from harness.environment import airflow_environment
-from harness.releases import NEWEST, RELEASES
+from tools.documentation.incumbent import OPTIONS, PACKAGE, VERSION
+from tools.harness.environment import airflow_environment
+from tools.harness.releases import NEWEST, RELEASES
 
 # One release tells: the section is the provider's. It stands in the lock of the benchmark.
 pytestmark = pytest.mark.skipif(

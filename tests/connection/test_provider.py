@@ -25,11 +25,11 @@ import os
 import subprocess
 
 import pytest
-from fargate_simulator.bootstrap import Wanted, create
-from fargate_simulator.server import LocalFargate
-from harness.environment import airflow_environment
-from harness.releases import NEWEST, RELEASES
 from moto.server import ThreadedMotoServer
+from tools.harness.environment import airflow_environment
+from tools.harness.releases import NEWEST, RELEASES
+from tools.simulator.bootstrap import Wanted, create
+from tools.simulator.server import LocalFargate
 
 # One release tells: the hook is the provider's, not Airflow's. It stands in the lock of the benchmark, which has the
 # provider for the incumbent.

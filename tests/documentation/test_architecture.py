@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from harness.environment import REPOSITORY
+from tools.harness.environment import REPOSITORY
 
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGE = TEXT.partition("\n## ARCHITECTURE\n")[2].partition("\n## ")[0]

@@ -29,9 +29,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from documentation.options import REPOSITORY
-from harness.environment import registry_settings, tools_environment
-from harness.releases import NEWEST, RELEASES
+from tools.documentation.options import REPOSITORY
+from tools.harness.environment import registry_settings, tools_environment
+from tools.harness.releases import NEWEST, RELEASES
 
 import airflow
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from documentation.options import REPOSITORY
+from tools.documentation.options import REPOSITORY
 
 LINK = re.compile(r"\]\((?!https?:)([^)#]*)(?:#([^)]+))?\)")
 LINKS = [

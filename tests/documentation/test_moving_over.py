@@ -22,8 +22,8 @@ import json
 import re
 
 import pytest
-from documentation.incumbent import OPTIONS, PACKAGE, VERSION
-from documentation.options import REPOSITORY
+from tools.documentation.incumbent import OPTIONS, PACKAGE, VERSION
+from tools.documentation.options import REPOSITORY
 
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.errors import ConfigError

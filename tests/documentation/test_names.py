@@ -21,8 +21,8 @@ from __future__ import annotations
 import re
 
 import pytest
-from documentation.options import REPOSITORY, variable
-from documentation.snippets import PAGES
+from tools.documentation.options import REPOSITORY, variable
+from tools.documentation.snippets import PAGES
 
 import airflow
 from airflow.configuration import retrieve_configuration_description

@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from documentation.options import FILE, TEMPLATE, made, options, variable
+from tools.documentation.options import FILE, TEMPLATE, made, options, variable
 
 from airflow.executors.fargate.config.template import template
 
@@ -31,7 +31,7 @@ SECTIONS = dict(re.findall(r"^(\w+)\n-+\n\n(.*?)(?=^\.\. _|\Z)", PAGE, flags=re.
 
 
 def test_the_page_is_current():
-    """scripts/options_reference would write nothing else; where this fails, run it."""
+    """scripts/docs --write would write nothing else; where this fails, run it."""
     assert made() == PAGE
 
 

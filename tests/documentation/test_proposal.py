@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import re
 
-from documentation.options import REPOSITORY
+from tools.documentation.options import REPOSITORY
 
 PROPOSAL = REPOSITORY / "docs" / "aip-29.rst"
 PERFORMANCE = REPOSITORY / "docs" / "executor" / "fargate-performance.rst"

@@ -22,8 +22,8 @@ import json
 import re
 
 import pytest
-from documentation.options import REPOSITORY
-from documentation.snippets import executor_configs, options_of, read
+from tools.documentation.options import REPOSITORY
+from tools.documentation.snippets import executor_configs, options_of, read
 
 from airflow.executors.fargate.aws.sizes import mistake
 from airflow.executors.fargate.launch import Launch, TaskInstanceId

@@ -23,8 +23,8 @@ import re
 
 import pytest
 from botocore.validate import ParamValidator
-from documentation.options import REPOSITORY
-from documentation.snippets import PAGES, executor_configs, options_of, snippets
+from tools.documentation.options import REPOSITORY
+from tools.documentation.snippets import PAGES, executor_configs, options_of, snippets
 
 from airflow.configuration import retrieve_configuration_description
 from airflow.executors.fargate.config.template import template

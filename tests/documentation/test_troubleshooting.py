@@ -23,8 +23,8 @@ import re
 from pathlib import Path
 
 import pytest
-from documentation.hints import FILE, made, sign
-from documentation.snippets import read
+from tools.documentation.hints import FILE, made, sign
+from tools.documentation.snippets import read
 
 import airflow.executors.fargate
 from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, THROTTLE_CODES
@@ -58,7 +58,7 @@ SAID = said()
 
 
 def test_the_page_is_current():
-    """scripts/options_reference would write nothing else; where this fails, run it."""
+    """scripts/docs --write would write nothing else; where this fails, run it."""
     assert FILE.read_text(encoding="utf-8") == made()
 
 

@@ -23,9 +23,9 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from harness.demo import DAG_FILE
-from harness.deployment import Deployment
-from harness.releases import NEWEST, RELEASES
+from tools.harness.demo import DAG_FILE
+from tools.harness.deployment import Deployment
+from tools.harness.releases import NEWEST, RELEASES
 
 # A scheduler's death is noticed within seconds rather than minutes.
 QUICK_TO_ADOPT = {

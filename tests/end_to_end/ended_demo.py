@@ -29,11 +29,11 @@ import signal
 import sys
 from pathlib import Path
 
-from harness import demo, postgres
-from harness.airflow_processes import Airflow
-from harness.deployment import Deployment
-from harness.processes import wait_until
-from harness.releases import NEWEST, RELEASES
+from tools.harness import demo, postgres
+from tools.harness.airflow_processes import Airflow
+from tools.harness.deployment import Deployment
+from tools.harness.processes import wait_until
+from tools.harness.releases import NEWEST, RELEASES
 
 WAITS = "\nexec sleep 600\n"
 PROGRAMS = {

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from harness.dag_run import DagRun
+from tools.harness.dag_run import DagRun
 
 #: What each task's failure says, in its own event log.
 SAID = {

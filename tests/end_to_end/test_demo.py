@@ -30,8 +30,8 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
-from harness.environment import REPOSITORY
-from harness.processes import Process, wait_until
+from tools.harness.environment import REPOSITORY
+from tools.harness.processes import Process, wait_until
 
 # Printed once there is nothing left to wait for but the user.
 KEPT = "Press Ctrl-C"

@@ -22,9 +22,9 @@ import re
 import sys
 
 import pytest
-from harness import environment
-from harness.environment import REQUIREMENTS, InstallError, find_python
-from harness.releases import NEWEST, RELEASES, Release
+from tools.harness import environment
+from tools.harness.environment import REQUIREMENTS, InstallError, find_python
+from tools.harness.releases import NEWEST, RELEASES, Release
 
 LOCKS = ["tools", *(f"airflow-{line}" for line in RELEASES)]
 

@@ -19,8 +19,8 @@
 from __future__ import annotations
 
 import pytest
-from harness.dag_run import DagRun
-from harness.demo import DAG_ID, unexpected
+from tools.harness.dag_run import DagRun
+from tools.harness.demo import DAG_ID, unexpected
 
 STOPPING_TIME = 15
 

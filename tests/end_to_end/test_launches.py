@@ -22,10 +22,10 @@ import json
 from datetime import datetime
 
 import pytest
-from harness.database import TaskInstance
-from harness.demo import EXPECTED_TRIES, unexpected
-from harness.launches import HandOvers, Launch, read_launches, wrong_with
-from harness.processes import without_tokens
+from tools.harness.database import TaskInstance
+from tools.harness.demo import EXPECTED_TRIES, unexpected
+from tools.harness.launches import HandOvers, Launch, read_launches, wrong_with
+from tools.harness.processes import without_tokens
 
 
 def launch(name, id="one", *, try_number=1, map_index=-1):

@@ -19,8 +19,8 @@
 from __future__ import annotations
 
 import pytest
-from harness.dag_run import DagRun
-from harness.processes import wait_until
+from tools.harness.dag_run import DagRun
+from tools.harness.processes import wait_until
 
 PATIENCE = 90
 

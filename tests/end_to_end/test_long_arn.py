@@ -18,8 +18,8 @@
 
 from __future__ import annotations
 
-from harness.dag_run import DagRun
-from harness.schedulers import LogPart
+from tools.harness.dag_run import DagRun
+from tools.harness.schedulers import LogPart
 
 PATIENCE = 120
 #: Characters of ``external_executor_id`` up to 3.1.

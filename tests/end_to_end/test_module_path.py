@@ -22,8 +22,8 @@ import os
 import subprocess
 
 import pytest
-from harness.dag_run import DagRun
-from harness.environment import build_wheel, install_beside
+from tools.harness.dag_run import DagRun
+from tools.harness.environment import build_wheel, install_beside
 
 MODULE_PATH = "airflow.executors.fargate_executor.FargateExecutor"
 

@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from harness.dag_run import DagRun
+from tools.harness.dag_run import DagRun
 
 # In the scheduler's folder of configuration.
 FUNCTION = """

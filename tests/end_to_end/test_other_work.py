@@ -22,8 +22,8 @@ import json
 from pathlib import Path
 
 import pytest
-from harness.dag_run import DagRun
-from harness.processes import wait_until
+from tools.harness.dag_run import DagRun
+from tools.harness.processes import wait_until
 
 
 def test_each_of_two_executors_has_its_own_tasks(deployment):

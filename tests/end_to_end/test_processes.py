@@ -25,15 +25,15 @@ import sys
 
 import psutil
 import pytest
-from harness import processes
-from harness.environment import REPOSITORY
-from harness.processes import Process, session_members, wait_until
+from tools.harness import processes
+from tools.harness.environment import REPOSITORY
+from tools.harness.processes import Process, session_members, wait_until
 
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
 #: Sends itself a signal while it does not wait, and then runs a command that would go on for ever.
 ENDED = """
 import os, signal
-from harness import interruption
+from tools.harness import interruption
 interruption.end_where_it_waits()
 os.kill(os.getpid(), {number})
 print("goes on", flush=True)

@@ -24,8 +24,8 @@ import time
 from collections import Counter
 
 import pytest
-from harness.dag_run import FINISHED, STOP_TIMEOUT, DagRun
-from harness.processes import wait_until
+from tools.harness.dag_run import FINISHED, STOP_TIMEOUT, DagRun
+from tools.harness.processes import wait_until
 
 # As long as Kubernetes, systemd or ECS would wait at least before they kill it.
 SECONDS_TO_GO = 20

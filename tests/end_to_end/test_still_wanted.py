@@ -31,9 +31,9 @@ from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
-from harness.dag_run import DagRun
-from harness.processes import HarnessError, wait_until
-from harness.schedulers import LogPart
+from tools.harness.dag_run import DagRun
+from tools.harness.processes import HarnessError, wait_until
+from tools.harness.schedulers import LogPart
 
 FIRST, SECOND = "scheduler", "second scheduler"
 #: Seconds that anything is waited for.

@@ -24,8 +24,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from harness.dag_run import DagRun
-from harness.processes import wait_until
+from tools.harness.dag_run import DagRun
+from tools.harness.processes import wait_until
 
 TEAM = "science"
 COMPONENTS = ("api-server", "dag-processor", "scheduler")

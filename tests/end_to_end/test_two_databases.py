@@ -21,12 +21,12 @@ from __future__ import annotations
 import re
 
 import pytest
-from harness.dag_run import DagRun
-from harness.database import Database
-from harness.postgres import clone
-from harness.processes import wait_until
-from harness.schedulers import LogPart
-from harness.settings import DATABASE
+from tools.harness.dag_run import DagRun
+from tools.harness.database import Database
+from tools.harness.postgres import clone
+from tools.harness.processes import wait_until
+from tools.harness.schedulers import LogPart
+from tools.harness.settings import DATABASE
 
 STAGING = "scheduler of staging"
 PATIENCE = 120

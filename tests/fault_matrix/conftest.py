@@ -14,7 +14,33 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The rows of the table of faults run in the background while the tests wait for theirs."""
+"""
+The fault matrix: one table of faults, each driven through the executor against a local Fargate of its own.
+
+=================  ==================================================================================
+``rows``           the table: data
+``row``            what a row of it says
+``scaling``        multiplies every time, the executor's and the service's, with the same factor
+``bed``            a local Fargate and a started executor for a row
+``scheduler``      the part of the scheduler that an executor meets
+``credentials``    an STS of a row's own, and sessions whose credentials come from it
+``user_function``  a user's function that does not return until it may
+``work``           task instances to hand over, on each Airflow release
+``acts``           what the world does while a row runs
+``procedures``     how a row is driven
+``child``          a process that drives an executor, to be killed
+``evidence``       what was seen: events, containers, heartbeats
+``judge``          what was seen against what is expected
+``watching``       who asks AWS or waits, and how late the machine is
+``runner``         runs many rows at the same time
+``results``        the table of results
+``documentation``  the table for readers, in the documentation and the README
+``package``        the executor's package from elsewhere, for ``scripts/guards``
+``guards``         takes out the code that guards against a fault: its row must fail
+=================  ==================================================================================
+
+The rows of the table of faults run in the background while the tests wait for theirs.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +48,9 @@ import logging
 import uuid
 
 import pytest
-from fault_matrix.package import take_from_elsewhere
-from fault_matrix.results import PROPERTY, table
+
+from tests.fault_matrix.package import take_from_elsewhere
+from tests.fault_matrix.results import PROPERTY, table
 
 take_from_elsewhere()
 
@@ -73,10 +100,10 @@ class _Stats:
 @pytest.fixture(scope="session")
 def eavesdropper(request):
     """Yield what hears all that this process writes: every log, its own output, metrics, tracebacks included."""
-    from fault_matrix.child import PLANTED
-    from fault_matrix.work import MARKERS
-
     from airflow.executors.fargate.bridge import compat
+
+    from tests.fault_matrix.child import PLANTED
+    from tests.fault_matrix.work import MARKERS
 
     places = ("log", "botocore's log", "Airflow's log", "output", "error output", "metric")
     planted = {place: f"planted-{uuid.uuid4()}" for place in places}
@@ -111,8 +138,8 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(scope="session")
 def matrix(request, eavesdropper):
     """Yield what runs the rows that this session's tests ask for."""
-    from fault_matrix.row import CI, LONG, Row
-    from fault_matrix.runner import Matrix
+    from tests.fault_matrix.row import CI, LONG, Row
+    from tests.fault_matrix.runner import Matrix
 
     long = request.config.getoption("--long")
     specs = [getattr(item, "callspec", None) for item in request.session.items]

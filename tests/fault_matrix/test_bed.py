@@ -21,9 +21,10 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import pytest
-from fault_matrix import bed as bed_module
-from fault_matrix.bed import Bed
-from fault_matrix.row import Expected, Row, Size, Step
+
+from tests.fault_matrix import bed as bed_module
+from tests.fault_matrix.bed import Bed
+from tests.fault_matrix.row import Expected, Row, Size, Step
 
 SCALE = 0.1
 

@@ -21,13 +21,14 @@ from __future__ import annotations
 import re
 
 import pytest
-from fault_matrix.documentation import MARKS, REPOSITORY, SHORT, made, rst
-from fault_matrix.rows import ROWS
+
+from tests.fault_matrix.documentation import MARKS, REPOSITORY, SHORT, made, rst
+from tests.fault_matrix.rows import ROWS
 
 
 @pytest.mark.parametrize("name", MARKS)
 def test_a_file_is_current(name):
-    """scripts/fault_table would write nothing else; where this fails, run it."""
+    """scripts/docs --write would write nothing else; where this fails, run it."""
     assert (REPOSITORY / name).read_text() == made()[name]
 
 

@@ -22,15 +22,14 @@ import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
-from fault_matrix.package import VARIABLE
-from fault_matrix.rows import ROWS
-from guarding.mutant import NotFoundOnce, copy, take_out
-from guarding.table import GUARDS, Edit, Guard
+from tools.harness.environment import IMPORT_PATH
 
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
+from tests.fault_matrix.guards.mutant import NotFoundOnce, copy, take_out
+from tests.fault_matrix.guards.table import GUARDS, Edit, Guard
+from tests.fault_matrix.package import VARIABLE
+from tests.fault_matrix.rows import ROWS
 
 
 @pytest.fixture
@@ -68,13 +67,13 @@ def test_a_place_that_is_not_found_once_is_told(executors, old):
 def test_the_copy_is_what_runs(executors):
     """A process that is told of the copy imports it, and nothing of the installed package."""
     ask = (
-        "from fault_matrix.package import take_from_elsewhere as take; take()\n"
+        "from tests.fault_matrix.package import take_from_elsewhere as take; take()\n"
         "from airflow.executors import fargate_executor; from airflow.executors.fargate.config import options; from airflow.executors.fargate.fleet import fleet\n"
         "print(fargate_executor.__file__, fleet.__file__, len(options.template()) > 10)"
     )
     done = subprocess.run(
         [sys.executable, "-c", ask],
-        env=os.environ | {VARIABLE: str(executors), "PYTHONPATH": str(SCRIPTS)},
+        env=os.environ | {VARIABLE: str(executors), **IMPORT_PATH},
         capture_output=True,
         text=True,
         check=True,
@@ -88,8 +87,8 @@ def test_each_row_turns_red_without_its_guard(request):
     if not request.config.getoption("--long"):
         pytest.skip("only with --long")
     done = subprocess.run(
-        [sys.executable, "-m", "guarding"],
-        env=os.environ | {"PYTHONPATH": str(SCRIPTS)},
+        [sys.executable, "-m", "tests.fault_matrix.guards"],
+        env=os.environ | IMPORT_PATH,
         capture_output=True,
         text=True,
         check=False,

@@ -21,11 +21,12 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from fault_matrix import judge, scaling
-from fault_matrix.evidence import Containers, Evidence
-from fault_matrix.row import FAILED, Expected, Row, Size, Step
-from fault_matrix.scheduler import Told
-from fault_matrix.work import Task
+
+from tests.fault_matrix import judge, scaling
+from tests.fault_matrix.evidence import Containers, Evidence
+from tests.fault_matrix.row import FAILED, Expected, Row, Size, Step
+from tests.fault_matrix.scheduler import Told
+from tests.fault_matrix.work import Task
 
 KEY = Task("task-000").key
 SIZE = Size(1, 0.1)

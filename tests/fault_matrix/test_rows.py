@@ -22,12 +22,13 @@ import logging
 import os
 
 import pytest
-from fault_matrix.results import PROPERTY, cells
-from fault_matrix.rows import ROWS
-from fault_matrix.work import MARKERS
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.bridge import compat
+
+from tests.fault_matrix.results import PROPERTY, cells
+from tests.fault_matrix.rows import ROWS
+from tests.fault_matrix.work import MARKERS
 
 #: Procedures in which a process is killed.
 KILLING = ("killed", "checked_twice")

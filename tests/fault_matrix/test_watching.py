@@ -24,7 +24,8 @@ import threading
 import boto3
 import pytest
 from botocore.config import Config
-from fault_matrix import watching
+
+from tests.fault_matrix import watching
 
 
 def ask_aws():

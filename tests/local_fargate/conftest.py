@@ -22,8 +22,8 @@ import time
 
 import pytest
 from botocore.config import Config
-from fargate_simulator.bootstrap import Wanted, create
-from fargate_simulator.server import LocalFargate
+from tools.simulator.bootstrap import Wanted, create
+from tools.simulator.server import LocalFargate
 
 QUICK = {"provisioning_time": 0.03, "stopping_time": 0.03}
 # The server's answers are what is tested, not botocore's patience.

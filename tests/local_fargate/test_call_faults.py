@@ -31,7 +31,7 @@ from botocore.exceptions import (
     HTTPClientError,
 )
 from botocore.parsers import ResponseParserError
-from harness.chances import another_chance
+from tools.harness.chances import another_chance
 
 
 def lose(account, kind, operation="DescribeTasks", **members):

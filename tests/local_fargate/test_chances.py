@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import pytest
-from harness.chances import CHANCES, another_chance
+from tools.harness.chances import CHANCES, another_chance
 
 
 def failing(times, failure):

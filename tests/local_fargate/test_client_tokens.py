@@ -17,10 +17,10 @@
 from __future__ import annotations
 
 import pytest
-from fargate_simulator.aws_errors import AwsError
-from fargate_simulator.client_tokens import ClientTokens
-from fargate_simulator.faults import TaskPlan
-from fargate_simulator.tasks import Task
+from tools.simulator.aws_errors import AwsError
+from tools.simulator.ecs.client_tokens import ClientTokens
+from tools.simulator.ecs.tasks import Task
+from tools.simulator.faults.source import TaskPlan
 
 DAY = 24 * 3600
 HOUR = 3600

@@ -221,7 +221,7 @@ def test_it_listens_on_the_loopback_interface_only(server):
 def test_the_measurement_runs():
     """It prints one line of JSON; how fast the server is depends on the machine, and is not tested."""
     told = subprocess.run(
-        [sys.executable, "-m", "fargate_simulator.measure", "--seconds", "0.2"],
+        [sys.executable, "-m", "tools.simulator.measure", "--seconds", "0.2"],
         check=True,
         capture_output=True,
         text=True,

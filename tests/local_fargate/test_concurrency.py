@@ -20,7 +20,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from fargate_simulator.timers import Timers
+from tools.simulator.timers import Timers
 
 
 def test_concurrent_calls_of_all_kinds(account):

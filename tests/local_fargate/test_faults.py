@@ -19,10 +19,10 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from fargate_simulator.faults import FaultSource
-from fargate_simulator.settings import Settings
-from fargate_simulator.throttle import TokenBucket
 from parameterized import parameterized
+from tools.simulator.faults.source import FaultSource
+from tools.simulator.faults.throttle import TokenBucket
+from tools.simulator.settings import Settings
 
 
 class Clock:

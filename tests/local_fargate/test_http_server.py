@@ -21,7 +21,7 @@ import json
 import socket
 
 import pytest
-from fargate_simulator.http_server import Answer, DropConnection, HttpServer, check_loopback, is_loopback
+from tools.simulator.http.server import Answer, DropConnection, HttpServer, check_loopback, is_loopback
 
 
 def answer(request):

@@ -22,7 +22,7 @@ import time
 
 import pytest
 from botocore.exceptions import ClientError
-from fargate_simulator import limits
+from tools.simulator import limits
 
 
 class Log:

@@ -25,12 +25,12 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
-from fargate_simulator import process_tree
-from fargate_simulator.containers import ContainerHost, StartFailure
-from fargate_simulator.faults import TaskPlan
-from fargate_simulator.server import LocalFargate
-from fargate_simulator.tasks import Container, Task
-from fargate_simulator.timers import Timers
+from tools.simulator.containers import process_tree
+from tools.simulator.containers.host import ContainerHost, StartFailure
+from tools.simulator.ecs.tasks import Container, Task
+from tools.simulator.faults.source import TaskPlan
+from tools.simulator.server import LocalFargate
+from tools.simulator.timers import Timers
 
 
 def made(*command):

@@ -19,7 +19,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from fargate_simulator.settings import (
+from parameterized import parameterized
+from tools.simulator.settings import (
     AWS_RATE_LIMITS,
     Fault,
     Pretend,
@@ -28,7 +29,6 @@ from fargate_simulator.settings import (
     SettingsError,
     Span,
 )
-from parameterized import parameterized
 
 MISTAKES = [
     ("not an object", [], "settings: must be an object, not []"),

@@ -22,7 +22,7 @@ import botocore.session
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from fargate_simulator.sts import REFUSALS, SHORT_LIFE, LocalSts
+from tools.simulator.http.sts import REFUSALS, SHORT_LIFE, LocalSts
 
 ROLE = "arn:aws:iam::123456789012:role/db-maintenance"
 #: botocore's own STS client repeats a call that was not answered.

@@ -24,7 +24,7 @@ import uuid
 
 import pytest
 from botocore.exceptions import ClientError
-from harness.chances import another_chance
+from tools.harness.chances import another_chance
 
 
 def fault(account, kind, **members):

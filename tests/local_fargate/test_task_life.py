@@ -19,7 +19,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from harness.chances import another_chance
+from tools.harness.chances import another_chance
 
 CHAIN = [
     "PROVISIONING",

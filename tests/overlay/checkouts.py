@@ -22,7 +22,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from overlay_parts.layout import find_tree
+from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import TOUCHED, clone, put
 

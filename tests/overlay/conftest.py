@@ -25,10 +25,10 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
-from overlay_parts import rules
-from overlay_parts.installation import Installation
-from overlay_parts.layout import Tree, find_tree
-from overlay_parts.plan import Overlay
+from tools.overlay import rules
+from tools.overlay.installation import Installation
+from tools.overlay.layout import Tree, find_tree
+from tools.overlay.plan import Overlay
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # What the overlay reads or writes of Airflow's package.

@@ -21,7 +21,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from overlay_parts.errors import OverlayError
+from tools.overlay.errors import OverlayError
 
 from tests.overlay.conftest import put, snapshot
 

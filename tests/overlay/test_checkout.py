@@ -25,11 +25,11 @@ import sys
 
 import pytest
 import yaml
-from overlay_parts.errors import OverlayError
-from overlay_parts.installation import Installation, applied_number
-from overlay_parts.layout import find_tree
-from overlay_parts.papers import BODY, SUBJECT
-from overlay_parts.plan import Overlay
+from tools.overlay.errors import OverlayError
+from tools.overlay.installation import Installation, applied_number
+from tools.overlay.layout import find_tree
+from tools.overlay.papers import BODY, SUBJECT
+from tools.overlay.plan import Overlay
 
 from tests.overlay.checkouts import (
     EXECUTORS,

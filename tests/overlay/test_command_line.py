@@ -23,8 +23,8 @@ import subprocess
 import sys
 
 import pytest
-from overlay_parts.errors import OverlayError
-from overlay_parts.layout import find_tree
+from tools.overlay.errors import OverlayError
+from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import REPOSITORY, put, snapshot
 

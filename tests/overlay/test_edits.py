@@ -23,12 +23,12 @@ import re
 
 import pytest
 import yaml
-from overlay_parts.chart import add_to_schema
-from overlay_parts.cli_parser import asks_executors, bring_commands
-from overlay_parts.config_section import add_section, dated_section
-from overlay_parts.errors import OverlayError
-from overlay_parts.registration import register_class, register_name
-from overlay_parts.sensitive_test import add_sensitive
+from tools.overlay.chart import add_to_schema
+from tools.overlay.cli_parser import asks_executors, bring_commands
+from tools.overlay.config_section import add_section, dated_section
+from tools.overlay.errors import OverlayError
+from tools.overlay.registration import register_class, register_name
+from tools.overlay.sensitive_test import add_sensitive
 
 from tests.overlay.checkouts import schema
 

@@ -23,10 +23,10 @@ import py_compile
 import shutil
 
 import pytest
-from overlay_parts.errors import OverlayError
-from overlay_parts.installation import Installation
-from overlay_parts.journal import FOLDER
-from overlay_parts.layout import find_tree
+from tools.overlay.errors import OverlayError
+from tools.overlay.installation import Installation
+from tools.overlay.journal import FOLDER
+from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import FILES, LITTER, put, snapshot
 

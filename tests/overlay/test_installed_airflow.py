@@ -25,7 +25,7 @@ import sys
 
 import pytest
 import yaml
-from overlay_parts.layout import find_tree
+from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import REPOSITORY, clone
 from tests.overlay.installed import Airflow, assert_listed

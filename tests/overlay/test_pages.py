@@ -21,11 +21,11 @@ from __future__ import annotations
 import re
 
 import pytest
-from overlay_parts.checkout import Checkout
-from overlay_parts.errors import OverlayError
-from overlay_parts.layout import Tree
-from overlay_parts.pages import for_a_tree
-from overlay_parts.plan import Overlay
+from tools.overlay.checkout import Checkout
+from tools.overlay.errors import OverlayError
+from tools.overlay.layout import Tree
+from tools.overlay.pages import for_a_tree
+from tools.overlay.plan import Overlay
 
 from tests.overlay.conftest import REPOSITORY
 

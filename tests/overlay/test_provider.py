@@ -35,7 +35,7 @@ from tests.overlay.conftest import REPOSITORY
 def wheels():
     """Return the module that the wheel alone has."""
     spec = importlib.util.spec_from_file_location(
-        "airflow_fargate_executor", REPOSITORY / "scripts" / "wheel" / "airflow_fargate_executor.py"
+        "airflow_fargate_executor", REPOSITORY / "scripts" / "tools" / "wheel" / "airflow_fargate_executor.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

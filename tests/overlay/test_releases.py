@@ -28,11 +28,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 import yaml
-from harness.environment import tools_environment
-from overlay_parts.installation import Installation
-from overlay_parts.layout import find_tree
-from overlay_parts.plan import Overlay
 from parameterized import parameterized
+from tools.harness.environment import tools_environment
+from tools.overlay.installation import Installation
+from tools.overlay.layout import find_tree
+from tools.overlay.plan import Overlay
 
 from tests.overlay.conftest import REPOSITORY, TOUCHED, snapshot
 

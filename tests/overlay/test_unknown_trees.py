@@ -19,9 +19,9 @@
 from __future__ import annotations
 
 import pytest
-from overlay_parts.errors import OverlayError
-from overlay_parts.installation import Installation
-from overlay_parts.layout import find_tree
+from tools.overlay.errors import OverlayError
+from tools.overlay.installation import Installation
+from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import put, snapshot
 

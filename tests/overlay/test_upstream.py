@@ -24,12 +24,12 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from upstreaming.__main__ import _possible
-from upstreaming.bed import Bed, Done, UpstreamError
-from upstreaming.hooks import Hooks
-from upstreaming.options import GROUPS
-from upstreaming.table import Row, lines
-from upstreaming.tests import RunsOfTests
+from tools.upstreaming.__main__ import _possible
+from tools.upstreaming.bed import Bed, Done, UpstreamError
+from tools.upstreaming.hooks import Hooks
+from tools.upstreaming.options import GROUPS
+from tools.upstreaming.table import Row, lines
+from tools.upstreaming.tests import RunsOfTests
 
 from tests.overlay.checkouts import LAYOUTS, make_checkout
 from tests.overlay.conftest import put

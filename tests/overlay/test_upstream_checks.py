@@ -26,14 +26,14 @@ from types import SimpleNamespace
 
 import pytest
 import yaml
-from upstreaming import types_check
-from upstreaming.__main__ import _verdict
-from upstreaming.bed import Done
-from upstreaming.forms import SECTION, _config_listed
-from upstreaming.hooks import EXPRESSIONS, Hooks
-from upstreaming.options import FAILED, GOOD, IMPOSSIBLE, INCOMPLETE
-from upstreaming.table import Row
-from upstreaming.tests import RunsOfTests
+from tools.upstreaming import types_check
+from tools.upstreaming.__main__ import _verdict
+from tools.upstreaming.bed import Done
+from tools.upstreaming.forms import SECTION, _config_listed
+from tools.upstreaming.hooks import EXPRESSIONS, Hooks
+from tools.upstreaming.options import FAILED, GOOD, IMPOSSIBLE, INCOMPLETE
+from tools.upstreaming.table import Row
+from tools.upstreaming.tests import RunsOfTests
 
 from tests.overlay.conftest import REPOSITORY, put
 from tests.overlay.test_upstream import AIRFLOWS, NAMED, bed_of

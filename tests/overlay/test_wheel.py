@@ -27,9 +27,9 @@ from email import message_from_bytes
 
 import pytest
 import yaml
-from overlay_parts.installation import Installation
-from overlay_parts.layout import find_tree
-from overlay_parts.plan import Overlay
+from tools.overlay.installation import Installation
+from tools.overlay.layout import find_tree
+from tools.overlay.plan import Overlay
 
 from tests.overlay.conftest import REPOSITORY, clone
 from tests.overlay.installed import Airflow, assert_listed

@@ -20,12 +20,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 
-from hardening import doubles
 from hypothesis import given, settings, strategies as st
 
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.messages import Ended
 from airflow.executors.fargate.request.builder import Prepared
+
+from tests.bench import doubles
 
 fakes = doubles.load()
 

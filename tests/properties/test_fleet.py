@@ -30,7 +30,6 @@ from collections.abc import Mapping
 from concurrent.futures import Future
 
 import pytest
-from hardening import doubles
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -47,6 +46,8 @@ from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
+
+from tests.bench import doubles
 
 fakes = doubles.load()
 

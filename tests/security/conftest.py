@@ -22,10 +22,11 @@ import logging
 import time
 
 import pytest
-from hardening.scheduler import Records, Scheduler
-from hardening.service import local_fargate
 
 from airflow.executors.fargate_executor import FargateExecutor
+
+from tests.bench.scheduler import Records, Scheduler
+from tests.bench.service import local_fargate
 
 PATIENCE = 90
 

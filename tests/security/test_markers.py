@@ -25,7 +25,6 @@ from types import SimpleNamespace
 from unittest import mock
 
 import pytest
-from hardening.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.bridge import compat, workloads
@@ -34,6 +33,8 @@ from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.present import Candidate
 from airflow.utils.state import TaskInstanceState
+
+from tests.bench.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
 
 #: Whatever is secret holds this word, in a shape of its own for each place where it is planted.
 MARKER = "s3cr3tm4rk3r"

@@ -27,11 +27,12 @@ from types import SimpleNamespace
 
 import pytest
 from botocore.session import Session
-from hardening.scheduler import make_key
 
 from airflow.executors.fargate.bridge import workloads
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
+
+from tests.bench.scheduler import make_key
 
 REPOSITORY = Path(__file__).parents[2]
 SECURITY = REPOSITORY / "docs" / "executor" / "fargate-security.rst"

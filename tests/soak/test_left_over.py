@@ -25,12 +25,13 @@ import time
 from pathlib import Path
 
 import pytest
-from hardening.scheduler import Scheduler, make_key
-from hardening.service import local_fargate
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.utils.state import TaskInstanceState
+
+from tests.bench.scheduler import Scheduler, make_key
+from tests.bench.service import local_fargate
 
 PATIENCE = 60
 #: How often an executor begins and ends, with how many tasks each time.

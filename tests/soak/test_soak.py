@@ -35,13 +35,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hardening import doubles
-from hardening.forgetful_ecs import RETENTION, ForgetfulEcs
-from hardening.scheduler import Scheduler, make_key
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.models.log import Log
 from airflow.models.taskinstancekey import TaskInstanceKey
+
+from tests.bench import doubles
+from tests.bench.forgetful_ecs import RETENTION, ForgetfulEcs
+from tests.bench.scheduler import Scheduler, make_key
 
 OPTIONS = {
     "CLUSTER": "cluster",

@@ -1,0 +1,44 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+Our pages of documentation, as a source tree has them.
+
+What a page says of this repository stays here: what is between the two lines of HERE_ONLY, and the comments by which
+scripts find what they write.
+"""
+
+from __future__ import annotations
+
+import re
+
+from tools.overlay.errors import OverlayError
+
+HERE_ONLY = (".. here only", ".. end of here only")
+_BLOCK = re.compile("^{}\n.*?^{}\n+".format(*map(re.escape, HERE_ONLY)), re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"^\.\. (?:[^\n]+: (?:made|written) by scripts/[^\n]+|end of [^\n]+)\n+", re.MULTILINE)
+
+
+def for_a_tree(page: bytes) -> bytes:
+    """
+    Return a page of ours without what is of this repository.
+
+    :raises OverlayError: a line of HERE_ONLY stands without the other one
+    """
+    text = _BLOCK.sub("", page.decode())
+    if any(line in HERE_ONLY for line in text.splitlines()):
+        raise OverlayError(f"a page of ours has one of the lines {' and '.join(HERE_ONLY)} without the other")
+    return (_COMMENT.sub("", text).rstrip("\n") + "\n").encode()

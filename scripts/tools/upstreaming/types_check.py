@@ -1,0 +1,109 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The types of the patch's files, with the mypy that the tree pins and as it configures it."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from tools.harness.environment import VENVS
+from tools.upstreaming.bed import UpstreamError
+from tools.upstreaming.complaints import beyond
+from tools.upstreaming.hooks import CONFIGURATION, concerned
+from tools.upstreaming.patch import changed_files
+from tools.upstreaming.table import Row
+
+if TYPE_CHECKING:
+    from tools.upstreaming.bed import Bed
+
+# Where trees pin mypy: to 2.11, since then.
+PINS = ("hatch_build.py", "devel-common/pyproject.toml")
+CHECK = "types, by mypy as the tree configures it"
+# The hook for what is in Airflow's core, tests and all: to 2.11, since then.
+HOOKS = ("mypy-airflow", "mypy-airflow-core")
+
+
+def check_types(bed: Bed) -> Row:
+    """Check the files of the patch that the tree's hook of mypy looks at; what is wrong in others does not count."""
+    version = _pinned(bed)
+    if version is None:
+        return Row(CHECK, "-", f"no pin of mypy in {' or '.join(PINS)}", None)
+    modified, files = (_looked_at(bed, changed_files(bed, kinds)) for kinds in ("M", "AM"))
+    try:
+        before = _before(bed, version, modified)
+        after = _errors(bed, version, files)
+    except UpstreamError as error:
+        return Row(CHECK, "-", "broke off", False, tuple(str(error).splitlines()))
+    new = beyond(after, before)
+    return Row(
+        f"{CHECK} ({version})",
+        f"{len(before)} errors in {len(modified)} files",
+        f"{len(after)} errors in {len(files)} files",
+        bool(files) and not new,
+        tuple(new),
+    )
+
+
+def _before(bed: Bed, version: str, files: Sequence[Path]) -> list[str]:
+    bed.git("checkout", "--quiet", "before")
+    try:
+        return _errors(bed, version, files)
+    finally:
+        bed.git("checkout", "--quiet", "-")
+
+
+def _looked_at(bed: Bed, changed: Sequence[Path]) -> list[Path]:
+    """Return the files that a hook of HOOKS looks at before each commit; where there is none, every Python file."""
+    config = yaml.safe_load((bed.root / CONFIGURATION).read_text(encoding="utf-8"))
+    hooks = [
+        hook
+        for repository in config["repos"]
+        for hook in repository["hooks"]
+        if hook["id"] in HOOKS and "manual" not in hook.get("stages", ())
+    ]
+    files = [path for path in changed if path.suffix == ".py"]
+    return [path for path in files if any(concerned(hook, path) for hook in hooks)] if hooks else files
+
+
+def _errors(bed: Bed, version: str, files: Sequence[Path]) -> list[str]:
+    """Return what mypy finds wrong in files; raises UpstreamError where it breaks off."""
+    if not files:
+        return []
+    mypy = [VENVS / "tools/bin/uv", "--quiet", "tool", "run", f"--from=mypy=={version}", "mypy"]
+    options = ["--no-pretty", f"--python-executable={sys.executable}", f"--cache-dir={bed.home}/mypy"]
+    done = bed.run("mypy", *mypy, *options, *files)
+    if not re.search(r"(?m)^(Found \d+ error|Success)", done.output):
+        raise UpstreamError("\n".join(done.output.splitlines()[-12:]))
+    names = {path.as_posix() for path in files}
+    return [
+        line for line in done.output.splitlines() if line.partition(":")[0] in names and ": error:" in line
+    ]
+
+
+def _pinned(bed: Bed) -> str | None:
+    for name in PINS:
+        path = bed.root / name
+        found = re.search(r'"mypy==([0-9.]+)"', path.read_text(encoding="utf-8")) if path.is_file() else None
+        if found:
+            return found[1]
+    return None
