@@ -71,9 +71,13 @@ OPTIONS = rows(
         "region = us-east-1a": "it is an Availability Zone, not a Region. Set it to us-east-1.",
         "region = US-EAST-1": "the code of a Region has no capitals. Set it to us-east-1.",
         "cluster =": "it is required and not set. Set it, for example to airflow.",
+        "cluster = arn:aws:ecs:eu-west-1:123456789012:cluster/airflow": "it is in eu-west-1, and the Region is us-east-1. "
+        "Correct it, or region.",
         "cluster = two words": "it is not the name or the ARN of an ECS cluster. "
         "Set it to the name or the ARN of an ECS cluster.",
         "task_definition =": "it is required and not set. Set it, for example to airflow-task:3.",
+        "task_definition = arn:aws:ecs:eu-west-1:123456789012:task-definition/airflow-task:3": "it is in eu-west-1, and the "
+        "Region is us-east-1. Correct it, or region.",
         "task_definition = airflow:latest": "it is not a family, family:revision or the ARN of a task definition. "
         "Set it to a family, family:revision or the ARN of a task definition.",
         "container_name =": "it is required and not set. Set it, for example to airflow.",

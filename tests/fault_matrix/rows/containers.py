@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from tests.fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
+from tools.simulator.ecs.lifecycle import OUT_OF_MEMORY
 
 EXIT_CODE_DECIDES = (
     "The task has failed, with AWS's reason. The executor does not launch it again: Airflow's retries decide."
@@ -65,6 +66,22 @@ ROWS = (
         "20 % of the ECS tasks run out of memory",
         EXIT_CODE_DECIDES,
         settings={"faults": [{"kind": "out_of_memory", "probability": 0.2, "after": [1, 8]}]},
+    ),
+    Row(
+        "out-of-memory-exit-0",
+        "A process of the task runs out of memory, and the main container exits 0, as from Airflow 3.0 on",
+        "The launch has finished, and Airflow knows how its task ended. An event of the task instance has AWS's reason.",
+        Expected(note=("ran out of memory",)),
+        settings={
+            "pretend": {"duration": [5, 20], "exit_codes": "0"},
+            "faults": [
+                {
+                    "kind": "edit",
+                    "operation": "DescribeTasks",
+                    "edits": {"tasks[].containers[].reason": OUT_OF_MEMORY},
+                }
+            ],
+        },
     ),
     Row(
         "stopped-outside",
