@@ -373,6 +373,8 @@ def test_launches_that_the_user_does_not_want_any_more(paired, witness, launches
     check_code_ran_once(witness, ours, [present])
     stopped = [("first", 1), ("second", 1), ("waits", 1)] if on_their_way else []
     assert sorted(launched) == stopped
+    events = api.events(ours.dag_id, ours.run_id)
+    assert any(TOLD[launches] in str(event["extra"]) for event in events if event["task_id"] == "first")
     for launch in launched.values():
         assert (launch.started, launch.stop_code) == (None, "UserInitiated")
 

@@ -20,9 +20,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+import pytest
 from hypothesis import given, settings, strategies as st
 
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
+from airflow.executors.fargate.fleet.calls import DESCRIBE_SHARE
 from airflow.executors.fargate.messages import Ended
 from airflow.executors.fargate.request.builder import Prepared
 
@@ -46,10 +48,10 @@ spellings = st.sampled_from((0, 1, 2, 7, 100))
 class World:
     """A fleet that follows ECS tasks in some clusters, and what it has asked."""
 
-    def __init__(self, sizes, by_arn, throttled):
+    def __init__(self, sizes, by_arn, throttled, rate=RATE):
         self.clock = fakes.Clock()
         self.ecs = fakes.BusyEcs(self.clock)
-        config = fakes.make_config(describe_rate=RATE, launch_rate=1e6, launch_burst=10**6)
+        config = fakes.make_config(describe_rate=rate, launch_rate=1e6, launch_burst=10**6)
         self.clusters = [f"cluster{number}" for number, size in enumerate(sizes) for _ in range(size)]
         self.by_arn = by_arn
         self.fleet = fakes.SteppedFleet(self.ecs, config, self.build, clock=self.clock)
@@ -112,3 +114,44 @@ def test_no_ecs_task_waits_longer_than_twice_what_the_rate_allows(sizes, by_arn,
         late = ended - began > 2 * interval + LATENCY + STEP
         allowed = world.allowed_between(began, ended)
         assert not late or allowed <= 2 * calls + UNDER_WAY, (began, ended, allowed, calls)
+
+
+@pytest.fixture
+def crowd(pytestconfig):
+    """Return how many launches there are at the most; stepping through them takes minutes."""
+    if not pytestconfig.getoption("--long"):
+        pytest.skip("takes minutes: only with --long. tests/executors/fargate/fleet/test_fairness.py has fewer")
+    return 50_000
+
+
+def test_the_largest_crowd_is_looked_at_within_one_and_a_half_sweeps(crowd):
+    """In clusters of unequal size, each second launch naming its cluster by ARN: each end is told in time."""
+    rate, sizes = fakes.CONFIG.describe_rate, (crowd - 5_000, 4_000, 900, 99, 1)
+    world = World(sizes, 2, 0, rate)
+    world.fleet.MOST_STEPS = 10**8
+    sweep = sum(-(-size // MAX_DESCRIBED) for size in sizes) / (rate * DESCRIBE_SHARE)
+    world.fleet.advance(sweep)
+    ending = world.ecs.arns[::100]
+    for arn in ending:
+        world.ecs.end_after(1.0, arn)
+    world.fleet.advance(1.5 * sweep + 1)
+    seen = [event.seen_after for event in world.fleet.told if isinstance(event, Ended)]
+    assert len(seen) == len(ending)
+    assert max(seen) < 1.5 * sweep
+
+
+@pytest.mark.parametrize("how", ["lacks", "lacks_late"])
+def test_the_largest_crowd_without_capacity_costs_a_call_a_second(crowd, how):
+    """Whether RunTask refuses, or the ECS tasks end before they start."""
+    clock = fakes.Clock()
+    ecs = fakes.BusyEcs(clock)
+    ecs.starts_after = 3.0
+    setattr(ecs, how, lambda request: True)
+    fleet = fakes.SteppedFleet(ecs, fakes.make_config(), clock=clock)
+    fleet.MOST_STEPS = 10**8
+    fleet.take_time(LATENCY)
+    fleet.add(*[fakes.make_launch(number) for number in range(crowd)])
+    fleet.advance(30)
+    began, seconds = clock.at, 120
+    fleet.advance(seconds)
+    assert 0 < sum(call.at > began for call in ecs.made("run_task")) <= seconds

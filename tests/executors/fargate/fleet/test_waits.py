@@ -22,13 +22,13 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet import preparer
 from airflow.executors.fargate.fleet.attempts import AWAY_PATIENCE, REVOCATION
 from airflow.executors.fargate.fleet.preparer import FUNCTION_PATIENCE
 from airflow.executors.fargate.fleet.waits import AGAIN, NOTE_PATIENCE
 from airflow.executors.fargate.messages import Accepted, Ended
 
+AWAY = {"tasks": [], "failures": [{"reason": "AGENT"}]}
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
@@ -242,26 +242,11 @@ def test_a_failure_before_the_start_has_the_last_error(fakes, fleet, ecs):
 # What is unavailable for a while.
 
 
-@pytest.fixture
-def away(monkeypatch):
-    """Let AGENT be a reason that passes."""
-    from airflow.executors.fargate.fleet import launcher
-
-    classify = launcher.classify_run_task
-
-    def classify_away(answer):
-        outcome = classify(answer)
-        return Outcome(Verdict.AWAY, outcome.reason) if "AGENT" in outcome.reason else outcome
-
-    monkeypatch.setattr(launcher, "classify_run_task", classify_away)
-    return {"tasks": [], "failures": [{"reason": "AGENT"}]}
-
-
 @pytest.mark.parametrize(("tries", "ends"), [(1, 0), (5, 0), (1000, 1)])
-def test_what_is_away_is_tried_for_two_minutes(make_fleet, ecs, launch, away, tries, ends):
+def test_what_is_away_is_tried_for_two_minutes(make_fleet, ecs, launch, tries, ends):
     """It costs no attempt, backs off, and fails after two minutes with what AWS said."""
     fleet = make_fleet(max_launch_attempts=1)
-    ecs.next("run_task", *[away] * tries)
+    ecs.next("run_task", *[AWAY] * tries)
     began = fleet.clock.at
     fleet.add(launch)
     fleet.advance(600)
@@ -275,10 +260,10 @@ def test_what_is_away_is_tried_for_two_minutes(make_fleet, ecs, launch, away, tr
         assert f"It was tried for {AWAY_PATIENCE:.0f} s." in end.reason
 
 
-def test_an_attempt_that_failed_begins_the_two_minutes_anew(make_fleet, ecs, launch, away):
+def test_an_attempt_that_failed_begins_the_two_minutes_anew(make_fleet, ecs, launch):
     """Another outcome in between shows that it was available again."""
     fleet = make_fleet()
-    ecs.next("run_task", *[away] * 6, NO_CAPACITY, *[away] * 6)
+    ecs.next("run_task", *[AWAY] * 6, NO_CAPACITY, *[AWAY] * 6)
     fleet.add(launch)
     fleet.advance(400)
     assert fleet.told_of(launch, Accepted)
