@@ -432,6 +432,22 @@ class FargateExecutor(BaseExecutor):
             keys = list(getattr(self, name, ()))
             self.log.info("executor.%s (%d)\n\t%s", name, len(keys), "\n\t".join(map(repr, keys)))
 
+    def debug_state(self) -> dict[str, Any]:
+        """
+        Return what the executor has in hand, for tests and debuggers, which must change nothing of it.
+
+        :return: ``launches``, the present ones; ``followed``, what the fleet knows of each launch that is not
+            over, the waiting ones included; ``counters``; ``restarts`` of the fleet's thread. Nothing is
+            followed before :meth:`start` and after :meth:`end`.
+        """
+        thread = self._fleet_thread
+        return {
+            "launches": self._ledger.launches(),
+            "followed": list(thread.fleet.runs()) if thread else [],
+            "counters": thread.fleet.counters if thread else None,
+            "restarts": thread.restarts if thread else 0,
+        }
+
     @staticmethod
     def get_cli_commands() -> list[GroupCommand]:
         """Return ``airflow fargate``; 2.11, 3.0 and 3.1 ask the configured executors for their commands."""

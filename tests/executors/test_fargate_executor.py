@@ -1804,6 +1804,18 @@ def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
     assert SECRET not in written
 
 
+def test_the_state_is_shown(executor):
+    """Tests and debuggers see what is launched and followed, without the command."""
+    assert executor.debug_state()["followed"] == []
+    queue(executor, key_of())
+    executor.heartbeat()
+    state = executor.debug_state()
+    assert [launch.key for launch in state["launches"]] == [key_of()]
+    assert [run.launch.key for run in state["followed"]] == [key_of()]
+    assert (state["counters"].launches, state["restarts"]) == (1, 0)
+    assert SECRET not in str(state)
+
+
 def test_the_client_goes_where_the_options_say(fakes):
     """Region and endpoint_url reach boto3's client, and its own retries are off."""
     config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
