@@ -131,7 +131,7 @@ def test_json(tmp_path):
     "arguments",
     [
         ["--docs", "--quick"],
-        ["--docs", "--only", "storm"],
+        ["--docs", "--executor", "ours"],
         ["--repetitions", "0"],
         ["--only", "rain"],
         ["--executor", "x"],

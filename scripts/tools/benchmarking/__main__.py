@@ -22,13 +22,12 @@ import argparse
 import signal
 import sys
 import time
-from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from tools.benchmarking import figures, picture, report, table
 from tools.benchmarking.machine import described, machine
+from tools.benchmarking.measured import Measured
 from tools.benchmarking.options import parse
 from tools.benchmarking.runner import Bed, BenchmarkError, airflow_home, ceiling, run
 from tools.benchmarking.scenarios import FULL, QUICK, Scale, Scenario
@@ -39,31 +38,6 @@ from tools.harness.processes import HarnessError
 CEILING_SECONDS = {FULL.name: 5.0, QUICK.name: 2.0}
 DOCS = REPOSITORY / "docs" / "executor"
 NAME = "fargate-performance"
-
-
-@dataclass
-class Measured:
-    """What all repetitions until now have given, by executor and scenario."""
-
-    runs: dict[str, Any] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    series: dict[str, Any] = field(default_factory=lambda: defaultdict(lambda: defaultdict(list)))
-    failures: int = 0
-
-    @property
-    def medians(self) -> dict[str, dict[str, dict[str, float]]]:
-        """The median of each figure."""
-        return {
-            executor: {name: figures.medians(each) for name, each in found.items()}
-            for executor, found in self.runs.items()
-        }
-
-    @property
-    def typical(self) -> dict[str, dict[str, dict[str, list[Any]]]]:
-        """The series of the run in the middle."""
-        return {
-            executor: {name: each[figures.typical(self.runs[executor][name])] for name, each in found.items()}
-            for executor, found in self.series.items()
-        }
 
 
 def main() -> int:
@@ -77,8 +51,15 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     scale = QUICK if given.quick else FULL
     facts, began = machine(), time.monotonic()
-    limit = None if given.only else ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
-    measured = Measured()
+    partly = given.only and given.docs
+    try:
+        measured = Measured.of_page(DOCS / f"{NAME}.json", facts, given) if partly else Measured()
+    except BenchmarkError as error:
+        say(str(error))
+        return 2
+    limit = None
+    if given.docs or not given.only:
+        limit = ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
     with airflow_home() as folder, Bed(scale, folder) as bed:
         for repetition in range(1, given.repetitions + 1):
             measure(given, scale, bed, repetition, measured)

@@ -51,11 +51,12 @@ def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespa
         help="where the figures (JSON) and the picture (SVG) go; build/benchmark",
     )  # fmt: skip
     parser.add_argument(
-        "--docs", action="store_true", help="write the documentation's figures, picture and table anew"
-    )
+        "--docs", action="store_true",
+        help="write the documentation's figures, picture and table anew; with --only those rows of it",
+    )  # fmt: skip
     given = parser.parse_args(arguments)
-    if given.docs and (given.quick or given.only or given.executor or given.output):
-        parser.error("--docs takes a full run: no --quick, --only, --executor or --output")
+    if given.docs and (given.quick or given.executor or given.output):
+        parser.error("--docs takes full loads and both executors: no --quick, --executor or --output")
     given.repetitions = given.repetitions or (1 if given.quick else 3)
     return given
 
