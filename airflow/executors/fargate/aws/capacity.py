@@ -21,6 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from airflow.executors.fargate.aws.answers import mappings
+
 #: Launch types whose ECS tasks have no network interface of their own.
 WITHOUT_NETWORK = ("EXTERNAL",)
 #: The capacity providers of Fargate. All others are defined by the account.
@@ -34,9 +36,7 @@ NO_SUBNETS = "networkConfiguration has no subnets, without which nothing runs on
 
 def providers(request: Mapping[str, Any]) -> list[Any]:
     """Return the names of a request's capacity providers, whatever values these are."""
-    strategy = request.get("capacityProviderStrategy")
-    items = strategy if isinstance(strategy, (list, tuple)) else ()
-    return [item.get("capacityProvider") for item in items if isinstance(item, Mapping)]
+    return [item.get("capacityProvider") for item in mappings(request.get("capacityProviderStrategy"))]
 
 
 def on_fargate(request: Mapping[str, Any]) -> bool | None:

@@ -31,16 +31,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.aws.explanations import NEVER_STARTED, SPOT_INTERRUPTED, STOPPED_BY_COMMAND
-from airflow.executors.fargate.aws.statements import Statement, explain, leading_word, verdict_of
+from airflow.executors.fargate.aws.explanations import (
+    NEVER_STARTED,
+    SPOT_INTERRUPTED,
+    STOPPED_BY_COMMAND,
+    Statement,
+    explain,
+    leading_word,
+    verdict_of,
+)
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, Container, EcsTask
 
-#: What AWS says if the ECS task stopped only because a container ended.
-USUAL_STOP_CODES = ("", "EssentialContainerExited")
-USUAL_REASONS = ("", "Essential container in task exited")
+#: What AWS says if the ECS task stopped only because a container ended: the stop code, and the reason.
+USUAL = ("", "EssentialContainerExited", "Essential container in task exited")
 
 
 def classify_run_task(answer: Answer) -> Outcome:
@@ -64,7 +70,7 @@ def classify_ecs_task(task: EcsTask, container_name: str) -> Outcome:
     """
     stopped = task.last_status in ("STOPPED", "DELETED")
     container = task.container(container_name)
-    if container.exit_code is not None and _never_started(task, container):
+    if _never_started(task, container):
         container = replace(container, exit_code=None)
     if container.exit_code is not None and (stopped or container.last_status == "STOPPED"):
         return _classify_exit(task, container, container.exit_code)
@@ -103,20 +109,15 @@ def _classify_exit(task: EcsTask, container: Container, exit_code: int) -> Outco
     """Classify an ECS task whose main container has ended with this exit code."""
     exited = f"Container {container.name} exited with code {exit_code}."
     statements = _statements(task, container)
-    outcome = Outcome(Verdict.FINISHED, arn=task.arn, started=True, ended_at=task.ended_at)
     if exit_code == 0:
-        unusual = [part for part in statements if part.words not in USUAL_STOP_CODES + USUAL_REASONS]
+        unusual = [part for part in statements if part.words not in USUAL]
         # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
         note = f"{exited} {explain(unusual)}{_other_codes(task, container)}" if unusual else ""
-        return replace(outcome, note=note)
+        return Outcome(Verdict.FINISHED, "", task.arn, True, task.ended_at, note=note)
     # The exit code explains the end only if AWS names no other cause.
-    explanation = explain(statements, exit_code if task.stop_code in USUAL_STOP_CODES else None)
-    return replace(
-        outcome,
-        verdict=Verdict.FAILED,
-        reason=f"{exited} {explanation}{_other_codes(task, container)}",
-        task_definition=task.task_definition or None,
-    )
+    explanation = explain(statements, exit_code if task.stop_code in USUAL else None)
+    reason = f"{exited} {explanation}{_other_codes(task, container)}"
+    return Outcome(Verdict.FAILED, reason, task.arn, True, task.ended_at, task.task_definition or None)
 
 
 def _classify_without_code(task: EcsTask, container: Container, started: bool) -> Outcome:
@@ -124,13 +125,8 @@ def _classify_without_code(task: EcsTask, container: Container, started: bool) -
     statements = _statements(task, container)
     explanation = f"{explain(statements)}{_other_codes(task, container)}"
     if started:
-        return Outcome(
-            Verdict.FAILED,
-            f"Container {container.name} ended without an exit code. {explanation}",
-            arn=task.arn,
-            started=True,
-            task_definition=task.task_definition or None,
-        )
+        reason = f"Container {container.name} ended without an exit code. {explanation}"
+        return Outcome(Verdict.FAILED, reason, task.arn, True, task_definition=task.task_definition or None)
     # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
     verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
     return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
@@ -170,8 +166,6 @@ def _others(task: EcsTask, container: Container) -> list[Container]:
 
 def _other_codes(task: EcsTask, container: Container) -> str:
     """Return a sentence with the exit codes of the other containers; empty if there are none."""
-    codes = [
-        f"{other.name} {'none' if other.exit_code is None else other.exit_code}"
-        for other in _others(task, container)
-    ]
+    others = ((other.name, other.exit_code) for other in _others(task, container))
+    codes = [f"{name} {'none' if code is None else code}" for name, code in others]
     return f" Exit codes of the other containers: {', '.join(codes)}." if codes else ""

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow.executors.fargate.aws.answers import mapping, mappings
 from airflow.executors.fargate.aws.capacity import on_fargate, without_unfit
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
@@ -105,22 +106,15 @@ def find_reserved_member(request: Mapping[str, Any], reserved: Sequence[str]) ->
     for member in reserved:
         if member in request:
             return f"sets {member}, which the executor sets itself"
-    for override in container_overrides(request):
-        variables = _list(override, "environment")
-        if any(_name_of(variable, "name") == IDENTITY_VARIABLE for variable in variables):
-            return f"sets {IDENTITY_VARIABLE}, by which the executor finds its ECS tasks"
+    variables = (each for one in container_overrides(request) for each in mappings(one.get("environment")))
+    if any(variable.get("name") == IDENTITY_VARIABLE for variable in variables):
+        return f"sets {IDENTITY_VARIABLE}, by which the executor finds its ECS tasks"
     return None
 
 
-def container_overrides(request: Any) -> list[dict[str, Any]]:
+def container_overrides(request: Any) -> list[Any]:
     """Return the container overrides that are dicts; the check refuses the others."""
-    overrides = request.get("overrides") if isinstance(request, Mapping) else None
-    return [one for one in _list(overrides, "containerOverrides") if isinstance(one, dict)]
-
-
-def _list(members: Any, name: str) -> list[Any] | tuple[Any, ...]:
-    value = members.get(name) if isinstance(members, Mapping) else None
-    return value if isinstance(value, (list, tuple)) else ()
+    return mappings(mapping(mapping(request).get("overrides")).get("containerOverrides"))
 
 
 def plain_copy(value: Any, what: str) -> Any:
@@ -132,9 +126,8 @@ def plain_copy(value: Any, what: str) -> Any:
     try:
         return _plain(value)
     except Exception as error:
-        raise RequestError(
-            f"{what} cannot be copied: {type(error).__name__}. Use plain dicts, lists, strings and numbers"
-        ) from None
+        why = f"{type(error).__name__}. Use plain dicts, lists, strings and numbers"
+        raise RequestError(f"{what} cannot be copied: {why}") from None
 
 
 def _plain(value: Any) -> Any:

@@ -26,8 +26,9 @@ from typing import Any
 import pytest
 from botocore.validate import ParamValidator
 
+from airflow.executors.fargate.config.config import MAX_OVERRIDES
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.validation import MAX_OVERRIDES, RequestCheck
+from airflow.executors.fargate.request.validation import RequestCheck
 
 PASSWORD = "hunter2-is-no-password"
 VALID = {
