@@ -107,8 +107,8 @@ GUARDS = (
         (
             Edit(
                 "fargate/aws/outcome.py",
-                "    if not stopped:\n",
-                "    if not stopped or container.exit_code is None:\n",
+                "    if not stopped and (container.exit_code is None or",
+                "    if (container.exit_code is None or",
             ),
         ),
     ),

@@ -120,7 +120,6 @@ class TestIdentity:
         "task",
         [
             TaskInstanceId("dag", "task", "run", 1, 0),
-            TaskInstanceId("", "", "", 0),
             TaskInstanceId("d" * 250, "t" * 250, "r" * MAX_TEXT, MAX_NUMBER, MAX_NUMBER),
         ],
         ids=str,

@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.describe_parser import read_less
@@ -114,13 +114,9 @@ def connect(
     """
     from botocore.exceptions import BotoCoreError, NoRegionError
 
-    def make() -> Any:
-        client = make_client(make_session(), "ecs", connections=connections, endpoint_url=endpoint_url)
-        read_less(client)
-        return client
-
+    make = partial(make_client, service="ecs", connections=connections, endpoint_url=endpoint_url)
     try:
-        return Ecs(make)
+        return Ecs(lambda: read_less(make(make_session())))
     except NoRegionError as error:  # Such as with a connection that names no Region.
         remedy = "Set it, or AWS_DEFAULT_REGION, or the connection's."
         raise ConfigError([f"[fargate] region = {region!r}: {error} {remedy}"]) from error

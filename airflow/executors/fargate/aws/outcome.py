@@ -72,12 +72,32 @@ def classify_ecs_task(task: EcsTask, container_name: str) -> Outcome:
     container = task.container(container_name)
     if _never_started(task, container):
         container = replace(container, exit_code=None)
-    if container.exit_code is not None and (stopped or container.last_status == "STOPPED"):
-        return _classify_exit(task, container, container.exit_code)
     started = task.has_started or container.exit_code is not None or _has_ended(task, container)
-    if not stopped:
+    if not stopped and (container.exit_code is None or container.last_status != "STOPPED"):
         return Outcome(Verdict.LIVE, arn=task.arn, started=started)
-    return _classify_without_code(task, container, started)
+    return _classify_end(task, container, started)
+
+
+def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome:
+    """Classify an ECS task that has stopped, or whose main container has ended with an exit code."""
+    code, statements = container.exit_code, _statements(task, container)
+    if code == 0:
+        unusual = [part for part in statements if part.words not in USUAL]
+        # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
+        said = f"{explain(unusual)}{_other_codes(task, container)}"
+        note = f"Container {container.name} exited with code 0. {said}" if unusual else ""
+        return Outcome(Verdict.FINISHED, "", task.arn, True, task.ended_at, note=note)
+    # The exit code explains the end only if AWS names no other cause.
+    explanation = explain(statements, code if task.stop_code in USUAL else None)
+    explanation += _other_codes(task, container)
+    if not started:
+        # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
+        verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
+        return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
+    ended_at = None if code is None else task.ended_at
+    how = "ended without an exit code" if code is None else f"exited with code {code}"
+    reason = f"Container {container.name} {how}. {explanation}"
+    return Outcome(Verdict.FAILED, reason, task.arn, True, ended_at, task.task_definition or None)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:
@@ -103,33 +123,6 @@ def _has_ended(task: EcsTask, container: Container) -> bool:
     if task.stop_code != "EssentialContainerExited" or container.reason or _is_spot(task):
         return False
     return all(other.exit_code is None for other in _others(task, container))
-
-
-def _classify_exit(task: EcsTask, container: Container, exit_code: int) -> Outcome:
-    """Classify an ECS task whose main container has ended with this exit code."""
-    exited = f"Container {container.name} exited with code {exit_code}."
-    statements = _statements(task, container)
-    if exit_code == 0:
-        unusual = [part for part in statements if part.words not in USUAL]
-        # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
-        note = f"{exited} {explain(unusual)}{_other_codes(task, container)}" if unusual else ""
-        return Outcome(Verdict.FINISHED, "", task.arn, True, task.ended_at, note=note)
-    # The exit code explains the end only if AWS names no other cause.
-    explanation = explain(statements, exit_code if task.stop_code in USUAL else None)
-    reason = f"{exited} {explanation}{_other_codes(task, container)}"
-    return Outcome(Verdict.FAILED, reason, task.arn, True, task.ended_at, task.task_definition or None)
-
-
-def _classify_without_code(task: EcsTask, container: Container, started: bool) -> Outcome:
-    """Classify a stopped ECS task whose main container has no exit code that counts."""
-    statements = _statements(task, container)
-    explanation = f"{explain(statements)}{_other_codes(task, container)}"
-    if started:
-        reason = f"Container {container.name} ended without an exit code. {explanation}"
-        return Outcome(Verdict.FAILED, reason, task.arn, True, task_definition=task.task_definition or None)
-    # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
-    verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
-    return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
 
 
 def _where_nothing_started(statements: Sequence[Statement]) -> Verdict:
