@@ -94,10 +94,12 @@ def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome
         # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
         verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
         return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
-    ended_at = None if code is None else task.ended_at
-    how = "ended without an exit code" if code is None else f"exited with code {code}"
-    reason = f"Container {container.name} {how}. {explanation}"
-    return Outcome(Verdict.FAILED, reason, task.arn, True, ended_at, task.task_definition or None)
+    definition = task.task_definition or None
+    if code is None:
+        reason = f"Container {container.name} ended without an exit code. {explanation}"
+        return Outcome(Verdict.FAILED, reason, task.arn, True, task_definition=definition)
+    reason = f"Container {container.name} exited with code {code}. {explanation}"
+    return Outcome(Verdict.FAILED, reason, task.arn, True, task.ended_at, definition)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:

@@ -96,11 +96,7 @@ def _nearest(sizes: Iterable[tuple[float, ...]], wanted: tuple[float, ...], form
         return None
     if not enough:
         return f"the largest is {form.format(*max(sizes))}"
-    enough.sort(key=lambda size: (sum(map(_distance, size, wanted)), size))
+    # By their ratio to what is wanted: 8 is as far from 4 as 4 is from 2. So the product decides.
+    enough.sort(key=lambda size: (math.prod(size), size))
     named = [form.format(*size) for size in enough[:NEAREST]]
     return f"the nearest with as much {'are' if len(named) > 1 else 'is'} {' and '.join(named)}"
-
-
-def _distance(first: float, second: float) -> float:
-    """Return the distance between two sizes by their ratio: 8 is as far from 4 as 4 is from 2."""
-    return abs(math.log2(max(first, 1)) - math.log2(max(second, 1)))
