@@ -35,14 +35,14 @@ MAX_TEXT = 1000
 MAX_NUMBER = 2**31 - 1
 
 
-class _Named:
+class _Id:
     def as_dict(self) -> dict[str, str | int]:
         """Return the members by their names, without those that are None."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
-class TaskInstanceId(_Named):
+class TaskInstanceId(_Id):
     """The task instance and the try that a launch is for, in Airflow's terms."""
 
     dag_id: str
@@ -57,7 +57,7 @@ class TaskInstanceId(_Named):
 
 
 @dataclass(frozen=True)
-class CallbackId(_Named):
+class CallbackId(_Id):
     """A callback that runs in an ECS task of its own, like a task instance: 3.3 and newer."""
 
     callback_id: str

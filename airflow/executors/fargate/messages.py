@@ -26,18 +26,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _OfLaunch:
+class _LaunchEvent:
     launch: Launch
 
 
 @dataclass(frozen=True)
-class _Note(_OfLaunch):
+class _Note(_LaunchEvent):
     #: For the user.
     text: str
 
 
 @dataclass(frozen=True)
-class Accepted(_OfLaunch):
+class Accepted(_LaunchEvent):
     """AWS has accepted an ECS task for the launch."""
 
     arn: str
@@ -50,7 +50,7 @@ class Accepted(_OfLaunch):
 
 
 @dataclass(frozen=True)
-class Ended(_OfLaunch):
+class Ended(_LaunchEvent):
     """The launch has ended; ``reason`` says why it failed and is None where it succeeded."""
 
     reason: str | None
@@ -64,7 +64,7 @@ class Abandoned(_Note):
     """Airflow no longer wants the launch; the text says why, and what becomes of its ECS task."""
 
 
-class Unconfirmed(_OfLaunch):
+class Unconfirmed(_LaunchEvent):
     """The launch is about to be sent; the database has to confirm first that it is still wanted."""
 
 
@@ -85,7 +85,7 @@ class LogLines(_Note):
     """The last log lines of a launch that failed; they come after its end."""
 
 
-class NotFound(_OfLaunch):
+class NotFound(_LaunchEvent):
     """AWS knows no ECS task for a task instance that was kept during adoption."""
 
 

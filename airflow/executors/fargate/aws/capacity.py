@@ -23,8 +23,6 @@ from typing import Any
 
 from airflow.executors.fargate.aws.answers import mappings
 
-#: Launch types whose ECS tasks have no network interface of their own.
-WITHOUT_NETWORK = ("EXTERNAL",)
 #: The capacity providers of Fargate. All others are defined by the account.
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 #: The members that choose among a cluster's container instances. Fargate has no such instances.
@@ -76,7 +74,7 @@ def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
         fit.pop("platformVersion", None)
         drop(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
         drop(fit, "overrides", "ephemeralStorage")
-    if request.get("launchType") in WITHOUT_NETWORK:
+    if request.get("launchType") == "EXTERNAL":  # Its ECS tasks have no network interface of their own.
         fit.pop("networkConfiguration", None)
     return fit
 

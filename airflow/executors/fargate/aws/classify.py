@@ -95,7 +95,7 @@ def classify_error(error: BaseException, endpoint_url: str | None = None) -> Out
     """
     without = no_credentials(error, endpoint_url)
     if without is not None:
-        return Outcome(Verdict.CREDENTIALS, ". ".join((*without, "")).strip())
+        return Outcome(Verdict.CREDENTIALS, f"{'. '.join(without)}.")
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
         return _classify_response(response, _describe(error))

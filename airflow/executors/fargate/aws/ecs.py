@@ -116,13 +116,12 @@ class Ecs:
         return Page.parse(self._fresh_client().list_tasks(maxResults=MAX_LISTED, **following, **filters))
 
     def _fresh_client(self) -> Any:
-        if self._made != self._wanted:
+        with self._lock:
             # Making a client takes a tenth of a second of processor time, so one thread does it and the
             # others wait.
-            with self._lock:
-                wanted = self._wanted
-                if self._made != wanted:
-                    self._client, self._made = self._make_client(), wanted
+            wanted = self._wanted
+            if self._made != wanted:
+                self._client, self._made = self._make_client(), wanted
         return self._client
 
 

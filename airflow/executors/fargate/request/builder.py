@@ -171,7 +171,16 @@ class RequestBuilder:
             complete = self._complete(request, launch, name)
         except RequestError as error:
             raise RequestError(f"{error}. {self._find_remedy(stages, launch, name, command)}") from None
-        fallback, no_fallback = self._make_fallback(request, launch, name)
+        fallback, no_fallback = None, ""
+        replacing = fallback_fragment(self._config, request)
+        try:
+            if replacing is not None:
+                moved = replacing.merged_into(request, name, self._for_fargate)
+                fallback = self._complete(moved, launch, name)
+        except RequestError as error:
+            # Such as more CPU than Fargate has. The first request can still find capacity later.
+            remedy = " Set [fargate] subnets." if NO_SUBNETS in str(error) else ""
+            no_fallback = f"[fargate] capacity_provider_fallback cannot be used: {error}.{remedy}"
         return Prepared(complete, name, fallback, no_fallback)
 
     def _complete(self, request: Mapping[str, Any], launch: Launch, name: str) -> Mapping[str, Any]:
@@ -192,20 +201,6 @@ class RequestBuilder:
             whole = with_own_tags(whole, own_tags(launch, self._config.deployment))
         self._check(whole)
         return whole
-
-    def _make_fallback(
-        self, request: Mapping[str, Any], launch: Launch, name: str
-    ) -> tuple[Mapping[str, Any] | None, str]:
-        """Return the request that replaces this one after a capacity failure; or None, and why."""
-        fragment = fallback_fragment(self._config, request)
-        if fragment is None:
-            return None, ""
-        try:
-            return self._complete(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
-        except RequestError as error:
-            # Such as more CPU than Fargate has. The first request can still find capacity later.
-            remedy = " Set [fargate] subnets." if NO_SUBNETS in str(error) else ""
-            return None, f"[fargate] capacity_provider_fallback cannot be used: {error}.{remedy}"
 
     def _find_remedy(
         self, stages: list[tuple[dict[str, Any], str]], launch: Launch, name: str, command: list[str]

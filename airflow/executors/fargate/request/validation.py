@@ -112,9 +112,9 @@ def _find_misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
         if name in OF_KUBERNETES:
             example = '{"overrides": {"cpu": "1024", "memory": "2048"}}'
             found[name] = f"{name} is for the KubernetesExecutor: write run_task members, such as {example}"
-        elif isinstance(name, str) and name not in shape.members and name in overrides.members:
+        elif name not in shape.members and name in overrides.members:
             found[name] = f'{name} belongs in overrides: write {{"overrides": {{"{name}": ...}}}}'
-        elif isinstance(name, str) and name not in shape.members and name in container.members:
+        elif name not in shape.members and name in container.members:
             where = f'{{"overrides": {{"containerOverrides": [{{"{name}": ...}}]}}}}'
             found[name] = f"{name} belongs in the override of a container: write {where}"
     return found
@@ -178,7 +178,12 @@ def _rule_mistakes(request: Mapping[str, Any], whole: bool) -> Iterator[str]:
         if len(request.get(name) or ()) > most:
             yield f"{name} has more than {most} items"
     yield from _capacity_mistakes(request)
-    yield from _network_mistakes(request)
+    network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    path = "networkConfiguration.awsvpcConfiguration"
+    if network and not 1 <= len(network["subnets"]) <= config.MAX_SUBNETS:
+        yield f"{path}.subnets must have 1 to {config.MAX_SUBNETS} ids"
+    if network and len(network.get("securityGroups") or ()) > config.MAX_SECURITY_GROUPS:
+        yield f"{path}.securityGroups has more than {config.MAX_SECURITY_GROUPS} ids"
     if whole and capacity.lacks_subnets(request):
         yield capacity.NO_SUBNETS
     yield from _override_mistakes(request)
@@ -199,17 +204,6 @@ def _capacity_mistakes(request: Mapping[str, Any]) -> Iterator[str]:
     for name in capacity.PLACEMENT:
         if request.get(name) and capacity.on_fargate(request):
             yield f"{name} chooses among instances, which Fargate does not have: leave it out"
-
-
-def _network_mistakes(request: Mapping[str, Any]) -> Iterator[str]:
-    network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
-    if network is None:
-        return
-    path = "networkConfiguration.awsvpcConfiguration"
-    if not 1 <= len(network["subnets"]) <= config.MAX_SUBNETS:
-        yield f"{path}.subnets must have 1 to {config.MAX_SUBNETS} ids"
-    if len(network.get("securityGroups") or ()) > config.MAX_SECURITY_GROUPS:
-        yield f"{path}.securityGroups has more than {config.MAX_SECURITY_GROUPS} ids"
 
 
 def _override_mistakes(request: Mapping[str, Any]) -> Iterator[str]:
