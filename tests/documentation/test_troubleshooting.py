@@ -27,8 +27,7 @@ from tools.documentation.hints import FILE, made, sign
 from tools.documentation.snippets import read
 
 import airflow.executors.fargate
-from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, THROTTLE_CODES
-from airflow.executors.fargate.aws.credentials import CREDENTIAL_ERRORS
+from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, CREDENTIAL_ERRORS, THROTTLE_CODES
 from airflow.executors.fargate.aws.explanations import EXIT_CODES, EXPLANATIONS
 
 PACKAGE = Path(airflow.executors.fargate.__file__).parent

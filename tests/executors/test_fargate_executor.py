@@ -39,6 +39,7 @@ from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws import clients
+from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.arns import launched, whereabouts
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
@@ -46,7 +47,6 @@ from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
-from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.present import ENDING, Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -1387,7 +1387,7 @@ def test_an_ecs_task_says_which_scheduler_has_launched_it(unstarted, ecs, monkey
     queue(unstarted, key_of())
     unstarted.heartbeat()
     (task,) = ecs.tasks.values()
-    identity = Identity.of(task)
+    identity = read_identity(task)
     assert (identity.scheduler, identity.database) == ("17@1.5", "0123456789ab")
 
 
@@ -1399,7 +1399,7 @@ def test_an_ecs_task_launched_outside_of_a_scheduler_names_no_database(unstarted
     queue(unstarted, key_of())
     unstarted.heartbeat()
     (task,) = ecs.tasks.values()
-    assert Identity.of(task).database is None
+    assert read_identity(task).database is None
     assert not database.own_address_hash.called
 
 

@@ -22,7 +22,7 @@ import json
 import math
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 #: The environment variable of the main container that holds the identity of its launch. DescribeTasks returns
@@ -35,8 +35,14 @@ MAX_TEXT = 1000
 MAX_NUMBER = 2**31 - 1
 
 
+class _Id:
+    def as_dict(self) -> dict[str, str | int]:
+        """Return the members by their names, without those that are None."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
 @dataclass(frozen=True)
-class TaskInstanceId:
+class TaskInstanceId(_Id):
     """The task instance and the try that a launch is for, in Airflow's terms."""
 
     dag_id: str
@@ -49,13 +55,9 @@ class TaskInstanceId:
         mapped = "" if self.map_index < 0 else f"[{self.map_index}]"
         return f"{self.dag_id}.{self.task_id}{mapped} {self.run_id} try {self.try_number}"
 
-    def as_dict(self) -> dict[str, str | int]:
-        """Return its members by their names."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
-class CallbackId:
+class CallbackId(_Id):
     """A callback that runs in an ECS task of its own, like a task instance: 3.3 and newer."""
 
     callback_id: str
@@ -63,10 +65,6 @@ class CallbackId:
 
     def __str__(self) -> str:
         return f"callback {self.callback_id} of {self.dag_id}"
-
-    def as_dict(self) -> dict[str, str | int]:
-        """Return its members by their names, without a ``dag_id`` of None."""
-        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True)
@@ -112,17 +110,10 @@ class Launch:
     @property
     def identity(self) -> str:
         """The text of the environment variable :data:`IDENTITY_VARIABLE`."""
+        members = {"launch": self.id, **self.task.as_dict(), "handed_over": self.handed_over}
         origin = {"scheduler": self.scheduler, "database": self.database}
-        return json.dumps(
-            {
-                "launch": self.id,
-                **self.task.as_dict(),
-                "handed_over": self.handed_over,
-                **{name: value for name, value in origin.items() if value is not None},
-            },
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
+        known = {name: value for name, value in {**members, **origin}.items() if value is not None}
+        return json.dumps(known, separators=(",", ":"), ensure_ascii=False)
 
     def without_workload(self) -> Launch:
         """Return this launch without what only a further attempt would need, to save memory."""
@@ -151,43 +142,18 @@ class Identity:
         return None not in (own, self.database) and self.database != own
 
     @classmethod
-    def of(cls, ecs_task: Mapping[str, Any]) -> Identity | None:
-        """
-        Read the identity from an ECS task of a DescribeTasks response; None where it carries none.
-
-        The container that carries the identity is the main container, whatever the options say by now.
-        """
-        override = identity_override(ecs_task)
-        return None if override is None else cls.parse(*override)
-
-    @classmethod
     def parse(cls, text: Any, container_name: Any) -> Identity | None:
         """Read an identity; None where the text is none, or has values that a database would refuse."""
         try:
             members = json.loads(text)
-            scheduler, database = members.get("scheduler"), members.get("database")
             handed_over = float(members["handed_over"])
             if not math.isfinite(handed_over):
                 return None
-            return cls(
-                _text(members["launch"]),
-                _task(members),
-                handed_over,
-                str(container_name),
-                _text(scheduler) if isinstance(scheduler, str) else None,
-                _text(database) if isinstance(database, str) else None,
-            )
+            origin = (members.get("scheduler"), members.get("database"))
+            known = (_text(name) if isinstance(name, str) else None for name in origin)
+            return cls(_text(members["launch"]), _task(members), handed_over, str(container_name), *known)
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError, RecursionError):
             return None  # A variable of the same name that this executor has not set.
-
-
-def identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any] | None:
-    """Return the identity's text in an ECS task of a response, and its container's name; None without one."""
-    for override in _mappings(_mapping(ecs_task.get("overrides")).get("containerOverrides")):
-        for variable in _mappings(override.get("environment")):
-            if variable.get("name") == IDENTITY_VARIABLE:
-                return variable.get("value"), override.get("name")
-    return None
 
 
 def _task(members: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
@@ -219,12 +185,3 @@ def _number(value: Any) -> int:
     if not -MAX_NUMBER <= number <= MAX_NUMBER:
         raise ValueError
     return number
-
-
-def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _mappings(values: Any) -> list[Mapping[str, Any]]:
-    listed = values if isinstance(values, (list, tuple)) else ()
-    return [value for value in listed if isinstance(value, Mapping)]

@@ -26,10 +26,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Accepted:
+class _LaunchEvent:
+    launch: Launch
+
+
+@dataclass(frozen=True)
+class _Note(_LaunchEvent):
+    #: For the user.
+    text: str
+
+
+@dataclass(frozen=True)
+class Accepted(_LaunchEvent):
     """AWS has accepted an ECS task for the launch."""
 
-    launch: Launch
     arn: str
     #: Seconds since the scheduler handed the launch over; None for an adopted ECS task.
     waited: float | None = None
@@ -40,10 +50,9 @@ class Accepted:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Ended(_LaunchEvent):
     """The launch has ended; ``reason`` says why it failed and is None where it succeeded."""
 
-    launch: Launch
     reason: str | None
     arn: str | None = None
     #: Seconds from the end of the ECS task, by AWS's clock, to this event, by the scheduler's; None without
@@ -51,53 +60,33 @@ class Ended:
     seen_after: float | None = None
 
 
-@dataclass(frozen=True)
-class Abandoned:
-    """Airflow no longer wants the launch; ``text`` says why, and what becomes of its ECS task."""
-
-    launch: Launch
-    text: str
+class Abandoned(_Note):
+    """Airflow no longer wants the launch; the text says why, and what becomes of its ECS task."""
 
 
-@dataclass(frozen=True)
-class Unconfirmed:
+class Unconfirmed(_LaunchEvent):
     """The launch is about to be sent; the database has to confirm first that it is still wanted."""
 
-    launch: Launch
+
+class Noted(_Note):
+    """A note on a launch that goes on."""
 
 
 @dataclass(frozen=True)
-class Noted:
-    """A note for the user on a launch that goes on."""
-
-    launch: Launch
-    text: str
-
-
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(_Note):
     """What a launch that has not started for long waits for, or its last state when Airflow revoked it."""
 
-    launch: Launch
-    text: str
     #: Whether Airflow has revoked it: then the note is written although the launch is no longer the present
     #: one.
     revoked: bool = False
 
 
-@dataclass(frozen=True)
-class LogLines:
+class LogLines(_Note):
     """The last log lines of a launch that failed; they come after its end."""
 
-    launch: Launch
-    text: str
 
-
-@dataclass(frozen=True)
-class NotFound:
+class NotFound(_LaunchEvent):
     """AWS knows no ECS task for a task instance that was kept during adoption."""
-
-    launch: Launch
 
 
 @dataclass(frozen=True)

@@ -139,63 +139,35 @@ class Match:
 
 
 def match(
-    candidate: Candidate,
-    task: EcsTask,
-    identity: Identity,
-    outcome: Outcome,
-    *,
-    lives: bool,
-    own_scheduler: str | None,
-    asked_at: float,
+    candidate: Candidate, task: EcsTask, identity: Identity, outcome: Outcome, own: str | None, asked: float
 ) -> Match | None:
     """
     Return how an ECS task matches a candidate; None where it is not that of its present launch.
 
     :param task: the ECS task.
     :param outcome: what became of it.
-    :param lives: whether it has not ended.
-    :param own_scheduler: the name of the scheduler that adopts; None where it has none.
-    :param asked_at: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
+    :param own: the name of the scheduler that adopts; None where it has none.
+    :param asked: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
     """
     if not candidate.is_present(identity, task.arn):
         return None
-    if _came_later(identity, task.arn, candidate, own_scheduler, asked_at):
+    if _came_later(identity, task.arn, candidate, own, asked):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    return Match(
-        Found(candidate, launch, task.arn, task.cluster_name, identity.container_name, outcome),
-        # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
-        (
-            candidate.names(task.arn),
-            candidate.is_launched_by(identity.scheduler),
-            identity.handed_over,
-            outcome.started,
-            lives,
-        ),
-        _is_certain(identity, task.arn, candidate),
-        _is_likely(identity, candidate),
-        identity.is_of_another_database(candidate.database),
-    )
+    found = Found(candidate, launch, task.arn, task.cluster_name, identity.container_name, outcome)
+    is_named, is_stored = candidate.names(task.arn), task.arn == candidate.external_id
+    has_queued = candidate.is_launched_by(identity.scheduler)
+    # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
+    rank = (is_named, has_queued, identity.handed_over, outcome.started, outcome.lives)
+    may_have_queued = has_queued or None in (candidate.scheduler, identity.scheduler)
+    came_after = candidate.queued_at is None or identity.handed_over >= candidate.queued_at
+    is_likely = may_have_queued and came_after
+    # The id, the ARN or the clock of one scheduler says that it is the present launch's.
+    is_certain = candidate.has_assigned_id or is_named or (is_likely and (is_stored or has_queued))
+    return Match(found, rank, is_certain, is_likely, identity.is_of_another_database(candidate.database))
 
 
-def _is_certain(identity: Identity, arn: str, candidate: Candidate) -> bool:
-    """Tell whether the id, the ARN or the clock of one scheduler says that it is the present launch's."""
-    if candidate.has_assigned_id or candidate.names(arn):
-        return True
-    stored = arn == candidate.external_id
-    return _is_likely(identity, candidate) and (stored or candidate.is_launched_by(identity.scheduler))
-
-
-def _is_likely(identity: Identity, candidate: Candidate) -> bool:
-    """Tell whether it was handed over after ``queued_dttm`` and by no other scheduler than queued it."""
-    if None not in (candidate.scheduler, identity.scheduler) and candidate.scheduler != identity.scheduler:
-        return False
-    return candidate.queued_at is None or identity.handed_over >= candidate.queued_at
-
-
-def _came_later(
-    identity: Identity, arn: str, candidate: Candidate, own_scheduler: str | None, asked_at: float
-) -> bool:
+def _came_later(identity: Identity, arn: str, candidate: Candidate, own: str | None, asked: float) -> bool:
     """
     Tell whether the ECS task is of a launch that was made after Airflow asked to adopt.
 
@@ -207,18 +179,13 @@ def _came_later(
         return False
     if candidate.is_launched_by(identity.scheduler):
         return False
-    if identity.scheduler is not None and identity.scheduler == own_scheduler:
+    if identity.scheduler is not None and identity.scheduler == own:
         return True
-    return identity.handed_over > asked_at + CLOCK_TOLERANCE
+    return identity.handed_over > asked + CLOCK_TOLERANCE
 
 
 def is_orphaned(
-    identity: Identity,
-    state: str | None,
-    present: Candidate | None,
-    arn: str | None = None,
-    *,
-    runs_own_try: bool = False,
+    identity: Identity, state: str | None, present: Candidate | None, arn: str, *, runs_own_try: bool
 ) -> bool:
     """
     Tell whether an ECS task that no scheduler follows is not that of its task instance's present launch.

@@ -107,8 +107,8 @@ GUARDS = (
         (
             Edit(
                 "fargate/aws/outcome.py",
-                "    if not stopped:\n",
-                "    if not stopped or container.exit_code is None:\n",
+                "    if not stopped and (container.exit_code is None or",
+                "    if (container.exit_code is None or",
             ),
         ),
     ),
@@ -177,7 +177,9 @@ GUARDS = (
         "overrides-too-large",
         (
             Edit(
-                "fargate/request/validation.py", "            size <= MAX_OVERRIDES,\n", "            True,\n"
+                "fargate/request/validation.py",
+                "    if size > config.MAX_OVERRIDES:\n",
+                "    if False:\n",
             ),
         ),
     ),
@@ -199,7 +201,7 @@ GUARDS = (
         "no-credentials",
         (
             Edit(
-                "fargate/aws/credentials.py",
+                "fargate/aws/classify.py",
                 "    if any(cls.__name__ in CREDENTIAL_ERRORS for cls in type(error).__mro__):\n",
                 "    if False:\n",
             ),

@@ -32,7 +32,7 @@ from typing import Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.errors import FargateError
-from airflow.executors.fargate.launch import Identity, identity_override
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity
 
 #: The end of the year 9999, the last year of Python's ``datetime``, in seconds since the epoch.
 END_OF_TIME = 253_402_300_800
@@ -69,8 +69,8 @@ class EcsTask:
     ended_at: float | None = None
     task_definition: str = ""
     containers: tuple[Container, ...] = ()
-    #: The text of the identity in the overrides, and the name of the container that has it.
-    identity_override: tuple[Any, Any] | None = None
+    #: The text of the identity in the overrides, and the name of the container that has it; each may be None.
+    identity_override: tuple[Any, Any] = (None, None)
 
     @property
     def cluster_name(self) -> str:
@@ -80,7 +80,7 @@ class EcsTask:
     @property
     def identity(self) -> Identity | None:
         """The identity of the launch; None if this executor did not launch the ECS task."""
-        return None if self.identity_override is None else Identity.parse(*self.identity_override)
+        return Identity.parse(*self.identity_override)
 
     def container(self, name: str) -> Container:
         """Return the container with that name, or an empty one if there is none."""
@@ -103,10 +103,8 @@ class EcsTask:
             has_started=bool(task.get("startedAt")),
             ended_at=_epoch(task.get("executionStoppedAt")),
             task_definition=_string(task.get("taskDefinitionArn")),
-            containers=tuple(
-                _container(one) for one in sequence(task.get("containers")) if isinstance(one, Mapping)
-            ),
-            identity_override=identity_override(task),
+            containers=tuple(map(_container, mappings(task.get("containers")))),
+            identity_override=_identity_override(task),
         )
 
 
@@ -141,14 +139,12 @@ class Answer:
         :raises MalformedAnswer: if it lists neither ECS tasks nor failures.
         """
         answer = mapping(response)
-        tasks = answer.get("tasks") or ()
-        if not answer.keys() & {"tasks", "failures"} or not isinstance(tasks, (list, tuple)):
+        items, failures = answer.get("tasks") or (), answer.get("failures")
+        if not answer.keys() & {"tasks", "failures"} or not isinstance(items, (list, tuple)):
             raise MalformedAnswer("AWS answered with neither an ECS task nor a failure")
-        failures = sequence(answer.get("failures"))
-        parsed_tasks = tuple(filter(None, map(EcsTask.parse, tasks)))
-        parsed_failures = tuple(_failure(one) for one in failures if isinstance(one, Mapping))
-        malformed = len(tasks) - len(parsed_tasks) + len(failures) - len(parsed_failures)
-        return cls(parsed_tasks, parsed_failures, malformed)
+        tasks = tuple(filter(None, map(EcsTask.parse, items)))
+        parsed = tuple(map(_failure, mappings(failures)))
+        return cls(tasks, parsed, len(items) - len(tasks) + len(sequence(failures)) - len(parsed))
 
 
 @dataclass(frozen=True)
@@ -182,6 +178,11 @@ def sequence(value: Any) -> list[Any] | tuple[Any, ...]:
     return value if isinstance(value, (list, tuple)) else ()
 
 
+def mappings(value: Any) -> list[Mapping[str, Any]]:
+    """Return the mappings in a list or a tuple, and an empty list for any other value."""
+    return [item for item in sequence(value) if isinstance(item, Mapping)]
+
+
 def text(value: Any) -> str:
     """Return ``str(value)``: an empty text for None, and the name of the type if ``str`` raises."""
     try:
@@ -192,6 +193,24 @@ def text(value: Any) -> str:
 
 def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
+
+
+def read_identity(ecs_task: Mapping[str, Any]) -> Identity | None:
+    """
+    Read the identity from an ECS task of a DescribeTasks response; None where it carries none.
+
+    The container that carries the identity is the main container, whatever the options say by now.
+    """
+    return Identity.parse(*_identity_override(ecs_task))
+
+
+def _identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Return the identity's text in an ECS task of a response, and its container's name; None for both without one."""
+    for override in mappings(mapping(ecs_task.get("overrides")).get("containerOverrides")):
+        for variable in mappings(override.get("environment")):
+            if variable.get("name") == IDENTITY_VARIABLE:
+                return variable.get("value"), override.get("name")
+    return None, None
 
 
 def _container(container: Mapping[str, Any]) -> Container:

@@ -64,14 +64,11 @@ def ecs_task_link(arn: str, cluster: str = "default") -> str | None:
     :param cluster: name or ARN, for an ARN that does not contain the cluster.
     :return: None if it is not the ARN of an ECS task, or the partition's console is not known.
     """
-    parts = TASK_ARN.fullmatch(arn)
-    if parts is None or parts["partition"] not in CONSOLES:
-        return None
-    return (
-        f"{_console(parts['partition'], parts['region'])}"
-        f"/ecs/v2/clusters/{quote(cluster_name(arn, cluster), safe='')}"
-        f"/tasks/{quote(parts['id'], safe='')}/configuration?region={parts['region']}"
-    )
+    own_region = region(arn)
+    console = _console(arn, own_region)
+    name, task_id = quote(cluster_name(arn, cluster), safe=""), quote(ecs_task_id(arn), safe="")
+    page = f"/ecs/v2/clusters/{name}/tasks/{task_id}/configuration?region={own_region}"
+    return console and console + page
 
 
 def log_link(arn: str, log_region: str, group: str, stream: str) -> str | None:
@@ -81,13 +78,9 @@ def log_link(arn: str, log_region: str, group: str, stream: str) -> str | None:
     :param arn: of the ECS task that writes to it; it contains the partition.
     :param log_region: of the log group, which can differ from the ECS task's.
     """
-    parts = TASK_ARN.fullmatch(arn)
-    if parts is None or parts["partition"] not in CONSOLES:
-        return None
-    return (
-        f"{_console(parts['partition'], log_region)}/cloudwatch/home?region={log_region}"
-        f"#logsV2:log-groups/log-group/{_quote_twice(group)}/log-events/{_quote_twice(stream)}"
-    )
+    console = _console(arn, log_region)
+    log = f"log-groups/log-group/{_quote_twice(group)}/log-events/{_quote_twice(stream)}"
+    return console and f"{console}/cloudwatch/home?region={log_region}#logsV2:{log}"
 
 
 def whereabouts(arn: str, cluster: str = "default") -> str:
@@ -102,8 +95,10 @@ def launched(arn: str, cluster: str, attempt: int) -> str:
     return f"{begin} {whereabouts(arn, cluster)}"
 
 
-def _console(partition: str, in_region: str) -> str:
-    return f"https://{in_region}.{CONSOLES[partition]}"
+def _console(arn: str, in_region: str | None) -> str | None:
+    parts = TASK_ARN.fullmatch(arn)
+    domain = parts and CONSOLES.get(parts["partition"])
+    return f"https://{in_region}.{domain}" if domain else None
 
 
 def _quote_twice(name: str) -> str:

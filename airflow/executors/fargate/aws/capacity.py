@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-#: Launch types whose ECS tasks have no network interface of their own.
-WITHOUT_NETWORK = ("EXTERNAL",)
+from airflow.executors.fargate.aws.answers import mappings
+
 #: The capacity providers of Fargate. All others are defined by the account.
 FARGATE_PROVIDERS = ("FARGATE", "FARGATE_SPOT")
 #: The members that choose among a cluster's container instances. Fargate has no such instances.
@@ -34,9 +34,7 @@ NO_SUBNETS = "networkConfiguration has no subnets, without which nothing runs on
 
 def providers(request: Mapping[str, Any]) -> list[Any]:
     """Return the names of a request's capacity providers, whatever values these are."""
-    strategy = request.get("capacityProviderStrategy")
-    items = strategy if isinstance(strategy, (list, tuple)) else ()
-    return [item.get("capacityProvider") for item in items if isinstance(item, Mapping)]
+    return [item.get("capacityProvider") for item in mappings(request.get("capacityProviderStrategy"))]
 
 
 def on_fargate(request: Mapping[str, Any]) -> bool | None:
@@ -76,7 +74,7 @@ def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
         fit.pop("platformVersion", None)
         drop(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
         drop(fit, "overrides", "ephemeralStorage")
-    if request.get("launchType") in WITHOUT_NETWORK:
+    if request.get("launchType") == "EXTERNAL":  # Its ECS tasks have no network interface of their own.
         fit.pop("networkConfiguration", None)
     return fit
 

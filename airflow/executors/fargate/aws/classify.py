@@ -17,93 +17,96 @@
 """
 Classifies the exceptions of calls to AWS. Pure and total: every exception has an outcome.
 
-The origin of the error decides first (``credentials.py``), then its code, then phrases of its message
-(``explanations.py``).
+The origin of the error decides first, then its code, then phrases of its message (``explanations.py``).
 Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_RunTask_Errors
+
+The origin is the call itself, or a call that gets credentials for it: botocore makes those while it makes the
+call. If one fails, botocore raises that failure in place of the call's own error: with the name of another
+operation, such as AssumeRole; as an exception class of its own; or as a failed connection to another host.
+Then nothing was sent to ECS, whatever the error's code is.
+Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 from airflow.executors.fargate.aws.answers import mapping, sequence, text
-from airflow.executors.fargate.aws.credentials import assumed_role, explain_credentials, source_of
-from airflow.executors.fargate.aws.statements import Statement, explain, verdict_of
+from airflow.executors.fargate.aws.explanations import Statement, explain, verdict_of
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 THROTTLE_CODES = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
+    """
+    BandwidthLimitExceeded PriorRequestNotComplete RequestLimitExceeded RequestThrottled
+    RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException
+    TooManyRequestsException
+    """.split()
 )
 CREDENTIAL_CODES = frozenset(
-    {
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "RequestExpired",
-        "RequestTimeTooSkewed",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
+    """
+    AuthFailure ExpiredToken ExpiredTokenException IncompleteSignature InvalidClientTokenId
+    InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired
+    RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException
+    """.split()
 )
 SERVER_CODES = frozenset(
     {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable"}
 )
+#: The operations that the executor and its commands call. All others are calls for credentials.
+OWN_OPERATIONS = frozenset(
+    """
+    DescribeClusters DescribeLogStreams DescribeTaskDefinition DescribeTasks GetCallerIdentity GetLogEvents
+    ListTasks RunTask StopTask
+    """.split()
+)
+#: botocore's exceptions for missing credentials, by name: this module is imported where botocore may be
+#: missing, and older releases lack some of them. Classes that derive from them count as well.
+CREDENTIAL_ERRORS = frozenset(
+    """
+    ConfigNotFound ConfigParseError CredentialRetrievalError InvalidConfigError LoginError
+    MetadataRetrievalError NoAuthTokenError NoCredentialsError PartialCredentialsError ProfileNotFound
+    RefreshWithMFAUnsupportedError SSOError TokenRetrievalError UnknownCredentialError
+    UnknownTokenProviderError
+    """.split()
+)
+#: The hosts of STS and of IAM Identity Center, for errors of calls whose own host is not known.
+_HOSTS = re.compile(r"(?:sts|portal\.sso|oidc|signin)(?:-fips)?\.")
+_ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
+#: The operations that assume a role, and what to check of its trust policy if one fails.
+_ROLE_REMEDIES = {
+    "AssumeRole": "admits whoever assumes it, and that they may call sts:AssumeRole",
+    "AssumeRoleWithWebIdentity": "names the identity provider and the service account, and that IAM has this provider",
+    "AssumeRoleWithSAML": "names the SAML provider, and the assertion",
+}
+_SSO_CALLS = ("GetRoleCredentials", "CreateToken", "CreateOAuth2Token")
 
 
-def classify_error(
-    error: BaseException,
-    endpoint_url: str | None = None,
-    role: Callable[[], str | None] = assumed_role,
-) -> Outcome:
+def classify_error(error: BaseException, endpoint_url: str | None = None) -> Outcome:
     """
     Classify an exception that a call to AWS raised.
 
     If the error is not known, the outcome of the call is unknown.
 
     :param endpoint_url: of the call. A failed connection to any other host was made to get credentials.
-    :param role: returns the role that is assumed for credentials, if the error does not name it.
     """
-    without = no_credentials(error, endpoint_url, role)
+    without = no_credentials(error, endpoint_url)
     if without is not None:
-        return Outcome(Verdict.CREDENTIALS, ". ".join((*without, "")).strip())
+        return Outcome(Verdict.CREDENTIALS, f"{'. '.join(without)}.")
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
-        return _classify_response(response)
+        return _classify_response(response, _describe(error))
     if any(cls.__name__ == "ParamValidationError" for cls in type(error).__mro__):
         # Its message repeats the values, and one of them can be a password.
         return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
     return Outcome(Verdict.UNKNOWN, _describe(error))
 
 
-def no_credentials(
-    error: BaseException,
-    endpoint_url: str | None = None,
-    role: Callable[[], str | None] = assumed_role,
-) -> tuple[str, str] | None:
-    """Return why there are no credentials, and the remedy; None if the error is the call's own."""
-    source = source_of(error, endpoint_url)
-    return None if source is None else explain_credentials(source, _describe(error), role)
-
-
-def _classify_response(response: Mapping[str, Any]) -> Outcome:
-    code, description = _code(response), _describe_response(response)
+def _classify_response(response: Mapping[str, Any], description: str) -> Outcome:
+    code = _code(response)
     if not code:
         return Outcome(Verdict.UNKNOWN, description)
     if code in THROTTLE_CODES:
@@ -121,6 +124,77 @@ def _classify_response(response: Mapping[str, Any]) -> Outcome:
     return Outcome(verdict_of(statements) or Verdict.FAILED, explain(statements))
 
 
+def no_credentials(error: BaseException, endpoint_url: str | None = None) -> tuple[str, str] | None:
+    """Return why there are no credentials, and the remedy; None if the error is the call's own."""
+    source = _source_of(error, endpoint_url)
+    if source is None:
+        return None
+    description = _describe(error)
+    is_host = not source[:1].isupper()
+    for_role = ""
+    if is_host or source.startswith("AssumeRole"):
+        named = _ROLE.findall(description)
+        assumed = named[-1].rstrip(".,") if named else assumed_role()
+        for_role = f" for the role {assumed}" if assumed else ""
+    what = f": {source} cannot be reached{for_role}" if is_host else f": {source}{for_role} fails"
+    if description.startswith(f"{source}:"):  # An exception of botocore, which names itself.
+        what = ""
+    return f"There are no credentials{what} ({description.rstrip('. ')})", _remedy(source, is_host)
+
+
+def _source_of(error: BaseException, endpoint_url: str | None) -> str | None:
+    """
+    Return what failed to give credentials: an operation, an exception class of botocore, or a host.
+
+    :param endpoint_url: of the call itself. If None, only hosts that are known to give credentials count.
+    :return: None for an error of the call itself.
+    """
+    operation = getattr(error, "operation_name", None)
+    if isinstance(getattr(error, "response", None), Mapping):
+        return operation if isinstance(operation, str) and operation not in OWN_OPERATIONS else None
+    if any(cls.__name__ in CREDENTIAL_ERRORS for cls in type(error).__mro__):
+        return type(error).__name__
+    host = _host(mapping(getattr(error, "kwargs", None)).get("endpoint_url"))
+    own = _host(endpoint_url)
+    is_elsewhere = host != own if own else _HOSTS.match(host)
+    return host if host and is_elsewhere else None
+
+
+def assumed_role() -> str | None:
+    """Return the role in the environment or the profile, as botocore reads them; None if there is none."""
+    role = os.environ.get("AWS_ROLE_ARN")
+    if role and not os.environ.get("AWS_PROFILE"):
+        return role
+    try:
+        import botocore.session
+
+        profile: Any = botocore.session.get_session().get_scoped_config()
+        return text(profile.get("role_arn")) or role
+    except Exception:  # No botocore, no such profile, or a file that cannot be read.
+        return role
+
+
+def _host(url: Any) -> str:
+    """Return host and port of a URL; empty if it is not a URL."""
+    try:
+        return urlsplit(url).netloc.lower() if isinstance(url, str) else ""
+    except ValueError:
+        return ""
+
+
+def _remedy(source: str, is_host: bool) -> str:
+    if source in _ROLE_REMEDIES:
+        return f"Check that the role exists, that its trust policy {_ROLE_REMEDIES[source]}"
+    if source in _SSO_CALLS or "SSO" in source or source.startswith("Login"):
+        return "Log in again where the scheduler runs: aws sso login"
+    if is_host:
+        return (
+            f"Check that the scheduler reaches {source}, which gives credentials; "
+            "from a private subnet this takes a VPC endpoint"
+        )
+    return "Repair the role, the profile or the connection that the credentials come from"
+
+
 def _code(response: Mapping[str, Any]) -> str:
     """Return AWS's error code; empty if AWS sent none, for which botocore puts the HTTP status."""
     code = text(mapping(response.get("Error")).get("Code"))
@@ -129,17 +203,12 @@ def _code(response: Mapping[str, Any]) -> str:
 
 def _describe(error: BaseException) -> str:
     response = getattr(error, "response", None)
-    if isinstance(response, Mapping):
-        return _describe_response(response)
-    return f"{type(error).__name__}: {text(error)}"
-
-
-def _describe_response(response: Mapping[str, Any]) -> str:
+    if not isinstance(response, Mapping):
+        return f"{type(error).__name__}: {text(error)}"
     members = mapping(response.get("Error"))
     if _code(response):
         return f"{text(members.get('Code'))}: {text(members.get('Message'))}"
     # Without a code, botocore's message is the body, such as a proxy's page. It may repeat the request.
-    status = text(members.get("Code")) or text(
-        mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
-    )
+    metadata = mapping(response.get("ResponseMetadata"))
+    status = text(members.get("Code")) or text(metadata.get("HTTPStatusCode"))
     return f"HTTP status {status}, without an error code from AWS"

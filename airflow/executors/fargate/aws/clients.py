@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.describe_parser import read_less
@@ -41,18 +41,13 @@ CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
 
 
-class _WithoutBodies(logging.Filter):
+def _without_bodies(record: logging.LogRecord) -> bool:
     """
-    Keeps requests and responses of the executor's threads out of the log, at any level.
+    Keep requests and responses of the executor's threads out of the log, at any level.
 
     A body contains the command with its bearer token, and overrides that can contain passwords.
     """
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno > logging.DEBUG or not threading.current_thread().name.startswith(THREAD_NAMES)
-
-
-_without_bodies = _WithoutBodies()
+    return record.levelno > logging.DEBUG or not threading.current_thread().name.startswith(THREAD_NAMES)
 
 
 @lru_cache(maxsize=1)
@@ -66,9 +61,8 @@ def service_model() -> ServiceModel:
         import boto3  # noqa: F401
         import botocore.session
     except ImportError:
-        raise ConfigError(
-            ["The package boto3 is not installed. Install it where the scheduler runs."]
-        ) from None
+        mistake = "The package boto3 is not installed. Install it where the scheduler runs."
+        raise ConfigError([mistake]) from None
     return botocore.session.get_session().get_service_model("ecs")
 
 
@@ -96,10 +90,9 @@ def make_client(
 
     for name in LOGGERS_OF_BODIES:
         logging.getLogger(name).addFilter(_without_bodies)  # A logger adds the same filter only once.
-    connect_timeout, read_timeout = timeouts
     config = Config(
-        connect_timeout=connect_timeout,
-        read_timeout=read_timeout,
+        connect_timeout=timeouts[0],
+        read_timeout=timeouts[1],
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=connections,
         tcp_keepalive=True,
@@ -121,17 +114,12 @@ def connect(
     """
     from botocore.exceptions import BotoCoreError, NoRegionError
 
-    def make() -> Any:
-        client = make_client(make_session(), "ecs", connections=connections, endpoint_url=endpoint_url)
-        read_less(client)
-        return client
-
+    make = partial(make_client, service="ecs", connections=connections, endpoint_url=endpoint_url)
     try:
-        return Ecs(make)
+        return Ecs(lambda: read_less(make(make_session())))
     except NoRegionError as error:  # Such as with a connection that names no Region.
-        name = f"[fargate] region = {region!r}"
-        raise ConfigError([f"{name}: {error} Set it, or AWS_DEFAULT_REGION, or the connection's."]) from error
+        remedy = "Set it, or AWS_DEFAULT_REGION, or the connection's."
+        raise ConfigError([f"[fargate] region = {region!r}: {error} {remedy}"]) from error
     except BotoCoreError as error:
-        raise ConfigError(
-            [f"The AWS client cannot be made: {error} Check the AWS profile and environment."]
-        ) from error
+        mistake = f"The AWS client cannot be made: {error} Check the AWS profile and environment."
+        raise ConfigError([mistake]) from error

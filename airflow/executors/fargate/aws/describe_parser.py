@@ -72,9 +72,9 @@ class _Answer(TypedDict, total=False):
     failures: list[dict[str, Any]]
 
 
-def read_less(client: Any) -> None:
+def read_less(client: Any) -> Any:
     """
-    Make a boto3 client for ECS read only the used members of DescribeTasks.
+    Make a boto3 client for ECS read only the used members of DescribeTasks, and return it.
 
     It handles botocore's event ``before-parse``, which the oldest supported botocore does not emit. Without
     the event, or without msgspec (not a dependency of Airflow 2.11), botocore reads everything, and the used
@@ -84,7 +84,7 @@ def read_less(client: Any) -> None:
         from msgspec import DecodeError
         from msgspec.json import Decoder
     except ImportError:
-        return
+        return client
     decode = Decoder(_Answer).decode
 
     def take_body(response_dict: Any, customized_response_dict: dict[str, Any], **_: Any) -> None:
@@ -102,3 +102,4 @@ def read_less(client: Any) -> None:
             response_dict["body"] = b"{}"
 
     client.meta.events.register("before-parse.ecs.DescribeTasks", take_body)
+    return client

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from airflow.executors.fargate.aws.answers import Answer, Page
+from airflow.executors.fargate.aws.answers import Answer, Page, mapping
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MAX_DESCRIBED = 100
@@ -57,8 +57,7 @@ class Ecs:
     @property
     def endpoint_url(self) -> str:
         """The URL of the calls. A failed connection to another host was made to get credentials."""
-        url: str = self._client.meta.endpoint_url
-        return url
+        return str(self._client.meta.endpoint_url)
 
     def renew(self) -> None:
         """Let the next call make a new client, which looks for credentials again."""
@@ -84,10 +83,9 @@ class Ecs:
         """Call StopTask. AWS shows the reason as ``stoppedReason``; it is cut to :data:`MAX_STOP_REASON`."""
         self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
 
-    def describe_task_definition(self, arn: str) -> Mapping[str, Any]:
+    def describe_task_definition(self, arn: str) -> Any:
         """Call DescribeTaskDefinition, and return the response unparsed."""
-        response: Mapping[str, Any] = self._fresh_client().describe_task_definition(taskDefinition=arn)
-        return response
+        return self._fresh_client().describe_task_definition(taskDefinition=arn)
 
     def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
         """Call ListTasks for a page of a deployment's ECS tasks with the desired status RUNNING."""
@@ -106,7 +104,9 @@ class Ecs:
             try:
                 return self._list(next_token, startedBy=started_by, **filters)
             except Exception as error:
-                if _code(error) != "InvalidParameterException" or next_token is not None:
+                response = mapping(getattr(error, "response", None))
+                is_refused = mapping(response.get("Error")).get("Code") == "InvalidParameterException"
+                if not is_refused or next_token is not None:
                     raise
             self._takes_two_filters = False
         return self._list(next_token, **filters)
@@ -116,14 +116,12 @@ class Ecs:
         return Page.parse(self._fresh_client().list_tasks(maxResults=MAX_LISTED, **following, **filters))
 
     def _fresh_client(self) -> Any:
-        if self._made != self._wanted:
+        with self._lock:
             # Making a client takes a tenth of a second of processor time, so one thread does it and the
             # others wait.
-            with self._lock:
-                wanted = self._wanted
-                if self._made != wanted:
-                    self._client = self._make_client()
-                    self._made = wanted
+            wanted = self._wanted
+            if self._made != wanted:
+                self._client, self._made = self._make_client(), wanted
         return self._client
 
 
@@ -131,9 +129,3 @@ def in_batches(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     """Cut a sequence into pieces of at most ``size`` items."""
     for start in range(0, len(items), size):
         yield items[start : start + size]
-
-
-def _code(error: Exception) -> str | None:
-    """Return the error code of botocore's ClientError; None for any other error."""
-    response = getattr(error, "response", None)
-    return response.get("Error", {}).get("Code") if isinstance(response, Mapping) else None

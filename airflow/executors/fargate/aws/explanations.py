@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The table of what AWS's words mean, and what to do about them.
+What AWS's words mean, and what to do about them: the table, and the sentences that are made with it. Pure.
 
 A row is found by the leading word of what AWS says: an error code, a stop code, the reason of a failure or
 the type of a container's error. If a leading word has several meanings, a phrase tells them apart. No row may
@@ -34,6 +34,8 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_R
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,6 +46,12 @@ STOPPED_BY_COMMAND = "Stopped with airflow fargate stop"
 #: The stopped reason of an ECS task whose Spot capacity was taken back.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-capacity-providers.html
 SPOT_INTERRUPTED = "Your Spot Task was interrupted"
+#: The leading word of a statement, if it begins with one. Prefixes are skipped before it: a stop code, and the
+#: beginning of a service event.
+_LEADING_WORD = re.compile(
+    r"(?:TaskFailedToStart: |\(?service [^ ]+ was unable to place a task\. Reason: )*([A-Za-z]\w*(?![\w-]))?"
+)
+_SUBNET = re.compile(r"\bsubnet-[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -64,12 +72,11 @@ NO_CAPACITY, AWAY = Verdict.NO_CAPACITY, Verdict.AWAY
 _PULL = (
     "CannotPullContainerError CannotPullContainer CannotPullECRContainerError CannotPullImageManifestError"
 )
-_START = "CannotStartContainerError CannotStartContainer CannotCreateContainerError ContainerRuntimeError"
+_CREATE = "CannotStartContainerError CannotStartContainer CannotCreateContainerError"
+_START = f"{_CREATE} ContainerRuntimeError"
 _INIT = "ResourceInitializationError"
 #: The leading words of the reason of a container that never ran, whatever its exit code is.
-NEVER_STARTED = frozenset(
-    f"{_PULL} {_INIT} CannotStartContainerError CannotStartContainer CannotCreateContainerError".split()
-)
+NEVER_STARTED = frozenset(f"{_PULL} {_INIT} {_CREATE}".split())
 _DENIED = "AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation"
 _REFUSED = "InvalidParameterException ClientException"
 #: The leading words of EC2's errors: in RunTask, in a failure, or for an ECS task without a network
@@ -146,7 +153,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     (_START, "exec format error", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
     (_START, "dependency graph:", "a container that it depends on did not reach the condition of dependsOn", "See the other containers' reasons and exit codes, and dependsOn in the task definition"),
     (_START, "failed to initialize logging driver", "the container's log could not be opened", "Check logConfiguration: the log group, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
-    ("CannotStartContainerError CannotStartContainer CannotCreateContainerError", "", "the container could not be started", "Check the entry point and the command of the image, and the log configuration"),
+    (_CREATE, "", "the container could not be started", "Check the entry point and the command of the image, and the log configuration"),
     ("CannotCreateVolumeError", "", "a volume could not be made", "Check the volumes of the task definition, and that the subnets reach them"),
     (_INIT, "EFS utils", "an EFS file system could not be mounted", "Check its id and access point, that its mount targets' security group admits NFS (port 2049) from the task's one, that the VPC resolves DNS names, and elasticfilesystem:ClientMount of the task role"),
     (_INIT, "retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
@@ -207,28 +214,74 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("TaskFailedToStart", "", "AWS could not start the ECS task", "See the ECS task's page in the AWS console"),
     (_REFUSED, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
 )
+#: Meaning and remedy by exit code, as shells and container runtimes use them: above 128, a signal's number
+#: plus 128.
+EXIT_CODES = {
+    126: ("the command could not be executed", "Check that the image's entry point may be executed"),
+    127: ("the command was not found", "Check that the image has Airflow and Python on its PATH, and its entry point"),
+    137: ("it was killed (SIGKILL)", "Check whether it needs more memory, or more time to end after SIGTERM than its stopTimeout"),
+    139: ("it crashed (SIGSEGV)", "Look for a native library that does not suit the image"),
+    143: ("it was told to end (SIGTERM)", "See the exit codes of the other containers: if an essential one ends, ECS ends all"),
+}
 # fmt: on
+ANY_EXIT = "its command failed", "Read the container's last lines in the task's event log, or all of its log"
 #: A row for each phrase.
 EXPLANATIONS = tuple(
     Explanation(leading, phrase, *rest) for leading, phrases, *rest in _TABLE for phrase in phrases.split("|")
 )
 
-#: Meaning and remedy by exit code, as shells and container runtimes use them: above 128, a signal's number
-#: plus 128.
-EXIT_CODES = {
-    126: ("the command could not be executed", "Check that the image's entry point may be executed"),
-    127: (
-        "the command was not found",
-        "Check that the image has Airflow and Python on its PATH, and its entry point",
-    ),
-    137: (
-        "it was killed (SIGKILL)",
-        "Check whether it needs more memory, or more time to end after SIGTERM than its stopTimeout",
-    ),
-    139: ("it crashed (SIGSEGV)", "Look for a native library that does not suit the image"),
-    143: (
-        "it was told to end (SIGTERM)",
-        "See the exit codes of the other containers: if an essential one ends, ECS ends all",
-    ),
-}
-ANY_EXIT = "its command failed", "Read the container's last lines in the task's event log, or all of its log"
+
+@dataclass(frozen=True)
+class Statement:
+    """One thing that AWS says, such as a stop code or a container's reason."""
+
+    words: str
+    #: The container that it is about; empty for the main container and for the ECS task.
+    container: str = ""
+    #: Whether a user may have written it. Then it is shown, but never searched for an explanation.
+    quoted: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.container}: {self.words}" if self.container else self.words
+
+
+def leading_word(words: str) -> str:
+    """Return the word that a statement of AWS begins with; empty if it does not begin with a word."""
+    found = _LEADING_WORD.match(words)
+    return (found and found[1]) or ""
+
+
+def fits(row: Explanation, statement: Statement) -> bool:
+    """Tell whether a row of the table explains a statement."""
+    if statement.quoted or row.phrase.casefold() not in statement.words.casefold():
+        return False
+    return not row.leading or leading_word(statement.words) in row.leading.split()
+
+
+def verdict_of(statements: Sequence[Statement]) -> Verdict | None:
+    """Return what to do with a launch for which nothing was started; None if AWS's words do not decide it."""
+    rows = (row for row in EXPLANATIONS if row.verdict and any(fits(row, part) for part in statements))
+    return next((row.verdict for row in rows), None)
+
+
+def explain(statements: Sequence[Statement], exit_code: int | None = None) -> str:
+    """
+    Return a text with what happened, AWS's words, and what to do.
+
+    :param statements: what AWS says. Words that the table does not know are shown as they are.
+    :param exit_code: the main container's, if AWS's words do not say why it ended.
+    """
+    parts = [part for part in statements if part.words.strip(" .")]
+    # AWS often sends the same reason for a container and for the ECS task.
+    words = "; ".join(dict.fromkeys(str(part).strip().rstrip(".") for part in parts)) or "AWS gave no reason"
+    found = next(((row, part) for row in EXPLANATIONS for part in parts if fits(row, part)), None)
+    if found is not None:
+        row, part = found
+        subnet = _SUBNET.search(part.words)
+        meaning = row.meaning.replace("{subnet}", f"subnet {subnet.group()}" if subnet else "a subnet")
+        meaning, remedy = f"container {part.container}: {meaning}" if part.container else meaning, row.remedy
+    elif exit_code is not None:
+        meaning, remedy = EXIT_CODES.get(exit_code, ANY_EXIT)
+    else:
+        return f"{words}."
+    return f"{meaning[0].upper()}{meaning[1:]} (AWS: {words}). {remedy}."

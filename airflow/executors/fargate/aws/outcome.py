@@ -31,16 +31,22 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.aws.explanations import NEVER_STARTED, SPOT_INTERRUPTED, STOPPED_BY_COMMAND
-from airflow.executors.fargate.aws.statements import Statement, explain, leading_word, verdict_of
+from airflow.executors.fargate.aws.explanations import (
+    NEVER_STARTED,
+    SPOT_INTERRUPTED,
+    STOPPED_BY_COMMAND,
+    Statement,
+    explain,
+    leading_word,
+    verdict_of,
+)
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, Container, EcsTask
 
-#: What AWS says if the ECS task stopped only because a container ended.
-USUAL_STOP_CODES = ("", "EssentialContainerExited")
-USUAL_REASONS = ("", "Essential container in task exited")
+#: What AWS says if the ECS task stopped only because a container ended: the stop code, and the reason.
+USUAL = ("", "EssentialContainerExited", "Essential container in task exited")
 
 
 def classify_run_task(answer: Answer) -> Outcome:
@@ -64,14 +70,36 @@ def classify_ecs_task(task: EcsTask, container_name: str) -> Outcome:
     """
     stopped = task.last_status in ("STOPPED", "DELETED")
     container = task.container(container_name)
-    if container.exit_code is not None and _never_started(task, container):
+    if _never_started(task, container):
         container = replace(container, exit_code=None)
-    if container.exit_code is not None and (stopped or container.last_status == "STOPPED"):
-        return _classify_exit(task, container, container.exit_code)
     started = task.has_started or container.exit_code is not None or _has_ended(task, container)
-    if not stopped:
+    if not stopped and (container.exit_code is None or container.last_status != "STOPPED"):
         return Outcome(Verdict.LIVE, arn=task.arn, started=started)
-    return _classify_without_code(task, container, started)
+    return _classify_end(task, container, started)
+
+
+def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome:
+    """Classify an ECS task that has stopped, or whose main container has ended with an exit code."""
+    code, statements = container.exit_code, _statements(task, container)
+    if code == 0:
+        unusual = [part for part in statements if part.words not in USUAL]
+        # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
+        said = f"{explain(unusual)}{_other_codes(task, container)}"
+        note = f"Container {container.name} exited with code 0. {said}" if unusual else ""
+        return Outcome(Verdict.FINISHED, "", task.arn, True, task.ended_at, note=note)
+    # The exit code explains the end only if AWS names no other cause.
+    explanation = explain(statements, code if task.stop_code in USUAL else None)
+    explanation += _other_codes(task, container)
+    if not started:
+        # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
+        verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
+        return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
+    definition = task.task_definition or None
+    if code is None:
+        reason = f"Container {container.name} ended without an exit code. {explanation}"
+        return Outcome(Verdict.FAILED, reason, task.arn, True, task_definition=definition)
+    reason = f"Container {container.name} exited with code {code}. {explanation}"
+    return Outcome(Verdict.FAILED, reason, task.arn, True, task.ended_at, definition)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:
@@ -97,43 +125,6 @@ def _has_ended(task: EcsTask, container: Container) -> bool:
     if task.stop_code != "EssentialContainerExited" or container.reason or _is_spot(task):
         return False
     return all(other.exit_code is None for other in _others(task, container))
-
-
-def _classify_exit(task: EcsTask, container: Container, exit_code: int) -> Outcome:
-    """Classify an ECS task whose main container has ended with this exit code."""
-    exited = f"Container {container.name} exited with code {exit_code}."
-    statements = _statements(task, container)
-    outcome = Outcome(Verdict.FINISHED, arn=task.arn, started=True, ended_at=task.ended_at)
-    if exit_code == 0:
-        unusual = [part for part in statements if part.words not in USUAL_STOP_CODES + USUAL_REASONS]
-        # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
-        note = f"{exited} {explain(unusual)}{_other_codes(task, container)}" if unusual else ""
-        return replace(outcome, note=note)
-    # The exit code explains the end only if AWS names no other cause.
-    explanation = explain(statements, exit_code if task.stop_code in USUAL_STOP_CODES else None)
-    return replace(
-        outcome,
-        verdict=Verdict.FAILED,
-        reason=f"{exited} {explanation}{_other_codes(task, container)}",
-        task_definition=task.task_definition or None,
-    )
-
-
-def _classify_without_code(task: EcsTask, container: Container, started: bool) -> Outcome:
-    """Classify a stopped ECS task whose main container has no exit code that counts."""
-    statements = _statements(task, container)
-    explanation = f"{explain(statements)}{_other_codes(task, container)}"
-    if started:
-        return Outcome(
-            Verdict.FAILED,
-            f"Container {container.name} ended without an exit code. {explanation}",
-            arn=task.arn,
-            started=True,
-            task_definition=task.task_definition or None,
-        )
-    # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
-    verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
-    return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
 
 
 def _where_nothing_started(statements: Sequence[Statement]) -> Verdict:
@@ -170,8 +161,6 @@ def _others(task: EcsTask, container: Container) -> list[Container]:
 
 def _other_codes(task: EcsTask, container: Container) -> str:
     """Return a sentence with the exit codes of the other containers; empty if there are none."""
-    codes = [
-        f"{other.name} {'none' if other.exit_code is None else other.exit_code}"
-        for other in _others(task, container)
-    ]
+    others = ((other.name, other.exit_code) for other in _others(task, container))
+    codes = [f"{name} {'none' if code is None else code}" for name, code in others]
     return f" Exit codes of the other containers: {', '.join(codes)}." if codes else ""

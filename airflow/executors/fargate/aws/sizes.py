@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -37,9 +38,7 @@ SIZES: Mapping[float, Sequence[int]] = {
     32768: (61440, 122880, 249856),
 }
 #: CPU units of a vCPU, and MiB of a GB, as AWS names the larger units.
-UNITS_PER_VCPU = MIB_PER_GB = 1024
-_CPU = re.compile(r"([0-9]{1,9})|([0-9]{0,9}\.?[0-9]{1,9}) ?vCPU", re.IGNORECASE)
-_MEMORY = re.compile(r"([0-9]{1,9})|([0-9]{0,9}\.?[0-9]{1,9}) ?GB", re.IGNORECASE)
+PER_LARGE_UNIT = 1024
 #: How many of the nearest sizes a message names.
 NEAREST = 2
 
@@ -51,63 +50,53 @@ def mistake(cpu: str | None, memory: str | None) -> str | None:
     :param cpu: CPU units, or vCPUs as in ``1 vCPU``; None if only the task definition has it.
     :param memory: MiB, or GB as in ``2 GB``; None likewise.
     """
-    for name, text, pattern, example in (
-        ("cpu", cpu, _CPU, "CPU units such as 1024, or 1 vCPU"),
-        ("memory", memory, _MEMORY, "MiB such as 2048, or 2 GB"),
-    ):
-        if text is not None and pattern.fullmatch(text.strip()) is None:
-            # The value is not shown: it may be a password in the wrong place.
-            return f"{name} is not a size: write {example}"
-    units, mib = _parse(cpu, _CPU, UNITS_PER_VCPU), _parse(memory, _MEMORY, MIB_PER_GB)
-    amounts = {amount for amounts in SIZES.values() for amount in amounts}
+    units, mib = _parse(cpu, "vCPU"), _parse(memory, "GB")
+    # The values are not shown: each may be a password in the wrong place.
+    if cpu is not None and units is None:
+        return "cpu is not a size: write CPU units such as 1024, or 1 vCPU"
+    if memory is not None and mib is None:
+        return "memory is not a size: write MiB such as 2048, or 2 GB"
+    pairs = {(size, amount) for size, amounts in SIZES.items() for amount in amounts}
     if units is not None and mib is not None:
-        if mib in SIZES.get(units, ()):
-            return None
-        near = _nearest_pairs(units, mib)
-        return f"Fargate has no cpu of {cpu!r} with a memory of {memory!r}; {near}"
-    if units is not None and units not in SIZES:
-        return f"Fargate has no cpu of {cpu!r}; {_nearest(SIZES, units)} CPU units"
-    if mib is not None and mib not in amounts:
-        return f"Fargate has no memory of {memory!r}; {_nearest(amounts, mib)} MiB"
+        near = _nearest(pairs, (units, mib), "{} CPU units with {} MiB")
+        return near and f"Fargate has no cpu of {cpu!r} with a memory of {memory!r}; {near}"
+    if units is not None:
+        near = _nearest({(size,) for size, _ in pairs}, (units,), "{}")
+        return near and f"Fargate has no cpu of {cpu!r}; {near} CPU units"
+    if mib is not None:
+        near = _nearest({(amount,) for _, amount in pairs}, (mib,), "{}")
+        return near and f"Fargate has no memory of {memory!r}; {near} MiB"
     return None
 
 
 def comparable(cpu: str | None, memory: str | None) -> tuple[float, float]:
     """Return CPU units and MiB, to compare sizes by; 0 for one that is missing or is not a size."""
-    return _parse(cpu, _CPU, UNITS_PER_VCPU) or 0.0, _parse(memory, _MEMORY, MIB_PER_GB) or 0.0
+    return _parse(cpu, "vCPU") or 0.0, _parse(memory, "GB") or 0.0
 
 
-def _parse(text: str | None, pattern: re.Pattern[str], factor: int) -> float | None:
+def _parse(text: str | None, large_unit: str) -> float | None:
     """Return a size in the smaller unit; None if it is missing or is not a size."""
-    found = None if text is None else pattern.fullmatch(text.strip())
+    pattern = rf"([0-9]{{1,9}})|([0-9]{{0,9}}\.?[0-9]{{1,9}}) ?{large_unit}"
+    found = re.fullmatch(pattern, (text or "").strip(), re.IGNORECASE)
     if found is None:
         return None
     small, large = found.groups()
-    return float(small) if small else float(large) * factor
+    return float(small) if small else float(large) * PER_LARGE_UNIT
 
 
-def _distance(first: float, second: float) -> float:
-    """Return the distance between two sizes by their ratio: 8 is as far from 4 as 4 is from 2."""
-    return abs(math.log2(max(first, 1)) - math.log2(max(second, 1)))
+def _nearest(sizes: Iterable[tuple[float, ...]], wanted: tuple[float, ...], form: str) -> str | None:
+    """
+    Name the nearest sizes that are not smaller, or the largest size if there is none.
 
-
-def _nearest(sizes: Iterable[float], wanted: float) -> str:
-    """Name the nearest sizes that are not smaller, or the largest size if there is none."""
-    all_sizes = sorted(sizes)
-    enough = [size for size in all_sizes if size >= wanted]
-    return _describe([str(size) for size in enough[:NEAREST]], str(all_sizes[-1]))
-
-
-def _nearest_pairs(units: float, mib: float) -> str:
-    """Name the nearest pairs with at least this CPU and memory, or the largest pair if there is none."""
-    pairs = [(cpu, memory) for cpu, amounts in SIZES.items() for memory in amounts]
-    enough = [(cpu, memory) for cpu, memory in pairs if cpu >= units and memory >= mib]
-    enough.sort(key=lambda pair: (_distance(pair[0], units) + _distance(pair[1], mib), pair))
-    named = [f"{cpu} CPU units with {memory} MiB" for cpu, memory in (*enough[:NEAREST], max(pairs))]
-    return _describe(named[:-1], named[-1])
-
-
-def _describe(enough: Sequence[str], largest: str) -> str:
+    :param sizes: CPU, memory, or both of each size.
+    :return: None if Fargate has what is wanted.
+    """
+    enough = [size for size in sizes if all(map(operator.ge, size, wanted))]
+    if wanted in enough:
+        return None
     if not enough:
-        return f"the largest is {largest}"
-    return f"the nearest with as much {'are' if len(enough) > 1 else 'is'} {' and '.join(enough)}"
+        return f"the largest is {form.format(*max(sizes))}"
+    # By their ratio to what is wanted: 8 is as far from 4 as 4 is from 2. So the product decides.
+    enough.sort(key=lambda size: (math.prod(size), size))
+    named = [form.format(*size) for size in enough[:NEAREST]]
+    return f"the nearest with as much {'are' if len(named) > 1 else 'is'} {' and '.join(named)}"

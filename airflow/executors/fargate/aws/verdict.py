@@ -65,3 +65,8 @@ class Outcome:
     task_definition: str | None = None
     #: The explanation of what AWS says in addition to exit code 0; empty if AWS says nothing.
     note: str = ""
+
+    @property
+    def lives(self) -> bool:
+        """Whether the ECS task has not ended, as far as is known."""
+        return self.verdict is Verdict.LIVE

@@ -21,10 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
-from airflow.executors.fargate.launch import Identity
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.launch import Identity
 
 #: The members that say since when an ECS task has been in a state; the first that AWS returns counts.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
@@ -111,7 +114,7 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
 
 def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     """Parse an ECS task of a DescribeTasks response; None if it has stopped or is not Airflow's."""
-    identity = Identity.of(ecs_task)
+    identity = read_identity(ecs_task)
     state = ecs_task.get("lastStatus") or ""
     if identity is None or state in ("STOPPED", "DELETED"):
         return None

@@ -71,15 +71,7 @@ class PendingCandidate:
         outcome = classify_ecs_task(task, identity.container_name)
         if outcome.verdict in NEVER_STARTED:
             return None
-        found = match(
-            self.candidate,
-            task,
-            identity,
-            outcome,
-            lives=outcome.verdict is Verdict.LIVE,
-            own_scheduler=own_scheduler,
-            asked_at=self.asked_at,
-        )
+        found = match(self.candidate, task, identity, outcome, own_scheduler, self.asked_at)
         if found is None:
             return None
         if found.is_elsewhere:

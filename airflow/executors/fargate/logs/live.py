@@ -33,10 +33,10 @@ from datetime import datetime, timezone
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.arns import TASK_ARN, log_link, region, whereabouts
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.logs.cloudwatch import LogError, LogLater, LogReader, call_aws, without_tokens
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ class RunningLog:
         task = tasks[0]
         if task.get("lastStatus") in NOT_STARTED:
             raise LogError(f"the container has not started yet ({task['lastStatus']})")
-        identity = Identity.of(task)
+        identity = read_identity(task)
         if identity is None:
             raise LogError("the ECS task was not launched by this executor: it does not name its launch")
         return self._reader.stream(str(task.get("taskDefinitionArn")), identity.container_name, arn)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -28,14 +28,7 @@ from airflow.executors.fargate.aws.capacity import NO_SUBNETS, capacity, drop, o
 from airflow.executors.fargate.config.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
-from airflow.executors.fargate.request.merging import (
-    RESERVED,
-    Fragment,
-    container_overrides,
-    find_reserved_member,
-    merge,
-    plain_copy,
-)
+from airflow.executors.fargate.request import merging
 from airflow.executors.fargate.request.tags import own_tags, with_own_tags
 
 if TYPE_CHECKING:
@@ -56,23 +49,20 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     name is sent.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     """
-    request: dict[str, Any] = {
+    strategy = [dict(item) for item in config.capacity_provider_strategy]
+    members: dict[str, Any] = {
         "cluster": config.cluster,
         "taskDefinition": config.task_definition,
         "count": 1,
         "overrides": {"containerOverrides": [{"name": config.container_name, "command": command}]},
+        "capacityProviderStrategy": strategy,
+        "launchType": None if strategy else config.launch_type,
+        "tags": [dict(tag) for tag in config.tags],
+        "enableExecuteCommand": config.enable_execute_command,
+        "propagateTags": config.propagate_tags,
     }
-    if config.capacity_provider_strategy:
-        request["capacityProviderStrategy"] = [dict(item) for item in config.capacity_provider_strategy]
-    elif config.launch_type:
-        request["launchType"] = config.launch_type
-    if config.tags:
-        request["tags"] = [dict(tag) for tag in config.tags]
-    if config.enable_execute_command:
-        request["enableExecuteCommand"] = True
-    if config.propagate_tags:
-        request["propagateTags"] = config.propagate_tags
-    request = merge(request, for_fargate(config))
+    request = {name: value for name, value in members.items() if value}
+    request = merging.merge(request, for_fargate(config))
     if on_fargate(request) is None:
         # The cluster's default strategy can be for instances, for which AWS refuses both.
         del request["platformVersion"]
@@ -85,10 +75,8 @@ def for_fargate(config: FargateConfig) -> dict[str, Any]:
     """Return the members that a request gets from the options if it is for Fargate."""
     members: dict[str, Any] = {"platformVersion": config.platform_version}
     if config.subnets:
-        network: dict[str, Any] = {
-            "subnets": list(config.subnets),
-            "assignPublicIp": config.assign_public_ip or PUBLIC_IP_ON_FARGATE,
-        }
+        network: dict[str, Any] = {"subnets": list(config.subnets)}
+        network["assignPublicIp"] = config.assign_public_ip or PUBLIC_IP_ON_FARGATE
         if config.security_groups:
             network["securityGroups"] = list(config.security_groups)
         members["networkConfiguration"] = {"awsvpcConfiguration": network}
@@ -97,20 +85,23 @@ def for_fargate(config: FargateConfig) -> dict[str, Any]:
     return members
 
 
-def option_fragments(config: FargateConfig, queue: str | None) -> Iterator[Fragment]:
-    """Yield the fragments that the options have for a task of this queue, in the order of merging."""
-    yield Fragment("run_task_kwargs", config.run_task_kwargs, "Correct [fargate] run_task_kwargs")
-    if queue is not None:
-        members = config.queues.get(queue, {})
-        yield Fragment(f"queue {queue!r}", members, f"Correct queue {queue!r} in [fargate] queues")
+def option_fragments(config: FargateConfig, queue: str | None) -> list[merging.Fragment]:
+    """Return the fragments that the options have for a task of this queue, in the order of merging."""
+    members = {} if queue is None else config.queues.get(queue, {})
+    return [
+        merging.Fragment("run_task_kwargs", config.run_task_kwargs, "Correct [fargate] run_task_kwargs"),
+        merging.Fragment(f"queue {queue!r}", members, f"Correct queue {queue!r} in [fargate] queues"),
+    ]
 
 
-def fallback_fragment(config: FargateConfig, request: Mapping[str, Any]) -> Fragment | None:
+def fallback_fragment(config: FargateConfig, request: Mapping[str, Any]) -> merging.Fragment | None:
     """Return what replaces a request's capacity after a capacity failure; None if there is no other."""
     members = {"capacityProviderStrategy": [dict(item) for item in config.capacity_provider_fallback]}
     if not config.capacity_provider_fallback or capacity(members) == capacity(request):
         return None
-    return Fragment("capacity_provider_fallback", members, "Correct [fargate] capacity_provider_fallback")
+    return merging.Fragment(
+        "capacity_provider_fallback", members, "Correct [fargate] capacity_provider_fallback"
+    )
 
 
 @dataclass(frozen=True)
@@ -168,24 +159,29 @@ class RequestBuilder:
         :raises RequestError: if the function fails, or AWS would refuse the request.
         """
         command = launch.make_command()
-        request: Mapping[str, Any] = self._call_function(command)
+        request = self._call_function(command)
         name = self._find_main_container(request, command)
+        members = {} if launch.executor_config is None else launch.executor_config
+        fragments = option_fragments(self._config, launch.queue or "")
         stages = [(request, CORRECT_FUNCTION)]
-        for fragment in self._fragments(launch):
+        for fragment in (*fragments, merging.Fragment("executor_config", members, CORRECT_TASK)):
             request = fragment.merged_into(request, name, self._for_fargate)
             stages.append((request, fragment.remedy))
         try:
             complete = self._complete(request, launch, name)
         except RequestError as error:
             raise RequestError(f"{error}. {self._find_remedy(stages, launch, name, command)}") from None
-        fallback, no_fallback = self._make_fallback(request, launch, name)
+        fallback, no_fallback = None, ""
+        replacing = fallback_fragment(self._config, request)
+        try:
+            if replacing is not None:
+                moved = replacing.merged_into(request, name, self._for_fargate)
+                fallback = self._complete(moved, launch, name)
+        except RequestError as error:
+            # Such as more CPU than Fargate has. The first request can still find capacity later.
+            remedy = " Set [fargate] subnets." if NO_SUBNETS in str(error) else ""
+            no_fallback = f"[fargate] capacity_provider_fallback cannot be used: {error}.{remedy}"
         return Prepared(complete, name, fallback, no_fallback)
-
-    def _fragments(self, launch: Launch) -> Iterator[Fragment]:
-        """Yield what is merged into the function's request; a later fragment wins."""
-        yield from option_fragments(self._config, launch.queue or "")
-        members = {} if launch.executor_config is None else launch.executor_config
-        yield Fragment("executor_config", members, CORRECT_TASK)
 
     def _complete(self, request: Mapping[str, Any], launch: Launch, name: str) -> Mapping[str, Any]:
         """
@@ -195,12 +191,10 @@ class RequestBuilder:
         """
         variables = ((IDENTITY_VARIABLE, launch.identity), *launch.environment)
         environment = [{"name": key, "value": value} for key, value in variables]
-        own = {
-            "startedBy": self._config.deployment,
-            "overrides": {"containerOverrides": [{"name": name, "environment": environment}]},
-        }
+        container = {"name": name, "environment": environment}
+        own = {"startedBy": self._config.deployment, "overrides": {"containerOverrides": [container]}}
         try:
-            whole: Mapping[str, Any] = merge(request, own)
+            whole: Mapping[str, Any] = merging.merge(request, own)
         except RequestError as error:
             raise RequestError(f"the request does not fit together: {error}") from None
         if self._config.tag_tasks:
@@ -208,26 +202,8 @@ class RequestBuilder:
         self._check(whole)
         return whole
 
-    def _make_fallback(
-        self, request: Mapping[str, Any], launch: Launch, name: str
-    ) -> tuple[Mapping[str, Any] | None, str]:
-        """Return the request that replaces this one after a capacity failure; or None, and why."""
-        fragment = fallback_fragment(self._config, request)
-        if fragment is None:
-            return None, ""
-        try:
-            return self._complete(fragment.merged_into(request, name, self._for_fargate), launch, name), ""
-        except RequestError as error:
-            # Such as more CPU than Fargate has. The first request can still find capacity later.
-            remedy = " Set [fargate] subnets." if NO_SUBNETS in str(error) else ""
-            return None, f"[fargate] capacity_provider_fallback cannot be used: {error}.{remedy}"
-
     def _find_remedy(
-        self,
-        stages: list[tuple[Mapping[str, Any], str]],
-        launch: Launch,
-        name: str,
-        command: list[str],
+        self, stages: list[tuple[dict[str, Any], str]], launch: Launch, name: str, command: list[str]
     ) -> str:
         """Return what to correct: the first stage whose request is refused."""
         length = sum(map(len, command))
@@ -246,29 +222,27 @@ class RequestBuilder:
 
         :raises RequestError: if the function raises, returns no dict, or sets the executor's own members.
         """
-        function = "execution_config_function"
+        function = "the function of execution_config_function"
         try:
             with self._one_at_a_time:
                 # Copied before the next call, which may return the same dict with another command.
-                request = plain_copy(self._command_to_request(command), f"the request of {function}")
+                what = "the request of execution_config_function"
+                request = merging.plain_copy(self._command_to_request(command), what)
         except RequestError:
             raise
         except BaseException as error:  # On a thread of the pool, where Ctrl-C is not raised.
-            # Only the type: the text of the user's error can contain the command and its token.
-            what = f"raised {type(error).__name__} {_locate(error)}. {CORRECT_FUNCTION}"
-            raise RequestError(f"the function of {function} {what}") from None
+            # Only the type and the place: the user's error can contain the command and its token.
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            raised = f"{type(error).__name__} in {place.filename}, line {place.lineno}"
+            raise RequestError(f"{function} raised {raised}. {CORRECT_FUNCTION}") from None
         if not isinstance(request, dict):
-            raise RequestError(
-                f"the function of {function} returned a {type(request).__name__}; it must return a dict"
-            )
-        # A count of 1 is allowed here.
-        mistake = find_reserved_member(request, RESERVED[:2])
+            raise RequestError(f"{function} returned a {type(request).__name__}; it must return a dict")
+        mistake = merging.find_reserved_member(request, merging.RESERVED[:2])
         if mistake:
-            raise RequestError(f"the function of {function} {mistake}; leave it out")
+            raise RequestError(f"{function} {mistake}; leave it out")
+        # A count of 1 is allowed here.
         if request.get("count", 1) != 1:
-            raise RequestError(
-                f"the function of {function} sets count; one launch is one ECS task: leave it out"
-            )
+            raise RequestError(f"{function} sets count; one launch is one ECS task: leave it out")
         return request
 
     def _find_main_container(self, request: Mapping[str, Any], command: list[str]) -> str:
@@ -279,7 +253,7 @@ class RequestBuilder:
         """
         if self._config.container_name:
             return self._config.container_name
-        overrides = container_overrides(request)
+        overrides = merging.container_overrides(request)
         named = [one.get("name") for one in overrides if one.get("command") == command]
         named = named or [one.get("name") for one in overrides]
         if len(named) != 1 or not isinstance(named[0], str):
@@ -288,9 +262,3 @@ class RequestBuilder:
                 "or let the function give Airflow's command to one named container"
             )
         return named[0]
-
-
-def _locate(error: BaseException) -> str:
-    """Return the file and the line of an error; they contain no value."""
-    frames = traceback.extract_tb(error.__traceback__)
-    return f"in {frames[-1].filename}, line {frames[-1].lineno}" if frames else "somewhere"

@@ -23,6 +23,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from airflow.executors.fargate.aws.answers import mapping, mappings
 from airflow.executors.fargate.aws.capacity import on_fargate, without_unfit
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
@@ -40,6 +41,9 @@ RESERVED = ("clientToken", "startedBy", "count")
 #: RunTask accepts only one of them: a fragment that names one removes the other.
 EXCLUSIVE = {"capacityProviderStrategy": "launchType", "launchType": "capacityProviderStrategy"}
 
+#: Members of a ``run_task`` request.
+Members = Mapping[str, Any]
+
 
 @dataclass(frozen=True)
 class Fragment:
@@ -52,9 +56,7 @@ class Fragment:
     #: What to do about a mistake in it.
     remedy: str
 
-    def merged_into(
-        self, request: Mapping[str, Any], container_name: str, for_fargate: Mapping[str, Any]
-    ) -> dict[str, Any]:
+    def merged_into(self, request: Members, container_name: str, for_fargate: Members) -> dict[str, Any]:
         """
         Return the request with this fragment merged into it; the fragment wins.
 
@@ -79,9 +81,7 @@ class Fragment:
             raise RequestError(f"{self.source} does not fit the request: {error}. {self.remedy}") from None
 
 
-def _move(
-    request: Mapping[str, Any], fragment: Mapping[str, Any], for_fargate: Mapping[str, Any]
-) -> Mapping[str, Any]:
+def _move(request: Members, fragment: Members, for_fargate: Members) -> Members:
     """Return the request for the launch type or the capacity providers of the fragment, if it names any."""
     chosen = {name: fragment[name] for name in EXCLUSIVE if name in fragment}
     if not chosen:
@@ -91,7 +91,7 @@ def _move(
     return merge(for_fargate, moved) if on_fargate(moved) and not on_fargate(request) else moved
 
 
-def find_reserved(fragment: Mapping[str, Any], container_name: str | None) -> str | None:
+def find_reserved(fragment: Members, container_name: str | None) -> str | None:
     """Return a sentence about a member that a fragment may not set; None if there is none."""
     for override in container_overrides(fragment):
         if override.get("name", container_name) == container_name and "command" in override:
@@ -100,27 +100,20 @@ def find_reserved(fragment: Mapping[str, Any], container_name: str | None) -> st
     return find_reserved_member(fragment, RESERVED)
 
 
-def find_reserved_member(request: Mapping[str, Any], reserved: Sequence[str]) -> str | None:
+def find_reserved_member(request: Members, reserved: Sequence[str]) -> str | None:
     """Return a sentence about one of these members, or the identity variable; None if there is none."""
     for member in reserved:
         if member in request:
             return f"sets {member}, which the executor sets itself"
-    for override in container_overrides(request):
-        variables = _list(override, "environment")
-        if any(_name_of(variable, "name") == IDENTITY_VARIABLE for variable in variables):
-            return f"sets {IDENTITY_VARIABLE}, by which the executor finds its ECS tasks"
+    variables = (each for one in container_overrides(request) for each in mappings(one.get("environment")))
+    if any(variable.get("name") == IDENTITY_VARIABLE for variable in variables):
+        return f"sets {IDENTITY_VARIABLE}, by which the executor finds its ECS tasks"
     return None
 
 
-def container_overrides(request: Any) -> list[dict[str, Any]]:
+def container_overrides(request: Any) -> list[Any]:
     """Return the container overrides that are dicts; the check refuses the others."""
-    overrides = request.get("overrides") if isinstance(request, Mapping) else None
-    return [one for one in _list(overrides, "containerOverrides") if isinstance(one, dict)]
-
-
-def _list(members: Any, name: str) -> list[Any] | tuple[Any, ...]:
-    value = members.get(name) if isinstance(members, Mapping) else None
-    return value if isinstance(value, (list, tuple)) else ()
+    return mappings(mapping(mapping(request).get("overrides")).get("containerOverrides"))
 
 
 def plain_copy(value: Any, what: str) -> Any:
@@ -132,9 +125,8 @@ def plain_copy(value: Any, what: str) -> Any:
     try:
         return _plain(value)
     except Exception as error:
-        raise RequestError(
-            f"{what} cannot be copied: {type(error).__name__}. Use plain dicts, lists, strings and numbers"
-        ) from None
+        why = f"{type(error).__name__}. Use plain dicts, lists, strings and numbers"
+        raise RequestError(f"{what} cannot be copied: {why}") from None
 
 
 def _plain(value: Any) -> Any:
@@ -145,7 +137,7 @@ def _plain(value: Any) -> Any:
     return copy.deepcopy(value)
 
 
-def merge(base: Mapping[str, Any], extra: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Members, extra: Members) -> dict[str, Any]:
     """
     Return ``base`` with ``extra`` merged into it: dicts by key, named lists by name, anything else replaced.
 

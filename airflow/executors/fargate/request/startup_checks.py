@@ -19,33 +19,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.builder import (
-    default_request,
-    fallback_fragment,
-    for_fargate,
-    option_fragments,
-)
+from airflow.executors.fargate.request import builder
 from airflow.executors.fargate.request.merging import container_overrides, find_reserved, plain_copy
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.request.validation import RequestCheck
 
+#: A mistake: the option, what is wrong, the remedy.
+Mistake = tuple[str, str, str]
 CORRECT = "Correct it"
 #: Take the place of what the options do not say, so that the rest of a request can be checked.
 ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
-
-
-class Mistake(NamedTuple):
-    """A mistake in an option."""
-
-    option: str
-    what: str
-    remedy: str = CORRECT
 
 
 def mistakes(check: RequestCheck, config: FargateConfig, all_is_read: bool) -> list[Mistake]:
@@ -54,12 +43,12 @@ def mistakes(check: RequestCheck, config: FargateConfig, all_is_read: bool) -> l
 
     :param all_is_read: whether each option is correct by itself, so that a request can be made of them.
     """
-    found = [*_check_members(config, check), *_check_fragments(config, check)]
-    return [*_check_requests(config, check)] if all_is_read and not found else found
+    found = list(_check_options(check, config))
+    return found if found or not all_is_read else list(_check_requests(check, config))
 
 
-def _check_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
-    """Check the options that are members of a request."""
+def _check_options(check: RequestCheck, config: FargateConfig) -> Iterator[Mistake]:
+    """Check each option by itself: those that are members of a request, and those that are fragments of it."""
     for option, member, value in (
         ("capacity_provider_strategy", "capacityProviderStrategy", config.capacity_provider_strategy),
         ("capacity_provider_fallback", "capacityProviderStrategy", config.capacity_provider_fallback),
@@ -67,69 +56,60 @@ def _check_members(config: FargateConfig, check: RequestCheck) -> Iterator[Mista
     ):
         wrong = check.mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)}, whole=False)
         if wrong:
-            yield Mistake(option, "; ".join(wrong))
+            yield option, "; ".join(wrong), CORRECT
+    for queue, members in ((None, config.run_task_kwargs), *config.queues.items()):
+        option, where = _option_of(queue)
+        what, remedy = _check_fragment(check, config, members, option)
+        if what:
+            yield option, where + what, remedy
 
 
-def _check_fragments(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
-    """Check each fragment by itself."""
-    yield from _check_fragment("run_task_kwargs", "", config.run_task_kwargs, config, check)
-    for queue, members in config.queues.items():
-        yield from _check_fragment("queues", f"queue {queue!r}: ", members, config, check)
+def _option_of(queue: str | None) -> tuple[str, str]:
+    """Return the option that has the fragment of a queue, or of all tasks, and how a message about it begins."""
+    return ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
 
 
-def _check_fragment(
-    option: str, where: str, members: Any, config: FargateConfig, check: RequestCheck
-) -> Iterator[Mistake]:
+def _check_fragment(check: RequestCheck, config: FargateConfig, members: Any, option: str) -> tuple[str, str]:
+    """Return what is wrong with a fragment, and the remedy; an empty text if nothing is."""
     if not isinstance(members, Mapping):
-        yield Mistake(option, f"{where}it is a {type(members).__name__}, not a JSON object")
-        return
+        return f"it is a {type(members).__name__}, not a JSON object", CORRECT
     reserved = find_reserved(members, config.container_name)
     if reserved:
-        yield Mistake(option, f"{where}it {reserved}", "Leave it out")
-        return
+        return f"it {reserved}", "Leave it out"
     request = {"taskDefinition": ANY_DEFINITION, **plain_copy(members, option)}
     for override in container_overrides(request):
         override.setdefault("name", config.container_name or ANY_CONTAINER)
-    _add_subnets(request)
-    wrong = check.mistakes(request, whole=False)
-    if wrong:
-        yield Mistake(option, where + "; ".join(wrong))
-
-
-def _add_subnets(request: dict[str, Any]) -> None:
-    """Add a subnet to a network configuration without subnets: those of the options are merged with it."""
     network = request.get("networkConfiguration")
     awsvpc = network.get("awsvpcConfiguration") if isinstance(network, dict) else None
-    if isinstance(awsvpc, dict):
+    if isinstance(awsvpc, dict):  # The subnets of the options are merged with it.
         awsvpc.setdefault("subnets", [ANY_SUBNET])
+    return "; ".join(check.mistakes(request, whole=False)), CORRECT
 
 
-def _check_requests(config: FargateConfig, check: RequestCheck) -> Iterator[Mistake]:
+def _check_requests(check: RequestCheck, config: FargateConfig) -> Iterator[Mistake]:
     """Check the merged requests for no queue and for each queue."""
     name = config.container_name or ANY_CONTAINER
-    base: dict[str, Any] = {"taskDefinition": ANY_DEFINITION}
-    if not config.own_function:
-        base = {**default_request(config, []), **base}
-        base["overrides"]["containerOverrides"][0]["name"] = name
-    extra = {} if config.own_function else for_fargate(config)
+    # What a function of the user's own adds is not known here.
+    is_whole = not config.own_function
+    base = builder.default_request(config, []) if is_whole else {"taskDefinition": ANY_DEFINITION}
+    extra = builder.for_fargate(config) if is_whole else {}
     fallbacks = []
     for queue in (None, *config.queues):
-        request: Mapping[str, Any] = base
-        option, where = ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
+        option, where = _option_of(queue)
+        request = base
         try:
-            for fragment in option_fragments(config, queue):
+            for fragment in builder.option_fragments(config, queue):
                 request = fragment.merged_into(request, name, extra)
-            # What a function of the user's own adds is not known here.
-            wrong = check.mistakes(request, whole=not config.own_function)
-            fallback = fallback_fragment(config, request)
+            wrong = check.mistakes(request, is_whole)
+            fallback = builder.fallback_fragment(config, request)
             if fallback:
                 fallbacks.append(fallback.merged_into(request, name, extra))
         except RequestError as error:
             wrong = [str(error)]
         if wrong:
             remedy = "Name them there, or in [fargate] subnets" if wrong == [NO_SUBNETS] else CORRECT
-            yield Mistake(option, where + "; ".join(wrong), remedy)
+            yield option, where + "; ".join(wrong), remedy
         if wrong and queue is None:
             return  # Each queue would have the same mistake.
-    if fallbacks and all(map(lacks_subnets, fallbacks)) and not config.own_function:
-        yield Mistake("capacity_provider_fallback", "Fargate needs subnets", "Set [fargate] subnets")
+    if fallbacks and all(map(lacks_subnets, fallbacks)) and is_whole:
+        yield "capacity_provider_fallback", "Fargate needs subnets", "Set [fargate] subnets"

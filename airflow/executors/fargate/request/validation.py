@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Finds what AWS would refuse in a ``run_task`` request before it is sent."""
+"""Finds what AWS would refuse in a ``run_task`` request before it is sent. No message shows a value."""
 
 from __future__ import annotations
 
@@ -23,25 +23,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws import sizes
-from airflow.executors.fargate.aws.capacity import (
-    FARGATE_PROVIDERS,
-    NO_SUBNETS,
-    PLACEMENT,
-    lacks_subnets,
-    on_fargate,
-    providers,
-)
-from airflow.executors.fargate.config.config import (
-    CONTAINER_NAME,
-    EPHEMERAL_STORAGE_GIB,
-    MAX_OVERRIDES,
-    MAX_SECURITY_GROUPS,
-    MAX_SUBNETS,
-    STARTED_BY,
-)
+from airflow.executors.fargate.aws import capacity, sizes
+from airflow.executors.fargate.config import config
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.misplaced import find_misplaced, report_without_values
+from airflow.executors.fargate.request.merging import RESERVED
 from airflow.executors.fargate.request.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
@@ -49,22 +34,21 @@ if TYPE_CHECKING:
 
 # From the description of RunTask, which botocore's validator does not check:
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
-MAX_STRATEGY_ITEMS = 20
-MAX_CONSTRAINTS = 10
-MAX_STRATEGIES = 5
+#: The most items of a list.
+MAX_ITEMS = {"capacityProviderStrategy": 20, "placementConstraints": 10, "placementStrategy": 5}
 #: ``clientToken``: 1 to 64 characters of ASCII 33 to 126.
-CLIENT_TOKEN = re.compile(r"[!-~]{1,64}")
+PATTERNS = {"clientToken": re.compile(r"[!-~]{1,64}"), "startedBy": config.STARTED_BY}
 GROUP_LENGTH = 512
+#: Values that AWS's model lists and RunTask does not accept, by member.
+REFUSED_VALUES = {"propagateTags": ("SERVICE",)}
 #: An integer of botocore's model has 32 bits: https://smithy.io/2.0/spec/simple-types.html#integer
 MAX_INTEGER = 2**31 - 1
 #: Mistakes of one request that are reported: a list can have any number of wrong items.
 MAX_MISTAKES = 20
 #: Characters of one mistake that are reported, first and last: a user's key can have any length.
 SHOWN = 150, 450
-#: Values that AWS's model lists and RunTask does not accept, by member.
-REFUSED_VALUES = {"propagateTags": ("SERVICE",)}
-#: What must be true, and the message if it is not.
-Rule = tuple[Any, str]
+#: The executor_config of the KubernetesExecutor.
+OF_KUBERNETES = ("pod_override", "KubernetesExecutor")
 
 
 class RequestCheck:
@@ -104,12 +88,12 @@ class RequestCheck:
 
         :param whole: whether it is a whole request, and not a fragment that can lack subnets.
         """
-        elsewhere = find_misplaced(request, self._shape)
+        elsewhere = _find_misplaced(request, self._shape)
         rest = {name: value for name, value in request.items() if name not in elsewhere}
-        mistakes = [*elsewhere.values(), *report_without_values(self._validator.validate(rest, self._shape))]
+        mistakes = [*elsewhere.values(), *_report_without_values(self._validator.validate(rest, self._shape))]
         # Each step requires that the one before it has found nothing.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
-        mistakes = mistakes or [message for holds, message in _rules(request, whole) if not holds]
+        mistakes = mistakes or list(_rule_mistakes(request, whole))
         more = [f"and {len(mistakes) - MAX_MISTAKES} more"] if len(mistakes) > MAX_MISTAKES else []
         return [*map(_shorten, mistakes[:MAX_MISTAKES]), *more]
 
@@ -117,6 +101,42 @@ class RequestCheck:
 def _shorten(mistake: str) -> str:
     first, last = SHOWN
     return mistake if len(mistake) <= first + last else f"{mistake[:first]} … {mistake[-last:]}"
+
+
+def _find_misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
+    """Return a sentence for each member in the wrong place, which names the right one."""
+    overrides = shape.members["overrides"]
+    container = overrides.members["containerOverrides"].member
+    found = {}
+    for name in request:
+        if name in OF_KUBERNETES:
+            example = '{"overrides": {"cpu": "1024", "memory": "2048"}}'
+            found[name] = f"{name} is for the KubernetesExecutor: write run_task members, such as {example}"
+        elif name not in shape.members and name in overrides.members:
+            found[name] = f'{name} belongs in overrides: write {{"overrides": {{"{name}": ...}}}}'
+        elif name not in shape.members and name in container.members:
+            where = f'{{"overrides": {{"containerOverrides": [{{"{name}": ...}}]}}}}'
+            found[name] = f"{name} belongs in the override of a container: write {where}"
+    return found
+
+
+def _report_without_values(errors: Any) -> list[str]:
+    """Return the validator's messages without the values, which can contain a token or a password."""
+    if not errors.has_errors():
+        return []
+    try:
+        report = errors.generate_report()
+    except Exception as error:  # The report shows values, and a user's object can raise anything.
+        return [f"a value of a wrong type cannot be shown: {type(error).__name__}"]
+    # A value can contain line breaks and these words, so all text up to the last ", valid " is removed.
+    mistakes = re.split(r"\n(?=(?:Missing|Unknown|Invalid|Must) )", report)
+    mistakes = [re.sub(r", value: .*, (?=valid )", ", ", mistake, flags=re.DOTALL) for mistake in mistakes]
+    return [re.sub(r"(?<=, must be one of: ).*$", _without_reserved, mistake) for mistake in mistakes]
+
+
+def _without_reserved(allowed: re.Match[str]) -> str:
+    """Return the list of allowed members without those that are refused too."""
+    return ", ".join(name for name in allowed.group().split(", ") if name not in RESERVED)
 
 
 def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
@@ -142,136 +162,79 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
     return found
 
 
-def _rules(request: Mapping[str, Any], whole: bool) -> Iterator[Rule]:
-    """Yield the rules for a request whose members and types are correct."""
-    overrides = request.get("overrides") or {}
-    yield from _own_rules(request)
-    yield from _strategy_rules(request)
-    yield from _placement_rules(request)
-    yield from _network_rules(request)
-    if whole:
-        yield not lacks_subnets(request), NO_SUBNETS
-    yield from _override_rules(overrides)
-    yield from _size_rules(request, overrides)
-    yield from _tag_rules(request.get("tags") or [])
-
-
-def _own_rules(request: Mapping[str, Any]) -> list[Rule]:
-    """Return the rules of single members."""
-    return [
-        (request.get("count", 1) == 1, "count must be 1: one launch is one ECS task"),
-        (
-            CLIENT_TOKEN.fullmatch(request.get("clientToken", "-")),
-            "clientToken is not 1 to 64 of ASCII 33 to 126",
-        ),
-        (
-            STARTED_BY.fullmatch(request.get("startedBy", "-")),
-            f"startedBy does not match {STARTED_BY.pattern}",
-        ),
-        (len(request.get("group", "")) <= GROUP_LENGTH, f"group has more than {GROUP_LENGTH} characters"),
-        *(
-            (request.get(name) not in refused, f"{name} is {request.get(name)}, which RunTask does not take")
-            for name, refused in REFUSED_VALUES.items()
-        ),
-    ]
-
-
-def _strategy_rules(request: Mapping[str, Any]) -> list[Rule]:
-    strategy = request.get("capacityProviderStrategy") or []
-    return [
-        (
-            not (strategy and request.get("launchType")),
-            "launchType and capacityProviderStrategy exclude each other",
-        ),
-        (
-            len(strategy) <= MAX_STRATEGY_ITEMS,
-            f"capacityProviderStrategy has more than {MAX_STRATEGY_ITEMS} items",
-        ),
-        (
-            sum(bool(item.get("base")) for item in strategy) <= 1,
-            "capacityProviderStrategy has more than one base",
-        ),
-        (
-            len(strategy) < 2 or any(item.get("weight") for item in strategy),
-            "capacityProviderStrategy has several capacity providers, and none has a weight",
-        ),
-        (
-            len({name in FARGATE_PROVIDERS for name in providers(request)}) <= 1,
-            f"capacityProviderStrategy mixes {' or '.join(FARGATE_PROVIDERS)} with other capacity providers",
-        ),
-    ]
-
-
-def _placement_rules(request: Mapping[str, Any]) -> list[Rule]:
-    limits = zip(PLACEMENT, (MAX_CONSTRAINTS, MAX_STRATEGIES))
-    return [
-        *(
-            (len(request.get(name) or ()) <= most, f"{name} has more than {most} items")
-            for name, most in limits
-        ),
-        *(
-            (
-                not (request.get(name) and on_fargate(request)),
-                f"{name} chooses among instances, which Fargate does not have: leave it out",
-            )
-            for name in PLACEMENT
-        ),
-    ]
-
-
-def _network_rules(request: Mapping[str, Any]) -> list[Rule]:
+def _rule_mistakes(request: Mapping[str, Any], whole: bool) -> Iterator[str]:
+    """Yield what is against the rules in a request whose members and types are correct."""
+    if request.get("count", 1) != 1:
+        yield "count must be 1: one launch is one ECS task"
+    if len(request.get("group", "")) > GROUP_LENGTH:
+        yield f"group has more than {GROUP_LENGTH} characters"
+    for name, pattern in PATTERNS.items():
+        if not pattern.fullmatch(request.get(name, "-")):
+            yield f"{name} does not match {pattern.pattern}"
+    for name, refused in REFUSED_VALUES.items():
+        if request.get(name) in refused:
+            yield f"{name} is {request[name]}, which RunTask does not take"
+    for name, most in MAX_ITEMS.items():
+        if len(request.get(name) or ()) > most:
+            yield f"{name} has more than {most} items"
+    yield from _capacity_mistakes(request)
     network = (request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
-    if network is None:
-        return []
     path = "networkConfiguration.awsvpcConfiguration"
-    return [
-        (1 <= len(network["subnets"]) <= MAX_SUBNETS, f"{path}.subnets must have 1 to {MAX_SUBNETS} ids"),
-        (
-            len(network.get("securityGroups") or ()) <= MAX_SECURITY_GROUPS,
-            f"{path}.securityGroups has more than {MAX_SECURITY_GROUPS} ids",
-        ),
-    ]
+    if network and not 1 <= len(network["subnets"]) <= config.MAX_SUBNETS:
+        yield f"{path}.subnets must have 1 to {config.MAX_SUBNETS} ids"
+    if network and len(network.get("securityGroups") or ()) > config.MAX_SECURITY_GROUPS:
+        yield f"{path}.securityGroups has more than {config.MAX_SECURITY_GROUPS} ids"
+    if whole and capacity.lacks_subnets(request):
+        yield capacity.NO_SUBNETS
+    yield from _override_mistakes(request)
+    yield from _tag_mistakes(request.get("tags") or [])
 
 
-def _override_rules(overrides: Mapping[str, Any]) -> list[Rule]:
+def _capacity_mistakes(request: Mapping[str, Any]) -> Iterator[str]:
+    strategy = request.get("capacityProviderStrategy") or []
+    if strategy and request.get("launchType"):
+        yield "launchType and capacityProviderStrategy exclude each other"
+    if sum(bool(item.get("base")) for item in strategy) > 1:
+        yield "capacityProviderStrategy has more than one base"
+    if len(strategy) > 1 and not any(item.get("weight") for item in strategy):
+        yield "capacityProviderStrategy has several capacity providers, and none has a weight"
+    if len({name in capacity.FARGATE_PROVIDERS for name in capacity.providers(request)}) > 1:
+        fargate = " or ".join(capacity.FARGATE_PROVIDERS)
+        yield f"capacityProviderStrategy mixes {fargate} with other capacity providers"
+    for name in capacity.PLACEMENT:
+        if request.get(name) and capacity.on_fargate(request):
+            yield f"{name} chooses among instances, which Fargate does not have: leave it out"
+
+
+def _override_mistakes(request: Mapping[str, Any]) -> Iterator[str]:
+    overrides = request.get("overrides") or {}
     size = len(json.dumps(overrides, separators=(",", ":"), ensure_ascii=False))
-    storage = overrides.get("ephemeralStorage")
-    containers = overrides.get("containerOverrides") or []
-    names = [container.get("name") for container in containers]
-    return [
-        (
-            size <= MAX_OVERRIDES,
-            f"overrides has {size} characters of JSON, AWS accepts at most {MAX_OVERRIDES}; make it smaller",
-        ),
-        (
-            storage is None or storage["sizeInGiB"] in EPHEMERAL_STORAGE_GIB,
-            f"overrides.ephemeralStorage.sizeInGiB is not in {EPHEMERAL_STORAGE_GIB[0]} to {EPHEMERAL_STORAGE_GIB[-1]}",
-        ),
-        (
-            all(CONTAINER_NAME.fullmatch(name or "") for name in names),
-            "overrides.containerOverrides has an item without a valid name",
-        ),
-        (len(set(names)) == len(names), "overrides.containerOverrides names a container twice"),
-    ]
+    if size > config.MAX_OVERRIDES:
+        most = config.MAX_OVERRIDES
+        yield f"overrides has {size} characters of JSON, AWS accepts at most {most}; make it smaller"
+    storage, gib = overrides.get("ephemeralStorage"), config.EPHEMERAL_STORAGE_GIB
+    if storage is not None and storage["sizeInGiB"] not in gib:
+        yield f"overrides.ephemeralStorage.sizeInGiB is not in {gib[0]} to {gib[-1]}"
+    names = [container.get("name") for container in overrides.get("containerOverrides") or []]
+    if not all(config.CONTAINER_NAME.fullmatch(name or "") for name in names):
+        yield "overrides.containerOverrides has an item without a valid name"
+    if len(set(names)) < len(names):
+        yield "overrides.containerOverrides names a container twice"
+    if capacity.on_fargate(request):
+        wrong = sizes.mistake(overrides.get("cpu"), overrides.get("memory"))
+        if wrong:
+            yield f"overrides: {wrong}"
 
 
-def _size_rules(request: Mapping[str, Any], overrides: Mapping[str, Any]) -> list[Rule]:
-    wrong = sizes.mistake(overrides.get("cpu"), overrides.get("memory")) if on_fargate(request) else None
-    return [(wrong is None, f"overrides: {wrong}")]
-
-
-def _tag_rules(tags: list[dict[str, str]]) -> list[Rule]:
+def _tag_mistakes(tags: list[dict[str, str]]) -> Iterator[str]:
     keys = [tag.get("key", "") for tag in tags]
     words = [*keys, *(tag.get("value", "") for tag in tags)]
-    return [
-        (len(set(keys)) == len(keys), "tags has a key twice"),
-        (all(keys), "tags has an item without a key"),
-        (
-            not any(map(is_reserved, words)),
-            "tags has a key or a value that starts with aws:, which AWS reserves",
-        ),
-        (
-            all(map(is_tag_character, "".join(words))),
-            f"tags has a key or a value with characters other than letters, numbers, spaces and {TAG_CHARACTERS}",
-        ),
-    ]
+    if len(set(keys)) < len(keys):
+        yield "tags has a key twice"
+    if not all(keys):
+        yield "tags has an item without a key"
+    if any(map(is_reserved, words)):
+        yield "tags has a key or a value that starts with aws:, which AWS reserves"
+    if not all(map(is_tag_character, "".join(words))):
+        allowed = f"letters, numbers, spaces and {TAG_CHARACTERS}"
+        yield f"tags has a key or a value with characters other than {allowed}"

@@ -70,7 +70,6 @@ PAGE = "/ecs/v2/clusters/{cluster}/tasks/{id}/configuration?region={region}"
         # A partition whose console is not known, and texts that are not ARNs of ECS tasks.
         (f"arn:aws-iso:ecs:us-iso-east-1:123456789012:task/airflow/{ID}", "airflow", None),
         ("arn:aws:ecs:us-east-1:123456789012:cluster/airflow", "airflow", None),
-        ("6f9619ff-8b86-d011-b42d-00c04fc964ff", "airflow", None),
         ("arn:aws:ecs:us-east-1:123456789012:task/a/b c", "airflow", None),
         ("", "airflow", None),
     ],
@@ -88,7 +87,6 @@ def test_link_to_an_ecs_task(arn, cluster, link):
     [
         (f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}", "eu-west-1"),
         ("arn:aws:ecs:eu-west-1:123456789012:cluster/airflow", None),
-        ("no-arn", None),
     ],
 )
 def test_region(arn, expected):

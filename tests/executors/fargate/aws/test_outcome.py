@@ -66,13 +66,9 @@ class TestRunTask:
     @pytest.mark.parametrize(
         ("reason", "detail", "verdict"),
         [
-            ("RESOURCE:CPU", None, Verdict.NO_CAPACITY),
             ("Fargate", "Capacity is unavailable at this time", Verdict.NO_CAPACITY),
-            ("AGENT", None, Verdict.AWAY),
             ("Rate exceeded", None, Verdict.LAUNCH_AGAIN),
-            ("ATTRIBUTE", "ecs.capability.x", Verdict.LAUNCH_AGAIN),
             ("never heard of", "this", Verdict.LAUNCH_AGAIN),
-            ("", "", Verdict.LAUNCH_AGAIN),
             (None, None, Verdict.LAUNCH_AGAIN),
         ],
     )
@@ -84,7 +80,7 @@ class TestRunTask:
         assert (reason or "AWS gave no reason") in outcome.reason
         assert (detail or "") in outcome.reason
 
-    @pytest.mark.parametrize("failures", [None, [], [{"arn": ARN, "reason": "RESOURCE:CPU"}]])
+    @pytest.mark.parametrize("failures", [[], [{"arn": ARN, "reason": "RESOURCE:CPU"}]])
     def test_ecs_task_is_accepted(self, failures):
         """An ECS task in the answer was started, even if the answer has failures as well."""
         outcome = classify_run_task(Answer.parse({"tasks": [{"taskArn": ARN}], "failures": failures}))
@@ -97,18 +93,18 @@ class TestRunTask:
 
 
 class TestLive:
-    @pytest.mark.parametrize("status", ["PROVISIONING", "SOMETHING_NEW", None])
-    @pytest.mark.parametrize("started", [False, True])
+    @pytest.mark.parametrize(
+        ("status", "started"),
+        [("PROVISIONING", False), ("RUNNING", True), ("SOMETHING_NEW", True), (None, False)],
+    )
     def test_until_its_end_is_seen(self, status, started):
         """An ECS task that is not stopped is live, also in a state that is not known."""
         assert classify(status, started=started) == Outcome(Verdict.LIVE, arn=ARN, started=started)
 
-    @pytest.mark.parametrize(("code", "verdict"), [(0, Verdict.FINISHED), (1, Verdict.FAILED)])
-    def test_no_longer_once_its_main_container_has_stopped(self, code, verdict):
+    def test_no_longer_once_its_main_container_has_stopped(self):
         """The launch does not wait for the other containers and the network interface to go away."""
-        assert (
-            classify("DEPROVISIONING", started=True, lastStatus="STOPPED", exitCode=code).verdict is verdict
-        )
+        outcome = classify("DEPROVISIONING", started=True, lastStatus="STOPPED", exitCode=0)
+        assert outcome.verdict is Verdict.FINISHED
 
     @pytest.mark.parametrize(
         "members",
@@ -146,7 +142,6 @@ class TestFinished:
                 {"code": "EssentialContainerExited", "why": EXITED, "reason": MEMORY},
                 "The container ran out of memory",
             ),
-            ({"reason": MEMORY}, "The container ran out of memory"),
             (
                 {"code": "UserInitiated", "why": "by hand"},
                 "Somebody stopped the ECS task (AWS: UserInitiated; by hand)",
@@ -156,9 +151,7 @@ class TestFinished:
                 "It was stopped with airflow fargate stop",
             ),
             ({"code": "SpotInterruption", "why": SPOT}, "The Spot capacity was taken back"),
-            ({"why": SPOT}, "The Spot capacity was taken back"),
             ({"code": "TerminationNotice"}, "AWS took back the host"),
-            ({"code": "InfrastructureHealth"}, "was not healthy"),
             ({"code": "SomethingNew", "why": "x"}, "SomethingNew; x."),
             (
                 {
@@ -181,7 +174,6 @@ class TestFinished:
         [
             {},
             {"code": "EssentialContainerExited", "why": EXITED},
-            {"code": "EssentialContainerExited"},
             {"code": "EssentialContainerExited", "why": EXITED, "others": [{"name": "proxy", "exitCode": 1}]},
         ],
     )
@@ -191,7 +183,7 @@ class TestFinished:
 
 
 class TestFailed:
-    @pytest.mark.parametrize("exit_code", [1, 143, -1])
+    @pytest.mark.parametrize("exit_code", [1, -1])
     def test_with_any_other_exit_code(self, exit_code):
         """The reason has the exit code, whatever the stop code is."""
         for code in STOP_CODES:
@@ -199,7 +191,7 @@ class TestFailed:
             assert (outcome.verdict, outcome.started, outcome.arn) == (Verdict.FAILED, True, ARN)
             assert f"exited with code {exit_code}." in outcome.reason
 
-    @pytest.mark.parametrize("exit_code", [None, True, "0", 0.0])
+    @pytest.mark.parametrize("exit_code", [None, True, "0"])
     def test_without_an_exit_code_if_it_had_started(self, exit_code):
         """A missing exit code is never a success; the reason is AWS's."""
         for code in STOP_CODES:
@@ -217,8 +209,6 @@ class TestFailed:
                 {"code": "UserInitiated", "why": "EMPTY CAPACITY PROVIDER", "exitCode": 143},
                 "Somebody stopped",
             ),
-            ({"code": "UserInitiated", "why": STOPPED_BY_COMMAND, "exitCode": 143}, "airflow fargate stop"),
-            ({"code": "SpotInterruption", "why": SPOT, "exitCode": 143}, "Spot capacity"),
             ({"code": "ServiceSchedulerInitiated", "exitCode": 143}, "AWS stopped the ECS task by itself"),
             (
                 {
@@ -266,21 +256,15 @@ class TestNeverStarted:
         ("code", "why", "verdict"),
         [
             ("TaskFailedToStart", PULL, Verdict.LAUNCH_AGAIN),
-            ("TaskFailedToStart", "RESOURCE:MEMORY", Verdict.NO_CAPACITY),
-            ("TaskFailedToStart", "AGENT", Verdict.AWAY),
             ("SpotInterruption", None, Verdict.NO_CAPACITY),
-            ("SpotInterruption", "some other words", Verdict.NO_CAPACITY),
-            *(
-                (code, SPOT, Verdict.NO_CAPACITY)
-                for code in ("UserInitiated", "EssentialContainerExited", None)
-            ),
+            ("UserInitiated", SPOT, Verdict.NO_CAPACITY),
+            ("EssentialContainerExited", SPOT, Verdict.NO_CAPACITY),
             ("ServiceSchedulerInitiated", "ECS is performing maintenance", Verdict.LAUNCH_AGAIN),
             ("TerminationNotice", None, Verdict.LAUNCH_AGAIN),
             ("InfrastructureHealth", None, Verdict.LAUNCH_AGAIN),
             ("SomethingNew", None, Verdict.LAUNCH_AGAIN),
             (None, None, Verdict.LAUNCH_AGAIN),
             # Whoever stops an ECS task wants the launch to end.
-            ("UserInitiated", "by hand", Verdict.FAILED),
             ("UserInitiated", None, Verdict.FAILED),
             ("UserInitiated", STOPPED_BY_COMMAND, Verdict.FAILED),
             ("UserInitiated", "it had EMPTY CAPACITY PROVIDER", Verdict.FAILED),
@@ -294,16 +278,17 @@ class TestNeverStarted:
         assert (why or code or "AWS gave no reason").rstrip(".") in outcome.reason
 
     @pytest.mark.parametrize(
-        "reason",
+        ("reason", "exit_code"),
         [
             # https://github.com/aws/amazon-ecs-agent/pull/3218
-            "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [a (STOPPED)]",
-            "CannotStartContainerError: exec format error",
-            PULL,
-            "ResourceInitializationError: no",
+            (
+                "CannotStartContainerError: dependency graph: failed to resolve container ordering dependency [a (STOPPED)]",
+                143,
+            ),
+            (PULL, 0),
+            ("ResourceInitializationError: no", None),
         ],
     )
-    @pytest.mark.parametrize("exit_code", [143, 0, None])
     def test_whatever_the_exit_code_is(self, reason, exit_code):
         """The container's reason shows that it never started, and there is no start time."""
         outcome = classify(code="EssentialContainerExited", reason=reason, exitCode=exit_code)
@@ -318,11 +303,9 @@ class TestNeverStarted:
             {"exitCode": 143, "reason": PULL, "started": True},
             {"exitCode": 143, "reason": MEMORY},
             {"exitCode": 143, "code": "TaskFailedToStart"},
-            {"exitCode": 143, "why": PULL, "others": [{"name": "proxy", "reason": PULL}]},
             {"exitCode": 143, "why": PULL, "others": [{"name": "proxy"}]},
             {"exitCode": 143, "why": PULL, "code": "UserInitiated"},
             {"exitCode": 143, "code": "SpotInterruption", "why": SPOT},
-            {"exitCode": 1, "code": "UserInitiated"},
             {"code": "EssentialContainerExited"},
             {"code": "EssentialContainerExited", "others": [{"name": "sidecar"}]},
         ],
@@ -362,7 +345,6 @@ class TestMainContainer:
         "others",
         [
             [{"name": "proxy", "lastStatus": "STOPPED", "exitCode": 1}],
-            [{"name": "aws-guardduty-agent-abc", "exitCode": 137, "reason": "killed"}],
             [{"name": "Airflow", "exitCode": 1}, {"name": "airflow-2", "exitCode": 2}, {"exitCode": 3}],
         ],
     )

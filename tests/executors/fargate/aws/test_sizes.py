@@ -23,41 +23,30 @@ import pytest
 from airflow.executors.fargate.aws.sizes import SIZES, mistake
 
 
-class TestTable:
-    @pytest.mark.parametrize(
-        ("cpu", "least", "step", "most"),
-        [
-            (512, 1024, 1024, 4096),
-            (1024, 2048, 1024, 8192),
-            (2048, 4096, 1024, 16384),
-            (4096, 8192, 1024, 30720),
-            (8192, 16384, 4096, 61440),
-            (16384, 32768, 8192, 122880),
-        ],
-    )
-    def test_has_the_ranges_of_aws(self, cpu, least, step, most):
-        """AWS documents them with least, most and step; both ends are included."""
-        assert list(SIZES[cpu]) == list(range(least, most + step, step))
-        assert most in SIZES[cpu]
-
-    def test_has_the_single_sizes_of_aws(self):
-        """The smallest and the largest CPU have no ranges."""
-        assert list(SIZES[256]) == [512, 1024, 2048]
-        assert list(SIZES[32768]) == [61440, 122880, 249856]
-        assert len(SIZES) == 8
+def test_the_table_is_that_of_aws():
+    """AWS documents the memory as single sizes, or with least, most and step; both ends are included."""
+    assert {cpu: list(amounts) for cpu, amounts in SIZES.items()} == {
+        256: [512, 1024, 2048],
+        512: [1024, 2048, 3072, 4096],
+        1024: [2048, 3072, 4096, 5120, 6144, 7168, 8192],
+        2048: list(range(4096, 16385, 1024)),
+        4096: list(range(8192, 30721, 1024)),
+        8192: list(range(16384, 61441, 4096)),
+        16384: list(range(32768, 122881, 8192)),
+        32768: [61440, 122880, 249856],
+    }
 
 
 @pytest.mark.parametrize(
     ("cpu", "memory"),
-    [(str(cpu), str(memory)) for cpu, amounts in SIZES.items() for memory in (amounts[0], amounts[-1])]
-    + [
+    [
+        ("256", "512"),
+        ("32768", "249856"),
         ("1 vCPU", "2 GB"),
         ("1vCPU", "2GB"),
         (".25 vCPU", "0.5 GB"),
         ("0.5 vcpu", "1 gb"),
-        ("2 VCPU", "4096"),
         ("1024", "8 GB"),
-        ("32 vCPU", "244 GB"),
         (" 1024 ", "2048"),
         ("1024", None),
         (None, "249856"),
@@ -79,25 +68,19 @@ def test_valid_sizes(cpu, memory):
         ),
         ("1 vCPU", "1 GB", "1024 CPU units with 2048 MiB and 1024 CPU units with 3072 MiB"),
         ("256", "4096", "512 CPU units with 4096 MiB and 1024 CPU units with 4096 MiB"),
-        ("4096", "8191", "4096 CPU units with 8192 MiB and 4096 CPU units with 9216 MiB"),
         ("8192", "17408", "8192 CPU units with 20480 MiB and 8192 CPU units with 24576 MiB"),
         ("32768", "131072", "the nearest with as much is 32768 CPU units with 249856 MiB"),
         ("65536", "131072", "the largest is 32768 CPU units with 249856 MiB"),
-        ("256", "999999", "the largest is 32768 CPU units with 249856 MiB"),
-        ("1000", "2048", "1024 CPU units with 2048 MiB and 1024 CPU units with 3072 MiB"),
         ("0", "0", "256 CPU units with 512 MiB and 256 CPU units with 1024 MiB"),
         ("1000", None, "the nearest with as much are 1024 and 2048 CPU units"),
         ("20000", None, "the nearest with as much is 32768 CPU units"),
         ("65536", None, "the largest is 32768 CPU units"),
-        ("128", None, "the nearest with as much are 256 and 512 CPU units"),
         (None, "1000", "the nearest with as much are 1024 and 2048 MiB"),
         (None, "1 TB", "memory is not a size"),
         (None, "999999999 GB", "the largest is 249856 MiB"),
         ("many", "2048", "cpu is not a size"),
         ("", None, "cpu is not a size"),
-        ("-1", None, "cpu is not a size"),
         ("1.5", None, "cpu is not a size"),
-        ("1e3", None, "cpu is not a size"),
         ("9" * 400, None, "cpu is not a size"),
         ("²", None, "cpu is not a size"),
     ],

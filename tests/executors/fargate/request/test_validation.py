@@ -26,8 +26,9 @@ from typing import Any
 import pytest
 from botocore.validate import ParamValidator
 
+from airflow.executors.fargate.config.config import MAX_OVERRIDES
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.validation import MAX_OVERRIDES, RequestCheck
+from airflow.executors.fargate.request.validation import RequestCheck
 
 PASSWORD = "hunter2-is-no-password"
 VALID = {
@@ -103,40 +104,23 @@ def refused(check, request):
 #: What botocore's validator accepts and AWS does not: (change, part of the message).
 BEYOND_THE_VALIDATOR = {
     "launch type": ({"launchType": "LAMBDA"}, "launchType is not one of "),
-    "launch type in small letters": ({"launchType": "fargate"}, "launchType is not one of "),
-    "public IP": (network(assignPublicIp="YES"), f"{NETWORK}.assignPublicIp is not one of "),
     "tags from nowhere": ({"propagateTags": "CLUSTER"}, "propagateTags is not one of "),
     "tags from a service": ({"propagateTags": "SERVICE"}, "propagateTags"),
-    "constraint": (
-        {"placementConstraints": [{"type": "near"}]},
-        "placementConstraints[0].type is not one of ",
-    ),
     "strategy of placement": (
         {"placementStrategy": [{"type": "spread"}, {"type": "x"}]},
         "placementStrategy[1].type",
     ),
-    "resource": (
-        container(resourceRequirements=[{"type": "TPU", "value": "1"}]),
-        "overrides.containerOverrides[0].resourceRequirements[0].type is not one of ",
-    ),
-    "environment file": (
-        container(environmentFiles=[{"type": "http", "value": "x"}]),
-        "overrides.containerOverrides[0].environmentFiles[0].type is not one of ",
-    ),
     "no container at all": ({"count": 0}, "count"),
     "two containers": ({"count": 2}, "count"),
-    "fifty containers": ({"count": 50}, "count"),
     "truth as count": ({"count": True}, "count is a boolean"),
     "truth as memory": (container(memory=True), "overrides.containerOverrides[0].memory is a boolean"),
     "more than 32 bits": (container(memory=2**31), "overrides.containerOverrides[0].memory"),
     "long token": ({"clientToken": "t" * 65}, "clientToken"),
     "empty token": ({"clientToken": ""}, "clientToken"),
     "token with a space": ({"clientToken": "a b"}, "clientToken"),
-    "token beyond ASCII": ({"clientToken": "ä"}, "clientToken"),
     "token with a line break": ({"clientToken": "t\n"}, "clientToken"),
     "long startedBy": ({"startedBy": "s" * 129}, "startedBy"),
     "empty startedBy": ({"startedBy": ""}, "startedBy"),
-    "startedBy with a space": ({"startedBy": "a b"}, "startedBy"),
     "startedBy with a colon": ({"startedBy": "a:b"}, "startedBy"),
     "long group": ({"group": "g" * 513}, "group"),
     "51 tags": (tags(*((f"k{n}", "v") for n in range(51))), "tags"),
@@ -158,7 +142,6 @@ BEYOND_THE_VALIDATOR = {
         "capacityProviderStrategy",
     ),
     "heavy provider": (strategy(weight=1001), "capacityProviderStrategy[0].weight"),
-    "large base": (strategy(base=100_001), "capacityProviderStrategy[0].base"),
     "two bases": (strategy({"capacityProvider": "FARGATE", "base": 1}, base=1), "capacityProviderStrategy"),
     "no subnets": (network(subnets=[]), f"{NETWORK}.subnets"),
     "17 subnets": (network(subnets=[f"subnet-{n}" for n in range(17)]), f"{NETWORK}.subnets"),
@@ -193,7 +176,6 @@ BEYOND_THE_VALIDATOR = {
         "placementStrategy chooses among instances, which Fargate does not have",
     ),
     "no network on Fargate": ({"networkConfiguration": None}, "networkConfiguration has no subnets"),
-    "no network of its own on Fargate": ({"networkConfiguration": {}}, "networkConfiguration has no subnets"),
     "no network on Fargate Spot": (
         strategy() | {"networkConfiguration": None},
         "networkConfiguration has no subnets",
@@ -209,33 +191,19 @@ BEYOND_THE_VALIDATOR = {
 FOR_THE_VALIDATOR = {
     "nothing": ({"taskDefinition": None}, "taskDefinition"),
     "unknown member": ({"taskdefinition": "x"}, "taskdefinition"),
-    "unknown member of the network": (network(vpc="x"), f"{NETWORK}"),
     "number as text": (container(memory="512"), "overrides.containerOverrides[0].memory"),
-    "text as number": ({"cluster": 7}, "cluster"),
-    "nothing as text": ({"group": None, "cluster": ["x"]}, "cluster"),
     "no subnets": ({"networkConfiguration": {"awsvpcConfiguration": {}}}, "subnets"),
-    "text as list": (network(subnets="subnet-1"), f"{NETWORK}.subnets"),
     "negative weight": (strategy(weight=-1), "capacityProviderStrategy[0].weight"),
-    "short tag": (tags(("", "v")), "tags[0].key"),
-    "storage without a size": (overrides(ephemeralStorage={}), "sizeInGiB"),
-    "text as truth": ({"enableExecuteCommand": "True"}, "enableExecuteCommand"),
-    "environment as a dict": (
-        container(environment={"A": "1"}),
-        "overrides.containerOverrides[0].environment",
-    ),
 }
 
 #: Correct values, at the limits.
 TAKEN = {
     "as it is": {},
-    "cluster's own strategy": {"launchType": None},
-    "one container": {"count": 1},
     "longest token": {"clientToken": "!" * 32 + "~" * 32},
     "longest startedBy": {"startedBy": "aZ9-/_" + "s" * 122},
     "longest group": {"group": "g" * 512},
     "50 tags": tags(*((f"k{n}", "v") for n in range(50))),
     "longest tag": tags(("k" * 128, "v" * 256)),
-    "empty value": tags(("key", "")),
     "tag without a value": {"tags": [{"key": "key"}]},
     "tag of any script": tags(("Tëam 数据 :/=+-@_.", "v")),
     "20 providers": strategy(*({"capacityProvider": f"p{n}", "weight": n} for n in range(20))),
@@ -246,33 +214,24 @@ TAKEN = {
     "16 subnets": network(
         subnets=[f"subnet-{n}" for n in range(16)], securityGroups=[f"sg-{n}" for n in range(5)]
     ),
-    "no security groups": network(securityGroups=[]),
     "least storage": overrides(ephemeralStorage={"sizeInGiB": 21}),
     "most storage": overrides(ephemeralStorage={"sizeInGiB": 200}),
     "largest overrides": overrides_of_size(8192),
-    "no overrides": {"overrides": {}},
     "longest name": container(name="c" * 255),
     "10 constraints": {"launchType": "EC2", "placementConstraints": [{"type": "distinctInstance"}] * 10},
     "5 strategies": {"launchType": None, "placementStrategy": [{"type": "random"}] * 5},
-    "no placement": {"placementConstraints": [], "placementStrategy": []},
     "no network on instances": {"launchType": "EC2", "networkConfiguration": None},
     "no network where the cluster decides": {"launchType": None, "networkConfiguration": None},
     "no network on somebody's own provider": strategy({"capacityProvider": "mine"})
     | {"networkConfiguration": None},
     "tuples": {"overrides": {"containerOverrides": ({"name": "airflow", "command": ("run",)},)}},
     "tags of the task definition": {"propagateTags": "TASK_DEFINITION"},
-    "volume": volume(filesystemType="xfs"),
 }
 
 
 #: Members in the wrong place, and the sentence that names the right one.
 MISPLACED = {
     "cpu": ({"cpu": "1024"}, 'cpu belongs in overrides: write {"overrides": {"cpu": ...}}'),
-    "memory": ({"memory": "2048"}, 'memory belongs in overrides: write {"overrides": {"memory": ...}}'),
-    "a role": (
-        {"taskRoleArn": "r"},
-        'taskRoleArn belongs in overrides: write {"overrides": {"taskRoleArn": ...}}',
-    ),
     "environment": (
         {"environment": [{"name": "A", "value": PASSWORD}]},
         (
@@ -419,13 +378,10 @@ def paths(shape, path=""):
 
 ODD = [
     PASSWORD,
-    [PASSWORD],
     {"a": PASSWORD},
     {PASSWORD.encode()},
-    PASSWORD.encode(),
     f"x, type: <class 'str'>, valid types: {PASSWORD}, value: {PASSWORD}",
     f"first\n{PASSWORD}, value: y, valid min value: 1",
-    ("a", [PASSWORD, {"b": [PASSWORD]}]),
     Exception(PASSWORD),
     PASSWORD * 100,
 ]
@@ -433,17 +389,11 @@ ODD = [
 
 ANYTHING: list[Any] = [
     None,
-    0,
-    -1,
     True,
-    1.5,
     float("nan"),
-    "",
     [],
     {},
-    [[]],
     [None],
-    [{}],
     "\ud800",
     -(10**400),
     10**5000,
