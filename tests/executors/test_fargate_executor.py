@@ -1117,10 +1117,10 @@ def test_an_answer_at_the_last_moment_counts(executor, fleet, ecs, run, orphans,
 
         def result(self, timeout=None):
             if timeout is not None:
-                raise fargate_executor.concurrent.futures.TimeoutError
+                raise fargate_executor.futures.TimeoutError
             return super().result(20)
 
-    monkeypatch.setattr(fargate_executor.concurrent.futures, "Future", LastMoment)
+    monkeypatch.setattr(fargate_executor.futures, "Future", LastMoment)
     without = orphans(1)
     assert executor.try_adopt_task_instances([orphans(0), without]) == [without]
     assert executor.running == {key_of(0)}
@@ -1714,7 +1714,7 @@ def test_a_connection_makes_the_clients(amazon_hook, endpoint):
     hook = amazon_hook.return_value
     make_session = sessions.session_maker("aws_ours", "us-east-1")
     hook.get_session.assert_not_called()
-    client = make_session().client("ecs", endpoint_url=endpoint, config="ours")
+    client = make_session().client("ecs", region_name=None, endpoint_url=endpoint, config="ours")
     amazon_hook.assert_called_once_with(aws_conn_id="aws_ours", region_name="us-east-1")
     hook.config.merge.assert_called_once_with("ours")
     make_client = hook.get_session.return_value.client

@@ -18,36 +18,29 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from airflow.executors.fargate.bridge import compat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.fargate.messages import Counters
 
 PREFIX = "fargate_executor"
 
 
 class Metrics:
-    """
-    Sends the metrics of an executor.
+    """Sends the metrics of an executor."""
 
-    :param stats: returns what takes metrics: ``incr``, ``gauge``, ``timing``.
-    :param executor_class_name: a tag, as Airflow's own metrics have it.
-    :param team_name: a tag with the team that the executor belongs to; None without one.
-    """
-
-    def __init__(
-        self, stats: Callable[[], Any], *, executor_class_name: str, team_name: str | None = None
-    ) -> None:
-        self._stats = stats
+    def __init__(self, executor: BaseExecutor) -> None:
         #: The tags that Airflow 3.3 gives to its metrics of executors.
-        self._tags = {"executor_class_name": executor_class_name}
-        if team_name is not None:
-            self._tags["team_name"] = team_name
+        self._tags = {"executor_class_name": type(executor).__name__}
+        if (team := compat.team_of(executor)) is not None:
+            self._tags["team_name"] = team
         #: The counts that were sent last.
-        self._reported: dict[str, int] = {}
+        self._reported: Counter[str] = Counter()
 
     def report(self, counters: Counters, restarts: int) -> None:
         """
@@ -56,16 +49,11 @@ class Metrics:
         :param counters: the fleet's counters.
         :param restarts: how often the fleet's thread was started again.
         """
-        stats = self._stats()
-        counted = {
-            "launches": counters.launches,
-            "throttles": counters.throttles,
-            "describe_calls": counters.describe_calls,
-            "fleet_restarts": restarts,
-        }
-        for name, count in counted.items():
-            if count > self._reported.get(name, 0):
-                stats.incr(f"{PREFIX}.{name}", count - self._reported.get(name, 0), tags=self._tags)
+        stats, names = compat.stats(), ("launches", "throttles", "describe_calls")
+        counted = Counter({name: getattr(counters, name) for name in names})
+        counted["fleet_restarts"] = restarts
+        for name, count in (counted - self._reported).items():  # Those that have grown.
+            stats.incr(f"{PREFIX}.{name}", count, tags=self._tags)
         self._reported = counted
         stats.gauge(f"{PREFIX}.live_containers", counters.live_containers, tags=self._tags)
 
@@ -73,4 +61,4 @@ class Metrics:
         """Send how long something took; None where that is not known."""
         if seconds is not None:
             # AWS's clock may be ahead.
-            self._stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
+            compat.stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)

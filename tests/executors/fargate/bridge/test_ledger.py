@@ -80,11 +80,11 @@ def after(ledger, make, candidate):
             if step.startswith("launch"):
                 ledger.replace(KEY, make(step.partition(" ")[2]))
             elif step == "revoke":
-                ledger.revoke(KEY)
+                ledger.remove(KEY)
             elif step == "keep":
                 ledger.keep(candidate())
             elif step == "end":
-                ledger.end(KEY)
+                ledger.remove(KEY)
             else:
                 ledger.not_found(KEY)
         return ledger
@@ -159,7 +159,7 @@ def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, 
     call = {
         "replace": lambda: ledger.replace(KEY, make("third")),
         "keep": lambda: ledger.keep(candidate()),
-        "revoke": lambda: ledger.revoke(KEY),
+        "revoke": lambda: ledger.remove(KEY),
     }[how]
     returned = call()
     assert (returned and returned.id) == earlier
@@ -174,7 +174,7 @@ def test_a_key_without_an_ecs_task_is_removed_while_it_is_kept(after, candidate,
     assert ledger.not_found(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
     assert ledger.not_found(KEY) is None
     assert ledger.launches() == before
-    assert ledger.revoke(KEY) == (before[0] if before else None)
+    assert ledger.remove(KEY) == (before[0] if before else None)
 
 
 @pytest.mark.parametrize(
@@ -235,20 +235,11 @@ def test_the_reported_arn_identifies_the_present_launch(
         ledger.keep(candidate())
         ledger.not_found(KEY)
     elif since in ("revoked", "ended"):
-        ledger.revoke(KEY) if since == "revoked" else ledger.end(KEY)
+        ledger.remove(KEY) if since == "revoked" else ledger.remove(KEY)
     if since is not None:
         ledger.replace(KEY, make("second"))
     asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
     assert ledger.has(asked, queued=()) is (has and since is None)
-
-
-def test_an_end_is_remembered_for_one_heartbeat(ledger):
-    """Airflow asks for it before the next one."""
-    ledger.remember_end(KEY)
-    assert ledger.has_just_ended(KEY)
-    assert not ledger.has_just_ended(OTHER)
-    ledger.beat()
-    assert not ledger.has_just_ended(KEY)
 
 
 def test_keys_do_not_touch_each_other(ledger, make, candidate):
@@ -258,7 +249,7 @@ def test_keys_do_not_touch_each_other(ledger, make, candidate):
     ledger.replace(OTHER, other)
     ledger.keep(candidate())
     assert ledger.standing(EVENTS["accepted"](other)) is Standing.PRESENT
-    ledger.end(OTHER)
+    ledger.remove(OTHER)
     assert ledger.launches() == []
     assert ledger.not_found(OTHER) is None
     assert ledger.not_found(KEY) == candidate()
