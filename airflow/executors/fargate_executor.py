@@ -36,7 +36,6 @@ from airflow.executors.fargate.bridge import compat, database, sessions, workloa
 from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
-from airflow.executors.fargate.bridge.orphan_lookup import warn_of_another_database
 from airflow.executors.fargate.bridge.reporter import Reporter
 from airflow.executors.fargate.bridge.wanted import Rules
 from airflow.executors.fargate.config.config import FargateConfig
@@ -44,6 +43,7 @@ from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.orphan_checks import Adopted
+from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
 from airflow.executors.fargate.logs.live import RunningLog, running_log
@@ -55,8 +55,6 @@ from airflow.utils.state import TaskInstanceState
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.aws.ecs import Ecs
-    from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.present import Candidate
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -67,13 +65,6 @@ TERMINATE_PATIENCE = 300.0
 #: Seconds that the scheduler waits for AWS when it adopts; Airflow locks the rows of the task instances
 #: meanwhile. Task instances that are not settled by then are kept, and settled later.
 ADOPTION_PATIENCE = 8.0
-#: Notes on task instances that are neither adopted nor given back.
-LEFT_ALONE = "It is neither followed nor launched anew; Airflow's timeouts decide."
-REFUSED = f"AWS refuses to say whether it has an ECS task of the previous scheduler. {LEFT_ALONE}"
-ELSEWHERE = (
-    "Its ECS task comes from another metadata database under the same [fargate] deployment. "
-    f"{LEFT_ALONE} The scheduler's log says what to do."
-)
 
 
 def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[str, Any]]:
@@ -94,9 +85,9 @@ class FargateExecutor(Base):
     """
     Runs each task instance in an ECS task of its own on AWS Fargate.
 
-    This class connects the scheduler with the fleet. The fleet has a thread of its own and makes all calls to
-    AWS; only adoption, :meth:`end` and :meth:`terminate` wait for AWS, for a limited time. Only the
-    scheduler's thread calls this class.
+    This class connects the scheduler with the fleet, by the interface that the proposal names (AIP-29). The
+    fleet has a thread of its own and makes all calls to AWS; only adoption, :meth:`end` and :meth:`terminate`
+    wait for AWS, for a limited time. Only the scheduler's thread calls this class.
 
     **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over
     a key while its earlier ECS task is still ending. When Airflow queues the key again, the earlier launch is
@@ -113,8 +104,6 @@ class FargateExecutor(Base):
         self._ledger = Ledger()
         #: The name of this scheduler, and the hash of its metadata database's address.
         self._origin: dict[str, Any] = {}
-
-    # The interface that the proposal names (AIP-29).
 
     def start(self) -> None:
         """
@@ -137,9 +126,8 @@ class FargateExecutor(Base):
         since_heartbeat = Lease(lease, time.monotonic, time.time)
         self._lookups = Lookups(self._ledger, database.rows, rules, interval, since_heartbeat)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
-        # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a
-        # tenth of a second, in which no thread of the process runs. Garbage is collected first: frozen, it
-        # would stay as well.
+        # What is loaded by now stays for good. A full collection that walks all of it takes a tenth of a
+        # second, in which no thread runs. Garbage is collected first: frozen, it would stay as well.
         gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
@@ -169,15 +157,15 @@ class FargateExecutor(Base):
         self, key: TaskInstanceKey, command: Any, queue: str | None = None, executor_config: Any = None
     ) -> None:
         """Hand a command, a list of strings, to the fleet; 2.11 calls this for each task instance."""
-        priority, now = self._priorities.get(key, 0), time.time()
-        self._hand_over(workloads.launch_of_command(key, command, queue, executor_config, priority, now))
+        task, priority = workloads.task_instance_id(key), self._priorities.get(key, 0)
+        launch = Launch(task, key, tuple(command), executor_config, queue, priority, time.time())
+        self._hand_over(replace(launch, environment=workloads.COMMAND_ENVIRONMENT))
 
     def end(self) -> None:
         """
-        Launch nothing more and leave, within 15 seconds.
+        Launch nothing more and leave, within 15 seconds; the next scheduler adopts the ECS tasks.
 
-        ECS tasks run on; the next scheduler adopts them. Without a scheduler, as in 2.11's ``airflow tasks
-        run``, what was handed over is launched first, because no other scheduler would do so.
+        Without a scheduler, as in 2.11's ``airflow tasks run``, what was handed over is launched first.
         """
         if self._fleet_thread is not None:
             self._fleet_thread.close(END_PATIENCE, deliver=self.job_id is None)
@@ -192,16 +180,12 @@ class FargateExecutor(Base):
             thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
 
-    # The hand-over.
-
     def trigger_tasks(self, open_slots: int) -> None:
         """
         Free the slots of keys that Airflow has queued again, then hand over what is queued.
 
-        Airflow queues a key again after a defer, a reschedule or a requeue: the earlier launch has done its
-        work, but its ECS task may still be ending. 2.11 and 3.0 would drop such a key after some seconds.
-        After a gap between two heartbeats, in which another scheduler may have taken over what is queued
-        here, that is looked up first.
+        2.11 and 3.0 would drop a key that is still running after some seconds. After a gap between two
+        heartbeats, in which another scheduler may have taken over what is queued here, that is looked up.
         """
         self._require_thread()
         unwanted = self._lookups.not_wanted(
@@ -235,13 +219,8 @@ class FargateExecutor(Base):
 
     def _hand_over(self, launch: Launch) -> None:
         thread, launch = self._require_thread(), replace(launch, **self._origin)
-        self._supersede(self._ledger.replace(launch.key, launch.without_workload()))
+        self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
         thread.tell(thread.fleet.add, launch)
-
-    def _supersede(self, earlier: Launch | None) -> None:
-        if earlier is not None:
-            thread = self._require_thread()
-            thread.tell(thread.fleet.supersede, earlier.id)
 
     def _require_thread(self) -> fleet_thread.FleetThread:
         if self._fleet_thread is None:
@@ -257,15 +236,12 @@ class FargateExecutor(Base):
             reason = "Airflow has revoked the task instance: it was queued for too long"
             thread.tell(thread.fleet.revoke, launch.id, reason)
 
-    # What the scheduler asks.
-
     def has_task(self, task_instance: TaskInstance) -> bool:
         """
-        Tell whether the task instance is queued or running here.
+        Tell whether the task instance is queued or running here, or waits to be queued again.
 
         The scheduler asks when it reads the end of a launch, and fails a task instance that did not end with
-        it. A task instance that is SCHEDULED by then has deferred or rescheduled itself in that launch and
-        waits to be queued again: only its ECS task has ended.
+        it. One that is SCHEDULED by then has deferred or rescheduled itself: only its ECS task has ended.
         """
         waits = task_instance.state == TaskInstanceState.SCHEDULED
         return super().has_task(task_instance) or (waits and task_instance.key in self._ledger.just_ended)
@@ -275,49 +251,31 @@ class FargateExecutor(Base):
         Adopt the ECS tasks of task instances whose scheduler is gone.
 
         :return: the task instances without an ECS task, which the scheduler may launch anew. Those of which
-            AWS does not answer in time are kept.
+            AWS does not answer within :data:`ADOPTION_PATIENCE` are kept; events report the rest later.
         """
-        if tis:
-            self._require_thread().ensure_running()
-        tis_by_candidate = database.candidates(tis) if tis else {}
+        if not tis:
+            return []
+        thread, reply = self._require_thread(), futures.Future[Adopted]()
+        thread.ensure_running()
+        tis_by_candidate = database.candidates(tis)
         unknown = [c for c in tis_by_candidate if not self._ledger.has(c, self.queued_tasks)]
         if not unknown:
             return []
-        answer = self._look_for(unknown)
-        for launch in (found.launch for found in answer.found):
-            self._supersede(self._ledger.replace(launch.key, launch))
-            self.running.add(launch.key)
-        for candidate in answer.kept:
-            self._supersede(self._ledger.keep(candidate))
-            self.running.add(candidate.key)
-        for note, candidates in ((REFUSED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
-            for candidate in candidates:
-                self.log_task_event(event="fargate adoption", extra=note, ti_key=candidate.key)
-        if answer.elsewhere:
-            warn_of_another_database()
-        if answer.kept:
-            kept = "It is not known yet which of %d task instances have an ECS task"
-            self.log.warning(kept, len(answer.kept))
-        found, missing = len(answer.found), len(answer.missing)
-        self.log.info("Adopted %d task instances, %d have no ECS task", found, missing)
-        return [tis_by_candidate[candidate] for candidate in answer.missing]
-
-    def _look_for(self, candidates: Sequence[Candidate]) -> Adopted:
-        """Return what is known within :data:`ADOPTION_PATIENCE`; events report the rest later."""
-        thread, reply = self._require_thread(), futures.Future[Adopted]()
-        thread.tell(thread.fleet.look_for, candidates, reply)
+        thread.tell(thread.fleet.look_for, unknown, reply)
         try:
-            return reply.result(timeout=ADOPTION_PATIENCE)
+            answer = reply.result(timeout=ADOPTION_PATIENCE)
         except futures.TimeoutError:
             # The fleet's thread is busy or has died; if cancel() fails, the answer has just come.
-            return Adopted(kept=tuple(candidates)) if reply.cancel() else reply.result()
+            answer = Adopted(kept=tuple(unknown)) if reply.cancel() else reply.result()
+        self._reporter.adopt(answer)
+        return [tis_by_candidate[candidate] for candidate in answer.missing]
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """
         Return what the main container of a running try has written to CloudWatch: the sources, and the lines.
 
-        The API server calls this, in whose process the executor was never started. It gets an answer within 5
-        seconds: the lines, or the reason why there are none.
+        The API server calls this, without a start. It gets an answer within 5 seconds: the lines, or the
+        reason why there are none.
         """
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.

@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 class Base(BaseExecutor):
     """What Airflow asks of every executor, whatever it launches."""
 
-    is_local: bool = False
-    is_production: bool = True
-    supports_ad_hoc_ti_run: bool = False
     # 3.2 and newer: the scheduler stores an id of the launch in the transaction that queues the task
     # instance.
     pre_assigns_external_executor_id = True

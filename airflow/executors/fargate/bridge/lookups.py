@@ -160,7 +160,7 @@ class Lookups:
             the batch.
         :param queued: keys that Airflow has queued again: their earlier launches will be superseded.
         """
-        if self._rules is None:
+        if (rules := self._rules) is None:
             return Findings({}, default=Verdict.WANTED)
         now = self._begin()
         needed = (
@@ -171,10 +171,8 @@ class Lookups:
         chosen = {launch.id: launch for launch in islice(needed, BATCH)}
         ends = [end for at, end in islice(self._ends.values(), BATCH - len(chosen)) if at <= now]
         others = self._choose(now, BATCH - len(chosen) - len(ends), queued)
-        found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], self._rules)
-        untaken = [
-            end for end in ends if self._is_untaken(end, found.pop(end.launch.id), queued, self._rules)
-        ]
+        found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], rules)
+        untaken = [end for end in ends if self._is_untaken(end, found.pop(end.launch.id), queued, rules)]
         return Findings({key: self._remember(finding, now) for key, finding in found.items()}, untaken)
 
     def _begin(self) -> float:
@@ -196,11 +194,8 @@ class Lookups:
 
     def _choose(self, now: float, most: int, queued: Container[Any]) -> list[Launch]:
         """Return at most so many launches: those that should have ended by now, and a batch of the round."""
-        self._unwanted = {
-            launch.id: (since, launch)
-            for since, launch in self._unwanted.values()
-            if self._ledger.is_present(launch)
-        }
+        unwanted, is_present = self._unwanted.values(), self._ledger.is_present
+        self._unwanted = {launch.id: (since, launch) for since, launch in unwanted if is_present(launch)}
         chosen = [launch for since, launch in self._unwanted.values() if now - since >= ENDING][:most]
         if now >= self._batch_at and len(chosen) < most:
             self._batch_at = now + self._pause

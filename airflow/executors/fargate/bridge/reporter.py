@@ -32,11 +32,20 @@ if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.fargate.bridge.ledger import LaunchEvent, Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted
     from airflow.executors.fargate.fleet.thread import FleetThread
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.present import Candidate
 
 log = logging.getLogger(__name__)
+
+#: Notes on task instances that are neither adopted nor given back.
+LEFT_ALONE = "It is neither followed nor launched anew; Airflow's timeouts decide."
+REFUSED = f"AWS refuses to say whether it has an ECS task of the previous scheduler. {LEFT_ALONE}"
+ELSEWHERE = (
+    "Its ECS task comes from another metadata database under the same [fargate] deployment. "
+    f"{LEFT_ALONE} The scheduler's log says what to do."
+)
 
 
 class Reporter:
@@ -69,18 +78,17 @@ class Reporter:
         self._ledger.just_ended.clear()
         events = [*self._postponed, *self._thread.events()]
         findings = self._lookups.beat(events, self._executor.queued_tasks)
-        self._postponed = [event for event in events if findings.postpones(event)]
-        confirmed: list[str] = []
+        self._postponed = []
         lost: list[Candidate] = []
         for event in events:
             if findings.postpones(event):
-                continue
-            if isinstance(event, messages.OtherEcsTasks):
+                self._postponed.append(event)
+            elif isinstance(event, messages.OtherEcsTasks):
                 orphans = orphan_lookup.find_orphans(event.ecs_tasks, self._scheduler)
                 self._thread.tell(self._thread.fleet.stop_orphans, orphans)
             elif isinstance(event, messages.Unconfirmed):
                 if findings.of(event.launch).verdict is Verdict.WANTED:
-                    confirmed.append(event.launch.id)
+                    self._thread.tell(self._thread.fleet.confirm, [event.launch.id])
             elif isinstance(event, messages.NotFound):
                 if (candidate := self._ledger.not_found(event.launch.key)) is not None:
                     self._executor.running.discard(candidate.key)
@@ -92,15 +100,35 @@ class Reporter:
                 self._note(event.launch, event.text)
             else:
                 self._act_on_launch(event, findings)
-        if confirmed:
-            self._thread.tell(self._thread.fleet.confirm, confirmed)
         self._act_on_findings(findings)
         if lost:
             database.hand_back(lost, self._executor.job_id)
         self._metrics.report(self._thread.fleet.counters, self._thread.restarts)
 
-    def _note(self, launch: Launch, text: str, name: str = "fargate launch") -> None:
-        self._executor.log_task_event(event=name, extra=text, ti_key=launch.key)
+    def adopt(self, answer: Adopted) -> None:
+        """Follow the ECS tasks that adoption has found, and note which task instances are left alone."""
+        for launch in (found.launch for found in answer.found):
+            self.supersede(self._ledger.replace(launch.key, launch))
+            self._executor.running.add(launch.key)
+        for candidate in answer.kept:
+            self.supersede(self._ledger.keep(candidate))
+            self._executor.running.add(candidate.key)
+        for note, candidates in ((REFUSED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
+            for candidate in candidates:
+                self._note(candidate, note, "fargate adoption")
+        if answer.elsewhere:
+            orphan_lookup.warn_of_another_database()
+        if answer.kept:
+            log.warning("It is not known yet which of %d task instances have an ECS task", len(answer.kept))
+        log.info("Adopted %d task instances, %d have no ECS task", len(answer.found), len(answer.missing))
+
+    def supersede(self, earlier: Launch | None) -> None:
+        """Have the fleet forget a launch whose key has another present launch now."""
+        if earlier is not None:
+            self._thread.tell(self._thread.fleet.supersede, earlier.id)
+
+    def _note(self, of: Launch | Candidate, text: str, name: str = "fargate launch") -> None:
+        self._executor.log_task_event(event=name, extra=text, ti_key=of.key)
 
     def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
         launch, standing = event.launch, self._ledger.standing(event)
@@ -149,15 +177,15 @@ class Reporter:
     def _act_on_findings(self, findings: Findings) -> None:
         """Abandon unwanted launches, and report untaken failures again."""
         for finding in findings.unwanted:
-            launch, is_present = finding.launch, self._ledger.is_present(finding.launch)
-            if is_present:
+            launch, is_taken_over = finding.launch, finding.verdict is Verdict.TAKEN_OVER
+            if self._ledger.is_present(launch):
                 self._executor.running.discard(launch.key)
-            if finding.verdict is not Verdict.TAKEN_OVER:
+                if is_taken_over:
+                    self._ledger.remove(launch.key)
+            if is_taken_over:
+                self._thread.tell(self._thread.fleet.disown, launch.id)
+            else:
                 self._thread.tell(self._thread.fleet.abandon, launch.id, finding.reason, finding.overdue)
-                continue
-            if is_present:
-                self._ledger.remove(launch.key)
-            self._thread.tell(self._thread.fleet.disown, launch.id)
         for end in findings.untaken:
             log.warning("Airflow has not taken the failure of %s; it is reported again", end.launch)
             self._fail(end)

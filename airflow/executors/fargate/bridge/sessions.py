@@ -28,12 +28,11 @@ from airflow.executors.fargate.errors import ConfigError
 from airflow.models.connection import Connection
 
 
-def default_region() -> str | None:
-    """Return the Region that boto3 uses without an option."""
+def default_region() -> Any:
+    """Return the Region that boto3 uses without an option; None without one."""
     import boto3
 
-    region: str | None = boto3.session.Session().region_name
-    return region
+    return boto3.session.Session().region_name
 
 
 def session_maker(conn_id: str | None, region: str | None, team_name: str | None = None) -> Callable[[], Any]:

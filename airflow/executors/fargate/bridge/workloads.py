@@ -22,7 +22,6 @@ import base64
 import json
 import sys
 import uuid
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.bridge.compat import RUNS_CALLBACKS
@@ -42,14 +41,6 @@ CALLBACK_PRIORITY = sys.maxsize
 def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
     """Return the package's own form of Airflow's key of a task instance."""
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
-
-
-def launch_of_command(
-    key: TaskInstanceKey, command: Sequence[str], queue: str | None, config: Any, priority: int, now: float
-) -> Launch:
-    """Return the launch of a command, 2.11; ``config`` is the task's ``executor_config``."""
-    task, environment = task_instance_id(key), COMMAND_ENVIRONMENT
-    return Launch(task, key, tuple(command), config, queue, priority, now, environment=environment)
 
 
 def workload_key(workload: Any) -> Any:

@@ -216,7 +216,6 @@ def test_the_own_database_is_known_without_a_query(metadata, monkeypatch):
 @pytest.mark.parametrize(
     ("url", "other", "are_one"),
     [
-        ("postgresql://host:5432/airflow", "postgresql://host:5432/airflow", True),
         # What is not its address: who logs in, with what driver, and how.
         ("postgresql://me:a@host:5432/airflow", "postgresql+psycopg2://you:b@host:5432/airflow", True),
         ("postgresql://host/airflow?sslmode=require", "postgresql://host/airflow", True),
@@ -231,7 +230,6 @@ def test_the_own_database_is_known_without_a_query(metadata, monkeypatch):
         ("postgresql:///airflow?host=/run/a", "postgresql:///airflow?host=/run/b", False),
         ("postgresql:///airflow?host=a&port=1", "postgresql:///airflow?host=a&port=2", False),
         ("postgresql:///airflow?host=a&host=b", "postgresql:///airflow?host=a&host=c", False),
-        ("sqlite:////a/airflow.db", "sqlite:////a/airflow.db", True),
         ("sqlite:////a/airflow.db", "sqlite:////b/airflow.db", False),
     ],
 )
@@ -339,9 +337,7 @@ def test_one_odd_name_hides_no_other(metadata):
         ({"state": "running"}, {"handed_over": -300.0}, False),
         # Ended otherwise.
         ({"state": "deferred"}, {}, True),
-        ({"state": "up_for_retry"}, {}, True),
         ({"state": "success"}, {}, True),
-        ({"state": "failed"}, {}, True),
         # Another map index; and no such task instance at all.
         ({"map_index": 0}, {}, True),
         (None, {}, True),

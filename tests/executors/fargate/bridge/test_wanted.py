@@ -72,11 +72,6 @@ def launch(fakes):
         (row(None), UNWANTED, UNWANTED, UNWANTED),
         (row("scheduled", queued_by=None), UNWANTED, UNWANTED, UNWANTED),
         (row("success"), UNWANTED, UNWANTED, UNWANTED),
-        (row("failed"), UNWANTED, UNWANTED, UNWANTED),
-        (row("skipped"), UNWANTED, UNWANTED, UNWANTED),
-        (row("up_for_retry"), UNWANTED, UNWANTED, UNWANTED),
-        (row("up_for_reschedule"), UNWANTED, UNWANTED, UNWANTED),
-        (row("deferred"), UNWANTED, UNWANTED, UNWANTED),
         (row("a state of tomorrow"), UNWANTED, UNWANTED, UNWANTED),
         # Deleted.
         (None, UNWANTED, UNWANTED, UNWANTED),
