@@ -37,7 +37,6 @@ from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
-from airflow.executors.fargate.bridge.wanted import Rules
 from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet import thread as fleet_thread
@@ -115,37 +114,22 @@ class FargateExecutor(Base):
             config, ecs, logs = self._connect()
         function = compat.with_options_of(self, config.called_function)
         build = RequestBuilder(config, function, RequestCheck(ecs.service_model))
-        name, rules, lease = database.scheduler_name(self.job_id), None, compat.lease()
-        if isinstance(self.job_id, int):
-            rules = Rules(self.job_id, compat.ASSIGNS_IDS, compat.RUNS_OWN_TRY, compat.FAILS_RUNNING)
+        name = database.scheduler_name(self.job_id)
         self._origin = {"scheduler": name, "database": name and database.own_address_hash()}
-        interval, confirmed_for = compat.sweep_interval(), lease if rules else None
+        rules = compat.rules(self.job_id)
+        interval = compat.sweep_interval()
+        seconds = compat.lease() if rules else None
         self._fleet_thread = thread = fleet_thread.FleetThread(
-            ecs, config, build, interval, logs, compat.mask_secrets, name, confirmed_for
+            ecs, config, build, interval, logs, compat.mask_secrets, name, seconds
         )
-        since_heartbeat = Lease(lease, time.monotonic, time.time)
-        self._lookups = Lookups(self._ledger, database.rows, rules, interval, since_heartbeat)
+        lease = Lease(seconds, time.monotonic, time.time)
+        self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
         # What is loaded by now stays for good. A full collection that walks all of it takes a tenth of a
         # second, in which no thread runs. Garbage is collected first: frozen, it would stay as well.
         gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
-
-    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader]:
-        """Return the options, the ECS client that they make, and what reads logs."""
-        check = RequestCheck(clients.service_model())
-        config = FargateConfig.from_options(
-            compat.option_reader(self),
-            check.launch_types,
-            default_region=sessions.default_region,
-            check_connection=partial(self._session_maker, region=None),
-            check_requests=partial(startup_checks.mistakes, check),
-        )
-        make_session = self._session_maker(config.conn_id, config.region)
-        region, endpoint, size = config.region, config.endpoint_url, connections(config)
-        ecs = clients.connect(make_session, region=region, endpoint_url=endpoint, connections=size)
-        return config, ecs, log_reader(ecs, make_session, LOG_CONCURRENCY)
 
     def sync(self) -> None:
         """Report to the scheduler what has happened since the last heartbeat; no call to AWS is made."""
@@ -165,7 +149,8 @@ class FargateExecutor(Base):
         """
         Launch nothing more and leave, within 15 seconds; the next scheduler adopts the ECS tasks.
 
-        Without a scheduler, as in 2.11's ``airflow tasks run``, what was handed over is launched first.
+        Without a scheduler, as in 2.11's ``airflow tasks run``, what was handed over is launched first,
+        because no other scheduler would do so.
         """
         if self._fleet_thread is not None:
             self._fleet_thread.close(END_PATIENCE, deliver=self.job_id is None)
@@ -179,6 +164,23 @@ class FargateExecutor(Base):
             thread.tell(thread.fleet.revoke_all, "Airflow's scheduler was terminated")
             thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
+
+    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader]:
+        """Return the options, the ECS client that they make, and what reads logs."""
+        check = RequestCheck(clients.service_model())
+        config = FargateConfig.from_options(
+            compat.option_reader(self),
+            check.launch_types,
+            default_region=sessions.default_region,
+            check_connection=partial(self._session_maker, region=None),
+            check_requests=partial(startup_checks.mistakes, check),
+        )
+        make_session = self._session_maker(config.conn_id, config.region)
+        size = connections(config)
+        ecs = clients.connect(
+            make_session, region=config.region, endpoint_url=config.endpoint_url, connections=size
+        )
+        return config, ecs, log_reader(ecs, make_session, LOG_CONCURRENCY)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """

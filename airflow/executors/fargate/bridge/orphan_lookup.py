@@ -63,8 +63,9 @@ def find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None) -> lis
 
 def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, session: Session) -> list[str]:
     names = _own_and_gone({task.identity.scheduler or "" for task in ecs_tasks}, own_name, session)
-    own, left = database.address_hash_of(session), [t for t in ecs_tasks if t.identity.scheduler in names]
-    left = [task for task in left if isinstance(task.identity.task, TaskInstanceId)]
+    of_names = [task for task in ecs_tasks if task.identity.scheduler in names]
+    left = [task for task in of_names if isinstance(task.identity.task, TaskInstanceId)]
+    own = database.address_hash_of(session)
     ours = [task for task in left if not task.identity.is_of_another_database(own)]
     if len(ours) < len(left):
         warn_of_another_database()

@@ -14,18 +14,19 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Reports to the scheduler what the fleet's events and the database say of its launches."""
+"""Reports to the scheduler what the fleet's events and the database say of its launches; sends metrics."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import launched
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup
 from airflow.executors.fargate.bridge.ledger import Standing
-from airflow.executors.fargate.bridge.metrics import Metrics
 from airflow.executors.fargate.bridge.wanted import Verdict
 
 if TYPE_CHECKING:
@@ -39,13 +40,51 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: How the names of Airflow's metrics of the executor begin.
+PREFIX = "fargate_executor"
+
 #: Notes on task instances that are neither adopted nor given back.
-LEFT_ALONE = "It is neither followed nor launched anew; Airflow's timeouts decide."
-REFUSED = f"AWS refuses to say whether it has an ECS task of the previous scheduler. {LEFT_ALONE}"
-ELSEWHERE = (
-    "Its ECS task comes from another metadata database under the same [fargate] deployment. "
-    f"{LEFT_ALONE} The scheduler's log says what to do."
+REFUSED = (
+    "AWS refuses to say whether it has an ECS task of the previous scheduler. It is neither followed nor "
+    "launched anew; Airflow's timeouts decide."
 )
+ELSEWHERE = (
+    "Its ECS task comes from another metadata database under the same [fargate] deployment. It is neither "
+    "followed nor launched anew; Airflow's timeouts decide. The scheduler's log says what to do."
+)
+
+
+class Metrics:
+    """Sends Airflow's metrics of an executor."""
+
+    def __init__(self, executor: BaseExecutor) -> None:
+        #: The tags that Airflow 3.3 gives to its metrics of executors.
+        self._tags = {"executor_class_name": type(executor).__name__}
+        if (team := compat.team_of(executor)) is not None:
+            self._tags["team_name"] = team
+        #: The counts that were sent last.
+        self._reported: Counter[str] = Counter()
+
+    def report(self, counters: messages.Counters, restarts: int) -> None:
+        """
+        Send what the fleet has counted since the last time.
+
+        :param counters: the fleet's counters.
+        :param restarts: how often the fleet's thread was started again.
+        """
+        stats, names = compat.stats(), ("launches", "throttles", "describe_calls")
+        counted = Counter({name: getattr(counters, name) for name in names})
+        counted["fleet_restarts"] = restarts
+        for name, count in (counted - self._reported).items():  # Those that have grown.
+            stats.incr(f"{PREFIX}.{name}", count, tags=self._tags)
+        self._reported = counted
+        stats.gauge(f"{PREFIX}.live_containers", counters.live_containers, tags=self._tags)
+
+    def time(self, name: str, seconds: float | None) -> None:
+        """Send how long something took; None where that is not known."""
+        if seconds is not None:
+            # AWS's clock may be ahead.
+            compat.stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
 
 
 class Reporter:

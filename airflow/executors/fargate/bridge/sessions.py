@@ -47,12 +47,15 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
         import boto3
 
         return partial(boto3.session.Session, region_name=region)
-    name = f"[{SECTION}] conn_id = {conn_id!r}"
+    option = f"[{SECTION}] conn_id = {conn_id!r}"
     try:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
     except ImportError:
-        remedy = "Install it, or leave conn_id empty."
-        raise ConfigError([f"{name}: apache-airflow-providers-amazon is not installed. {remedy}"]) from None
+        raise ConfigError(
+            [
+                f"{option}: apache-airflow-providers-amazon is not installed. Install it, or leave conn_id empty."
+            ]
+        ) from None
     # Releases before 3.2 do not accept a team_name.
     of_team = {} if team_name is None else {"team_name": team_name}
     find: Callable[[str], Any] = partial(Connection.get_connection_from_secrets, **of_team)
@@ -60,7 +63,7 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
         # The hook itself only warns, and goes on with whatever credentials boto3 finds.
         find(conn_id)
     except AirflowNotFoundException:
-        mistake = f"{name}: there is no such connection. Make it, or leave conn_id empty."
+        mistake = f"{option}: there is no such connection. Make it, or leave conn_id empty."
         raise ConfigError([mistake]) from None
 
     def make_session() -> _ConnectionSession:
