@@ -23,39 +23,37 @@ FargateExecutor: runs each task instance in an ECS task of its own on AWS Fargat
 
 from __future__ import annotations
 
-import concurrent.futures
 import gc
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent import futures
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.bridge import compat, database, sessions, workloads
-from airflow.executors.fargate.bridge.database_address import warn_of_another_database
+from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
-from airflow.executors.fargate.bridge.metrics import Metrics
 from airflow.executors.fargate.bridge.reporter import Reporter
-from airflow.executors.fargate.bridge.wanted import Rules
+from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.fleet import thread as fleet_thread
+from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
+from airflow.executors.fargate.fleet.orphan_checks import Adopted
+from airflow.executors.fargate.launch import Launch
+from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
+from airflow.executors.fargate.logs.live import RunningLog, running_log
+from airflow.executors.fargate.request import startup_checks
+from airflow.executors.fargate.request.builder import RequestBuilder, default_request
+from airflow.executors.fargate.request.validation import RequestCheck
 from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from sqlalchemy.orm import Session
-
     from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.aws.ecs import Ecs
-    from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
-    from airflow.executors.fargate.fleet.thread import FleetThread
-    from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.logs.cloudwatch import LogReader
-    from airflow.executors.fargate.logs.live import RunningLog
-    from airflow.executors.fargate.present import Candidate
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -66,15 +64,6 @@ TERMINATE_PATIENCE = 300.0
 #: Seconds that the scheduler waits for AWS when it adopts; Airflow locks the rows of the task instances
 #: meanwhile. Task instances that are not settled by then are kept, and settled later.
 ADOPTION_PATIENCE = 8.0
-#: Notes on task instances that are neither adopted nor given back.
-REFUSED = (
-    "AWS refuses to say whether it has an ECS task of the previous scheduler. It is neither followed nor "
-    "launched anew; Airflow's timeouts decide."
-)
-ELSEWHERE = (
-    "Its ECS task comes from another metadata database under the same [fargate] deployment. It is neither "
-    "followed nor launched anew; Airflow's timeouts decide. The scheduler's log says what to do."
-)
 
 
 def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[str, Any]]:
@@ -86,23 +75,18 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
     :raises ConfigError: with every mistake in the options.
     """
-    from airflow.executors.fargate.aws.clients import service_model
-    from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.request.builder import default_request
-    from airflow.executors.fargate.request.validation import RequestCheck
-
-    launch_types = RequestCheck(service_model()).launch_types
+    launch_types = RequestCheck(clients.service_model()).launch_types
     config = FargateConfig.from_options(compat.option_reader(), launch_types, call_function=False)
-    return lambda command: default_request(config, command)
+    return partial(default_request, config)
 
 
-class FargateExecutor(BaseExecutor):
+class FargateExecutor(Base):
     """
     Runs each task instance in an ECS task of its own on AWS Fargate.
 
-    This class connects the scheduler with the fleet. The fleet has a thread of its own and makes all calls to
-    AWS; only adoption, :meth:`end` and :meth:`terminate` wait for AWS, for a limited time. Only the
-    scheduler's thread calls this class.
+    This class connects the scheduler with the fleet, by the interface that the proposal names (AIP-29). The
+    fleet has a thread of its own and makes all calls to AWS; only adoption, :meth:`end` and :meth:`terminate`
+    wait for AWS, for a limited time. Only the scheduler's thread calls this class.
 
     **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over
     a key while its earlier ECS task is still ending. When Airflow queues the key again, the earlier launch is
@@ -113,38 +97,12 @@ class FargateExecutor(BaseExecutor):
     instance for the end of an earlier launch.
     """
 
-    is_local: bool = False
-    is_production: bool = True
-    supports_ad_hoc_ti_run: bool = False
-    # 3.2 and newer: the scheduler stores an id of the launch in the transaction that queues the task
-    # instance.
-    pre_assigns_external_executor_id = True
-    # 3.2 and newer: each team has its own executor and options.
-    supports_multi_team: bool = True
-    # An executor that does not support them would end the scheduler of 3.2; callbacks that cannot run fail.
-    supports_callbacks: bool = compat.HANDS_OVER_CALLBACKS
-
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._fleet_thread: FleetThread | None = None
+        self._fleet_thread: fleet_thread.FleetThread | None = None
         self._ledger = Ledger()
-        self._lookups = Lookups(self._ledger)
-        self._metrics = Metrics(
-            lambda: compat.stats(),
-            executor_class_name=type(self).__name__,
-            team_name=compat.team_of(self),
-        )
-        self._reporter = Reporter(self, self._ledger, self._lookups, self._metrics)
-        #: Priorities of the queued commands, 2.11.
-        self._priorities: dict[TaskInstanceKey, int] = {}
-        #: Events that the scheduler has still to save, or is saving: see :meth:`log_task_event`.
-        self._unsaved_events: list[Any] = []
         #: The name of this scheduler, and the hash of its metadata database's address.
-        self._scheduler: str | None = None
-        self._database: str | None = None
-        self._running_log: RunningLog | None = None
-
-    # The interface that the proposal names (AIP-29).
+        self._origin: dict[str, Any] = {}
 
     def start(self) -> None:
         """
@@ -152,91 +110,47 @@ class FargateExecutor(BaseExecutor):
 
         :raises ConfigError: with every mistake in the options.
         """
-        from airflow.executors.fargate.fleet.thread import FleetThread
-        from airflow.executors.fargate.request.builder import RequestBuilder
-        from airflow.executors.fargate.request.validation import RequestCheck
-
         with compat.starting(self):
             config, ecs, logs = self._connect()
         function = compat.with_options_of(self, config.called_function)
         build = RequestBuilder(config, function, RequestCheck(ecs.service_model))
-        self._scheduler = database.scheduler_name(self.job_id)
-        self._database = database.own_address_hash() if self._scheduler else None
-        rules = Rules.of(self.job_id, compat.ASSIGNS_IDS, compat.RUNS_OWN_TRY, compat.FAILS_RUNNING)
-        interval, lease = compat.sweep_interval(), compat.lease()
-        self._lookups.start(database.rows, rules, interval, lease, time.monotonic, time.time)
-        self._fleet_thread = FleetThread(
-            ecs,
-            config,
-            build,
-            interval,
-            logs,
-            compat.mask_secrets,
-            self._scheduler,
-            None if rules is None else lease,
+        name = database.scheduler_name(self.job_id)
+        self._origin = {"scheduler": name, "database": name and database.own_address_hash()}
+        rules = compat.rules(self.job_id)
+        interval = compat.sweep_interval()
+        seconds = compat.lease() if rules else None
+        self._fleet_thread = thread = fleet_thread.FleetThread(
+            ecs, config, build, interval, logs, compat.mask_secrets, name, seconds
         )
-        # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a
-        # tenth of a second, in which no thread of the process runs. Garbage is collected first: frozen, it
-        # would stay as well.
+        lease = Lease(seconds, time.monotonic, time.time)
+        self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
+        self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
+        # What is loaded by now stays for good. A full collection that walks all of it takes a tenth of a
+        # second, in which no thread runs. Garbage is collected first: frozen, it would stay as well.
         gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
 
-    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader]:
-        """Return the options, the ECS client that they make, and what reads logs."""
-        from airflow.executors.fargate.aws import clients
-        from airflow.executors.fargate.config.config import FargateConfig
-        from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
-        from airflow.executors.fargate.logs.cloudwatch import log_reader
-        from airflow.executors.fargate.request import startup_checks
-        from airflow.executors.fargate.request.validation import RequestCheck
-
-        session_maker = partial(sessions.session_maker, team_name=compat.team_of(self))
-        check = RequestCheck(clients.service_model())
-        config = FargateConfig.from_options(
-            compat.option_reader(self),
-            check.launch_types,
-            default_region=sessions.default_region,
-            check_connection=partial(session_maker, region=None),
-            check_requests=partial(startup_checks.mistakes, check),
-        )
-        make_session = session_maker(config.conn_id, config.region)
-        ecs = clients.connect(
-            make_session,
-            region=config.region,
-            endpoint_url=config.endpoint_url,
-            connections=connections(config),
-        )
-        return config, ecs, log_reader(ecs, make_session, LOG_CONCURRENCY)
-
     def sync(self) -> None:
         """Report to the scheduler what has happened since the last heartbeat; no call to AWS is made."""
-        thread = self._require_thread()
-        thread.ensure_running()
-        self._ledger.beat()
+        self._require_thread().ensure_running()
         self._unsaved_events = list(self._task_event_logs)
-        self._reporter.report(thread, self._scheduler)
-        self._metrics.report(thread.fleet.counters, thread.restarts)
+        self._reporter.report()
 
     def execute_async(
-        self,
-        key: TaskInstanceKey,
-        command: Sequence[str],
-        queue: str | None = None,
-        executor_config: Any = None,
+        self, key: TaskInstanceKey, command: Any, queue: str | None = None, executor_config: Any = None
     ) -> None:
-        """Hand a command to the fleet; 2.11 calls this for each task instance."""
-        priority = self._priorities.get(key, 0)
-        self._hand_over(
-            workloads.launch_of_command(key, command, queue, executor_config, priority, time.time())
-        )
+        """Hand a command, a list of strings, to the fleet; 2.11 calls this for each task instance."""
+        task, priority = workloads.task_instance_id(key), self._priorities.get(key, 0)
+        launch = Launch(task, key, tuple(command), executor_config, queue, priority, time.time())
+        self._hand_over(replace(launch, environment=workloads.COMMAND_ENVIRONMENT))
 
     def end(self) -> None:
         """
-        Launch nothing more and leave, within 15 seconds.
+        Launch nothing more and leave, within 15 seconds; the next scheduler adopts the ECS tasks.
 
-        ECS tasks run on; the next scheduler adopts them. Without a scheduler, as in 2.11's ``airflow tasks
-        run``, what was handed over is launched first, because no other scheduler would do so.
+        Without a scheduler, as in 2.11's ``airflow tasks run``, what was handed over is launched first,
+        because no other scheduler would do so.
         """
         if self._fleet_thread is not None:
             self._fleet_thread.close(END_PATIENCE, deliver=self.job_id is None)
@@ -244,54 +158,55 @@ class FargateExecutor(BaseExecutor):
 
     def terminate(self) -> None:
         """Stop all ECS tasks, and leave."""
-        if self._fleet_thread is not None:
-            self._fleet_thread.leave()
-            self._fleet_thread.ensure_running()
-            fleet = self._fleet_thread.fleet
-            self._fleet_thread.tell(fleet.revoke_all, "Airflow's scheduler was terminated")
-            self._fleet_thread.close(TERMINATE_PATIENCE)
+        if (thread := self._fleet_thread) is not None:
+            thread.leave()
+            thread.ensure_running()
+            thread.tell(thread.fleet.revoke_all, "Airflow's scheduler was terminated")
+            thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
 
-    # The hand-over.
-
-    if compat.QUEUES_WORKLOADS_ITSELF:
-
-        def queue_workload(self, workload: Any, session: Session) -> None:
-            """Queue a workload, which 3.0 leaves to the executor."""
-            self.queued_tasks[workload.ti.key] = workload
+    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader]:
+        """Return the options, the ECS client that they make, and what reads logs."""
+        check = RequestCheck(clients.service_model())
+        config = FargateConfig.from_options(
+            compat.option_reader(self),
+            check.launch_types,
+            default_region=sessions.default_region,
+            check_connection=partial(self._session_maker, region=None),
+            check_requests=partial(startup_checks.mistakes, check),
+        )
+        make_session = self._session_maker(config.conn_id, config.region)
+        size = connections(config)
+        ecs = clients.connect(
+            make_session, region=config.region, endpoint_url=config.endpoint_url, connections=size
+        )
+        return config, ecs, log_reader(ecs, make_session, LOG_CONCURRENCY)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """
         Free the slots of keys that Airflow has queued again, then hand over what is queued.
 
-        Airflow queues a key again after a defer, a reschedule or a requeue: the earlier launch has done its
-        work, but its ECS task may still be ending. 2.11 and 3.0 would drop such a key after some seconds.
-        After a gap between two heartbeats, in which another scheduler may have taken over what is queued
-        here, that is looked up first.
+        2.11 and 3.0 would drop a key that is still running after some seconds. After a gap between two
+        heartbeats, in which another scheduler may have taken over what is queued here, that is looked up.
         """
-        if not self._drop_unwanted():
-            return
-        self.running.difference_update(self.queued_tasks)
-        self._priorities = workloads.priorities(self.queued_tasks)
-        super().trigger_tasks(open_slots)
-
-    def _drop_unwanted(self) -> bool:
-        """Remove what is queued here and no longer wanted; return False where that is not known now."""
+        self._require_thread()
         unwanted = self._lookups.not_wanted(
             lambda: [workloads.queued_launch(key, queued) for key, queued in self.queued_tasks.items()]
         )
-        for finding in unwanted or ():
+        if unwanted is None:
+            return
+        for finding in unwanted:
             del self.queued_tasks[finding.launch.key]
             text = f"{finding.reason} before its ECS task was launched: none is launched."
             self.log_task_event(event="fargate launch", extra=text, ti_key=finding.launch.key)
-        return unwanted is not None
+        self.running.difference_update(self.queued_tasks)
+        super().trigger_tasks(open_slots)
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
         """Hand workloads to the fleet, 3.0 and newer."""
         launches = []
         for workload in workload_items:
-            key = workloads.workload_key(workload)
-            is_task = hasattr(workload, "ti")
+            key, is_task = workloads.workload_key(workload), hasattr(workload, "ti")
             # 3.2 and newer have a queue of their own for callbacks.
             queue: dict[Any, Any] = self.queued_tasks if is_task else getattr(self, "queued_callbacks")
             del queue[key]
@@ -305,132 +220,76 @@ class FargateExecutor(BaseExecutor):
             self._hand_over(launch)
 
     def _hand_over(self, launch: Launch) -> None:
-        thread = self._require_thread()
-        launch = replace(launch, scheduler=self._scheduler, database=self._database)
-        self._supersede(self._ledger.replace(launch.key, launch.without_workload()))
+        thread, launch = self._require_thread(), replace(launch, **self._origin)
+        self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
         thread.tell(thread.fleet.add, launch)
 
-    def _supersede(self, earlier: Launch | None) -> None:
-        if earlier is not None:
-            thread = self._require_thread()
-            thread.tell(thread.fleet.supersede, earlier.id)
-
-    def _require_thread(self) -> FleetThread:
+    def _require_thread(self) -> fleet_thread.FleetThread:
         if self._fleet_thread is None:
             raise ConfigError(["The executor was not started; its start() must be called first."])
         return self._fleet_thread
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
         """Launch nothing for a task instance, and stop its ECS task if there is one."""
-        key = ti.key
-        self.queued_tasks.pop(key, None)
-        self.running.discard(key)
-        launch = self._ledger.revoke(key)
-        if launch is not None and self._fleet_thread is not None:
+        self.queued_tasks.pop(ti.key, None)
+        self.running.discard(ti.key)
+        launch, thread = self._ledger.remove(ti.key), self._fleet_thread
+        if launch is not None and thread is not None:
             reason = "Airflow has revoked the task instance: it was queued for too long"
-            self._fleet_thread.tell(self._fleet_thread.fleet.revoke, launch.id, reason)
-
-    # What the scheduler asks.
+            thread.tell(thread.fleet.revoke, launch.id, reason)
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """
-        Tell whether the task instance is queued or running here.
+        Tell whether the task instance is queued or running here, or waits to be queued again.
 
         The scheduler asks when it reads the end of a launch, and fails a task instance that did not end with
-        it. A task instance that is SCHEDULED by then has deferred or rescheduled itself in that launch and
-        waits to be queued again: only its ECS task has ended.
+        it. One that is SCHEDULED by then has deferred or rescheduled itself: only its ECS task has ended.
         """
-        if super().has_task(task_instance):
-            return True
-        scheduled = task_instance.state == TaskInstanceState.SCHEDULED
-        return scheduled and self._ledger.has_just_ended(task_instance.key)
+        waits = task_instance.state == TaskInstanceState.SCHEDULED
+        return super().has_task(task_instance) or (waits and task_instance.key in self._ledger.just_ended)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """
         Adopt the ECS tasks of task instances whose scheduler is gone.
 
         :return: the task instances without an ECS task, which the scheduler may launch anew. Those of which
-            AWS does not answer in time are kept.
+            AWS does not answer within :data:`ADOPTION_PATIENCE` are kept; events report the rest later.
         """
         if not tis:
             return []
-        thread = self._require_thread()
+        thread, reply = self._require_thread(), futures.Future[Adopted]()
         thread.ensure_running()
         tis_by_candidate = database.candidates(tis)
         unknown = [c for c in tis_by_candidate if not self._ledger.has(c, self.queued_tasks)]
         if not unknown:
             return []
-        answer = self._look_for(thread, unknown)
-        for found in answer.found:
-            self._supersede(self._ledger.replace(found.candidate.key, found.launch))
-            self.running.add(found.candidate.key)
-        for candidate in answer.unknown:
-            self.log_task_event(event="fargate adoption", extra=REFUSED, ti_key=candidate.key)
-        for candidate in answer.elsewhere:
-            warn_of_another_database()
-            self.log_task_event(event="fargate adoption", extra=ELSEWHERE, ti_key=candidate.key)
-        for candidate in answer.kept:
-            self._supersede(self._ledger.keep(candidate))
-            self.running.add(candidate.key)
-        if answer.kept:
-            self.log.warning(
-                "It is not known yet which of %d task instances have an ECS task", len(answer.kept)
-            )
-        self.log.info(
-            "Adopted %d task instances, %d have no ECS task", len(answer.found), len(answer.missing)
-        )
-        return [tis_by_candidate[candidate] for candidate in answer.missing]
-
-    def _look_for(self, thread: FleetThread, candidates: Sequence[Candidate]) -> Adopted:
-        """Return what is known within :data:`ADOPTION_PATIENCE`; events report the rest later."""
-        from airflow.executors.fargate.fleet.orphan_checks import Adopted
-
-        reply: concurrent.futures.Future[Adopted] = concurrent.futures.Future()
-        thread.tell(thread.fleet.look_for, candidates, reply)
+        thread.tell(thread.fleet.look_for, unknown, reply)
         try:
-            return reply.result(timeout=ADOPTION_PATIENCE)
-        except concurrent.futures.TimeoutError:
+            answer = reply.result(timeout=ADOPTION_PATIENCE)
+        except futures.TimeoutError:
             # The fleet's thread is busy or has died; if cancel() fails, the answer has just come.
-            return Adopted(kept=tuple(candidates)) if reply.cancel() else reply.result()
+            answer = Adopted(kept=tuple(unknown)) if reply.cancel() else reply.result()
+        self._reporter.adopt(answer)
+        return [tis_by_candidate[candidate] for candidate in answer.missing]
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """
         Return what the main container of a running try has written to CloudWatch: the sources, and the lines.
 
-        The API server calls this, in whose process the executor was never started. It gets an answer within 5
-        seconds: the lines, or the reason why there are none.
+        The API server calls this, without a start. It gets an answer within 5 seconds: the lines, or the
+        reason why there are none.
         """
-        from airflow.executors.fargate.logs.live import running_log
-
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.
-        if self._running_log is None:
-            self._running_log = running_log(
-                compat.option_reader(self),
-                partial(sessions.session_maker, team_name=compat.team_of(self)),
-                compat.mask_secrets,
-                compat.READS_LINES_AS_JSON,
-            )
         return self._running_log.read(ti.external_executor_id)
 
-    def log_task_event(self, *, event: str, extra: str, ti_key: Any) -> None:
-        """
-        Add an event to the event log of a task instance, which the UI shows.
+    @cached_property
+    def _running_log(self) -> RunningLog:
+        option, is_json = compat.option_reader(self), compat.READS_LINES_AS_JSON
+        return running_log(option, self._session_maker, compat.mask_secrets, is_json)
 
-        The scheduler removes events from the queue one by one and saves them together in the end. SQLAlchemy
-        holds them weakly until then, so the executor keeps a reference: otherwise they would be lost, with
-        all that was to be saved.
-        """
-        super().log_task_event(event=event, extra=database.storable(extra), ti_key=ti_key)
-        # Airflow keeps no events of callbacks.
-        if self._task_event_logs:
-            self._unsaved_events.append(self._task_event_logs[-1])
-
-    def debug_dump(self) -> None:
-        """Log the keys that are here, on SIGUSR2; the base class would log commands with their tokens."""
-        for name in ("queued_tasks", "queued_callbacks", "running", "event_buffer"):
-            keys = list(getattr(self, name, ()))
-            self.log.info("executor.%s (%d)\n\t%s", name, len(keys), "\n\t".join(map(repr, keys)))
+    def _session_maker(self, conn_id: str | None, region: str | None) -> Callable[[], Any]:
+        return sessions.session_maker(conn_id, region, compat.team_of(self))
 
     def debug_state(self) -> dict[str, Any]:
         """

@@ -94,7 +94,7 @@ class Launch:
     #: The name of the scheduler that has handed it over (``database.scheduler_name()``), unique among all
     #: Airflows; None where it is not known.
     scheduler: str | None = None
-    #: The ``database_address.address_hash()`` of that scheduler's metadata database; None where it is not
+    #: The ``database.address_hash()`` of that scheduler's metadata database; None where it is not
     #: known.
     database: str | None = None
     #: Names and values of environment variables that the main container gets beside its identity.

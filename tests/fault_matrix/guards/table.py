@@ -190,7 +190,7 @@ GUARDS = (
         (
             Edit(
                 "fargate/bridge/reporter.py",
-                '        self._executor.log_task_event(event="fargate failure", extra=end.reason or "", ti_key=key)\n',
+                '        self._note(end.launch, end.reason or "", "fargate failure")\n',
                 "",
             ),
         ),

@@ -24,11 +24,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from typing import Any
 
+from airflow.configuration import conf
+from airflow.executors import base_executor
 from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge.wanted import Rules
 from airflow.executors.fargate.config.template import SECTION, template
 from airflow.executors.fargate.errors import ConfigError
 
@@ -72,6 +75,11 @@ def external_id(arn: str) -> str | None:
     return None if MAX_EXTERNAL_ID is not None and len(arn) > MAX_EXTERNAL_ID else arn
 
 
+def rules(job_id: Any) -> Rules | None:
+    """Return what a verdict on a launch depends on; None where the executor has no job, as in a Dag's test."""
+    return Rules(job_id, ASSIGNS_IDS, RUNS_OWN_TRY, FAILS_RUNNING) if isinstance(job_id, int) else None
+
+
 def mask_secrets(text: str) -> str:
     """
     Return a text without the secrets that Airflow knows in this process, such as those of read connections.
@@ -79,18 +87,13 @@ def mask_secrets(text: str) -> str:
     :raises ImportError: where none of the modules exists, as may be in a newer release.
     """
     for name in SECRETS_MASKERS:
-        try:
-            masker = importlib.import_module(name)
-        except ImportError:
-            continue
-        return str(masker.redact(text))
+        with suppress(ImportError):
+            return str(importlib.import_module(name).redact(text))
     raise ImportError(f"none of {', '.join(SECRETS_MASKERS)}")
 
 
 def stats() -> Any:
     """Return what takes metrics (``incr``, ``gauge``, ``timing``); releases have it under different names."""
-    from airflow.executors import base_executor
-
     return getattr(base_executor, "stats", None) or getattr(base_executor, "Stats", None)
 
 
@@ -103,15 +106,7 @@ def with_options_of(
     executor: BaseExecutor, function: Callable[[list[str]], dict[str, Any]]
 ) -> Callable[[list[str]], dict[str, Any]]:
     """Return the function so that it reads the options of the executor's team, on whatever thread it runs."""
-
-    def call(command: list[str]) -> dict[str, Any]:
-        token = _current_executor.set(executor)
-        try:
-            return function(command)
-        finally:
-            _current_executor.reset(token)
-
-    return call
+    return starting(executor)(function)
 
 
 @contextmanager
@@ -143,23 +138,13 @@ def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str |
     :param executor: whose configuration is read; None for that of :func:`starting` or
         :func:`with_options_of`.
     """
-    from airflow.configuration import conf
-
-    source = getattr(executor or _current_executor.get(), "conf", None) or conf
-
-    def get(name: str) -> str | None:
-        text: str | None = source.get(SECTION, name, fallback=template()[name]["default"])
-        return text
-
-    return get
+    source: Any = getattr(executor or _current_executor.get(), "conf", None) or conf
+    return lambda name: source.get(SECTION, name, fallback=template()[name]["default"])
 
 
 def sweep_interval() -> float:
     """Return the seconds between two searches for orphaned ECS tasks, which are those of Airflow's checks."""
-    from airflow.configuration import conf
-
-    interval: float = conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0)
-    return interval
+    return float(conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0))
 
 
 def lease() -> float:
@@ -169,7 +154,4 @@ def lease() -> float:
     Another one does so after ``[scheduler] scheduler_health_check_threshold`` without a heartbeat of this
     scheduler's job. Half of that is returned, because the job's last heartbeat is older than the executor's.
     """
-    from airflow.configuration import conf
-
-    threshold: float = conf.getfloat("scheduler", "scheduler_health_check_threshold", fallback=30.0)
-    return threshold / 2
+    return float(conf.getfloat("scheduler", "scheduler_health_check_threshold", fallback=30.0)) / 2

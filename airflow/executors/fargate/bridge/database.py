@@ -23,33 +23,56 @@ scheduler, so what is not part of its own transaction raises none.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from sqlalchemy import Integer, String, bindparam, func, inspect, select, tuple_, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session, object_session
+
+from airflow.configuration import conf
 from airflow.executors.fargate.aws.ecs import in_batches
 from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS
-from airflow.executors.fargate.bridge.database_address import address_hash
-from airflow.executors.fargate.bridge.queries import MAX_NAMED, is_one_of, without_try
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.bridge.workloads import task_instance_id
 from airflow.executors.fargate.present import ARN, Candidate
+from airflow.jobs.job import Job
+from airflow.models.taskinstance import TaskInstance as TI
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.session import create_session
+from airflow.utils.state import State
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from sqlalchemy.engine import URL
 
     from airflow.executors.fargate.launch import TaskInstanceId
-    from airflow.models.taskinstance import TaskInstance
 
 log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
 
 #: Colours of a terminal, and control characters: not every database takes NUL.
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+#: What identifies the row of a task instance, whatever its try is.
+IDS = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+#: The columns that :func:`candidate_of` takes.
+CANDIDATE = (*IDS, TI.try_number, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
+#: Most task instances that one query names: with four values each, below the limit of parameters of every
+#: database.
+MAX_NAMED = 200
+#: Ports of addresses that name none, by SQLAlchemy's names of the databases that Airflow supports.
+DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
+#: Characters of an address's hash: enough to distinguish databases, and few of the 8,192 that ECS allows for
+#: all overrides.
+LENGTH = 12
 
 
 def storable(text: str) -> str:
@@ -58,10 +81,41 @@ def storable(text: str) -> str:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", COLOURS.sub("", encodable))
 
 
-def log_failure(what: str, error: Exception) -> None:
-    """Log an error by its type: its message repeats the values of the query, which can be of any size."""
-    log.warning("%s: %s", what, type(error).__name__)
-    log.debug("%s", what, exc_info=error)
+def attempt(query: Callable[[Session], Answer], failure: str) -> Answer | None:
+    """
+    Return what a query in a session of its own returns; None where the database fails.
+
+    The failure is logged with the type of the error: its message repeats the values of the query, which can
+    be of any size.
+    """
+    try:
+        with create_session() as session:
+            return query(session)
+    except Exception as error:
+        log.warning("%s: %s", failure, type(error).__name__)
+        log.debug("%s", failure, exc_info=error)
+        return None
+
+
+def is_one_of(tasks: Iterable[Any], session: Session) -> Any:
+    """
+    Return the condition that a row is that of one of these task instances.
+
+    PostgreSQL plans a list of rows in a time that grows with its square: for 200 rows, ten times as long as
+    it takes to read them. So it gets four arrays instead, of which it makes the rows.
+    """
+    keys = [without_try(task) for task in tasks]
+    if not keys or session.get_bind().dialect.name != "postgresql":
+        return tuple_(*IDS).in_(keys)
+    types = (String, String, String, Integer)
+    arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*keys), types))
+    listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
+    return tuple_(*IDS).in_(select(*listed.c))
+
+
+def without_try(task: Any) -> tuple[str, str, str, int]:
+    """Return the values of :data:`IDS` of a task instance."""
+    return task.dag_id, task.task_id, task.run_id, task.map_index
 
 
 # Schedulers and databases.
@@ -75,9 +129,6 @@ def scheduler_name(job_id: Any) -> str | None:
     """
     if not isinstance(job_id, int):
         return None
-    from airflow.jobs.job import Job
-    from airflow.utils.session import create_session
-
     with create_session() as session:
         job = session.get(Job, job_id)
         return name_of_job(job.id, job.start_date) if job else None
@@ -90,15 +141,31 @@ def name_of_job(job_id: int | None, began: Any) -> str | None:
 
 def health_check_threshold() -> timedelta:
     """Return how old the last heartbeat of a scheduler that lives is at most."""
-    from airflow.configuration import conf
-
     return timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
+
+
+def address_hash(url: URL) -> str | None:
+    """
+    Return a hash of a metadata database's host, port and name, or of SQLite's path.
+
+    It is part of the identity of each launch, because a database can be cloned: the clone has the same
+    schedulers, task instances and ids as its origin, and often the same ``[fargate]`` options. The identity
+    is written in the clear in each ECS task, so user and password are not part of it.
+
+    :return: None for a database in memory, which has no address.
+    """
+    # libpq takes host and port from the query as well: several hosts, or the folder of a socket.
+    # https://docs.sqlalchemy.org/en/20/dialects/postgresql.html#unix-domain-connections
+    asked = {name: ",".join(url.normalized_query.get(name, ())) for name in ("host", "port")}
+    host = (url.host or asked["host"]).lower()
+    port = url.port or asked["port"] or DEFAULT_PORTS.get(url.get_backend_name())
+    if not host and url.database in (None, "", ":memory:"):
+        return None
+    return hashlib.sha256(f"{host}:{port}/{url.database}".encode()).hexdigest()[:LENGTH]
 
 
 def own_address_hash() -> str | None:
     """Return the :func:`address_hash` of Airflow's metadata database; no query is made."""
-    from airflow.utils.session import create_session
-
     with create_session() as session:
         return address_hash_of(session)
 
@@ -111,7 +178,7 @@ def address_hash_of(session: Session) -> str | None:
 # Adoption.
 
 
-def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
+def candidates(tis: Sequence[TI]) -> dict[Candidate, TI]:
     """
     Return the candidates for adoption among task instances, with one query for any number of them.
 
@@ -119,61 +186,33 @@ def candidates(tis: Sequence[TaskInstance]) -> dict[Candidate, TaskInstance]:
     each. The query selects all task instances that can be adopted, because databases limit the length of a
     list of keys.
     """
-    from sqlalchemy import inspect, select
-    from sqlalchemy.orm import object_session
-
-    from airflow.jobs.job import Job
-    from airflow.models.taskinstance import TaskInstance as TI
-    from airflow.utils.state import State
-
-    asked: dict[Any, TaskInstance] = {inspect(ti).identity: ti for ti in tis}
-    query = select(
-        *inspect(TI).primary_key, *candidate_columns(), Job.start_date, Job.latest_heartbeat, Job.end_date
-    )
-    query = query.select_from(TI).outerjoin(Job, Job.id == TI.queued_by_job_id)
+    asked: dict[Any, TI] = {inspect(ti).identity: ti for ti in tis}
     session: Any = object_session(tis[0])
-    result = session.execute(query.where(TI.state.in_(State.adoptable_states)))
-    found: dict[Candidate, TaskInstance] = {}
-    width, own = len(inspect(TI).primary_key), address_hash_of(session)
-    for *row, began, heartbeat, ended in result:
-        ti = asked.get(tuple(row[:width]))
+    identity, own, found = inspect(TI).primary_key, address_hash_of(session), {}
+    query = select(*identity, *CANDIDATE, Job.start_date, Job.latest_heartbeat, Job.end_date)
+    query = query.select_from(TI).outerjoin(Job, Job.id == TI.queued_by_job_id)
+    for *row, began, heartbeat, ended in session.execute(query.where(TI.state.in_(State.adoptable_states))):
+        ti = asked.get(tuple(row[: len(identity)]))
         if ti is not None:
-            candidate = candidate_of(row[width:], began)
+            candidate = candidate_of(row[len(identity) :], began)
             found[replace(candidate, database=own, sent_until=_sent_until(heartbeat, ended))] = ti
     return found
-
-
-def candidate_columns() -> tuple[Any, ...]:
-    """Return the columns that :func:`candidate_of` takes."""
-    from airflow.models.taskinstance import TaskInstance as TI
-
-    ids = (TI.dag_id, TI.task_id, TI.run_id, TI.try_number, TI.map_index)
-    return (*ids, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
 
 
 def candidate_of(row: Sequence[Any], began: Any = None) -> Candidate:
     """
     Return the candidate of a row.
 
-    :param row: the values of :func:`candidate_columns`.
+    :param row: the values of :data:`CANDIDATE`.
     :param began: when the job began that has queued it; None where that is not known.
     """
-    from airflow.models.taskinstancekey import TaskInstanceKey
-
-    *ids, external_id, queued, queued_by = row
-    key = TaskInstanceKey(*ids)
+    dag_id, task_id, run_id, map_index, try_number, external_id, queued, queued_by = row
+    key = TaskInstanceKey(dag_id, task_id, run_id, try_number, map_index)
     if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
         external_id = None  # Another executor has stored it.
-    return Candidate(
-        task_instance_id(key),
-        key,
-        external_id,
-        queued.timestamp() if queued else None,
-        queued_by,
-        name_of_job(queued_by, began),
-        # From 3.2 on Airflow overwrites the column whenever it queues the task instance.
-        arn_is_present=ASSIGNS_IDS,
-    )
+    queued_at, scheduler = queued.timestamp() if queued else None, name_of_job(queued_by, began)
+    # From 3.2 on Airflow overwrites the column whenever it queues the task instance: an ARN is the present one.
+    return Candidate(task_instance_id(key), key, external_id, queued_at, queued_by, scheduler, ASSIGNS_IDS)
 
 
 def _sent_until(heartbeat: Any, ended: Any) -> float | None:
@@ -183,9 +222,8 @@ def _sent_until(heartbeat: Any, ended: Any) -> float | None:
     That is the end of its job, if the job ended by itself. Otherwise its last heartbeat was too old from then
     on.
     """
-    if ended:
-        return float(ended.timestamp())
-    return float((heartbeat + health_check_threshold()).timestamp()) if heartbeat else None
+    until = ended or (heartbeat and heartbeat + health_check_threshold())
+    return float(until.timestamp()) if until else None
 
 
 def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
@@ -198,32 +236,20 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
     :param kept: the task instances.
     :param own_job: the number of the job of the scheduler that has adopted them.
     """
-    from sqlalchemy import update
-
-    from airflow.models.taskinstance import TaskInstance as TI
-    from airflow.utils.session import create_session
-    from airflow.utils.state import State
-
     by_job = defaultdict(list)
     for candidate in kept:
         if candidate.queued_by is not None:
             by_job[candidate.queued_by].append(candidate.task)
-    try:
-        with create_session() as session:
-            for former_job, tasks in by_job.items():
-                for batch in in_batches(tasks, MAX_NAMED):
-                    session.execute(
-                        update(TI)
-                        .where(
-                            is_one_of(batch, session),
-                            TI.queued_by_job_id == own_job,
-                            TI.state.in_(State.adoptable_states),
-                        )
-                        .values(queued_by_job_id=former_job)
-                        .execution_options(synchronize_session=False)
-                    )
-    except Exception as error:
-        log_failure("Task instances without an ECS task are left to Airflow's timeouts", error)
+
+    def give(session: Session) -> None:
+        still_ours = (TI.queued_by_job_id == own_job, TI.state.in_(State.adoptable_states))
+        for former_job, tasks in by_job.items():
+            for batch in in_batches(tasks, MAX_NAMED):
+                change = update(TI).where(is_one_of(batch, session), *still_ours)
+                change = change.values(queued_by_job_id=former_job)
+                session.execute(change.execution_options(synchronize_session=False))
+
+    attempt(give, "Task instances without an ECS task are left to Airflow's timeouts")
 
 
 # The scheduler's own launches.
@@ -233,29 +259,17 @@ def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row] | None:
     """
     Return the rows of those task instances that exist, whatever their try is; None where the database failed.
 
-    One query reads :data:`~airflow.executors.fargate.bridge.queries.MAX_NAMED` of them.
+    One query reads :data:`MAX_NAMED` of them.
     """
-    from airflow.utils.session import create_session
-
-    try:
-        with create_session() as session:
-            return {
-                task: row for batch in in_batches(tasks, MAX_NAMED) for task, row in _rows(batch, session)
-            }
-    except Exception as error:
-        log_failure("Whether launches are still wanted cannot be looked up, trying again later", error)
-        return None
+    failure = "Whether launches are still wanted cannot be looked up, trying again later"
+    return attempt(partial(_rows, tasks), failure)
 
 
-def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> Iterator[tuple[TaskInstanceId, Row]]:
-    from sqlalchemy import select
-
-    from airflow.models.taskinstance import TaskInstance as TI
-
-    ids = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
-    query = select(*ids, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
-    found = {tuple(row[:4]): Row(*row[4:]) for row in session.execute(query.where(is_one_of(tasks, session)))}
-    for task in tasks:
-        row = found.get(without_try(task))
-        if row is not None:
-            yield task, row
+def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> dict[TaskInstanceId, Row]:
+    query = select(*IDS, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
+    found = {
+        tuple(row[:4]): Row(*row[4:])
+        for batch in in_batches(tasks, MAX_NAMED)
+        for row in session.execute(query.where(is_one_of(batch, session)))
+    }
+    return {task: found[without_try(task)] for task in tasks if without_try(task) in found}

@@ -25,13 +25,16 @@ from __future__ import annotations
 
 from collections.abc import Container
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Union
 
 from airflow.executors.fargate.launch import Identity, Launch
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Waiting
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.present import Candidate
+
+#: Events that count only while their launch is the present one of its key.
+LaunchEvent = Union[Abandoned, Accepted, Ended, Noted, Waiting]
 
 
 class Standing(Enum):
@@ -63,28 +66,26 @@ class Ledger:
         #: Task instances that were kept, until it is known whether they have an ECS task of an earlier
         #: scheduler.
         self._kept: dict[Any, Candidate] = {}
-        #: Keys whose end was reported since the last heartbeat.
-        self._just_ended: set[Any] = set()
+        #: Keys whose end was reported to Airflow since the last heartbeat.
+        self.just_ended: set[Any] = set()
 
     # What Airflow asks for.
 
-    def replace(self, key: Any, launch: Launch) -> Launch | None:
+    def replace(self, key: Any, launch: Launch | None) -> Launch | None:
         """Make this the key's present launch; return the earlier one, which is superseded, or None."""
-        earlier = self.revoke(key)
+        earlier = self.remove(key)
         self._launches[key] = launch
         return earlier
 
-    def revoke(self, key: Any) -> Launch | None:
+    def remove(self, key: Any) -> Launch | None:
         """Remove the key's present launch and return it; None where there is none, or it is not known."""
         self._arns.pop(key, None)
         return self._launches.pop(key, None)
 
     def keep(self, candidate: Candidate) -> Launch | None:
         """Keep a key until AWS answers; return the earlier launch, which is superseded, or None."""
-        earlier = self.revoke(candidate.key)
-        self._launches[candidate.key] = None
         self._kept[candidate.key] = candidate
-        return earlier
+        return self.replace(candidate.key, None)
 
     def has(self, candidate: Candidate, queued: Container[Any]) -> bool:
         """
@@ -114,31 +115,22 @@ class Ledger:
 
     # What the fleet tells.
 
-    def standing(self, event: Accepted | Noted | Waiting | Ended | Abandoned) -> Standing:
+    def standing(self, event: LaunchEvent) -> Standing:
         """
         Tell which launch an event is about.
 
         The launch of the first ECS task that is found for a kept key becomes its present launch.
         """
         launch = event.launch
-        present = self._launches.get(launch.key)
-        if self.is_present(launch):
-            if isinstance(event, Accepted):
-                self._arns[launch.key] = event.arn
-            return Standing.PRESENT
-        if not isinstance(event, Accepted) or launch.key not in self._kept:
-            return Standing.EARLIER
-        del self._kept[launch.key]
-        if present is not None or launch.key not in self._launches:
-            return Standing.ABANDONED
-        self._launches[launch.key] = launch
-        self._arns[launch.key] = event.arn
+        if not self.is_present(launch):
+            if not isinstance(event, Accepted) or self._kept.pop(launch.key, None) is None:
+                return Standing.EARLIER
+            if self._launches.get(launch.key, launch) is not None:
+                return Standing.ABANDONED
+            self._launches[launch.key] = launch
+        if isinstance(event, Accepted):
+            self._arns[launch.key] = event.arn
         return Standing.PRESENT
-
-    def end(self, key: Any) -> None:
-        """Remove the key's present launch, which has ended."""
-        del self._launches[key]
-        self._arns.pop(key, None)
 
     def not_found(self, key: Any) -> Candidate | None:
         """
@@ -151,17 +143,3 @@ class Ledger:
             return None
         del self._launches[key]
         return candidate
-
-    # The moment after an end.
-
-    def beat(self) -> None:
-        """Begin a heartbeat: forget which keys have just ended."""
-        self._just_ended.clear()
-
-    def remember_end(self, key: Any) -> None:
-        """Remember until the next heartbeat that the key's end was reported to the scheduler."""
-        self._just_ended.add(key)
-
-    def has_just_ended(self, key: Any) -> bool:
-        """Tell whether the key's end was reported since the last heartbeat."""
-        return key in self._just_ended

@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-When the scheduler's own launches are looked up in Airflow's database.
+When the scheduler's own launches are looked up in Airflow's database, and what was found.
 
 Each heartbeat looks up one batch, in one query. First come the launches that must be known now: those that
 AWS has accepted, before their ARNs are reported; those that are about to be sent and whose confirmation has
@@ -24,33 +24,32 @@ Each of them is looked up once an interval, over which the batches are spread. A
 heartbeats in which another scheduler may have considered this one dead, all are looked up at once, one batch
 a heartbeat.
 
-:class:`Lookups` makes no query and acts on nothing: the executor passes it the function that reads rows, and
-acts on what it finds. Only the scheduler's thread calls it.
+:class:`Lookups` makes no query and acts on nothing: it is passed the function that reads rows, and the
+reporter acts on what it finds. Only the scheduler's thread calls it.
 """
 
 from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.bridge.findings import Finding, Findings, launch_to_look_up
-from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict
+from airflow.executors.fargate.bridge.wanted import Finding, Row, Rules, Verdict, compare
 from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
-from airflow.executors.fargate.lease import Lease
-from airflow.executors.fargate.messages import Ended, Unconfirmed
+from airflow.executors.fargate.messages import Accepted, Ended, Unconfirmed
 from airflow.executors.fargate.present import ENDING, RUNNING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.bridge.ledger import Ledger
     from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.lease import Lease
     from airflow.executors.fargate.messages import Event
 
 #: Most launches that one heartbeat looks up: as many task instances as one query names
-#: (``queries.MAX_NAMED``).
+#: (``database.MAX_NAMED``).
 BATCH = 200
 #: Least seconds between two rounds, however short Airflow's own interval is.
 SHORTEST_INTERVAL = 1.0
@@ -58,9 +57,46 @@ SHORTEST_INTERVAL = 1.0
 #: Airflow reads each event once, and drops those of task instances whose rows another session has locked
 #: (``skip_locked``).
 UNTAKEN = 5.0
+#: Events that are acted on only while their launch is still wanted.
+CONDITIONAL = (Accepted, Unconfirmed)
+#: States of a task instance that failed itself: then its ECS task failed for the same reason.
+OWN_FAILURES = frozenset({"failed", "up_for_retry"})
 
 #: Reads the rows of those task instances that exist; None where the database could not be asked.
 ReadRows = Callable[[Sequence[TaskInstanceId]], "Mapping[TaskInstanceId, Row] | None"]
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the lookup of a heartbeat has found."""
+
+    #: What was looked up, by the launches' ids.
+    by_launch: Mapping[str, Finding]
+    #: Failures that Airflow has not taken, to be reported again.
+    untaken: Sequence[Ended] = ()
+    #: The verdict on what was not looked up.
+    default: Verdict = Verdict.UNKNOWN
+
+    @property
+    def unwanted(self) -> list[Finding]:
+        """The launches that are no longer wanted."""
+        others = (Verdict.WANTED, Verdict.UNKNOWN)
+        return [finding for finding in self.by_launch.values() if finding.verdict not in others]
+
+    def of(self, launch: Launch) -> Finding:
+        """Return what was found of a launch."""
+        return self.by_launch.get(launch.id, Finding(launch, self.default))
+
+    def postpones(self, event: Event) -> bool:
+        """Tell whether an event has to wait for a later heartbeat: its launch could not be looked up."""
+        return isinstance(event, CONDITIONAL) and self.of(event.launch).verdict is Verdict.UNKNOWN
+
+    def explain(self, end: Ended) -> Ended:
+        """Return a failure with what became of its task instance, where Airflow refused it for that."""
+        found = self.of(end.launch)
+        if not found.reason or found.state in OWN_FAILURES:
+            return end
+        return replace(end, reason=f"{found.reason}. {end.reason}")
 
 
 class Lookups:
@@ -68,53 +104,35 @@ class Lookups:
     Chooses the launches that each heartbeat looks up, and remembers since when one is not wanted.
 
     :param ledger: the present launches.
+    :param read: reads rows.
+    :param rules: what a verdict depends on; None without a scheduler: then all launches are wanted.
+    :param interval: seconds in which each launch is looked up once.
+    :param lease: says whether another scheduler may have considered this one dead since a heartbeat.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
+    def __init__(
+        self, ledger: Ledger, read: ReadRows, rules: Rules | None, interval: float, lease: Lease
+    ) -> None:
         self._ledger = ledger
-        self._rules: Rules | None = None
+        self._read = read
+        self._rules = rules
+        self._interval = max(interval, SHORTEST_INTERVAL)
+        self._lease = lease
+        #: The time of the last heartbeat, by both clocks of the lease.
+        self._beat_at = lease.begin()
         #: Whether what Airflow has queued here has to be looked up before it is launched, after a gap.
         self._held = False
         #: The rest of the present round, the time of its next batch, and the seconds between two of its
         #: batches.
         self._round: deque[Launch] = deque()
-        self._batch_at = 0.0
-        self._pause = 0.0
-        #: Whether the next round begins as soon as possible, after a gap.
-        self._hurries = False
-        #: Since when each launch is not wanted, in that order.
+        self._batch_at, self._pause = 0.0, 0.0
+        #: The time of the next round, and whether it begins as soon as possible, after a gap.
+        self._round_at, self._hurries = self._beat_at[0] + self._interval, False
+        #: Since when each launch is not wanted, by its id, in that order.
         self._unwanted: dict[str, tuple[float, Launch]] = {}
-        #: Failures that were reported, with the time of their next lookup, in that order.
-        self._ends: deque[tuple[float, Ended]] = deque()
-
-    def start(
-        self,
-        read: ReadRows,
-        rules: Rules | None,
-        interval: float,
-        lease: float,
-        clock: Callable[[], float],
-        now: Callable[[], float],
-    ) -> None:
-        """
-        Begin to look up launches.
-
-        :param read: reads rows.
-        :param rules: what a verdict depends on; None without a scheduler: then all launches are wanted.
-        :param interval: seconds in which each launch is looked up once.
-        :param lease: seconds after a heartbeat in which no other scheduler considers this one dead.
-        :param clock: seconds, never going backwards; may stand still while the host is suspended.
-        :param now: seconds since the epoch; may jump.
-        """
-        self._read = read
-        self._rules = rules
-        self._interval = max(interval, SHORTEST_INTERVAL)
-        self._clock = clock
-        self._now = now
-        self._lease = Lease(lease, clock, now)
-        #: The time of the last heartbeat, by both clocks.
-        self._beat_at = self._lease.begin()
-        self._round_at = clock() + self._interval
+        #: Failures that were reported, with the time of their next lookup, by their launches' ids, in that
+        #: order.
+        self._ends: dict[str, tuple[float, Ended]] = {}
 
     # Before anything is launched.
 
@@ -125,16 +143,12 @@ class Lookups:
         :param queued: returns what is queued; called only after a gap.
         :return: None where the database could not be asked: then nothing may be launched now.
         """
-        if self._rules is None:
-            return []
         self._held = self._held or self._lease.is_over(self._beat_at)
-        if not self._held:
+        if self._rules is None or not self._held:
             return []
         found = self._look_up(queued(), self._rules)
-        if any(finding.verdict is Verdict.UNKNOWN for finding in found.values()):
-            return None
-        self._held = False
-        return Findings(found).unwanted
+        self._held = any(finding.verdict is Verdict.UNKNOWN for finding in found.values())
+        return None if self._held else Findings(found).unwanted
 
     # At each heartbeat.
 
@@ -146,98 +160,85 @@ class Lookups:
             the batch.
         :param queued: keys that Airflow has queued again: their earlier launches will be superseded.
         """
-        if self._rules is None:
+        if (rules := self._rules) is None:
             return Findings({}, default=Verdict.WANTED)
-        now = self._clock()
-        self._plan(now)
-        needed = filter(None, map(launch_to_look_up, events))
+        now = self._begin()
+        needed = (
+            event.launch
+            for event in events
+            if isinstance(event, CONDITIONAL) or (isinstance(event, Ended) and event.reason is not None)
+        )
         chosen = {launch.id: launch for launch in islice(needed, BATCH)}
-        ends = self._take_ends(now, BATCH - len(chosen))
-        others = [
-            each for each in self._choose(now, BATCH - len(chosen) - len(ends)) if each.key not in queued
-        ]
-        found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], self._rules)
-        untaken = [
-            end for end in ends if self._is_untaken(end, found.pop(end.launch.id), queued, self._rules)
-        ]
-        findings = {launch_id: self._remember(finding, now) for launch_id, finding in found.items()}
-        waiting = (event.launch.id for event in events if isinstance(event, Unconfirmed))
-        wanted = [each for each in waiting if each in found and found[each].verdict is Verdict.WANTED]
-        return Findings(findings, wanted, untaken)
+        ends = [end for at, end in islice(self._ends.values(), BATCH - len(chosen)) if at <= now]
+        others = self._choose(now, BATCH - len(chosen) - len(ends), queued)
+        found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], rules)
+        untaken = [end for end in ends if self._is_untaken(end, found.pop(end.launch.id), queued, rules)]
+        return Findings({key: self._remember(finding, now) for key, finding in found.items()}, untaken)
 
-    def _plan(self, now: float) -> None:
+    def _begin(self) -> float:
         """
-        Begin a round if it is time for one.
+        Begin a round if it is time for one; return the time.
 
         After a gap it begins at once, or after the present one, and its batches follow without pauses.
         """
-        if self._lease.is_over(self._beat_at):
+        is_gap = self._lease.is_over(self._beat_at)
+        self._beat_at = now, _ = self._lease.begin()
+        if is_gap:
             self._hurries, self._batch_at, self._pause = True, now, 0.0
-        self._beat_at = self._lease.begin()
         if not self._round and (self._hurries or now >= self._round_at):
             self._round.extend(self._ledger.launches())
             batches = math.ceil(len(self._round) / BATCH)
             self._pause = 0.0 if self._hurries else self._interval / max(1, batches)
             self._batch_at, self._round_at, self._hurries = now, now + self._interval, False
+        return now
 
-    def _choose(self, now: float, most: int) -> Iterable[Launch]:
-        """Yield at most so many launches: those that should have ended by now, and a batch of the round."""
-        for launch_id, (since, launch) in list(islice(self._unwanted.items(), most)):
-            if now - since < ENDING:
-                break
-            if self._ledger.is_present(launch):
-                most -= 1
-                yield launch
-            else:
-                del self._unwanted[launch_id]
-        if now >= self._batch_at and most > 0:
+    def _choose(self, now: float, most: int, queued: Container[Any]) -> list[Launch]:
+        """Return at most so many launches: those that should have ended by now, and a batch of the round."""
+        unwanted, is_present = self._unwanted.values(), self._ledger.is_present
+        self._unwanted = {launch.id: (since, launch) for since, launch in unwanted if is_present(launch)}
+        chosen = [launch for since, launch in self._unwanted.values() if now - since >= ENDING][:most]
+        if now >= self._batch_at and len(chosen) < most:
             self._batch_at = now + self._pause
-            while self._round and most > 0:
-                launch = self._round.popleft()
-                if self._ledger.is_present(launch) and not isinstance(launch.task, CallbackId):
-                    most -= 1
-                    yield launch
+            chosen += islice(self._rest_of_round(), most - len(chosen))
+        return [launch for launch in chosen if launch.key not in queued]
+
+    def _rest_of_round(self) -> Iterator[Launch]:
+        while self._round:
+            launch = self._round.popleft()
+            if self._ledger.is_present(launch) and not isinstance(launch.task, CallbackId):
+                yield launch
 
     def _remember(self, finding: Finding, now: float) -> Finding:
         """Remember since when a launch is not wanted; return the finding, marked as overdue where it is."""
         launch = finding.launch
-        if finding.verdict is Verdict.UNKNOWN:
-            return finding
-        if finding.verdict is not Verdict.UNWANTED:
+        if finding.verdict is Verdict.UNWANTED:
+            since, _ = self._unwanted.setdefault(launch.id, (now, launch))
+            if now - since >= ENDING:
+                del self._unwanted[launch.id]
+                return replace(finding, overdue=True)
+        elif finding.verdict is not Verdict.UNKNOWN:
             self._unwanted.pop(launch.id, None)
-            return finding
-        since, _ = self._unwanted.setdefault(launch.id, (now, launch))
-        if now - since < ENDING:
-            return finding
-        del self._unwanted[launch.id]
-        return replace(finding, overdue=True)
+        return finding
 
     def _look_up(self, launches: Sequence[Launch], rules: Rules) -> dict[str, Finding]:
         tasks = [launch.task for launch in launches if isinstance(launch.task, TaskInstanceId)]
         rows = self._read(tasks) if tasks else {}
-        return {launch.id: Finding.of(launch, rows, rules) for launch in launches}
+        return {launch.id: compare(launch, rows, rules) for launch in launches}
 
     # Failures that Airflow may not have taken.
 
     def keep_end(self, end: Ended) -> None:
         """Keep a reported failure until the database shows that Airflow has taken it."""
         if self._rules is not None and not isinstance(end.launch.task, CallbackId):
-            self._ends.append((self._clock() + UNTAKEN, end))
-
-    def _take_ends(self, now: float, most: int) -> list[Ended]:
-        due: list[Ended] = []
-        while self._ends and self._ends[0][0] <= now and len(due) < most:
-            due.append(self._ends.popleft()[1])
-        return due
+            self._ends[end.launch.id] = (self._beat_at[0] + UNTAKEN, end)
 
     def _is_untaken(self, end: Ended, finding: Finding, queued: Container[Any], rules: Rules) -> bool:
         """Tell whether a failure has to be reported again; if so, or if that is not known, keep it."""
+        del self._ends[end.launch.id]
         if end.launch.key in queued or self._ledger.has_key(end.launch.key):
             return False  # Its task instance has been launched again.
-        if finding.verdict is Verdict.UNKNOWN:
+        waits_or_runs = finding.verdict is Verdict.WANTED
+        is_untaken = waits_or_runs and (rules.fails_running or finding.state not in RUNNING)
+        if is_untaken or finding.verdict is Verdict.UNKNOWN:
             self.keep_end(end)
-            return False
-        if finding.verdict is not Verdict.WANTED or (finding.state in RUNNING and not rules.fails_running):
-            return False
-        self.keep_end(end)
-        return True
+        return is_untaken

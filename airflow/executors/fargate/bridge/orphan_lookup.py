@@ -18,30 +18,29 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timezone
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from sqlalchemy import select
+
 from airflow.executors.fargate.aws.ecs import in_batches
+from airflow.executors.fargate.bridge import database
 from airflow.executors.fargate.bridge.compat import RUNS_OWN_TRY
-from airflow.executors.fargate.bridge.database import (
-    address_hash_of,
-    candidate_columns,
-    candidate_of,
-    health_check_threshold,
-    log_failure,
-    name_of_job,
-)
-from airflow.executors.fargate.bridge.database_address import warn_of_another_database
-from airflow.executors.fargate.bridge.queries import MAX_NAMED, is_one_of, without_try
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.present import is_orphaned
+from airflow.jobs.job import Job, JobState
+from airflow.models.taskinstance import TaskInstance as TI
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from airflow.executors.fargate.messages import OtherEcsTask
+
+log = logging.getLogger(__name__)
 
 #: How a ``database.scheduler_name()`` begins; no database takes a longer number.
 JOB = re.compile(r"([0-9]{1,10})@")
@@ -58,62 +57,52 @@ def find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None) -> lis
 
     :param own_name: the ``database.scheduler_name()`` of the scheduler that asks.
     """
-    from airflow.utils.session import create_session
-
-    try:
-        with create_session() as session:
-            launched_by = {task.identity.scheduler or "" for task in ecs_tasks}
-            names = _own_and_gone(launched_by, own_name, session)
-            left = [
-                task
-                for task in ecs_tasks
-                if task.identity.scheduler in names and isinstance(task.identity.task, TaskInstanceId)
-            ]
-            left = _of_this_database(left, session)
-            return [arn for batch in in_batches(left, MAX_NAMED) for arn in _orphans(batch, session)]
-    except Exception as error:
-        log_failure("Whether ECS tasks are orphaned cannot be looked up, trying again later", error)
-        return []
+    failure = "Whether ECS tasks are orphaned cannot be looked up, trying again later"
+    return database.attempt(partial(_find_orphans, ecs_tasks, own_name), failure) or []
 
 
-def _own_and_gone(names: Collection[str], own_name: str | None, session: Session) -> set[str]:
-    """Return those names that are of schedulers that are gone, and the own name."""
-    from sqlalchemy import select
-
-    from airflow.jobs.job import Job, JobState
-
-    ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
-    threshold = health_check_threshold()
-    query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
-    found: set[str] = set()
-    for job_id, began, state, heartbeat in session.execute(query):
-        lives = state == JobState.RUNNING and heartbeat and heartbeat > datetime.now(timezone.utc) - threshold
-        name = name_of_job(job_id, began)
-        if name and (not lives or name == own_name):
-            found.add(name)
-    return found
-
-
-def _of_this_database(ecs_tasks: Sequence[OtherEcsTask], session: Session) -> list[OtherEcsTask]:
-    own = address_hash_of(session)
-    left = [task for task in ecs_tasks if not task.identity.is_of_another_database(own)]
-    if len(left) < len(ecs_tasks):
+def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, session: Session) -> list[str]:
+    names = _own_and_gone({task.identity.scheduler or "" for task in ecs_tasks}, own_name, session)
+    of_names = [task for task in ecs_tasks if task.identity.scheduler in names]
+    left = [task for task in of_names if isinstance(task.identity.task, TaskInstanceId)]
+    own = database.address_hash_of(session)
+    ours = [task for task in left if not task.identity.is_of_another_database(own)]
+    if len(ours) < len(left):
         warn_of_another_database()
-    return left
+    return [arn for batch in in_batches(ours, database.MAX_NAMED) for arn in _orphans(batch, session)]
+
+
+@cache
+def warn_of_another_database() -> None:
+    """Warn, once in a process, that this deployment has ECS tasks of another metadata database."""
+    log.warning(
+        "ECS tasks under this [fargate] deployment come from another metadata database. They are not adopted "
+        "and not stopped, and their task instances are neither reset nor followed. If this database is a "
+        "copy of another Airflow's, such as a clone for tests, give this Airflow a [fargate] deployment of "
+        "its own. If the host, port or name of this database has changed, nothing need be done: the ECS tasks "
+        "run to their end, and Airflow's own timeouts decide on those that fail."
+    )
+
+
+def _own_and_gone(names: Collection[str], own_name: str | None, session: Session) -> set[str | None]:
+    """Return those names that are of schedulers that are gone, and the own name."""
+    ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
+    alive_since = datetime.now(timezone.utc) - database.health_check_threshold()
+    query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
+    found = {
+        database.name_of_job(job_id, began): state == JobState.RUNNING
+        and heartbeat
+        and heartbeat > alive_since
+        for job_id, began, state, heartbeat in session.execute(query)
+    }
+    return {name for name, lives in found.items() if name and (not lives or name == own_name)}
 
 
 def _orphans(ecs_tasks: Sequence[OtherEcsTask], session: Session) -> Iterator[str]:
-    from sqlalchemy import select
-
-    from airflow.models.taskinstance import TaskInstance as TI
-
-    query = select(TI.state, *candidate_columns())
-    query = query.where(is_one_of((task.identity.task for task in ecs_tasks), session))
-    found = {}
-    for state, *row in session.execute(query):
-        candidate = candidate_of(row)
-        found[without_try(candidate.task)] = (state, candidate)
+    query = select(TI.state, *database.CANDIDATE)
+    query = query.where(database.is_one_of((task.identity.task for task in ecs_tasks), session))
+    found = {tuple(row[:4]): (state, database.candidate_of(row)) for state, *row in session.execute(query)}
     for task in ecs_tasks:
-        state, present = found.get(without_try(task.identity.task), (None, None))
+        state, present = found.get(database.without_try(task.identity.task), (None, None))
         if is_orphaned(task.identity, state, present, task.arn, runs_own_try=RUNS_OWN_TRY):
             yield task.arn

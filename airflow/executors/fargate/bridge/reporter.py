@@ -14,40 +14,77 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Reports to the scheduler what the fleet's events and the database say of its launches."""
+"""Reports to the scheduler what the fleet's events and the database say of its launches; sends metrics."""
 
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
+from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import launched
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup
 from airflow.executors.fargate.bridge.ledger import Standing
 from airflow.executors.fargate.bridge.wanted import Verdict
-from airflow.executors.fargate.messages import (
-    Abandoned,
-    Accepted,
-    Ended,
-    LogLines,
-    Noted,
-    NotFound,
-    OtherEcsTasks,
-    Unconfirmed,
-    Waiting,
-)
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
-    from airflow.executors.fargate.bridge.findings import Findings
-    from airflow.executors.fargate.bridge.ledger import Ledger
-    from airflow.executors.fargate.bridge.lookups import Lookups
-    from airflow.executors.fargate.bridge.metrics import Metrics
+    from airflow.executors.fargate.bridge.ledger import LaunchEvent, Ledger
+    from airflow.executors.fargate.bridge.lookups import Findings, Lookups
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted
     from airflow.executors.fargate.fleet.thread import FleetThread
-    from airflow.executors.fargate.messages import Event
+    from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.present import Candidate
 
 log = logging.getLogger(__name__)
+
+#: How the names of Airflow's metrics of the executor begin.
+PREFIX = "fargate_executor"
+
+#: Notes on task instances that are neither adopted nor given back.
+REFUSED = (
+    "AWS refuses to say whether it has an ECS task of the previous scheduler. It is neither followed nor "
+    "launched anew; Airflow's timeouts decide."
+)
+ELSEWHERE = (
+    "Its ECS task comes from another metadata database under the same [fargate] deployment. It is neither "
+    "followed nor launched anew; Airflow's timeouts decide. The scheduler's log says what to do."
+)
+
+
+class Metrics:
+    """Sends Airflow's metrics of an executor."""
+
+    def __init__(self, executor: BaseExecutor) -> None:
+        #: The tags that Airflow 3.3 gives to its metrics of executors.
+        self._tags = {"executor_class_name": type(executor).__name__}
+        if (team := compat.team_of(executor)) is not None:
+            self._tags["team_name"] = team
+        #: The counts that were sent last.
+        self._reported: Counter[str] = Counter()
+
+    def report(self, counters: messages.Counters, restarts: int) -> None:
+        """
+        Send what the fleet has counted since the last time.
+
+        :param counters: the fleet's counters.
+        :param restarts: how often the fleet's thread was started again.
+        """
+        stats, names = compat.stats(), ("launches", "throttles", "describe_calls")
+        counted = Counter({name: getattr(counters, name) for name in names})
+        counted["fleet_restarts"] = restarts
+        for name, count in (counted - self._reported).items():  # Those that have grown.
+            stats.incr(f"{PREFIX}.{name}", count, tags=self._tags)
+        self._reported = counted
+        stats.gauge(f"{PREFIX}.live_containers", counters.live_containers, tags=self._tags)
+
+    def time(self, name: str, seconds: float | None) -> None:
+        """Send how long something took; None where that is not known."""
+        if seconds is not None:
+            # AWS's clock may be ahead.
+            compat.stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
 
 
 class Reporter:
@@ -57,119 +94,137 @@ class Reporter:
     Only the scheduler's thread calls it.
 
     :param executor: the executor.
+    :param thread: its fleet's.
     :param ledger: its present launches.
     :param lookups: the lookups of its launches in the database.
-    :param metrics: its metrics.
+    :param name: the ``database.scheduler_name()`` of this scheduler; None without one.
     """
 
-    def __init__(self, executor: BaseExecutor, ledger: Ledger, lookups: Lookups, metrics: Metrics) -> None:
+    def __init__(
+        self, executor: BaseExecutor, thread: FleetThread, ledger: Ledger, lookups: Lookups, name: str | None
+    ) -> None:
         self._executor = executor
+        self._thread = thread
         self._ledger = ledger
         self._lookups = lookups
-        self._metrics = metrics
+        self._scheduler = name
+        self._metrics = Metrics(executor)
         #: Events of launches that could not be looked up yet.
-        self._postponed: list[Event] = []
+        self._postponed: list[messages.Event] = []
 
-    def report(self, thread: FleetThread, scheduler: str | None) -> None:
-        """
-        Act on the events since the last heartbeat, and on one batch of lookups.
-
-        :param thread: the fleet's.
-        :param scheduler: the ``database.scheduler_name()`` of this scheduler; None without one.
-        """
-        events = [*self._postponed, *thread.events()]
+    def report(self) -> None:
+        """Act on the events since the last heartbeat, and on one batch of lookups; send the metrics."""
+        self._ledger.just_ended.clear()
+        events = [*self._postponed, *self._thread.events()]
         findings = self._lookups.beat(events, self._executor.queued_tasks)
         self._postponed = []
         lost: list[Candidate] = []
         for event in events:
             if findings.postpones(event):
                 self._postponed.append(event)
-            elif isinstance(event, OtherEcsTasks):
-                thread.tell(thread.fleet.stop_orphans, orphan_lookup.find_orphans(event.ecs_tasks, scheduler))
-            elif isinstance(event, LogLines):
-                # The launch has ended by now, so it is not the present one.
-                self._note(event, "fargate log")
-            elif isinstance(event, Waiting) and event.revoked:
-                self._note(event)
-            elif isinstance(event, NotFound):
-                candidate = self._ledger.not_found(event.launch.key)
-                if candidate is not None:
+            elif isinstance(event, messages.OtherEcsTasks):
+                orphans = orphan_lookup.find_orphans(event.ecs_tasks, self._scheduler)
+                self._thread.tell(self._thread.fleet.stop_orphans, orphans)
+            elif isinstance(event, messages.Unconfirmed):
+                if findings.of(event.launch).verdict is Verdict.WANTED:
+                    self._thread.tell(self._thread.fleet.confirm, [event.launch.id])
+            elif isinstance(event, messages.NotFound):
+                if (candidate := self._ledger.not_found(event.launch.key)) is not None:
                     self._executor.running.discard(candidate.key)
                     lost.append(candidate)
-            elif not isinstance(event, Unconfirmed):
-                self._act_on_launch(thread, event, findings)
-        self._act_on_findings(thread, findings)
+            elif isinstance(event, messages.LogLines):
+                # The launch has ended by now, so it is not the present one.
+                self._note(event.launch, event.text, "fargate log")
+            elif isinstance(event, messages.Waiting) and event.revoked:
+                self._note(event.launch, event.text)
+            else:
+                self._act_on_launch(event, findings)
+        self._act_on_findings(findings)
         if lost:
             database.hand_back(lost, self._executor.job_id)
+        self._metrics.report(self._thread.fleet.counters, self._thread.restarts)
 
-    def _note(self, event: Noted | Waiting | Abandoned | LogLines, name: str = "fargate launch") -> None:
-        self._executor.log_task_event(event=name, extra=event.text, ti_key=event.launch.key)
+    def adopt(self, answer: Adopted) -> None:
+        """Follow the ECS tasks that adoption has found, and note which task instances are left alone."""
+        for launch in (found.launch for found in answer.found):
+            self.supersede(self._ledger.replace(launch.key, launch))
+            self._executor.running.add(launch.key)
+        for candidate in answer.kept:
+            self.supersede(self._ledger.keep(candidate))
+            self._executor.running.add(candidate.key)
+        for note, candidates in ((REFUSED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
+            for candidate in candidates:
+                self._note(candidate, note, "fargate adoption")
+        if answer.elsewhere:
+            orphan_lookup.warn_of_another_database()
+        if answer.kept:
+            log.warning("It is not known yet which of %d task instances have an ECS task", len(answer.kept))
+        log.info("Adopted %d task instances, %d have no ECS task", len(answer.found), len(answer.missing))
 
-    def _act_on_launch(
-        self,
-        thread: FleetThread,
-        event: Accepted | Noted | Waiting | Ended | Abandoned,
-        findings: Findings,
-    ) -> None:
-        key: Any = event.launch.key
-        standing = self._ledger.standing(event)
+    def supersede(self, earlier: Launch | None) -> None:
+        """Have the fleet forget a launch whose key has another present launch now."""
+        if earlier is not None:
+            self._thread.tell(self._thread.fleet.supersede, earlier.id)
+
+    def _note(self, of: Launch | Candidate, text: str, name: str = "fargate launch") -> None:
+        self._executor.log_task_event(event=name, extra=text, ti_key=of.key)
+
+    def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
+        launch, standing = event.launch, self._ledger.standing(event)
         if standing is Standing.ABANDONED:
-            thread.tell(thread.fleet.revoke, event.launch.id, "Airflow has abandoned the launch")
+            self._thread.tell(self._thread.fleet.revoke, launch.id, "Airflow has abandoned the launch")
         if standing is not Standing.PRESENT:
             return
-        if isinstance(event, Accepted):
-            if findings.verdict(event.launch) is Verdict.WANTED:
-                self._accepted(key, event)
-        elif isinstance(event, Ended):
-            self._ended(key, event, findings)
+        if isinstance(event, messages.Accepted):
+            if findings.of(launch).verdict is Verdict.WANTED:
+                self._accepted(event)
+        elif isinstance(event, messages.Ended):
+            self._ended(event, findings)
         else:
-            if isinstance(event, Abandoned):
-                self._ledger.end(key)
-                self._executor.running.discard(key)
-            self._note(event)
+            if isinstance(event, messages.Abandoned):
+                self._ledger.remove(launch.key)
+                self._executor.running.discard(launch.key)
+            self._note(launch, event.text)
 
-    def _accepted(self, key: Any, event: Accepted) -> None:
+    def _accepted(self, event: messages.Accepted) -> None:
         # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
-        self._executor.running_state(key, compat.external_id(event.arn))
+        self._executor.running_state(event.launch.key, compat.external_id(event.arn))
         self._metrics.time("launch_duration", event.waited)
         if event.attempt:
-            text = launched(event.arn, event.cluster, event.attempt)
-            self._executor.log_task_event(event="fargate launch", extra=text, ti_key=key)
+            self._note(event.launch, launched(event.arn, event.cluster, event.attempt))
 
-    def _ended(self, key: Any, event: Ended, findings: Findings) -> None:
-        self._ledger.end(key)
+    def _ended(self, event: messages.Ended, findings: Findings) -> None:
+        key = event.launch.key
+        self._ledger.remove(key)
         if key in self._executor.queued_tasks:
             # Airflow has queued the task instance again: this is the end of an earlier launch.
             self._executor.running.discard(key)
             return
-        self._ledger.remember_end(key)
+        self._ledger.just_ended.add(key)
         self._metrics.time("end_to_event_duration", event.seen_after)
         if event.reason is None:
             self._executor.success(key)
             return
         end = findings.explain(event)
-        self._executor.log_task_event(event="fargate failure", extra=end.reason or "", ti_key=key)
+        self._note(end.launch, end.reason or "", "fargate failure")
         self._fail(end)
         self._lookups.keep_end(end)
 
-    def _fail(self, end: Ended) -> None:
+    def _fail(self, end: messages.Ended) -> None:
         self._executor.fail(end.launch.key, database.storable(end.reason or ""))
 
-    def _act_on_findings(self, thread: FleetThread, findings: Findings) -> None:
-        """Confirm wanted launches, abandon unwanted ones, and report untaken failures again."""
-        if findings.confirmed:
-            thread.tell(thread.fleet.confirm, findings.confirmed)
+    def _act_on_findings(self, findings: Findings) -> None:
+        """Abandon unwanted launches, and report untaken failures again."""
         for finding in findings.unwanted:
-            launch = finding.launch
-            is_present = self._ledger.is_present(launch)
-            if is_present:
+            launch, is_taken_over = finding.launch, finding.verdict is Verdict.TAKEN_OVER
+            if self._ledger.is_present(launch):
                 self._executor.running.discard(launch.key)
-            if finding.verdict is not Verdict.TAKEN_OVER:
-                thread.tell(thread.fleet.abandon, launch.id, finding.reason, finding.overdue)
-                continue
-            if is_present:
-                self._ledger.end(launch.key)
-            thread.tell(thread.fleet.disown, launch.id)
+                if is_taken_over:
+                    self._ledger.remove(launch.key)
+            if is_taken_over:
+                self._thread.tell(self._thread.fleet.disown, launch.id)
+            else:
+                self._thread.tell(self._thread.fleet.abandon, launch.id, finding.reason, finding.overdue)
         for end in findings.untaken:
             log.warning("Airflow has not taken the failure of %s; it is reported again", end.launch)
             self._fail(end)

@@ -22,16 +22,17 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
+from airflow.exceptions import AirflowNotFoundException
 from airflow.executors.fargate.config.template import SECTION
 from airflow.executors.fargate.errors import ConfigError
+from airflow.models.connection import Connection
 
 
-def default_region() -> str | None:
-    """Return the Region that boto3 uses without an option."""
+def default_region() -> Any:
+    """Return the Region that boto3 uses without an option; None without one."""
     import boto3
 
-    region: str | None = boto3.session.Session().region_name
-    return region
+    return boto3.session.Session().region_name
 
 
 def session_maker(conn_id: str | None, region: str | None, team_name: str | None = None) -> Callable[[], Any]:
@@ -45,17 +46,16 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
     if not conn_id:
         import boto3
 
-        return lambda: boto3.session.Session(region_name=region)
-    name = f"[{SECTION}] conn_id = {conn_id!r}"
+        return partial(boto3.session.Session, region_name=region)
+    option = f"[{SECTION}] conn_id = {conn_id!r}"
     try:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
     except ImportError:
         raise ConfigError(
-            [f"{name}: apache-airflow-providers-amazon is not installed. Install it, or leave conn_id empty."]
+            [
+                f"{option}: apache-airflow-providers-amazon is not installed. Install it, or leave conn_id empty."
+            ]
         ) from None
-    from airflow.exceptions import AirflowNotFoundException
-    from airflow.models.connection import Connection
-
     # Releases before 3.2 do not accept a team_name.
     of_team = {} if team_name is None else {"team_name": team_name}
     find: Callable[[str], Any] = partial(Connection.get_connection_from_secrets, **of_team)
@@ -63,9 +63,8 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
         # The hook itself only warns, and goes on with whatever credentials boto3 finds.
         find(conn_id)
     except AirflowNotFoundException:
-        raise ConfigError(
-            [f"{name}: there is no such connection. Make it, or leave conn_id empty."]
-        ) from None
+        mistake = f"{option}: there is no such connection. Make it, or leave conn_id empty."
+        raise ConfigError([mistake]) from None
 
     def make_session() -> _ConnectionSession:
         hook: Any = AwsGenericHook(aws_conn_id=conn_id, region_name=region)
@@ -83,19 +82,9 @@ class _ConnectionSession:
         self._hook = hook
         self._session = hook.get_session(region_name=region)
 
-    def client(
-        self,
-        service: str,
-        region_name: str | None = None,
-        endpoint_url: str | None = None,
-        config: Any = None,
-    ) -> Any:
+    def client(self, service: str, endpoint_url: Any = None, config: Any = None, **others: Any) -> Any:
         """Return a client; the arguments take precedence over the connection."""
-        own = self._hook.config
-        return self._session.client(
-            service,
-            region_name=region_name,
-            endpoint_url=endpoint_url or self._hook.conn_config.get_service_endpoint_url(service),
-            config=own.merge(config) if config else own,
-            verify=self._hook.verify,
-        )
+        hook = self._hook
+        endpoint = endpoint_url or hook.conn_config.get_service_endpoint_url(service)
+        own = hook.config.merge(config) if config else hook.config
+        return self._session.client(service, endpoint_url=endpoint, config=own, verify=hook.verify, **others)

@@ -17,21 +17,22 @@
 """
 Tells from a task instance's row in Airflow's database whether a launch of this scheduler is still wanted.
 
-Pure: ``database.rows()`` reads the rows, ``lookups.py`` says when, and the executor acts on the verdict.
+Pure: ``database.rows()`` reads the rows, ``lookups.py`` says when, and ``reporter.py`` acts on what was found.
 Callbacks have no row and are always wanted.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.launch import CallbackId
 from airflow.executors.fargate.present import ARN, RUNNING
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
 #: States of a task instance that waits for its launch, or runs in it.
 PRESENT = RUNNING | {"queued"}
@@ -51,32 +52,19 @@ class Row:
     #: ``external_executor_id``: the launch's id (3.2 and newer, until the ARN replaces it), an ARN, or None.
     external_id: str | None = None
 
-    @property
-    def assigned_id(self) -> str | None:
-        """The id that Airflow assigned to the present launch; None without one, or once replaced."""
-        return None if ARN.fullmatch(self.external_id or "") else self.external_id
-
 
 @dataclass(frozen=True)
 class Rules:
-    """
-    What a verdict depends on besides launch and row.
+    """What a verdict depends on besides launch and row."""
 
-    :param own_job: the number of this scheduler's job.
-    :param assigns_ids: whether Airflow assigns an id to each launch (3.2 and newer).
-    :param runs_own_try: whether an ECS task can run only its own try (3.1 and newer).
-    :param fails_running: whether Airflow fails a running task instance when its launch fails (3.0 and newer).
-    """
-
+    #: The number of this scheduler's job.
     own_job: int
+    #: Whether Airflow assigns an id to each launch (3.2 and newer).
     assigns_ids: bool
+    #: Whether an ECS task can run only its own try (3.1 and newer).
     runs_own_try: bool
+    #: Whether Airflow fails a running task instance when its launch fails (3.0 and newer).
     fails_running: bool
-
-    @classmethod
-    def of(cls, job_id: Any, assigns_ids: bool, runs_own_try: bool, fails_running: bool) -> Rules | None:
-        """Return the rules of a scheduler; None where the executor has no job, as in a test of a Dag."""
-        return cls(job_id, assigns_ids, runs_own_try, fails_running) if isinstance(job_id, int) else None
 
 
 class Verdict(Enum):
@@ -94,45 +82,54 @@ class Verdict(Enum):
     UNKNOWN = "unknown"
 
 
-def verdict(launch: Launch, row: Row | None, rules: Rules) -> Verdict:
+@dataclass(frozen=True)
+class Finding:
+    """What the database says of a launch."""
+
+    launch: Launch
+    verdict: Verdict
+    #: Why it is not wanted, without a full stop; empty where it is wanted, or that is not known.
+    reason: str = ""
+    #: The state of its task instance.
+    state: str | None = None
+    #: Whether it has not been wanted for so long that its ECS task is stopped although it has started.
+    overdue: bool = False
+
+
+def compare(launch: Launch, rows: Mapping[TaskInstanceId, Row] | None, rules: Rules) -> Finding:
     """
     Tell whether a launch that this scheduler has handed over or adopted is still wanted.
 
-    :param row: the row of its task instance; None where the task instance was deleted.
+    :param rows: the rows of those task instances that exist; None where the database could not be asked.
     """
     if isinstance(launch.task, CallbackId):
-        return Verdict.WANTED
+        return Finding(launch, Verdict.WANTED)
+    if rows is None:
+        return Finding(launch, Verdict.UNKNOWN)
+    row = rows.get(launch.task)
     if row is None:
-        return Verdict.UNWANTED
-    if _is_present(launch, row, rules):
-        return Verdict.WANTED if row.queued_by in (None, rules.own_job) else Verdict.TAKEN_OVER
-    if row.state in RUNNING and not rules.runs_own_try:
-        return Verdict.MAY_RUN
-    return Verdict.UNWANTED
+        return Finding(launch, Verdict.UNWANTED, "The task instance was deleted")
+    verdict, reason = Verdict.UNWANTED, _why_not_present(launch, launch.task.try_number, row, rules)
+    if not reason and row.queued_by in (None, rules.own_job):
+        verdict = Verdict.WANTED
+    elif not reason:
+        verdict, reason = Verdict.TAKEN_OVER, "Another scheduler has taken over the task instance"
+    elif row.state in RUNNING and not rules.runs_own_try:
+        verdict = Verdict.MAY_RUN
+    return Finding(launch, verdict, reason, row.state)
 
 
-def _is_present(launch: Launch, row: Row, rules: Rules) -> bool:
-    if isinstance(launch.task, CallbackId) or row.try_number != launch.task.try_number:
-        return False
-    # Before 3.2 an earlier launch or another executor may have stored the value.
-    other_launch = rules.assigns_ids and row.assigned_id is not None and row.assigned_id != launch.id
-    return row.state in PRESENT and not other_launch
-
-
-def why(launch: Launch, row: Row | None, found: Verdict) -> str:
-    """Return why a launch is not wanted, without a full stop; an empty text where it is wanted."""
-    if found is Verdict.WANTED:
-        return ""
-    if found is Verdict.TAKEN_OVER:
-        return "Another scheduler has taken over the task instance"
-    if row is None:
-        return "The task instance was deleted"
-    if isinstance(launch.task, CallbackId) or row.try_number != launch.task.try_number:
+def _why_not_present(launch: Launch, try_number: int, row: Row, rules: Rules) -> str:
+    """Return why this is not the present launch of its task instance; an empty text where it is."""
+    if row.try_number != try_number:
         return f"Airflow has begun try {row.try_number} of the task instance"
     if row.state in FINAL:
         return f"The task instance was marked {row.state}"
-    if row.state in PRESENT:
-        return "Another launch of the task instance has taken the place of this one"
     if row.state in (None, "scheduled"):
         return "The task instance was cleared or reset"
-    return f"The task instance is {row.state}"
+    if row.state not in PRESENT:
+        return f"The task instance is {row.state}"
+    # An ARN has replaced the id. Before 3.2 an earlier launch or another executor may have stored the value.
+    if rules.assigns_ids and row.external_id not in (None, launch.id) and not ARN.fullmatch(row.external_id):
+        return "Another launch of the task instance has taken the place of this one"
+    return ""

@@ -22,8 +22,6 @@ import base64
 import json
 import sys
 import uuid
-from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.bridge.compat import RUNS_CALLBACKS
@@ -45,38 +43,10 @@ def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
 
 
-def priorities(queued_tasks: Mapping[TaskInstanceKey, Any]) -> dict[TaskInstanceKey, int]:
-    """Return the ``priority_weight`` of each queued command, 2.11; a workload contains its own."""
-    commands = ((key, queued) for key, queued in queued_tasks.items() if isinstance(queued, tuple))
-    return {key: priority for key, (_, priority, *_) in commands}
-
-
-def launch_of_command(
-    key: TaskInstanceKey,
-    command: Sequence[str],
-    queue: str | None,
-    executor_config: Any,
-    priority: int,
-    handed_over: float,
-) -> Launch:
-    """Return the launch of a command, 2.11."""
-    return Launch(
-        task=task_instance_id(key),
-        key=key,
-        command=tuple(command),
-        executor_config=executor_config,
-        queue=queue,
-        priority=priority,
-        handed_over=handed_over,
-        environment=COMMAND_ENVIRONMENT,
-    )
-
-
 def workload_key(workload: Any) -> Any:
     """Return the key by which Airflow knows a workload, 3.0 and newer."""
-    ti = getattr(workload, "ti", None)
-    if ti is not None:
-        return ti.key
+    if hasattr(workload, "ti"):
+        return workload.ti.key
     # 3.2 has no class for the keys of callbacks.
     return workload.key if RUNS_CALLBACKS else workload.callback.id
 
@@ -88,40 +58,24 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
     The launch of a task instance has the id that Airflow assigned when it queued it, 3.2 and newer, so the
     database knows the launch before AWS does.
     """
-    ti = getattr(workload, "ti", None)
-    if ti is None:
-        return _launch_of_callback(workload, now)
-    return Launch(
-        task=task_instance_id(ti.key),
-        key=ti.key,
-        command=partial(_command, workload),
-        executor_config=ti.executor_config,
-        queue=ti.queue,
-        priority=ti.priority_weight,
-        handed_over=now,
-        expires=_expiry(workload.token),
-        id=_launch_id(ti),
-    )
+    key, expires = workload_key(workload), _expiry(workload.token)
+
+    def make_command() -> tuple[str, ...]:
+        return (*EXECUTE_WORKLOAD, workload.model_dump_json())
+
+    if not hasattr(workload, "ti"):
+        callback = CallbackId(workload.callback.id, workload.callback.data.get("dag_id"))
+        return Launch(
+            callback, key, make_command, priority=CALLBACK_PRIORITY, handed_over=now, expires=expires
+        )
+    ti, task = workload.ti, task_instance_id(key)
+    config, priority = ti.executor_config, ti.priority_weight
+    return Launch(task, key, make_command, config, ti.queue, priority, now, expires, _launch_id(ti))
 
 
 def queued_launch(key: Any, queued: Any) -> Launch:
     """Return a launch of what Airflow has queued here that is enough to look it up: task instance and id."""
     return Launch(task_instance_id(key), key, id=_launch_id(getattr(queued, "ti", None)))
-
-
-def _launch_of_callback(workload: Any, now: float) -> Launch:
-    return Launch(
-        task=CallbackId(workload.callback.id, workload.callback.data.get("dag_id")),
-        key=workload.key,
-        command=partial(_command, workload),
-        priority=CALLBACK_PRIORITY,
-        handed_over=now,
-        expires=_expiry(workload.token),
-    )
-
-
-def _command(workload: Any) -> tuple[str, ...]:
-    return (*EXECUTE_WORKLOAD, workload.model_dump_json())
 
 
 def _launch_id(ti: Any) -> str:

@@ -18,6 +18,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import uuid
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -26,16 +27,15 @@ from unittest import mock
 import pytest
 from sqlalchemy import create_engine, event, select
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
 from airflow.executors.fargate.bridge import (
     compat,
     database,
-    database_address,
     lookups,
     orphan_lookup,
-    queries,
 )
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
@@ -213,6 +213,39 @@ def test_the_own_database_is_known_without_a_query(metadata, monkeypatch):
     assert metadata.statements == []
 
 
+@pytest.mark.parametrize(
+    ("url", "other", "are_one"),
+    [
+        # What is not its address: who logs in, with what driver, and how.
+        ("postgresql://me:a@host:5432/airflow", "postgresql+psycopg2://you:b@host:5432/airflow", True),
+        ("postgresql://host/airflow?sslmode=require", "postgresql://host/airflow", True),
+        # The same address, written otherwise.
+        ("postgresql://host/airflow", "postgresql://HOST:5432/airflow", True),
+        ("mysql+mysqldb://host/airflow", "mysql://host:3306/airflow", True),
+        ("postgresql:///airflow?host=/run/a", "postgresql://@/airflow?host=/run/a", True),
+        ("postgresql://host:5432/airflow", "postgresql://host2:5432/airflow", False),
+        ("postgresql://host:5432/airflow", "postgresql://host:5433/airflow", False),
+        ("postgresql://host:5432/airflow", "postgresql://host:5432/airflow2", False),
+        ("postgresql://host:5432/airflow", "postgresql://host:5432/Airflow", False),
+        ("postgresql:///airflow?host=/run/a", "postgresql:///airflow?host=/run/b", False),
+        ("postgresql:///airflow?host=a&port=1", "postgresql:///airflow?host=a&port=2", False),
+        ("postgresql:///airflow?host=a&host=b", "postgresql:///airflow?host=a&host=c", False),
+        ("sqlite:////a/airflow.db", "sqlite:////b/airflow.db", False),
+    ],
+)
+def test_a_database_is_known_by_host_port_and_name(url, other, are_one):
+    """A clone has another host or name than its origin; who logs in, and how, makes no other database."""
+    first, second = (database.address_hash(make_url(text)) for text in (url, other))
+    assert (first == second) is are_one
+    assert re.fullmatch(f"[0-9a-f]{{{database.LENGTH}}}", first)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+def test_a_database_in_memory_has_no_address(url):
+    """Nothing distinguishes it from another one."""
+    assert database.address_hash(make_url(url)) is None
+
+
 # Which scheduler is which.
 
 
@@ -304,9 +337,7 @@ def test_one_odd_name_hides_no_other(metadata):
         ({"state": "running"}, {"handed_over": -300.0}, False),
         # Ended otherwise.
         ({"state": "deferred"}, {}, True),
-        ({"state": "up_for_retry"}, {}, True),
         ({"state": "success"}, {}, True),
-        ({"state": "failed"}, {}, True),
         # Another map index; and no such task instance at all.
         ({"map_index": 0}, {}, True),
         (None, {}, True),
@@ -368,11 +399,11 @@ def test_what_another_database_has_is_never_orphaned(metadata, monkeypatch, own,
 )
 def test_another_database_is_warned_of_once(metadata, monkeypatch, scheduler, its, warned):
     """One warning names the option and both cases, however often such ECS tasks are met."""
-    database_address.warn_of_another_database.cache_clear()
+    orphan_lookup.warn_of_another_database.cache_clear()
     monkeypatch.setattr(database, "address_hash", lambda url: "here")
     name = metadata.name(scheduler) if scheduler else "9@9.000000"
     other_ecs_tasks = [other_ecs_task(name, number, database=its) for number in range(3)]
-    with mock.patch.object(database_address, "log", autospec=True) as log:
+    with mock.patch.object(orphan_lookup, "log", autospec=True) as log:
         for _ in range(3):
             orphan_lookup.find_orphans(other_ecs_tasks, metadata.name(OWN))
     told = [call.args[0] for call in log.warning.call_args_list]
@@ -454,7 +485,7 @@ def test_postgresql_is_given_arrays(count):
     """It would plan a list of rows for longer than it takes to read them; four parameters name any number of them."""
     asked = mock.Mock(spec=["get_bind"])
     asked.get_bind.return_value = SimpleNamespace(dialect=postgresql.dialect())
-    condition = queries.is_one_of(ids(*range(count)), asked)
+    condition = database.is_one_of(ids(*range(count)), asked)
     compiled = condition.compile(dialect=postgresql.dialect())
     assert "unnest(" in str(compiled)
     assert [len(values) for values in compiled.params.values()] == [count] * 4
@@ -462,7 +493,7 @@ def test_postgresql_is_given_arrays(count):
 
 def test_a_heartbeat_looks_up_what_one_query_reads():
     """No more than that, and no less."""
-    assert lookups.BATCH == queries.MAX_NAMED
+    assert lookups.BATCH == database.MAX_NAMED
 
 
 # Handing back.

@@ -21,7 +21,7 @@ from __future__ import annotations
 import pytest
 
 from airflow.executors.fargate.bridge.ledger import Ledger, Standing
-from airflow.executors.fargate.messages import Accepted, Ended, Noted
+from airflow.executors.fargate.messages import Accepted, Noted
 from airflow.executors.fargate.present import Candidate
 
 KEY, OTHER = "key", "other"
@@ -29,7 +29,6 @@ HANDED_OVER = 1000.0
 EVENTS = {
     "accepted": lambda launch: Accepted(launch, "arn"),
     "noted": lambda launch: Noted(launch, "text"),
-    "ended": lambda launch: Ended(launch, None),
 }
 #: What can have become of a key before AWS tells, from nothing to the keeping of a task instance and what follows it.
 HISTORIES = {
@@ -38,12 +37,10 @@ HISTORIES = {
     "launched twice": ("launch first", "launch second"),
     "revoked": ("launch first", "revoke"),
     "launched after it was revoked": ("launch first", "revoke", "launch second"),
-    "ended": ("launch first", "end"),
     "kept": ("keep",),
     "kept after a launch": ("launch second", "keep"),
     "kept and revoked": ("keep", "revoke"),
     "kept and launched": ("keep", "launch second"),
-    "kept, launched and ended": ("keep", "launch second", "end"),
     "kept and not found": ("keep", "not found"),
 }
 #: As Airflow stores them.
@@ -80,11 +77,9 @@ def after(ledger, make, candidate):
             if step.startswith("launch"):
                 ledger.replace(KEY, make(step.partition(" ")[2]))
             elif step == "revoke":
-                ledger.revoke(KEY)
+                ledger.remove(KEY)
             elif step == "keep":
                 ledger.keep(candidate())
-            elif step == "end":
-                ledger.end(KEY)
             else:
                 ledger.not_found(KEY)
         return ledger
@@ -101,7 +96,6 @@ def after(ledger, make, candidate):
         ("launched twice", Standing.EARLIER),
         ("revoked", Standing.EARLIER),
         ("launched after it was revoked", Standing.EARLIER),
-        ("ended", Standing.EARLIER),
     ],
 )
 def test_an_event_counts_for_the_present_launch_alone(after, make, history, standing, event):
@@ -119,7 +113,6 @@ def test_an_event_counts_for_the_present_launch_alone(after, make, history, stan
         ("kept after a launch", Standing.PRESENT),
         ("kept and revoked", Standing.ABANDONED),
         ("kept and launched", Standing.ABANDONED),
-        ("kept, launched and ended", Standing.ABANDONED),
         ("kept and not found", Standing.EARLIER),
     ],
 )
@@ -142,24 +135,24 @@ def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_found(after,
 
 
 @pytest.mark.parametrize(
-    ("history", "earlier"),
+    ("history", "earlier", "how"),
     [
-        ("nothing", None),
-        ("launched", "first"),
-        ("launched twice", "second"),
-        ("revoked", None),
-        ("ended", None),
-        ("kept", None),
+        ("nothing", None, "replace"),
+        ("launched", "first", "replace"),
+        ("launched twice", "second", "replace"),
+        ("revoked", None, "replace"),
+        ("kept", None, "replace"),
+        ("launched", "first", "keep"),
+        ("launched", "first", "revoke"),
     ],
 )
-@pytest.mark.parametrize("how", ["replace", "keep", "revoke"])
 def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, earlier, how):
     """Whoever replaces, keeps or revokes a key gets the earlier launch, if there is one."""
     ledger = after(history)
     call = {
         "replace": lambda: ledger.replace(KEY, make("third")),
         "keep": lambda: ledger.keep(candidate()),
-        "revoke": lambda: ledger.revoke(KEY),
+        "revoke": lambda: ledger.remove(KEY),
     }[how]
     returned = call()
     assert (returned and returned.id) == earlier
@@ -174,7 +167,7 @@ def test_a_key_without_an_ecs_task_is_removed_while_it_is_kept(after, candidate,
     assert ledger.not_found(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
     assert ledger.not_found(KEY) is None
     assert ledger.launches() == before
-    assert ledger.revoke(KEY) == (before[0] if before else None)
+    assert ledger.remove(KEY) == (before[0] if before else None)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +176,6 @@ def test_a_key_without_an_ecs_task_is_removed_while_it_is_kept(after, candidate,
         ("nothing", False),
         ("launched", True),
         ("revoked", False),
-        ("ended", False),
         ("kept", True),
         ("kept and revoked", True),
         ("kept and not found", False),
@@ -213,18 +205,20 @@ def test_an_earlier_launch_here_is_not_the_present_one(after, candidate, queued_
 
 
 @pytest.mark.parametrize(
-    ("told", "stored", "overwritten", "has"),
+    ("told", "overwritten", "since", "has"),
     [
-        ("its ARN", "its ARN", True, True),
-        ("another", "its ARN", True, False),
-        ("nothing", "its ARN", True, False),
+        ("its ARN", True, None, True),
+        ("another", True, None, False),
+        ("nothing", True, None, False),
         # Up to 3.1 that may be the ARN of an earlier launch.
-        ("its ARN", "its ARN", False, False),
+        ("its ARN", False, None, False),
+        ("its ARN", True, "replaced", False),
+        ("its ARN", True, "kept", False),
+        ("its ARN", True, "revoked", False),
     ],
 )
-@pytest.mark.parametrize("since", [None, "replaced", "kept", "revoked", "ended"])
 def test_the_reported_arn_identifies_the_present_launch(
-    ledger, make, candidate, told, stored, overwritten, has, since
+    ledger, make, candidate, told, overwritten, since, has
 ):
     """Where each queueing overwrites the stored ARN no clock matters; what becomes of the key lets go of its ARN."""
     arn = ARN.format("first")
@@ -234,21 +228,12 @@ def test_the_reported_arn_identifies_the_present_launch(
     if since == "kept":
         ledger.keep(candidate())
         ledger.not_found(KEY)
-    elif since in ("revoked", "ended"):
-        ledger.revoke(KEY) if since == "revoked" else ledger.end(KEY)
+    elif since == "revoked":
+        ledger.remove(KEY)
     if since is not None:
         ledger.replace(KEY, make("second"))
     asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
-    assert ledger.has(asked, queued=()) is (has and since is None)
-
-
-def test_an_end_is_remembered_for_one_heartbeat(ledger):
-    """Airflow asks for it before the next one."""
-    ledger.remember_end(KEY)
-    assert ledger.has_just_ended(KEY)
-    assert not ledger.has_just_ended(OTHER)
-    ledger.beat()
-    assert not ledger.has_just_ended(KEY)
+    assert ledger.has(asked, queued=()) is has
 
 
 def test_keys_do_not_touch_each_other(ledger, make, candidate):
@@ -258,7 +243,7 @@ def test_keys_do_not_touch_each_other(ledger, make, candidate):
     ledger.replace(OTHER, other)
     ledger.keep(candidate())
     assert ledger.standing(EVENTS["accepted"](other)) is Standing.PRESENT
-    ledger.end(OTHER)
+    ledger.remove(OTHER)
     assert ledger.launches() == []
     assert ledger.not_found(OTHER) is None
     assert ledger.not_found(KEY) == candidate()

@@ -26,6 +26,7 @@ from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN, Lookups
 from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict
 from airflow.executors.fargate.launch import CallbackId
+from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
 from airflow.executors.fargate.present import ENDING
 
@@ -49,9 +50,8 @@ class Airflow:
         self.make_lookups(RULES)
 
     def make_lookups(self, rules, **changes):
-        self.lookups = Lookups(self.ledger)
-        options = {"interval": INTERVAL, "lease": LEASE, "clock": self.clock, "now": self.clock, **changes}
-        self.lookups.start(self.read, rules, **options)
+        options = {"interval": INTERVAL, "lease": Lease(LEASE, self.clock, self.clock), **changes}
+        self.lookups = Lookups(self.ledger, self.read, rules, **options)
 
     def read(self, tasks):
         self.asked.append([int(task.task_id.removeprefix("task")) for task in tasks])
@@ -155,7 +155,7 @@ def test_though_every_heartbeat_is_late_each_launch_has_its_turn(airflow):
 def test_a_suspended_host_is_a_gap(airflow, clock):
     """The clock that never goes backwards stands still meanwhile; the time of the day does not."""
     wall = count(1000.0, LEASE + 1)
-    airflow.make_lookups(RULES, now=lambda: next(wall))
+    airflow.make_lookups(RULES, lease=Lease(LEASE, clock, lambda: next(wall)))
     airflow.launch()
     airflow.beat(after=0)
     assert airflow.asked == [[0]]
@@ -166,7 +166,7 @@ def test_what_is_over_or_queued_again_is_not_looked_up(airflow):
     for number in range(3):
         airflow.launch(number)
     airflow.queued.add(1)
-    airflow.ledger.end(2)
+    airflow.ledger.remove(2)
     airflow.beat(after=INTERVAL)
     assert airflow.asked == [[0]]
 
@@ -175,7 +175,7 @@ def test_callbacks_are_exempt(airflow):
     """They have no row; what is asked of one is answered all the same."""
     launch = airflow.launch(task=CallbackId("id", "dag"))
     found = airflow.beat(Accepted(launch, "arn"), after=INTERVAL)
-    assert (airflow.asked, found.verdict(launch), found.unwanted) == ([], Verdict.WANTED, [])
+    assert (airflow.asked, found.of(launch).verdict, found.unwanted) == ([], Verdict.WANTED, [])
 
 
 def test_without_a_scheduler_nothing_is_looked_up(airflow):
@@ -185,7 +185,7 @@ def test_without_a_scheduler_nothing_is_looked_up(airflow):
     found = airflow.beat(Accepted(launch, "arn"), Ended(launch, "why"), after=INTERVAL)
     airflow.lookups.keep_end(Ended(launch, "why"))
     airflow.beats(INTERVAL)
-    assert (airflow.asked, found.verdict(launch)) == ([], Verdict.WANTED)
+    assert (airflow.asked, found.of(launch).verdict) == ([], Verdict.WANTED)
     assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
 
 
@@ -213,9 +213,8 @@ def test_one_query_reads_all_that_is_about_to_be_reported(airflow):
     found = airflow.beat(*events)
     assert airflow.asked == [[0, 1, 2]]
     assert [finding.launch.id for finding in found.unwanted] == ["launch-0", "launch-1"]
-    assert found.confirmed == []
     airflow.rows.clear()
-    assert airflow.beat(*events).confirmed == ["launch-1"]
+    assert airflow.beat(*events).of(launches[1]).verdict is Verdict.WANTED
 
 
 def test_what_does_not_fit_is_postponed(airflow):
@@ -234,7 +233,7 @@ def test_while_the_database_is_away_nothing_is_reported_or_sent(airflow):
     asked = [Accepted(launch, "arn"), Unconfirmed(launch)]
     found = airflow.beat(*asked)
     assert [found.postpones(event) for event in asked] == [True, True]
-    assert (found.confirmed, found.unwanted) == ([], [])
+    assert found.unwanted == []
     assert not any(found.postpones(kind(launch, "text")) for kind in (Ended, Noted, Abandoned))
 
 
@@ -276,7 +275,7 @@ def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
     while airflow.clock.at < until - 1:
         assert not any(finding.overdue for finding in airflow.beat().unwanted)
     assert [finding.overdue for finding in airflow.beat().unwanted] == [True]
-    airflow.ledger.end(0)
+    airflow.ledger.remove(0)
     assert not any(found.unwanted for found in airflow.beats(2 * INTERVAL))
 
 

@@ -21,7 +21,7 @@ import uuid
 
 import pytest
 
-from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict, verdict, why
+from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict, compare
 from airflow.executors.fargate.launch import CallbackId
 
 OWN, OTHER = 1, 2
@@ -72,11 +72,6 @@ def launch(fakes):
         (row(None), UNWANTED, UNWANTED, UNWANTED),
         (row("scheduled", queued_by=None), UNWANTED, UNWANTED, UNWANTED),
         (row("success"), UNWANTED, UNWANTED, UNWANTED),
-        (row("failed"), UNWANTED, UNWANTED, UNWANTED),
-        (row("skipped"), UNWANTED, UNWANTED, UNWANTED),
-        (row("up_for_retry"), UNWANTED, UNWANTED, UNWANTED),
-        (row("up_for_reschedule"), UNWANTED, UNWANTED, UNWANTED),
-        (row("deferred"), UNWANTED, UNWANTED, UNWANTED),
         (row("a state of tomorrow"), UNWANTED, UNWANTED, UNWANTED),
         # Deleted.
         (None, UNWANTED, UNWANTED, UNWANTED),
@@ -84,12 +79,13 @@ def launch(fakes):
 )
 def test_the_row_says_whether_a_launch_is_wanted(launch, row, old, middle, new):
     """A launch is wanted while it is its task instance's present one, and this scheduler's."""
-    assert [verdict(launch, row, rules) for rules in (OLD, MIDDLE, NEW)] == [old, middle, new]
+    rows = {} if row is None else {launch.task: row}
+    assert [compare(launch, rows, rules).verdict for rules in (OLD, MIDDLE, NEW)] == [old, middle, new]
 
 
 def test_a_callback_is_always_wanted(fakes):
     """It has no row."""
-    assert verdict(fakes.make_launch(task=CallbackId("id", "dag")), None, NEW) is WANTED
+    assert compare(fakes.make_launch(task=CallbackId("id", "dag")), {}, NEW).verdict is WANTED
 
 
 @pytest.mark.parametrize(
@@ -112,10 +108,5 @@ def test_a_callback_is_always_wanted(fakes):
 )
 def test_the_reason_is_what_became_of_the_task_instance(launch, row, told):
     """It says what a user or Airflow has done, and not that a command failed."""
-    assert why(launch, row, verdict(launch, row, NEW)) == told
-
-
-@pytest.mark.parametrize(("job_id", "has_rules"), [(1, True), (None, False), ("manual", False)])
-def test_without_a_scheduler_there_are_no_rules(job_id, has_rules):
-    """An executor that a Dag's test or a command has made has queued nothing in the database."""
-    assert (Rules.of(job_id, True, True, True) is not None) is has_rules
+    rows = {} if row is None else {launch.task: row}
+    assert compare(launch, rows, NEW).reason == told
