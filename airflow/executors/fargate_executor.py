@@ -152,6 +152,7 @@ class FargateExecutor(BaseExecutor):
 
         :raises ConfigError: with every mistake in the options.
         """
+        from airflow.executors.fargate.fleet.context import Context
         from airflow.executors.fargate.fleet.thread import FleetThread
         from airflow.executors.fargate.request.builder import RequestBuilder
         from airflow.executors.fargate.request.validation import RequestCheck
@@ -165,16 +166,19 @@ class FargateExecutor(BaseExecutor):
         rules = Rules.of(self.job_id, compat.ASSIGNS_IDS, compat.RUNS_OWN_TRY, compat.FAILS_RUNNING)
         interval, lease = compat.sweep_interval(), compat.lease()
         self._lookups.start(database.rows, rules, interval, lease, time.monotonic, time.time)
-        self._fleet_thread = FleetThread(
+        context = Context(
             ecs,
             config,
             build,
-            interval,
-            logs,
-            compat.mask_secrets,
-            self._scheduler,
-            None if rules is None else lease,
+            time.monotonic,
+            time.time,
+            sweep_interval=interval,
+            logs=logs,
+            mask=compat.mask_secrets,
+            scheduler=self._scheduler,
+            lease=None if rules is None else lease,
         )
+        self._fleet_thread = FleetThread(context)
         # What the scheduler has loaded by now stays for good. A full collection that walks all of it takes a
         # tenth of a second, in which no thread of the process runs. Garbage is collected first: frozen, it
         # would stay as well.

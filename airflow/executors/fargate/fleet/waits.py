@@ -18,14 +18,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.lanes import Lane
+    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
+    from airflow.executors.fargate.fleet.throttle import Lane
 
 #: Seconds until the first look at what a launch waits for.
 NOTE_PATIENCE = 60.0
@@ -68,21 +69,12 @@ class Waits:
     """
     Looks at each launch after a minute, and then every 30 seconds until its ECS task has started.
 
-    :param tell: returns what a launch waits for; None if only its turn has not come.
-    :param note: takes a note for the launch's user.
-    :param clock: returns monotonic seconds.
+    :param owner: knows what a launch waits for, and makes a note of it for the launch's user.
     """
 
-    def __init__(
-        self,
-        *,
-        tell: Callable[[Run], Wait | None],
-        note: Callable[[Run, str], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._tell = tell
-        self._note = note
-        self._clock = clock
+    def __init__(self, context: Context, owner: Lifecycle) -> None:
+        self._owner = owner
+        self._clock = context.clock
         self._due = Schedule()
 
     def add(self, run: Run) -> None:
@@ -100,27 +92,24 @@ class Waits:
             run = self._due.take(now)
             if run is None:
                 return self._due.first()
-            if not run.started and not run.abandoned:
-                self._look(run)
-                self._due.put(now + AGAIN, run)
+            if run.started or run.abandoned:
+                continue
+            wait = self._owner.find_wait(run)
+            if wait is not None and wait.kind != run.wait:
+                # Before the note: if making it fails, it is not tried again and again.
+                run.wait = wait.kind
+                self._owner.note_wait(run, wait.text)
+            self._due.put(now + AGAIN, run)
         first = self._due.first()
         return None if first is None else max(first, now + PAUSE)
-
-    def _look(self, run: Run) -> None:
-        wait = self._tell(run)
-        if wait is not None and wait.kind != run.wait:
-            # Before the note: if making it fails, it is not tried again and again.
-            run.wait = wait.kind
-            self._note(run, wait.text)
 
 
 def held_up(problem: Outcome | None) -> Wait | None:
     """Return what a launch waits for that is not sent, or got no answer; None if there is no problem."""
     if problem is None:
         return None
-    return Wait(
-        problem.verdict.value, f"{REASONS.get(problem.verdict, 'The launch waits')}: {problem.reason}"
-    )
+    reason = REASONS.get(problem.verdict, "The launch waits")
+    return Wait(problem.verdict.value, f"{reason}: {problem.reason}")
 
 
 def starting(run: Run) -> Wait:

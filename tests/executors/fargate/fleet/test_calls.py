@@ -33,8 +33,10 @@ from airflow.executors.fargate.fleet.calls import (
     Calls,
     connections,
 )
-from airflow.executors.fargate.fleet.lanes import CREDENTIALS_BACK_OFF
+from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.launch_state import Run
+from airflow.executors.fargate.fleet.throttle import CREDENTIALS_BACK_OFF
+from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Counters
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
@@ -47,10 +49,9 @@ class Door:
     """The calls, with threads and an inbox that only a test moves."""
 
     def __init__(self, fakes, ecs, clock, **options):
-        self.pools, self.sizes, self.inbox, self.replies = {}, {}, [], []
+        self.pools, self.sizes, self.replies = {}, {}, []
         self.counters = Counters()
         self.clock = clock
-        self.renewed_logs = 0
         self.run = Run(fakes.make_launch(), arn=ARN, cluster="cluster", stop_reason="why")
         self.request = fakes.make_request(fakes.make_launch())
 
@@ -59,19 +60,17 @@ class Door:
             self.pools[name] = fakes.SteppedPool()
             return self.pools[name]
 
-        self.calls = Calls(
-            ecs=ecs,
-            config=fakes.make_config(**options),
-            make_pool=make_pool,
-            post=lambda function, *arguments: self.inbox.append((function, arguments)),
-            renew_logs=self.renew_logs,
-            counters=self.counters,
+        self.context = Context(
+            ecs,
+            fakes.make_config(**options),
+            build=mock.Mock(),
             clock=clock,
+            now=clock,
+            logs=mock.Mock(spec=LogReader),
             random=lambda: 1.0,
+            make_pool=make_pool,
         )
-
-    def renew_logs(self):
-        self.renewed_logs += 1
+        self.calls = Calls(self.context, self.counters)
 
     def ask(self, what):
         """Make a call."""
@@ -100,8 +99,8 @@ class Door:
         """Make all calls, and handle their results."""
         while any(pool.step() for pool in self.pools.values()):
             pass
-        while self.inbox:
-            function, arguments = self.inbox.pop(0)
+        while not self.context.inbox.empty():
+            function, arguments = self.context.inbox.get()
             function(*arguments)
 
     def meet(self, what, error):
@@ -326,7 +325,7 @@ class TestCredentials:
         """When CloudWatch Logs refuses them, calls to ECS go on."""
         door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
         assert door.meet("a log", EXPIRED).verdict is Verdict.CREDENTIALS
-        assert (door.renewed_logs, ecs.renewed) == (1, 0)
+        assert (door.context.logs.renew.call_count, ecs.renewed) == (1, 0)
         assert not door.calls.admits(door.calls.logs)
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 

@@ -24,7 +24,7 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.fleet import launcher, lifecycle
+from airflow.executors.fargate.fleet import attempts, lifecycle
 from airflow.executors.fargate.fleet.attempts import Attempts
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
@@ -505,16 +505,15 @@ def life(fakes, fleet, ecs, after_fault):
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "work")],
     *[(Lifecycle, name) for name in ("accepted", "seen", "noted")],
-    *[(Launcher, name) for name in ("add", "_send", "_sent", "_send_again")],
+    *[(Launcher, name) for name in ("add", "_send", "_sent", "_apply")],
     *[(Launcher, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
-    *[(Preparer, name) for name in ("put", "_built", "work")],
+    *[(Preparer, name) for name in ("_built", "work")],
     *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
     *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
-    (Attempts, "decide"),
+    *[(Attempts, name) for name in ("resend", "go_on")],
     *[(Waits, name) for name in ("add", "work")],
     *[(Watcher, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Watcher, name) for name in ("_stop_answered", "work")],
-    (Lifecycle, "outcome_unknown"),
     *[(UnknownOutcomes, name) for name in ("add", "work", "take", "_begin", "_end")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -581,8 +580,7 @@ def fail_at(number):
         "launch pool",
         "watch pool",
         "stop pool",
-        "log of launcher",
-        "log of preparer",
+        "log of attempts",
         "log of the fleet",
     ],
 )
@@ -596,7 +594,7 @@ def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, m
             submit = pool.submit
             monkeypatch.setattr(pool, "submit", lambda *call, f=fail, submit=submit: (f(), submit(*call)))
         else:
-            module = launcher if outside == "log of launcher" else lifecycle
+            module = attempts if outside == "log of attempts" else lifecycle
             log = mock.create_autospec(logging.Logger, instance=True)
             for method in (log.info, log.warning, log.error):
                 method.side_effect = fail
