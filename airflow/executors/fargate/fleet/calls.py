@@ -140,10 +140,6 @@ class Calls:
 
     # The calls. Each passes its reply to ``then``, with the runs that it was made for.
 
-    def make_request(self, run: Run, build: Callable[[], Any], then: Then) -> None:
-        """Make a launch's request on a thread."""
-        self._make(self.build, build, then, [run])
-
     def run_task(
         self, run: Run, request: Mapping[str, Any], token: str, then: Then, may_send: Callable[[], bool]
     ) -> None:
@@ -153,7 +149,7 @@ class Calls:
         :param may_send: asked on the thread, right before the call. If it returns False, nothing is sent, and
             the reply's error is :class:`NotConfirmed`.
         """
-        self._make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
+        self.make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
 
     def _run_task(self, request: Mapping[str, Any], token: str, may_send: Callable[[], bool]) -> Any:
         if not may_send():
@@ -170,7 +166,7 @@ class Calls:
     ) -> None:
         """Call DescribeTasks: in the lane for ECS tasks that are followed, unless another is given."""
         self._counters.describe_calls += 1
-        self._make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
+        self.make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
 
     def list_tasks(
         self,
@@ -183,22 +179,19 @@ class Calls:
     ) -> None:
         """Call ListTasks for a page."""
         ask = self._ecs.list_stopped if stopped else self._ecs.list_running
-        self._make(self.search, partial(ask, cluster, started_by, next_token), then, runs)
+        self.make(self.search, partial(ask, cluster, started_by, next_token), then, runs)
 
     def stop_task(self, run: Run, then: Then) -> None:
         """Call StopTask for a launch's ECS task."""
         call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
-        self._make(self.stop, call, then, [run])
-
-    def read_log(self, read: Callable[[], Any], then: Then) -> None:
-        """Read a log on a thread."""
-        self._make(self.logs, read, then, ())
+        self.make(self.stop, call, then, [run])
 
     def runs(self, lane: Lane) -> Iterable[Run]:
         """Return the runs that wait for an answer in a lane."""
         return [run for of, runs in self._under_way.values() if of is lane for run in runs]
 
-    def _make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run]) -> None:
+    def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
+        """Make any other call, of a log or for a request, on a thread of the lane."""
         number, called_at = next(self._numbers), self._clock()
         lane.pool.submit(call, partial(self._context.post, self._done, number, called_at, then))
         # Noted only now, as submit() raises if no thread can start. The result comes later: this is the

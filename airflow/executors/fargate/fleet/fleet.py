@@ -72,7 +72,7 @@ class Fleet:
         run.confirmed = self._clock(), launch.handed_over
         run.bring_deadline_forward(self._clock(), self._now())
         self.lifecycle.launcher.add(run)
-        self.lifecycle.waits.add(run)
+        self.lifecycle.look_later(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:
         """Launch no ECS task, or stop it; unless it has started, note what the launch had come to."""
@@ -185,11 +185,35 @@ class Fleet:
 
         A launch whose handling raised :data:`MAX_FAULTS` times fails, so that it harms no other.
         """
-        for run in self.lifecycle.take_suspects():
+        parts = self.lifecycle
+        suspects, parts.calls.handling = parts.calls.handling, ()
+        for run in suspects if len(suspects) == 1 else ():  # Else it may be any of a batch.
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
                 # So that its ECS task, if there is one, is stopped.
                 run.may_have_started = bool(run.token or run.arn)
-                reason = "The executor could not handle it; the scheduler's log has the traceback."
-                self.lifecycle.ended(run, reason)
-        self.lifecycle.recover()
+                parts.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
+        parts.adoption.recover()  # It keeps its candidates, and searches anew.
+        parts.looks.clear()
+        for part in (parts.launcher, parts.watcher, parts.unknown_outcomes, parts.orphans, parts.last_lines):
+            if part:
+                part.clear()
+        for run in list(self._runs.values()):  # Those that have been abandoned end here.
+            self._resume(run)
+
+    def _resume(self, run: Run) -> None:
+        parts, calls = self.lifecycle, self.lifecycle.calls
+        if run.arn:
+            if run not in calls.runs(calls.watch):
+                parts.watcher.add(run)
+            if run.stop_reason and run not in calls.runs(calls.stop):
+                parts.watcher.stop(run)
+        elif not parts.unknown_outcomes.has(run) and run not in parts.launcher.runs_under_way():
+            # The answer that was being handled is lost: an ECS task may have started.
+            run.may_have_started = run.may_have_started or run.token is not None
+            if run.abandoned:
+                parts.launcher.give_up(run)
+            else:
+                parts.launcher.add(run)
+        if not run.started:
+            parts.look_later(run)

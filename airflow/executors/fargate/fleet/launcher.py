@@ -42,7 +42,7 @@ from airflow.executors.fargate.fleet.attempts import Attempts, Decision, Fail, S
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
 from airflow.executors.fargate.fleet.launch_state import Line, Run, Schedule
 from airflow.executors.fargate.fleet.preparer import Preparer
-from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, SharedProblem, Wait, held_up
+from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, Wait, held_up
 from airflow.executors.fargate.lease import Lease, NotConfirmed
 
 if TYPE_CHECKING:
@@ -80,7 +80,9 @@ class Launcher:
         self._waiting = Schedule()
         #: The runs that wait until the database confirms that Airflow still wants them, by launch id.
         self._unconfirmed: dict[str, Run] = {}
-        self._problem = SharedProblem(calls.launch)
+        #: The outcomes of the last RunTask, and of the last one that was throttled.
+        self._last: Outcome | None = None
+        self._throttled: Outcome | None = None
         self.closed = False
 
     def add(self, run: Run, delay: float = 0.0) -> None:
@@ -216,7 +218,9 @@ class Launcher:
             self.end_abandoned(run) if run.abandoned else self._ask_to_confirm(run)
             return
         outcome = reply.problem or classify_run_task(reply.value)
-        self._problem.note(outcome)
+        self._last = outcome
+        if outcome.verdict is Verdict.THROTTLED:
+            self._throttled = outcome
         if outcome.verdict is Verdict.ACCEPTED:
             self._queue.accepted(run)
             self._owner.accepted(run, outcome.arn or "")
@@ -245,7 +249,7 @@ class Launcher:
     def look(self, run: Run) -> Wait | None:
         """Return what a launch without an ECS task waits for; None if only its turn has not come."""
         if run.prepared is None:
-            return self._preparer.look() or held_up(self._problem.find())
+            return self._preparer.look() or held_up(self._shared_problem())
         shortage, now = self._queue.reason_to_wait(run), self._clock()
         if run.deadline is not None and now > run.deadline and not run.may_have_started:
             if shortage is not None:  # Its turn could be long in coming: it leaves the queue.
@@ -255,4 +259,14 @@ class Launcher:
         if shortage is not None:
             return held_up(Outcome(Verdict.NO_CAPACITY, shortage))
         own = run.problem if run.may_have_started or run.away_since is not None else None
-        return held_up(own or self._problem.find())
+        return held_up(own or self._shared_problem())
+
+    def _shared_problem(self) -> Outcome | None:
+        """Return why no launch is sent, or fewer than configured; None if there is no such problem."""
+        lane = self._calls.launch
+        if lane.credentials and lane.credentials.refusal:
+            return Outcome(Verdict.CREDENTIALS, lane.credentials.refusal)
+        if lane.is_slow:
+            by_stop_task = "AWS throttled StopTask, which it counts together with RunTask"
+            return self._throttled or Outcome(Verdict.THROTTLED, by_stop_task)
+        return self._last if self._last and self._last.verdict is Verdict.UNKNOWN else None

@@ -27,13 +27,13 @@ from typing import TYPE_CHECKING
 from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.fleet import waits
 from airflow.executors.fargate.fleet.adoption import Adoption
 from airflow.executors.fargate.fleet.calls import Calls
-from airflow.executors.fargate.fleet.launch_state import Run
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 from airflow.executors.fargate.fleet.launcher import Launcher
 from airflow.executors.fargate.fleet.orphans import OrphanReaper
 from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
-from airflow.executors.fargate.fleet.waits import START_PATIENCE, Wait, Waits, starting, with_last_error
 from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.logs.failure_lines import Failed, LastLines, last_lines_of
@@ -65,15 +65,14 @@ class Lifecycle:
         self.runs_by_id: dict[str, Run] = {}
         #: Ids of the launches that have an ECS task.
         self._live: set[str] = set()
-        #: The run that is being handled: the suspect if that raises.
-        self._handling: Run | None = None
         self.calls = Calls(context, self.counters)
         self.launcher = Launcher(context, self.calls, self)
-        self.waits = Waits(context, self)
+        #: When to look at what a launch waits for.
+        self.looks = Schedule()
         self.watcher = Watcher(context, self.calls, self)
         self.unknown_outcomes = UnknownOutcomes(context, self.calls, self)
         self.adoption = Adoption(context, self.calls, self)
-        self._searches = deque((self.unknown_outcomes, self.adoption))
+        self._searches: deque[UnknownOutcomes | Adoption] = deque((self.unknown_outcomes, self.adoption))
         self.orphans = OrphanReaper(context, self.calls, self)
         self.last_lines: LastLines | None = None
         if context.logs:
@@ -95,52 +94,40 @@ class Lifecycle:
         self._emit(messages.Abandoned(run.launch.without_workload(), text))
         self.cancel(run, text)
 
-    def take_suspects(self) -> list[Run]:
-        """Return the run whose handling ended the thread; none if it may be any of a batch."""
-        calls = self.calls
-        suspects = [self._handling] if self._handling else [*calls.handling]
-        self._handling, calls.handling = None, ()
-        return suspects if len(suspects) == 1 else []
-
     # Turns.
 
     def work(self) -> float | None:
         """Make all calls that are due; return when to look again, or None if only a message can tell."""
         self.counters.live_containers = len(self._live)
         self._searches.rotate()  # Neither holds up the other.
-        turns = [self.waits.work(), self.launcher.work(), *[search.work() for search in self._searches]]
+        turns = [self._look(), self.launcher.work(), *[search.work() for search in self._searches]]
         # The watcher comes after the searches, since it can use up all calls that are admitted; searches
         # leave it its share.
         turns += [self.orphans.work(), self.watcher.work()]
         turns += [self.last_lines.work()] if self.last_lines else []
         return min((turn for turn in turns if turn is not None), default=None)
 
-    def recover(self) -> None:
-        """Give all launches new turns after a bug, except those whose calls are under way."""
-        self.adoption.recover()  # It keeps its candidates, and searches anew.
-        parts = self.launcher, self.watcher, self.unknown_outcomes, self.orphans, self.waits, self.last_lines
-        for part in parts:
-            if part:
-                part.clear()
-        for run in list(self.runs_by_id.values()):  # Those that have been abandoned end here.
-            self._resume(run)
+    def look_later(self, run: Run) -> None:
+        """Look, in a while, at what a launch waits for."""
+        self.looks.put(self._clock() + waits.NOTE_PATIENCE, run)
 
-    def _resume(self, run: Run) -> None:
-        calls = self.calls
-        if run.arn:
-            if run not in calls.runs(calls.watch):
-                self.watcher.add(run)
-            if run.stop_reason and run not in calls.runs(calls.stop):
-                self.watcher.stop(run)
-        elif not self.unknown_outcomes.has(run) and run not in self.launcher.runs_under_way():
-            # The answer that was being handled is lost: an ECS task may have started.
-            run.may_have_started = run.may_have_started or run.token is not None
-            if run.abandoned:
-                self.launcher.give_up(run)
-            else:
-                self.launcher.add(run)
-        if not run.started:
-            self.waits.add(run)
+    def _look(self) -> float | None:
+        """Note what launches wait for whose turn it is; return when the next turn is, or None."""
+        now = self._clock()
+        for _ in range(waits.LOOKS):
+            run = self.looks.take(now)
+            if run is None:
+                return self.looks.first()
+            if run.started or run.abandoned:
+                continue
+            wait = self.find_wait(run)
+            if wait is not None and wait.kind != run.wait:
+                # Before the note: if making it fails, it is not tried again and again.
+                run.wait = wait.kind
+                self.note_wait(run, wait.text)
+            self.looks.put(now + waits.AGAIN, run)
+        first = self.looks.first()
+        return None if first is None else max(first, now + waits.PAUSE)
 
     # What the parts ask, and what they found.
 
@@ -151,7 +138,7 @@ class Lifecycle:
         run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
         self.runs_by_id[found.launch.id] = run
         self.accepted(run, found.arn)
-        self.waits.add(run)
+        self.look_later(run)
         self.seen(run, found.outcome)
 
     def runs(self) -> Iterable[Run]:
@@ -178,7 +165,7 @@ class Lifecycle:
 
     def accepted(self, run: Run, arn: str) -> None:
         """AWS has accepted an ECS task for the run."""
-        self._handling = run
+        self.calls.handling = [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
         self._live.add(run.launch.id)
         self.watcher.add(run)
@@ -191,11 +178,11 @@ class Lifecycle:
             self._emit(
                 messages.Accepted(run.launch.without_workload(), arn, waited, run.attempt, run.cluster)
             )
-        self._handling = None
+        self.calls.handling = ()
 
     def seen(self, run: Run, outcome: Outcome) -> None:
         """DescribeTasks has answered for the run's ECS task, or it counts as vanished."""
-        self._handling = run
+        self.calls.handling = [run]
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
@@ -216,7 +203,7 @@ class Lifecycle:
             self.launcher.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
-        self._handling = None
+        self.calls.handling = ()
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
         """
@@ -230,7 +217,7 @@ class Lifecycle:
             # First: if a later line fails, the event has been emitted and is not emitted again.
             seen_after = None if ended_at is None else self._now() - ended_at
             if reason and not run.started:
-                reason = with_last_error(run, reason)
+                reason = waits.with_last_error(run, reason)
             text = reason and _with_whereabouts(reason, run)
             self._emit(messages.Ended(run.launch.without_workload(), text, run.arn, seen_after))
         if was_wanted and run.may_have_started:
@@ -257,14 +244,14 @@ class Lifecycle:
         if not run.abandoned:
             self._emit(messages.Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
 
-    def find_wait(self, run: Run) -> Wait | None:
+    def find_wait(self, run: Run) -> waits.Wait | None:
         """Return what a launch waits for whose ECS task has not started; None if only for its turn."""
         if run.arn is None:
             return self.launcher.look(run)
         # A probe that has not left PROVISIONING waits for the same as before.
         waits_on = run.waits and run.last_status in ("", "PROVISIONING")
-        patient = self._clock() - run.accepted_at < START_PATIENCE
-        return None if waits_on or patient else starting(run)
+        patient = self._clock() - run.accepted_at < waits.START_PATIENCE
+        return None if waits_on or patient else waits.starting(run)
 
     def note_wait(self, run: Run, text: str, revoked: bool = False) -> None:
         """Emit what a launch waits for, or had come to when Airflow revoked it."""

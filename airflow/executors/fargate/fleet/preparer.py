@@ -69,7 +69,8 @@ class Preparer:
         if run is not None and self._calls.admits(self._calls.build):
             if not enough or first is None or run.rank < first.rank:
                 self.line.discard(run)
-                self._calls.make_request(run, partial(self._build, run.launch), self._built)
+                build = partial(self._build, run.launch)
+                self._calls.make(self._calls.build, build, self._built, [run])
                 self._since, self._reported = self._clock(), False
         return self._report_hanging_function()
 

@@ -58,7 +58,8 @@ class FleetThread:
         #: Other threads call its methods only through :meth:`tell`.
         self.fleet = Fleet(context, leaving=self._closing.is_set)
         self._thread: threading.Thread | None = None
-        self._has_begun = self._has_ended = False
+        self._end = threading.Event()
+        self._has_begun = False
         #: The command that is being handled, and the last one that was repeated.
         self._handling: tuple[Callable[..., None], tuple[Any, ...]] | None = None
         self._repeated: tuple[Callable[..., None], tuple[Any, ...]] | None = None
@@ -100,12 +101,12 @@ class FleetThread:
         until = self._context.clock() + patience
         if deliver:
             self.ensure_running()
-        if deliver and not self._wait_until(self._is_all_sent, until):
+        if deliver and not self._wait_until(lambda: not self.fleet.launches_unsent, until):
             log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()
         self.tell(self.fleet.close)  # Wakes the thread, if nothing else does.
-        self._wait_until(self._is_idle, until)
-        self.tell(self._end)
+        self._wait_until(lambda: not (self.fleet.launches_under_way or self.fleet.ecs_tasks_to_stop), until)
+        self.tell(self._end.set)
         if self._thread is not None:
             self._thread.join(max(END_TIMEOUT, until - self._context.clock()))
         self.fleet.lifecycle.calls.close()  # Last, or the fleet would start threads that are never ended.
@@ -120,19 +121,8 @@ class FleetThread:
                 return True
         return False
 
-    def _is_all_sent(self) -> bool:
-        """Tell, on the fleet's thread, whether each launch has an ECS task or an end."""
-        return not self.fleet.launches_unsent
-
-    def _is_idle(self) -> bool:
-        """Tell, on the fleet's thread, whether no RunTask or StopTask call is under way or due."""
-        return not self.fleet.launches_under_way and not self.fleet.ecs_tasks_to_stop
-
-    def _end(self) -> None:
-        self._has_ended = True
-
     def _run(self) -> None:
-        while not self._has_ended:
+        while not self._end.is_set():
             try:
                 if self._has_begun:
                     self._recover()
@@ -149,7 +139,7 @@ class FleetThread:
 
     def _loop(self) -> None:
         inbox = self._context.inbox
-        while not self._has_ended:
+        while not self._end.is_set():
             at = self.fleet.work()
             try:
                 command = inbox.get(timeout=None if at is None else max(0.0, at - self._context.clock()))

@@ -81,7 +81,7 @@ class Door:
             "DescribeTasks": lambda: self.calls.describe_tasks("cluster", [ARN], then, [self.run]),
             "a search": lambda: self.calls.describe_tasks("cluster", [ARN], then, lane=self.calls.search),
             "ListTasks": lambda: self.calls.list_tasks("cluster", "airflow", None, then),
-            "a log": lambda: self.calls.read_log(lambda: self.log(), then),
+            "a log": lambda: self.calls.make(self.calls.logs, lambda: self.log(), then),
         }[what]()
 
     def lane(self, what):

@@ -34,7 +34,6 @@ from airflow.executors.fargate.fleet.launcher import Launcher
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.preparer import Preparer
 from airflow.executors.fargate.fleet.unknown_outcomes import SEARCH_DELAYS, UnknownOutcomes
-from airflow.executors.fargate.fleet.waits import Waits
 from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.messages import Accepted, Ended, Noted
 
@@ -511,7 +510,7 @@ HANDLERS = [
     *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
     *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
     *[(Attempts, name) for name in ("resend", "go_on")],
-    *[(Waits, name) for name in ("add", "work")],
+    *[(Lifecycle, name) for name in ("look_later", "_look")],
     *[(Watcher, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     *[(Watcher, name) for name in ("_stop_answered", "work")],
     *[(UnknownOutcomes, name) for name in ("add", "work", "take", "_begin", "_end")],
@@ -621,7 +620,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
     deaths = 0
 
     def die(self, run, outcome):
-        self._handling = run
+        self.calls.handling = [run]
         if run.launch.id == poisonous.id:
             raise Bug
         seen(self, run, outcome)

@@ -189,7 +189,7 @@ def test_a_launch_that_raises_again_and_again_is_given_up(fakes, ecs, owner):
 
     def die(self, run, arn):
         if run.launch.id == "launch-0":
-            self._handling = run
+            self.calls.handling = [run]
             boom()
         accepted(self, run, arn)
 
