@@ -105,7 +105,7 @@ class Shortage:
 
 
 #: The line of the runs that do not wait for capacity, whatever kind and size they ask for.
-FREE: tuple[Kind | None, Size] = (None, (0.0, 0.0))
+FREE: tuple[Kind, Size] = ((), (0.0, 0.0))
 
 
 class CapacityQueue:
@@ -125,18 +125,15 @@ class CapacityQueue:
         self._back_off = BackOff(*PROBE_BACK_OFF, random)
         self._bucket = TokenBucket(launch_rate * PROBE_SHARE, 1, clock)
         #: The runs that can go. No line is empty.
-        self._open: dict[tuple[Kind | None, Size], Line] = {}
+        self._open: dict[tuple[Kind, Size], Line] = {}
         self._shortages: dict[Kind, Shortage] = {}
-
-    def _shortage(self, run: Run) -> Shortage | None:
-        return self._shortages.get(run.kind or ())
 
     def put(self, run: Run) -> None:
         """Enter a run whose request is made; with a fallback, or if it may have started, it never waits."""
         if run.prepared is None:
             return
         run.kind, run.size = kind_of(run.prepared.request), size_of(run.prepared.request)
-        shortage = self._shortage(run)
+        shortage = self._shortages.get(run.kind)
         if run.may_have_started or run.prepared.fallback is not None:
             self.resume(run)
         elif shortage is None or run.size < shortage.bound:
@@ -148,8 +145,7 @@ class CapacityQueue:
     def discard(self, run: Run) -> None:
         """Remove a run that is abandoned, or over."""
         self._remove_open(run)
-        shortage = self._shortage(run)
-        if shortage is not None:
+        if shortage := self._shortages.get(run.kind):
             self._remove(shortage.lines, run.size, run)
             shortage.probes.discard(run)
 
@@ -191,7 +187,7 @@ class CapacityQueue:
 
     def reason_to_wait(self, run: Run) -> str | None:
         """Return why there is no capacity for a run that waits for it; None if it does not wait."""
-        shortage = self._shortage(run)
+        shortage = self._shortages.get(run.kind)
         return shortage.reason if shortage and run in shortage.lines.get(run.size, ()) else None
 
     def _next_shortage(self) -> Shortage | None:
@@ -220,8 +216,7 @@ class CapacityQueue:
 
     def sent(self, run: Run) -> None:
         """Note that a probe is sent; the next one of its kind backs off."""
-        shortage = self._shortage(run)
-        if shortage is not None:
+        if shortage := self._shortages.get(run.kind):
             self._bucket.take()
             shortage.probes.add(run)
             self._wait(shortage, shortage.tries + 1)
@@ -232,14 +227,14 @@ class CapacityQueue:
 
     def is_probe(self, run: Run) -> bool:
         """Tell whether a run is a probe that AWS has not shown yet to have capacity for, or not to."""
-        shortage = self._shortage(run)
+        shortage = self._shortages.get(run.kind)
         return shortage is not None and run in shortage.probes
 
     # What AWS has reported.
 
     def refused(self, run: Run, reason: str) -> None:
         """Note that there is no capacity for a run: runs of its kind that ask for as much or more wait."""
-        if run.kind is None:
+        if not run.kind:
             return
         first_probe_at = self._clock() + self._back_off(1)
         shortage = self._shortages.setdefault(run.kind, Shortage(run.kind, run.size, first_probe_at))
@@ -251,13 +246,13 @@ class CapacityQueue:
 
     def accepted(self, run: Run) -> None:
         """Note that AWS has accepted a run: it has capacity, unless it reports the shortage late."""
-        shortage = self._shortage(run)
+        shortage = self._shortages.get(run.kind)
         if shortage is not None and not shortage.late:
             self.provisioned(run)
 
     def provisioned(self, run: Run) -> None:
         """Note that AWS has capacity for a run: if it is a probe, those that wait for no more go on."""
-        shortage = self._shortage(run)
+        shortage = self._shortages.get(run.kind)
         if shortage is None or run not in shortage.probes:
             return
         shortage.probes.discard(run)

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.request.builder import Prepared
 
+#: What the fleet's thread is to call, and the arguments.
+Command = tuple[Callable[..., None], tuple[Any, ...]]
+
 
 @dataclass(frozen=True)
 class Context:
@@ -66,10 +69,7 @@ class Context:
     lease: float | None = None
     random: Callable[[], float] = random_number
     make_pool: Callable[[str, int], DaemonPool] = DaemonPool
-    #: What the fleet's thread is to call, with the arguments.
-    inbox: queue.SimpleQueue[tuple[Callable[..., None], tuple[Any, ...]]] = field(
-        default_factory=queue.SimpleQueue
-    )
+    inbox: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
     #: The events that the executor has not taken yet.
     outbox: queue.SimpleQueue[Event] = field(default_factory=queue.SimpleQueue)
 

@@ -76,8 +76,7 @@ class Fleet:
 
     def revoke(self, launch_id: str, reason: str) -> None:
         """Launch no ECS task, or stop it; unless it has started, note what the launch had come to."""
-        run = self._runs.get(launch_id)
-        if run is None:
+        if (run := self._runs.get(launch_id)) is None:
             return
         if not run.abandoned and not run.started:
             run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
@@ -87,8 +86,7 @@ class Fleet:
 
     def confirm(self, launch_ids: Collection[str]) -> None:
         """Send these launches: the database has confirmed that Airflow still wants them."""
-        for launch_id in launch_ids:
-            self.lifecycle.launcher.confirm(launch_id)
+        self.lifecycle.launcher.confirm(launch_ids)
 
     def abandon(self, launch_id: str, reason: str, overdue: bool) -> None:
         """
@@ -100,22 +98,19 @@ class Fleet:
         :param reason: why Airflow does not want it, without a full stop.
         :param overdue: whether the ECS task has had the time to end by itself.
         """
-        run = self._runs.get(launch_id)
-        if run is None or run.abandoned:
+        if (run := self._runs.get(launch_id)) is None or run.abandoned:
             return
         if not run.arn:
             self.lifecycle.abandon(run, f"{reason} before its ECS task was launched: none is launched.")
         elif overdue:
-            self.lifecycle.abandon(
-                run, f"{reason}, and its ECS task has not ended since then: it is stopped."
-            )
+            text = f"{reason}, and its ECS task has not ended since then: it is stopped."
+            self.lifecycle.abandon(run, text)
         elif not run.started:
             run.unwanted = reason
 
     def disown(self, launch_id: str) -> None:
         """Forget a launch that another scheduler has adopted; its ECS task may become an orphan."""
-        run = self._runs.get(launch_id)
-        if run is None:
+        if (run := self._runs.get(launch_id)) is None:
             return
         log.warning("%s was adopted by another scheduler", run)
         run.abandoned = True
@@ -130,8 +125,7 @@ class Fleet:
 
         Airflow does so only once the ECS task has done its work; one that is still ending may end by itself.
         """
-        run = self._runs.get(launch_id)
-        if run is None:
+        if (run := self._runs.get(launch_id)) is None:
             return
         if run.arn:
             run.abandoned = True

@@ -65,8 +65,8 @@ class Run:
     repeats: int = 0
     #: How often there was no capacity for its ECS task.
     waits: int = 0
-    #: Which kind of capacity its request asks for, and how much; None before that is known.
-    kind: Kind | None = None
+    #: Which kind of capacity its request asks for, and how much; empty before that is known.
+    kind: Kind = ()
     size: Size = (0.0, 0.0)
     #: Since when AWS answers that something it needs is temporarily away (``Verdict.AWAY``); None if it is
     #: not.

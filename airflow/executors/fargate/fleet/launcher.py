@@ -32,7 +32,7 @@ task is searched for (``unknown_outcomes.py``), and followed if there is one.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -172,16 +172,14 @@ class Launcher:
         """Return the runs whose request is being made, or sent."""
         return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
 
-    def confirm(self, launch_id: str) -> None:
-        """Go on with a launch that Airflow still wants."""
-        run = self._unconfirmed.pop(launch_id, None)
-        if run is None:
-            return
-        run.confirmed = self._lease.begin()
-        if self.closed or not self._queue.is_probe(run):
-            self.add(run)
-        else:
-            self._queue.resume(run)
+    def confirm(self, launch_ids: Iterable[str]) -> None:
+        """Go on with launches that Airflow still wants."""
+        for run in filter(None, (self._unconfirmed.pop(launch_id, None) for launch_id in launch_ids)):
+            run.confirmed = self._lease.begin()
+            if self.closed or not self._queue.is_probe(run):
+                self.add(run)
+            else:
+                self._queue.resume(run)
 
     def _ask_to_confirm(self, run: Run) -> None:
         self._unconfirmed[run.launch.id] = run

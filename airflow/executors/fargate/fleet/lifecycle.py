@@ -165,7 +165,7 @@ class Lifecycle:
 
     def accepted(self, run: Run, arn: str) -> None:
         """AWS has accepted an ECS task for the run."""
-        self.calls.handling = [run]
+        before, self.calls.handling = self.calls.handling, [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
         self._live.add(run.launch.id)
         self.watcher.add(run)
@@ -175,14 +175,13 @@ class Lifecycle:
             self.counters.launches += 1
             log.info("ECS task %s is for %s", arn, run)
             waited = self._now() - run.launch.handed_over if run.attempt else None
-            self._emit(
-                messages.Accepted(run.launch.without_workload(), arn, waited, run.attempt, run.cluster)
-            )
-        self.calls.handling = ()
+            launch = run.launch.without_workload()
+            self._emit(messages.Accepted(launch, arn, waited, run.attempt, run.cluster))
+        self.calls.handling = before
 
     def seen(self, run: Run, outcome: Outcome) -> None:
         """DescribeTasks has answered for the run's ECS task, or it counts as vanished."""
-        self.calls.handling = [run]
+        before, self.calls.handling = self.calls.handling, [run]
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
@@ -203,7 +202,7 @@ class Lifecycle:
             self.launcher.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
-        self.calls.handling = ()
+        self.calls.handling = before
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
         """

@@ -72,10 +72,7 @@ class Preparer:
                 build = partial(self._build, run.launch)
                 self._calls.make(self._calls.build, build, self._built, [run])
                 self._since, self._reported = self._clock(), False
-        return self._report_hanging_function()
-
-    def _report_hanging_function(self) -> float | None:
-        """Log once that the function has not returned; return when to check that, or None."""
+        # Log once that the function has not returned.
         if self._since is None or self._reported:
             return None
         wait = self.look()

@@ -30,7 +30,7 @@ from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.context import Command, Context
     from airflow.executors.fargate.messages import Event
 
 log = logging.getLogger(__name__)
@@ -61,8 +61,8 @@ class FleetThread:
         self._end = threading.Event()
         self._has_begun = False
         #: The command that is being handled, and the last one that was repeated.
-        self._handling: tuple[Callable[..., None], tuple[Any, ...]] | None = None
-        self._repeated: tuple[Callable[..., None], tuple[Any, ...]] | None = None
+        self._handling: Command | None = None
+        self._repeated: Command | None = None
         #: How often the fleet went on after a bug.
         self.restarts = 0
 

@@ -28,6 +28,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.pool import DaemonPool
 
 #: Seconds; first wait and limit, when credentials are refused.
@@ -156,20 +157,17 @@ class Credentials:
     The credentials that lanes share: while AWS refuses them, all calls of these lanes wait.
 
     :param renew: lets the next call make a new client, with the credentials of that time.
-    :param clock: returns monotonic seconds.
-    :param random: returns a number from 0 to 1.
+    :param context: the clock and random numbers.
     """
 
-    def __init__(
-        self, renew: Callable[[], None], clock: Callable[[], float], random: Callable[[], float]
-    ) -> None:
+    def __init__(self, renew: Callable[[], None], context: Context) -> None:
         self._renew = renew
-        self._clock = clock
-        self._back_off = BackOff(*CREDENTIALS_BACK_OFF, random)
+        self._clock = context.clock
+        self._back_off = BackOff(*CREDENTIALS_BACK_OFF, context.random)
         self._refusals = 0  # in a row
         #: Why AWS refuses them; empty while it accepts them.
         self.refusal = ""
-        self.paused_until = clock()
+        self.paused_until = context.clock()
 
     def accept(self) -> None:
         """Note that AWS has accepted them."""

@@ -45,8 +45,6 @@ def subnets(*names):
 @pytest.mark.parametrize(
     ("first", "second", "same"),
     [
-        ({}, {}, True),
-        ({"launchType": "FARGATE"}, {"launchType": "FARGATE"}, True),
         ({"launchType": "FARGATE"}, {"launchType": "EC2"}, False),
         ({"launchType": "FARGATE"}, {"capacityProviderStrategy": [ON_DEMAND]}, False),
         ({"capacityProviderStrategy": [SPOT]}, {"capacityProviderStrategy": [ON_DEMAND]}, False),

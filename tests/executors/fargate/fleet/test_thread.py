@@ -204,7 +204,7 @@ def test_a_launch_that_raises_again_and_again_is_given_up(fakes, ecs, owner):
     assert [event.launch.id for event in events.of(Accepted)] == ["launch-1"]
 
 
-@pytest.mark.parametrize("which", ["fleet", "launch-0", "launch-1", "watch-0"])
+@pytest.mark.parametrize("which", ["fleet", "launch-0", "watch-0"])
 def test_a_thread_that_cannot_be_started_is_started_later(fakes, ecs, owner, monkeypatch, which):
     """Where the system has no thread to spare, nothing is lost, and whoever asked gets no exception."""
     events, failures = Events(owner), [RuntimeError("can't start new thread")] * 2
