@@ -38,7 +38,6 @@ from airflow.executors.fargate.aws.answers import Answer, Page
 from airflow.executors.fargate.aws.ecs import Ecs
 from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.fleet.context import Context
-from airflow.executors.fargate.fleet.pool import Result
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
@@ -467,11 +466,11 @@ class SteppedPool:
     """
 
     def __init__(self) -> None:
-        self.jobs: deque[tuple[Callable[[], Any], Callable[[Result], None]]] = deque()
+        self.jobs: deque[tuple[Callable[[], Any], Callable[..., None]]] = deque()
         self.held = False
         self.most = 0
         #: Answers that are on their way: when they arrive, and who gets them.
-        self._answers: list[tuple[float, int, Callable[[Result], None], Result]] = []
+        self._answers: list[tuple[float, int, Callable[..., None], tuple[Any, Any]]] = []
         self._numbers = itertools.count()
         self._clock, self._calls, self._seconds, self._threads = Clock(), [], 0.0, 1
 
@@ -479,7 +478,7 @@ class SteppedPool:
         """Let each call of ECS take so many seconds, with at most so many jobs under way."""
         self._clock, self._calls, self._seconds, self._threads = clock, ecs.calls, seconds, threads
 
-    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
+    def submit(self, call: Callable[[], Any], then: Callable[..., None]) -> None:
         self.jobs.append((call, then))
         self.most = max(self.most, len(self.jobs))
 
@@ -489,21 +488,21 @@ class SteppedPool:
             return False
         if self._answers and self._answers[0][0] <= self._clock.at:
             *_, then, result = heapq.heappop(self._answers)
-            then(result)
+            then(*result)
             return True
         if not self.jobs or len(self._answers) >= self._threads:
             return False
         call, then = self.jobs.popleft()
         before = len(self._calls)
         try:
-            result = Result(call())
+            result = call(), None
         except BaseException as error:  # As a pool's thread does.
-            result = Result(error=error)
+            result = None, error
         took = self._seconds * (len(self._calls) - before)
         if took:
             heapq.heappush(self._answers, (self._clock.at + took, next(self._numbers), then, result))
         else:
-            then(result)
+            then(*result)
         return True
 
     @property

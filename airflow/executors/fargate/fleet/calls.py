@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.pool import Result
     from airflow.executors.fargate.messages import Counters
 
 log = logging.getLogger(__name__)
@@ -132,11 +131,11 @@ class Calls:
 
     def admits(self, lane: Lane) -> bool:
         """Tell whether a call can be made now."""
-        return not lane.is_full and lane.ready_at() <= self._clock()
+        return lane.under_way < lane.most and lane.ready_at() <= self._clock()
 
     def turn(self, lane: Lane, due: float | None) -> float | None:
         """Return when a call that is due then can be made; None if none is due, or while the lane is full."""
-        return None if due is None or lane.is_full else max(due, lane.ready_at())
+        return None if due is None or lane.under_way >= lane.most else max(due, lane.ready_at())
 
     # The calls. Each passes its reply to ``then``, with the runs that it was made for.
 
@@ -199,20 +198,21 @@ class Calls:
         self._under_way[number] = lane, runs
         lane.take()
 
-    def _done(self, number: int, called_at: float, then: Then, result: Result) -> None:
+    def _done(
+        self, number: int, called_at: float, then: Then, value: Any, error: BaseException | None
+    ) -> None:
         lane, runs = self._under_way.pop(number, (None, ()))
         if lane is None:
             return  # The thread died before it noted the call. Its runs have had another turn since.
         lane.under_way -= 1
         self.handling = runs
-        then(runs, self._classify(lane, called_at, result))
+        then(runs, self._classify(lane, called_at, value, error))
         self.handling = ()
 
-    def _classify(self, lane: Lane, called_at: float, result: Result) -> Reply:
-        error = result.error
+    def _classify(self, lane: Lane, called_at: float, value: Any, error: BaseException | None) -> Reply:
         if error is None or lane.credentials is None:
-            self._note_answer(lane, result.value)
-            return Reply(result.value, error=error)
+            self._note_answer(lane, value)
+            return Reply(value, error=error)
         # An error of this package brings its verdict along.
         own: Verdict | None = getattr(error, "verdict", None)
         problem = Outcome(own, str(error)) if own else classify_error(error, self._ecs.endpoint_url)

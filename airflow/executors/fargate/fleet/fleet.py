@@ -142,11 +142,6 @@ class Fleet:
         self.lifecycle.launcher.closed = self.lifecycle.adoption.closed = True
 
     @property
-    def launches_unsent(self) -> int:
-        """How many launches have neither an ECS task nor an end yet."""
-        return sum(not run.arn and not run.abandoned for run in self._runs.values())
-
-    @property
     def launches_under_way(self) -> int:
         """How many requests are being made or sent."""
         return len(self.lifecycle.launcher.runs_under_way())

@@ -264,7 +264,7 @@ class Launcher:
         lane = self._calls.launch
         if lane.credentials and lane.credentials.refusal:
             return Outcome(Verdict.CREDENTIALS, lane.credentials.refusal)
-        if lane.is_slow:
+        if any(bucket.is_slow for bucket in lane.buckets):
             by_stop_task = "AWS throttled StopTask, which it counts together with RunTask"
             return self._throttled or Outcome(Verdict.THROTTLED, by_stop_task)
         return self._last if self._last and self._last.verdict is Verdict.UNKNOWN else None

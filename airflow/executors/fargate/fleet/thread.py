@@ -101,8 +101,10 @@ class FleetThread:
         until = self._context.clock() + patience
         if deliver:
             self.ensure_running()
-        if deliver and not self._wait_until(lambda: not self.fleet.launches_unsent, until):
-            log.error("AWS has not accepted all launches within %s s", patience)
+            if not self._wait_until(
+                lambda: all(run.arn or run.abandoned for run in self.fleet.runs()), until
+            ):
+                log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()
         self.tell(self.fleet.close)  # Wakes the thread, if nothing else does.
         self._wait_until(lambda: not (self.fleet.launches_under_way or self.fleet.ecs_tasks_to_stop), until)

@@ -215,16 +215,6 @@ class Lane:
     #: Whether the last call was throttled, which is logged once.
     throttled: bool = False
 
-    @property
-    def is_full(self) -> bool:
-        """Whether as many calls as possible are under way."""
-        return self.under_way >= self.most
-
-    @property
-    def is_slow(self) -> bool:
-        """Whether the rate is lower than configured, since AWS has throttled calls."""
-        return any(bucket.is_slow for bucket in self.buckets)
-
     def ready_at(self) -> float:
         """Return when a call is admitted, by the clock; not in the future if it is now."""
         turns = [bucket.ready_at() for bucket in self.buckets]

@@ -72,9 +72,8 @@ def reader(cloud, definitions):
 @pytest.fixture
 def fleet(fakes, ecs, reader, clock):
     """Return a fleet that reads logs, and a mask that knows one secret."""
-    return fakes.SteppedFleet(
-        ecs, None, None, None, reader, lambda text: text.replace("hunter2", "***"), clock=clock
-    )
+    mask = lambda text: text.replace("hunter2", "***")
+    return fakes.SteppedFleet(ecs, logs=reader, mask=mask, clock=clock)
 
 
 @pytest.fixture
