@@ -39,9 +39,10 @@ from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
 from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
+from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.orphan_checks import Adopted
+from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
@@ -99,7 +100,7 @@ class FargateExecutor(Base):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._fleet_thread: fleet_thread.FleetThread | None = None
+        self._fleet_thread: FleetThread | None = None
         self._ledger = Ledger()
         #: The name of this scheduler, and the hash of its metadata database's address.
         self._origin: dict[str, Any] = {}
@@ -118,11 +119,20 @@ class FargateExecutor(Base):
         self._origin = {"scheduler": name, "database": name and database.own_address_hash()}
         rules = compat.rules(self.job_id)
         interval = compat.sweep_interval()
-        seconds = compat.lease() if rules else None
-        self._fleet_thread = thread = fleet_thread.FleetThread(
-            ecs, config, build, interval, logs, compat.mask_secrets, name, seconds
+        context = Context(
+            ecs,
+            config,
+            build,
+            time.monotonic,
+            time.time,
+            sweep_interval=interval,
+            logs=logs,
+            mask=compat.mask_secrets,
+            scheduler=name,
+            lease=compat.lease() if rules else None,
         )
-        lease = Lease(seconds, time.monotonic, time.time)
+        self._fleet_thread = thread = FleetThread(context)
+        lease = Lease(context.lease, context.clock, context.now)
         self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
         # What is loaded by now stays for good. A full collection that walks all of it takes a tenth of a
@@ -224,7 +234,7 @@ class FargateExecutor(Base):
         self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
         thread.tell(thread.fleet.add, launch)
 
-    def _require_thread(self) -> fleet_thread.FleetThread:
+    def _require_thread(self) -> FleetThread:
         if self._fleet_thread is None:
             raise ConfigError(["The executor was not started; its start() must be called first."])
         return self._fleet_thread

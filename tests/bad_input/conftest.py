@@ -118,7 +118,7 @@ def start(monkeypatch, ecs, options):
 
     def start(**values):
         options(**values)
-        monkeypatch.setattr(thread, "FleetThread", partial(fakes.SteppedFleet, clock=ecs.clock))
+        monkeypatch.setattr(thread, "FleetThread", partial(fakes.SteppedFleet.of, clock=ecs.clock))
         executor = FargateExecutor(parallelism=1000)
         executor.start()
         scheduler = Scheduler(executor)

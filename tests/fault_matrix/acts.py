@@ -29,7 +29,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors import fargate_executor
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.fleet import thread
 
 from tests.fault_matrix import user_function
 from tests.fault_matrix.row import JUMP, OPERATOR
@@ -116,7 +115,7 @@ def jump(seconds: float) -> None:
 
 
 class _Clock:
-    """The wall clock of the executor's modules, which can be put ahead; everything else of ``time`` is as it is."""
+    """The wall clock of the executor, which can be put ahead; everything else of ``time`` is as it is."""
 
     ahead = 0.0
 
@@ -128,10 +127,9 @@ _clock = _Clock()
 
 
 def install_clock() -> None:
-    """Let the executor's modules read a clock that can jump; only rows that run alone make it jump."""
+    """Let the executor read a clock that can jump; only rows that run alone make it jump."""
     members = {name: getattr(time, name) for name in dir(time) if not name.startswith("_")}
-    for module in (fargate_executor, thread):
-        module.time = SimpleNamespace(**members | {"time": _clock.time})
+    fargate_executor.time = SimpleNamespace(**members | {"time": _clock.time})
 
 
 def restore(bed: Bed) -> None:

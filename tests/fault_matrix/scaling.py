@@ -31,9 +31,8 @@ from typing import Any
 
 #: Module and constants that are seconds: one number, or several.
 SECONDS = {
-    "fargate.fleet.lanes": ("CREDENTIALS_BACK_OFF",),
-    "fargate.fleet.launcher": ("RESEND_BACK_OFF",),
-    "fargate.fleet.attempts": ("ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
+    "fargate.fleet.throttle": ("CREDENTIALS_BACK_OFF",),
+    "fargate.fleet.attempts": ("RESEND_BACK_OFF", "ATTEMPT_BACK_OFF", "AWAY_PATIENCE", "REVOCATION"),
     "fargate.fleet.capacity_queue": ("PROBE_BACK_OFF",),
     "fargate.fleet.preparer": ("FUNCTION_PATIENCE",),
     "fargate.fleet.waits": ("NOTE_PATIENCE", "AGAIN", "START_PATIENCE", "PAUSE"),

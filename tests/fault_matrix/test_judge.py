@@ -293,16 +293,16 @@ def test_a_task_that_was_never_handed_over_is_missed():
 
 def test_every_time_is_scaled_and_comes_back():
     """Wherever a module has a time of the executor, and only until the end of the block."""
-    from airflow.executors.fargate.fleet import lanes, launcher, throttle, watcher
+    from airflow.executors.fargate.fleet import attempts, throttle, watcher
 
     names = ("RESEND_BACK_OFF", "MISSING_BACK_OFF", "DISAPPEARANCE")
-    credentials = lanes.CREDENTIALS_BACK_OFF
+    credentials = throttle.CREDENTIALS_BACK_OFF
     before = [getattr(watcher, name) for name in names]
     with scaling.executor_times(0.5):
         assert before[2] / 2 == watcher.DISAPPEARANCE
-        assert watcher.RESEND_BACK_OFF == launcher.RESEND_BACK_OFF == tuple(time / 2 for time in before[0])
+        assert watcher.RESEND_BACK_OFF == attempts.RESEND_BACK_OFF == tuple(time / 2 for time in before[0])
         assert throttle.SLOWEST_RATE == 1.0
-        assert tuple(time / 2 for time in credentials) == lanes.CREDENTIALS_BACK_OFF
+        assert tuple(time / 2 for time in credentials) == throttle.CREDENTIALS_BACK_OFF
     assert [getattr(watcher, name) for name in names] == before
 
 

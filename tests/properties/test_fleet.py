@@ -41,8 +41,6 @@ from hypothesis.stateful import (
 )
 
 from airflow.executors.fargate.fleet.adoption import CONSISTENCY
-from airflow.executors.fargate.fleet.fleet import Fleet
-from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
@@ -78,36 +76,18 @@ class ExplosiveError(Exception):
 
 
 class MortalFleet(fakes.SteppedFleet):
-    """A fleet whose thread can die, and is replaced as :class:`FleetThread` does it."""
-
-    in_hand = repeated = None
-
-    def _post(self, function, *arguments):
-        self.inbox.append((self._do, (function, arguments)))
-
-    def _do(self, function, arguments):
-        self.in_hand = (function, arguments)
-        function(*arguments)
-        self.in_hand = None
+    """A fleet that goes on after a bug as :class:`FleetThread` does."""
 
     def settle(self):
         again = False
         while True:
             try:
                 if again:
-                    self.fleet.recover()
-                    self._say_again()
+                    self._recover()
                 return super().settle()
             except Death:
                 again = True
                 self.restarts += 1
-
-    def _say_again(self):
-        lost, self.in_hand = self.in_hand, None
-        owner = getattr(lost[0], "__self__", None) if lost else None
-        if lost and lost != self.repeated and isinstance(owner, (Fleet, Lifecycle)):
-            self.repeated = lost
-            self._post(lost[0], *lost[1])
 
 
 def raise_death():
@@ -494,11 +474,11 @@ class World(RuleBasedStateMachine):
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.ecs_tasks_to_stop) == (0, 0)
         assert fleet.counters.live_containers == 0
-        assert fleet.parts.launcher._waiting.first() is None
-        assert not fleet.parts.launcher._waiting._heap
-        assert not fleet.parts.watcher._due
-        queue = fleet.parts.launcher._queue
-        assert (queue._open, queue._shortages, queue._schedule) == ({}, {}, [])
+        assert fleet.lifecycle.launcher._waiting.first() is None
+        assert not fleet.lifecycle.launcher._waiting._heap
+        assert not fleet.lifecycle.watcher._due
+        queue = fleet.lifecycle.launcher._queue
+        assert (queue._open, queue._shortages) == ({}, {})
 
 
 class WorldBefore32(World):

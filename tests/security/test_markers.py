@@ -137,7 +137,7 @@ def everything_about(scheduler):
         executor,
         thread,
         thread.fleet,
-        thread._ecs,
+        thread._context.ecs,
         runs,
         launches,
         prepared,

@@ -86,13 +86,13 @@ def scheduler(monkeypatch):
     ecs = ForgetfulEcs(clock, botocore.session.get_session().get_service_model("ecs"))
 
     class Fleet(fakes.SteppedFleet):
-        def _emit(self, event):
-            self.outbox.append(event)
+        def _remember(self, event):
+            """Keep no event."""
 
     for name, value in OPTIONS.items():
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
     monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
-    monkeypatch.setattr(thread, "FleetThread", partial(Fleet, clock=clock))
+    monkeypatch.setattr(thread, "FleetThread", partial(Fleet.of, clock=clock))
     monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     executor = fargate_executor.FargateExecutor(parallelism=10_000)
     executor.start()

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import queue
 import threading
 import time
 from collections import Counter, defaultdict, deque
@@ -36,9 +37,8 @@ from typing import Any
 from airflow.executors.fargate.aws.answers import Answer, Page
 from airflow.executors.fargate.aws.ecs import Ecs
 from airflow.executors.fargate.config.config import FargateConfig
-from airflow.executors.fargate.fleet.fleet import Fleet
-from airflow.executors.fargate.fleet.pool import Result
-from airflow.executors.fargate.fleet.wiring import Context
+from airflow.executors.fargate.fleet.context import Context
+from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
@@ -466,11 +466,11 @@ class SteppedPool:
     """
 
     def __init__(self) -> None:
-        self.jobs: deque[tuple[Callable[[], Any], Callable[[Result], None]]] = deque()
+        self.jobs: deque[tuple[Callable[[], Any], Callable[..., None]]] = deque()
         self.held = False
         self.most = 0
         #: Answers that are on their way: when they arrive, and who gets them.
-        self._answers: list[tuple[float, int, Callable[[Result], None], Result]] = []
+        self._answers: list[tuple[float, int, Callable[..., None], tuple[Any, Any]]] = []
         self._numbers = itertools.count()
         self._clock, self._calls, self._seconds, self._threads = Clock(), [], 0.0, 1
 
@@ -478,7 +478,7 @@ class SteppedPool:
         """Let each call of ECS take so many seconds, with at most so many jobs under way."""
         self._clock, self._calls, self._seconds, self._threads = clock, ecs.calls, seconds, threads
 
-    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
+    def submit(self, call: Callable[[], Any], then: Callable[..., None]) -> None:
         self.jobs.append((call, then))
         self.most = max(self.most, len(self.jobs))
 
@@ -488,21 +488,21 @@ class SteppedPool:
             return False
         if self._answers and self._answers[0][0] <= self._clock.at:
             *_, then, result = heapq.heappop(self._answers)
-            then(result)
+            then(*result)
             return True
         if not self.jobs or len(self._answers) >= self._threads:
             return False
         call, then = self.jobs.popleft()
         before = len(self._calls)
         try:
-            result = Result(call())
+            result = call(), None
         except BaseException as error:  # As a pool's thread does.
-            result = Result(error=error)
+            result = None, error
         took = self._seconds * (len(self._calls) - before)
         if took:
             heapq.heappush(self._answers, (self._clock.at + took, next(self._numbers), then, result))
         else:
-            then(result)
+            then(*result)
         return True
 
     @property
@@ -511,9 +511,20 @@ class SteppedPool:
         return self._answers[0][0] if self._answers and not self.held else None
 
 
-class SteppedFleet:
+class Outbox(queue.SimpleQueue):
+    """Events on their way to the executor, each shown to a test when it is emitted."""
+
+    remember: Callable[[Event], None]
+
+    def put(self, event: Event, *args: Any) -> None:
+        """Show the event, and add it."""
+        self.remember(event)
+        super().put(event)
+
+
+class SteppedFleet(FleetThread):
     """
-    A fleet with everything around it, in the place of ``FleetThread``; all of it on the test's own thread.
+    ``FleetThread`` without threads: everything happens when a test says so, on its own thread.
 
     Each time that it has nothing more to do, the time at which the fleet wants to be woken must lie in the
     future: else its thread would be a busy loop.
@@ -521,12 +532,8 @@ class SteppedFleet:
     :param ecs: the fake.
     :param config: the options.
     :param build: makes requests; without one, the real builder does, and checks nothing.
-    :param sweep_interval: seconds between two sweeps; None for none.
-    :param logs: reads logs; None where nobody is to.
-    :param mask: takes secrets out of what was read.
-    :param scheduler: the name of the scheduler; None where it has none.
-    :param lease: seconds for which a launch may be sent after it was confirmed; None for ever.
     :param clock: the fake.
+    :param others: members of the fleet's context.
     """
 
     #: How many steps may follow upon each other without any time passing.
@@ -537,18 +544,12 @@ class SteppedFleet:
         ecs: FakeEcs,
         config: FargateConfig | None = None,
         build: Callable[[Launch], Prepared] | None = None,
-        sweep_interval: float | None = None,
-        logs: Any = None,
-        mask: Callable[[str], str] = str,
-        scheduler: str | None = None,
-        lease: float | None = None,
         *,
         clock: Clock,
+        **others: Any,
     ) -> None:
         self.config = config = config or CONFIG
         self.clock = clock
-        self.inbox: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
-        self.outbox: list[Event] = []
         #: All events that there have ever been, but for those of the next list.
         self.told: list[Event] = []
         #: What launches have waited for.
@@ -556,50 +557,43 @@ class SteppedFleet:
         #: By the kind of call.
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self._threads: dict[str, int] = {}
-        self._ecs = ecs
         #: Seconds by which ``time.time`` is ahead of ``time.monotonic``: a host was suspended, or its clock set.
         self.ahead = 0.0
-        self.closing = False
         self.running = False
         self.wake_ups = 0
-        self.restarts = 0
-        self.fleet = Fleet(
+        outbox = Outbox()
+        outbox.remember = self._remember
+        super().__init__(
             Context(
                 ecs=ecs,
                 config=config,
                 build=build or RequestBuilder(config, partial(default_request, config), _NoCheck()),
                 make_pool=self._make_pool,
-                post=self._post,
-                emit=self._emit,
                 clock=clock,
                 now=lambda: clock.at + self.ahead,
                 random=lambda: 1.0,
-                sweep_interval=sweep_interval,
-                scheduler=scheduler,
-                lease=lease,
-                logs=logs,
-                mask=mask,
-            ),
-            leaving=lambda: self.closing,
+                outbox=outbox,
+                **others,
+            )
         )
 
-    # The interface of FleetThread.
+    @classmethod
+    def of(cls, context: Context, clock: Clock) -> SteppedFleet:
+        """Return one in the place of ``FleetThread``, with this clock."""
+        names = ("sweep_interval", "logs", "mask", "scheduler", "lease")
+        others = {name: getattr(context, name) for name in names}
+        return cls(context.ecs, context.config, context.build, clock=clock, **others)
+
+    # What FleetThread does with threads.
 
     def tell(self, method: Callable[..., None], *arguments: Any) -> None:
-        self._post(method, *arguments)
+        super().tell(method, *arguments)
         if self.running:
             self.settle()
-
-    def events(self) -> list[Event]:
-        told, self.outbox = self.outbox, []
-        return told
 
     def ensure_running(self) -> None:
         self.running = True
         self.settle()
-
-    def leave(self) -> None:
-        self.closing = True
 
     def close(self, patience: float, *, deliver: bool = False) -> None:
         if deliver:
@@ -613,21 +607,20 @@ class SteppedFleet:
     def take_time(self, seconds: float) -> None:
         """Let each call of ECS take so many seconds from now on, with as many under way as there are threads."""
         for name, pool in self.pools.items():
-            pool.take_time(self.clock, self._ecs, seconds, self._threads[name])
+            pool.take_time(self.clock, self._context.ecs, seconds, self._threads[name])
 
     def add(self, *launches: Launch) -> None:
         """Hand over launches, and let happen what happens at once."""
         for launch in launches:
-            self._post(self.fleet.add, launch)
+            self._context.post(self.fleet.add, launch)
         self.settle()
 
     def settle(self) -> float | None:
         """Let everything happen that happens without time passing; return the next wake-up."""
         for _ in range(self.MOST_STEPS):
             at = self.fleet.work()
-            if self.inbox:
-                function, arguments = self.inbox.popleft()
-                function(*arguments)
+            if not self._context.inbox.empty():
+                self._do(*self._context.inbox.get_nowait())
             elif not any(pool.step() for pool in self.pools.values()):
                 if at is not None and at <= self.clock.at:
                     raise AssertionError(f"a busy loop: to be woken at {at}, and it is {self.clock.at}")
@@ -658,15 +651,8 @@ class SteppedFleet:
         self._threads[name] = size
         return self.pools[name]
 
-    def _post(self, function: Callable[..., None], *arguments: Any) -> None:
-        self.inbox.append((function, arguments))
-
-    def _emit(self, event: Event) -> None:
-        self.outbox.append(event)
-        if isinstance(event, Waiting):
-            self.waiting.append(event)
-        else:
-            self.told.append(event)
+    def _remember(self, event: Event) -> None:
+        (self.waiting if isinstance(event, Waiting) else self.told).append(event)
 
 
 class _NoCheck(RequestCheck):

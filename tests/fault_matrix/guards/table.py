@@ -166,8 +166,8 @@ GUARDS = (
         (
             Edit(
                 "fargate/fleet/attempts.py",
-                "        elif run.prepared.fallback is not None:\n",
-                "        elif False:\n",
+                "        if run.prepared.fallback is not None:\n",
+                "        if False:\n",
             ),
         ),
     ),

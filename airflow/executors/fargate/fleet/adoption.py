@@ -49,9 +49,9 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
     from airflow.executors.fargate.fleet.orphan_checks import Adopted
-    from airflow.executors.fargate.fleet.wiring import Context
     from airflow.executors.fargate.present import Candidate, Found
 
 log = logging.getLogger(__name__)

@@ -14,12 +14,13 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Decides how a launch goes on when AWS says that its attempt has started nothing."""
+"""Decides how a launch goes on, by what AWS has answered; ``launcher.py`` carries that out."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Union
 
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
@@ -27,11 +28,14 @@ from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE
 from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.launcher import Launcher, Owner
     from airflow.executors.fargate.request.builder import Prepared
 
-#: Seconds; first wait and limit.
+log = logging.getLogger(__name__)
+
+#: Seconds before the same request is sent again, and before a new attempt; first wait and limit.
+RESEND_BACK_OFF = 1.0, 30.0
 ATTEMPT_BACK_OFF = 2.0, 30.0
 #: Seconds for which a launch is tried while AWS reports something unavailable that comes back by itself: an
 #: ECS agent that reconnects, or EC2, which ECS calls.
@@ -42,125 +46,137 @@ AWAY_PATIENCE = 120.0
 REVOCATION = 60.0 + 2 * 120.0
 
 
+@dataclass(frozen=True)
+class Retry:
+    """The launch takes its turn, after so many seconds."""
+
+    after: float = 0.0
+    #: For the user; empty if there is nothing to say.
+    note: str = ""
+    #: The request of a new attempt; None if the same request is sent with the same token.
+    prepared: Prepared | None = None
+
+
+@dataclass(frozen=True)
+class Search:
+    """RunTask is not called again. The ECS task that may have started is searched for."""
+
+
+@dataclass(frozen=True)
+class Fail:
+    """The launch has failed."""
+
+    reason: str
+
+
+Decision = Union[Retry, Search, Fail]
+
+
 class Attempts:
     """
-    Begins another attempt, elsewhere or later, or ends the launch.
+    Decides when a launch is sent again, elsewhere or later, and when it fails.
 
-    :param max_attempts: ECS tasks that may fail to start before the launch fails.
-    :param launcher: takes the runs that are tried again.
-    :param owner: is told of ends and notes.
-    :param clock: returns monotonic seconds.
-    :param random: returns a number from 0 to 1.
+    It keeps count in the runs, and does nothing else with them.
+
+    :param context: the options, the clock and random numbers.
     """
 
-    def __init__(
-        self,
-        max_attempts: int,
-        launcher: Launcher,
-        owner: Owner,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
-        self._max_attempts = max_attempts
-        self._launcher = launcher
-        self._owner = owner
-        self._clock = clock
-        self._back_off = BackOff(*ATTEMPT_BACK_OFF, random)
+    def __init__(self, context: Context) -> None:
+        self._most = context.config.max_launch_attempts
+        self._clock = context.clock
+        self._resend = BackOff(*RESEND_BACK_OFF, context.random)
+        self._back_off = BackOff(*ATTEMPT_BACK_OFF, context.random)
 
-    def decide(self, run: Run, outcome: Outcome) -> None:
-        """Go on with a run for which nothing has started, by the outcome of RunTask or of its ECS task."""
-        costs_one = outcome.verdict is Verdict.LAUNCH_AGAIN
-        if outcome.verdict not in (Verdict.NO_CAPACITY, Verdict.AWAY) and not costs_one:
-            self._refuse(run, outcome.reason)
-            return
-        if outcome.verdict is not Verdict.AWAY:
+    def resend(self, run: Run, outcome: Outcome, is_error: bool) -> Retry | None:
+        """
+        Return when the same request is sent again; None if AWS said that this attempt has started nothing.
+
+        :param outcome: of a RunTask call that was not accepted.
+        :param is_error: whether AWS raised an error, instead of answering with a failure.
+        """
+        verdict = outcome.verdict
+        if verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
+            # Nothing was started, for a reason that all launches share: the lane lets all of them wait.
+            return Retry()
+        passes = verdict in (Verdict.NO_CAPACITY, Verdict.AWAY)
+        # An error that passes does not say what an earlier call with this token has started.
+        if verdict is Verdict.UNKNOWN or (passes and is_error and run.may_have_started):
+            run.repeats += 1
+            run.may_have_started = True
+            if run.repeats == 1 and not run.abandoned:
+                log.warning("No clear answer to RunTask for %s, sending it again: %s", run, outcome.reason)
+            return Retry(self._resend(run.repeats))
+        if passes or verdict is Verdict.LAUNCH_AGAIN:
+            run.may_have_started = False  # AWS repeats the first answer to a token: nothing was started.
+        return None
+
+    def go_on(self, run: Run, outcome: Outcome) -> Decision:
+        """Decide by the outcome of RunTask or of its ECS task, if nothing has started."""
+        verdict, reason = outcome.verdict, outcome.reason
+        costs_one = verdict is Verdict.LAUNCH_AGAIN
+        if verdict not in (Verdict.NO_CAPACITY, Verdict.AWAY) and not costs_one:
+            return self._refused(run, reason)
+        if verdict is not Verdict.AWAY:
             run.away_since = None
         run.attempt -= not costs_one
-        if run.abandoned:
-            self._owner.ended(run, outcome.reason)
-        elif run.prepared is None:
-            self._owner.ended(
-                run, f"{outcome.reason} It is not launched again: the scheduler that had its command is gone."
-            )
-        elif costs_one:
-            self._launch_again(run, outcome.reason)
-        elif outcome.verdict is Verdict.AWAY:
-            self._wait_while_away(run, outcome.reason)
-        elif run.prepared.fallback is not None:
-            self._fall_back(run, run.prepared, outcome.reason)
-        else:
-            self._wait_for_capacity(run, run.prepared, outcome.reason)
+        if run.prepared is None:
+            return Fail(f"{reason} It is not launched again: the scheduler that had its command is gone.")
+        if costs_one:
+            if run.attempt >= self._most:
+                return Fail(f"{reason} Attempts: {run.attempt} of {self._most}.")
+            note = f"{reason} Attempt {run.attempt} of {self._most}; launching again."
+            return Retry(self._back_off(run.attempt), note, run.prepared)
+        if verdict is Verdict.AWAY:
+            return self._while_away(run, run.prepared, reason)
+        if run.prepared.fallback is not None:
+            fallen_back = run.prepared.fallen_back()
+            where = ", ".join(map(str, providers(fallen_back.request)))
+            note = f"{reason} Launching with [fargate] capacity_provider_fallback instead: {where}."
+            return Retry(0.0, note, fallen_back)
+        return self._until_capacity(run, run.prepared, reason)
 
-    def wait_for_revocation(self, run: Run, deadline: float) -> None:
-        """
-        Launch nothing for a run whose token expires too soon: Airflow's queued timeout revokes the launch.
-
-        :param deadline: the last moment for an attempt, by the clock.
-        """
-        now = self._clock()
-        if now >= deadline + REVOCATION:
-            self._owner.ended(run, "No ECS task could be launched before the token in its command expired.")
-            return
-        self._owner.noted(
-            run,
+    def too_late(self, run: Run, now: float) -> Decision | None:
+        """Decide about a run whose deadline is over, so that nothing is sent; None if it is not over."""
+        if run.deadline is None or now <= run.deadline:
+            return None
+        if run.may_have_started:
+            return Search()  # A resend could start an ECS task now, whose token expires before it is used.
+        # Until then, Airflow's queued timeout revokes the launch.
+        left = run.deadline + REVOCATION - now
+        if left <= 0:
+            return Fail("No ECS task could be launched before the token in its command expired.")
+        return Retry(
+            left,
             f"Not launching: the token in the command expires in under {MIN_TOKEN_LIFE:.0f} s. Raise "
             "[scheduler] task_queued_timeout ([execution_api] jwt_expiration_time before Airflow 3.2).",
         )
-        self._launcher.add(run, deadline + REVOCATION - now)
 
-    def _launch_again(self, run: Run, reason: str) -> None:
-        """Begin a new attempt, if there is one left."""
-        if run.attempt >= self._max_attempts:
-            self._owner.ended(run, f"{reason} Attempts: {run.attempt} of {self._max_attempts}.")
-            return
-        self._owner.noted(run, f"{reason} Attempt {run.attempt} of {self._max_attempts}; launching again.")
-        self._retry(run, self._back_off(run.attempt))
-
-    def _fall_back(self, run: Run, prepared: Prepared, reason: str) -> None:
-        """Try the fallback at once."""
-        fallen_back = prepared.fallen_back()
-        where = ", ".join(map(str, providers(fallen_back.request)))
-        self._owner.noted(
-            run, f"{reason} Launching with [fargate] capacity_provider_fallback instead: {where}."
-        )
-        run.prepared = fallen_back
-        self._retry(run)
-
-    def _wait_for_capacity(self, run: Run, prepared: Prepared, reason: str) -> None:
+    def _until_capacity(self, run: Run, prepared: Prepared, reason: str) -> Retry:
         """Let the run wait in the capacity queue, for as long as Airflow leaves the task instance queued."""
         run.waits += 1
-        if run.waits == 1:
-            why_no_fallback = f" {prepared.no_fallback}" if prepared.no_fallback else ""
-            self._owner.noted(run, f"{reason}{why_no_fallback} Trying again until there is capacity.")
-            run.wait = Verdict.NO_CAPACITY.value
-        self._retry(run)
+        if run.waits > 1:
+            return Retry(prepared=prepared)
+        run.wait = Verdict.NO_CAPACITY.value
+        why_no_fallback = f" {prepared.no_fallback}" if prepared.no_fallback else ""
+        return Retry(0.0, f"{reason}{why_no_fallback} Trying again until there is capacity.", prepared)
 
-    def _wait_while_away(self, run: Run, reason: str) -> None:
+    def _while_away(self, run: Run, prepared: Prepared, reason: str) -> Decision:
         """Try again, for :data:`AWAY_PATIENCE`."""
         now = self._clock()
         if run.away_since is None:
             run.away_since, run.away_tries = now, 0
         left = run.away_since + AWAY_PATIENCE - now
         if left <= 0:
-            self._refuse(run, f"{reason} It was tried for {now - run.away_since:.0f} s.")
-            return
+            return self._refused(run, f"{reason} It was tried for {now - run.away_since:.0f} s.")
         run.away_tries += 1
-        self._retry(run, min(self._back_off(run.away_tries), left))
+        return Retry(min(self._back_off(run.away_tries), left), prepared=prepared)
 
-    def _refuse(self, run: Run, reason: str) -> None:
-        """End the launch, or return to its first request if AWS refuses the fallback and nothing started."""
+    def _refused(self, run: Run, reason: str) -> Decision:
+        """Fail, or return to the first request if AWS refuses the fallback and nothing started."""
         prepared = run.prepared
-        if prepared is None or prepared.first is None or run.may_have_started or run.abandoned:
-            refused = "" if run.arn else "AWS refused to launch an ECS task. "
-            self._owner.ended(run, f"{refused}{reason}")
-            return
-        run.prepared = prepared.as_first()
+        if prepared is None or prepared.first is None or run.may_have_started:
+            return Fail(reason if run.arn else f"AWS refused to launch an ECS task. {reason}")
         run.attempt -= 1
         run.waits, run.away_since = 0, None  # So that this is noted, whatever was noted before.
-        self._wait_for_capacity(
-            run, run.prepared, f"AWS refused [fargate] capacity_provider_fallback. {reason}"
-        )
-
-    def _retry(self, run: Run, delay: float = 0.0) -> None:
-        run.forget_ecs_task()
-        self._launcher.add(run, delay)
+        refused = f"AWS refused [fargate] capacity_provider_fallback. {reason}"
+        return self._until_capacity(run, prepared.as_first(), refused)

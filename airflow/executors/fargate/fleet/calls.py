@@ -34,16 +34,13 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.lanes import Credentials, Lane
-from airflow.executors.fargate.fleet.throttle import TokenBucket
+from airflow.executors.fargate.fleet.throttle import Credentials, Lane, TokenBucket
 from airflow.executors.fargate.lease import NotConfirmed
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.aws.ecs import Ecs
     from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.fleet.lanes import Pool
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.pool import Result
     from airflow.executors.fargate.messages import Counters
 
 log = logging.getLogger(__name__)
@@ -93,95 +90,57 @@ class Calls:
     """
     Makes calls, and knows which launches wait for one. Only the fleet's thread uses it.
 
-    :param ecs: makes the calls to ECS.
-    :param config: the rates, and the number of RunTask calls under way.
-    :param make_pool: returns threads, given a name and their number.
-    :param post: has the fleet's thread call a function with these arguments.
-    :param renew_logs: lets the next reading of a log use new credentials.
+    :param context: the clients, the rates, the threads, and the way back to the fleet's thread.
     :param counters: counts calls, throttles and malformed items.
-    :param clock: returns monotonic seconds.
-    :param random: returns a number from 0 to 1.
     """
 
-    def __init__(
-        self,
-        *,
-        ecs: Ecs,
-        config: FargateConfig,
-        make_pool: Callable[[str, int], Pool],
-        post: Callable[..., None],
-        renew_logs: Callable[[], None],
-        counters: Counters,
-        clock: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
-        self._ecs = ecs
-        self._post = post
+    def __init__(self, context: Context, counters: Counters) -> None:
+        self._context = context
+        self._ecs = context.ecs
         self._counters = counters
-        self._clock = clock
+        self._clock = clock = context.clock
         self._numbers = itertools.count()
         self._under_way: dict[int, tuple[Lane, Sequence[Run]]] = {}
-        #: The runs whose result is being handled: the suspects if the thread dies of it.
+        #: The runs whose result is being handled: the suspects if that raises.
         self.handling: Sequence[Run] = ()
-        self._make_lanes(
-            config, make_pool, Credentials(ecs.renew, clock, random), Credentials(renew_logs, clock, random)
-        )
 
-    def _make_lanes(
-        self,
-        config: FargateConfig,
-        make_pool: Callable[[str, int], Pool],
-        credentials: Credentials,
-        log_credentials: Credentials,
-    ) -> None:
-        def bucket(rate: float, burst: float) -> TokenBucket:
-            return TokenBucket(rate, burst, self._clock)
-
-        def lane(name: str, most: int, *buckets: TokenBucket, **others: Any) -> Lane:
-            return Lane(make_pool(name, most), most, buckets, **others)
-
-        launches = bucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES))
-        stops = bucket(STOP_RATE, STOP_BURST)
+        config, logs = context.config, context.logs
+        credentials = Credentials(context.ecs.renew, context)
+        launches = TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock)
+        stops = TokenBucket(STOP_RATE, STOP_BURST, clock)
         rate = config.describe_rate * DESCRIBE_SHARE
-        looks = bucket(rate, max(1.0, config.describe_rate))
-        searches = bucket(rate * SEARCH_SHARE, max(1.0, rate * SEARCH_SHARE))
+        looks = TokenBucket(rate, max(1.0, config.describe_rate), clock)
+        searches = TokenBucket(rate * SEARCH_SHARE, max(1.0, rate * SEARCH_SHARE), clock)
         # One thread: the user's function that makes requests is called once at a time.
-        self.build = lane("build", 1)
-        concurrency = config.launch_concurrency
-        self.launch = lane("launch", concurrency, launches, counted_with=(stops,), credentials=credentials)
-        self.stop = lane("stop", STOP_CONCURRENCY, stops, counted_with=(launches,), credentials=credentials)
-        self.watch = lane("watch", WATCH_CONCURRENCY, looks, credentials=credentials)
-        self.search = lane(
-            "search",
-            SEARCH_CONCURRENCY,
-            looks,
-            credentials=credentials,
-            shares_with=self.watch,
-            share=searches,
-        )
-        self.logs = lane("logs", LOG_CONCURRENCY, bucket(LOG_RATE, LOG_RATE), credentials=log_credentials)
+        self.build = self._lane("build", 1)
+        self.launch = self._lane("launch", config.launch_concurrency, launches, (stops,), credentials)
+        self.stop = self._lane("stop", STOP_CONCURRENCY, stops, (launches,), credentials)
+        self.watch = self._lane("watch", WATCH_CONCURRENCY, looks, (), credentials)
+        self.search = self._lane("search", SEARCH_CONCURRENCY, looks, (), credentials)
+        self.search.shares_with, self.search.share = self.watch, searches
+        self.logs = self._lane("logs", LOG_CONCURRENCY, TokenBucket(LOG_RATE, LOG_RATE, clock))
+        self.logs.credentials = Credentials(logs.renew, context) if logs else None
+
+    def _lane(self, name: str, most: int, bucket: TokenBucket | None = None, *others: Any) -> Lane:
+        return Lane(self._context.make_pool(name, most), most, (bucket,) if bucket else (), *others)
+
+    def close(self) -> None:
+        """Let the threads end after the calls that are under way."""
+        for lane in (self.build, self.launch, self.stop, self.watch, self.search, self.logs):
+            lane.pool.close()
 
     def admits(self, lane: Lane) -> bool:
         """Tell whether a call can be made now."""
-        return not lane.is_full and lane.ready_at() <= self._clock()
+        return lane.under_way < lane.most and lane.ready_at() <= self._clock()
 
     def turn(self, lane: Lane, due: float | None) -> float | None:
         """Return when a call that is due then can be made; None if none is due, or while the lane is full."""
-        return None if due is None or lane.is_full else max(due, lane.ready_at())
+        return None if due is None or lane.under_way >= lane.most else max(due, lane.ready_at())
 
     # The calls. Each passes its reply to ``then``, with the runs that it was made for.
 
-    def make_request(self, run: Run, build: Callable[[], Any], then: Then) -> None:
-        """Make a launch's request on a thread."""
-        self._make(self.build, build, then, [run])
-
     def run_task(
-        self,
-        run: Run,
-        request: Mapping[str, Any],
-        token: str,
-        then: Then,
-        may_send: Callable[[], bool],
+        self, run: Run, request: Mapping[str, Any], token: str, then: Then, may_send: Callable[[], bool]
     ) -> None:
         """
         Call RunTask.
@@ -189,7 +148,7 @@ class Calls:
         :param may_send: asked on the thread, right before the call. If it returns False, nothing is sent, and
             the reply's error is :class:`NotConfirmed`.
         """
-        self._make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
+        self.make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
 
     def _run_task(self, request: Mapping[str, Any], token: str, may_send: Callable[[], bool]) -> Any:
         if not may_send():
@@ -206,7 +165,7 @@ class Calls:
     ) -> None:
         """Call DescribeTasks: in the lane for ECS tasks that are followed, unless another is given."""
         self._counters.describe_calls += 1
-        self._make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
+        self.make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
 
     def list_tasks(
         self,
@@ -219,57 +178,51 @@ class Calls:
     ) -> None:
         """Call ListTasks for a page."""
         ask = self._ecs.list_stopped if stopped else self._ecs.list_running
-        self._make(self.search, partial(ask, cluster, started_by, next_token), then, runs)
+        self.make(self.search, partial(ask, cluster, started_by, next_token), then, runs)
 
     def stop_task(self, run: Run, then: Then) -> None:
         """Call StopTask for a launch's ECS task."""
         call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
-        self._make(self.stop, call, then, [run])
-
-    def read_log(self, read: Callable[[], Any], then: Then) -> None:
-        """Read a log on a thread."""
-        self._make(self.logs, read, then, ())
+        self.make(self.stop, call, then, [run])
 
     def runs(self, lane: Lane) -> Iterable[Run]:
         """Return the runs that wait for an answer in a lane."""
-        waiting = (runs for of, runs in self._under_way.values() if of is lane)
-        return itertools.chain.from_iterable(waiting)
+        return [run for of, runs in self._under_way.values() if of is lane for run in runs]
 
-    def _make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run]) -> None:
+    def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
+        """Make any other call, of a log or for a request, on a thread of the lane."""
         number, called_at = next(self._numbers), self._clock()
-        lane.pool.submit(call, lambda result: self._post(self._done, number, called_at, then, result))
+        lane.pool.submit(call, partial(self._context.post, self._done, number, called_at, then))
         # Noted only now, as submit() raises if no thread can start. The result comes later: this is the
         # thread that handles it.
         self._under_way[number] = lane, runs
         lane.take()
 
-    def _done(self, number: int, called_at: float, then: Then, result: Result) -> None:
+    def _done(
+        self, number: int, called_at: float, then: Then, value: Any, error: BaseException | None
+    ) -> None:
         lane, runs = self._under_way.pop(number, (None, ()))
         if lane is None:
             return  # The thread died before it noted the call. Its runs have had another turn since.
         lane.under_way -= 1
         self.handling = runs
-        then(runs, self._classify(lane, called_at, result))
+        then(runs, self._classify(lane, called_at, value, error))
         self.handling = ()
 
-    def _classify(self, lane: Lane, called_at: float, result: Result) -> Reply:
-        error = result.error
+    def _classify(self, lane: Lane, called_at: float, value: Any, error: BaseException | None) -> Reply:
         if error is None or lane.credentials is None:
-            self._note_answer(lane, result.value)
-            return Reply(result.value, error=error)
+            self._note_answer(lane, value)
+            return Reply(value, error=error)
         # An error of this package brings its verdict along.
-        verdict = getattr(error, "verdict", None)
-        if isinstance(verdict, Verdict):
-            problem = Outcome(verdict, str(error))
-        else:
-            problem = classify_error(error, self._ecs.endpoint_url)
-        first = False
+        own: Verdict | None = getattr(error, "verdict", None)
+        problem = Outcome(own, str(error)) if own else classify_error(error, self._ecs.endpoint_url)
+        is_first = False
         if problem.verdict is Verdict.THROTTLED:
             self._counters.throttles += 1
-            first = lane.slow_down(called_at)
+            is_first = lane.slow_down(called_at)
         elif problem.verdict is Verdict.CREDENTIALS:
-            first = lane.credentials.refuse(problem.reason)
-        if first:
+            is_first = lane.credentials.refuse(problem.reason)
+        if is_first:
             log.warning("AWS refuses calls for now; they wait: %s", problem.reason)
         return Reply(problem=problem, error=error)
 

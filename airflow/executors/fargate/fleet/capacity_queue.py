@@ -25,15 +25,14 @@ no more than it go on.
 
 from __future__ import annotations
 
-import heapq
-import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.sizes import comparable
-from airflow.executors.fargate.fleet.launch_state import Line, Run, rank
+from airflow.executors.fargate.fleet.launch_state import Line, Run
 from airflow.executors.fargate.fleet.throttle import BackOff, TokenBucket
 
 #: Seconds between two probes of a kind: the first wait and the limit. Only half of a wait is random, so two
@@ -50,46 +49,34 @@ Size = tuple[float, float]
 
 def kind_of(request: Mapping[str, Any]) -> Kind:
     """
-    Return the kind of capacity that a request asks for, hashable.
+    Return the kind of capacity that a checked request asks for, hashable.
 
     Requests of a kind differ in size. Requests that leave the size to the task definition are a kind of their
     own: their size is not known here, and is the same for all of them.
     """
-    network = _mapping(_mapping(request.get("networkConfiguration")).get("awsvpcConfiguration"))
-    overrides = _mapping(request.get("overrides"))
+    strategy = request.get("capacityProviderStrategy", ())
+    network = request.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    overrides = request.get("overrides", {})
     return (
-        _strategy(request) or str(request.get("launchType")),
-        str(request.get("platformVersion")),
-        str(request.get("taskDefinition")),
-        tuple(sorted(map(str, _sequence(network.get("subnets"))))),
-        cluster_name("", str(request.get("cluster") or "")),
+        tuple(sorted(repr(sorted(item.items())) for item in strategy)) or request.get("launchType"),
+        request.get("platformVersion"),
+        request.get("taskDefinition"),
+        tuple(sorted(network.get("subnets", ()))),
+        cluster_name("", request.get("cluster", "")),
         "cpu" in overrides,
         "memory" in overrides,
     )
 
 
 def size_of(request: Mapping[str, Any]) -> Size:
-    """Return the size that a request overrides; 0 for what it leaves to the task definition."""
-    overrides = _mapping(request.get("overrides"))
-    return comparable(_text(overrides.get("cpu")), _text(overrides.get("memory")))
+    """Return the size that a checked request overrides; 0 for what it leaves to the task definition."""
+    overrides = request.get("overrides", {})
+    return comparable(overrides.get("cpu"), overrides.get("memory"))
 
 
-def _strategy(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a capacity provider strategy, with its items and their members sorted."""
-    items = _sequence(request.get("capacityProviderStrategy"))
-    return tuple(sorted(repr(sorted(_mapping(item).items(), key=repr)) for item in items))
-
-
-def _mapping(value: Any) -> Mapping[Any, Any]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _sequence(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, (list, tuple)) else []
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def first_of(lines: Iterable[Line]) -> Run | None:
+    """Return the run that comes first in several lines; None if all of them are empty."""
+    return min(filter(None, (line.first() for line in lines)), key=attrgetter("rank"), default=None)
 
 
 @dataclass(eq=False)
@@ -99,31 +86,26 @@ class Shortage:
     kind: Kind
     #: The smallest size that AWS had no capacity for: runs of this size or more wait.
     bound: Size
+    #: When the next probe may be sent.
+    probe_at: float
     #: What AWS said last.
     reason: str = ""
     #: Whether AWS reports it after it has accepted an ECS task, so that an accepted one proves no capacity.
     late: bool = False
-    #: The runs that wait, by size.
+    #: The runs that wait, by size. No line is empty.
     lines: dict[Size, Line] = field(default_factory=dict)
     #: The probes that AWS has not shown yet to have capacity for, or not to.
     probes: set[Run] = field(default_factory=set)
-    #: The number of probes, and when the next one may be sent.
-    tries: int = 0
-    probe_at: float = 0.0
-    #: Its entry in the schedule of probes; None if it has none.
-    entry: int | None = None
+    #: The number of probes.
+    tries: int = 1
 
     def first(self) -> Run | None:
         """Return the next probe: alternately the first run and the first of the smallest; None if none."""
-        if not self.lines:
-            return None
-        if self.tries % 2:
-            return min(filter(None, (line.first() for line in self.lines.values())), key=rank)
-        return self.lines[min(self.lines)].first()
+        return first_of(self.lines.values() if self.tries % 2 else [self.lines[min(self.lines)]])
 
 
 #: The line of the runs that do not wait for capacity, whatever kind and size they ask for.
-FREE: tuple[Kind | None, Size] = (None, (0.0, 0.0))
+FREE: tuple[Kind, Size] = ((), (0.0, 0.0))
 
 
 class CapacityQueue:
@@ -143,11 +125,8 @@ class CapacityQueue:
         self._back_off = BackOff(*PROBE_BACK_OFF, random)
         self._bucket = TokenBucket(launch_rate * PROBE_SHARE, 1, clock)
         #: The runs that can go. No line is empty.
-        self._open: dict[tuple[Kind | None, Size], Line] = {}
+        self._open: dict[tuple[Kind, Size], Line] = {}
         self._shortages: dict[Kind, Shortage] = {}
-        #: When probes may be sent: a heap. An item whose number is not its shortage's ``entry`` is void.
-        self._schedule: list[tuple[float, int, Shortage]] = []
-        self._count = itertools.count()
 
     def put(self, run: Run) -> None:
         """Enter a run whose request is made; with a fallback, or if it may have started, it never waits."""
@@ -156,31 +135,29 @@ class CapacityQueue:
         run.kind, run.size = kind_of(run.prepared.request), size_of(run.prepared.request)
         shortage = self._shortages.get(run.kind)
         if run.may_have_started or run.prepared.fallback is not None:
-            self._open.setdefault(FREE, Line()).put(run)
+            self.resume(run)
         elif shortage is None or run.size < shortage.bound:
             self._open.setdefault((run.kind, run.size), Line()).put(run)
         else:
             shortage.probes.discard(run)
             shortage.lines.setdefault(run.size, Line()).put(run)
-            if shortage.entry is None:
-                self._enter(shortage, shortage.probe_at)
 
     def discard(self, run: Run) -> None:
         """Remove a run that is abandoned, or over."""
-        shortage = self._shortages.get(run.kind or ())
-        for key in (FREE, (run.kind, run.size)):
-            self._remove(self._open, key, run)
-        if shortage is not None:
+        self._remove_open(run)
+        if shortage := self._shortages.get(run.kind):
             self._remove(shortage.lines, run.size, run)
             shortage.probes.discard(run)
-            self._forget_if_unused(shortage)
+
+    def _remove_open(self, run: Run) -> None:
+        self._remove(self._open, FREE, run)
+        self._remove(self._open, (run.kind, run.size), run)
 
     @staticmethod
     def _remove(lines: dict[Any, Line], key: Any, run: Run) -> None:
-        line = lines.get(key)
-        if line is not None:
-            line.discard(run)
-            if not line:
+        if key in lines:
+            lines[key].discard(run)
+            if not lines[key]:
                 del lines[key]
 
     def clear(self) -> None:
@@ -193,73 +170,74 @@ class CapacityQueue:
 
     def first(self) -> Run | None:
         """Return the run that goes next; None if none can."""
-        return min(filter(None, (line.first() for line in self._open.values())), key=rank, default=None)
+        return first_of(self._open.values())
 
     def take(self) -> Run | None:
         """Remove and return the run that goes next; None if none can."""
         run = self.first()
         if run is not None:
-            for key in (FREE, (run.kind, run.size)):
-                self._remove(self._open, key, run)
+            self._remove_open(run)
         return run
 
     def has_at_least(self, count: int) -> bool:
         """Tell whether that many runs can go."""
-        return sum(map(len, itertools.islice(self._open.values(), count))) >= count
+        return sum(map(len, self._open.values())) >= count
 
     # Runs that wait for capacity.
 
     def reason_to_wait(self, run: Run) -> str | None:
         """Return why there is no capacity for a run that waits for it; None if it does not wait."""
-        shortage = self._shortages.get(run.kind or ())
+        shortage = self._shortages.get(run.kind)
         return shortage.reason if shortage and run in shortage.lines.get(run.size, ()) else None
+
+    def _next_shortage(self) -> Shortage | None:
+        """Return the shortage whose probe is due next; None if no run waits."""
+        waiting = (shortage for shortage in self._shortages.values() if shortage.lines)
+        return min(waiting, key=attrgetter("probe_at"), default=None)
 
     def probe_at(self) -> float | None:
         """Return when a probe may be sent; None if no run waits."""
-        while self._schedule and self._schedule[0][1] != self._schedule[0][2].entry:
-            heapq.heappop(self._schedule)
-        return max(self._schedule[0][0], self._bucket.ready_at()) if self._schedule else None
+        shortage = self._next_shortage()
+        return max(shortage.probe_at, self._bucket.ready_at()) if shortage else None
 
     def take_probe(self) -> Run | None:
         """Remove and return the next probe, to be noted with :meth:`sent`; None if none may be sent now."""
-        while (at := self.probe_at()) is not None and at <= self._clock():
-            shortage = self._schedule[0][2]
-            run = shortage.first()
-            if run is not None:
-                self._remove(shortage.lines, run.size, run)
-                return run
-            shortage.entry = None  # No run waits; put() enters it again for the next one.
-            self._forget_if_unused(shortage)
-        return None
+        now = self._clock()
+        for shortage in list(self._shortages.values()):
+            if not shortage.lines and not shortage.probes and shortage.probe_at <= now:
+                del self._shortages[shortage.kind]  # Until then, its back-off holds for a run that comes.
+        due = self._next_shortage()
+        if due is None or max(due.probe_at, self._bucket.ready_at()) > now:
+            return None
+        run = due.first()
+        if run is not None:
+            self._remove(due.lines, run.size, run)
+        return run
 
     def sent(self, run: Run) -> None:
         """Note that a probe is sent; the next one of its kind backs off."""
-        shortage = self._shortages.get(run.kind or ())
-        if shortage is not None:
+        if shortage := self._shortages.get(run.kind):
             self._bucket.take()
             shortage.probes.add(run)
-            shortage.tries += 1
-            self._enter(shortage, self._clock() + self._back_off(shortage.tries))
+            self._wait(shortage, shortage.tries + 1)
 
     def resume(self, run: Run) -> None:
-        """Enter a probe that was held back when its turn had come: it goes without another turn."""
+        """Enter a run that waits for no capacity, such as a probe that was held back when its turn had come."""
         self._open.setdefault(FREE, Line()).put(run)
 
     def is_probe(self, run: Run) -> bool:
         """Tell whether a run is a probe that AWS has not shown yet to have capacity for, or not to."""
-        shortage = self._shortages.get(run.kind or ())
+        shortage = self._shortages.get(run.kind)
         return shortage is not None and run in shortage.probes
 
     # What AWS has reported.
 
     def refused(self, run: Run, reason: str) -> None:
         """Note that there is no capacity for a run: runs of its kind that ask for as much or more wait."""
-        if run.kind is None:
+        if not run.kind:
             return
-        shortage = self._shortages.get(run.kind)
-        if shortage is None:
-            shortage = self._shortages[run.kind] = Shortage(run.kind, run.size, tries=1)
-            self._enter(shortage, self._clock() + self._back_off(1))
+        first_probe_at = self._clock() + self._back_off(1)
+        shortage = self._shortages.setdefault(run.kind, Shortage(run.kind, run.size, first_probe_at))
         shortage.bound, shortage.reason = min(shortage.bound, run.size), reason
         shortage.late = shortage.late or run.arn is not None
         shortage.probes.discard(run)
@@ -268,30 +246,23 @@ class CapacityQueue:
 
     def accepted(self, run: Run) -> None:
         """Note that AWS has accepted a run: it has capacity, unless it reports the shortage late."""
-        shortage = self._shortages.get(run.kind or ())
+        shortage = self._shortages.get(run.kind)
         if shortage is not None and not shortage.late:
             self.provisioned(run)
 
     def provisioned(self, run: Run) -> None:
         """Note that AWS has capacity for a run: if it is a probe, those that wait for no more go on."""
-        shortage = self._shortages.get(run.kind or ())
+        shortage = self._shortages.get(run.kind)
         if shortage is None or run not in shortage.probes:
             return
         shortage.probes.discard(run)
         for size in [size for size in shortage.lines if size <= run.size]:
             self._open[shortage.kind, size] = shortage.lines.pop(size)
         if shortage.lines:
-            shortage.bound, shortage.tries = min(shortage.lines), 1
-            self._enter(shortage, self._clock() + self._back_off(1))
+            shortage.bound = min(shortage.lines)
+            self._wait(shortage, 1)
         else:
-            shortage.entry = None
             del self._shortages[shortage.kind]
 
-    def _enter(self, shortage: Shortage, at: float) -> None:
-        shortage.probe_at, shortage.entry = at, next(self._count)
-        heapq.heappush(self._schedule, (at, shortage.entry, shortage))
-
-    def _forget_if_unused(self, shortage: Shortage) -> None:
-        """Forget a shortage for which no run waits and no probe is under way."""
-        if shortage.entry is None and not shortage.lines and not shortage.probes:
-            self._shortages.pop(shortage.kind, None)
+    def _wait(self, shortage: Shortage, tries: int) -> None:
+        shortage.tries, shortage.probe_at = tries, self._clock() + self._back_off(tries)

@@ -39,8 +39,8 @@ from airflow.executors.fargate.fleet.throttle import BackOff
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.wiring import Context
 
 log = logging.getLogger(__name__)
 

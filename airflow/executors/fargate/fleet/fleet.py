@@ -30,8 +30,8 @@ from airflow.executors.fargate.fleet.waits import revoked
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.orphan_checks import Adopted
-    from airflow.executors.fargate.fleet.wiring import Context
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.present import Candidate
 
@@ -53,14 +53,13 @@ class Fleet:
         self._now = context.now
         self._leaving = leaving
         self._order = itertools.count()
-        self._lifecycle = Lifecycle(context)
-        self._runs = self._lifecycle.runs_by_id
-        self.counters = self._lifecycle.counters
-        self.parts = self._lifecycle.parts
+        self.lifecycle = Lifecycle(context)
+        self._runs = self.lifecycle.runs_by_id
+        self.counters = self.lifecycle.counters
 
     def runs(self) -> Iterable[Run]:
         """Return the runs that are not over."""
-        return self._lifecycle.runs()
+        return self.lifecycle.runs()
 
     # What the executor asks for.
 
@@ -72,24 +71,22 @@ class Fleet:
         # The scheduler has just queued it. If the process was stopped since then, the wall clock shows it.
         run.confirmed = self._clock(), launch.handed_over
         run.bring_deadline_forward(self._clock(), self._now())
-        self.parts.launcher.add(run)
-        self.parts.waits.add(run)
+        self.lifecycle.launcher.add(run)
+        self.lifecycle.look_later(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:
         """Launch no ECS task, or stop it; unless it has started, note what the launch had come to."""
-        run = self._runs.get(launch_id)
-        if run is None:
+        if (run := self._runs.get(launch_id)) is None:
             return
         if not run.abandoned and not run.started:
             run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
-            seconds, wait = self._now() - run.launch.handed_over, self._lifecycle.find_wait(run)
-            self._lifecycle.note_wait(run, revoked(run, reason, seconds, wait), revoked=True)
-        self._lifecycle.cancel(run, reason)
+            seconds, wait = self._now() - run.launch.handed_over, self.lifecycle.find_wait(run)
+            self.lifecycle.note_wait(run, revoked(run, reason, seconds, wait), revoked=True)
+        self.lifecycle.cancel(run, reason)
 
     def confirm(self, launch_ids: Collection[str]) -> None:
         """Send these launches: the database has confirmed that Airflow still wants them."""
-        for launch_id in launch_ids:
-            self.parts.launcher.confirm(launch_id)
+        self.lifecycle.launcher.confirm(launch_ids)
 
     def abandon(self, launch_id: str, reason: str, overdue: bool) -> None:
         """
@@ -101,29 +98,26 @@ class Fleet:
         :param reason: why Airflow does not want it, without a full stop.
         :param overdue: whether the ECS task has had the time to end by itself.
         """
-        run = self._runs.get(launch_id)
-        if run is None or run.abandoned:
+        if (run := self._runs.get(launch_id)) is None or run.abandoned:
             return
         if not run.arn:
-            self._lifecycle.abandon(run, f"{reason} before its ECS task was launched: none is launched.")
+            self.lifecycle.abandon(run, f"{reason} before its ECS task was launched: none is launched.")
         elif overdue:
-            self._lifecycle.abandon(
-                run, f"{reason}, and its ECS task has not ended since then: it is stopped."
-            )
+            text = f"{reason}, and its ECS task has not ended since then: it is stopped."
+            self.lifecycle.abandon(run, text)
         elif not run.started:
             run.unwanted = reason
 
     def disown(self, launch_id: str) -> None:
         """Forget a launch that another scheduler has adopted; its ECS task may become an orphan."""
-        run = self._runs.get(launch_id)
-        if run is None:
+        if (run := self._runs.get(launch_id)) is None:
             return
         log.warning("%s was adopted by another scheduler", run)
         run.abandoned = True
-        self.parts.launcher.forget(run)
+        self.lifecycle.launcher.forget(run)
         run.may_have_started = False
-        self._lifecycle.ended(run, None)
-        self.parts.orphans.hasten()
+        self.lifecycle.ended(run, None)
+        self.lifecycle.orphans.hasten()
 
     def supersede(self, launch_id: str) -> None:
         """
@@ -131,13 +125,12 @@ class Fleet:
 
         Airflow does so only once the ECS task has done its work; one that is still ending may end by itself.
         """
-        run = self._runs.get(launch_id)
-        if run is None:
+        if (run := self._runs.get(launch_id)) is None:
             return
         if run.arn:
             run.abandoned = True
         else:
-            self._lifecycle.cancel(run, "Airflow has launched the task instance again")
+            self.lifecycle.cancel(run, "Airflow has launched the task instance again")
 
     def revoke_all(self, reason: str) -> None:
         """Revoke every launch."""
@@ -146,31 +139,26 @@ class Fleet:
 
     def close(self) -> None:
         """Begin no more launches, and adopt no more; calls under way are awaited."""
-        self.parts.launcher.closed = self.parts.adoption.closed = True
-
-    @property
-    def launches_unsent(self) -> int:
-        """How many launches have neither an ECS task nor an end yet."""
-        return sum(not run.arn and not run.abandoned for run in self._runs.values())
+        self.lifecycle.launcher.closed = self.lifecycle.adoption.closed = True
 
     @property
     def launches_under_way(self) -> int:
         """How many requests are being made or sent."""
-        return len(self.parts.launcher.runs_under_way())
+        return len(self.lifecycle.launcher.runs_under_way())
 
     @property
     def ecs_tasks_to_stop(self) -> int:
         """How many ECS tasks must be stopped and have no answer to StopTask yet."""
-        return self.parts.watcher.stops_open + self.parts.unknown_outcomes.open
+        return self.lifecycle.watcher.stops_open + self.lifecycle.unknown_outcomes.open
 
     def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
         """Find the ECS tasks of task instances whose scheduler is gone; see :class:`Adoption`."""
-        self.parts.adoption.look_for(candidates, reply)
-        self.parts.orphans.hasten()  # An ECS task may appear after none was found.
+        self.lifecycle.adoption.look_for(candidates, reply)
+        self.lifecycle.orphans.hasten()  # An ECS task may appear after none was found.
 
     def stop_orphans(self, arns: Collection[str]) -> None:
         """Stop the ECS tasks that the database has confirmed to be orphaned; see :class:`OrphanReaper`."""
-        self.parts.orphans.stop(arns)
+        self.lifecycle.orphans.stop(arns)
 
     # What the thread asks for.
 
@@ -178,22 +166,43 @@ class Fleet:
         """Make all calls that are due; return when to look again, or None if only a message can tell."""
         if self._leaving():
             self.close()  # At once, even if other messages are still to be handled.
-        return self.parts.work()
+        return self.lifecycle.work()
 
     def recover(self) -> None:
         """
-        Go on after the thread died: every run gets new turns, except for calls that are under way.
+        Go on after a bug: every run gets new turns, except for calls that are under way.
 
-        A launch whose handling ended the thread :data:`MAX_FAULTS` times fails, so that it harms no other.
+        A launch whose handling raised :data:`MAX_FAULTS` times fails, so that it harms no other.
         """
-        for run in self._lifecycle.take_suspects():
+        parts = self.lifecycle
+        suspects, parts.calls.handling = parts.calls.handling, ()
+        for run in suspects if len(suspects) == 1 else ():  # Else it may be any of a batch.
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
                 # So that its ECS task, if there is one, is stopped.
                 run.may_have_started = bool(run.token or run.arn)
-                self._lifecycle.ended(
-                    run, "The executor could not handle it; the scheduler's log has the traceback."
-                )
-        self.parts.clear()
+                parts.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
+        parts.adoption.recover()  # It keeps its candidates, and searches anew.
+        parts.looks.clear()
+        for part in (parts.launcher, parts.watcher, parts.unknown_outcomes, parts.orphans, parts.last_lines):
+            if part:
+                part.clear()
         for run in list(self._runs.values()):  # Those that have been abandoned end here.
-            self.parts.resume(run)
+            self._resume(run)
+
+    def _resume(self, run: Run) -> None:
+        parts, calls = self.lifecycle, self.lifecycle.calls
+        if run.arn:
+            if run not in calls.runs(calls.watch):
+                parts.watcher.add(run)
+            if run.stop_reason and run not in calls.runs(calls.stop):
+                parts.watcher.stop(run)
+        elif not parts.unknown_outcomes.has(run) and run not in parts.launcher.runs_under_way():
+            # The answer that was being handled is lost: an ECS task may have started.
+            run.may_have_started = run.may_have_started or run.token is not None
+            if run.abandoned:
+                parts.launcher.give_up(run)
+            else:
+                parts.launcher.add(run)
+        if not run.started:
+            parts.look_later(run)

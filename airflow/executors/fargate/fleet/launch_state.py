@@ -36,7 +36,8 @@ if TYPE_CHECKING:
 MIN_TOKEN_LIFE = 60.0
 #: Entries in a :class:`Line` of runs that have left it, beyond one for each run that has not.
 SPARE_ENTRIES = 16
-
+#: What launches are ordered by.
+Rank = tuple[int, int, str]
 #: How often handling a launch, or the result of a search, may end the thread before the fleet gives it up.
 MAX_FAULTS = 2
 
@@ -64,8 +65,8 @@ class Run:
     repeats: int = 0
     #: How often there was no capacity for its ECS task.
     waits: int = 0
-    #: Which kind of capacity its request asks for, and how much; None before that is known.
-    kind: Kind | None = None
+    #: Which kind of capacity its request asks for, and how much; empty before that is known.
+    kind: Kind = ()
     size: Size = (0.0, 0.0)
     #: Since when AWS answers that something it needs is temporarily away (``Verdict.AWAY``); None if it is
     #: not.
@@ -133,6 +134,11 @@ class Run:
         self.repeats = self.searches = 0
         self.last_status = ""
 
+    @property
+    def rank(self) -> Rank:
+        """Its place among others that are to be launched; the lowest comes first, and no two are equal."""
+        return -self.launch.priority, self.order, self.launch.id
+
     def __str__(self) -> str:
         return str(self.launch)
 
@@ -178,49 +184,30 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._heap: list[tuple[int, int, int]] = []
-        #: By the numbers of their entries.
-        self._runs: dict[int, Run] = {}
-        self._numbers: dict[Run, int] = {}
-        self._count = itertools.count()
+        #: The ranks of the runs that are here, and of some that have left.
+        self._heap: list[Rank] = []
+        self._runs: dict[Rank, Run] = {}
 
     def __len__(self) -> int:
         return len(self._runs)
 
     def __contains__(self, run: Run) -> bool:
-        return run in self._numbers
+        return run.rank in self._runs
 
     def put(self, run: Run) -> None:
         """Add a run, unless it is here already."""
-        if run not in self._numbers:
-            number = self._numbers[run] = next(self._count)
-            self._runs[number] = run
-            heapq.heappush(self._heap, (*rank(run), number))
+        if run not in self:
+            self._runs[run.rank] = run
+            heapq.heappush(self._heap, run.rank)
 
     def discard(self, run: Run) -> None:
         """Remove a run, if it is here."""
-        number = self._numbers.pop(run, None)
-        if number is None:
-            return
-        del self._runs[number]
+        self._runs.pop(run.rank, None)
         if len(self._heap) > 2 * len(self._runs) + SPARE_ENTRIES:
-            self._heap = [entry for entry in self._heap if entry[-1] in self._runs]
-            heapq.heapify(self._heap)
+            self._heap = sorted(self._runs)
 
     def first(self) -> Run | None:
         """Return the run whose turn it is; None if there is none."""
-        while self._heap and self._heap[0][-1] not in self._runs:
+        while self._heap and self._heap[0] not in self._runs:
             heapq.heappop(self._heap)
-        return self._runs[self._heap[0][-1]] if self._heap else None
-
-    def take(self) -> Run | None:
-        """Remove and return the run whose turn it is; None if there is none."""
-        run = self.first()
-        if run is not None:
-            self.discard(run)
-        return run
-
-
-def rank(run: Run) -> tuple[int, int]:
-    """Return a run's place in a :class:`Line`: the lowest comes first."""
-    return -run.launch.priority, run.order
+        return self._runs[self._heap[0]] if self._heap else None

@@ -31,51 +31,27 @@ task is searched for (``unknown_outcomes.py``), and followed if there is one.
 
 from __future__ import annotations
 
-import logging
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.outcome import classify_run_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.attempts import Attempts
+from airflow.executors.fargate.fleet.attempts import Attempts, Decision, Fail, Search
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
-from airflow.executors.fargate.fleet.confirmations import Confirmations
-from airflow.executors.fargate.fleet.launch_state import Run, Schedule
+from airflow.executors.fargate.fleet.launch_state import Line, Run, Schedule
 from airflow.executors.fargate.fleet.preparer import Preparer
-from airflow.executors.fargate.fleet.throttle import BackOff
-from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, SharedProblem, Wait, held_up
+from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, Wait, held_up
 from airflow.executors.fargate.lease import Lease, NotConfirmed
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.request.builder import Prepared
+    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
-log = logging.getLogger(__name__)
-
-#: Seconds; first wait and limit.
-RESEND_BACK_OFF = 1.0, 30.0
-
-
-class Owner(Protocol):
-    """Is told what becomes of a run."""
-
-    def accepted(self, run: Run, arn: str) -> None:
-        """AWS has accepted an ECS task."""
-
-    def ended(self, run: Run, reason: str | None) -> None:
-        """End the launch; without a reason it has succeeded."""
-
-    def noted(self, run: Run, text: str) -> None:
-        """Make a note for the user."""
-
-    def unconfirmed(self, run: Run) -> None:
-        """Ask whether Airflow still wants the launch; nothing is sent for it before that is confirmed."""
-
-    def outcome_unknown(self, run: Run) -> None:
-        """Search for the ECS task of a launch that may have started and is not sent again."""
+#: The most launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
+MAX_UNCONFIRMED = 200
 
 
 class Launcher:
@@ -83,44 +59,30 @@ class Launcher:
     Everything between the hand-over of a launch and the ARN of its ECS task.
 
     The order is Airflow's: higher priority first, then first come. A launch that waits for its back-off or
-    for capacity delays no other. Without capacity, a launch goes on with its fallback if it has one.
+    for capacity delays no other. Without capacity, a launch goes on with its fallback if it has one. A launch
+    that the database has not confirmed lately is confirmed before it is sent, as another scheduler may have
+    launched it meanwhile.
 
-    :param build: makes the request of a launch, on a thread of its own.
+    :param context: the options, the clocks and random numbers.
     :param calls: makes the calls.
-    :param launch_rate: RunTask calls a second.
-    :param max_attempts: ECS tasks that may fail to start before the launch fails.
-    :param lease: tells whether the database has confirmed a launch lately.
     :param owner: is told what becomes of each run.
-    :param clock: returns monotonic seconds.
-    :param now: returns seconds since the epoch.
-    :param random: returns a number from 0 to 1.
     """
 
-    def __init__(
-        self,
-        *,
-        build: Callable[[Launch], Prepared],
-        calls: Calls,
-        launch_rate: float,
-        max_attempts: int,
-        lease: Lease,
-        owner: Owner,
-        clock: Callable[[], float],
-        now: Callable[[], float],
-        random: Callable[[], float],
-    ) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
         self._calls = calls
-        self._lease = lease
         self._owner = owner
-        self._clock = clock
-        self._now = now
-        self._attempts = Attempts(max_attempts, self, owner, clock, random)
-        self._preparer = Preparer(build=build, calls=calls, launcher=self, owner=owner, clock=clock)
-        self._confirmations = Confirmations(lease, owner)
-        self._queue = CapacityQueue(launch_rate, clock, random)
+        self._clock = context.clock
+        self._now = context.now
+        self._lease = Lease(context.lease, context.clock, context.now)
+        self._attempts = Attempts(context)
+        self._preparer = Preparer(context, calls, self._apply)
+        self._queue = CapacityQueue(context.config.launch_rate, context.clock, context.random)
         self._waiting = Schedule()
-        self._resend_back_off = BackOff(*RESEND_BACK_OFF, random)
-        self._problem = SharedProblem(calls.launch)
+        #: The runs that wait until the database confirms that Airflow still wants them, by launch id.
+        self._unconfirmed: dict[str, Run] = {}
+        #: The outcomes of the last RunTask, and of the last one that was throttled.
+        self._last: Outcome | None = None
+        self._throttled: Outcome | None = None
         self.closed = False
 
     def add(self, run: Run, delay: float = 0.0) -> None:
@@ -129,23 +91,23 @@ class Launcher:
 
     def forget(self, run: Run) -> None:
         """Let a run take no turn any more."""
-        self._preparer.discard(run)
+        self._preparer.line.discard(run)
         self._queue.discard(run)
-        self._confirmations.discard(run)
+        self._unconfirmed.pop(run.launch.id, None)
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs again."""
-        self._preparer.clear()
+        self._preparer.line = Line()
         self._queue.clear()
         self._waiting.clear()
-        self._confirmations.clear()
+        self._unconfirmed.clear()
 
     def work(self) -> float | None:
         """Make the calls whose turn it is; return when to look again, or None if only a message can tell."""
         now = self._clock()
         while run := self._waiting.take(now):
             if run.prepared is None:
-                self._preparer.put(run)
+                self._preparer.line.put(run)
             else:
                 self._queue.put(run)
         if self.closed:
@@ -162,11 +124,12 @@ class Launcher:
             if self._may_begin(run, now):
                 self._send(run)
         due = probe_at if self._queue.first() is None else now
-        return None if self._confirmations.is_full else self._calls.turn(self._calls.launch, due)
+        is_full = len(self._unconfirmed) >= MAX_UNCONFIRMED
+        return None if is_full else self._calls.turn(self._calls.launch, due)
 
     @property
     def _can_send(self) -> bool:
-        return self._calls.admits(self._calls.launch) and not self._confirmations.is_full
+        return self._calls.admits(self._calls.launch) and len(self._unconfirmed) < MAX_UNCONFIRMED
 
     def _send_probes(self, now: float) -> float | None:
         """Send the probes whose turn it is; return when to look again, or None."""
@@ -176,7 +139,7 @@ class Launcher:
             if self._may_begin(run, now):
                 self._queue.sent(run)
                 self._send(run)
-            elif run in self._confirmations:
+            elif run.launch.id in self._unconfirmed:
                 self._queue.sent(run)
         return now + PAUSE  # The tokens of many runs have expired: the rest is for the next turn.
 
@@ -185,7 +148,7 @@ class Launcher:
         run.problem = outcome
         if outcome.verdict is Verdict.NO_CAPACITY:
             self._queue.refused(run, outcome.reason)
-        self._attempts.decide(run, outcome)
+        self._apply(run, self._attempts.go_on(run, outcome))
 
     def provisioned(self, run: Run) -> None:
         """Note that a run's ECS task has left PROVISIONING: there is capacity for it."""
@@ -201,7 +164,7 @@ class Launcher:
         """End an abandoned launch, or have its ECS task searched for if it may have started."""
         self.forget(run)
         if run.may_have_started:
-            self._owner.outcome_unknown(run)
+            self._owner.unknown_outcomes.add(run)
         else:
             self._owner.ended(run, "Airflow has abandoned the launch.")
 
@@ -209,31 +172,31 @@ class Launcher:
         """Return the runs whose request is being made, or sent."""
         return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
 
-    def confirm(self, launch_id: str) -> None:
-        """Go on with a launch that Airflow still wants."""
-        if (run := self._confirmations.confirm(launch_id)) is None:
-            return
-        if self.closed or not self._queue.is_probe(run):
-            self.add(run)
-        else:
-            self._queue.resume(run)
+    def confirm(self, launch_ids: Iterable[str]) -> None:
+        """Go on with launches that Airflow still wants."""
+        for run in filter(None, (self._unconfirmed.pop(launch_id, None) for launch_id in launch_ids)):
+            run.confirmed = self._lease.begin()
+            if self.closed or not self._queue.is_probe(run):
+                self.add(run)
+            else:
+                self._queue.resume(run)
+
+    def _ask_to_confirm(self, run: Run) -> None:
+        self._unconfirmed[run.launch.id] = run
+        self._owner.unconfirmed(run)
 
     def _may_begin(self, run: Run, now: float) -> bool:
         """Tell whether a run may be sent now; if not, do with it what is needed."""
         if run.abandoned or run.prepared is None:
             return False  # It was abandoned while it waited; its ECS task may be searched for.
         if self._lease.is_over(run.confirmed):
-            self._confirmations.ask(run)
+            self._ask_to_confirm(run)
             return False
         run.bring_deadline_forward(now, self._now())
-        if run.deadline is None or now <= run.deadline:
-            return True
-        if run.may_have_started:
-            # A resend could start an ECS task now, whose token expires before it is used.
-            self._owner.outcome_unknown(run)
-        else:
-            self._attempts.wait_for_revocation(run, run.deadline)
-        return False
+        too_late = self._attempts.too_late(run, now)
+        if too_late is not None:
+            self._apply(run, too_late)
+        return too_late is None
 
     def _send(self, run: Run) -> None:
         if run.prepared is None:
@@ -250,44 +213,41 @@ class Launcher:
         if run.over:
             return  # Another scheduler has adopted the launch.
         if isinstance(reply.error, NotConfirmed):
-            self.end_abandoned(run) if run.abandoned else self._confirmations.ask(run)
+            self.end_abandoned(run) if run.abandoned else self._ask_to_confirm(run)
             return
         outcome = reply.problem or classify_run_task(reply.value)
-        self._problem.note(outcome)
+        self._last = outcome
+        if outcome.verdict is Verdict.THROTTLED:
+            self._throttled = outcome
         if outcome.verdict is Verdict.ACCEPTED:
             self._queue.accepted(run)
             self._owner.accepted(run, outcome.arn or "")
             return
         run.problem = outcome
-        passes = outcome.verdict in (Verdict.NO_CAPACITY, Verdict.AWAY)
-        if outcome.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
-            # Nothing was started, for a reason that all launches share: the lane lets all of them wait.
-            self.end_abandoned(run) if run.abandoned else self.add(run)
-        elif outcome.verdict is Verdict.UNKNOWN or (passes and reply.problem and run.may_have_started):
-            # An error that passes does not say what an earlier call with this token has started.
-            self._send_again(run, outcome)
-        else:
-            if passes or outcome.verdict is Verdict.LAUNCH_AGAIN:
-                run.may_have_started = False  # AWS repeats the first answer to a token: nothing was started.
+        resend = self._attempts.resend(run, outcome, reply.problem is not None)
+        if resend is None:
             self.nothing_started(run, outcome)
+        else:
+            self._apply(run, resend)
 
-    def _send_again(self, run: Run, outcome: Outcome) -> None:
-        """Send the same request with the same token again, after a back-off."""
-        run.repeats += 1
-        run.may_have_started = True
-        if run.abandoned:
+    def _apply(self, run: Run, decision: Decision) -> None:
+        """Carry out what was decided about a run without an ECS task: the one place that does."""
+        if isinstance(decision, Fail):
+            self._owner.ended(run, decision.reason)
+        elif run.abandoned or isinstance(decision, Search):
             self.end_abandoned(run)
-            return
-        if run.repeats == 1:
-            log.warning(
-                "No clear answer to RunTask for %s, sending it again unchanged: %s", run, outcome.reason
-            )
-        self.add(run, self._resend_back_off(run.repeats))
+        else:
+            if decision.note:
+                self._owner.noted(run, decision.note)
+            if decision.prepared is not None:
+                run.prepared = decision.prepared
+                run.forget_ecs_task()
+            self.add(run, decision.after)
 
     def look(self, run: Run) -> Wait | None:
         """Return what a launch without an ECS task waits for; None if only its turn has not come."""
         if run.prepared is None:
-            return self._preparer.look() or held_up(self._problem.find())
+            return self._preparer.look() or held_up(self._shared_problem())
         shortage, now = self._queue.reason_to_wait(run), self._clock()
         if run.deadline is not None and now > run.deadline and not run.may_have_started:
             if shortage is not None:  # Its turn could be long in coming: it leaves the queue.
@@ -297,4 +257,14 @@ class Launcher:
         if shortage is not None:
             return held_up(Outcome(Verdict.NO_CAPACITY, shortage))
         own = run.problem if run.may_have_started or run.away_since is not None else None
-        return held_up(own or self._problem.find())
+        return held_up(own or self._shared_problem())
+
+    def _shared_problem(self) -> Outcome | None:
+        """Return why no launch is sent, or fewer than configured; None if there is no such problem."""
+        lane = self._calls.launch
+        if lane.credentials and lane.credentials.refusal:
+            return Outcome(Verdict.CREDENTIALS, lane.credentials.refusal)
+        if any(bucket.is_slow for bucket in lane.buckets):
+            by_stop_task = "AWS throttled StopTask, which it counts together with RunTask"
+            return self._throttled or Outcome(Verdict.THROTTLED, by_stop_task)
+        return self._last if self._last and self._last.verdict is Verdict.UNKNOWN else None

@@ -19,28 +19,27 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Collection, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
+from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.launch_state import Run
-from airflow.executors.fargate.fleet.waits import START_PATIENCE, Wait, starting, with_last_error
-from airflow.executors.fargate.fleet.wiring import Parts
+from airflow.executors.fargate.fleet import waits
+from airflow.executors.fargate.fleet.adoption import Adoption
+from airflow.executors.fargate.fleet.calls import Calls
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule
+from airflow.executors.fargate.fleet.launcher import Launcher
+from airflow.executors.fargate.fleet.orphans import OrphanReaper
+from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
+from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.launch import Launch
-from airflow.executors.fargate.logs.failure_lines import Failed
-from airflow.executors.fargate.messages import (
-    Abandoned,
-    Accepted,
-    Counters,
-    Ended,
-    Noted,
-    Unconfirmed,
-    Waiting,
-)
+from airflow.executors.fargate.logs.failure_lines import Failed, LastLines, last_lines_of
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.wiring import Context
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.messages import OtherEcsTask
     from airflow.executors.fargate.present import Found
 
@@ -51,7 +50,8 @@ class Lifecycle:
     """
     Holds the launches that are not over, and decides what becomes of each; the fleet's thread alone uses it.
 
-    It owns the parts: they ask it about launches, and report to it what they found.
+    It owns the parts of the fleet, each of which does one thing for all launches: they ask it about launches,
+    and report to it what they found.
 
     :param context: what the fleet has from outside.
     """
@@ -60,36 +60,74 @@ class Lifecycle:
         self._emit = context.emit
         self._clock = context.clock
         self._now = context.now
-        self.counters = Counters()
+        self.counters = messages.Counters()
         #: By the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
         #: Ids of the launches that have an ECS task.
         self._live: set[str] = set()
-        #: The run that is being handled: the suspect, if the thread dies.
-        self._handling: Run | None = None
-        self.parts = Parts(context, self, self.counters)
+        self.calls = Calls(context, self.counters)
+        self.launcher = Launcher(context, self.calls, self)
+        #: When to look at what a launch waits for.
+        self.looks = Schedule()
+        self.watcher = Watcher(context, self.calls, self)
+        self.unknown_outcomes = UnknownOutcomes(context, self.calls, self)
+        self.adoption = Adoption(context, self.calls, self)
+        self._searches: deque[UnknownOutcomes | Adoption] = deque((self.unknown_outcomes, self.adoption))
+        self.orphans = OrphanReaper(context, self.calls, self)
+        self.last_lines: LastLines | None = None
+        if context.logs:
+            read = partial(last_lines_of, context.logs, context.mask)
+            self.last_lines = LastLines(read=read, calls=self.calls, emit=context.emit, clock=context.clock)
 
     def cancel(self, run: Run, reason: str) -> None:
         """Launch no ECS task for an abandoned launch, or stop the one that there is, for this reason."""
         run.abandoned, run.stop_reason = True, reason
         if run.arn:
-            self.parts.watcher.stop(run)
+            self.watcher.stop(run)
         else:
-            self.parts.launcher.give_up(run)
+            self.launcher.give_up(run)
 
     def abandon(self, run: Run, text: str) -> None:
         """Abandon a launch that Airflow no longer wants; the text is for the user."""
         run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
         log.warning("%s is abandoned: %s", run, text)
-        self._emit(Abandoned(run.launch.without_workload(), text))
+        self._emit(messages.Abandoned(run.launch.without_workload(), text))
         self.cancel(run, text)
 
-    def take_suspects(self) -> list[Run]:
-        """Return the run whose handling ended the thread; none if it may be any of a batch."""
-        calls = self.parts.calls
-        suspects = [self._handling] if self._handling else [*calls.handling]
-        self._handling, calls.handling = None, ()
-        return suspects if len(suspects) == 1 else []
+    # Turns.
+
+    def work(self) -> float | None:
+        """Make all calls that are due; return when to look again, or None if only a message can tell."""
+        self.counters.live_containers = len(self._live)
+        self._searches.rotate()  # Neither holds up the other.
+        turns = [self._look(), self.launcher.work(), *[search.work() for search in self._searches]]
+        # The watcher comes after the searches, since it can use up all calls that are admitted; searches
+        # leave it its share.
+        turns += [self.orphans.work(), self.watcher.work()]
+        turns += [self.last_lines.work()] if self.last_lines else []
+        return min((turn for turn in turns if turn is not None), default=None)
+
+    def look_later(self, run: Run) -> None:
+        """Look, in a while, at what a launch waits for."""
+        self.looks.put(self._clock() + waits.NOTE_PATIENCE, run)
+
+    def _look(self) -> float | None:
+        """Note what launches wait for whose turn it is; return when the next turn is, or None."""
+        now = self._clock()
+        for _ in range(waits.LOOKS):
+            run = self.looks.take(now)
+            if run is None:
+                return self.looks.first()
+            if run.started or run.abandoned:
+                continue
+            wait = self.find_wait(run)
+            if wait is not None and wait.kind != run.wait:
+                # Before the note: if making it fails, it is not tried again and again.
+                run.wait = wait.kind
+                self.note_wait(run, wait.text)
+            self.looks.put(now + waits.AGAIN, run)
+        first = self.looks.first()
+        return None if first is None else max(first, now + waits.PAUSE)
 
     # What the parts ask, and what they found.
 
@@ -100,7 +138,7 @@ class Lifecycle:
         run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
         self.runs_by_id[found.launch.id] = run
         self.accepted(run, found.arn)
-        self.parts.waits.add(run)
+        self.look_later(run)
         self.seen(run, found.outcome)
 
     def runs(self) -> Iterable[Run]:
@@ -127,29 +165,28 @@ class Lifecycle:
 
     def accepted(self, run: Run, arn: str) -> None:
         """AWS has accepted an ECS task for the run."""
-        self._handling = run
+        before, self.calls.handling = self.calls.handling, [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
         self._live.add(run.launch.id)
-        self.counters.live_containers = len(self._live)
-        self.parts.watcher.add(run)
+        self.watcher.add(run)
         if run.abandoned:
-            self.parts.watcher.stop(run)
+            self.watcher.stop(run)
         else:
             self.counters.launches += 1
             log.info("ECS task %s is for %s", arn, run)
             waited = self._now() - run.launch.handed_over if run.attempt else None
-            self._emit(Accepted(run.launch.without_workload(), arn, waited, run.attempt, run.cluster))
-        self._handling = None
+            launch = run.launch.without_workload()
+            self._emit(messages.Accepted(launch, arn, waited, run.attempt, run.cluster))
+        self.calls.handling = before
 
     def seen(self, run: Run, outcome: Outcome) -> None:
         """DescribeTasks has answered for the run's ECS task, or it counts as vanished."""
-        self._handling = run
-        launcher = self.parts.launcher
+        before, self.calls.handling = self.calls.handling, [run]
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
-            launcher.provisioned(run)
+            self.launcher.provisioned(run)
         if run.unwanted and not run.abandoned and not run.started:
             self.abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
         if outcome.verdict is Verdict.FINISHED:
@@ -158,12 +195,14 @@ class Lifecycle:
             self.ended(run, None, outcome.ended_at)
         elif outcome.verdict is Verdict.FAILED or outcome.verdict is not Verdict.LIVE and run.started:
             self.ended(run, outcome.reason, outcome.ended_at)
-            self._want_last_lines(run, outcome)
+            if self.last_lines and run.arn and outcome.task_definition and not run.abandoned:
+                launch = run.launch.without_workload()
+                self.last_lines.add(Failed(launch, run.arn, run.container_name, outcome.task_definition))
         elif outcome.verdict is not Verdict.LIVE:
-            launcher.nothing_started(run, outcome)
+            self.launcher.nothing_started(run, outcome)
         if run.arn is None:
-            self._remove_live(run)
-        self._handling = None
+            self._live.discard(run.launch.id)
+        self.calls.handling = before
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
         """
@@ -177,30 +216,21 @@ class Lifecycle:
             # First: if a later line fails, the event has been emitted and is not emitted again.
             seen_after = None if ended_at is None else self._now() - ended_at
             if reason and not run.started:
-                reason = with_last_error(run, reason)
+                reason = waits.with_last_error(run, reason)
             text = reason and _with_whereabouts(reason, run)
-            self._emit(Ended(run.launch.without_workload(), text, run.arn, seen_after))
+            self._emit(messages.Ended(run.launch.without_workload(), text, run.arn, seen_after))
         if was_wanted and run.may_have_started:
             run.abandoned, run.stop_reason = True, "Airflow's launch has failed"
-            self.outcome_unknown(run)
+            self.unknown_outcomes.add(run)
         else:
             run.over = True
             self.runs_by_id.pop(run.launch.id, None)
-            self.parts.launcher.forget(run)
-        self._remove_live(run)
+            self.launcher.forget(run)
+        self._live.discard(run.launch.id)
         if was_wanted and reason is None:
             log.info("%s has finished in ECS task %s", run, run.arn)
         elif was_wanted:
             log.error("%s has failed (ECS task: %s): %s", run, run.arn, reason)
-
-    def _remove_live(self, run: Run) -> None:
-        self._live.discard(run.launch.id)
-        self.counters.live_containers = len(self._live)
-
-    def _want_last_lines(self, run: Run, outcome: Outcome) -> None:
-        if self.parts.last_lines and run.arn and outcome.task_definition and not run.abandoned:
-            launch = run.launch.without_workload()
-            self.parts.last_lines.add(Failed(launch, run.arn, run.container_name, outcome.task_definition))
 
     def stopped(self, run: Run) -> None:
         """End a launch that has no ECS task to stop."""
@@ -211,29 +241,25 @@ class Lifecycle:
         """Emit a note that does not end the launch; once the launch is abandoned, only log it."""
         log.warning("%s: %s", run, text)
         if not run.abandoned:
-            self._emit(Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
+            self._emit(messages.Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
 
-    def find_wait(self, run: Run) -> Wait | None:
+    def find_wait(self, run: Run) -> waits.Wait | None:
         """Return what a launch waits for whose ECS task has not started; None if only for its turn."""
         if run.arn is None:
-            return self.parts.launcher.look(run)
+            return self.launcher.look(run)
         # A probe that has not left PROVISIONING waits for the same as before.
         waits_on = run.waits and run.last_status in ("", "PROVISIONING")
-        patient = self._clock() - run.accepted_at < START_PATIENCE
-        return None if waits_on or patient else starting(run)
+        patient = self._clock() - run.accepted_at < waits.START_PATIENCE
+        return None if waits_on or patient else waits.starting(run)
 
     def note_wait(self, run: Run, text: str, revoked: bool = False) -> None:
         """Emit what a launch waits for, or had come to when Airflow revoked it."""
         log.info("%s: %s", run, text)
-        self._emit(Waiting(run.launch.without_workload(), _with_whereabouts(text, run), revoked))
+        self._emit(messages.Waiting(run.launch.without_workload(), _with_whereabouts(text, run), revoked))
 
     def unconfirmed(self, run: Run) -> None:
         """Have the database confirm that Airflow still wants a launch that is about to be sent."""
-        self._emit(Unconfirmed(run.launch.without_workload()))
-
-    def outcome_unknown(self, run: Run) -> None:
-        """Search for the ECS task of a launch that may have started; RunTask is not called again."""
-        self.parts.unknown_outcomes.add(run)
+        self._emit(messages.Unconfirmed(run.launch.without_workload()))
 
 
 def _with_whereabouts(text: str, run: Run) -> str:

@@ -50,8 +50,8 @@ from airflow.executors.fargate.present import ENDING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.wiring import Context
 
 log = logging.getLogger(__name__)
 

@@ -21,19 +21,9 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
-
-
-@dataclass(frozen=True)
-class Result:
-    """What a call returned, or the exception that it raised."""
-
-    #: Left out of ``repr``: an answer of AWS repeats the command, with its token.
-    value: Any = field(default=None, repr=False)
-    error: BaseException | None = None
 
 
 class DaemonPool:
@@ -50,13 +40,16 @@ class DaemonPool:
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Callable[[Result], None]] | None] = (
-            queue.SimpleQueue()
-        )
+        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Callable[..., None]] | None]
+        self._calls = queue.SimpleQueue()
         self._threads = 0
 
-    def submit(self, call: Callable[[], Any], then: Callable[[Result], None]) -> None:
-        """Make the call on one of the threads, and pass its result to ``then`` on that thread."""
+    def submit(self, call: Callable[[], Any], then: Callable[[Any, BaseException | None], None]) -> None:
+        """
+        Make the call on one of the threads, and call ``then`` on that thread.
+
+        :param then: gets what the call returned, and None; or None, and the exception that it raised.
+        """
         # All start with the first call; those that could not start then, with a later one.
         while self._threads < self._size:
             name = f"{THREAD_NAMES}{self._name}-{self._threads}"
@@ -72,9 +65,10 @@ class DaemonPool:
     def _work(self) -> None:
         while (job := self._calls.get()) is not None:
             call, then = job
+            result: tuple[Any, BaseException | None]
             try:
-                result = Result(call())
+                result = call(), None
             except BaseException as error:
-                result = Result(error=error)
-            then(result)
+                result = None, error
+            then(*result)
             del job, call, then, result  # A waiting thread would keep the last answer in memory.

@@ -24,14 +24,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.fleet.launch_state import Line, Run, rank
+from airflow.executors.fargate.fleet.attempts import Decision, Fail, Retry
+from airflow.executors.fargate.fleet.launch_state import Line, Run
 from airflow.executors.fargate.fleet.waits import Wait
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.launcher import Launcher, Owner
-    from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.request.builder import Prepared
+    from airflow.executors.fargate.fleet.context import Context
 
 log = logging.getLogger(__name__)
 
@@ -43,43 +42,21 @@ class Preparer:
     """
     Makes requests in the order of launches, and no more of them than can be sent soon.
 
-    :param build: makes the request of a launch.
+    :param context: the function that makes the request of a launch, and the clock.
     :param calls: calls it on a thread.
-    :param launcher: takes the runs whose request is made, and those that were abandoned meanwhile.
-    :param owner: is told of launches of which no request can be made.
-    :param clock: returns monotonic seconds.
+    :param apply: takes a run, and what is decided about it: it is sent, or there is no request for it.
     """
 
-    def __init__(
-        self,
-        *,
-        build: Callable[[Launch], Prepared],
-        calls: Calls,
-        launcher: Launcher,
-        owner: Owner,
-        clock: Callable[[], float],
-    ) -> None:
-        self._build = build
+    def __init__(self, context: Context, calls: Calls, apply: Callable[[Run, Decision], None]) -> None:
+        self._build = context.build
+        self._clock = context.clock
         self._calls = calls
-        self._launcher = launcher
-        self._owner = owner
-        self._clock = clock
-        self._line = Line()
+        self._apply = apply
+        #: The runs that have no request yet.
+        self.line = Line()
         #: When the function was called for its present request; None while it is not called.
         self._since: float | None = None
         self._reported = False
-
-    def put(self, run: Run) -> None:
-        """Enter a run that has no request yet."""
-        self._line.put(run)
-
-    def discard(self, run: Run) -> None:
-        """Remove a run that is abandoned."""
-        self._line.discard(run)
-
-    def clear(self) -> None:
-        """Remove all runs."""
-        self._line = Line()
 
     def work(self, enough: bool, first: Run | None) -> float | None:
         """
@@ -88,16 +65,14 @@ class Preparer:
         :param enough: whether there are as many requests as can be sent soon.
         :param first: the run that is sent next. A run that comes before it has its request made even then.
         """
-        run = self._line.first()
+        run = self.line.first()
         if run is not None and self._calls.admits(self._calls.build):
-            if not enough or first is None or rank(run) < rank(first):
-                self._line.discard(run)
-                self._calls.make_request(run, partial(self._build, run.launch), self._built)
+            if not enough or first is None or run.rank < first.rank:
+                self.line.discard(run)
+                build = partial(self._build, run.launch)
+                self._calls.make(self._calls.build, build, self._built, [run])
                 self._since, self._reported = self._clock(), False
-        return self._report_hanging_function()
-
-    def _report_hanging_function(self) -> float | None:
-        """Log once that the function has not returned; return when to check that, or None."""
+        # Log once that the function has not returned.
         if self._since is None or self._reported:
             return None
         wait = self.look()
@@ -105,7 +80,7 @@ class Preparer:
             return self._since + FUNCTION_PATIENCE
         self._reported = True
         called_for = ", ".join(map(str, self._calls.runs(self._calls.build)))
-        log.warning("%s It was called for %s; %d launches wait.", wait.text, called_for, len(self._line))
+        log.warning("%s It was called for %s; %d launches wait.", wait.text, called_for, len(self.line))
         return None
 
     def look(self) -> Wait | None:
@@ -121,17 +96,15 @@ class Preparer:
     def _built(self, runs: Sequence[Run], reply: Reply) -> None:
         self._since = None
         (run,) = runs
-        if run.abandoned:
-            self._launcher.end_abandoned(run)
-        elif reply.error is None:
-            prepared: Prepared = reply.value
-            run.container_name, run.cluster = prepared.container_name, prepared.cluster
-            run.prepared = prepared
-            self._launcher.add(run)
+        decision: Decision = Retry()
+        if reply.error is None:
+            run.prepared = reply.value
+            run.container_name, run.cluster = reply.value.container_name, reply.value.cluster
         elif isinstance(reply.error, RequestError):
-            self._owner.ended(run, f"No ECS task was launched: {reply.error}.")
+            decision = Fail(f"No ECS task was launched: {reply.error}.")
         else:
             # A bug of the executor or of the service model. The user gets the type only: the text can hold
             # secrets.
             log.error("Making the request for %s failed", run, exc_info=reply.error)
-            self._owner.ended(run, f"No ECS task was launched: {type(reply.error).__name__} in the executor.")
+            decision = Fail(f"No ECS task was launched: {type(reply.error).__name__} in the executor.")
+        self._apply(run, decision)

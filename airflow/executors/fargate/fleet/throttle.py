@@ -14,11 +14,25 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""How many calls may be made, and when to try again: a token bucket and a back-off. Neither knows AWS."""
+"""
+How many calls of each kind may be made, and how soon.
+
+Token buckets and back-offs, which know nothing of AWS; the credentials that calls share; and lanes, which
+join them for the calls of one kind.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.pool import DaemonPool
+
+#: Seconds; first wait and limit, when credentials are refused.
+CREDENTIALS_BACK_OFF = 2.0, 15.0
 
 # When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): it stays
 # near the rate that was too high for long, and grows fast once it is beyond it. Rates are calls a second.
@@ -136,3 +150,92 @@ class BackOff:
         # The exponent is bounded, as the power of the thousandth repetition would overflow.
         full = min(self._limit, self._first * 2.0 ** min(repetition - 1, 30))
         return full * (0.5 + 0.5 * self._random())
+
+
+class Credentials:
+    """
+    The credentials that lanes share: while AWS refuses them, all calls of these lanes wait.
+
+    :param renew: lets the next call make a new client, with the credentials of that time.
+    :param context: the clock and random numbers.
+    """
+
+    def __init__(self, renew: Callable[[], None], context: Context) -> None:
+        self._renew = renew
+        self._clock = context.clock
+        self._back_off = BackOff(*CREDENTIALS_BACK_OFF, context.random)
+        self._refusals = 0  # in a row
+        #: Why AWS refuses them; empty while it accepts them.
+        self.refusal = ""
+        self.paused_until = context.clock()
+
+    def accept(self) -> None:
+        """Note that AWS has accepted them."""
+        self._refusals, self.refusal = 0, ""
+
+    def refuse(self, reason: str) -> bool:
+        """
+        Renew them and pause calls; calls that were under way at the same time do so once.
+
+        :return: whether this was the first refusal in a row.
+        """
+        self.refusal = reason
+        if self._clock() < self.paused_until:
+            return False
+        self._refusals += 1
+        self._renew()
+        self.paused_until = self._clock() + self._back_off(self._refusals)
+        return self._refusals == 1
+
+
+@dataclass(eq=False)
+class Lane:
+    """
+    Calls of one kind.
+
+    :param pool: makes the calls.
+    :param most: the most calls that may be under way.
+    :param buckets: a call takes a token of each.
+    :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
+    :param credentials: None if the calls do not go to AWS.
+    :param shares_with: another lane with the same bucket.
+    :param share: limits the calls of this lane while calls of ``shares_with`` wait.
+    """
+
+    pool: DaemonPool
+    most: int
+    buckets: tuple[TokenBucket, ...] = ()
+    counted_with: tuple[TokenBucket, ...] = ()
+    credentials: Credentials | None = None
+    shares_with: Lane | None = None
+    share: TokenBucket | None = None
+    under_way: int = 0
+    #: Whether a call is due that is not admitted yet.
+    is_waiting: bool = False
+    #: Whether the last call was throttled, which is logged once.
+    throttled: bool = False
+
+    def ready_at(self) -> float:
+        """Return when a call is admitted, by the clock; not in the future if it is now."""
+        turns = [bucket.ready_at() for bucket in self.buckets]
+        if self.share and self.shares_with and self.shares_with.is_waiting:
+            turns.append(self.share.ready_at())
+        if self.credentials:
+            turns.append(self.credentials.paused_until)
+        return max(turns, default=0.0)
+
+    def take(self) -> None:
+        """Note that a call begins."""
+        self.under_way += 1
+        for bucket in self._all_buckets():
+            bucket.take()
+
+    def slow_down(self, called_at: float) -> bool:
+        """Lower the rate, since AWS has throttled a call made at that time; return whether to log it."""
+        first, self.throttled = not self.throttled, True
+        # A list: each bucket slows down, whatever the ones before it return.
+        slowed = [bucket.slow_down(called_at) for bucket in (*self._all_buckets(), *self.counted_with)]
+        return any(slowed) and first
+
+    def _all_buckets(self) -> tuple[TokenBucket, ...]:
+        return (*self.buckets, self.share) if self.share else self.buckets

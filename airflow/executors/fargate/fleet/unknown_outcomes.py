@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
@@ -30,7 +29,8 @@ from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.wiring import Context
+    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -43,29 +43,16 @@ NOT_FOUND = (
 )
 
 
-class Owner(Protocol):
-    """Decides on what is found."""
-
-    def accepted(self, run: Run, arn: str) -> None:
-        """AWS has an ECS task for the run."""
-
-    def ended(self, run: Run, reason: str | None) -> None:
-        """End a launch that has no ECS task."""
-
-    def arns(self) -> Iterable[str]:
-        """Return the ARNs of the ECS tasks that are watched."""
-
-
 class UnknownOutcomes:
     """
-    Makes one search at a time, for all that are due in one cluster; the fleet's thread alone uses it.
+    Makes one search at a time, for all that are due; the fleet's thread alone uses it.
 
     :param context: the options and the clock.
     :param calls: makes the calls.
     :param owner: decides on what is found.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
         self._context = context
         self._calls = calls
         self._owner = owner
@@ -111,36 +98,30 @@ class UnknownOutcomes:
 
     def work(self) -> float | None:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
-        while self._search or self._begin():
-            turn = self._search.work() if self._search else None
-            if self._search and not self._search.is_over:
+        while search := self._search or self._begin():
+            turn = search.work()
+            if not search.is_over:
                 return turn
             self._end()
         return self._due.first()
 
-    def _begin(self) -> bool:
-        """Begin a search for all that are due in the cluster of the first; return False if none is due."""
+    def _begin(self) -> EcsTaskSearch | None:
+        """Begin a search for all that are due; return None if none is."""
         now = self._clock()
-        first = self._due.take(now)
-        if first is None:
-            return False
-        runs = [first]
         while run := self._due.take(now):
-            runs.append(run)
-        self._wanted = {run.launch.id: run for run in runs if run.cluster == first.cluster}
-        for run in runs:
-            if run.cluster != first.cluster:
-                self._due.put(now, run)
+            self._wanted[run.launch.id] = run
+        if not self._wanted:
+            return None
         self._is_refused = False
         self._search = EcsTaskSearch(
             self._context,
             self._calls,
-            clusters=[first.cluster],
+            clusters=sorted({run.cluster for run in self._wanted.values()}),
             seeker=self,
             known=set(self._owner.arns()),
             runs=[*self._wanted.values()],
         )
-        return True
+        return self._search
 
     def _end(self) -> None:
         self._search, wanted, self._wanted = None, self._wanted, {}
@@ -154,9 +135,8 @@ class UnknownOutcomes:
 
     def lacks(self, stage: Stage) -> bool:
         """Return whether an ECS task is still to be found; a stopped one only for a launch that is wanted."""
-        return any(
-            not run.over and not (stage is Stage.STOPPED and run.abandoned) for run in self._wanted.values()
-        )
+        of_stage = (run for run in self._wanted.values() if stage is not Stage.STOPPED or not run.abandoned)
+        return any(not run.over for run in of_stage)
 
     def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
         """Accept the ECS task if it is a launch's; one that never started may be of an earlier attempt."""
@@ -164,9 +144,8 @@ class UnknownOutcomes:
         run = self._wanted.get(identity.launch_id) if identity else None
         if identity is None or run is None or run.over:
             return
-        if stage is Stage.STOPPED and (
-            run.abandoned or not classify_ecs_task(task, identity.container_name).started
-        ):
+        started = stage is not Stage.STOPPED or classify_ecs_task(task, identity.container_name).started
+        if not started or (stage is Stage.STOPPED and run.abandoned):
             return
         del self._wanted[identity.launch_id]
         self._owner.accepted(run, task.arn)

@@ -18,14 +18,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.lanes import Lane
+    from airflow.executors.fargate.fleet.launch_state import Run
 
 #: Seconds until the first look at what a launch waits for.
 NOTE_PATIENCE = 60.0
@@ -64,63 +62,12 @@ class Wait(NamedTuple):
     text: str
 
 
-class Waits:
-    """
-    Looks at each launch after a minute, and then every 30 seconds until its ECS task has started.
-
-    :param tell: returns what a launch waits for; None if only its turn has not come.
-    :param note: takes a note for the launch's user.
-    :param clock: returns monotonic seconds.
-    """
-
-    def __init__(
-        self,
-        *,
-        tell: Callable[[Run], Wait | None],
-        note: Callable[[Run, str], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._tell = tell
-        self._note = note
-        self._clock = clock
-        self._due = Schedule()
-
-    def add(self, run: Run) -> None:
-        """Look at a launch once :data:`NOTE_PATIENCE` has passed."""
-        self._due.put(self._clock() + NOTE_PATIENCE, run)
-
-    def clear(self) -> None:
-        """Forget all looks."""
-        self._due.clear()
-
-    def work(self) -> float | None:
-        """Look at the launches whose turn it is; return when the next turn is, or None."""
-        now = self._clock()
-        for _ in range(LOOKS):
-            run = self._due.take(now)
-            if run is None:
-                return self._due.first()
-            if not run.started and not run.abandoned:
-                self._look(run)
-                self._due.put(now + AGAIN, run)
-        first = self._due.first()
-        return None if first is None else max(first, now + PAUSE)
-
-    def _look(self, run: Run) -> None:
-        wait = self._tell(run)
-        if wait is not None and wait.kind != run.wait:
-            # Before the note: if making it fails, it is not tried again and again.
-            run.wait = wait.kind
-            self._note(run, wait.text)
-
-
 def held_up(problem: Outcome | None) -> Wait | None:
     """Return what a launch waits for that is not sent, or got no answer; None if there is no problem."""
     if problem is None:
         return None
-    return Wait(
-        problem.verdict.value, f"{REASONS.get(problem.verdict, 'The launch waits')}: {problem.reason}"
-    )
+    reason = REASONS.get(problem.verdict, "The launch waits")
+    return Wait(problem.verdict.value, f"{reason}: {problem.reason}")
 
 
 def starting(run: Run) -> Wait:
@@ -158,34 +105,3 @@ def _state(run: Run) -> str:
         return "not known to DescribeTasks yet"
     does = f": {STATES[run.last_status]}" if run.last_status in STATES else ""
     return f"{run.last_status}{does}"
-
-
-class SharedProblem:
-    """
-    The problem that keeps all launches waiting, if there is one.
-
-    :param lane: that of RunTask.
-    """
-
-    def __init__(self, lane: Lane) -> None:
-        self._lane = lane
-        #: The outcome of the last RunTask, if that got no clear answer.
-        self._unanswered: Outcome | None = None
-        #: The outcome of the last RunTask that was throttled.
-        self._throttled: Outcome | None = None
-
-    def note(self, outcome: Outcome) -> None:
-        """Note the outcome of a RunTask."""
-        self._unanswered = outcome if outcome.verdict is Verdict.UNKNOWN else None
-        if outcome.verdict is Verdict.THROTTLED:
-            self._throttled = outcome
-
-    def find(self) -> Outcome | None:
-        """Return why no launch is sent, or fewer than configured; None if there is no such problem."""
-        refusal = self._lane.credentials and self._lane.credentials.refusal
-        if refusal:
-            return Outcome(Verdict.CREDENTIALS, refusal)
-        if self._lane.is_slow:
-            by_stop_task = "AWS throttled StopTask, which it counts together with RunTask"
-            return self._throttled or Outcome(Verdict.THROTTLED, by_stop_task)
-        return self._unanswered

@@ -26,13 +26,13 @@ from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.fleet.attempts import RESEND_BACK_OFF
 from airflow.executors.fargate.fleet.launch_state import Run, Schedule
-from airflow.executors.fargate.fleet.launcher import RESEND_BACK_OFF
 from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.wiring import Context
+    from airflow.executors.fargate.fleet.context import Context
 
 log = logging.getLogger(__name__)
 

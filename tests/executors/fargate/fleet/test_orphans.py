@@ -293,7 +293,7 @@ def test_what_has_gone_is_forgotten(fleet, ecs, run):
     assert sweep(fleet) == [{arn}]
     ecs.exit(arn, 0)
     assert sweep(fleet) == []
-    assert fleet.fleet.parts.orphans._seen == {}
+    assert fleet.fleet.lifecycle.orphans._seen == {}
 
 
 # What is stopped.
@@ -396,7 +396,10 @@ def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
     """The bucket is that of the looks at ECS tasks: where a sweep is throttled they are, too."""
     run()
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
-    (shared,), (bucket,) = fleet.fleet.parts.calls.search.buckets, fleet.fleet.parts.calls.watch.buckets
+    (shared,), (bucket,) = (
+        fleet.fleet.lifecycle.calls.search.buckets,
+        fleet.fleet.lifecycle.calls.watch.buckets,
+    )
     before = bucket.rate
     fleet.advance(FIRST_DELAYS[0])
     assert bucket.rate < before

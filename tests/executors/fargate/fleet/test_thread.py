@@ -29,6 +29,7 @@ import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet import thread as fleet_thread
+from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
@@ -61,13 +62,15 @@ def release():
 
 
 @pytest.fixture
-def owner(fakes, ecs):
+def owner(fakes, ecs, monkeypatch):
     """Return a fleet's thread that looks often; it is ended with the test."""
 
     def build(launch):
         return Prepared(fakes.make_request(launch), "airflow")
 
-    owner = FleetThread(ecs, fakes.make_config(poll_interval=0.01, launch_concurrency=2), build)
+    monkeypatch.setattr(fleet_thread, "BUG_PAUSE", 0.0)
+    config = fakes.make_config(poll_interval=0.01, launch_concurrency=2)
+    owner = FleetThread(Context(ecs, config, build, time.monotonic, time.time))
     yield owner
     owner.close(5)
     fakes.until(lambda: not our_threads())
@@ -88,11 +91,11 @@ def boom():
     raise ValueError("a bug")
 
 
-def kill(fakes, owner):
-    """Let the thread die of a bug."""
-    thread = the_thread()
+def meet_a_bug(fakes, owner):
+    """Let the thread meet a bug."""
+    before = owner.restarts
     owner.tell(boom)
-    fakes.until(lambda: not thread.is_alive())
+    fakes.until(lambda: owner.restarts > before)
 
 
 def test_nothing_starts_before_it_is_asked_to(fakes, ecs, owner):
@@ -141,22 +144,23 @@ def test_a_fleet_without_work_sleeps(fakes, ecs, owner):
         assert work.call_count == 2
 
 
-def test_a_dead_thread_is_logged_and_started_again_with_its_state(fakes, ecs, owner):
-    """What the thread died of is logged with its traceback, and all launches go on where they were."""
+def test_a_bug_is_logged_and_the_fleet_goes_on_with_its_state(fakes, ecs, owner):
+    """It is logged with its traceback, the thread lives, and all launches go on where they were."""
     events = Events(owner)
     owner.ensure_running()
+    thread = the_thread()
     owner.tell(owner.fleet.add, fakes.make_launch(0))
     fakes.until(lambda: events.of(Accepted))
-    kill(fakes, owner)
-    owner.tell(owner.fleet.add, fakes.make_launch(1))
     with mock.patch.object(fleet_thread, "log", autospec=True) as log:
-        owner.ensure_running()
+        meet_a_bug(fakes, owner)
+        owner.tell(owner.fleet.add, fakes.make_launch(1))
+        fakes.until(lambda: len(events.of(Accepted)) == 2)
     (told,) = log.error.call_args_list
     error = told.kwargs["exc_info"]
     assert isinstance(error, ValueError)
     assert error.__traceback__ is not None
     assert owner.restarts == 1
-    fakes.until(lambda: len(events.of(Accepted)) == 2)
+    assert the_thread() is thread
     for arn in ecs.arns:
         ecs.exit(arn, 0)
     fakes.until(lambda: len(events.of(Ended)) == 2)
@@ -164,29 +168,28 @@ def test_a_dead_thread_is_logged_and_started_again_with_its_state(fakes, ecs, ow
     assert len(ecs.tokens) == 2
 
 
-def test_a_call_under_way_comes_home_to_the_next_thread(fakes, ecs, owner, release):
-    """An answer that arrives while the thread is dead is there for its successor; nothing is sent twice."""
+def test_a_call_under_way_comes_home_after_a_bug(fakes, ecs, owner, release):
+    """An answer that arrives after a bug is handled; nothing is sent twice."""
     events = Events(owner)
     ecs.next("run_task", lambda *call: release.wait(20) and ecs._run_task(*call))
     owner.ensure_running()
     owner.tell(owner.fleet.add, fakes.make_launch())
     fakes.until(lambda: ecs.tokens)
-    kill(fakes, owner)
-    release.set()
     with mock.patch.object(fleet_thread, "log", autospec=True):
-        owner.ensure_running()
+        meet_a_bug(fakes, owner)
+    release.set()
     fakes.until(lambda: events.of(Accepted))
     assert len(ecs.tokens) == 1
 
 
-def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
-    """After so many deaths at the same launch it fails, and the thread lives on for the others."""
+def test_a_launch_that_raises_again_and_again_is_given_up(fakes, ecs, owner):
+    """After so many bugs at the same launch it fails, and the others go on."""
     events = Events(owner)
     accepted = Lifecycle.accepted
 
     def die(self, run, arn):
         if run.launch.id == "launch-0":
-            self._handling = run
+            self.calls.handling = [run]
             boom()
         accepted(self, run, arn)
 
@@ -195,17 +198,13 @@ def test_a_launch_that_kills_the_thread_is_given_up(fakes, ecs, owner):
         for number in range(2):
             owner.tell(owner.fleet.add, fakes.make_launch(number))
 
-        def both():
-            owner.ensure_running()
-            return events.of(Ended) and events.of(Accepted)
-
-        fakes.until(both)
+        fakes.until(lambda: events.of(Ended) and events.of(Accepted))
     assert owner.restarts == MAX_FAULTS
     assert [(event.launch.id, bool(event.reason)) for event in events.of(Ended)] == [("launch-0", True)]
     assert [event.launch.id for event in events.of(Accepted)] == ["launch-1"]
 
 
-@pytest.mark.parametrize("which", ["fleet", "launch-0", "launch-1", "watch-0"])
+@pytest.mark.parametrize("which", ["fleet", "launch-0", "watch-0"])
 def test_a_thread_that_cannot_be_started_is_started_later(fakes, ecs, owner, monkeypatch, which):
     """Where the system has no thread to spare, nothing is lost, and whoever asked gets no exception."""
     events, failures = Events(owner), [RuntimeError("can't start new thread")] * 2
@@ -234,7 +233,7 @@ def test_a_thread_that_cannot_be_started_is_started_later(fakes, ecs, owner, mon
 
 
 def test_a_recovery_that_fails_is_tried_again(fakes, ecs, owner):
-    """An error while the thread is replaced is logged like any other, and does not leave ensure_running()."""
+    """An error while the fleet recovers is logged like any other."""
     events, failures = Events(owner), [KeyError("in recover()")]
     recover = Fleet.recover
 
@@ -246,14 +245,13 @@ def test_a_recovery_that_fails_is_tried_again(fakes, ecs, owner):
     owner.ensure_running()
     owner.tell(owner.fleet.add, fakes.make_launch())
     fakes.until(lambda: events.of(Accepted))
-    kill(fakes, owner)
     failing = mock.patch.object(Fleet, "recover", recover_or_fail)
     with failing, mock.patch.object(fleet_thread, "log", autospec=True) as log:
+        owner.tell(boom)
         ecs.exit(ecs.arns[0], 0)
-        fakes.until(lambda: owner.ensure_running() or events.of(Ended))
+        fakes.until(lambda: events.of(Ended) and owner.restarts == 2)
     told = [type(call.kwargs["exc_info"]) for call in log.error.call_args_list]
     assert told == [ValueError, KeyError]
-    assert not failures
 
 
 # The end.
@@ -277,7 +275,7 @@ def test_close_lets_calls_come_home_and_begins_no_launch(fakes, ecs, owner, rele
     fakes.until(lambda: len(ecs.tokens) == 2)
     closer = threading.Thread(target=owner.close, args=(20,))
     closer.start()
-    fakes.until(lambda: owner.fleet.parts.launcher.closed)
+    fakes.until(lambda: owner.fleet.lifecycle.launcher.closed)
     assert closer.is_alive()
     release.set()
     closer.join(20)
@@ -336,13 +334,13 @@ def test_close_ends_an_adoption_that_waits_for_aws(fakes, ecs, owner):
     assert list(owner.events()) == []
 
 
-@pytest.mark.parametrize("before", ["never started", "closed before", "died"])
+@pytest.mark.parametrize("before", ["never started", "closed before", "a bug"])
 def test_close_is_safe_at_any_time(fakes, ecs, owner, before):
-    """It may be called without a thread, twice, and after the thread has died; no connection stays open."""
+    """It may be called without a thread, twice, and after a bug; no connection stays open."""
     if before != "never started":
         owner.ensure_running()
-    if before == "died":
-        kill(fakes, owner)
+    if before == "a bug":
+        meet_a_bug(fakes, owner)
     if before == "closed before":
         owner.close(20)
     owner.close(20)
@@ -353,6 +351,7 @@ def test_close_is_safe_at_any_time(fakes, ecs, owner, before):
 HANGING = """
 import sys
 import threading
+import time
 import types
 
 # Airflow itself takes seconds to be imported, and is not needed.
@@ -360,6 +359,7 @@ for name, path in zip(("airflow", "airflow.executors"), sys.argv[1:]):
     sys.modules[name] = types.ModuleType(name)
     sys.modules[name].__path__ = [path]
 
+from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared
@@ -382,7 +382,8 @@ class Config:
     launch_concurrency, max_launch_attempts, poll_interval = 1, 3, 2.0
     launch_rate, launch_burst, describe_rate = 20.0, 100, 10.0
 
-owner = FleetThread(Ecs(), Config(), lambda launch: Prepared({}, "airflow"))
+build = lambda launch: Prepared({}, "airflow")
+owner = FleetThread(Context(Ecs(), Config(), build, time.monotonic, time.time))
 owner.ensure_running()
 owner.tell(owner.fleet.add, Launch(TaskInstanceId("dag", "task", "run", 1), "key"))
 assert called.wait(20)
@@ -404,6 +405,6 @@ def test_events_that_are_not_taken_stay(fakes, ecs, owner):
     owner.ensure_running()
     for number in range(3):
         owner.tell(owner.fleet.add, fakes.make_launch(number))
-    fakes.until(lambda: owner._outbox.qsize() == 3)
+    fakes.until(lambda: owner._context.outbox.qsize() == 3)
     taken = [next(owner.events())]
     assert len(taken + list(owner.events())) == 3

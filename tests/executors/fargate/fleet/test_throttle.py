@@ -38,9 +38,7 @@ class TestTokenBucket:
         assert drain(bucket) == 100
         assert not bucket.take()
 
-    @pytest.mark.parametrize(
-        ("seconds", "tokens"), [(0.04, 0), (0.05, 1), (0.5, 10), (1, 20), (4.99, 99), (5, 100), (3600, 100)]
-    )
+    @pytest.mark.parametrize(("seconds", "tokens"), [(0.04, 0), (0.05, 1), (4.99, 99), (3600, 100)])
     def test_tokens_come_back_at_the_rate_and_up_to_the_burst(self, seconds, tokens, clock):
         """An empty bucket fills at its rate, and is full at its burst."""
         bucket = TokenBucket(rate=20, burst=100, clock=clock)
@@ -48,7 +46,7 @@ class TestTokenBucket:
         clock.at += seconds
         assert drain(bucket) == tokens
 
-    @pytest.mark.parametrize("step", [0.001, 0.013, 0.1, 0.7])
+    @pytest.mark.parametrize("step", [0.013, 0.7])
     def test_never_admits_more_than_burst_and_rate_allow(self, step, clock):
         """However often calls are made, no more are admitted than burst and rate allow."""
         bucket = TokenBucket(rate=20, burst=100, clock=clock)
@@ -59,7 +57,7 @@ class TestTokenBucket:
             clock.at += step
         assert admitted >= min(100 + (clock.at - begin) * 20, 100 + 2000 * 100) - 100
 
-    @pytest.mark.parametrize("rate", [0.3, 1, 3, 7, 20, 1000 / 3])
+    @pytest.mark.parametrize("rate", [0.3, 7, 1000 / 3])
     def test_there_is_a_token_at_ready_at(self, rate, clock):
         """At ``ready_at`` there is a token, and none before, so a caller waits only once."""
         bucket = TokenBucket(rate=rate, burst=5, clock=clock)
@@ -72,8 +70,8 @@ class TestTokenBucket:
             clock.at = promised
             assert bucket.take()
 
-    @pytest.mark.parametrize("rate", [0.1, 0.3, 0.7, 7.0, 20.0, 1000.0])
-    @pytest.mark.parametrize("began", [0.0, 1000.0, 32654.7, 3e6, 1e7])
+    @pytest.mark.parametrize("rate", [0.3, 20.0, 1000.0])
+    @pytest.mark.parametrize("began", [0.0, 1e7])
     def test_take_and_ready_at_agree_at_any_moment(self, rate, began, clock):
         """There is a token exactly if ``ready_at`` is not in the future."""
         clock.at = began
@@ -126,7 +124,7 @@ class TestThrottledBucket:
         assert bucket.rate == 0.5
         assert bucket.ready_at() - clock.at <= 2
 
-    @pytest.mark.parametrize("refusals", [1, 2, 10])
+    @pytest.mark.parametrize("refusals", [1, 10])
     def test_is_back_at_full_speed_soon(self, bucket, clock, refusals):
         """If AWS throttles no more, the full rate is back within six seconds; then the burst fills up."""
         for _ in range(refusals):
@@ -182,11 +180,8 @@ class TestBackOff:
         [
             (1, 1, 2),
             (2, 2, 4),
-            (3, 4, 8),
             (4, 8, 16),
             (5, 15, 30),
-            (6, 15, 30),
-            (1000, 15, 30),
             (10**9, 15, 30),
         ],
     )

@@ -72,9 +72,8 @@ def reader(cloud, definitions):
 @pytest.fixture
 def fleet(fakes, ecs, reader, clock):
     """Return a fleet that reads logs, and a mask that knows one secret."""
-    return fakes.SteppedFleet(
-        ecs, None, None, None, reader, lambda text: text.replace("hunter2", "***"), clock=clock
-    )
+    mask = lambda text: text.replace("hunter2", "***")
+    return fakes.SteppedFleet(ecs, logs=reader, mask=mask, clock=clock)
 
 
 @pytest.fixture
@@ -182,7 +181,7 @@ class TestManyFailures:
         fleet.advance(300)
         served = [launch for launch in launches if texts_of(fleet, launch)]
         assert MAX_WAITING <= len(served) <= MAX_WAITING + 50
-        assert fleet.fleet.parts.last_lines._due == []
+        assert fleet.fleet.lifecycle.last_lines._due == []
         assert len([r for r in caplog.records if "others get no last lines" in r.getMessage()]) == 1
 
 

@@ -1,0 +1,82 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What a fleet has from outside."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import random as random_number
+from typing import TYPE_CHECKING, Any
+
+from airflow.executors.fargate.fleet.pool import DaemonPool
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.ecs import Ecs
+    from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.logs.cloudwatch import LogReader
+    from airflow.executors.fargate.messages import Event
+    from airflow.executors.fargate.request.builder import Prepared
+
+#: What the fleet's thread is to call, and the arguments.
+Command = tuple[Callable[..., None], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Context:
+    """
+    What a fleet has from outside: each part takes from it what it needs.
+
+    :param ecs: makes the calls to ECS.
+    :param config: the options.
+    :param build: makes the request of a launch.
+    :param clock: seconds, never going backwards.
+    :param now: seconds since the epoch.
+    :param sweep_interval: seconds between two sweeps for orphaned ECS tasks; None disables them.
+    :param logs: reads the last lines of containers that failed; None disables that.
+    :param mask: removes secrets from these lines.
+    :param scheduler: the name of this scheduler; None if it has none.
+    :param lease: seconds for which a launch may be sent after the database has confirmed it; None for ever.
+    :param random: returns a number from 0 to 1.
+    :param make_pool: returns threads that make calls, by their name and number.
+    """
+
+    ecs: Ecs
+    config: FargateConfig
+    build: Callable[[Launch], Prepared]
+    clock: Callable[[], float]
+    now: Callable[[], float]
+    sweep_interval: float | None = None
+    logs: LogReader | None = None
+    mask: Callable[[str], str] = str
+    scheduler: str | None = None
+    lease: float | None = None
+    random: Callable[[], float] = random_number
+    make_pool: Callable[[str, int], DaemonPool] = DaemonPool
+    inbox: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
+    #: The events that the executor has not taken yet.
+    outbox: queue.SimpleQueue[Event] = field(default_factory=queue.SimpleQueue)
+
+    def post(self, function: Callable[..., None], *arguments: Any) -> None:
+        """Have the fleet's thread call a function; any thread may ask for it."""
+        self.inbox.put((function, arguments))
+
+    def emit(self, event: Event) -> None:
+        """Tell the executor of an event."""
+        self.outbox.put(event)
