@@ -400,12 +400,12 @@ class FargateExecutor(BaseExecutor):
         The API server calls this, in whose process the executor was never started. It gets an answer within 5
         seconds: the lines, or the reason why there are none.
         """
-        from airflow.executors.fargate.logs.live import running_log
+        from airflow.executors.fargate.logs.live import RunningLog
 
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.
         if self._running_log is None:
-            self._running_log = running_log(
+            self._running_log = RunningLog(
                 compat.option_reader(self),
                 partial(sessions.session_maker, team_name=compat.team_of(self)),
                 compat.mask_secrets,

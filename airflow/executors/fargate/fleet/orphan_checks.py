@@ -19,12 +19,13 @@ Airflow's orphan checks: which task instances each has asked about, and their an
 
 Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within
 :data:`CHECK_PATIENCE`. Task instances that are not settled by then are kept; what becomes of them is emitted
-    as events. A task instance that was kept and has no ECS task goes back to the scheduler that is gone
-    (``queued_by_job_id``), so that Airflow asks again; then the answer is known.
+as events. A task instance that was kept and has no ECS task goes back to the scheduler that is gone
+(``queued_by_job_id``), so that Airflow asks again; then the answer is known.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -67,28 +68,10 @@ class _Check:
     reply: Future[Adopted]
     #: When it gets its answer at the latest, by the fleet's clock.
     until: float
-    #: The candidates that are not settled, by task instance.
-    open: dict[Any, Candidate] = field(default_factory=dict)
+    #: The candidates that are not settled, in their order.
+    open: dict[Candidate, None]
     #: What is settled, by the names of the members of :class:`Adopted`.
-    settled: dict[str, list[Any]] = field(default_factory=dict)
-
-    def settle(self, candidate: Candidate, member: str, value: Any) -> bool:
-        """Record what became of a candidate; return False if it is not open here."""
-        if self.open.get(candidate.task) != candidate:
-            return False
-        del self.open[candidate.task]
-        self.settled.setdefault(member, []).append(value)
-        return True
-
-    def answer(self) -> bool:
-        """Answer with what is known by now; return False if the executor no longer waits for it."""
-        settled = {name: tuple(values) for name, values in self.settled.items()}
-        answer = Adopted(**settled, kept=tuple(self.open.values()))
-        if self.reply.cancelled() or not (self.reply.done() or self.reply.set_running_or_notify_cancel()):
-            return False
-        if not self.reply.done():
-            self.reply.set_result(answer)
-        return True
+    settled: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
 
 class OrphanChecks:
@@ -106,28 +89,30 @@ class OrphanChecks:
         #: Candidates that were kept and turned out to have no ECS task, with the time of that.
         self._missing: dict[Candidate, float] = {}
 
-    def ask(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> list[Candidate] | None:
-        """Begin a check; return the candidates to search for, or None if this check was begun before."""
+    def ask(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> list[Candidate]:
+        """Begin a check; return the candidates to search for, and none if this check was begun before."""
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
-            return None
-        check = _Check(reply, self._clock() + CHECK_PATIENCE)
+            return []
+        check = _Check(reply, self._clock() + CHECK_PATIENCE, dict.fromkeys(candidates))
         self._checks.append(check)
         since = self._clock() - REMEMBERED
         self._missing = {candidate: at for candidate, at in self._missing.items() if at > since}
         for candidate in candidates:
-            check.open[candidate.task] = candidate
             if self._missing.pop(candidate, None) is not None:
-                check.settle(candidate, "missing", candidate)
-        return list(check.open.values())
+                self.settle(candidate, "missing", candidate)
+        return [*check.open]
 
     def settle(self, candidate: Candidate, member: str, value: Any) -> None:
         """
-        Record what became of a candidate; if no check waits for it, emit that. A repeated call is ignored.
+        Record what became of a candidate; if no check waits for it, emit that.
 
         :param member: a member of :class:`Adopted`.
         """
-        asked = [check for check in self._checks if check.settle(candidate, member, value)]
+        asked = [check for check in self._checks if candidate in check.open]
+        for check in asked:
+            del check.open[candidate]
+            check.settled[member].append(value)
         if not asked and member != "found":
             self._not_found(candidate, member)
 
@@ -143,9 +128,12 @@ class OrphanChecks:
         return min((check.until for check in self._checks), default=None)
 
     def _answer(self, check: _Check) -> None:
-        if not check.answer():
-            for member in ("missing", "unknown", "elsewhere"):
-                for candidate in check.settled.get(member, ()):
+        settled = {member: tuple(values) for member, values in check.settled.items()}
+        if not check.reply.done() and check.reply.set_running_or_notify_cancel():
+            check.reply.set_result(Adopted(**settled, kept=tuple(check.open)))
+        elif check.reply.cancelled():  # The executor no longer waits for it.
+            for member, values in settled.items():
+                for candidate in values if member != "found" else ():
                     self._not_found(candidate, member)
         self._checks.remove(check)
 

@@ -137,7 +137,7 @@ class UnknownOutcomes:
             self._calls,
             clusters=[first.cluster],
             seeker=self,
-            known=set(self._owner.arns()),
+            known=self._owner.arns,
             runs=[*self._wanted.values()],
         )
         return True

@@ -21,7 +21,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from random import random as random_number
 from typing import TYPE_CHECKING
 
@@ -33,7 +32,7 @@ from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
 from airflow.executors.fargate.fleet.waits import Waits
 from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.lease import Lease
-from airflow.executors.fargate.logs.failure_lines import LastLines, last_lines_of
+from airflow.executors.fargate.logs.failure_lines import LastLines
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
@@ -122,10 +121,7 @@ class Parts:
         self.adoption = Adoption(context, self.calls, owner)
         self._searches: deque[UnknownOutcomes | Adoption] = deque((self.unknown_outcomes, self.adoption))
         self.orphans = OrphanReaper(context, self.calls, owner)
-        self.last_lines: LastLines | None = None
-        if logs:
-            read = partial(last_lines_of, logs, context.mask)
-            self.last_lines = LastLines(read=read, calls=self.calls, emit=context.emit, clock=clock)
+        self.last_lines = LastLines(context, self.calls, logs) if logs else None
 
     def work(self) -> float | None:
         """Make all calls that are due; return when to look again, or None if only a message can tell."""

@@ -31,7 +31,6 @@ from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
-from airflow.executors.fargate.fleet.pending_candidate import PendingCandidate
 from airflow.executors.fargate.messages import Accepted, Ended, NotFound
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
@@ -803,8 +802,7 @@ def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, 
 #: What an error can be in; whatever was asked is settled all the same.
 HANDLERS = [
     *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_found")],
-    (Adoption, "_describe_known"),
-    (PendingCandidate, "compare"),
+    *[(Adoption, name) for name in ("_describe_known", "_compare")],
     *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -858,7 +856,7 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
 def test_nothing_is_concluded_of_what_ends_the_thread_again_and_again(fleet, ecs, run, candidate, ask):
     """It harms those alone that are searched for; they are left to Airflow's timeouts."""
     run(0)
-    with mock.patch.object(PendingCandidate, "compare", autospec=True, side_effect=ZeroDivisionError):
+    with mock.patch.object(Adoption, "_compare", autospec=True, side_effect=ZeroDivisionError):
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(0)], reply)
         for _ in range(MAX_FAULTS):

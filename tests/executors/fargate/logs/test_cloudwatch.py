@@ -139,7 +139,7 @@ class TestReader:
         """A deployment may register a revision for each task."""
         for number in range(3 * MAX_DEFINITIONS):
             reader.stream(f"{DEFINITION}{number}", "airflow", ARN)
-        assert len(reader._logs) <= MAX_DEFINITIONS
+        assert reader._configurations.cache_info().currsize <= MAX_DEFINITIONS
 
     @pytest.mark.parametrize("count", [0, 1, 3, 4, 10])
     @pytest.mark.parametrize("empty_pages", [0, 2])
