@@ -37,7 +37,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
@@ -46,7 +45,7 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.orphan_checks import OrphanChecks
-from airflow.executors.fargate.present import Candidate, Found, Match, match
+from airflow.executors.fargate.present import match
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -54,9 +53,10 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted, PendingCandidate
     from airflow.executors.fargate.fleet.wiring import Context
     from airflow.executors.fargate.launch import Identity
+    from airflow.executors.fargate.present import Candidate, Found
 
 log = logging.getLogger(__name__)
 
@@ -69,30 +69,6 @@ NO_CLUSTER = "ClusterNotFoundException"
 #: Verdicts on an ECS task that ended without having started. It is not adopted: nothing ran, so a new launch
 #: costs nothing.
 NEVER_STARTED = frozenset({Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY})
-
-
-@dataclass(eq=False)
-class PendingCandidate:
-    """A candidate that is not settled yet, and the best ECS task that was found for it."""
-
-    candidate: Candidate
-    #: When Airflow asked first, seconds since the epoch.
-    asked_at: float
-    #: From when on an answer of AWS that there is no ECS task counts, by the fleet's clock.
-    none_from: float
-    #: Whether its stored ARN, and what was described before Airflow asked, are being described for it.
-    is_asked: bool = False
-    #: The best match yet, which is not certain.
-    best: Match | None = None
-    #: What was chosen, and is adopted.
-    found: Found | None = None
-    is_elsewhere: bool = False
-
-    @property
-    def cluster(self) -> str | None:
-        """The cluster that its stored ARN names; None if it names none."""
-        arn = self.candidate.stored_arn
-        return cluster_name(arn) if arn and arn.count("/") > 1 else None
 
 
 class Adoption:
@@ -116,9 +92,7 @@ class Adoption:
         self._clock = context.clock
         #: The clusters of the options, by their names.
         self._own = {cluster_name("", cluster): cluster for cluster in context.config.clusters}
-        #: By task instance.
-        self._open: dict[Any, PendingCandidate] = {}
-        self._checks = OrphanChecks(context.emit, context.clock)
+        self._checks = OrphanChecks(context)
         #: What was described: cluster and task instance, if it says one, by ARN.
         self._known: dict[str, tuple[str, Any]] = {}
         self._search: EcsTaskSearch | None = None
@@ -140,7 +114,11 @@ class Adoption:
         :param reply: gets the answer within :data:`~.orphan_checks.CHECK_PATIENCE`; if it was cancelled, the
             answer is emitted as events.
         """
-        self._add(self._checks.ask(candidates, reply))
+        is_more = self._checks.ask(candidates, reply)
+        if self._search:
+            self._describe_known(self._search)
+        elif is_more:
+            self._due = self._clock()
         is_searching = self._search is not None or self._due is not None and self._due <= self._clock()
         # Nothing more is known about candidates that were kept until their time has come.
         self._checks.answer(all_of_them=not is_searching)
@@ -149,7 +127,7 @@ class Adoption:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
         if self.closed:
             return None
-        self._is_working, turn = True, None
+        self._is_working = True
         self._checks.answer()
         while self._search or (self._due is not None and self._due <= self._clock()):
             search = self._search = self._search or self._begin()
@@ -157,7 +135,9 @@ class Adoption:
             if not search.is_over:
                 break
             self._end(search)
-        turns = turn if self._search else self._due, self._checks.next_at()
+        else:
+            turn = self._due
+        turns = turn, self._checks.next_at()
         self._is_working = False
         return min((turn for turn in turns if turn is not None), default=None)
 
@@ -171,24 +151,24 @@ class Adoption:
             self._faults += 1
         if self._search:
             self._search.end()
-        self._search, self._due, self._is_working = None, self._clock() if self._open else None, False
-        for pending in [*self._open.values()]:
+        self._search, self._due, self._is_working = None, self._clock() if self._checks.open else None, False
+        for pending in [*self._checks.open.values()]:
             pending.is_asked = False
             if pending.found:
                 self._found(pending, pending.found)
             elif self._faults >= MAX_FAULTS:
-                self._settle(pending, "unknown")
+                self._checks.settle(pending, "unknown")
 
     # What the search asks and finds.
 
     def lacks(self, stage: Stage) -> bool:
         """Return whether there is a candidate that is not settled."""
-        return bool(self._open)
+        return bool(self._checks.open)
 
     def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
         """Compare an ECS task with its task instance's candidate, and remember it for later candidates."""
         identity = task.identity if task.started_by == self._context.config.deployment else None
-        pending = self._open.get(identity.task) if identity else None
+        pending = self._checks.open.get(identity.task) if identity else None
         if identity and pending:
             self._compare(pending, task, identity, stage)
         # Last: if a line above ends the thread, it is described again.
@@ -213,7 +193,7 @@ class Adoption:
     def has_read(self, stage: Stage) -> None:
         """Settle for the best matches once all running ECS tasks were described."""
         if stage is not Stage.KNOWN:
-            for pending in [*self._open.values()]:
+            for pending in [*self._checks.open.values()]:
                 if pending.best:
                     self._found(pending, pending.best.found)
 
@@ -229,36 +209,20 @@ class Adoption:
 
     # From the candidates to the answer.
 
-    def _add(self, candidates: Sequence[Candidate]) -> None:
-        for candidate in candidates:
-            pending = self._open.get(candidate.task)
-            if pending is None or pending.candidate != candidate:
-                now = self._context.now()
-                # Never later than now: a scheduler that counts as dead launches nothing.
-                sent_until = now if candidate.sent_until is None else min(now, candidate.sent_until)
-                none_from = self._clock() - (now - sent_until) + CONSISTENCY
-                self._open[candidate.task] = PendingCandidate(candidate, now, none_from)
-                if self._search is None:
-                    self._due = self._clock()
-        if self._search:
-            self._describe_known(self._search)
-
     def _begin(self) -> EcsTaskSearch:
         self._due, self._refused = None, set()
         for run in self._owner.runs():  # The watcher describes these anyway.
             if run.arn and not run.abandoned:
                 self._known.setdefault(run.arn, (run.cluster, run.launch.task))
-        named = {pending.cluster for pending in self._open.values() if pending.cluster}
+        named = {pending.cluster for pending in self._checks.open.values() if pending.cluster}
         clusters = [*self._own.values(), *sorted(named - self._own.keys())]
-        search = EcsTaskSearch(
-            self._context, self._calls, seeker=self, clusters=clusters, known=self._known.keys
-        )
+        search = EcsTaskSearch(self._context, self._calls, self, clusters, self._known.keys)
         self._describe_known(search)
         return search
 
     def _describe_known(self, search: EcsTaskSearch) -> None:
         """Describe new candidates' stored ARNs, and what was described of theirs before Airflow asked."""
-        new = {task: pending for task, pending in self._open.items() if not pending.is_asked}
+        new = {task: pending for task, pending in self._checks.open.items() if not pending.is_asked}
         arns: dict[str, set[str]] = defaultdict(set)
         for arn, (cluster, task) in self._known.items() if new else ():
             if task in new:
@@ -276,19 +240,20 @@ class Adoption:
         self._search, self._faults = None, 0
         self.has_read(Stage.STOPPED)
         clusters = {cluster_name("", cluster) for cluster in search.clusters}
-        again = []
-        for pending in [*self._open.values()]:
+        again = []  # when to search for candidates that are not settled
+        for pending in [*self._checks.open.values()]:
             is_covered = pending.cluster is None or pending.cluster in clusters
+            counts_from = pending.sent_until + CONSISTENCY
             if pending.is_elsewhere:
-                self._settle(pending, "elsewhere")
+                self._checks.settle(pending, "elsewhere")
             elif self._refused & {pending.cluster, *self._own}:
-                self._settle(pending, "unknown")
-            elif is_covered and search.listed_at is not None and pending.none_from <= search.listed_at:
-                self._settle(pending, "missing")
+                self._checks.settle(pending, "unknown")
+            elif is_covered and search.listed_at is not None and counts_from <= search.listed_at:
+                self._checks.settle(pending, "missing")
             else:
-                again.append(pending.none_from if is_covered else self._clock())
+                again.append(counts_from if is_covered else self._clock())
         self._due = min(again, default=None)
-        if not self._open:
+        if not self._checks.open:
             self._known = {}
         self._checks.answer(all_of_them=True)
 
@@ -298,11 +263,4 @@ class Adoption:
         if pending.found is None:
             self._context.post(self._owner.adopt, found)
             pending.found = found
-        self._settle(pending, "found")
-
-    def _settle(self, pending: PendingCandidate, member: str) -> None:
-        candidate = pending.candidate
-        self._checks.settle(candidate, member, pending.found or candidate)
-        # Last: if that ends the thread, it is settled again.
-        self._open.pop(candidate.task, None)
-        self._checks.answer()
+        self._checks.settle(pending, "found")

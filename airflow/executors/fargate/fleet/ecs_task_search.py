@@ -223,8 +223,6 @@ class EcsTaskSearch:
         elif reply.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.
             step.failures += 1
             if step.failures == 1 and reply.problem:
-                log.warning(
-                    "A search for ECS tasks got no answer from AWS, trying again: %s", reply.problem.reason
-                )
+                log.warning("A search for ECS tasks got no answer, trying again: %s", reply.problem.reason)
             step.due = self.context.clock() + BackOff(*SEARCH_BACK_OFF, self.context.random)(step.failures)
         self._steps.insert(0, step)

@@ -64,7 +64,7 @@ SHARE = 0.1
 #: Why an orphan is stopped: StopTask passes it on to AWS.
 REASON = "Airflow has given up the launch"
 #: In the log line about a sweep that has failed.
-LATER = "now, trying again later"
+LATER = ", trying again"
 
 
 class OrphanReaper:
@@ -149,15 +149,10 @@ class OrphanReaper:
             self._due = self._clock() + max(SHORTEST_DELAY, delay)
 
     def _begin(self) -> None:
-        config, self._fresh = self._context.config, set()
-        self._search = EcsTaskSearch(
-            self._context,
-            self._calls,
-            seeker=self,
-            clusters=config.clusters,
-            known=lambda: [*self._seen, *self._owner.arns()],
-            pause=1 / (config.describe_rate * SHARE),
-        )
+        self._fresh, config = set(), self._context.config
+        known = lambda: [*self._seen, *self._owner.arns()]
+        pause = 1 / (config.describe_rate * SHARE)
+        self._search = EcsTaskSearch(self._context, self._calls, self, config.clusters, known, pause=pause)
 
     def _end(self, search: EcsTaskSearch) -> None:
         """Emit what is not this fleet's; its own launches may have got their ARNs since the listing."""
@@ -192,9 +187,9 @@ class OrphanReaper:
     def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
         """Count a cluster that AWS refuses for good as empty; any other error stops the sweep."""
         is_refused = reply.verdict is Verdict.FAILED
-        where = f"in cluster {cluster}" if is_refused else LATER
+        where = f" in cluster {cluster}" if is_refused else LATER
         if reply.problem and where not in self._logged:
-            log.warning("Orphaned ECS tasks cannot be searched for %s: %s", where, reply.problem.reason)
+            log.warning("Orphaned ECS tasks cannot be searched for%s: %s", where, reply.problem.reason)
             self._logged.add(where)
         if not is_refused:
             self.clear()  # The next sweep sees what this one has not.

@@ -45,8 +45,6 @@ if TYPE_CHECKING:
 MAX_EMPTY_PAGES = 5
 #: How many task definitions are cached. A revision never changes.
 MAX_DEFINITIONS = 100
-#: For how many Regions clients are kept.
-MAX_REGIONS = 8
 #: The error codes for a missing permission.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
 REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
@@ -59,10 +57,15 @@ MASK = "***"
 
 
 class LogError(FargateError):
-    """A container's log cannot be read. The text says why, as a clause without a full stop."""
+    """
+    A container's log cannot be read. The text says why, as a clause without a full stop.
 
-    #: Of the error of the call, if there was one.
-    verdict = Verdict.FAILED
+    :param verdict: of the error of the call, if there was one.
+    """
+
+    def __init__(self, reason: str, verdict: Verdict = Verdict.FAILED) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
 
 
 class LogNotThere(LogError):
@@ -74,15 +77,7 @@ class LogRefused(LogError):
 
 
 class LogLater(LogError):
-    """
-    The log may be readable later.
-
-    :param verdict: of the error of the call.
-    """
-
-    def __init__(self, reason: str, verdict: Verdict) -> None:
-        super().__init__(reason)
-        self.verdict = verdict
+    """The log may be readable later."""
 
 
 def without_tokens(text: str) -> str:
@@ -151,7 +146,7 @@ class LogReader:
         self, describe_definition: Callable[[str], Mapping[str, Any]], make_client: Callable[[str], Any]
     ) -> None:
         self._describe_definition = describe_definition
-        self._client = lru_cache(maxsize=MAX_REGIONS)(make_client)
+        self._client = lru_cache(make_client)
         self._configurations = lru_cache(maxsize=MAX_DEFINITIONS)(self._describe)
 
     def stream(self, definition: str, container: str, arn: str) -> Stream:

@@ -38,13 +38,7 @@ from airflow.executors.fargate.aws.arns import cluster_name, log_link, region, w
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.launch import Identity
-from airflow.executors.fargate.logs.cloudwatch import (
-    MAX_REGIONS,
-    LogError,
-    LogReader,
-    call_aws,
-    without_tokens,
-)
+from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_aws, without_tokens
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
@@ -107,7 +101,7 @@ class RunningLog:
         self._mask = mask
         self._format = _as_json if structured else _as_text
         self._clock = clock
-        self._ecs = lru_cache(maxsize=MAX_REGIONS)(partial(self._make_client, "ecs"))
+        self._ecs = lru_cache(partial(self._make_client, "ecs"))
         self._reader = LogReader(self._describe_definition, partial(self._make_client, "logs"))
         self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
 
@@ -191,18 +185,11 @@ class RunningLog:
         return self._ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
 
     def _make_client(self, service: str, in_region: str) -> Any:
-        conn_id, endpoint_url = (
-            (self._option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")
-        )
-        return make_client(
-            self._session_maker(conn_id, in_region)(),
-            service,
-            connections=CONNECTIONS,
-            region=in_region,
-            # The option is the endpoint of ECS only.
-            endpoint_url=endpoint_url if service == "ecs" else None,
-            timeouts=TIMEOUTS,
-        )
+        texts = [(self._option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
+        session = self._session_maker(texts[0], in_region)()
+        endpoint_url = texts[1] if service == "ecs" else None  # The option is the endpoint of ECS only.
+        limits: Any = {"connections": CONNECTIONS, "timeouts": TIMEOUTS}
+        return make_client(session, service, region=in_region, endpoint_url=endpoint_url, **limits)
 
 
 def _as_json(timestamp: int, text: str) -> str:
