@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Airflow's orphan checks: which task instances each has asked about, and their answers.
+Airflow's orphan checks: the task instances that they ask about (candidates), and their answers.
 
 Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within
 :data:`CHECK_PATIENCE`. Task instances that are not settled by then are kept; what becomes of them is emitted

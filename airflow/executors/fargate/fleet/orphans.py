@@ -130,9 +130,8 @@ class OrphanReaper:
         self._orphaned = {arn: self._orphaned.get(arn, now) for arn in set(arns)}
         for arn, since in self._orphaned.items():
             orphan = self._seen.get(arn)
-            if orphan is None or self._owner.knows(orphan.identity.launch_id):
-                continue
-            if orphan.started and now - since < ENDING:
+            is_ending = orphan is not None and orphan.started and now - since < ENDING
+            if orphan is None or is_ending or self._owner.knows(orphan.identity.launch_id):
                 continue
             if orphan.started or arn in self._fresh:
                 self._owner.discard(orphan, REASON)

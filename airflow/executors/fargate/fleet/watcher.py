@@ -106,8 +106,7 @@ class Watcher:
         while (first := self._first()) and first[0] <= now and self._calls.admits(watch):
             self._describe(first[1], now)
         watch.is_waiting = first is not None and first[0] <= now
-        look = self._calls.turn(watch, first[0] if first else None)
-        turns = (look, self._calls.turn(stop, self._stops.first()))
+        turns = self._calls.turn(watch, first and first[0]), self._calls.turn(stop, self._stops.first())
         return min((turn for turn in turns if turn is not None), default=None)
 
     def _first(self) -> tuple[float, str] | None:
@@ -130,10 +129,9 @@ class Watcher:
         self._failures = 0
         tasks, missing = {task.arn: task for task in reply.value.tasks}, reply.value.missing
         for run in runs:
-            task = tasks.get(run.arn or "")
             if run.over:
                 continue
-            if task is None:
+            if (task := tasks.get(run.arn or "")) is None:
                 self._not_listed(run, run.arn in missing)
                 continue
             run.seen, run.missing_since, run.last_status = True, None, task.last_status
