@@ -63,8 +63,8 @@ SHORTEST_DELAY = 1.0
 SHARE = 0.1
 #: Why an orphan is stopped: StopTask passes it on to AWS.
 REASON = "Airflow has given up the launch"
-#: In the log line about a sweep that has failed.
-LATER = ", trying again"
+#: The log line about a sweep that has failed.
+LATER = "Orphaned ECS tasks cannot be searched for, trying again: %s"
 
 
 class OrphanReaper:
@@ -93,7 +93,7 @@ class OrphanReaper:
         self._fresh: set[str] = set()
         #: Since when each orphan is one, without a break.
         self._orphaned: dict[str, float] = {}
-        #: Where a search has failed, as it was logged.
+        #: What was logged of searches that have failed.
         self._logged: set[str] = set()
         #: The sweep under way.
         self._search: EcsTaskSearch | None = None
@@ -186,9 +186,9 @@ class OrphanReaper:
     def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
         """Count a cluster that AWS refuses for good as empty; any other error stops the sweep."""
         is_refused = reply.verdict is Verdict.FAILED
-        where = f" in cluster {cluster}" if is_refused else LATER
-        if reply.problem and where not in self._logged:
-            log.warning("Orphaned ECS tasks cannot be searched for%s: %s", where, reply.problem.reason)
-            self._logged.add(where)
+        text = f"Orphaned ECS tasks cannot be searched for in cluster {cluster}: %s" if is_refused else LATER
+        if reply.problem and text not in self._logged:
+            log.warning(text, reply.problem.reason)
+            self._logged.add(text)
         if not is_refused:
             self.clear()  # The next sweep sees what this one has not.

@@ -121,8 +121,9 @@ def find_stream(log: Mapping[str, Any] | None, container: str, arn: str) -> Stre
             f"the task definition gives container {container} no log; give it a logConfiguration with awslogs"
         )
     if driver != "awslogs":
-        said = f"container {container} logs through {driver}"
-        raise LogError(f"{said}; only logs of the driver awslogs can be read")
+        raise LogError(
+            f"container {container} logs through {driver}; only logs of the driver awslogs can be read"
+        )
     for name in ("awslogs-group", "awslogs-stream-prefix"):
         if not options.get(name):
             raise LogError(f"the log of container {container} has no {name}, so its stream is not known")
