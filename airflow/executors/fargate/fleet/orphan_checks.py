@@ -107,9 +107,7 @@ class OrphanChecks:
     """
 
     def __init__(self, context: Context) -> None:
-        self._emit = context.emit
-        self._clock = context.clock
-        self._now = context.now
+        self._context = context
         self._checks: list[_Check] = []
         #: Candidates that were kept and turned out to have no ECS task, with the time of that.
         self._missing: dict[Candidate, float] = {}
@@ -121,7 +119,7 @@ class OrphanChecks:
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
             return False
-        clock, now, is_more = self._clock(), self._now(), False
+        clock, now, is_more = self._context.clock(), self._context.now(), False
         check = _Check(reply, clock + CHECK_PATIENCE, dict.fromkeys(candidates))
         self._checks.append(check)
         self._missing = {each: at for each, at in self._missing.items() if at > clock - REMEMBERED}
@@ -156,7 +154,7 @@ class OrphanChecks:
 
     def answer(self, *, all_of_them: bool = False) -> None:
         """Answer the checks that are all settled or whose time is over, or all, with what is known by now."""
-        now = self._clock()
+        now = self._context.clock()
         for check in [*self._checks]:
             if all_of_them or not check.open or check.until <= now:
                 self._answer(check)
@@ -178,6 +176,6 @@ class OrphanChecks:
     def _emit_end(self, candidate: Candidate, member: str) -> None:
         """Have Airflow ask again about a candidate without an ECS task; remember it, since that is final."""
         if member == "missing":
-            self._missing[candidate] = self._clock()
+            self._missing[candidate] = self._context.clock()
         if member != "found":
-            self._emit(NotFound(Launch(candidate.task, candidate.key)))
+            self._context.emit(NotFound(Launch(candidate.task, candidate.key)))
