@@ -46,7 +46,7 @@ from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
-from airflow.executors.fargate.logs.live import RunningLog, running_log
+from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request import startup_checks
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 from airflow.executors.fargate.request.validation import RequestCheck
@@ -295,8 +295,9 @@ class FargateExecutor(Base):
 
     @cached_property
     def _running_log(self) -> RunningLog:
-        option, is_json = compat.option_reader(self), compat.READS_LINES_AS_JSON
-        return running_log(option, self._session_maker, compat.mask_secrets, is_json)
+        return RunningLog(
+            compat.option_reader(self), self._session_maker, compat.mask_secrets, compat.READS_LINES_AS_JSON
+        )
 
     def _session_maker(self, conn_id: str | None, region: str | None) -> Callable[[], Any]:
         return sessions.session_maker(conn_id, region, compat.team_of(self))

@@ -119,8 +119,8 @@ GUARDS = (
         (
             Edit(
                 "fargate/fleet/ecs_task_search.py",
-                "                self._steps = [_Step(self.stage, cluster) for cluster in self.clusters]\n",
-                "                self._steps = []\n",
+                "                    self._steps = [_Step(cluster) for cluster in self.clusters]\n",
+                "                    self._steps = []\n",
             ),
         ),
     ),

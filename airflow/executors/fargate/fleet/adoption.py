@@ -35,14 +35,17 @@ refuses to answer because a permission is missing, nothing is reset: Airflow's o
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
+from airflow.executors.fargate.aws.outcome import classify_ecs_task
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.orphan_checks import OrphanChecks
-from airflow.executors.fargate.fleet.pending_candidate import PendingCandidate
+from airflow.executors.fargate.present import match
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -50,8 +53,9 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.context import Context
-    from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
+    from airflow.executors.fargate.fleet.orphan_checks import Adopted, PendingCandidate
+    from airflow.executors.fargate.launch import Identity
     from airflow.executors.fargate.present import Candidate, Found
 
 log = logging.getLogger(__name__)
@@ -62,16 +66,9 @@ CONSISTENCY = 60.0
 #: The error code for a cluster that does not exist, where nothing can run.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ListTasks.html
 NO_CLUSTER = "ClusterNotFoundException"
-
-
-class Owner(Protocol):
-    """Takes over what is found."""
-
-    def adopt(self, found: Found) -> None:
-        """Take over an ECS task of another scheduler."""
-
-    def runs(self) -> Iterable[Run]:
-        """Return the launches that are not over."""
+#: Verdicts on an ECS task that ended without having started. It is not adopted: nothing ran, so a new launch
+#: costs nothing.
+NEVER_STARTED = frozenset({Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY})
 
 
 class Adoption:
@@ -88,20 +85,19 @@ class Adoption:
     :param owner: takes over what is found.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
         self._context = context
         self._calls = calls
-        self._clusters = context.config.clusters
         self._owner = owner
         self._clock = context.clock
-        #: By task instance.
-        self._open: dict[Any, PendingCandidate] = {}
-        self._checks = OrphanChecks(context.emit, context.clock)
-        #: The ARNs of what was described, and clusters and ARNs by task instance.
-        self._known: set[str] = set()
-        self._known_of: dict[Any, list[tuple[str, str]]] = {}
+        #: The clusters of the options, by their names.
+        self._own = {cluster_name("", cluster): cluster for cluster in context.config.clusters}
+        self._checks = OrphanChecks(context)
+        #: What was described: cluster and task instance, if it says one, by ARN.
+        self._known: dict[str, tuple[str, Any]] = {}
         self._search: EcsTaskSearch | None = None
-        self._is_refused = False
+        #: The names of clusters for which AWS has refused a call of the search.
+        self._refused: set[str] = set()
         #: Whether the thread is in :meth:`work`; still true after it died there.
         self._is_working = False
         #: How often the thread has died here since the last search ended.
@@ -118,11 +114,11 @@ class Adoption:
         :param reply: gets the answer within :data:`~.orphan_checks.CHECK_PATIENCE`; if it was cancelled, the
             answer is emitted as events.
         """
-        unknown = self._checks.ask(candidates, reply)
-        if unknown is None:
-            return
-        for candidate in unknown:
-            self._add(candidate)
+        is_more = self._checks.ask(candidates, reply)
+        if self._search:
+            self._describe_known(self._search)
+        elif is_more:
+            self._due = self._clock()
         is_searching = self._search is not None or self._due is not None and self._due <= self._clock()
         # Nothing more is known about candidates that were kept until their time has come.
         self._checks.answer(all_of_them=not is_searching)
@@ -131,20 +127,19 @@ class Adoption:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
         if self.closed:
             return None
-        now, self._is_working = self._clock(), True
+        self._is_working = True
         self._checks.answer()
-        turns = self._continue_search(now), self._checks.next_at()
-        self._is_working = False
-        return min((turn for turn in turns if turn is not None), default=None)
-
-    def _continue_search(self, now: float) -> float | None:
-        while self._search or (self._due is not None and self._due <= now):
+        while self._search or (self._due is not None and self._due <= self._clock()):
             search = self._search = self._search or self._begin()
             turn = search.work()
             if not search.is_over:
-                return turn
+                break
             self._end(search)
-        return self._due
+        else:
+            turn = self._due
+        turns = turn, self._checks.next_at()
+        self._is_working = False
+        return min((turn for turn in turns if turn is not None), default=None)
 
     def recover(self) -> None:
         """
@@ -156,100 +151,87 @@ class Adoption:
             self._faults += 1
         if self._search:
             self._search.end()
-        self._search, self._due, self._is_working = None, self._clock() if self._open else None, False
-        for pending in [*self._open.values()]:
+        self._search, self._due, self._is_working = None, self._clock() if self._checks.open else None, False
+        for pending in [*self._checks.open.values()]:
             pending.is_asked = False
             if pending.found:
                 self._found(pending, pending.found)
             elif self._faults >= MAX_FAULTS:
-                self._settle(pending.candidate, "unknown", pending.candidate)
+                self._checks.settle(pending, "unknown")
 
     # What the search asks and finds.
 
     def lacks(self, stage: Stage) -> bool:
         """Return whether there is a candidate that is not settled."""
-        return bool(self._open)
+        return bool(self._checks.open)
 
     def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
         """Compare an ECS task with its task instance's candidate, and remember it for later candidates."""
         identity = task.identity if task.started_by == self._context.config.deployment else None
-        if identity is not None:
-            pending = self._open.get(identity.task)
-            found = pending and pending.compare(task, identity, stage, self._context.scheduler)
-            if pending and found:
-                self._found(pending, found)
-            self._known_of.setdefault(identity.task, []).append((cluster, task.arn))
-        self._known.add(task.arn)  # Last: if a line above ends the thread, it is described again.
+        pending = self._checks.open.get(identity.task) if identity else None
+        if identity and pending:
+            self._compare(pending, task, identity, stage)
+        # Last: if a line above ends the thread, it is described again.
+        self._known[task.arn] = cluster, identity and identity.task
+
+    def _compare(self, pending: PendingCandidate, task: EcsTask, identity: Identity, stage: Stage) -> None:
+        """Take the ECS task if it is certainly the present launch's; keep it if it is the best match yet."""
+        outcome, own = classify_ecs_task(task, identity.container_name), self._context.scheduler
+        if outcome.verdict in NEVER_STARTED:
+            return
+        lives, at = outcome.verdict is Verdict.LIVE, pending.asked_at
+        found = match(pending.candidate, task, identity, outcome, lives=lives, own_scheduler=own, asked_at=at)
+        if found is None:
+            return
+        if found.is_elsewhere:
+            pending.is_elsewhere = True
+        elif found.is_certain or (stage is Stage.STOPPED and found.is_likely):
+            self._found(pending, found.found)
+        elif pending.best is None or found.rank > pending.best.rank:
+            pending.best = found
 
     def has_read(self, stage: Stage) -> None:
         """Settle for the best matches once all running ECS tasks were described."""
         if stage is not Stage.KNOWN:
-            for pending in [*self._open.values()]:
+            for pending in [*self._checks.open.values()]:
                 if pending.best:
                     self._found(pending, pending.best.found)
 
     def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
         """Conclude nothing about candidates whose ECS task can be in this cluster."""
-        log.error(
-            "ECS tasks to adopt cannot be searched for in cluster %s: %s",
-            cluster,
-            reply.problem.reason if reply.problem else "AWS's answer cannot be handled",
-        )
-        if stage is Stage.KNOWN or _code(reply.error) == NO_CLUSTER and not self._is_own(cluster):
-            return  # A stored ARN may be of another Region or of a deleted cluster: the lists decide.
-        if self._is_own(cluster):
-            self._is_refused = True
-        for pending in self._open.values():
-            pending.is_refused = pending.is_refused or pending.cluster == cluster_name("", cluster)
+        said = reply.problem.reason if reply.problem else "AWS's answer cannot be handled"
+        log.error("ECS tasks to adopt cannot be searched for in cluster %s: %s", cluster, said)
+        name = cluster_name("", cluster)
+        is_gone = NO_CLUSTER in said and name not in self._own
+        if stage is not Stage.KNOWN and not is_gone:
+            # A stored ARN may be of another Region or of a deleted cluster: the lists decide.
+            self._refused.add(name)
 
     # From the candidates to the answer.
 
-    def _add(self, candidate: Candidate) -> None:
-        pending = self._open.get(candidate.task)
-        if pending is not None and pending.candidate == candidate:
-            return
-        asked_at = self._context.now()
-        # Never later than now: a scheduler that counts as dead launches nothing.
-        ago = 0.0 if candidate.sent_until is None else max(0.0, asked_at - candidate.sent_until)
-        self._open[candidate.task] = PendingCandidate(candidate, asked_at, self._clock() - ago + CONSISTENCY)
-        if self._search is None:
-            self._due = self._clock()
-        else:
-            self._describe_known(self._search, [self._open[candidate.task]])
-
     def _begin(self) -> EcsTaskSearch:
-        self._due, self._is_refused = None, False
-        for pending in self._open.values():
-            pending.is_refused = False
+        self._due, self._refused = None, set()
         for run in self._owner.runs():  # The watcher describes these anyway.
-            if run.arn and not run.abandoned and run.arn not in self._known:
-                self._known.add(run.arn)
-                self._known_of.setdefault(run.launch.task, []).append((run.cluster, run.arn))
-        search = EcsTaskSearch(
-            self._context, self._calls, clusters=self._all_clusters(), seeker=self, known=self._known
-        )
-        self._describe_known(search, self._open.values())
+            if run.arn and not run.abandoned:
+                self._known.setdefault(run.arn, (run.cluster, run.launch.task))
+        named = {pending.cluster for pending in self._checks.open.values() if pending.cluster}
+        clusters = [*self._own.values(), *sorted(named - self._own.keys())]
+        search = EcsTaskSearch(self._context, self._calls, self, clusters, self._known.keys)
+        self._describe_known(search)
         return search
 
-    def _all_clusters(self) -> list[str]:
-        clusters = {cluster_name("", cluster): cluster for cluster in self._clusters}
-        for pending in self._open.values():
-            if pending.cluster:
-                clusters.setdefault(pending.cluster, pending.cluster)
-        return list(clusters.values())
-
-    def _describe_known(self, search: EcsTaskSearch, those: Iterable[PendingCandidate]) -> None:
-        """Describe the candidates' stored ARNs, and what was described of theirs before Airflow asked."""
-        arns: dict[str, set[str]] = {}
-        for pending in those:
-            if pending.is_asked:
-                continue
+    def _describe_known(self, search: EcsTaskSearch) -> None:
+        """Describe new candidates' stored ARNs, and what was described of theirs before Airflow asked."""
+        new = {task: pending for task, pending in self._checks.open.items() if not pending.is_asked}
+        arns: dict[str, set[str]] = defaultdict(set)
+        for arn, (cluster, task) in self._known.items() if new else ():
+            if task in new:
+                arns[cluster].add(arn)
+        for pending in new.values():
             pending.is_asked = True
             stored = pending.candidate.stored_arn
             if stored and stored not in self._known:
-                arns.setdefault(pending.cluster or self._clusters[0], set()).add(stored)
-            for cluster, arn in self._known_of.pop(pending.candidate.task, ()):
-                arns.setdefault(cluster, set()).add(arn)
+                arns[pending.cluster or self._context.config.clusters[0]].add(stored)
         for cluster, of_cluster in arns.items():
             search.describe(cluster, sorted(of_cluster))
 
@@ -258,20 +240,21 @@ class Adoption:
         self._search, self._faults = None, 0
         self.has_read(Stage.STOPPED)
         clusters = {cluster_name("", cluster) for cluster in search.clusters}
-        again = []
-        for pending in [*self._open.values()]:
+        again = []  # when to search for candidates that are not settled
+        for pending in [*self._checks.open.values()]:
             is_covered = pending.cluster is None or pending.cluster in clusters
+            counts_from = pending.sent_until + CONSISTENCY
             if pending.is_elsewhere:
-                self._settle(pending.candidate, "elsewhere", pending.candidate)
-            elif self._is_refused or pending.is_refused:
-                self._settle(pending.candidate, "unknown", pending.candidate)
-            elif is_covered and search.listed_at is not None and pending.none_from <= search.listed_at:
-                self._settle(pending.candidate, "missing", pending.candidate)
+                self._checks.settle(pending, "elsewhere")
+            elif self._refused & {pending.cluster, *self._own}:
+                self._checks.settle(pending, "unknown")
+            elif is_covered and search.listed_at is not None and counts_from <= search.listed_at:
+                self._checks.settle(pending, "missing")
             else:
-                again.append(pending.none_from if is_covered else self._clock())
+                again.append(counts_from if is_covered else self._clock())
         self._due = min(again, default=None)
-        if not self._open:
-            self._known, self._known_of = set(), {}
+        if not self._checks.open:
+            self._known = {}
         self._checks.answer(all_of_them=True)
 
     def _found(self, pending: PendingCandidate, found: Found) -> None:
@@ -280,19 +263,4 @@ class Adoption:
         if pending.found is None:
             self._context.post(self._owner.adopt, found)
             pending.found = found
-        self._settle(pending.candidate, "found", pending.found)
-
-    def _settle(self, candidate: Candidate, member: str, value: Any) -> None:
-        self._checks.settle(candidate, member, value)
-        # Last: if that ends the thread, it is settled again.
-        self._open.pop(candidate.task, None)
-        self._checks.answer()
-
-    def _is_own(self, cluster: str) -> bool:
-        return cluster_name("", cluster) in {cluster_name("", each) for each in self._clusters}
-
-
-def _code(error: BaseException | None) -> str | None:
-    """Return the error code of botocore's ClientError; None for any other error."""
-    response = getattr(error, "response", None)
-    return response["Error"].get("Code") if isinstance(response, dict) and "Error" in response else None
+        self._checks.settle(pending, "found")

@@ -26,8 +26,8 @@ and no other.
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
@@ -79,7 +79,6 @@ class Seeker(Protocol):
 class _Step:
     """A call to be made."""
 
-    stage: Stage
     cluster: str
     #: What to describe; if empty, a page is listed instead.
     arns: Sequence[str] = ()
@@ -91,50 +90,44 @@ class _Step:
     due: float = 0.0
 
 
+@dataclass(eq=False)
 class EcsTaskSearch:
     """
     One search; the fleet's thread alone uses it.
 
     Its API budget: a call for each 100 known ARNs; then for each cluster and list a call for each 100 ECS
-    tasks of the deployment, and one to describe each 100 that are not known. They use the lane of searches,
-    as many at once as it admits.
+    tasks of the deployment, and for each page one to describe those that are not known. They use the lane of
+    searches, as many at once as it admits.
 
     :param context: the options, the clock and random numbers.
     :param calls: makes the calls.
-    :param clusters: where ECS tasks are listed.
     :param seeker: takes the ECS tasks.
-    :param known: ARNs that are not described when they are listed; it may grow during the search.
+    :param clusters: where ECS tasks are listed.
+    :param known: returns ARNs that are not described when they are listed; it is called for each page.
     :param runs: the launches that it is for: the suspects, if handling an answer ends the thread.
+    :param pause: seconds between two calls of a search in the background, which makes one call at a time, and
+        none again: :meth:`Seeker.refused` gets any error. 0 for a search that does not wait.
     """
 
-    def __init__(
-        self,
-        context: Context,
-        calls: Calls,
-        *,
-        clusters: Sequence[str],
-        seeker: Seeker,
-        known: Collection[str],
-        runs: Sequence[Run] = (),
-    ) -> None:
-        self._calls = calls
-        self._runs = runs
-        self.clusters = tuple(clusters)
-        self._deployment = context.config.deployment
-        self._seeker = seeker
-        self._known = known
-        self._clock = context.clock
-        self._back_off = BackOff(*SEARCH_BACK_OFF, context.random)
-        self.stage = Stage.KNOWN
-        #: When the first list was requested: ECS tasks that ListTasks knew by then are found.
-        self.listed_at: float | None = None
-        #: The first that is due is made first.
-        self._steps: list[_Step] = []
-        self._under_way = 0
-        #: Whether an answer is being handled; still true after that has ended the thread.
-        self.is_handling = False
-        #: ARNs that were described or are about to be.
-        self._asked: set[str] = set()
+    context: Context
+    calls: Calls
+    seeker: Seeker
+    clusters: Sequence[str]
+    known: Callable[[], Iterable[str]]
+    runs: Sequence[Run] = ()
+    pause: float = 0.0
+    stage: Stage = Stage.KNOWN
+    #: When the first list was requested: ECS tasks that ListTasks knew by then are found.
+    listed_at: float | None = None
+    #: The ARNs on the pages that were read.
+    listed: set[str] = field(default_factory=set)
+    #: Whether an answer is being handled; still true after that has ended the thread.
+    is_handling: bool = False
+    #: The first that is due is made first.
+    _steps: list[_Step] = field(default_factory=list)
+    _under_way: int = 0
+    #: ARNs that were described or are about to be.
+    _asked: set[str] = field(default_factory=set)
 
     @property
     def is_over(self) -> bool:
@@ -144,52 +137,49 @@ class EcsTaskSearch:
     def describe(self, cluster: str, arns: Sequence[str]) -> None:
         """Describe these before anything else, even if they are known."""
         self._asked.update(arns)
-        self._put_first(_Step(self.stage, cluster, batch) for batch in in_batches(arns, MAX_DESCRIBED))
+        self._steps[:0] = [_Step(cluster, batch) for batch in in_batches(arns, MAX_DESCRIBED)]
 
     def work(self) -> float | None:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
         self._go_on()
-        now = self._clock()
-        while self._calls.admits(self._calls.search) and (step := self._first(now)):
+        now = self.context.clock()
+        while (step := self._first(now)) and step.due <= now and self.calls.admits(self.calls.search):
             self._make(step)
-        due = min((step.due for step in self._steps), default=None)
-        return self._calls.turn(self._calls.search, due)
+        return self.calls.turn(self.calls.search, step.due if step else None)
 
     def end(self) -> None:
         """Make no more calls, and pass on no more ECS tasks."""
         self.stage, self._steps = Stage.OVER, []
 
     def _go_on(self) -> None:
-        """When a stage has no more calls, go to the next one that has, or to the end."""
-        while not self.is_over and not (self._steps or self._under_way):
-            self._seeker.has_read(self.stage)
-            self.stage = Stage(self.stage + 1)
-            if self.stage is Stage.RUNNING:
-                self.listed_at = self._clock()
-            if not self.is_over:
-                self._steps = [_Step(self.stage, cluster) for cluster in self.clusters]
-            self._end_if_nothing_lacks()
-        self._end_if_nothing_lacks()
-
-    def _end_if_nothing_lacks(self) -> None:
-        """End as soon as nothing is to be found any more, even if calls are under way."""
-        if not self.is_over and not self._seeker.lacks(self.stage):
-            self.end()
+        """Go to the next stage that has calls; end as soon as nothing is lacking, even if calls are under way."""
+        while not self.is_over:
+            if not self.seeker.lacks(self.stage):
+                self.end()
+            elif self._steps or self._under_way:
+                return
+            else:
+                self.seeker.has_read(self.stage)
+                self.stage = Stage(self.stage + 1)
+                if self.stage is Stage.RUNNING:
+                    self.listed_at = self.context.clock()
+                if not self.is_over:
+                    self._steps = [_Step(cluster) for cluster in self.clusters]
 
     def _first(self, now: float) -> _Step | None:
-        return next((step for step in self._steps if step.due <= now), None)
-
-    def _put_first(self, steps: Iterable[_Step]) -> None:
-        self._steps[:0] = steps
+        """Return the first step that is due, or else the next one; None if there is none, or while it waits."""
+        if self.pause and self._under_way:
+            return None
+        return min(self._steps, key=lambda step: max(step.due, now), default=None)
 
     def _make(self, step: _Step) -> None:
         self._steps.remove(step)
-        then = partial(self._done, step)
+        then, deployment = partial(self._done, step), self.context.config.deployment
         if step.arns:
-            self._calls.describe_tasks(step.cluster, step.arns, then, self._runs, self._calls.search)
+            self.calls.describe_tasks(step.cluster, step.arns, then, self.runs, self.calls.search)
         else:
-            stopped = step.stage is Stage.STOPPED
-            self._calls.list_tasks(step.cluster, self._deployment, step.next_token, then, self._runs, stopped)
+            stopped = self.stage is Stage.STOPPED
+            self.calls.list_tasks(step.cluster, deployment, step.next_token, then, self.runs, stopped)
         self._under_way += 1
 
     def _done(self, step: _Step, _: Sequence[Run], reply: Reply) -> None:
@@ -203,36 +193,36 @@ class EcsTaskSearch:
             self._described(step, reply.value)
         else:
             self._listed(step, reply.value)
+        for left in self._steps if self.pause else ():
+            left.due = self.context.clock() + self.pause
         self.is_handling = False
 
     def _described(self, step: _Step, answer: Answer) -> None:
         self._asked.difference_update(step.arns)  # What AWS did not return may be listed again.
         for task in answer.tasks:
             self._asked.add(task.arn)
-            self._seeker.take(step.cluster, task, step.stage)
+            self.seeker.take(step.cluster, task, self.stage)
 
     def _listed(self, step: _Step, page: Page) -> None:
-        new = [arn for arn in page.arns if arn not in self._known and arn not in self._asked]
-        self._asked.update(new)
-        steps = [_Step(step.stage, step.cluster, batch) for batch in in_batches(new, MAX_DESCRIBED)]
+        known = set(self.known())
+        new = [arn for arn in page.arns if arn not in known and arn not in self._asked]
+        self.listed.update(page.arns)
         if page.next_token is not None:
-            steps.append(_Step(step.stage, step.cluster, (), page.next_token, step.again))
-        self._put_first(steps)
+            self._steps.insert(0, _Step(step.cluster, (), page.next_token, step.again))
+        self.describe(step.cluster, new)
 
     def _failed(self, step: _Step, reply: Reply) -> None:
-        if reply.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
-            self._put_first([step])  # All calls wait, so it keeps its place.
-        elif reply.verdict is not Verdict.FAILED:
-            step.failures += 1
-            if step.failures == 1 and reply.problem:
-                log.warning(
-                    "A search for ECS tasks got no answer from AWS, trying again: %s", reply.problem.reason
-                )
-            step.due = self._clock() + self._back_off(step.failures)
-            self._put_first([step])
-        elif step.next_token is not None and not step.again:
+        is_refused = reply.verdict is Verdict.FAILED
+        if self.pause or is_refused and (step.again or step.next_token is None):
+            self.seeker.refused(step.cluster, reply, self.stage)
+            return
+        if is_refused:
             # The token may have expired during an outage. The list is read anew; what was described is
             # skipped.
-            self._put_first([_Step(step.stage, step.cluster, again=True)])
-        else:
-            self._seeker.refused(step.cluster, reply, step.stage)
+            step = _Step(step.cluster, again=True)
+        elif reply.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.
+            step.failures += 1
+            if step.failures == 1 and reply.problem:
+                log.warning("A search for ECS tasks got no answer, trying again: %s", reply.problem.reason)
+            step.due = self.context.clock() + BackOff(*SEARCH_BACK_OFF, self.context.random)(step.failures)
+        self._steps.insert(0, step)

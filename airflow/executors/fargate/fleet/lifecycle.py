@@ -21,7 +21,6 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable
-from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
@@ -36,7 +35,7 @@ from airflow.executors.fargate.fleet.orphans import OrphanReaper
 from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
 from airflow.executors.fargate.fleet.watcher import Watcher
 from airflow.executors.fargate.launch import Launch
-from airflow.executors.fargate.logs.failure_lines import Failed, LastLines, last_lines_of
+from airflow.executors.fargate.logs.failure_lines import Failed, LastLines
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.context import Context
@@ -74,10 +73,7 @@ class Lifecycle:
         self.adoption = Adoption(context, self.calls, self)
         self._searches: deque[UnknownOutcomes | Adoption] = deque((self.unknown_outcomes, self.adoption))
         self.orphans = OrphanReaper(context, self.calls, self)
-        self.last_lines: LastLines | None = None
-        if context.logs:
-            read = partial(last_lines_of, context.logs, context.mask)
-            self.last_lines = LastLines(read=read, calls=self.calls, emit=context.emit, clock=context.clock)
+        self.last_lines = LastLines(context, self.calls, context.logs) if context.logs else None
 
     def cancel(self, run: Run, reason: str) -> None:
         """Launch no ECS task for an abandoned launch, or stop the one that there is, for this reason."""

@@ -15,28 +15,30 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Airflow's orphan checks: which task instances each has asked about, and their answers.
+Airflow's orphan checks: the task instances that they ask about (candidates), and their answers.
 
 Airflow holds locks on the rows of the task instances while it waits for an answer. So it gets one within
 :data:`CHECK_PATIENCE`. Task instances that are not settled by then are kept; what becomes of them is emitted
-    as events. A task instance that was kept and has no ECS task goes back to the scheduler that is gone
-    (``queued_by_job_id``), so that Airflow asks again; then the answer is known.
+as events. A task instance that was kept and has no ECS task goes back to the scheduler that is gone
+(``queued_by_job_id``), so that Airflow asks again; then the answer is known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.messages import NotFound
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.messages import Event
-    from airflow.executors.fargate.present import Candidate, Found
+    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.present import Candidate, Found, Match
 
 #: Seconds until Airflow has an answer, at most: a second less than it waits.
 CHECK_PATIENCE = 7.0
@@ -67,73 +69,92 @@ class _Check:
     reply: Future[Adopted]
     #: When it gets its answer at the latest, by the fleet's clock.
     until: float
-    #: The candidates that are not settled, by task instance.
-    open: dict[Any, Candidate] = field(default_factory=dict)
+    #: The candidates that are not settled, in their order.
+    open: dict[Candidate, None]
     #: What is settled, by the names of the members of :class:`Adopted`.
-    settled: dict[str, list[Any]] = field(default_factory=dict)
+    settled: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
-    def settle(self, candidate: Candidate, member: str, value: Any) -> bool:
-        """Record what became of a candidate; return False if it is not open here."""
-        if self.open.get(candidate.task) != candidate:
-            return False
-        del self.open[candidate.task]
-        self.settled.setdefault(member, []).append(value)
-        return True
 
-    def answer(self) -> bool:
-        """Answer with what is known by now; return False if the executor no longer waits for it."""
-        settled = {name: tuple(values) for name, values in self.settled.items()}
-        answer = Adopted(**settled, kept=tuple(self.open.values()))
-        if self.reply.cancelled() or not (self.reply.done() or self.reply.set_running_or_notify_cancel()):
-            return False
-        if not self.reply.done():
-            self.reply.set_result(answer)
-        return True
+@dataclass(eq=False)
+class PendingCandidate:
+    """A candidate that is not settled yet, and the best ECS task that was found for it."""
+
+    candidate: Candidate
+    #: When Airflow asked first, seconds since the epoch.
+    asked_at: float
+    #: The last moment at which RunTask can have been called for it, by the fleet's clock.
+    sent_until: float
+    #: Whether its stored ARN, and what was described before Airflow asked, are being described for it.
+    is_asked: bool = False
+    #: The best match yet, which is not certain.
+    best: Match | None = None
+    #: What was chosen, and is adopted.
+    found: Found | None = None
+    is_elsewhere: bool = False
+
+    @property
+    def cluster(self) -> str | None:
+        """The cluster that its stored ARN names; None if it names none."""
+        arn = self.candidate.stored_arn
+        return cluster_name(arn) if arn and arn.count("/") > 1 else None
 
 
 class OrphanChecks:
     """
     The orphan checks that are not answered, and answers for later ones; the fleet's thread alone uses it.
 
-    :param emit: takes an event to the executor.
-    :param clock: seconds, never going backwards.
+    :param context: takes events to the executor, and has the clocks.
     """
 
-    def __init__(self, emit: Callable[[Event], None], clock: Callable[[], float]) -> None:
-        self._emit = emit
-        self._clock = clock
+    def __init__(self, context: Context) -> None:
+        self._context = context
         self._checks: list[_Check] = []
         #: Candidates that were kept and turned out to have no ECS task, with the time of that.
         self._missing: dict[Candidate, float] = {}
+        #: The candidates that are not settled, by task instance.
+        self.open: dict[Any, PendingCandidate] = {}
 
-    def ask(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> list[Candidate] | None:
-        """Begin a check; return the candidates to search for, or None if this check was begun before."""
+    def ask(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> bool:
+        """Begin a check; return whether there are more candidates now. A repeated call is ignored."""
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
-            return None
-        check = _Check(reply, self._clock() + CHECK_PATIENCE)
+            return False
+        clock, now, is_more = self._context.clock(), self._context.now(), False
+        check = _Check(reply, clock + CHECK_PATIENCE, dict.fromkeys(candidates))
         self._checks.append(check)
-        since = self._clock() - REMEMBERED
-        self._missing = {candidate: at for candidate, at in self._missing.items() if at > since}
+        self._missing = {each: at for each, at in self._missing.items() if at > clock - REMEMBERED}
         for candidate in candidates:
-            check.open[candidate.task] = candidate
+            pending = self.open.get(candidate.task)
             if self._missing.pop(candidate, None) is not None:
-                check.settle(candidate, "missing", candidate)
-        return list(check.open.values())
+                del check.open[candidate]
+                check.settled["missing"].append(candidate)
+            elif pending is None or pending.candidate != candidate:
+                # Never later than now: a scheduler that counts as dead launches nothing.
+                ago = 0.0 if candidate.sent_until is None else max(0.0, now - candidate.sent_until)
+                self.open[candidate.task] = PendingCandidate(candidate, now, clock - ago)
+                is_more = True
+        return is_more
 
-    def settle(self, candidate: Candidate, member: str, value: Any) -> None:
+    def settle(self, pending: PendingCandidate, member: str) -> None:
         """
-        Record what became of a candidate; if no check waits for it, emit that. A repeated call is ignored.
+        Record what became of a candidate, and answer; if no check waits for it, emit that.
 
         :param member: a member of :class:`Adopted`.
         """
-        asked = [check for check in self._checks if check.settle(candidate, member, value)]
-        if not asked and member != "found":
-            self._not_found(candidate, member)
+        candidate = pending.candidate
+        asked = [check for check in self._checks if candidate in check.open]
+        for check in asked:
+            del check.open[candidate]
+            check.settled[member].append(pending.found or candidate)
+        if not asked:
+            self._emit_end(candidate, member)
+        # Last: if that ends the thread, it is settled again.
+        self.open.pop(candidate.task, None)
+        self.answer()
 
     def answer(self, *, all_of_them: bool = False) -> None:
         """Answer the checks that are all settled or whose time is over, or all, with what is known by now."""
-        now = self._clock()
+        now = self._context.clock()
         for check in [*self._checks]:
             if all_of_them or not check.open or check.until <= now:
                 self._answer(check)
@@ -143,14 +164,18 @@ class OrphanChecks:
         return min((check.until for check in self._checks), default=None)
 
     def _answer(self, check: _Check) -> None:
-        if not check.answer():
-            for member in ("missing", "unknown", "elsewhere"):
-                for candidate in check.settled.get(member, ()):
-                    self._not_found(candidate, member)
+        settled = {member: tuple(values) for member, values in check.settled.items()}
+        if not check.reply.done() and check.reply.set_running_or_notify_cancel():
+            check.reply.set_result(Adopted(**settled, kept=tuple(check.open)))
+        elif check.reply.cancelled():  # The executor no longer waits for it.
+            for member, values in settled.items():
+                for value in values:
+                    self._emit_end(value, member)
         self._checks.remove(check)
 
-    def _not_found(self, candidate: Candidate, member: str) -> None:
-        """Have Airflow ask again; remember that there is no ECS task, which is final."""
+    def _emit_end(self, candidate: Candidate, member: str) -> None:
+        """Have Airflow ask again about a candidate without an ECS task; remember it, since that is final."""
         if member == "missing":
-            self._missing[candidate] = self._clock()
-        self._emit(NotFound(Launch(candidate.task, candidate.key)))
+            self._missing[candidate] = self._context.clock()
+        if member != "found":
+            self._context.emit(NotFound(Launch(candidate.task, candidate.key)))

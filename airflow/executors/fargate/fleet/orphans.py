@@ -37,21 +37,20 @@ end by itself, since the task instance's state changes before its ECS task has e
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
-from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
-from airflow.executors.fargate.aws.verdict import Outcome, Verdict
+from airflow.executors.fargate.aws.verdict import Verdict
+from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.messages import OtherEcsTask, OtherEcsTasks
 from airflow.executors.fargate.present import ENDING
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.context import Context
-    from airflow.executors.fargate.fleet.launch_state import Run
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -64,19 +63,8 @@ SHORTEST_DELAY = 1.0
 SHARE = 0.1
 #: Why an orphan is stopped: StopTask passes it on to AWS.
 REASON = "Airflow has given up the launch"
-
-
-class Owner(Protocol):
-    """Knows the fleet's own ECS tasks, and stops orphans."""
-
-    def arns(self) -> Collection[str]:
-        """Return the ARNs of the ECS tasks that are watched."""
-
-    def knows(self, launch_id: str) -> bool:
-        """Return whether the launch is one of this fleet's and not over."""
-
-    def discard(self, orphan: OtherEcsTask, reason: str) -> None:
-        """Stop an ECS task."""
+#: The log line about a sweep that has failed.
+LATER = "Orphaned ECS tasks cannot be searched for, trying again: %s"
 
 
 class OrphanReaper:
@@ -84,54 +72,53 @@ class OrphanReaper:
     Sweeps the clusters of the options for ECS tasks of the deployment that are not this fleet's.
 
     Its API budget for each ``sweep_interval``: a call for each cluster and each 100 ECS tasks of the
-    deployment there, and one for each 100 that are not this fleet's and were not described before, such as
-    those of another scheduler. They use the bucket of ``describe_rate``, and at most a tenth of it.
+    deployment there, and for each of these pages one if it has ECS tasks that are not this fleet's and were
+    not described before, such as those of another scheduler. They use the bucket of ``describe_rate``, and at
+    most a tenth of it.
 
     :param context: the options and the clock; its ``sweep_interval`` is None if there are no sweeps.
     :param calls: makes the calls.
     :param owner: knows the fleet's own ECS tasks, and stops orphans.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
-        config = context.config
+    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
+        self._context = context
         self._calls = calls
-        self._clusters = config.clusters
-        self._deployment = config.deployment
-        self._interval = context.sweep_interval if config.clusters else None
-        self._pause = 1 / (config.describe_rate * SHARE)
         self._owner = owner
-        self._emit = context.emit
         self._clock = context.clock
+        self._interval = context.sweep_interval if context.config.clusters else None
         #: What was described, by ARN; None if it is ignored, since it belongs to no launch or has ended.
         self._seen: dict[str, OtherEcsTask | None] = {}
+        #: ARNs that were described in this sweep.
+        self._fresh: set[str] = set()
         #: Since when each orphan is one, without a break.
         self._orphaned: dict[str, float] = {}
-        self._failures = 0  # in a row
-        #: Clusters for which it was logged that AWS refuses a call there for good.
-        self._refused: set[str] = set()
-        self._sweep = 0
-        self._begin_anew()
+        #: What was logged of searches that have failed.
+        self._logged: set[str] = set()
+        #: The sweep under way.
+        self._search: EcsTaskSearch | None = None
         self.hasten()
 
     def hasten(self) -> None:
         """Sweep soon, and more often for a while: launches were abandoned whose ECS task may still appear."""
         self._delays = iter(FIRST_DELAYS)
-        if not self._unlisted and not self._undescribed and not self._under_way:
+        if self._search is None:
             self._plan()
 
     def clear(self) -> None:
         """Stop the sweep under way; the next one comes in its time."""
-        self._begin_anew()
+        if self._search:
+            self._search.end()
         self._plan()
 
     def work(self) -> float | None:
         """Make the call that is due; return when to look again, or None if only a message can tell."""
-        if self._due is None or self._under_way:
-            return None
-        if self._clock() >= self._due and self._calls.admits(self._calls.search):
-            self._step()
-            return None
-        return self._calls.turn(self._calls.search, self._due)
+        if self._search is None and self._due is not None and self._due <= self._clock():
+            self._begin()
+        turn = self._search.work() if self._search else None
+        if self._search and self._search.is_over:
+            self._end(self._search)
+        return turn if self._search else self._calls.turn(self._calls.search, self._due)
 
     def stop(self, arns: Iterable[str]) -> None:
         """
@@ -143,134 +130,65 @@ class OrphanReaper:
         self._orphaned = {arn: self._orphaned.get(arn, now) for arn in set(arns)}
         for arn, since in self._orphaned.items():
             orphan = self._seen.get(arn)
-            if orphan is None or self._owner.knows(orphan.identity.launch_id):
+            is_ending = orphan is not None and orphan.started and now - since < ENDING
+            if orphan is None or is_ending or self._owner.knows(orphan.identity.launch_id):
                 continue
-            if orphan.started and now - since < ENDING:
-                continue
-            if not orphan.started and arn not in self._fresh:
+            if orphan.started or arn in self._fresh:
+                self._owner.discard(orphan, REASON)
+            else:
                 # It may have started since it was described: a sweep soon describes it again.
                 del self._seen[arn]
                 self.hasten()
-                continue
-            self._owner.discard(orphan, REASON)
-
-    def _begin_anew(self) -> None:
-        self._sweep += 1
-        self._under_way = False
-        #: Clusters that are still to be listed, and the token of the next page of the first of them.
-        self._unlisted: list[str] = []
-        self._next_token: str | None = None
-        #: The cluster of each ECS task that is listed, by ARN.
-        self._listed: dict[str, str] = {}
-        #: What is still to be described: clusters, and as many ARNs as one call takes.
-        self._undescribed: list[tuple[str, Sequence[str]]] = []
-        #: ARNs that were described in this sweep.
-        self._fresh: set[str] = set()
 
     def _plan(self) -> None:
-        self._due: float | None = None
+        """Let the next sweep come in its time."""
+        self._search, self._due = None, None
         if self._interval is not None:
             delay = min(self._interval, next(self._delays, self._interval))
             self._due = self._clock() + max(SHORTEST_DELAY, delay)
 
-    def _step(self) -> None:
-        """Make one call: list a page, or describe up to a hundred new ECS tasks of a cluster."""
-        if self._undescribed:
-            cluster, batch = self._undescribed.pop(0)
-            then = partial(self._done, self._sweep, cluster, partial(self._described, cluster))
-            self._under_way = True
-            self._calls.describe_tasks(cluster, batch, then, lane=self._calls.search)
-            return
-        if not self._unlisted:
-            self._begin_anew()
-            self._unlisted = list(self._clusters)
-        cluster = self._unlisted[0]
-        then = partial(self._done, self._sweep, cluster, partial(self._page, cluster))
-        self._under_way = True
-        self._calls.list_tasks(cluster, self._deployment, self._next_token, then)
+    def _begin(self) -> None:
+        self._fresh, config = set(), self._context.config
+        known = lambda: [*self._seen, *self._owner.arns()]
+        pause = 1 / (config.describe_rate * SHARE)
+        self._search = EcsTaskSearch(self._context, self._calls, self, config.clusters, known, pause=pause)
 
-    def _done(
-        self,
-        sweep: int,
-        cluster: str,
-        then: Callable[[Page | Answer | None], None],
-        _: Sequence[Run],
-        reply: Reply,
-    ) -> None:
-        if sweep != self._sweep:
-            return
-        self._under_way = False
-        if reply.problem is None:
-            self._failures = 0
-        elif not self._is_refused(cluster, reply.problem):
-            self._failed(reply.problem)
-            return
-        self._due = self._clock() + self._pause
-        # A cluster that AWS refuses counts as empty, and does not end the sweep of the others.
-        then(reply.value)
-        if not self._unlisted and not self._undescribed:
-            self._end()
-
-    def _page(self, cluster: str, page: Page | None) -> None:
-        page = page or Page()
-        self._listed.update(dict.fromkeys(page.arns, cluster))
-        self._next_token = page.next_token
-        if page.next_token is not None:
-            return
-        self._unlisted.pop(0)
-        if not self._unlisted:
-            self._seen = {arn: seen for arn, seen in self._seen.items() if arn in self._listed}
-            self._undescribed = [*self._batches()]
-
-    def _batches(self) -> Iterator[tuple[str, Sequence[str]]]:
-        """Yield what was not described before, by cluster, in batches for one call each."""
-        unseen = self._listed.keys() - self._seen.keys() - set(self._owner.arns())
-        for cluster in self._clusters:
-            arns = sorted(arn for arn in unseen if self._listed[arn] == cluster)
-            for batch in in_batches(arns, MAX_DESCRIBED):
-                yield cluster, batch
-
-    def _described(self, cluster: str, answer: Answer | None) -> None:
-        for task in answer.tasks if answer else ():
-            self._fresh.add(task.arn)
-            self._seen[task.arn] = self._read(cluster, task)
-
-    def _read(self, cluster: str, task: EcsTask) -> OtherEcsTask | None:
-        """Return what is compared with the database; None if the ECS task is ignored."""
-        identity = task.identity if task.started_by == self._deployment else None
-        if identity is None or identity.scheduler is None:
-            return None
-        outcome = classify_ecs_task(task, identity.container_name)
-        if outcome.verdict is not Verdict.LIVE:
-            return None  # It has ended, or its main container has.
-        return OtherEcsTask(identity, task.arn, task.cluster or cluster, outcome.started)
-
-    def _end(self) -> None:
+    def _end(self, search: EcsTaskSearch) -> None:
         """Emit what is not this fleet's; its own launches may have got their ARNs since the listing."""
-        others = tuple(
-            seen
-            for seen in self._seen.values()
-            if seen is not None and not self._owner.knows(seen.identity.launch_id)
-        )
-        self._listed = {}
         self._plan()
+        self._logged.discard(LATER)
+        self._seen = {arn: seen for arn, seen in self._seen.items() if arn in search.listed}
+        others = [seen for seen in self._seen.values() if seen is not None]
+        others = [other for other in others if not self._owner.knows(other.identity.launch_id)]
         if others:
-            self._emit(OtherEcsTasks(others))
+            self._context.emit(OtherEcsTasks(tuple(others)))
 
-    def _is_refused(self, cluster: str, problem: Outcome) -> bool:
-        """Return whether AWS refuses the call in this cluster for good; log that the first time."""
-        if problem.verdict is not Verdict.FAILED:
-            return False
-        if cluster not in self._refused:
-            log.warning(
-                "Orphaned ECS tasks cannot be searched for in cluster %s: %s", cluster, problem.reason
-            )
-        self._refused.add(cluster)
-        return True
+    # What the sweep asks and finds.
 
-    def _failed(self, problem: Outcome) -> None:
-        """Stop this sweep: the next one sees what this one has not."""
-        self._failures += 1
-        if self._failures == 1:
-            log.warning("Orphaned ECS tasks cannot be searched for, trying again: %s", problem.reason)
-        self.clear()
+    def lacks(self, stage: Stage) -> bool:
+        """Return whether ECS tasks of this stage are read: those that run."""
+        return stage is not Stage.STOPPED
+
+    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
+        """Remember what is compared with the database; None if the ECS task is ignored."""
+        self._fresh.add(task.arn)
+        seen = None
+        identity = task.identity if task.started_by == self._context.config.deployment else None
+        if identity is not None and identity.scheduler is not None:
+            outcome = classify_ecs_task(task, identity.container_name)
+            if outcome.verdict is Verdict.LIVE:  # Otherwise it has ended, or its main container has.
+                seen = OtherEcsTask(identity, task.arn, task.cluster or cluster, outcome.started)
+        self._seen[task.arn] = seen
+
+    def has_read(self, stage: Stage) -> None:
+        """Do nothing: the sweep ends now."""
+
+    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+        """Count a cluster that AWS refuses for good as empty; any other error stops the sweep."""
+        is_refused = reply.verdict is Verdict.FAILED
+        text = f"Orphaned ECS tasks cannot be searched for in cluster {cluster}: %s" if is_refused else LATER
+        if reply.problem and text not in self._logged:
+            log.warning(text, reply.problem.reason)
+            self._logged.add(text)
+        if not is_refused:
+            self.clear()  # The next sweep sees what this one has not.

@@ -118,7 +118,7 @@ class UnknownOutcomes:
             self._calls,
             clusters=sorted({run.cluster for run in self._wanted.values()}),
             seeker=self,
-            known=set(self._owner.arns()),
+            known=self._owner.arns,
             runs=[*self._wanted.values()],
         )
         return self._search

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
@@ -33,6 +33,7 @@ from airflow.executors.fargate.fleet.throttle import BackOff
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +47,6 @@ DISAPPEARANCE = 60.0
 MISSING_BACK_OFF = 2.0, 30.0
 #: Seconds until the next call if AWS refuses one for good, such as for a missing permission.
 REFUSED_PAUSE = 30.0
-
-
-class Owner(Protocol):
-    """Decides on what the watcher sees."""
-
-    def seen(self, run: Run, outcome: Outcome) -> None:
-        """DescribeTasks has answered for an ECS task, or it counts as vanished."""
-
-    def stopped(self, run: Run) -> None:
-        """There is no ECS task to stop."""
 
 
 class Watcher:
@@ -73,7 +64,7 @@ class Watcher:
     :param owner: decides on what is seen.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Owner) -> None:
+    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
         self._calls = calls
         self._poll_interval = context.config.poll_interval
         self._owner = owner
@@ -109,25 +100,20 @@ class Watcher:
 
     def work(self) -> float | None:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
-        now = self._clock()
-        while self._calls.admits(self._calls.stop) and (run := self._stops.take(now)):
+        now, watch, stop = self._clock(), self._calls.watch, self._calls.stop
+        while self._calls.admits(stop) and (run := self._stops.take(now)):
             self._calls.stop_task(run, self._stop_answered)
-        while self._calls.admits(self._calls.watch) and (cluster := self._first(now)):
-            self._describe(cluster, now)
-        look = min((first for due in self._due.values() if (first := due.first()) is not None), default=None)
-        self._calls.watch.is_waiting = look is not None and look <= now
-        turns = (
-            self._calls.turn(self._calls.watch, look),
-            self._calls.turn(self._calls.stop, self._stops.first()),
-        )
+        while (first := self._first()) and first[0] <= now and self._calls.admits(watch):
+            self._describe(first[1], now)
+        watch.is_waiting = first is not None and first[0] <= now
+        turns = self._calls.turn(watch, first and first[0]), self._calls.turn(stop, self._stops.first())
         return min((turn for turn in turns if turn is not None), default=None)
 
-    def _first(self, now: float) -> str | None:
-        """Return the cluster with the ECS task that has been due for longest; None if none is due."""
-        turns = {name: due.first() for name, due in self._due.items()}
-        self._due = {name: due for name, due in self._due.items() if turns[name] is not None}
-        due = [(first, name) for name, first in turns.items() if first is not None and first <= now]
-        return min(due)[1] if due else None
+    def _first(self) -> tuple[float, str] | None:
+        """Return when an ECS task is due next, and its cluster; None if there is none."""
+        turns = [(first, name) for name, due in self._due.items() if (first := due.first()) is not None]
+        self._due = {name: self._due[name] for _, name in turns}
+        return min(turns, default=None)
 
     def _describe(self, cluster: str, now: float) -> None:
         due, soon = self._due[cluster], now + self._poll_interval / 4
@@ -141,13 +127,11 @@ class Watcher:
             self._not_described(runs, reply.problem)
             return
         self._failures = 0
-        tasks = {task.arn: task for task in reply.value.tasks}
-        missing = reply.value.missing
+        tasks, missing = {task.arn: task for task in reply.value.tasks}, reply.value.missing
         for run in runs:
             if run.over:
                 continue
-            task = tasks.get(run.arn or "")
-            if task is None:
+            if (task := tasks.get(run.arn or "")) is None:
                 self._not_listed(run, run.arn in missing)
                 continue
             run.seen, run.missing_since, run.last_status = True, None, task.last_status
@@ -162,12 +146,11 @@ class Watcher:
                 self._put(run)
             return
         self._failures += 1
-        refused = problem.verdict is Verdict.FAILED
-        if self._failures == 1 or refused:
-            log.warning(
-                "DescribeTasks has failed, %d ECS tasks are described later: %s", len(runs), problem.reason
-            )
-        delay = REFUSED_PAUSE if refused else self._again(self._failures)
+        is_refused = problem.verdict is Verdict.FAILED
+        if self._failures == 1 or is_refused:
+            text = "DescribeTasks has failed, %d ECS tasks are described later: %s"
+            log.warning(text, len(runs), problem.reason)
+        delay = REFUSED_PAUSE if is_refused else self._again(self._failures)
         for run in runs:
             self.add(run, delay)
 
@@ -195,22 +178,20 @@ class Watcher:
         return now - since >= (DISAPPEARANCE if run.seen and missing else APPEARANCE)
 
     def _stop_answered(self, runs: Sequence[Run], reply: Reply) -> None:
-        (run,) = runs
-        problem = reply.problem
+        (run,), problem = runs, reply.problem
         if problem is None:
             return
-        if problem.verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
-            self.stop(run)
-            return
-        run.stop_failures += 1
+        delay = 0.0
+        if problem.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.
+            run.stop_failures += 1
+            delay = self._again(run.stop_failures)
         if problem.verdict is Verdict.FAILED and "task was not found" in problem.reason:
             if self._is_gone(run, missing=True):
                 self._owner.stopped(run)
-            else:  # It has been accepted or seen, so AWS may know it again soon.
-                self.stop(run, self._missing(run.stop_failures))
+                return
+            delay = self._missing(run.stop_failures)  # It was accepted or seen: AWS may know it again soon.
         elif problem.verdict is Verdict.FAILED:
             # It runs on until the permission is granted.
             log.error("StopTask for %s, ECS task %s, is refused: %s", run, run.arn, problem.reason)
-            self.stop(run, REFUSED_PAUSE)
-        else:
-            self.stop(run, self._again(run.stop_failures))
+            delay = REFUSED_PAUSE
+        self.stop(run, delay)

@@ -24,9 +24,10 @@ https://docs.aws.amazon.com/AmazonECS/latest/developerguide/using_awslogs.html
 from __future__ import annotations
 
 import re
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import ecs_task_id, region
@@ -56,10 +57,15 @@ MASK = "***"
 
 
 class LogError(FargateError):
-    """A container's log cannot be read. The text says why, as a clause without a full stop."""
+    """
+    A container's log cannot be read. The text says why, as a clause without a full stop.
 
-    #: Of the error of the call, if there was one.
-    verdict = Verdict.FAILED
+    :param verdict: of the error of the call, if there was one.
+    """
+
+    def __init__(self, reason: str, verdict: Verdict = Verdict.FAILED) -> None:
+        super().__init__(reason)
+        self.verdict = verdict
 
 
 class LogNotThere(LogError):
@@ -71,15 +77,7 @@ class LogRefused(LogError):
 
 
 class LogLater(LogError):
-    """
-    The log may be readable later.
-
-    :param verdict: of the error of the call.
-    """
-
-    def __init__(self, reason: str, verdict: Verdict) -> None:
-        super().__init__(reason)
-        self.verdict = verdict
+    """The log may be readable later."""
 
 
 def without_tokens(text: str) -> str:
@@ -116,7 +114,8 @@ def find_stream(log: Mapping[str, Any] | None, container: str, arn: str) -> Stre
     :raises LogError: if it does not write to CloudWatch, or the configuration does not define the stream's
         name.
     """
-    driver = (log or {}).get("logDriver")
+    log = log or {}
+    driver, options = log.get("logDriver"), log.get("options") or {}
     if not driver:
         raise LogError(
             f"the task definition gives container {container} no log; give it a logConfiguration with awslogs"
@@ -125,15 +124,13 @@ def find_stream(log: Mapping[str, Any] | None, container: str, arn: str) -> Stre
         raise LogError(
             f"container {container} logs through {driver}; only logs of the driver awslogs can be read"
         )
-    options: Mapping[str, str] = (log or {}).get("options") or {}
-    group, prefix = options.get("awslogs-group"), options.get("awslogs-stream-prefix")
-    if not group or not prefix:
-        missing = "awslogs-stream-prefix" if group else "awslogs-group"
-        raise LogError(f"the log of container {container} has no {missing}, so its stream is not known")
+    for name in ("awslogs-group", "awslogs-stream-prefix"):
+        if not options.get(name):
+            raise LogError(f"the log of container {container} has no {name}, so its stream is not known")
     return Stream(
         options.get("awslogs-region") or region(arn) or "",
-        group,
-        f"{prefix}/{container}/{ecs_task_id(arn)}",
+        options["awslogs-group"],
+        f"{options['awslogs-stream-prefix']}/{container}/{ecs_task_id(arn)}",
         options.get("mode") == "non-blocking",
     )
 
@@ -147,16 +144,11 @@ class LogReader:
     """
 
     def __init__(
-        self,
-        describe_definition: Callable[[str], Mapping[str, Any]],
-        make_client: Callable[[str], Any],
+        self, describe_definition: Callable[[str], Mapping[str, Any]], make_client: Callable[[str], Any]
     ) -> None:
         self._describe_definition = describe_definition
-        self._make_client = make_client
-        self._lock = threading.Lock()
-        self._clients: dict[str, Any] = {}
-        #: By a task definition's ARN, the log configurations of its containers, by their names.
-        self._logs: dict[str, Mapping[str, Any]] = {}
+        self._client = lru_cache(make_client)
+        self._configurations = lru_cache(maxsize=MAX_DEFINITIONS)(self._describe)
 
     def stream(self, definition: str, container: str, arn: str) -> Stream:
         """
@@ -165,30 +157,22 @@ class LogReader:
         :param definition: ARN of its task definition.
         :raises LogError: if there is no such stream, or the task definition cannot be read.
         """
-        known = self._logs.get(definition)
-        if known is None:
-            response = call_aws("ecs:DescribeTaskDefinition", lambda: self._describe_definition(definition))
-            defined = (response.get("taskDefinition") or {}).get("containerDefinitions") or ()
-            known = {one.get("name"): one.get("logConfiguration") for one in defined}
-            if len(self._logs) >= MAX_DEFINITIONS:
-                self._logs.clear()
-            self._logs[definition] = known
-        return find_stream(known.get(container), container, arn)
+        return find_stream(self._configurations(definition).get(container), container, arn)
 
-    def pages(self, stream: Stream) -> Iterator[Sequence[Line]]:
+    def _describe(self, definition: str) -> Mapping[str, Any]:
+        """Return the log configurations of a task definition's containers, by their names."""
+        call = partial(self._describe_definition, definition)
+        definition_of = call_aws("ecs:DescribeTaskDefinition", call).get("taskDefinition") or {}
+        containers = definition_of.get("containerDefinitions") or ()
+        return {one.get("name"): one.get("logConfiguration") for one in containers}
+
+    def pages(self, stream: Stream) -> Iterator[list[Line]]:
         """
         Yield the lines from the first to the last, page by page. A page can be empty.
 
         :raises LogError: if a call fails.
         """
-        token: str | None = None
-        while True:
-            # At the end of a log, AWS returns the token that it was given.
-            lines, following = self._page(stream, "nextForwardToken", token, startFromHead=True)
-            yield lines
-            if not following or following == token:
-                return
-            token = following
+        return self._pages(stream, "nextForwardToken", startFromHead=True)
 
     def last(self, stream: Stream, count: int) -> list[Line]:
         """
@@ -196,57 +180,38 @@ class LogReader:
 
         :raises LogError: if a call fails.
         """
-        token: str | None = None
-        for _ in range(MAX_EMPTY_PAGES):
-            lines, following = self._page(
-                stream, "nextBackwardToken", token, startFromHead=False, limit=count
-            )
-            if lines or not following or following == token:
-                return list(lines)
-            token = following
-        return []
+        pages = self._pages(stream, "nextBackwardToken", startFromHead=False, limit=count)
+        return next(filter(None, islice(pages, MAX_EMPTY_PAGES)), [])
 
-    def _page(
-        self, stream: Stream, direction: str, token: str | None, **arguments: Any
-    ) -> tuple[Sequence[Line], str | None]:
+    def _pages(self, stream: Stream, direction: str, **arguments: Any) -> Iterator[list[Line]]:
         """
-        Return the lines of a page, and the token of the next page.
+        Yield the lines of each page.
 
-        :param direction: the member of the response that has this token.
+        :param direction: the member of a response that has the token of the next page.
         :raises LogNotThere: if nothing was written yet.
-        :raises LogError: if the call fails otherwise.
+        :raises LogError: if a call fails otherwise.
         """
-        if token is not None:
-            arguments["nextToken"] = token
-        client = self._client(stream.region)
-        try:
-            response = call_aws(
-                "logs:GetLogEvents",
-                lambda: client.get_log_events(
-                    logGroupName=stream.group, logStreamName=stream.name, **arguments
-                ),
-            )
-        except LogNotThere as error:
-            where = f"log stream {stream.name} in log group {stream.group}"
-            raise LogNotThere(f"there is no {where} yet ({error})") from error
-        lines = [
-            Line(int(event.get("timestamp") or 0), str(event.get("message") or ""))
-            for event in response.get("events") or ()
-        ]
-        return lines, response.get(direction)
-
-    def _client(self, in_region: str) -> Any:
-        with self._lock:
-            if in_region not in self._clients:
-                self._clients[in_region] = call_aws(
-                    "a client for CloudWatch Logs", lambda: self._make_client(in_region)
-                )
-            return self._clients[in_region]
+        where = {"logGroupName": stream.group, "logStreamName": stream.name}
+        client = call_aws("a client for CloudWatch Logs", partial(self._client, stream.region))
+        token: str | None = None
+        while True:
+            following = {} if token is None else {"nextToken": token}
+            call = partial(client.get_log_events, **where, **arguments, **following)
+            try:
+                response = call_aws("logs:GetLogEvents", call)
+            except LogNotThere as error:
+                place = f"log stream {stream.name} in log group {stream.group}"
+                raise LogNotThere(f"there is no {place} yet ({error})") from error
+            events = response.get("events") or ()
+            yield [Line(int(one.get("timestamp") or 0), str(one.get("message") or "")) for one in events]
+            # At the end of a log, AWS returns the token that it was given.
+            if response.get(direction) in (None, "", token):
+                return
+            token = response[direction]
 
     def renew(self) -> None:
         """Let the next calls make new clients, which look for credentials again."""
-        with self._lock:
-            self._clients.clear()
+        self._client.cache_clear()
 
 
 def log_reader(ecs: Ecs, make_session: Callable[[], Any], connections: int) -> LogReader:
@@ -272,17 +237,19 @@ def call_aws(name: str, call: Callable[[], Any]) -> Any:
     try:
         return call()
     except Exception as error:
-        outcome = classify_error(error)
-        response = getattr(error, "response", None)
-        answer = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
-        code, words = answer.get("Code"), f"{answer.get('Code')}: {answer.get('Message')}"
-        later = LogLater(f"{name} failed ({outcome.reason})", outcome.verdict)
-        if outcome.verdict is Verdict.CREDENTIALS:  # The code is of the call for credentials.
-            raise later from error
-        if code == "ResourceNotFoundException":
-            raise LogNotThere(words) from error
-        if code in REFUSED:
-            raise LogRefused(f"{name} is not allowed ({words})") from error
-        if outcome.verdict is Verdict.FAILED:
-            raise LogError(f"{name} failed ({words if answer else outcome.reason})") from error
-        raise later from error
+        raise _failure(name, error) from error
+
+
+def _failure(name: str, error: Exception) -> LogError:
+    outcome, response = classify_error(error), getattr(error, "response", None)
+    answer = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
+    code, words = answer.get("Code"), f"{answer.get('Code')}: {answer.get('Message')}"
+    later = LogLater(f"{name} failed ({outcome.reason})", outcome.verdict)
+    if outcome.verdict is Verdict.CREDENTIALS:  # The code is of the call for credentials.
+        return later
+    if code == "ResourceNotFoundException":
+        return LogNotThere(words)
+    if code in REFUSED:
+        return LogRefused(f"{name} is not allowed ({words})")
+    is_final = outcome.verdict is Verdict.FAILED
+    return LogError(f"{name} failed ({words if answer else outcome.reason})") if is_final else later

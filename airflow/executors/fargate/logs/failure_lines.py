@@ -37,6 +37,7 @@ from airflow.executors.fargate.logs.cloudwatch import (
     LogError,
     LogLater,
     LogNotThere,
+    LogReader,
     LogRefused,
     without_tokens,
 )
@@ -47,8 +48,8 @@ if TYPE_CHECKING:
 
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.launch_state import Run
+    from airflow.executors.fargate.fleet.wiring import Context
     from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.logs.cloudwatch import LogReader
 
 log = logging.getLogger(__name__)
 
@@ -85,41 +86,32 @@ class LastLines:
 
     At most :data:`MAX_WAITING` containers are in its queue. Only the fleet's thread calls its methods.
 
-    :param read: returns the text for the event log, or an empty one if nothing was written. It is called on a
-        thread of the pool, and raises :class:`LogError`.
-    :param calls: makes the calls.
-    :param emit: sends an event to the executor.
-    :param clock: monotonic, in seconds.
+    :param context: sends events to the executor; its ``mask`` masks the secrets that Airflow knows.
+    :param calls: makes the calls, on threads of the pool.
+    :param reader: reads logs.
     """
 
-    def __init__(
-        self,
-        *,
-        read: Callable[[Failed], str],
-        calls: Calls,
-        emit: Callable[[LogLines], None],
-        clock: Callable[[], float],
-    ) -> None:
-        self._read = read
+    def __init__(self, context: Context, calls: Calls, reader: LogReader) -> None:
+        self._read = partial(last_lines_of, reader, context.mask)
         self._calls = calls
-        self._emit = emit
-        self._clock = clock
+        self._emit = context.emit
+        self._clock = context.clock
         self._due: list[tuple[float, int, Failed]] = []
         self._numbers = itertools.count()
-        self._refused_until: float | None = None
-        #: The reasons that were logged.
+        #: Until when no calls are made.
+        self._refused_until = self._clock()
+        #: What stands for the reasons that were logged.
         self._logged: set[str] = set()
 
     def add(self, failed: Failed) -> None:
         """Fetch a container's last lines soon, unless too many wait already."""
-        if self._refused_until is not None and self._clock() < self._refused_until:
+        if self._clock() < self._refused_until:
             return
-        if len(self._due) >= MAX_WAITING:
-            self._log_once(
-                "many", f"Over {MAX_WAITING} containers failed at once; the others get no last lines"
-            )
-            return
-        self._put(failed)
+        if len(self._due) < MAX_WAITING:
+            self._put(failed)
+        else:
+            text = f"Over {MAX_WAITING} containers failed at once; the others get no last lines"
+            self._log_once("many", text)
 
     def clear(self) -> None:
         """Forget all containers."""
@@ -140,30 +132,26 @@ class LastLines:
 
     def _done(self, failed: Failed, _: Sequence[Run], reply: Reply) -> None:
         error = reply.error
+        is_early = error is None or isinstance(error, (LogLater, LogNotThere))
         if error is None and reply.value:
             self._emit(LogLines(failed.launch, reply.value))
-            return
-        if error is not None and not isinstance(error, (LogLater, LogNotThere)):
-            self._give_up(error)
-            return
-        if failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
+        elif is_early and failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
             self._put(failed)
-        elif isinstance(error, LogLater):
-            # Such as in a subnet that does not reach CloudWatch.
-            self._log_once(error.verdict.name, f"{NOT_READ}: {error}")
+        elif error is not None and not isinstance(error, LogNotThere):
+            self._give_up(error)  # LogLater: such as in a subnet that does not reach CloudWatch.
 
     def _give_up(self, error: BaseException) -> None:
         """Log the reason once. It is the same for many containers, so it goes into no event log."""
+        if not isinstance(error, LogError):
+            self._log_once(type(error).__name__, NOT_READ, error)
+        else:
+            # The text of a subclass names the log, so it differs for each container.
+            kind = str(error) if type(error) is LogError else f"{type(error).__name__} {error.verdict}"
+            self._log_once(kind, f"{NOT_READ}: {error}")
         if isinstance(error, LogRefused):
-            # The text names the log, so it differs for each container.
-            self._log_once("refused", f"{NOT_READ}: {error}")
             # Permissions seldom change, so no lines are fetched for the containers that fail meanwhile.
             self._refused_until = self._clock() + REFUSED_PAUSE
             self._due.clear()
-        elif isinstance(error, LogError):
-            self._log_once(str(error), f"{NOT_READ}: {error}")
-        else:
-            self._log_once(type(error).__name__, NOT_READ, error)
 
     def _log_once(self, reason: str, text: str, error: BaseException | None = None) -> None:
         if reason not in self._logged and len(self._logged) < MAX_REASONS:
@@ -191,12 +179,7 @@ def last_lines_of(reader: LogReader, mask: Callable[[str], str], failed: Failed)
 
 def _cut(lines: Sequence[str]) -> list[str]:
     """Return the last lines that fit into :data:`MAX_TEXT`, each cut to :data:`MAX_LINE`."""
-    kept: list[str] = []
-    left = MAX_TEXT
-    for line in reversed(lines[-COUNT:]):
-        short = line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…"
-        left -= len(short) + 1
-        if left < 0:
-            break
-        kept.append(short)
-    return kept[::-1]
+    short = [line if len(line) <= MAX_LINE else f"{line[:MAX_LINE]}…" for line in lines[-COUNT:]]
+    while sum(len(line) + 1 for line in short) > MAX_TEXT:
+        del short[0]
+    return short

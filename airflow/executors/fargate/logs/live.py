@@ -27,17 +27,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.answers import read_identity
-from airflow.executors.fargate.aws.arns import TASK_ARN, log_link, region, whereabouts
+from airflow.executors.fargate.aws.arns import cluster_name, log_link, region, whereabouts
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.logs.cloudwatch import LogError, LogLater, LogReader, call_aws, without_tokens
+from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_aws, without_tokens
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
@@ -49,8 +50,6 @@ PATIENCE = 4.5
 #: Seconds to connect, and to read. At most two calls of that length go on after PATIENCE, on a thread of
 #: their own.
 TIMEOUTS = 2.0, 3.0
-#: For how many Regions clients are kept.
-MAX_REGIONS = 8
 #: How many connections a client keeps for pages that are read at the same time. More than that work, too.
 CONNECTIONS = 10
 #: Pages of a megabyte or 10,000 lines from the beginning. Of a longer log, the last lines are shown as well.
@@ -68,44 +67,43 @@ NOT_STARTED = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
 class _Progress:
     """What was read so far. The thread that reads adds to it; the thread that waits for it copies it."""
 
-    sources: list[str] = field(default_factory=list)
+    sources: list[str]
     lines: list[str] = field(default_factory=list)
-    problem: str | None = None
-    done: bool = False
+    #: Why there are no more lines; None once all were read.
+    problem: str | None = f"AWS has not sent all of it within {PATIENCE:g} seconds"
 
 
 class RunningLog:
     """
-    Reads the logs of the main containers of running ECS tasks. Any thread may use it.
+    Reads the logs of the main containers of running ECS tasks, in an API server. Any thread may use it.
 
-    :param reader: reads logs.
-    :param describe_tasks: calls DescribeTasks with Region, cluster and ARN, and returns the response.
-    :param renew: lets the next calls make new clients, with new credentials.
+    An API server does not have the scheduler's clients. So they are made at the first call, one for each
+    Region. They need the options ``conn_id`` and ``endpoint_url`` alone, as the ARN contains the rest: logs
+    can be read where no other option is set.
+
+    :param option: returns the text of an option.
+    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
     :param mask: masks the secrets that Airflow knows.
     :param structured: whether Airflow expects a line as JSON with its time.
     :param clock: monotonic, in seconds.
-    :param run: runs a function, and returns after so many seconds at the latest.
     """
 
     def __init__(
         self,
-        reader: LogReader,
-        describe_tasks: Callable[[str, str, str], Mapping[str, Any]],
-        *,
-        renew: Callable[[], None],
+        option: Callable[[str], str | None],
+        session_maker: Callable[[str | None, str | None], Callable[[], Any]],
         mask: Callable[[str], str],
         structured: bool,
         clock: Callable[[], float] = time.monotonic,
-        run: Callable[[Callable[[], None], float], None] | None = None,
     ) -> None:
-        self._reader = reader
-        self._describe_tasks = describe_tasks
-        self._renew = renew
+        self._option = option
+        self._session_maker = session_maker
         self._mask = mask
         self._format = _as_json if structured else _as_text
         self._clock = clock
-        self._run = run or _run_on_thread
-        self._streams: dict[str, Stream] = {}
+        self._ecs = lru_cache(partial(self._make_client, "ecs"))
+        self._reader = LogReader(self._describe_definition, partial(self._make_client, "logs"))
+        self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
 
     def read(self, external_executor_id: str | None) -> tuple[list[str], list[str]]:
         """
@@ -118,11 +116,8 @@ class RunningLog:
             source = "Fargate: Airflow has not stored yet which ECS task runs this try."
             return [source], [f"{source} Look again in a moment."]
         progress = _Progress([whereabouts(arn)])
-        until = self._clock() + PATIENCE
-        self._run(lambda: self._read(arn, progress, until), PATIENCE)
-        sources, lines, problem = list(progress.sources), list(progress.lines), progress.problem
-        if problem is None and not progress.done:
-            problem = f"AWS has not sent all of it within {PATIENCE:g} seconds"
+        _run_on_thread(partial(self._read, arn, progress, self._clock() + PATIENCE), PATIENCE)
+        problem, sources, lines = progress.problem, [*progress.sources], [*progress.lines]
         if problem is not None:
             # Airflow collapses the sources, so the reason is shown as a line.
             lines.append(f"The container's log cannot be shown{' further' if lines else ''}: {problem}.")
@@ -144,14 +139,13 @@ class RunningLog:
                     progress.lines.append(f"(The log is longer than this. Its last {len(last)} lines:)")
                     self._add(progress, last)
                     break
-            progress.done = True
-        except LogLater as error:
+            progress.problem = None
+        except LogError as error:
             progress.problem = str(error)
             # Only then: making clients costs processor time, and each open page would do it.
             if error.verdict is Verdict.CREDENTIALS:
-                self._renew()
-        except LogError as error:
-            progress.problem = str(error)
+                self._ecs.cache_clear()
+                self._reader.renew()
         except Exception as error:
             # A bug here or in a library: the page shows its type instead of failing.
             progress.problem = f"{type(error).__name__} in the executor"
@@ -168,15 +162,6 @@ class RunningLog:
     def _masked(self, text: str) -> str:
         return self._mask(without_tokens(text))
 
-    def _stream(self, arn: str) -> Stream:
-        known = self._streams.get(arn)
-        if known is None:
-            known = self._find_stream(arn)
-            if len(self._streams) >= MAX_ECS_TASKS:
-                self._streams.clear()
-            self._streams[arn] = known
-        return known
-
     def _find_stream(self, arn: str) -> Stream:
         """
         Ask AWS for the log stream of an ECS task's main container.
@@ -184,12 +169,8 @@ class RunningLog:
         :raises LogError: if it has not started, was not launched by this executor, or has no log that can be
             read.
         """
-        parts = TASK_ARN.fullmatch(arn)
-        if parts is None:
-            raise LogError(f"{arn} is not an ECS task's ARN")
-        cluster = parts["cluster"] or "default"
-        response = call_aws("ecs:DescribeTasks", lambda: self._describe_tasks(parts["region"], cluster, arn))
-        tasks = response.get("tasks") or ()
+        call = lambda: self._ecs(region(arn) or "").describe_tasks(cluster=cluster_name(arn), tasks=[arn])
+        tasks = call_aws("ecs:DescribeTasks", call).get("tasks") or ()
         if not tasks:
             raise LogError("AWS does not know the ECS task: it is too new, or too old")
         task = tasks[0]
@@ -200,23 +181,29 @@ class RunningLog:
             raise LogError("the ECS task was not launched by this executor: it does not name its launch")
         return self._reader.stream(str(task.get("taskDefinitionArn")), identity.container_name, arn)
 
+    def _describe_definition(self, arn: str) -> Any:
+        return self._ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
+
+    def _make_client(self, service: str, in_region: str) -> Any:
+        texts = [(self._option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
+        session = self._session_maker(texts[0], in_region)()
+        endpoint_url = texts[1] if service == "ecs" else None  # The option is the endpoint of ECS only.
+        limits: Any = {"connections": CONNECTIONS, "timeouts": TIMEOUTS}
+        return make_client(session, service, region=in_region, endpoint_url=endpoint_url, **limits)
+
 
 def _as_json(timestamp: int, text: str) -> str:
     """Return a line as Airflow 3 reads it. The lines of its supervisor have that form already."""
-    if text.startswith("{"):
-        try:
-            if "event" in json.loads(text):
-                return text
-        except (ValueError, RecursionError):
-            pass
+    with suppress(ValueError, RecursionError):
+        if text.startswith("{") and "event" in json.loads(text):
+            return text
     return json.dumps({"timestamp": _moment(timestamp).isoformat(), "event": text}, ensure_ascii=False)
 
 
 def _as_text(timestamp: int, text: str) -> str:
     """Return a line as Airflow 2 reads it: after its time, by which Airflow sorts lines."""
-    return (
-        text if text.startswith("[2") else f"[{_moment(timestamp).isoformat(timespec='milliseconds')}] {text}"
-    )
+    moment = _moment(timestamp).isoformat(timespec="milliseconds")
+    return text if text.startswith("[2") else f"[{moment}] {text}"
 
 
 def _moment(timestamp: int) -> datetime:
@@ -228,71 +215,3 @@ def _run_on_thread(function: Callable[[], None], patience: float) -> None:
     thread = threading.Thread(target=function, name=f"{THREAD_NAMES}running-log", daemon=True)
     thread.start()
     thread.join(patience)
-
-
-def running_log(
-    option: Callable[[str], str | None],
-    session_maker: Callable[[str | None, str | None], Callable[[], Any]],
-    mask: Callable[[str], str],
-    structured: bool,
-) -> RunningLog:
-    """
-    Return the reader of running logs for an API server, which does not have the scheduler's clients.
-
-    :param option: returns the text of an option.
-    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
-    :param mask: masks the secrets that Airflow knows.
-    :param structured: whether Airflow expects a line as JSON with its time.
-    """
-    clients = _Clients(option, session_maker)
-    return RunningLog(
-        clients.reader, clients.describe_tasks, renew=clients.renew, mask=mask, structured=structured
-    )
-
-
-class _Clients:
-    """
-    The clients of an API server, one for each Region, made at its first call. Any thread may use them.
-
-    They need the options ``conn_id`` and ``endpoint_url`` alone, as the ARN contains the rest. So logs can be
-    read where no other option is set.
-
-    :param option: returns the text of an option.
-    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
-    """
-
-    def __init__(
-        self,
-        option: Callable[[str], str | None],
-        session_maker: Callable[[str | None, str | None], Callable[[], Any]],
-    ) -> None:
-        self._option = option
-        self._session_maker = session_maker
-        self._ecs = lru_cache(maxsize=MAX_REGIONS)(partial(self._make, "ecs"))
-        self.reader = LogReader(self._describe_definition, partial(self._make, "logs"))
-
-    def describe_tasks(self, region: str, cluster: str, arn: str) -> Any:
-        """Call DescribeTasks for one ECS task."""
-        return self._ecs(region).describe_tasks(cluster=cluster, tasks=[arn])
-
-    def renew(self) -> None:
-        """Let the next calls make new clients, which look for credentials again."""
-        self._ecs.cache_clear()
-        self.reader.renew()
-
-    def _describe_definition(self, arn: str) -> Any:
-        return self._ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
-
-    def _make(self, service: str, region: str) -> Any:
-        return make_client(
-            self._session_maker(self._text_of("conn_id"), region)(),
-            service,
-            connections=CONNECTIONS,
-            region=region,
-            # The option is the endpoint of ECS only.
-            endpoint_url=self._text_of("endpoint_url") if service == "ecs" else None,
-            timeouts=TIMEOUTS,
-        )
-
-    def _text_of(self, name: str) -> str | None:
-        return (self._option(name) or "").strip() or None

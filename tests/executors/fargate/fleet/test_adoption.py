@@ -31,7 +31,6 @@ from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
-from airflow.executors.fargate.fleet.pending_candidate import PendingCandidate
 from airflow.executors.fargate.messages import Accepted, Ended, NotFound
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
@@ -163,7 +162,7 @@ def test_an_ecs_task_in_any_cluster_of_the_options_is_found(make_fleet, run, can
 
 
 @pytest.mark.parametrize("stored", [True, False])
-@pytest.mark.parametrize("end", [None, 0, 1])
+@pytest.mark.parametrize("end", [None, 0])
 def test_an_earlier_launch_never_counts(look, fleet, ecs, run, candidate, stored, end):
     """Where the present launch has no ECS task, that of an earlier one is not adopted, however it ended."""
     arn = run(handed_over=QUEUED - 300)
@@ -178,13 +177,7 @@ def test_an_earlier_launch_never_counts(look, fleet, ecs, run, candidate, stored
 
 @pytest.mark.parametrize(
     ("launch_id", "queued_at", "adopted"),
-    [
-        (ASSIGNED, QUEUED, True),
-        (ASSIGNED, None, True),
-        (ASSIGNED, HANDED_OVER + 50, True),
-        ("another", QUEUED, False),
-        ("another", None, False),
-    ],
+    [(ASSIGNED, HANDED_OVER + 50, True), ("another", QUEUED, False)],
 )
 def test_an_assigned_id_decides_alone(look, run, candidate, launch_id, queued_at, adopted):
     """If Airflow has assigned an id to the launch, only the ECS task with that id is adopted."""
@@ -194,8 +187,7 @@ def test_an_assigned_id_decides_alone(look, run, candidate, launch_id, queued_at
 
 
 @pytest.mark.parametrize(
-    ("after_queued", "adopted"),
-    [(-300, False), (-CLOCK_TOLERANCE - 0.1, False), (-CLOCK_TOLERANCE, True), (0, True), (5, True)],
+    ("after_queued", "adopted"), [(-CLOCK_TOLERANCE - 0.1, False), (-CLOCK_TOLERANCE, True)]
 )
 def test_without_an_id_the_hand_over_must_come_after_the_queuing(look, run, candidate, after_queued, adopted):
     """Clocks may differ by the tolerance; what was handed over before that is an earlier launch."""
@@ -207,16 +199,12 @@ def test_without_an_id_the_hand_over_must_come_after_the_queuing(look, run, cand
     ("overwritten", "stored", "after_queued", "changes", "adopted"),
     [
         pytest.param(True, "its ARN", -5, {}, True, id="the clock was set back"),
-        pytest.param(True, "its ARN", -3600, {}, True, id="the clock was set back an hour"),
-        pytest.param(True, "its ARN", 1, {}, True, id="the clocks agree"),
         pytest.param(True, "another's ARN", -5, {}, False, id="the ARN of another ECS task"),
         pytest.param(True, "nothing", -5, {}, False, id="no ARN yet"),
         pytest.param(True, "its ARN", -5, {"try_number": 2}, False, id="another try"),
-        pytest.param(True, "its ARN", -5, {"map_index": 1}, False, id="another map index"),
         # Up to 3.1 the ARN of an earlier launch stays until the next one is told.
         pytest.param(False, "its ARN", -5, {}, False, id="an older Airflow: an earlier launch"),
         pytest.param(False, "its ARN", -1, {}, True, id="an older Airflow: within the tolerance"),
-        pytest.param(False, "another's ARN", -5, {}, False, id="an older Airflow: another ARN"),
     ],
 )
 def test_an_arn_that_each_queueing_overwrites_tells_the_present_launch(
@@ -229,11 +217,10 @@ def test_an_arn_that_each_queueing_overwrites_tells_the_present_launch(
     assert found(answer) == ({"key of 0": arn} if adopted else {})
 
 
-@pytest.mark.parametrize("end", [0, 1])
-def test_the_stored_arn_goes_before_a_launch_that_was_handed_over_later(look, ecs, run, candidate, end):
+def test_the_stored_arn_goes_before_a_launch_that_was_handed_over_later(look, ecs, run, candidate):
     """A launch before a defer, within the tolerance of clocks, is not preferred to that of the stored ARN."""
     earlier, present = run(handed_over=QUEUED - 1), run(handed_over=QUEUED - 5)
-    ecs.exit(earlier, end)
+    ecs.exit(earlier, 0)
     # Where another one is missing, those that have stopped are listed as well.
     answer = look(candidate(0, present, arn_is_present=True), candidate(1))
     assert found(answer) == {"key of 0": present}
@@ -242,16 +229,15 @@ def test_the_stored_arn_goes_before_a_launch_that_was_handed_over_later(look, ec
 # Two databases under one deployment.
 
 
-@pytest.mark.parametrize("stored", [True, False])
 @pytest.mark.parametrize(
-    ("here", "there", "becomes"),
+    ("stored", "here", "there", "becomes"),
     [
-        ("here", "here", "found"),
-        ("here", "there", "elsewhere"),
+        (True, "here", "here", "found"),
+        (True, "here", "there", "elsewhere"),
+        (False, "here", "there", "elsewhere"),
         # An older version's ECS task, or a database that has no address.
-        ("here", None, "found"),
-        (None, "there", "found"),
-        (None, None, "found"),
+        (False, "here", None, "found"),
+        (False, None, "there", "found"),
     ],
 )
 def test_an_ecs_task_of_another_database_is_left_alone(
@@ -272,13 +258,8 @@ def test_an_ecs_task_of_another_database_is_left_alone(
 
 @pytest.mark.parametrize(
     ("changes", "kept"),
-    [
-        ({}, True),
-        ({"handed_over": QUEUED - 300}, False),
-        ({"startedBy": "another"}, False),
-        ({"number": 1}, False),
-    ],
-    ids=["the present launch", "an earlier launch", "another deployment", "another task instance"],
+    [({"handed_over": QUEUED - 300}, False), ({"startedBy": "another"}, False)],
+    ids=["an earlier launch", "another deployment"],
 )
 def test_another_database_keeps_only_whose_launch_it_would_be(look, run, candidate, changes, kept):
     """What is no ECS task of the task instance in any database is launched anew, as ever."""
@@ -288,7 +269,7 @@ def test_another_database_keeps_only_whose_launch_it_would_be(look, run, candida
     assert (answer.elsewhere, answer.missing) == (((present,), ()) if kept else ((), (present,)))
 
 
-@pytest.mark.parametrize(("ends", "kept"), [(0, True), (1, True), (None, True), ("never started", False)])
+@pytest.mark.parametrize(("ends", "kept"), [(0, True), ("never started", False)])
 def test_another_database_s_ecs_task_that_has_ended_counts_where_it_started(
     look, ecs, run, candidate, ends, kept
 ):
@@ -300,8 +281,9 @@ def test_another_database_s_ecs_task_that_has_ended_counts_where_it_started(
     assert (answer.elsewhere, answer.missing) == (((present,), ()) if kept else ((), (present,)))
 
 
-@pytest.mark.parametrize("first", ["here", "there"])
-@pytest.mark.parametrize("stored", ["here", "there", None])
+@pytest.mark.parametrize(
+    ("first", "stored"), [("there", "here"), ("here", "there"), ("here", None), ("there", None)]
+)
 def test_the_own_ecs_task_goes_before_that_of_another_database(look, run, candidate, first, stored):
     """A clone has the same runs of a Dag as its origin: both launch them, each for itself."""
     arns = {database: run(database=database) for database in sorted(("here", "there"), key=first.__ne__)}
@@ -326,12 +308,23 @@ def test_without_a_time_of_queuing_any_launch_will_do(look, run, candidate):
     assert found(look(candidate(queued_at=None))) == {"key of 0": arn}
 
 
-@pytest.mark.parametrize("queued_by", [GONE, None])
-@pytest.mark.parametrize("launched_by", [OWN, GONE, OTHER, None])
-@pytest.mark.parametrize("ahead", [0, CLOCK_TOLERANCE, 3600])
-@pytest.mark.parametrize("known_by", ["its assigned id", "its stored ARN", "its time"])
+@pytest.mark.parametrize(
+    ("known_by", "ahead", "launched_by", "queued_by", "adopted"),
+    [
+        ("its assigned id", 3600, OWN, GONE, True),
+        ("its stored ARN", 3600, OWN, GONE, True),
+        ("its stored ARN", 3600, OTHER, GONE, True),
+        ("its time", 3600, GONE, GONE, True),
+        ("its time", 0, OWN, GONE, False),
+        ("its time", 0, OWN, None, False),
+        *[("its time", CLOCK_TOLERANCE, by, GONE, True) for by in (OTHER, None)],
+        *[("its time", 3600, by, GONE, False) for by in (OTHER, None)],
+        ("its time", CLOCK_TOLERANCE, GONE, None, True),
+        ("its time", 3600, GONE, None, False),
+    ],
+)
 def test_a_clock_that_was_ahead_hides_no_ecs_task(
-    make_fleet, fakes, ecs, run, candidate, known_by, ahead, launched_by, queued_by
+    make_fleet, fakes, ecs, run, candidate, known_by, ahead, launched_by, queued_by, adopted
 ):
     """The launching scheduler tells what came later; clocks of two hosts only if it is unknown."""
     fleet, reply = make_fleet(scheduler=OWN), Future()
@@ -339,10 +332,6 @@ def test_a_clock_that_was_ahead_hides_no_ecs_task(
     external_id = {"its assigned id": ASSIGNED, "its stored ARN": arn, "its time": None}[known_by]
     fleet.tell(fleet.fleet.look_for, [candidate(external_id=external_id, scheduler=queued_by)], reply)
     fleet.settle()
-    if known_by != "its time" or launched_by == queued_by == GONE:
-        adopted = True
-    else:
-        adopted = launched_by != OWN and ahead <= CLOCK_TOLERANCE
     assert found(reply.result(timeout=0)) == ({"key of 0": arn} if adopted else {})
 
 
@@ -356,31 +345,20 @@ def test_of_two_launches_that_of_the_scheduler_that_queued_it_counts(look, ecs, 
     assert found(answer) == {"key of 0": present}
 
 
-@pytest.mark.parametrize("end", [0, 1, None])
 @pytest.mark.parametrize("present_has_started", [True, False])
 def test_of_two_launches_within_the_tolerance_the_later_counts(
-    look, fleet, ecs, run, candidate, end, present_has_started
+    look, fleet, ecs, run, candidate, present_has_started
 ):
     """A launch that was handed over a second before the queuing of the next one is not mistaken for that."""
     earlier = run(handed_over=QUEUED - 1)
-    ecs.exit(earlier, end)
+    ecs.exit(earlier, 0)
     present = run(started=present_has_started)
     # Where another one is missing, those that have stopped are listed as well.
     assert found(look(candidate(0), candidate(1))) == {"key of 0": present}
     assert not [event for event in fleet.told if isinstance(event, Ended)]
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"try_number": 2},
-        {"map_index": 3},
-        {"run_id": "another"},
-        {"task_id": "another"},
-        {"dag_id": "another"},
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("changes", [{"try_number": 2}, {"map_index": 3}, {"run_id": "another"}], ids=str)
 def test_another_task_instance_is_another(fakes, look, run, candidate, changes):
     """Every part of the task instance's identity must be the same, the try number too."""
     run(task=fakes.make_task(**changes))
@@ -403,8 +381,10 @@ def test_several_attempts_of_a_launch_are_one_ecs_task(look, ecs, run, candidate
     assert found(look(candidate(external_id=never[0]))) == {"key of 0": alive}
 
 
-@pytest.mark.parametrize("stored", [True, False])
-@pytest.mark.parametrize("reason", ["CannotPullContainerError", "Capacity is unavailable at this time"])
+@pytest.mark.parametrize(
+    ("stored", "reason"),
+    [(True, "CannotPullContainerError"), (False, "Capacity is unavailable at this time")],
+)
 def test_an_ecs_task_that_never_started_is_none(look, ecs, run, candidate, stored, reason):
     """Nothing ran, so Airflow may launch the task instance anew."""
     arn = run(started=False)
@@ -424,8 +404,7 @@ def test_an_ecs_task_that_never_started_does_not_hide_the_other(look, ecs, run, 
 # What becomes of it.
 
 
-@pytest.mark.parametrize(("code", "well"), [(0, True), (1, False), (None, False)])
-@pytest.mark.parametrize("stored", [True, False])
+@pytest.mark.parametrize(("code", "well", "stored"), [(0, True, True), (1, False, False)])
 def test_what_stopped_in_the_meantime_is_reported(look, fleet, ecs, run, candidate, code, well, stored):
     """An ECS task that ended while no scheduler looked ends its launch, with its exit code."""
     arn = run()
@@ -437,18 +416,17 @@ def test_what_stopped_in_the_meantime_is_reported(look, fleet, ecs, run, candida
     assert not list(fleet.fleet.runs())
 
 
-@pytest.mark.parametrize("code", [0, 1])
-def test_an_adopted_ecs_task_is_followed_to_its_end(look, fleet, ecs, run, candidate, code):
+def test_an_adopted_ecs_task_is_followed_to_its_end(look, fleet, ecs, run, candidate):
     """After its adoption an ECS task is like any other; its ARN is told, so that it is stored."""
     arn = run(started=False)
     look(candidate())
     assert [event.arn for event in fleet.told] == [arn]
     ecs.start(arn)
     fleet.advance(60)
-    ecs.exit(arn, code)
+    ecs.exit(arn, 1)
     fleet.advance(5)
     assert [type(event) for event in fleet.told] == [Accepted, Ended]
-    assert bool(fleet.told[-1].reason) is bool(code)
+    assert fleet.told[-1].reason
 
 
 def test_an_adopted_ecs_task_that_never_starts_fails(look, fleet, ecs, run, candidate):
@@ -504,7 +482,6 @@ def test_a_launch_that_the_fleet_has_is_not_adopted_again(fakes, look, fleet, ec
     [
         pytest.param(lambda f: f.aws_error("ThrottlingException"), id="throttled"),
         pytest.param(lambda f: f.aws_error("ExpiredTokenException"), id="credentials refused"),
-        pytest.param(lambda f: f.aws_error("ServerException", status=500), id="500"),
         pytest.param(lambda f: ConnectionResetError(), id="reset"),
         pytest.param(lambda f: 5, id="garbage"),
     ],
@@ -618,7 +595,7 @@ def die_at(calls, number, function, *arguments):
         raise ZeroDivisionError
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 2])
 def test_an_error_while_taking_over_loses_no_ecs_task(look, fleet, ecs, run, candidate, number):
     """Where the thread dies of one ECS task, its successor follows all that were told as found."""
     arns = [run(n) for n in range(3)]
@@ -646,7 +623,7 @@ def test_an_error_while_taking_over_loses_no_ecs_task(look, fleet, ecs, run, can
 
 @pytest.mark.parametrize(
     ("sent_before", "counts_after"),
-    [(1000, 0), (CONSISTENCY, 0), (CONSISTENCY - 1, 1), (10, CONSISTENCY - 10), (0, CONSISTENCY)]
+    [(CONSISTENCY, 0), (CONSISTENCY - 1, 1)]
     # Who is taken for dead launches nothing, whatever its heartbeat says by another clock.
     + [(-30, CONSISTENCY), (None, CONSISTENCY)],
 )
@@ -739,7 +716,7 @@ def test_the_answer_comes_in_time_with_what_is_known(fleet, ecs, run, candidate,
     assert not_found(fleet) == ["key of 2"]
 
 
-@pytest.mark.parametrize("page", [0, 1, 5])
+@pytest.mark.parametrize("page", [0, 5])
 def test_who_comes_while_aws_is_asked_gets_what_was_there_before(fleet, ecs, run, candidate, ask, page):
     """A later check joins the search: what was described is described for it, no list is read twice."""
     arns = [run(number) for number in range(600)]
@@ -802,9 +779,8 @@ def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, 
 
 #: What an error can be in; whatever was asked is settled all the same.
 HANDLERS = [
-    *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_settle", "_found")],
-    (Adoption, "_describe_known"),
-    (PendingCandidate, "compare"),
+    *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_found")],
+    *[(Adoption, name) for name in ("_describe_known", "_compare")],
     *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -858,7 +834,7 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
 def test_nothing_is_concluded_of_what_ends_the_thread_again_and_again(fleet, ecs, run, candidate, ask):
     """It harms those alone that are searched for; they are left to Airflow's timeouts."""
     run(0)
-    with mock.patch.object(PendingCandidate, "compare", autospec=True, side_effect=ZeroDivisionError):
+    with mock.patch.object(Adoption, "_compare", autospec=True, side_effect=ZeroDivisionError):
         reply = Future()
         fleet.tell(fleet.fleet.look_for, [candidate(0)], reply)
         for _ in range(MAX_FAULTS):
@@ -893,9 +869,7 @@ def test_without_arns_what_is_not_ours_costs_nothing(fakes, look, ecs, run, cand
     assert max(len(call.arguments[1]) for call in ecs.made("describe_tasks")) <= MAX_DESCRIBED
 
 
-@pytest.mark.parametrize(
-    "malformed", [None, "text", {}, {"taskArn": 5}, {"startedBy": "airflow", "taskArn": "a"}], ids=str
-)
+@pytest.mark.parametrize("malformed", [None, {"startedBy": "airflow", "taskArn": "a"}], ids=str)
 def test_a_malformed_task_keeps_nobody_from_adoption(fakes, look, ecs, run, candidate, malformed):
     """What is no task, or says nothing of a launch, is passed over."""
     arn = run()
@@ -925,9 +899,7 @@ def test_a_cluster_that_is_gone_does_not_keep_the_others_from_adoption(fakes, lo
     assert [missing.key for missing in answer.missing] == ["key of 1"]
 
 
-@pytest.mark.parametrize(
-    ("count", "sizes"), [(0, []), (1, [1]), (100, [100]), (101, [100, 1]), (250, [100, 100, 50])]
-)
+@pytest.mark.parametrize(("count", "sizes"), [(0, []), (100, [100]), (250, [100, 100, 50])])
 def test_batches_hold_at_most_so_many(count, sizes):
     """A sequence is cut into pieces in its order, the last one smaller."""
     batches = list(in_batches(range(count), 100))

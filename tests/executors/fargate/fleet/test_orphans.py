@@ -115,7 +115,7 @@ def test_what_the_fleet_does_not_know_is_told(fleet, fakes, ecs, run):
 def test_what_is_ignored_is_not_reported(fleet, ecs, run, members, end):
     """ECS tasks of other deployments or of no known scheduler are ignored, and those that have ended."""
     arn = run(**members)
-    ecs.next("list_tasks", *[lambda *_: [arn]] * 10)
+    ecs.next("list_tasks", *[{"taskArns": [arn]}] * 10)
     if end is not None:
         ecs.start(arn)
         ecs.tasks[arn]["containers"][0].update(lastStatus="STOPPED", exitCode=end)

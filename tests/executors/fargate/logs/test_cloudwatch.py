@@ -76,14 +76,11 @@ class TestStream:
         ("log", "says"),
         [
             (None, "gives container airflow no log; give it a logConfiguration with awslogs"),
-            ({}, "gives container airflow no log"),
             (
                 {"logDriver": "awsfirelens", "options": OPTIONS},
                 "logs through awsfirelens; only logs of the driver awslogs",
             ),
-            ({"logDriver": "splunk"}, "logs through splunk"),
             ({"logDriver": "awslogs"}, "has no awslogs-group"),
-            (awslogs(group=None), "has no awslogs-group"),
             (awslogs(stream_prefix=None), "has no awslogs-stream-prefix"),
         ],
     )
@@ -139,9 +136,9 @@ class TestReader:
         """A deployment may register a revision for each task."""
         for number in range(3 * MAX_DEFINITIONS):
             reader.stream(f"{DEFINITION}{number}", "airflow", ARN)
-        assert len(reader._logs) <= MAX_DEFINITIONS
+        assert reader._configurations.cache_info().currsize <= MAX_DEFINITIONS
 
-    @pytest.mark.parametrize("count", [0, 1, 3, 4, 10])
+    @pytest.mark.parametrize("count", [0, 3, 10])
     @pytest.mark.parametrize("empty_pages", [0, 2])
     def test_reads_all_pages(self, fakes, asked, count, empty_pages):
         """Each line is read once and in order, even between empty pages. The end is a repeated token."""
@@ -153,7 +150,7 @@ class TestReader:
         assert len(pages) < 20
         assert all(call["startFromHead"] for call in cloud.calls)
 
-    @pytest.mark.parametrize(("count", "wanted"), [(0, []), (1, [0]), (2, [0, 1]), (7, [5, 6])])
+    @pytest.mark.parametrize(("count", "wanted"), [(0, []), (1, [0]), (7, [5, 6])])
     @pytest.mark.parametrize("empty_pages", [0, 2])
     def test_reads_the_last_lines(self, fakes, asked, count, wanted, empty_pages):
         """They are in the order in which they were written. Empty pages are skipped."""
@@ -192,7 +189,6 @@ class TestReader:
         [
             ("ResourceNotFoundException", LogNotThere, Verdict.FAILED, "there is no log stream ecs/airflow/"),
             ("AccessDeniedException", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
-            ("AccessDenied", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
             ("ThrottlingException", LogLater, Verdict.THROTTLED, "ThrottlingException: AWS says no"),
             ("ExpiredTokenException", LogLater, Verdict.CREDENTIALS, "ExpiredTokenException: AWS says no"),
             (
@@ -201,7 +197,6 @@ class TestReader:
                 Verdict.FAILED,
                 "ServiceUnavailableException: AWS says no",
             ),
-            ("InvalidParameterException", LogError, Verdict.FAILED, "InvalidParameterException: AWS says no"),
         ],
     )
     def test_errors(self, fakes, reader, cloud, code, kind, verdict, says):
@@ -255,7 +250,6 @@ class TestTokens:
         "text",
         [
             JWT,
-            f"Bearer {JWT}",
             JWT[:30],
             f"{JWT.rpartition('.')[0]}.",
             WORKLOAD,

@@ -25,7 +25,7 @@ import pytest
 from botocore.exceptions import NoCredentialsError
 
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.logs.cloudwatch import LogReader
+from airflow.executors.fargate.logs import live
 from airflow.executors.fargate.logs.live import LAST_LINES, MAX_ECS_TASKS, MAX_PAGES, PATIENCE, RunningLog
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -37,13 +37,13 @@ JWT = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIwMSJ9.lcy0-BE_CR"
 
 
 class RunningTask:
-    """A running ECS task with its log. ``renewed`` counts how often new clients were asked for."""
+    """A running ECS task with its log, and the session and client that an API server has for it."""
 
     def __init__(self, fakes, clock, structured=False):
         self.fakes, self.clock = fakes, clock
         self.cloud = fakes.FakeLogs(page_size=10)
         self.log = {"logDriver": "awslogs", "options": OPTIONS}
-        self.asked, self.renewed = [], 0
+        self.asked, self.made = [], []
         self.error = None
         self.task = {
             "taskArn": ARN,
@@ -56,29 +56,35 @@ class RunningTask:
             },
         }
         self.log_of = RunningLog(
-            LogReader(self._describe_definition, lambda region: self.cloud),
-            self._describe_tasks,
-            renew=self._renew,
-            mask=lambda text: text.replace("hunter2", "***"),
-            structured=structured,
-            clock=clock,
-            run=lambda function, patience: function(),
+            {}.get,
+            lambda conn_id, region: lambda: self,
+            lambda text: text.replace("hunter2", "***"),
+            structured,
+            clock,
         )
 
     def read(self, arn=ARN):
         return self.log_of.read(arn)
 
-    def _describe_definition(self, arn):
+    def client(self, service, region_name, **_):
+        self.made.append(service)
+        self.region = region_name
+        return self.cloud if service == "logs" else self
+
+    def describe_task_definition(self, taskDefinition):
         return {"taskDefinition": {"containerDefinitions": [{"name": "main", "logConfiguration": self.log}]}}
 
-    def _describe_tasks(self, region, cluster, arn):
-        self.asked.append((region, cluster, arn))
+    def describe_tasks(self, cluster, tasks):
+        self.asked.append((self.region, cluster, *tasks))
         if self.error:
             raise self.error
         return {"tasks": [self.task] if self.task else []}
 
-    def _renew(self):
-        self.renewed += 1
+
+@pytest.fixture(autouse=True)
+def at_once(monkeypatch):
+    """Read on the test's own thread."""
+    monkeypatch.setattr(live, "_run_on_thread", lambda function, patience: function())
 
 
 @pytest.fixture
@@ -127,7 +133,7 @@ def test_secrets_are_masked(running):
     assert "eyJ" not in text
 
 
-@pytest.mark.parametrize("external_id", [None, "", "6f9619ff-8b86-d011-b42d-00c04fc964ff"])
+@pytest.mark.parametrize("external_id", [None, "6f9619ff-8b86-d011-b42d-00c04fc964ff"])
 def test_without_an_arn(running, external_id):
     """No call is made until the ARN is stored. From Airflow 3.2 on, an id of Airflow's comes before it."""
     sources, lines = running.read(external_id)
@@ -180,20 +186,18 @@ def test_reasons_are_not_cached(running):
     assert "line" in running.read()[1][0]
 
 
-@pytest.mark.parametrize("where", ["DescribeTasks", "GetLogEvents"])
 @pytest.mark.parametrize(
-    ("error", "renewed"),
+    ("where", "error", "renewed"),
     [
-        (lambda f: f.aws_error("ExpiredTokenException"), 1),
-        (lambda f: f.aws_error("UnrecognizedClientException"), 1),
-        (lambda f: NoCredentialsError(), 1),
-        (lambda f: f.aws_error("ThrottlingException", "Rate exceeded"), 0),
-        (lambda f: f.aws_error("ServiceUnavailableException", status=503), 0),
-        (lambda f: f.aws_error("ResourceNotFoundException"), 0),
-        (lambda f: f.aws_error("AccessDeniedException"), 0),
-        (lambda f: ConnectionResetError(), 0),
+        ("DescribeTasks", lambda f: f.aws_error("ExpiredTokenException"), 1),
+        ("GetLogEvents", lambda f: f.aws_error("ExpiredTokenException"), 1),
+        ("GetLogEvents", lambda f: NoCredentialsError(), 1),
+        ("DescribeTasks", lambda f: f.aws_error("ThrottlingException", "Rate exceeded"), 0),
+        ("GetLogEvents", lambda f: f.aws_error("ResourceNotFoundException"), 0),
+        ("GetLogEvents", lambda f: f.aws_error("AccessDeniedException"), 0),
+        ("DescribeTasks", lambda f: ConnectionResetError(), 0),
     ],
-    ids=["expired", "unknown", "none", "throttled", "503", "no such log", "no permission", "reset"],
+    ids=["expired", "expired for logs", "none", "throttled", "no such log", "no permission", "reset"],
 )
 def test_new_clients_after_refused_credentials(running, where, error, renewed):
     """Expired credentials are not kept. After any other error, the clients are."""
@@ -202,7 +206,8 @@ def test_new_clients_after_refused_credentials(running, where, error, renewed):
     else:
         running.cloud.errors.append(error(running.fakes))
     running.read()
-    assert running.renewed == renewed
+    running.read()
+    assert running.made.count("ecs" if where == "DescribeTasks" else "logs") == 1 + renewed
 
 
 def test_lines_before_an_error(running):
@@ -244,17 +249,16 @@ def test_slow_answers(running):
     )
 
 
-def test_hanging_call(fakes, clock):
+def test_hanging_call(running, monkeypatch):
     """It delays neither the page nor the end of the process."""
-    running, hangs = RunningTask(fakes, clock), threading.Event()
-    waited = []
+    hangs, waited = threading.Event(), []
 
     def run(function, patience):
         thread = threading.Thread(target=function, daemon=True)
         thread.start()
         waited.append(patience)
 
-    running.log_of._run = run
+    monkeypatch.setattr(live, "_run_on_thread", run)
     running.cloud.get_log_events = lambda **_: hangs.wait(20) and {}
     try:
         sources, lines = running.read()
@@ -268,7 +272,7 @@ def test_cache_is_limited(running):
     """An API server runs much longer than ECS tasks."""
     for number in range(2 * MAX_ECS_TASKS):
         running.read(f"{ARN[:-8]}{number:08}")
-    assert len(running.log_of._streams) <= MAX_ECS_TASKS
+    assert running.log_of._stream.cache_info().currsize <= MAX_ECS_TASKS
 
 
 SUPERVISOR = json.dumps({"timestamp": "2024-01-01T00:00:00Z", "level": "info", "event": "Task started"})

@@ -24,7 +24,7 @@ import pytest
 
 from airflow.executors.fargate.aws.clients import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.logs.live import running_log
+from airflow.executors.fargate.logs.live import RunningLog
 
 ID = "0123456789abcdef0123456789abcdef"
 ARN = f"arn:aws:ecs:eu-west-3:123456789012:task/airflow/{ID}"
@@ -74,7 +74,7 @@ def make(session):
 
     def make(**options):
         session_maker = mock.Mock(spec=[], return_value=lambda: session)
-        return running_log(options.get, session_maker, str, structured=False), session_maker
+        return RunningLog(options.get, session_maker, str, structured=False), session_maker
 
     return make
 
