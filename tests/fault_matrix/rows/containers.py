@@ -18,8 +18,9 @@
 
 from __future__ import annotations
 
-from tests.fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
 from tools.simulator.ecs.lifecycle import OUT_OF_MEMORY
+
+from tests.fault_matrix.row import ATTEMPTS, OPERATOR, Expected, Row, Step
 
 EXIT_CODE_DECIDES = (
     "The task has failed, with AWS's reason. The executor does not launch it again: Airflow's retries decide."

@@ -180,7 +180,7 @@ class Adoption:
         if outcome.verdict in NEVER_STARTED:
             return
         lives, at = outcome.verdict is Verdict.LIVE, pending.asked_at
-        found = match(pending.candidate, task, identity, outcome, lives=lives, own_scheduler=own, asked_at=at)
+        found = match(pending.candidate, task, identity, outcome, own, at)
         if found is None:
             return
         if found.is_elsewhere:

@@ -47,8 +47,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.wiring import Context
     from airflow.executors.fargate.launch import Launch
 
 log = logging.getLogger(__name__)
