@@ -23,7 +23,7 @@ An error ends the command with a message and the exit code 1. Knows Airflow.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -67,13 +67,11 @@ def _check(args: Namespace) -> list[Row]:
     from airflow.executors.fargate.cli.facts import gather
 
     try:
-        with _options_of_team(args):
-            config = read_config()
-            account = _make_account(config)
+        config, account, build = _connect(args)
     except ConfigError as error:
         return checks.check_options(error.mistakes)
-    queues = {queue: _prepare_example(config, account, queue) for queue in config.queues}
-    facts = gather(account, config, _prepare_example(config, account), queues)
+    queues = {queue: _prepare_example(build, queue) for queue in config.queues}
+    facts = gather(account, config, _prepare_example(build), queues)
     of_request = (
         checks.check_cluster,
         checks.check_request,
@@ -90,14 +88,14 @@ def _check(args: Namespace) -> list[Row]:
     return [checks.Row("options", checks.OK, "all can be read"), *checks.rows_of(facts, all_checks)]
 
 
-def _prepare_example(config: FargateConfig, account: Account, queue: str | None = None) -> Prepared | str:
+def _prepare_example(build: RequestBuilder, queue: str | None = None) -> Prepared | str:
     """Return the request for an example in a queue, or why there is none."""
     from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
     task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
     try:
         launch = Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND, queue=queue)
-        return _make_builder(config, account)(launch)
+        return build(launch)
     except RequestError as error:
         return str(error)
 
@@ -110,10 +108,9 @@ def fargate_render(args: Namespace) -> None:
     from airflow.executors.fargate.cli.workload import launch_of
 
     with _exit_on_error():
-        with _options_of_team(args):
-            config = read_config()
+        config, _, build = _connect(args)
         launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
-        rendered = render(launch, _make_builder(config, _make_account(config)), config)
+        rendered = render(launch, build, config)
     if args.output in FOR_PEOPLE:
         _print(rendered.rows(), args.output)
     else:
@@ -165,75 +162,54 @@ def _confirm(question: str) -> bool:
         return False
 
 
-@contextmanager
-def _options_of_team(args: Namespace) -> Iterator[None]:
+def _connect(args: Namespace) -> tuple[FargateConfig, Account, RequestBuilder]:
     """
-    Make what is read meanwhile the options of the team that ``--team-name`` names: Airflow 3.2 and newer.
+    Read the options as the executor does, and return them with what makes clients and what makes requests.
 
-    :raises ConfigError: if Airflow has no teams, or the options have mistakes.
+    On Airflow 3.2 and newer, ``--team-name`` names the team whose options and connection are used.
+
+    :raises ConfigError: with every mistake in the options; or if Airflow has no teams, or no client can be
+        made.
     """
-    team = getattr(args, "team_name", None)
-    if team is None:
-        yield
-        return
     from airflow.configuration import conf
     from airflow.executors.base_executor import BaseExecutor
-
-    if not conf.getboolean("core", "multi_team", fallback=False):
-        raise ConfigError(
-            [f"--team-name {team}: Airflow has no teams. Set [core] multi_team, or leave it out."]
-        )
-    # Only the team's options are used of it, which any executor has. Older releases know no such argument.
-    of_team: dict[str, Any] = {"team_name": team}
-    with compat.starting(BaseExecutor(**of_team)):
-        yield
-
-
-def read_config() -> FargateConfig:
-    """
-    Read the options as the executor does.
-
-    :raises ConfigError: with every mistake in them.
-    """
     from airflow.executors.fargate.aws.clients import service_model
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.request import startup_checks
-    from airflow.executors.fargate.request.validation import RequestCheck
-
-    check = RequestCheck(service_model())
-    return FargateConfig.from_options(
-        compat.option_reader(),
-        check.launch_types,
-        default_region=sessions.default_region,
-        check_connection=partial(sessions.session_maker, region=None),
-        check_requests=partial(startup_checks.mistakes, check),
-    )
-
-
-def _make_account(config: FargateConfig) -> Account:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from airflow.executors.fargate.cli.facts import Account
-
-    try:
-        return Account(config, sessions.session_maker(config.conn_id, config.region))
-    except (BotoCoreError, ClientError) as error:
-        # Such as a missing profile, or a role that cannot be assumed.
-        reason = _explain(error)
-    except FargateError:
-        raise
-    except Exception as error:
-        # Of the connection's hook. Its text can hold a secret of the connection.
-        reason = type(error).__name__
-    what = f"The AWS client cannot be made: {reason.rstrip('.')}"
-    raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."])
-
-
-def _make_builder(config: FargateConfig, account: Account) -> RequestBuilder:
     from airflow.executors.fargate.request.builder import RequestBuilder
     from airflow.executors.fargate.request.validation import RequestCheck
 
-    return RequestBuilder(config, config.called_function, RequestCheck(account.ecs.meta.service_model))
+    team = getattr(args, "team_name", None)
+    if team is not None and not conf.getboolean("core", "multi_team", fallback=False):
+        raise ConfigError(
+            [f"--team-name {team}: Airflow has no teams. Set [core] multi_team, or leave it out."]
+        )
+    # Only its configuration is used, which any executor has. Older releases know no such argument.
+    executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
+    session_maker = partial(sessions.session_maker, team_name=team)
+    check = RequestCheck(service_model())
+    with compat.starting(executor):
+        config = FargateConfig.from_options(
+            compat.option_reader(),
+            check.launch_types,
+            default_region=sessions.default_region,
+            check_connection=partial(session_maker, region=None),
+            check_requests=partial(startup_checks.mistakes, check),
+        )
+        account = _make_account(config, session_maker(config.conn_id, config.region))
+    function = compat.with_options_of(executor, config.called_function)
+    return config, account, RequestBuilder(config, function, check)
+
+
+def _make_account(config: FargateConfig, make_session: Callable[[], Any]) -> Account:
+    from airflow.executors.fargate.cli.facts import Account
+
+    try:
+        return Account(config, make_session)
+    except Exception as error:
+        # Such as a missing profile, or a role that cannot be assumed.
+        what = f"The AWS client cannot be made: {_explain(error).rstrip('.')}"
+        raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."]) from error
 
 
 class _Live(NamedTuple):
@@ -250,30 +226,34 @@ def _list_live(args: Namespace) -> _Live:
 
     from airflow.executors.fargate.cli.ecs_tasks import in_order, list_live_tasks
 
-    with _options_of_team(args):
-        config = read_config()
-    ecs = _make_account(config).ecs
+    config, account, _ = _connect(args)
     found, errors = [], []
     for cluster in config.clusters:
         try:
-            found += list_live_tasks(ecs, cluster, config.deployment)
+            found += list_live_tasks(account.ecs, cluster, config.deployment)
         except (ClientError, BotoCoreError) as error:
             errors.append(f"Cluster {cluster}: {_explain(error)}")
     if len(errors) == len(config.clusters):
         sys.exit("\n".join(errors))
-    return _Live(ecs, in_order(found), errors)
+    return _Live(account.ecs, in_order(found), errors)
 
 
 def _explain(error: Exception) -> str:
-    """Return the text of an error, with the explanation if it is one of AWS's."""
-    from botocore.exceptions import ClientError
+    """
+    Return the text of an error, with the explanation if it is one of AWS's.
+
+    Of other errors than AWS's and our own only the type: the text can contain a secret of the connection.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError
 
     from airflow.executors.fargate.aws.classify import classify_error
     from airflow.executors.fargate.aws.verdict import Verdict
 
     outcome = classify_error(error)
     is_explained = isinstance(error, ClientError) or outcome.verdict is Verdict.CREDENTIALS
-    return outcome.reason if is_explained else str(error)
+    if is_explained:
+        return outcome.reason
+    return str(error) if isinstance(error, (BotoCoreError, FargateError)) else type(error).__name__
 
 
 @contextmanager

@@ -32,11 +32,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNot
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.cli import commands, ecs_tasks, workload
+from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
 
@@ -80,9 +81,9 @@ def live(monkeypatch):
     """Make three ECS tasks live, and return a stub of the ECS client."""
     found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
     monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
-    account = commands._make_account(commands.read_config())
-    monkeypatch.setattr(commands, "_make_account", lambda config: account)
-    with Stubber(account.ecs) as stub:
+    ecs = boto3.client("ecs", region_name="us-east-1")
+    monkeypatch.setattr(facts.Account, "client", lambda *_: ecs)
+    with Stubber(ecs) as stub:
         yield stub
         stub.assert_no_pending_responses()
 
@@ -198,7 +199,7 @@ class TestCheck:
         def make_session():
             raise error
 
-        monkeypatch.setattr(commands.sessions, "session_maker", lambda conn_id, region: make_session)
+        monkeypatch.setattr(commands.sessions, "session_maker", lambda *_, **__: make_session)
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json"))
         output = capsys.readouterr().out
@@ -463,8 +464,33 @@ class TestTeams:
         with pytest.raises(SystemExit, match="No live ECS task matches"):
             stop(team_name="planets")
 
+    def test_the_connection_is_the_team_s(self, ready, monkeypatch, capsys):
+        """Airflow finds the connection of a team only by the team's name, and another one without it."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CONN_ID", "aws_planets")
+        made = []
+
+        def session_maker(conn_id, region, team_name=None):
+            made.append((conn_id, team_name))
+            return lambda: boto3.session.Session(region_name=region)
+
+        monkeypatch.setattr(commands.sessions, "session_maker", session_maker)
+        commands.fargate_check(arguments(output="json", team_name="planets"))
+        assert set(made) == {("aws_planets", "planets")}
+
+    def test_a_function_reads_the_options_of_the_team(self, ready, monkeypatch, capsys):
+        """Also when it is called for a launch, as in the executor."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.late")
+        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(late=late_function))
+        commands.fargate_check(arguments(output="json", team_name="planets"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert rows["request"]["result"] == "ok"
+
     def test_without_teams(self, monkeypatch):
         """``--team-name`` is refused if Airflow has no teams."""
         monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
         with pytest.raises(SystemExit, match=r"Set \[core\] multi_team"):
             commands.fargate_tasks(arguments(output="json", team_name="planets"))
+
+
+def late_function():
+    return lambda command: default_task_id_to_fargate_options_function()(command)
