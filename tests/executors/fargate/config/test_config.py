@@ -724,8 +724,8 @@ def function():
         ]
 
     def test_mistake_is_reported_once_if_the_default_function_reads_the_options_too(self, read, options):
-        """The default function is not called if the options have mistakes."""
-        options(cluster="two words")
+        """The default function is not called if the options have mistakes; that of the Region is found last."""
+        options(region="US-EAST-1")
         with pytest.raises(ConfigError) as caught:
             read()
         assert len(caught.value.mistakes) == 1
