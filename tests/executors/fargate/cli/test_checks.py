@@ -28,30 +28,18 @@ from airflow.executors.fargate.cli.checks import (
     MARKS,
     OK,
     UNKNOWN,
-    check_cluster,
-    check_credentials,
-    check_network,
+    check_caller,
     check_options,
+    check_permissions,
     check_queues,
-    check_region,
-    check_request,
     rows_of,
 )
-from airflow.executors.fargate.cli.definition_checks import check_task_definition
-from airflow.executors.fargate.cli.facts import NO_CREDENTIALS, Answer, Facts
-from airflow.executors.fargate.cli.permissions import check_permissions
+from airflow.executors.fargate.cli.commands import OF_REQUEST
+from airflow.executors.fargate.cli.facts import NO_ANSWER, NO_CREDENTIALS, Answer, Facts
 
-CHECKS = (
-    check_region,
-    check_credentials,
-    check_cluster,
-    check_request,
-    check_task_definition,
-    check_network,
-    check_permissions,
-)
+CHECKS = (check_caller, *OF_REQUEST, check_permissions)
 DENIED = Answer(error="AccessDeniedException", message="User: me is not authorized to perform: that")
-UNREACHED = Answer(error="EndpointConnectionError", message="Could not connect")
+UNREACHED = Answer(error=NO_ANSWER, message="EndpointConnectionError: Could not connect")
 NOT_FOUND = Answer(error="ResourceNotFoundException", message="The specified log stream does not exist.")
 
 CONTAINER = {
@@ -85,10 +73,9 @@ REQUEST = {
 }
 GOOD = Facts(
     region="us-east-1",
-    deployment="airflow",
     request=REQUEST,
     container="airflow",
-    refusal=None,
+    refusal="",
     caller=Answer({"Arn": "arn:aws:sts::123456789012:assumed-role/scheduler/me", "Account": "123456789012"}),
     cluster=Answer({"clusters": [CLUSTER]}),
     list_tasks={"fleet": Answer({"taskArns": []})},
@@ -167,7 +154,7 @@ def test_all_is_well():
         (replace(GOOD, task_definition=Answer(error="ExpiredToken")), "task definition", FAILED, "Expired", "credentials"),
         (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE"}]), "capacity providers", OK, "FARGATE", ""),
         (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", FAILED, "lacks FARGATE_SPOT", "put-cluster-capacity-providers"),
-        (replace(GOOD, request=None, refusal="the function raised"), "request", FAILED, "the function raised", "Correct"),
+        (replace(GOOD, request={}, refusal="the function raised"), "request", FAILED, "the function raised", "Correct"),
         (request(networkConfiguration=None), "subnets", FAILED, "none", "[fargate] subnets"),
         (network(subnets=[]), "subnets", FAILED, "none at all", "[fargate] subnets"),
         (network(subnets=["sg-1"]), "subnets", FAILED, "sg-1", "[fargate] subnets"),
@@ -228,7 +215,7 @@ def test_row(facts, check, result, found, remedy):
         (GOOD, "ECS Exec"),
         (definition(executionRoleArn=None), "execution role"),
         (request(launchType="EC2"), "size"),
-        (replace(GOOD, request=None, refusal="no"), "subnets"),
+        (replace(GOOD, request={}, refusal="no"), "subnets"),
         (definition(containerDefinitions=[]), "log"),
     ],
 )
@@ -261,7 +248,7 @@ def by_cluster_default(*providers, **members):
         (replace(by_cluster_default("FARGATE"), cluster=DENIED), "launch type", UNKNOWN, "none given"),
         (replace(by_cluster_default("FARGATE"), cluster=Answer({"clusters": []})), "launch type", UNKNOWN, "none given"),
         (replace(by_cluster_default("my-instances"), request=REQUEST), "launch type", OK, "FARGATE, which"),
-        (replace(by_cluster_default("FARGATE"), request=None, refusal="no"), "launch type", None, ""),
+        (replace(by_cluster_default("FARGATE"), request={}, refusal="no"), "launch type", None, ""),
     ],
 )  # fmt: skip
 def test_the_default_strategy_of_the_cluster(facts, check, result, found):
@@ -271,13 +258,10 @@ def test_the_default_strategy_of_the_cluster(facts, check, result, found):
     assert found in (row.found if row else "")
 
 
-QUEUE_CHECKS = (check_cluster, check_request, check_task_definition, check_network)
-
-
 def of_queues(**queues):
     """Return the rows about queues, by what they are about."""
     facts = replace(GOOD, queues=queues)
-    return {row.check: row for row in check_queues(facts, QUEUE_CHECKS)}
+    return {row.check: row for row in check_queues(facts, OF_REQUEST)}
 
 
 def test_what_differs_for_a_queue_has_a_row():
@@ -302,7 +286,7 @@ def test_a_queue_without_a_difference():
         (replace(GOOD, task_definition=Answer(error="ClientException", message="Unable to describe")), "task definition", "Unable to describe"),
         (replace(GOOD, container="worker"), "container", "no container 'worker'"),
         (definition(compatibilities=["EC2"]), "launch type", "offers EC2"),
-        (replace(GOOD, request=None, refusal="queue 'q' sets count"), "request", "sets count"),
+        (replace(GOOD, request={}, refusal="queue 'q' sets count"), "request", "sets count"),
         (replace(GOOD, cluster=Answer({"clusters": [], "failures": [{"reason": "MISSING"}]})), "cluster", "MISSING"),
     ],
 )  # fmt: skip
@@ -335,7 +319,7 @@ def of_queue(facts):
 SILENT = container(logConfiguration=None)
 BROKEN = Answer(error="ClientException", message="Unable to describe task definition.")
 NOTHING = replace(
-    GOOD, request=None, refusal="no", container=None, task_definition=None, log_events=None, log_group=None
+    GOOD, request={}, refusal="no", container="", task_definition=None, log_events=None, log_group=None
 )
 
 

@@ -36,7 +36,7 @@ from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
-from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
@@ -79,7 +79,7 @@ def ready():
 @pytest.fixture
 def live(monkeypatch):
     """Make three ECS tasks live, and return a stub of the ECS client."""
-    found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
+    found = [ecs_task(1, "extract"), ecs_task(2, "load"), ecs_task(3, "load", dag_id="other")]
     monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
     ecs = boto3.client("ecs", region_name="us-east-1")
     monkeypatch.setattr(facts.Account, "client", lambda *_: ecs)
@@ -92,7 +92,7 @@ def live(monkeypatch):
 def live_by_cluster(live, monkeypatch):
     """Give a queue a cluster of its own; return the live ECS tasks by cluster, None for a missing cluster."""
     monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", '{"gpu": {"cluster": "gpus"}, "large": {"group": "g"}}')
-    found = {"fleet": [container(1, "extract")], "gpus": [container(2, "load", cluster="gpus")]}
+    found = {"fleet": [ecs_task(1, "extract")], "gpus": [ecs_task(2, "load", cluster="gpus")]}
 
     def list_live_tasks(ecs, cluster, deployment):
         if found[cluster] is None:
@@ -103,13 +103,11 @@ def live_by_cluster(live, monkeypatch):
     return found
 
 
-def container(number, task_id, dag_id="etl", cluster="fleet"):
-    identity = Identity("launch", TaskInstanceId(dag_id, task_id, "run[1]", 1), 0.0, "airflow")
+def ecs_task(number, task_id, dag_id="etl", cluster="fleet"):
+    task = TaskInstanceId(dag_id, task_id, "run[1]", 1)
     since = datetime(2026, 3, 1, tzinfo=timezone.utc)
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
-    return LiveTask(
-        arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, "256", "512", "FARGATE"
-    )
+    return LiveTask(arn, CLUSTER.replace("fleet", cluster), task, "RUNNING", since, {"cpu": "256"})
 
 
 def arguments(**given):
@@ -121,7 +119,7 @@ def expect_stop(stub, number, error=None, cluster="fleet"):
     if error:
         stub.add_client_error("stop_task", error, "why")
         return
-    one = container(number, "", cluster=cluster)
+    one = ecs_task(number, "", cluster=cluster)
     stub.add_response(
         "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": STOPPED_BY_COMMAND}
     )

@@ -62,7 +62,7 @@ def test_row():
         "map_index": 5,
         "try_number": 2,
         "cluster": "fleet",
-        "container": f"{1:032}",
+        "ecs_task": f"{1:032}",
         "state": "RUNNING",
         "since": "2026-03-01T12:00:30+00:00",
         "cpu": "256",

@@ -31,7 +31,6 @@ from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
-from airflow.utils import session as sessions
 
 try:
     from airflow.sdk import DAG, BaseOperator
@@ -61,7 +60,7 @@ def know(monkeypatch):
         def create_session():
             yield session
 
-        monkeypatch.setattr(sessions, "create_session", create_session)
+        monkeypatch.setattr(workload, "create_session", create_session)
         monkeypatch.setattr(
             SerializedDagModel, "get_dag", lambda dag_id, session: dag if dag_id == "etl" else None
         )
