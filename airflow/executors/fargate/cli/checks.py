@@ -198,8 +198,13 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
     kinds = [facts, *facts.queues.values()]
     definitions = dict.fromkeys(str(one.request.get("taskDefinition")) for one in kinds)
     yield _untested("ecs:RunTask", f"it would start an ECS task of {', '.join(definitions)}")
-    yield _check_pass_role(kinds)
-    yield _check_tag_resource(kinds)
+    roles = (one.role(name) for one in kinds for name in ("taskRoleArn", "executionRoleArn"))
+    passed = ", ".join(dict.fromkeys(role for role in roles if role))
+    is_known = all(one.request and one.definition for one in kinds)
+    yield _tested_at_start("iam:PassRole", passed, is_known, "the task definitions name", "roles")
+    tags = "tags" if any(one.request.get("tags") for one in kinds) else ""
+    is_known = all(one.request for one in kinds)
+    yield _tested_at_start("ecs:TagResource", tags, is_known, "the requests have", "tags")
     yield _check_by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
     yield _check_by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the ECS tasks")
     yield _untested("ecs:StopTask", "it would stop an ECS task")
@@ -213,24 +218,17 @@ def _worst(rows: Iterable[Row]) -> Row:
     return max(rows, key=lambda row: BY_WEIGHT.index(row.result))
 
 
-def _check_pass_role(kinds: list[Facts]) -> Row:
-    action = "iam:PassRole"
-    roles = (one.role(name) for one in kinds for name in ("taskRoleArn", "executionRoleArn"))
-    passed = ", ".join(dict.fromkeys(role for role in roles if role))
-    if passed:
-        return _untested(action, f"AWS checks it when an ECS task is started with {passed}")
-    if not all(one.request and one.definition for one in kinds):
-        return _untested(action, "the task definition, which names the roles, is not known")
-    return Row(action, OK, "not needed: the task definitions name no roles")
+def _tested_at_start(action: str, used: str, is_known: bool, subject: str, thing: str) -> Row:
+    """
+    Return the row of a permission that AWS checks when an ECS task is started.
 
-
-def _check_tag_resource(kinds: list[Facts]) -> Row:
-    action = "ecs:TagResource"
-    if any(one.request.get("tags") for one in kinds):
-        return _untested(action, "AWS checks it when an ECS task is started with tags")
-    if not all(one.request for one in kinds):
-        return _untested(action, "there is no request, so it is not known whether it has tags")
-    return Row(action, OK, "not needed: the requests have no tags")
+    :param used: what the permission is needed for; empty if it is not needed, or if this is not known.
+    """
+    if used:
+        return _untested(action, f"AWS checks it when an ECS task is started with {used}")
+    if not is_known:
+        return _untested(action, f"it is not known whether {subject} {thing}")
+    return Row(action, OK, f"not needed: {subject} no {thing}")
 
 
 def _check_get_log_events(facts: Facts) -> Row:
@@ -243,29 +241,27 @@ def _check_get_log_events(facts: Facts) -> Row:
 
 def _check_by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
     """Return the row of the cluster with the worst answer; it is named if there are several."""
-    rows = []
-    for cluster, answer in answers.items():
-        row = _tested(action, answer, use)
-        is_named = len(answers) > 1 and row.result != OK
-        rows.append(replace(row, found=f"{row.found} (cluster {cluster})") if is_named else row)
-    return _worst(rows)
+    where = " (cluster {})" if len(answers) > 1 else ""
+    return _worst(_tested(action, one, use, where=where.format(name)) for name, one in answers.items())
 
 
 def _untested(action: str, why: str) -> Row:
     return Row(action, UNKNOWN, f"not testable: {why}", f"Check that the role allows {action}; run a task")
 
 
-def _tested(action: str, answer: Answer | None, use: str, why_not: str = "") -> Row:
+def _tested(action: str, answer: Answer | None, use: str, why_not: str = "", where: str = "") -> Row:
     """
     Return the row of a permission for which there was a call.
 
     :param use: what the executor needs it for.
     :param why_not: why there was no call, if ``answer`` is None.
+    :param where: what follows an error.
     """
     if answer is None:
         return Row(action, UNKNOWN, f"not tested: {why_not}", ABOVE)
     if answer.error in (None, FOUND_NOTHING):
         return Row(action, OK, "allowed")
     if answer.error in REFUSED:
-        return Row(action, FAILED, f"refused: {answer.message or answer.error}", f"Allow {action}, for {use}")
-    return Row(action, UNKNOWN, f"not tested: {answer}", ABOVE)
+        found = f"refused: {answer.message or answer.error}{where}"
+        return Row(action, FAILED, found, f"Allow {action}, for {use}")
+    return Row(action, UNKNOWN, f"not tested: {answer}{where}", ABOVE)

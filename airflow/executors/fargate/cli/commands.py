@@ -41,16 +41,13 @@ from airflow.executors.fargate.bridge import compat, sessions
 from airflow.executors.fargate.cli import checks, definition_checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
 from airflow.executors.fargate.config.config import FargateConfig
-from airflow.executors.fargate.errors import ConfigError, FargateError, RequestError
-from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.request import startup_checks
-from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
+from airflow.executors.fargate.request.builder import RequestBuilder
 from airflow.executors.fargate.request.validation import RequestCheck
 from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
-#: The command of the example for which a request is made. That of Airflow 3.x has some 1,100 characters.
-EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 #: Output formats for people.
 FOR_PEOPLE = ("table", "plain")
 #: The checks of a request, which are made for each queue, too.
@@ -60,37 +57,24 @@ OF_REQUEST = (
     definition_checks.check_task_definition,
     checks.check_network,
 )
+OF_QUEUES = partial(checks.check_queues, checks=OF_REQUEST)
+ALL_CHECKS = (checks.check_caller, *OF_REQUEST, OF_QUEUES, checks.check_permissions)
 
 
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_check(args: Namespace) -> None:
     """Print a row for each check; exit with 1 if one has failed."""
-    rows = _check(args)
-    _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
-    if any(row.result == checks.FAILED for row in rows):
-        sys.exit(1)
-
-
-def _check(args: Namespace) -> list[checks.Row]:
     try:
         config, account, build = _connect(args)
     except ConfigError as error:
-        return checks.check_options(error.mistakes)
-    queues = {queue: _prepare_example(build, queue) for queue in config.queues}
-    facts = gather(account, config, _prepare_example(build), queues)
-    of_queues = partial(checks.check_queues, checks=OF_REQUEST)
-    all_checks = (checks.check_caller, *OF_REQUEST, of_queues, checks.check_permissions)
-    return [checks.Row("options", checks.OK, "all can be read"), *checks.rows_of(facts, all_checks)]
-
-
-def _prepare_example(build: RequestBuilder, queue: str | None = None) -> Prepared | str:
-    """Return the request for an example in a queue, or why there is none."""
-    task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
-    try:
-        return build(Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND, queue=queue))
-    except RequestError as error:
-        return str(error)
+        rows = checks.check_options(error.mistakes)
+    else:
+        rows = [checks.Row("options", checks.OK, "all can be read")]
+        rows += checks.rows_of(gather(account, config, build), ALL_CHECKS)
+    _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
+    if any(row.result == checks.FAILED for row in rows):
+        sys.exit(1)
 
 
 @cli_utils.suppress_logs_and_warning

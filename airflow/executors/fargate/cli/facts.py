@@ -27,10 +27,17 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.aws import capacity
 from airflow.executors.fargate.aws.classify import no_credentials
 from airflow.executors.fargate.aws.clients import make_client
-from airflow.executors.fargate.request.builder import Prepared
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
+
+#: The task instance of the example for which a request is made.
+EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
+#: Its command. That of Airflow 3.x has some 1,100 characters.
+EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
 #: Attempts of one call. The user is waiting, so they are few.
 ATTEMPTS = 3
@@ -78,10 +85,9 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
         missing = no_credentials(error, client and client.meta.endpoint_url)
         if missing is not None:
             return Answer({}, NO_CREDENTIALS, *missing)
-        response = getattr(error, "response", None)
-        if response is None:
+        if not hasattr(error, "response"):
             return Answer({}, NO_ANSWER, f"{type(error).__name__}: {error}")
-        members = response.get("Error", {})
+        members = error.response.get("Error", {})
         return Answer({}, members.get("Code") or "ClientError", members.get("Message") or "")
 
 
@@ -177,60 +183,56 @@ class Facts:
         return capacity.on_fargate(self.default_strategy) if by_request is None else by_request
 
 
-def gather(
-    account: Account, config: FargateConfig, example: Prepared | str, queues: Mapping[str, Prepared | str]
-) -> Facts:
+def gather(account: Account, config: FargateConfig, build: RequestBuilder) -> Facts:
     """
-    Make all calls at the same time, except those for logs: the task definitions name the log groups.
+    Make the requests for an example without a queue and in each queue, and all calls that they need.
 
-    Each cluster, task definition and log is asked for once.
-
-    :param example: the request for an example, or why there is none.
-    :param queues: the same for each queue.
+    The calls are made at the same time, except those for logs: the task definitions name the log groups. Each
+    cluster, task definition and log is asked for once.
     """
-    refused = Prepared({}, config.container_name or "")
-    examples = [(refused, one) if isinstance(one, str) else (one, "") for one in (example, *queues.values())]
-    answers = _ask_all(account, config, [made.request for made, _ in examples])
+    examples = [_make_example(build, queue, config) for queue in (None, *config.queues)]
+    defaults = {"cluster": config.cluster, "taskDefinition": config.task_definition}
+    requests = [{**defaults, **made.request} for made, _ in examples]
+    answers = _ask_all(account, config, requests)
     ask_log = cache(partial(_ask_log, account))
     all_facts = []
-    for made, refusal in examples:
+    for (made, refusal), request in zip(examples, requests):
         facts = Facts(
             region=account.ecs.meta.region_name,
             request=made.request,
             container=made.container_name,
             refusal=refusal,
             caller=answers["caller"][""],
-            cluster=answers["cluster"][_cluster_of(made.request, config)],
+            cluster=answers["cluster"][request["cluster"]],
             list_tasks=answers["list"],
             describe_tasks=answers["describe"],
-            task_definition=answers["definition"].get(_definition_of(made.request, config)),
+            task_definition=answers["definition"].get(request["taskDefinition"]),
             fallback=made.fallback,
             no_fallback=made.no_fallback,
         )
         options = facts.awslogs or {}
         events, group = ask_log(options.get("awslogs-group"), options.get("awslogs-region"))
         all_facts.append(replace(facts, log_events=events, log_group=group))
-    return replace(all_facts[0], queues=dict(zip(queues, all_facts[1:])))
+    return replace(all_facts[0], queues=dict(zip(config.queues, all_facts[1:])))
 
 
-def _cluster_of(request: Mapping[str, Any], config: FargateConfig) -> str:
-    return request.get("cluster") or config.cluster
-
-
-def _definition_of(request: Mapping[str, Any], config: FargateConfig) -> str:
-    """Return the task definition that a request or the options name; empty if neither does."""
-    return request.get("taskDefinition") or config.task_definition or ""
+def _make_example(build: RequestBuilder, queue: str | None, config: FargateConfig) -> tuple[Prepared, str]:
+    """Return the request for an example in a queue; or an empty one, and why there is none."""
+    try:
+        return build(Launch(EXAMPLE, EXAMPLE, EXAMPLE_COMMAND, queue=queue)), ""
+    except RequestError as error:
+        return Prepared({}, config.container_name or ""), str(error)
 
 
 def _ask_all(
-    account: Account, config: FargateConfig, requests: list[Mapping[str, Any]]
+    account: Account, config: FargateConfig, requests: list[dict[str, Any]]
 ) -> dict[str, dict[str, Answer]]:
     """Return the answers by kind and name."""
     ecs = account.ecs
-    clusters = dict.fromkeys(_cluster_of(one, config) for one in requests)
+    clusters = dict.fromkeys(one["cluster"] for one in requests)
     # Adoption searches all clusters that the options name, also those where nothing is launched.
     searched = dict.fromkeys([*clusters, *config.clusters])
-    definitions = dict.fromkeys(filter(None, (_definition_of(one, config) for one in requests)))
+    definitions = dict.fromkeys(one["taskDefinition"] for one in requests if one["taskDefinition"])
     own = {"startedBy": config.deployment, "maxResults": 1}
     with ThreadPoolExecutor(MAX_CALLS) as pool:
         calls = {

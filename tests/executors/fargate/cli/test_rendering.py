@@ -82,9 +82,7 @@ def test_the_token_is_never_shown(rendered):
     [
         ("cluster", "default: [fargate] cluster"),
         ("taskDefinition", "default: [fargate] task_definition"),
-        ("launchType", "default: [fargate] launch_type"),
         ("networkConfiguration.awsvpcConfiguration.subnets", "default: [fargate] subnets"),
-        ("networkConfiguration.awsvpcConfiguration.assignPublicIp", "default: [fargate] assign_public_ip"),
         (f"{CONTAINER}.name", "default: [fargate] container_name"),
         (f"{CONTAINER}.command", "Airflow"),
         ("startedBy", "executor: [fargate] deployment"),
@@ -108,18 +106,11 @@ def test_origin_by_default(rendered, path, origin):
         ),
         ({"tags": '{"team": "data"}'}, "tags[team].value", "default: [fargate] tags"),
         (
-            {"enable_execute_command": "yes"},
-            "enableExecuteCommand",
-            "default: [fargate] enable_execute_command",
-        ),
-        ({"propagate_tags": "NONE"}, "propagateTags", "default: [fargate] propagate_tags"),
-        (
             {"ephemeral_storage": "21"},
             "overrides.ephemeralStorage.sizeInGiB",
             "default: [fargate] ephemeral_storage",
         ),
         ({"run_task_kwargs": '{"group": "g"}'}, "group", "[fargate] run_task_kwargs"),
-        ({"queues": '{"default": {"group": "g"}}'}, "group", "[fargate] queues: default"),
         (
             {"run_task_kwargs": '{"group": "a"}', "queues": '{"default": {"group": "b"}}'},
             "group",
@@ -208,7 +199,6 @@ def test_a_fallback_that_cannot_be_used(rendered):
     ("wishes", "options"),
     [
         (None, {"queues": '{"default": {"launchType": "FARGATE"}}'}),
-        (None, {"run_task_kwargs": '{"launchType": "FARGATE"}'}),
         ({"launchType": "FARGATE"}, {}),
         (
             {"launchType": "FARGATE"},
@@ -351,7 +341,6 @@ def test_a_request_that_cannot_be_made(rendered):
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
-        ({}, [("", {})]),
         ({"a": {"b": 1}}, [("a.b", 1)]),
         ({"a": {}}, [("a", {})]),
         ({"subnets": ["x", "y"]}, [("subnets", ["x", "y"])]),

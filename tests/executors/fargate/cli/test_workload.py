@@ -124,9 +124,7 @@ def test_what_airflow_does_not_know(know, ids, message):
         launch_of(*ids, -1, TOKEN)
 
 
-@pytest.mark.parametrize("wrong", ["large", ["large"], 7])
-def test_executor_config_that_is_no_dict(know, wrong):
+def test_executor_config_that_is_no_dict():
     """The message is the executor's, on every release."""
-    know()
-    with pytest.raises(RequestError, match=f"executor_config is a {type(wrong).__name__}"):
-        workload._executor_config(mock.Mock(spec=["executor_config"], executor_config=wrong))
+    with pytest.raises(RequestError, match="executor_config is a list"):
+        workload._executor_config(mock.Mock(spec=["executor_config"], executor_config=["large"]))
