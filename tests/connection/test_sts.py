@@ -27,7 +27,7 @@ import pytest
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.clients import make_client
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.cli.checks import FAILED, Row, failed_call
+from airflow.executors.fargate.cli.checks import failed_call
 from airflow.executors.fargate.cli.facts import ask
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
@@ -129,7 +129,7 @@ def test_check_says_that_it_is_the_role(sts, make_ecs):
     """And not that a permission of ECS is missing."""
     sts.status, sts.body = 403, ERROR.format("AccessDenied", "Not authorized")
     answer = ask(make_ecs(sts.url).describe_clusters, clusters=["c"])
-    row = failed_call("cluster", answer, Row("cluster", FAILED, "refused"), "otherwise")
+    row = failed_call("cluster", answer, "refused", "otherwise")
     assert "AssumeRoleWithWebIdentity" in row.found
     assert ROLE in row.found
     assert "trust policy" in row.remedy

@@ -22,8 +22,8 @@ import json
 import re
 from pathlib import Path
 
+from airflow.executors.fargate.cli.checks import check_permissions
 from airflow.executors.fargate.cli.facts import Answer, Facts
-from airflow.executors.fargate.cli.permissions import check_permissions
 
 PAGES = Path(__file__).parents[2] / "docs" / "executor"
 NOBODY = Answer(error="NoCredentialsError")
@@ -41,9 +41,8 @@ def test_check_has_a_row_for_each_permission():
     """The rows are the actions of the policy, each once, also where nothing could be asked."""
     facts = Facts(
         region="us-east-1",
-        deployment="airflow",
-        request=None,
-        container=None,
+        request={},
+        container="",
         refusal="none can be made",
         caller=NOBODY,
         cluster=NOBODY,

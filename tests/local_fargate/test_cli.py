@@ -35,9 +35,9 @@ import pytest
 
 from airflow.executors import executor_constants
 from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge.compat import HANDS_OVER_WORKLOADS
 from airflow.executors.fargate.cli.checks import MARKS
 from airflow.executors.fargate.cli.rendering import members
-from airflow.executors.fargate.cli.workload import HANDS_OVER_WORKLOADS
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.version import version
 
@@ -223,7 +223,7 @@ def test_tasks_and_stop(airflow, account):
     queues = json.dumps({"batch": BATCH})
     code, rows, told = airflow("fargate", "tasks", "--output", "json", queues=queues)
     assert code == 0, told
-    assert [(row["task_id"], row["cluster"], row["container"], row["state"]) for row in rows] == [
+    assert [(row["task_id"], row["cluster"], row["ecs_task"], row["state"]) for row in rows] == [
         ("extract", "airflow", extract.rsplit("/", 1)[1], "RUNNING"),
         ("load", "airflow", load.rsplit("/", 1)[1], "RUNNING"),
         ("load", "batch", elsewhere.rsplit("/", 1)[1], "RUNNING"),

@@ -20,14 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws import capacity
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Answer, Facts
+from airflow.executors.fargate.cli.facts import NO_ANSWER, Answer, Facts
 
 OK = "ok"
 FAILED = "failed"
@@ -41,15 +37,12 @@ MARKS = {OK: "✓", FAILED: "✗", ADVICE: "!", UNKNOWN: "?"}
 #: AWS's error codes for a missing permission.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 REFUSED = ("AccessDeniedException", "AccessDenied", "NotAuthorized", "UnauthorizedOperation")
-#: botocore's errors for a connection that fails.
-UNREACHED = (
-    "EndpointConnectionError",
-    "ConnectTimeoutError",
-    "ReadTimeoutError",
-    "ConnectionClosedError",
-    "ProxyConnectionError",
-    "SSLError",
-)
+#: The error of a call that is allowed and finds nothing.
+FOUND_NOTHING = "ResourceNotFoundException"
+#: Results, the worst last.
+BY_WEIGHT = (OK, ADVICE, UNKNOWN, FAILED)
+#: What to do if another row says more.
+ABOVE = "See the rows above"
 
 
 @dataclass(frozen=True)
@@ -67,161 +60,113 @@ class Row:
         return {"result": result, "check": self.check, "found": self.found, "remedy": self.remedy}
 
 
-def describe_error(answer: Answer) -> str:
-    """Return an error in one line."""
-    if answer.remedy:
-        return answer.message
-    return f"{answer.error}: {answer.message}" if answer.message else str(answer.error)
+#: A check of its own, or several that belong together.
+Check = Callable[[Facts], Iterable[Row]]
 
 
-def failed_call(check: str, answer: Answer, refused: Row, otherwise: str) -> Row:
+def pass_if(good: bool, check: str, found: str, remedy: str) -> Row:
+    """Return a row that is OK, or else one that has failed, with the remedy."""
+    return Row(check, OK, found) if good else Row(check, FAILED, found, remedy)
+
+
+def failed_call(check: str, answer: Answer, if_refused: str, otherwise: str) -> Row:
     """
     Return the row of a check whose call failed.
 
-    :param refused: the row if the permission for the call is missing.
+    :param if_refused: what to do if the permission for the call is missing, which is no failure.
     :param otherwise: what to do about an error that is neither that nor one of the connection.
     """
-    if answer.remedy:
-        return Row(check, FAILED, describe_error(answer), answer.remedy)
     if answer.error in REFUSED:
-        return refused
-    if answer.error in UNREACHED:
-        return Row(
-            check, FAILED, describe_error(answer), "Check the Region, [fargate] endpoint_url and the network"
-        )
-    if answer.error in CREDENTIAL_CODES:
-        return Row(check, FAILED, describe_error(answer), "Give valid credentials first")
+        return Row(check, UNKNOWN, str(answer), if_refused)
     if answer.error in THROTTLE_CODES | SERVER_CODES:
-        return Row(check, UNKNOWN, describe_error(answer), "Check again later")
-    return Row(check, FAILED, describe_error(answer), otherwise)
+        return Row(check, UNKNOWN, str(answer), "Check again later")
+    if answer.error == NO_ANSWER:
+        otherwise = "Check the Region, [fargate] endpoint_url and the network"
+    elif answer.error in CREDENTIAL_CODES:
+        otherwise = "Give valid credentials first"
+    return Row(check, FAILED, str(answer), answer.remedy or otherwise)
 
 
-def check_region(facts: Facts) -> Iterable[Row]:
-    """Show the Region of all calls."""
+def check_caller(facts: Facts) -> Iterable[Row]:
+    """Show the Region, and whose the credentials are; nothing of the credentials themselves is shown."""
     yield Row("region", OK, facts.region)
-
-
-def check_credentials(facts: Facts) -> Iterable[Row]:
-    """Check the credentials, and show whose they are; nothing of the credentials themselves is shown."""
     caller = facts.caller
-    if caller.error is None:
-        yield Row("credentials", OK, str(caller.response.get("Arn")))
-    elif caller.error in UNREACHED:
+    if caller.error == NO_ANSWER:
         # STS has an endpoint of its own, which the executor does not need.
-        yield Row(
-            "credentials", UNKNOWN, describe_error(caller), "Nothing, if the calls to ECS below are allowed"
-        )
+        yield Row("credentials", UNKNOWN, str(caller), "Nothing, if the calls to ECS below are allowed")
     else:
+        found = str(caller.response.get("Arn") if caller.error is None else caller)
         remedy = "Give the scheduler valid credentials: a role, a profile, or [fargate] conn_id"
-        yield Row("credentials", FAILED, describe_error(caller), caller.remedy or remedy)
+        yield pass_if(caller.error is None, "credentials", found, caller.remedy or remedy)
 
 
 def check_cluster(facts: Facts) -> Iterable[Row]:
     """Check that the cluster exists, and that it has the capacity providers that the request names."""
     if facts.cluster.error is not None:
-        remedy = "Allow ecs:DescribeClusters to whoever runs this check; the executor does not need it"
-        refused = Row("cluster", UNKNOWN, describe_error(facts.cluster), remedy)
-        yield failed_call("cluster", facts.cluster, refused, "Check [fargate] cluster and region")
+        if_refused = "Allow ecs:DescribeClusters to whoever runs this check; the executor does not need it"
+        yield failed_call("cluster", facts.cluster, if_refused, "Check [fargate] cluster and region")
         return
-    clusters = facts.cluster.response.get("clusters") or []
-    if not clusters:
-        reasons = [str(one.get("reason")) for one in facts.cluster.response.get("failures") or ()]
-        remedy = "Create it, or correct [fargate] cluster and region"
-        yield Row(
-            "cluster",
-            FAILED,
-            f"there is no such cluster: {', '.join(reasons) or 'AWS gave no reason'}",
-            remedy,
-        )
+    cluster = facts.cluster_description
+    if not cluster:
+        reasons = ", ".join(str(one.get("reason")) for one in facts.cluster.response.get("failures") or ())
+        found = f"there is no such cluster: {reasons or 'AWS gave no reason'}"
+        yield Row("cluster", FAILED, found, "Create it, or correct [fargate] cluster and region")
         return
-    [cluster] = clusters[:1]
     name, status = cluster.get("clusterName"), cluster.get("status")
-    if status == "ACTIVE":
-        yield Row("cluster", OK, f"{name}, {status}")
-    else:
-        yield Row("cluster", FAILED, f"{name}, {status}", "Use a cluster that is ACTIVE")
-    yield from _check_providers("capacity providers", facts.request, cluster)
-    yield from _check_providers("fallback", facts.fallback, cluster)
+    yield pass_if(status == "ACTIVE", "cluster", f"{name}, {status}", "Use a cluster that is ACTIVE")
+    for check, request in (("capacity providers", facts.request), ("fallback", facts.fallback or {})):
+        wanted = providers(request)
+        lacking = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
+        found = f"the cluster lacks {', '.join(lacking)}" if lacking else ", ".join(wanted)
+        remedy = f"Add to the cluster: aws ecs put-cluster-capacity-providers --cluster {name} …"
+        if wanted:
+            yield pass_if(not lacking, check, found, remedy)
     if facts.no_fallback:
         yield Row("fallback", ADVICE, facts.no_fallback, "Nothing, if these tasks may wait for capacity")
 
 
-def _check_providers(
-    check: str, request: Mapping[str, Any] | None, cluster: Mapping[str, Any]
-) -> Iterable[Row]:
-    wanted = providers(request or {})
-    missing = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
-    if missing:
-        name = cluster.get("clusterName")
-        remedy = f"Add to the cluster: aws ecs put-cluster-capacity-providers --cluster {name} …"
-        yield Row(check, FAILED, f"the cluster lacks {', '.join(missing)}", remedy)
-    elif wanted:
-        yield Row(check, OK, ", ".join(wanted))
-
-
 def check_request(facts: Facts) -> Iterable[Row]:
     """Check that the options, or the user's function, make a request that AWS accepts."""
-    if facts.request is None:
-        yield Row("request", FAILED, facts.refusal or "", "Correct what is named")
-    else:
-        members = [name for name in facts.request if name not in ("overrides", "count", "startedBy")]
-        yield Row("request", OK, f"valid for an example; it sets {', '.join(members)}")
+    members = ", ".join(name for name in facts.request if name not in ("overrides", "count", "startedBy"))
+    found = facts.refusal or f"valid for an example; it sets {members}"
+    yield pass_if(not facts.refusal, "request", found, "Correct what is named")
 
 
 def check_network(facts: Facts) -> Iterable[Row]:
     """Check that the request has subnets and security groups, and the form of their ids."""
-    if facts.request is None:
-        return
     network = (facts.request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if not network:
-        if facts.definition.get("networkMode") == "awsvpc":
+        if facts.request and facts.definition.get("networkMode") == "awsvpc":
             yield Row("subnets", FAILED, "none, and the task definition needs them", "Set [fargate] subnets")
         return
-    yield Row("subnets", *_check_ids(network.get("subnets"), "subnet-", "Set [fargate] subnets"))
-    if network.get("securityGroups"):
-        yield Row(
-            "security groups",
-            *_check_ids(network["securityGroups"], "sg-", "Correct [fargate] security_groups"),
-        )
+    yield _check_ids("subnets", network.get("subnets"), "subnet-", "Set [fargate] subnets")
+    groups = network.get("securityGroups")
+    if groups:
+        yield _check_ids("security groups", groups, "sg-", "Correct [fargate] security_groups")
     else:
         remedy = "Set [fargate] security_groups to choose what the ECS tasks can reach"
         yield Row("security groups", ADVICE, "none: AWS uses the default one of the VPC", remedy)
     public = network.get("assignPublicIp", "DISABLED")
-    if public == "ENABLED":
-        yield Row("public IP", OK, "ENABLED: the subnets must be public ones")
-    else:
-        yield Row("public IP", OK, f"{public}: the subnets must have a NAT gateway or VPC endpoints")
+    need = "be public ones" if public == "ENABLED" else "have a NAT gateway or VPC endpoints"
+    yield Row("public IP", OK, f"{public}: the subnets must {need}")
 
 
-def _check_ids(ids: list[str] | None, prefix: str, remedy: str) -> tuple[str, str, str]:
-    wrong = [one for one in ids or () if not one.startswith(prefix)]
+def _check_ids(check: str, ids: list[str] | None, prefix: str, remedy: str) -> Row:
+    wrong = ", ".join(one for one in ids or () if not one.startswith(prefix))
     if wrong or not ids:
-        return FAILED, f"no id of the form {prefix}…: {', '.join(wrong) or 'none at all'}", remedy
-    return OK, ", ".join(ids), ""
+        return Row(check, FAILED, f"no id of the form {prefix}…: {wrong or 'none at all'}", remedy)
+    return Row(check, OK, ", ".join(ids))
 
 
-def on_fargate(facts: Facts) -> bool | None:
-    """Return whether the example runs on Fargate; None if an unknown default strategy decides."""
-    by_request = capacity.on_fargate(facts.request or {})
-    return capacity.on_fargate(default_strategy(facts)) if by_request is None else by_request
-
-
-def default_strategy(facts: Facts) -> Mapping[str, Any]:
-    """Return the cluster's default strategy, which decides if a request names no capacity."""
-    cluster: Mapping[str, Any] = next(iter(facts.cluster.response.get("clusters") or ()), {})
-    return {"capacityProviderStrategy": cluster.get("defaultCapacityProviderStrategy")}
-
-
-def check_queues(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> Iterable[Row]:
+def check_queues(facts: Facts, checks: Iterable[Check]) -> Iterable[Row]:
     """
     Return the rows that differ for the tasks of each queue that the options name.
 
     :param checks: those that look at a request.
     """
-    all_checks = list(checks)
-    usual = set(rows_of(facts, all_checks))
+    usual = set(rows_of(facts, checks))
     for queue, own in facts.queues.items():
-        rows = [row for row in rows_of(own, all_checks) if row not in usual]
+        rows = [row for row in rows_of(own, checks) if row not in usual]
         if not rows:
             yield Row(f"queue {queue}", OK, "no difference")
         yield from (replace(row, check=f"queue {queue}: {row.check}") for row in rows)
@@ -238,6 +183,85 @@ def check_options(mistakes: Iterable[str]) -> list[Row]:
     return rows
 
 
-def rows_of(facts: Facts, checks: Iterable[Callable[[Facts], Iterable[Row]]]) -> list[Row]:
+def rows_of(facts: Facts, checks: Iterable[Check]) -> list[Row]:
     """Return the rows of all checks, in order."""
     return [row for check in checks for row in check(facts)]
+
+
+def check_permissions(facts: Facts) -> Iterable[Row]:
+    """
+    Check each permission that the executor needs, in the order of an ECS task's life.
+
+    Some cannot be tested without starting an ECS task; of several answers the worst counts. The documentation
+    lists the permissions: ``docs/executor/fargate-security.rst``.
+    """
+    kinds = [facts, *facts.queues.values()]
+    definitions = dict.fromkeys(str(one.request.get("taskDefinition")) for one in kinds)
+    yield _untested("ecs:RunTask", f"it would start an ECS task of {', '.join(definitions)}")
+    roles = (one.role(name) for one in kinds for name in ("taskRoleArn", "executionRoleArn"))
+    passed = ", ".join(dict.fromkeys(role for role in roles if role))
+    is_known = all(one.request and one.definition for one in kinds)
+    yield _tested_at_start("iam:PassRole", passed, is_known, "the task definitions name", "roles")
+    tags = "tags" if any(one.request.get("tags") for one in kinds) else ""
+    is_known = all(one.request for one in kinds)
+    yield _tested_at_start("ecs:TagResource", tags, is_known, "the requests have", "tags")
+    yield _check_by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
+    yield _check_by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the ECS tasks")
+    yield _untested("ecs:StopTask", "it would stop an ECS task")
+    action, use = "ecs:DescribeTaskDefinition", "finding the log of an ECS task"
+    yield _worst(_tested(action, one.task_definition, use, "no task definition is named") for one in kinds)
+    yield _worst(map(_check_get_log_events, kinds))
+
+
+def _worst(rows: Iterable[Row]) -> Row:
+    """Return the row with the worst result, the first of several."""
+    return max(rows, key=lambda row: BY_WEIGHT.index(row.result))
+
+
+def _tested_at_start(action: str, used: str, is_known: bool, subject: str, thing: str) -> Row:
+    """
+    Return the row of a permission that AWS checks when an ECS task is started.
+
+    :param used: what the permission is needed for; empty if it is not needed, or if this is not known.
+    """
+    if used:
+        return _untested(action, f"AWS checks it when an ECS task is started with {used}")
+    if not is_known:
+        return _untested(action, f"it is not known whether {subject} {thing}")
+    return Row(action, OK, f"not needed: {subject} no {thing}")
+
+
+def _check_get_log_events(facts: Facts) -> Row:
+    action, is_known = "logs:GetLogEvents", facts.container_definition is not None
+    if is_known and facts.awslogs is None:
+        return Row(action, OK, "not needed: the container does not write to CloudWatch")
+    why_not = f"the log of the container {'has no group' if is_known else 'is not known'}"
+    return _tested(action, facts.log_events, "showing the log of an ECS task", why_not)
+
+
+def _check_by_cluster(action: str, answers: Mapping[str, Answer], use: str) -> Row:
+    """Return the row of the cluster with the worst answer; it is named if there are several."""
+    where = " (cluster {})" if len(answers) > 1 else ""
+    return _worst(_tested(action, one, use, where=where.format(name)) for name, one in answers.items())
+
+
+def _untested(action: str, why: str) -> Row:
+    return Row(action, UNKNOWN, f"not testable: {why}", f"Check that the role allows {action}; run a task")
+
+
+def _tested(action: str, answer: Answer | None, use: str, why_not: str = "", where: str = "") -> Row:
+    """
+    Return the row of a permission for which there was a call.
+
+    :param use: what the executor needs it for.
+    :param why_not: why there was no call, if ``answer`` is None.
+    :param where: what follows an error.
+    """
+    if answer is None:
+        return Row(action, UNKNOWN, f"not tested: {why_not}", ABOVE)
+    if answer.error in (None, FOUND_NOTHING):
+        return Row(action, OK, "allowed")
+    if answer.error in REFUSED:
+        found = f"refused: {answer.message or answer.error}{where}"
+        return Row(action, FAILED, found, f"Allow {action}, for {use}")
+    return Row(action, UNKNOWN, f"not tested: {answer}{where}", ABOVE)

@@ -23,113 +23,86 @@ An error ends the command with a message and the exit code 1. Knows Airflow.
 from __future__ import annotations
 
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 from airflow.cli.simple_table import AirflowConsole
+from airflow.configuration import conf
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.aws.arns import ecs_task_id
+from airflow.executors.fargate.aws.classify import classify_error
+from airflow.executors.fargate.aws.clients import service_model
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, sessions
-from airflow.executors.fargate.errors import ConfigError, FargateError, RequestError
+from airflow.executors.fargate.cli import checks, definition_checks, ecs_tasks, rendering
+from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
+from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.errors import ConfigError, FargateError
+from airflow.executors.fargate.request import startup_checks
+from airflow.executors.fargate.request.builder import RequestBuilder
+from airflow.executors.fargate.request.validation import RequestCheck
 from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
-if TYPE_CHECKING:
-    from argparse import Namespace
-
-    from airflow.executors.fargate.cli.checks import Row
-    from airflow.executors.fargate.cli.ecs_tasks import LiveTask
-    from airflow.executors.fargate.cli.facts import Account
-    from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
-
-#: The command of the example for which a request is made. That of Airflow 3.x has some 1,100 characters.
-EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 #: Output formats for people.
 FOR_PEOPLE = ("table", "plain")
+#: The checks of a request, which are made for each queue, too.
+OF_REQUEST = (
+    checks.check_cluster,
+    checks.check_request,
+    definition_checks.check_task_definition,
+    checks.check_network,
+)
+OF_QUEUES = partial(checks.check_queues, checks=OF_REQUEST)
+ALL_CHECKS = (checks.check_caller, *OF_REQUEST, OF_QUEUES, checks.check_permissions)
 
 
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_check(args: Namespace) -> None:
     """Print a row for each check; exit with 1 if one has failed."""
-    from airflow.executors.fargate.cli.checks import FAILED
-
-    rows = _check(args)
-    _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
-    if any(row.result == FAILED for row in rows):
-        sys.exit(1)
-
-
-def _check(args: Namespace) -> list[Row]:
-    from airflow.executors.fargate.cli import checks, definition_checks, permissions
-    from airflow.executors.fargate.cli.facts import gather
-
     try:
-        with _options_of_team(args):
-            config = read_config()
-            account = _make_account(config)
+        config, account, build = _connect(args)
     except ConfigError as error:
-        return checks.check_options(error.mistakes)
-    queues = {queue: _prepare_example(config, account, queue) for queue in config.queues}
-    facts = gather(account, config, _prepare_example(config, account), queues)
-    of_request = (
-        checks.check_cluster,
-        checks.check_request,
-        definition_checks.check_task_definition,
-        checks.check_network,
-    )
-    all_checks = (
-        checks.check_region,
-        checks.check_credentials,
-        *of_request,
-        partial(checks.check_queues, checks=of_request),
-        permissions.check_permissions,
-    )
-    return [checks.Row("options", checks.OK, "all can be read"), *checks.rows_of(facts, all_checks)]
-
-
-def _prepare_example(config: FargateConfig, account: Account, queue: str | None = None) -> Prepared | str:
-    """Return the request for an example in a queue, or why there is none."""
-    from airflow.executors.fargate.launch import Launch, TaskInstanceId
-
-    task = TaskInstanceId("example_dag", "example_task", "example_run", 1)
-    try:
-        launch = Launch(task, ("example_dag", "example_task"), EXAMPLE_COMMAND, queue=queue)
-        return _make_builder(config, account)(launch)
-    except RequestError as error:
-        return str(error)
+        rows = checks.check_options(error.mistakes)
+    else:
+        rows = [checks.Row("options", checks.OK, "all can be read")]
+        rows += checks.rows_of(gather(account, config, build), ALL_CHECKS)
+    _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
+    if any(row.result == checks.FAILED for row in rows):
+        sys.exit(1)
 
 
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_render(args: Namespace) -> None:
     """Print the request for a task, and where each member comes from."""
-    from airflow.executors.fargate.cli.rendering import TOKEN, render
+    # Not before: it imports Airflow's models, which the other commands do not need.
     from airflow.executors.fargate.cli.workload import launch_of
 
     with _exit_on_error():
-        with _options_of_team(args):
-            config = read_config()
-        launch = launch_of(args.dag_id, args.task_id, args.map_index, TOKEN)
-        rendered = render(launch, _make_builder(config, _make_account(config)), config)
+        config, _, build = _connect(args)
+        launch = launch_of(args.dag_id, args.task_id, args.map_index, rendering.TOKEN)
+        document = rendering.render(launch, build, config)
     if args.output in FOR_PEOPLE:
-        _print(rendered.rows(), args.output)
+        _print(rendering.rows(document), args.output)
     else:
         console = AirflowConsole(markup=False, emoji=False)
-        (console.print_as_json if args.output == "json" else console.print_as_yaml)(rendered.document())
+        (console.print_as_json if args.output == "json" else console.print_as_yaml)(document)
 
 
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_tasks(args: Namespace) -> None:
     """Print this deployment's live ECS tasks; exit with 1 if AWS did not list those of each cluster."""
-    with _exit_on_error():
-        live = _list_live(args)
-    _print([one.row() for one in live.ecs_tasks], args.output)
-    if live.errors:
-        sys.exit("\n".join(live.errors))
+    _, live, errors = _list_live(args)
+    _print([one.row() for one in live], args.output)
+    if errors:
+        sys.exit("\n".join(errors))
 
 
 @cli_utils.action_cli(check_db=False)  # Airflow's audit log says who stopped what.
@@ -137,23 +110,20 @@ def fargate_tasks(args: Namespace) -> None:
 @providers_configuration_loaded
 def fargate_stop(args: Namespace) -> None:
     """Stop what matches, after a confirmation; exit with 1 if nothing matches or one could not be stopped."""
-    from airflow.executors.fargate.cli.facts import ask
-
-    with _exit_on_error():
-        live = _list_live(args)
-    matching = [one for one in live.ecs_tasks if one.is_of(args.dag_id, args.task_id, args.run_id)]
-    for error in live.errors:
+    ecs, live, errors = _list_live(args)
+    matching = [one for one in live if one.is_of(args.dag_id, args.task_id, args.run_id)]
+    for error in errors:
         print(error, file=sys.stderr)
     if not matching:
         sys.exit("No live ECS task matches. Nothing was stopped.")
     _print([one.row() for one in matching], "table")
     if not args.yes and not _confirm(f"Stop these {len(matching)} ECS tasks? [y/N] "):
         sys.exit("Nothing was stopped.")
-    failed = len(live.errors)
+    failed = len(errors)
     for one in matching:
-        answer = ask(live.ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOPPED_BY_COMMAND)
+        answer = ask(ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOPPED_BY_COMMAND)
         failed += answer.error is not None
-        print(f"{one.id}: {'asked to stop' if answer.error is None else f'{answer.error}: {answer.message}'}")
+        print(f"{ecs_task_id(one.arn)}: {'asked to stop' if answer.error is None else answer}")
     if failed:
         sys.exit(1)
 
@@ -165,125 +135,80 @@ def _confirm(question: str) -> bool:
         return False
 
 
-@contextmanager
-def _options_of_team(args: Namespace) -> Iterator[None]:
+def _connect(args: Namespace) -> tuple[FargateConfig, Account, RequestBuilder]:
     """
-    Make what is read meanwhile the options of the team that ``--team-name`` names: Airflow 3.2 and newer.
+    Read the options as the executor does, and return them with what makes clients and what makes requests.
 
-    :raises ConfigError: if Airflow has no teams, or the options have mistakes.
+    On Airflow 3.2 and newer, ``--team-name`` names the team whose options and connection are used.
+
+    :raises ConfigError: with every mistake in the options; or if Airflow has no teams, or no client can be
+        made.
     """
     team = getattr(args, "team_name", None)
-    if team is None:
-        yield
-        return
-    from airflow.configuration import conf
-    from airflow.executors.base_executor import BaseExecutor
-
-    if not conf.getboolean("core", "multi_team", fallback=False):
-        raise ConfigError(
-            [f"--team-name {team}: Airflow has no teams. Set [core] multi_team, or leave it out."]
-        )
-    # Only the team's options are used of it, which any executor has. Older releases know no such argument.
-    of_team: dict[str, Any] = {"team_name": team}
-    with compat.starting(BaseExecutor(**of_team)):
-        yield
-
-
-def read_config() -> FargateConfig:
-    """
-    Read the options as the executor does.
-
-    :raises ConfigError: with every mistake in them.
-    """
-    from airflow.executors.fargate.aws.clients import service_model
-    from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.request import startup_checks
-    from airflow.executors.fargate.request.validation import RequestCheck
-
+    if team is not None and not conf.getboolean("core", "multi_team", fallback=False):
+        what = f"--team-name {team}: Airflow has no teams"
+        raise ConfigError([f"{what}. Set [core] multi_team, or leave it out."])
+    # Only its configuration is used, which any executor has. Older releases know no such argument.
+    executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
+    session_maker = partial(sessions.session_maker, team_name=team)
     check = RequestCheck(service_model())
-    return FargateConfig.from_options(
-        compat.option_reader(),
-        check.launch_types,
-        default_region=sessions.default_region,
-        check_connection=partial(sessions.session_maker, region=None),
-        check_requests=partial(startup_checks.mistakes, check),
-    )
-
-
-def _make_account(config: FargateConfig) -> Account:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from airflow.executors.fargate.cli.facts import Account
-
-    try:
-        return Account(config, sessions.session_maker(config.conn_id, config.region))
-    except (BotoCoreError, ClientError) as error:
-        # Such as a missing profile, or a role that cannot be assumed.
-        reason = _explain(error)
-    except FargateError:
-        raise
-    except Exception as error:
-        # Of the connection's hook. Its text can hold a secret of the connection.
-        reason = type(error).__name__
-    what = f"The AWS client cannot be made: {reason.rstrip('.')}"
-    raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."])
-
-
-def _make_builder(config: FargateConfig, account: Account) -> RequestBuilder:
-    from airflow.executors.fargate.request.builder import RequestBuilder
-    from airflow.executors.fargate.request.validation import RequestCheck
-
-    return RequestBuilder(config, config.called_function, RequestCheck(account.ecs.meta.service_model))
-
-
-class _Live(NamedTuple):
-    """The deployment's live ECS tasks, and the error for each cluster whose ECS tasks AWS did not list."""
-
-    ecs: Any
-    ecs_tasks: list[LiveTask]
-    errors: list[str]
-
-
-def _list_live(args: Namespace) -> _Live:
-    """List the live ECS tasks of each cluster that the options name; exit if AWS lists those of none."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from airflow.executors.fargate.cli.ecs_tasks import in_order, list_live_tasks
-
-    with _options_of_team(args):
-        config = read_config()
-    ecs = _make_account(config).ecs
-    found, errors = [], []
-    for cluster in config.clusters:
+    with compat.starting(executor):
+        config = FargateConfig.from_options(
+            compat.option_reader(),
+            check.launch_types,
+            default_region=sessions.default_region,
+            check_connection=partial(session_maker, region=None),
+            check_requests=partial(startup_checks.mistakes, check),
+        )
         try:
-            found += list_live_tasks(ecs, cluster, config.deployment)
-        except (ClientError, BotoCoreError) as error:
-            errors.append(f"Cluster {cluster}: {_explain(error)}")
+            account = Account(config, session_maker(config.conn_id, config.region))
+        except Exception as error:
+            # Such as a missing profile, or a role that cannot be assumed.
+            what = f"The AWS client cannot be made: {_explain(error).rstrip('.')}"
+            raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."]) from error
+    function = compat.with_options_of(executor, config.called_function)
+    return config, account, RequestBuilder(config, function, check)
+
+
+def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str]]:
+    """
+    Return the ECS client, the live ECS tasks, and the errors of the clusters that AWS did not list.
+
+    The clusters are those that the options name. The command ends if AWS lists none of them.
+    """
+    with _exit_on_error():
+        config, account, _ = _connect(args)
+        found, errors = [], []
+        for cluster in config.clusters:
+            try:
+                found += ecs_tasks.list_live_tasks(account.ecs, cluster, config.deployment)
+            except aws_errors() as error:
+                errors.append(f"Cluster {cluster}: {_explain(error)}")
     if len(errors) == len(config.clusters):
         sys.exit("\n".join(errors))
-    return _Live(ecs, in_order(found), errors)
+    return account.ecs, ecs_tasks.in_order(found), errors
 
 
 def _explain(error: Exception) -> str:
-    """Return the text of an error, with the explanation if it is one of AWS's."""
-    from botocore.exceptions import ClientError
+    """
+    Return the text of an error, with the explanation if it is one of AWS's.
 
-    from airflow.executors.fargate.aws.classify import classify_error
-    from airflow.executors.fargate.aws.verdict import Verdict
-
+    Of other errors than AWS's and our own only the type: the text can contain a secret of the connection.
+    """
     outcome = classify_error(error)
-    is_explained = isinstance(error, ClientError) or outcome.verdict is Verdict.CREDENTIALS
-    return outcome.reason if is_explained else str(error)
+    if hasattr(error, "response") or outcome.verdict is Verdict.CREDENTIALS:
+        return outcome.reason
+    return str(error) if isinstance(error, (FargateError, *aws_errors())) else type(error).__name__
 
 
 @contextmanager
 def _exit_on_error() -> Iterator[None]:
     """End the command with a message, not a traceback, on an error of the executor's or of botocore's."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         yield
-    except (FargateError, BotoCoreError, ClientError) as error:
+    except FargateError as error:
+        sys.exit(str(error))
+    except aws_errors() as error:
         sys.exit(_explain(error))
 
 

@@ -29,19 +29,7 @@ exists twice.
 from __future__ import annotations
 
 from airflow.cli import cli_config
-from airflow.cli.cli_config import (
-    ARG_DAG_ID,
-    ARG_OUTPUT,
-    ARG_TASK_ID,
-    ARG_VERBOSE,
-    ARG_YES,
-    ActionCommand,
-    Arg,
-    GroupCommand,
-    lazy_load_command,
-)
-
-FUNCTIONS = "airflow.executors.fargate.cli.commands"
+from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
 ARG_OF_DAG = Arg(("--dag-id",), help="Only ECS tasks of this Dag", required=True)
 ARG_OF_TASK = Arg(("--task-id",), help="Only ECS tasks of this task")
@@ -51,58 +39,49 @@ ARG_MAP_INDEX = Arg(("--map-index",), type=int, default=-1, help="The index of a
 ARG_TEAM_NAME = Arg(("--team-name",), help="The team whose executor is meant (requires multi_team mode)")
 OF_TEAM = (ARG_TEAM_NAME,) if hasattr(cli_config, "TEAMS_COMMANDS") else ()
 
+
+def _command(name: str, summary: str, description: str, args: tuple[Arg, ...]) -> ActionCommand:
+    """Return a command; the function of that name in ``commands`` is imported when it is called."""
+    function = cli_config.lazy_load_command(f"airflow.executors.fargate.cli.commands.fargate_{name}")
+    return ActionCommand(name, summary, function, (*args, *OF_TEAM, cli_config.ARG_VERBOSE), description)
+
+
 #: Without brackets: Airflow's help takes them for markup and leaves out what is in them.
 SUBCOMMANDS = (
-    ActionCommand(
-        name="check",
-        help="Check the configuration of the FargateExecutor",
-        description=(
-            "Check the options of the section fargate, the credentials, the cluster, the task definition, "
-            "the request for a task, and the permissions. Nothing is started, changed or stopped. "
-            "Exits with 1 if a check has failed."
-        ),
-        func=lazy_load_command(f"{FUNCTIONS}.fargate_check"),
-        args=(*OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
+    _command(
+        "check",
+        "Check the configuration of the FargateExecutor",
+        "Check the options of the section fargate, the credentials, the cluster, the task definition, "
+        "the request for a task, and the permissions. Nothing is started, changed or stopped. "
+        "Exits with 1 if a check has failed.",
+        (cli_config.ARG_OUTPUT,),
     ),
-    ActionCommand(
-        name="render",
-        help="Show the RunTask request that the FargateExecutor would make for a task",
-        description=(
-            "Show each member of the request, and where it comes from: the default that the options of the "
-            "section fargate make, or the function that execution_config_function names; the options "
-            "run_task_kwargs and queues, the latter for the task's queue; the task's executor_config; "
-            "Airflow, which makes the command; the executor itself, with tag_tasks; and "
-            "capacity_provider_fallback. AWS is not called. The token in the command is not shown."
-        ),
-        func=lazy_load_command(f"{FUNCTIONS}.fargate_render"),
-        args=(ARG_DAG_ID, ARG_TASK_ID, ARG_MAP_INDEX, *OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
+    _command(
+        "render",
+        "Show the RunTask request that the FargateExecutor would make for a task",
+        "Show each member of the request, and where it comes from: the default that the options of the "
+        "section fargate make, or the function that execution_config_function names; the options "
+        "run_task_kwargs and queues, the latter for the task's queue; the task's executor_config; "
+        "Airflow, which makes the command; the executor itself, with tag_tasks; and "
+        "capacity_provider_fallback. AWS is not called. The token in the command is not shown.",
+        (cli_config.ARG_DAG_ID, cli_config.ARG_TASK_ID, ARG_MAP_INDEX, cli_config.ARG_OUTPUT),
     ),
-    ActionCommand(
-        name="tasks",
-        help="List this deployment's live ECS tasks",
-        description="List the ECS tasks of this deployment that run or are about to run.",
-        func=lazy_load_command(f"{FUNCTIONS}.fargate_tasks"),
-        args=(*OF_TEAM, ARG_OUTPUT, ARG_VERBOSE),
+    _command(
+        "tasks",
+        "List this deployment's live ECS tasks",
+        "List the ECS tasks of this deployment that run or are about to run.",
+        (cli_config.ARG_OUTPUT,),
     ),
-    ActionCommand(
-        name="stop",
-        help="Stop live ECS tasks of a Dag",
-        description=(
-            "Stop the ECS tasks of this deployment that match, after a confirmation. Their task instances "
-            "fail, and Airflow retries those that have retries left."
-        ),
-        func=lazy_load_command(f"{FUNCTIONS}.fargate_stop"),
-        args=(ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, *OF_TEAM, ARG_YES, ARG_VERBOSE),
+    _command(
+        "stop",
+        "Stop live ECS tasks of a Dag",
+        "Stop the ECS tasks of this deployment that match, after a confirmation. Their task instances "
+        "fail, and Airflow retries those that have retries left.",
+        (ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, cli_config.ARG_YES),
     ),
 )
 
 
 def fargate_commands() -> list[GroupCommand]:
     """Return the group ``fargate`` for ``airflow.cli.cli_parser``."""
-    return [
-        GroupCommand(
-            name="fargate",
-            help="Check and inspect the FargateExecutor",
-            subcommands=SUBCOMMANDS,
-        )
-    ]
+    return [GroupCommand("fargate", "Check and inspect the FargateExecutor", SUBCOMMANDS)]

@@ -19,22 +19,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws import sizes
-from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.cli.checks import (
-    ADVICE,
-    FAILED,
-    OK,
-    UNKNOWN,
-    Row,
-    default_strategy,
-    describe_error,
-    failed_call,
-    on_fargate,
-)
+from airflow.executors.fargate.aws import capacity, sizes
+from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, failed_call, pass_if
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
@@ -46,32 +34,24 @@ BY_LAUNCH_TYPE = "See the launch type, or the request, above"
 
 def check_task_definition(facts: Facts) -> Iterable[Row]:
     """Check that the task definition exists, suits the request, and has what is recommended."""
-    answer = facts.task_definition
+    answer, definition = facts.task_definition, facts.definition
     if answer is None:
         yield Row(CHECK, UNKNOWN, "no task definition is named", "See the request above")
         return
     if answer.error is not None:
-        remedy = (
-            "Allow ecs:DescribeTaskDefinition to whoever runs this check, and to the scheduler, "
-            "which needs it to find logs"
-        )
-        refused = Row(CHECK, UNKNOWN, describe_error(answer), remedy)
-        yield failed_call(
-            CHECK, answer, refused, "Register it, or correct [fargate] task_definition and region"
-        )
+        if_refused = "Allow ecs:DescribeTaskDefinition, which the scheduler needs too, to find logs"
+        otherwise = "Register it, or correct [fargate] task_definition and region"
+        yield failed_call(CHECK, answer, if_refused, otherwise)
         return
-    definition = facts.definition
-    name = f"{definition.get('family')}:{definition.get('revision')}, {definition.get('status')}"
-    active = definition.get("status") == "ACTIVE"
-    yield Row(CHECK, OK if active else FAILED, name, "" if active else "Use a revision that is ACTIVE")
+    status = definition.get("status")
+    found = f"{definition.get('family')}:{definition.get('revision')}, {status}"
+    yield pass_if(status == "ACTIVE", CHECK, found, "Use a revision that is ACTIVE")
     yield from _check_container(facts)
     yield from _check_launch_type(facts)
-    yield from _check_fallback(facts)
     yield from _check_network_mode(facts)
     yield from _check_size(facts)
     yield from _check_log(facts)
-    yield from _check_execution_role(facts)
-    yield from _check_exec(facts)
+    yield from _check_roles(facts)
 
 
 def _check_container(facts: Facts) -> Iterable[Row]:
@@ -88,65 +68,54 @@ def _check_container(facts: Facts) -> Iterable[Row]:
 
 
 def _check_launch_type(facts: Facts) -> Iterable[Row]:
-    if facts.request is None:
+    """Check the launch type, and the fallback from instances to Fargate."""
+    if not facts.request:
         return
-    named = facts.request.get("launchType") or providers(facts.request)
+    launch_type, providers = facts.request.get("launchType"), capacity.providers
+    named = launch_type or providers(facts.request)
     where = "" if named else ", by the cluster's default capacity provider strategy"
-    fargate = on_fargate(facts)
-    wanted = "FARGATE" if fargate else facts.request.get("launchType")
+    wanted = "FARGATE" if facts.on_fargate else launch_type
     offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
-    if fargate is None:
+    offers = f"the task definition offers {', '.join(offered) or 'none'}"
+    if facts.on_fargate is None:
         found = "none given, and no default capacity provider strategy of the cluster is known"
         yield Row("launch type", UNKNOWN, found, "Set [fargate] launch_type, or give the cluster a strategy")
     elif wanted in offered:
         yield Row("launch type", OK, f"{wanted}{where}, which the task definition offers")
     elif wanted:
-        found = f"{wanted} is asked for{where}, the task definition offers {', '.join(offered) or 'none'}"
+        found = f"{wanted} is asked for{where}, {offers}"
         yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
     elif not named:
         # A capacity provider does not say what its instances need.
-        yield Row("launch type", OK, f"{', '.join(providers(default_strategy(facts)))}{where}")
-
-
-def _check_fallback(facts: Facts) -> Iterable[Row]:
-    """Check the fallback from instances to Fargate."""
-    offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
-    if facts.fallback and on_fargate(replace(facts, request=facts.fallback)) and "FARGATE" not in offered:
-        found = f"FARGATE, and the task definition offers {', '.join(offered) or 'none'}"
-        yield Row("fallback", FAILED, found, "Add FARGATE to its requiresCompatibilities")
+        yield Row("launch type", OK, f"{', '.join(providers(facts.default_strategy))}{where}")
+    if facts.fallback and capacity.on_fargate(facts.fallback) and "FARGATE" not in offered:
+        yield Row("fallback", FAILED, f"FARGATE, and {offers}", "Add FARGATE to its requiresCompatibilities")
 
 
 def _check_network_mode(facts: Facts) -> Iterable[Row]:
     mode = facts.definition.get("networkMode") or "none given"
-    fargate = on_fargate(facts)
-    if mode == "awsvpc" or fargate is False:
+    if mode == "awsvpc" or facts.on_fargate is False:
         yield Row("network mode", OK, mode)
-    elif fargate is None:
+    elif facts.on_fargate is None:
         yield Row("network mode", UNKNOWN, f"{mode}; Fargate would need awsvpc", BY_LAUNCH_TYPE)
     else:
         yield Row("network mode", FAILED, f"{mode}; Fargate needs awsvpc", "Set its networkMode to awsvpc")
 
 
 def _check_size(facts: Facts) -> Iterable[Row]:
-    fargate = on_fargate(facts)
-    if fargate is None:
+    if facts.on_fargate is None:
         yield Row("size", UNKNOWN, "not tested: only Fargate limits sizes", BY_LAUNCH_TYPE)
-    if not fargate:
+    if not facts.on_fargate:
         return
-    overrides = (facts.request or {}).get("overrides") or {}
-    cpu = overrides.get("cpu") or facts.definition.get("cpu")
-    memory = overrides.get("memory") or facts.definition.get("memory")
+    cpu, memory = (facts.overrides.get(name) or facts.definition.get(name) for name in ("cpu", "memory"))
     if cpu and memory:
         wrong = sizes.mistake(cpu, memory)
-        if wrong:
-            yield Row("size", FAILED, wrong, "Set cpu and memory that Fargate has together")
-        else:
-            yield Row("size", OK, f"{_with_unit(cpu, 'CPU units')}, {_with_unit(memory, 'MiB')}")
+        found = wrong or f"{_with_unit(cpu, 'CPU units')}, {_with_unit(memory, 'MiB')}"
+        yield pass_if(not wrong, "size", found, "Set cpu and memory that Fargate has together")
     else:
         found = f"cpu {cpu or 'not given'}, memory {memory or 'not given'}; Fargate needs both"
-        yield Row(
-            "size", FAILED, found, "Set cpu and memory of the task definition, not of its containers alone"
-        )
+        remedy = "Set cpu and memory of the task definition, not of its containers alone"
+        yield Row("size", FAILED, found, remedy)
 
 
 def _with_unit(size: str, unit: str) -> str:
@@ -155,17 +124,16 @@ def _with_unit(size: str, unit: str) -> str:
 
 
 def _check_log(facts: Facts) -> Iterable[Row]:
-    log = (facts.container_definition or {}).get("logConfiguration")
     if facts.container_definition is None:
         return
+    log = facts.container_definition.get("logConfiguration")
     if not log:
         found = "none: if the container dies before Airflow's own logging begins, nothing says why"
         yield Row("log", ADVICE, found, "Give the container a logConfiguration with the driver awslogs")
-        return
-    if facts.awslogs is None:
+    elif facts.awslogs is None:
         yield Row("log", OK, str(log.get("logDriver")))
-        return
-    yield _check_cloudwatch(facts, facts.awslogs)
+    else:
+        yield _check_cloudwatch(facts, facts.awslogs)
 
 
 def _check_cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
@@ -176,36 +144,20 @@ def _check_cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
     if missing and options.get("awslogs-create-group") != "true":
         remedy = f"Create it: aws logs create-log-group --log-group-name {group}"
         return Row("log", FAILED, f"awslogs, and there is no log group {group}", remedy)
-    if on_fargate(facts) and not options.get("awslogs-stream-prefix"):
+    if facts.on_fargate and not options.get("awslogs-stream-prefix"):
         remedy = "Set awslogs-stream-prefix in its logConfiguration"
         return Row("log", FAILED, f"awslogs, {group}, without the prefix that Fargate needs", remedy)
     return Row("log", OK, f"awslogs, {group}")
 
 
-def _check_execution_role(facts: Facts) -> Iterable[Row]:
+def _check_roles(facts: Facts) -> Iterable[Row]:
     # If Fargate needs one, for awslogs or a private image, AWS registers no task definition without it.
     role = facts.definition.get("executionRoleArn")
     if role:
         yield Row("execution role", OK, role)
-
-
-def _check_exec(facts: Facts) -> Iterable[Row]:
     # AWS refuses ECS Exec without a task role. What the role must allow:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
-    overrides = (facts.request or {}).get("overrides") or {}
-    role = overrides.get("taskRoleArn") or facts.definition.get("taskRoleArn")
-    if (facts.request or {}).get("enableExecuteCommand") and role:
-        yield Row("ECS Exec", OK, f"with {role}")
-    elif (facts.request or {}).get("enableExecuteCommand"):
-        yield Row(
-            "ECS Exec", FAILED, "it needs a task role, and there is none", "Set the definition's taskRoleArn"
-        )
-
-
-def roles(facts: Facts) -> list[str]:
-    """Return the roles that RunTask passes to the ECS task."""
-    overrides = (facts.request or {}).get("overrides") or {}
-    found = [
-        overrides.get(name) or facts.definition.get(name) for name in ("taskRoleArn", "executionRoleArn")
-    ]
-    return list(dict.fromkeys(filter(None, found)))
+    role = facts.role("taskRoleArn")
+    if facts.request.get("enableExecuteCommand"):
+        found = f"with {role}" if role else "it needs a task role, and there is none"
+        yield pass_if(bool(role), "ECS Exec", found, "Set the definition's taskRoleArn")

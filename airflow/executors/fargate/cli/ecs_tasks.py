@@ -21,13 +21,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.executors.fargate.aws.answers import read_identity
+from airflow.executors.fargate.aws.arns import cluster_name, ecs_task_id
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
 
 #: The members that say since when an ECS task has been in a state; the first that AWS returns counts.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
@@ -37,6 +36,8 @@ SINCE = {
     "STOPPING": ("stoppingAt", "createdAt"),
     "DEPROVISIONING": ("executionStoppedAt", "stoppingAt", "createdAt"),
 }
+#: The columns of a task instance. Those that a callback does not have are empty.
+TASK_COLUMNS = ("dag_id", "task_id", "run_id", "map_index", "try_number")
 
 
 @dataclass(frozen=True)
@@ -45,51 +46,38 @@ class LiveTask:
 
     arn: str
     cluster: str
-    identity: Identity
+    task: TaskInstanceId | CallbackId
     state: str
     #: Since when it has been in this state, in UTC; None if AWS does not say.
     since: datetime | None
-    #: CPU units and MiB, as AWS writes them; empty if AWS does not say.
-    cpu: str
-    memory: str
-    #: The capacity provider, or the launch type if there is none.
-    capacity: str
-
-    @property
-    def id(self) -> str:
-        """The last part of the ARN, which the AWS console shows."""
-        return self.arn.rsplit("/", 1)[-1]
+    #: CPU units, MiB and the kind of capacity, as AWS writes them; empty if AWS does not say.
+    resources: Mapping[str, str]
 
     def is_of(self, dag_id: str, task_id: str | None = None, run_id: str | None = None) -> bool:
         """Return whether it runs a task instance of this Dag, and of this task and run if they are given."""
-        own = self.identity.task.as_dict()
+        own = self.task.as_dict()
         wanted = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
         return all(own.get(name) == value for name, value in wanted.items() if value is not None)
 
     def row(self) -> dict[str, Any]:
         """Return the row of the output."""
-        own = self.identity.task.as_dict()
+        own = self.task.as_dict()
+        if "callback_id" in own:
+            own["task_id"] = f"callback {own['callback_id']}"
         return {
-            "dag_id": own.get("dag_id", ""),
-            # A callback belongs to no task.
-            "task_id": own.get("task_id", f"callback {own.get('callback_id')}"),
-            "run_id": own.get("run_id", ""),
-            "map_index": own.get("map_index", ""),
-            "try_number": own.get("try_number", ""),
-            "cluster": self.cluster.rsplit("/", 1)[-1],
-            "container": self.id,
+            **{name: own.get(name, "") for name in TASK_COLUMNS},
+            "cluster": cluster_name(self.arn, self.cluster),
+            "ecs_task": ecs_task_id(self.arn),
             "state": self.state,
             "since": self.since.isoformat(timespec="seconds") if self.since else "",
-            "cpu": self.cpu,
-            "memory": self.memory,
-            "capacity": self.capacity,
+            **self.resources,
         }
 
 
 def in_order(ecs_tasks: Iterable[LiveTask]) -> list[LiveTask]:
     """Return each ECS task once, the longest in its state first: two names can mean the same cluster."""
     found = {one.arn: one for one in ecs_tasks}.values()
-    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
+    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.task)))
 
 
 def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
@@ -118,18 +106,14 @@ def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     state = ecs_task.get("lastStatus") or ""
     if identity is None or state in ("STOPPED", "DELETED"):
         return None
-    return LiveTask(
-        arn=ecs_task.get("taskArn") or "",
-        cluster=ecs_task.get("clusterArn") or "",
-        identity=identity,
-        state=state,
-        since=_first_time(ecs_task.get(name) for name in SINCE.get(state, ("createdAt",))),
-        cpu=ecs_task.get("cpu") or "",
-        memory=ecs_task.get("memory") or "",
-        capacity=ecs_task.get("capacityProviderName") or ecs_task.get("launchType") or "",
-    )
-
-
-def _first_time(times: Iterable[Any]) -> datetime | None:
-    time: Any = next(filter(None, times), None)
-    return time.astimezone(timezone.utc) if isinstance(time, datetime) else None
+    times = (ecs_task.get(name) for name in SINCE.get(state, ("createdAt",)))
+    since = next(filter(None, times), None)
+    resources = {
+        "cpu": ecs_task.get("cpu") or "",
+        "memory": ecs_task.get("memory") or "",
+        # The capacity provider, or the launch type if there is none.
+        "capacity": ecs_task.get("capacityProviderName") or ecs_task.get("launchType") or "",
+    }
+    in_utc = since.astimezone(timezone.utc) if since else None
+    cluster = ecs_task.get("clusterArn") or ""
+    return LiveTask(ecs_task.get("taskArn") or "", cluster, identity.task, state, in_utc, resources)

@@ -21,22 +21,30 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.aws import capacity
 from airflow.executors.fargate.aws.classify import no_credentials
 from airflow.executors.fargate.aws.clients import make_client
+from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.request.builder import Prepared
+
+#: The task instance of the example for which a request is made.
+EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
+#: Its command. That of Airflow 3.x has some 1,100 characters.
+EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
 #: Attempts of one call. The user is waiting, so they are few.
 ATTEMPTS = 3
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8
-#: The error of a call that was not made.
-NO_CREDENTIALS = "NoCredentials"
+#: The errors of a call that was not made, and of one that AWS did not answer.
+NO_CREDENTIALS, NO_ANSWER = "NoCredentials", "NoAnswer"
 #: No ECS task has this id: AWS chooses ids at random.
 MISSING_ECS_TASK = "0" * 32
 #: No container writes to this log stream.
@@ -48,35 +56,39 @@ class Answer:
     """The response to one call, or its error."""
 
     response: Mapping[str, Any] = field(default_factory=dict)
-    #: AWS's error code, or the type of another error; None if there is a response.
+    #: AWS's error code, ``NO_CREDENTIALS`` or ``NO_ANSWER``; None if there is a response.
     error: str | None = None
-    #: The text of the error.
+    #: The text of the error; with the type of an error of botocore's own.
     message: str = ""
     #: What to do if there are no credentials; empty for any other error.
     remedy: str = ""
 
+    def __str__(self) -> str:
+        """Return the error in one line."""
+        code = None if self.error in (NO_CREDENTIALS, NO_ANSWER) else self.error
+        return ": ".join(filter(None, (code, self.message)))
+
+
+def aws_errors() -> tuple[type[Exception], ...]:
+    """Return the errors that botocore raises for a call, to be caught where boto3 may be missing."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
+
 
 def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
     """Make a call and return its answer; an error of botocore's is an answer too."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
     try:
         return Answer(call(**arguments))
-    except (ClientError, BotoCoreError) as error:
-        missing = no_credentials(error, _endpoint_url(call))
+    except aws_errors() as error:
+        client: Any = getattr(call, "__self__", None)
+        missing = no_credentials(error, client and client.meta.endpoint_url)
         if missing is not None:
             return Answer({}, NO_CREDENTIALS, *missing)
-        if isinstance(error, BotoCoreError):
-            return Answer({}, type(error).__name__, str(error))
+        if not hasattr(error, "response"):
+            return Answer({}, NO_ANSWER, f"{type(error).__name__}: {error}")
         members = error.response.get("Error", {})
         return Answer({}, members.get("Code") or "ClientError", members.get("Message") or "")
-
-
-def _endpoint_url(call: Callable[..., Any]) -> str | None:
-    """Return the endpoint of a client's method or of a partial of it; None if it is not known."""
-    client = getattr(getattr(call, "func", call), "__self__", None)
-    url = getattr(getattr(client, "meta", None), "endpoint_url", None)
-    return url if isinstance(url, str) else None
 
 
 class Account:
@@ -88,19 +100,15 @@ class Account:
     """
 
     def __init__(self, config: FargateConfig, make_session: Callable[[], Any]) -> None:
-        self._config = config
+        self._endpoint_url = config.endpoint_url
         self._session = make_session()
         self.ecs = self.client("ecs")
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a client; ``[fargate] endpoint_url`` is used for ECS only."""
+        url = self._endpoint_url if service == "ecs" else None
         return make_client(
-            self._session,
-            service,
-            connections=1,
-            region=region,
-            endpoint_url=self._config.endpoint_url if service == "ecs" else None,
-            attempts=ATTEMPTS,
+            self._session, service, connections=1, region=region, endpoint_url=url, attempts=ATTEMPTS
         )
 
 
@@ -109,13 +117,12 @@ class Facts:
     """Everything that the checks look at."""
 
     region: str
-    deployment: str
-    #: The request for an example, as RunTask would get it; None if none can be made.
-    request: Mapping[str, Any] | None
-    #: The name of the main container.
-    container: str | None
-    #: Why there is no request.
-    refusal: str | None
+    #: The request for an example, as RunTask would get it; empty if none can be made.
+    request: Mapping[str, Any]
+    #: The name of the main container; empty if it is not known.
+    container: str
+    #: Why there is no request; empty if there is one.
+    refusal: str
     caller: Answer
     cluster: Answer
     #: By cluster: each one that a request or the options name.
@@ -134,9 +141,18 @@ class Facts:
     queues: Mapping[str, Facts] = field(default_factory=dict)
 
     @property
+    def overrides(self) -> Mapping[str, Any]:
+        """What the request overrides in the task definition."""
+        return self.request.get("overrides") or {}
+
+    @property
     def definition(self) -> Mapping[str, Any]:
         """The task definition; empty if AWS did not return it."""
         return (self.task_definition.response.get("taskDefinition") or {}) if self.task_definition else {}
+
+    def role(self, name: str) -> str | None:
+        """Return the role ``taskRoleArn`` or ``executionRoleArn`` of the ECS task; None if there is none."""
+        return self.overrides.get(name) or self.definition.get(name)
 
     @property
     def container_definition(self) -> Mapping[str, Any] | None:
@@ -150,104 +166,95 @@ class Facts:
         log = (self.container_definition or {}).get("logConfiguration") or {}
         return (log.get("options") or {}) if log.get("logDriver") == "awslogs" else None
 
+    @property
+    def cluster_description(self) -> Mapping[str, Any]:
+        """The cluster; empty if AWS did not return it."""
+        return next(iter(self.cluster.response.get("clusters") or ()), {})
 
-def gather(
-    account: Account,
-    config: FargateConfig,
-    prepared: Prepared | str,
-    queues: Mapping[str, Prepared | str] | None = None,
-) -> Facts:
-    """
-    Make all calls at the same time, except those for logs: the task definitions name the log groups.
+    @property
+    def default_strategy(self) -> Mapping[str, Any]:
+        """The cluster's default strategy, as in a request; it decides if a request names no capacity."""
+        return {"capacityProviderStrategy": self.cluster_description.get("defaultCapacityProviderStrategy")}
 
-    :param prepared: the request for an example, or why there is none.
-    :param queues: the same for each queue.
+    @property
+    def on_fargate(self) -> bool | None:
+        """Whether the example runs on Fargate; None if an unknown default strategy decides."""
+        by_request = capacity.on_fargate(self.request)
+        return capacity.on_fargate(self.default_strategy) if by_request is None else by_request
+
+
+def gather(account: Account, config: FargateConfig, build: RequestBuilder) -> Facts:
     """
-    by_queue = queues or {}
-    answers = _ask_all(account, config, [prepared, *by_queue.values()])
-    usual = _add_log(_make_facts(prepared, account, config, answers), account)
-    own = {queue: _make_facts(one, account, config, answers) for queue, one in by_queue.items()}
-    return replace(usual, queues={queue: _add_queue_log(one, usual, account) for queue, one in own.items()})
+    Make the requests for an example without a queue and in each queue, and all calls that they need.
+
+    The calls are made at the same time, except those for logs: the task definitions name the log groups. Each
+    cluster, task definition and log is asked for once.
+    """
+    examples = [_make_example(build, queue, config) for queue in (None, *config.queues)]
+    defaults = {"cluster": config.cluster, "taskDefinition": config.task_definition}
+    requests = [{**defaults, **made.request} for made, _ in examples]
+    answers = _ask_all(account, config, requests)
+    ask_log = cache(partial(_ask_log, account))
+    all_facts = []
+    for (made, refusal), request in zip(examples, requests):
+        facts = Facts(
+            region=account.ecs.meta.region_name,
+            request=made.request,
+            container=made.container_name,
+            refusal=refusal,
+            caller=answers["caller"][""],
+            cluster=answers["cluster"][request["cluster"]],
+            list_tasks=answers["list"],
+            describe_tasks=answers["describe"],
+            task_definition=answers["definition"].get(request["taskDefinition"]),
+            fallback=made.fallback,
+            no_fallback=made.no_fallback,
+        )
+        options = facts.awslogs or {}
+        events, group = ask_log(options.get("awslogs-group"), options.get("awslogs-region"))
+        all_facts.append(replace(facts, log_events=events, log_group=group))
+    return replace(all_facts[0], queues=dict(zip(config.queues, all_facts[1:])))
+
+
+def _make_example(build: RequestBuilder, queue: str | None, config: FargateConfig) -> tuple[Prepared, str]:
+    """Return the request for an example in a queue; or an empty one, and why there is none."""
+    try:
+        return build(Launch(EXAMPLE, EXAMPLE, EXAMPLE_COMMAND, queue=queue)), ""
+    except RequestError as error:
+        return Prepared({}, config.container_name or ""), str(error)
 
 
 def _ask_all(
-    account: Account, config: FargateConfig, all_prepared: list[Prepared | str]
-) -> dict[tuple[str, str], Answer]:
-    """Return the answers by call and name; each cluster and each task definition is asked for once."""
+    account: Account, config: FargateConfig, requests: list[dict[str, Any]]
+) -> dict[str, dict[str, Answer]]:
+    """Return the answers by kind and name."""
     ecs = account.ecs
-    calls: dict[tuple[str, str], Callable[[], Any]] = {
-        ("caller", ""): account.client("sts").get_caller_identity
-    }
-    used = dict.fromkeys(_cluster_of(one, config) for one in all_prepared)
-    for cluster in used:
-        calls["cluster", cluster] = partial(ecs.describe_clusters, clusters=[cluster])
+    clusters = dict.fromkeys(one["cluster"] for one in requests)
     # Adoption searches all clusters that the options name, also those where nothing is launched.
-    for cluster in dict.fromkeys([*used, *config.clusters]):
-        calls["list", cluster] = partial(
-            ecs.list_tasks, cluster=cluster, startedBy=config.deployment, maxResults=1
-        )
-        calls["describe", cluster] = partial(ecs.describe_tasks, cluster=cluster, tasks=[MISSING_ECS_TASK])
-    for definition in filter(None, (_definition_of(one, config) for one in all_prepared)):
-        calls["task definition", definition] = partial(
-            ecs.describe_task_definition, taskDefinition=definition
-        )
-    with ThreadPoolExecutor(min(len(calls), MAX_CALLS)) as pool:
-        return dict(zip(calls, pool.map(ask, calls.values())))
+    searched = dict.fromkeys([*clusters, *config.clusters])
+    definitions = dict.fromkeys(one["taskDefinition"] for one in requests if one["taskDefinition"])
+    own = {"startedBy": config.deployment, "maxResults": 1}
+    with ThreadPoolExecutor(MAX_CALLS) as pool:
+        calls = {
+            "caller": {"": pool.submit(ask, account.client("sts").get_caller_identity)},
+            "cluster": {name: pool.submit(ask, ecs.describe_clusters, clusters=[name]) for name in clusters},
+            "list": {name: pool.submit(ask, ecs.list_tasks, cluster=name, **own) for name in searched},
+            "describe": {
+                name: pool.submit(ask, ecs.describe_tasks, cluster=name, tasks=[MISSING_ECS_TASK])
+                for name in searched
+            },
+            "definition": {
+                name: pool.submit(ask, ecs.describe_task_definition, taskDefinition=name)
+                for name in definitions
+            },
+        }
+    return {kind: {name: call.result() for name, call in some.items()} for kind, some in calls.items()}
 
 
-def _select(kind: str, answers: Mapping[tuple[str, str], Answer]) -> dict[str, Answer]:
-    return {name: answer for (asked, name), answer in answers.items() if asked == kind}
-
-
-def _make_facts(
-    prepared: Prepared | str,
-    account: Account,
-    config: FargateConfig,
-    answers: Mapping[tuple[str, str], Answer],
-) -> Facts:
-    """Return the facts for one request, or for the reason that there is none, without those of its log."""
-    made = None if isinstance(prepared, str) else prepared
-    return Facts(
-        region=account.ecs.meta.region_name,
-        deployment=config.deployment,
-        request=made.request if made else None,
-        container=(made and made.container_name) or config.container_name,
-        refusal=prepared if isinstance(prepared, str) else None,
-        caller=answers["caller", ""],
-        cluster=answers["cluster", _cluster_of(prepared, config)],
-        list_tasks=_select("list", answers),
-        describe_tasks=_select("describe", answers),
-        task_definition=answers.get(("task definition", _definition_of(prepared, config) or "")),
-        fallback=made.fallback if made else None,
-        no_fallback=made.no_fallback if made else "",
-    )
-
-
-def _cluster_of(prepared: Prepared | str, config: FargateConfig) -> str:
-    return config.cluster if isinstance(prepared, str) else prepared.request.get("cluster") or config.cluster
-
-
-def _definition_of(prepared: Prepared | str, config: FargateConfig) -> str | None:
-    if isinstance(prepared, str):
-        return config.task_definition
-    return prepared.request.get("taskDefinition") or config.task_definition
-
-
-def _add_queue_log(own: Facts, usual: Facts, account: Account) -> Facts:
-    """Return the facts of a queue with those of its log; the usual log is not asked for again."""
-    if own.awslogs == usual.awslogs:
-        return replace(own, log_events=usual.log_events, log_group=usual.log_group)
-    return _add_log(own, account)
-
-
-def _add_log(facts: Facts, account: Account) -> Facts:
-    options = facts.awslogs or {}
-    group = options.get("awslogs-group")
+def _ask_log(account: Account, group: str | None, region: str | None) -> tuple[Answer | None, Answer | None]:
+    """Return what AWS says of a log stream that does not exist, and of the log group; None if there is none."""
     if not group:
-        return facts
-    logs = account.client("logs", region=options.get("awslogs-region"))
-    return replace(
-        facts,
-        log_events=ask(logs.get_log_events, logGroupName=group, logStreamName=MISSING_LOG_STREAM, limit=1),
-        log_group=ask(logs.describe_log_streams, logGroupName=group, limit=1),
-    )
+        return None, None
+    logs = account.client("logs", region)
+    events = ask(logs.get_log_events, logGroupName=group, logStreamName=MISSING_LOG_STREAM, limit=1)
+    return events, ask(logs.describe_log_streams, logGroupName=group, limit=1)

@@ -27,19 +27,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.config.template import SECTION
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE
-from airflow.executors.fargate.request.builder import for_fargate
+from airflow.executors.fargate.config.template import SECTION, template
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
+from airflow.executors.fargate.request.builder import RequestBuilder, for_fargate
 from airflow.executors.fargate.request.merging import NAMED_LISTS, container_overrides, plain_copy
 from airflow.executors.fargate.request.tags import PREFIX
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.request.builder import RequestBuilder
 
 #: Takes the place of the token; as long as Airflow's, so that the request has its real size.
 TOKEN = "token-" * 67 + "end"
@@ -47,10 +44,8 @@ TOKEN = "token-" * 67 + "end"
 BLANK = "***"
 #: Origins of members.
 DEFAULT, FUNCTION, EXECUTOR_CONFIG = "default", "function", "executor_config"
-RUN_TASK_KWARGS, QUEUES, FALLBACK, TAG_TASKS = (
-    f"[{SECTION}] {option}"
-    for option in ("run_task_kwargs", "queues", "capacity_provider_fallback", "tag_tasks")
-)
+RUN_TASK_KWARGS, QUEUES = f"[{SECTION}] run_task_kwargs", f"[{SECTION}] queues"
+FALLBACK, TAG_TASKS = f"[{SECTION}] capacity_provider_fallback", f"[{SECTION}] tag_tasks"
 AIRFLOW, EXECUTOR = "Airflow", "executor"
 PROVIDERS = "capacityProviderStrategy"
 AFTERWARDS = "after a capacity failure"
@@ -58,77 +53,21 @@ LEFT_OUT = "left out"
 #: An item of a list without names, in a path.
 UNNAMED = re.compile(r"\[[0-9]+\]")
 
-#: The options of the default function's members: beginning of the path, option. The first match counts.
-OPTIONS = (
-    ("cluster", "cluster"),
-    ("taskDefinition", "task_definition"),
-    ("launchType", "launch_type"),
-    ("capacityProviderStrategy", "capacity_provider_strategy"),
-    ("tags", "tags"),
-    ("enableExecuteCommand", "enable_execute_command"),
-    ("propagateTags", "propagate_tags"),
-    ("overrides.ephemeralStorage", "ephemeral_storage"),
-    ("platformVersion", "platform_version"),
-    ("networkConfiguration.awsvpcConfiguration.subnets", "subnets"),
-    ("networkConfiguration.awsvpcConfiguration.securityGroups", "security_groups"),
-    ("networkConfiguration.awsvpcConfiguration.assignPublicIp", "assign_public_ip"),
-)
+#: Members of a request: as they are, or by path.
+Members = Mapping[str, Any]
+#: A source, and the members that it names, by path.
+Named = tuple[str, Members]
 
 
-@dataclass(frozen=True)
-class Rendered:
-    """A request as RunTask would get it, without the token, and the origin of each member by its path."""
-
-    request: Mapping[str, Any]
-    origins: Mapping[str, str]
-    #: The request that replaces it after a capacity failure; None if there is none.
-    fallback: Rendered | None = None
-    #: Why there is no fallback although one is configured.
-    no_fallback: str = ""
-
-    def rows(self) -> list[dict[str, str]]:
-        """Return a row for each member, and one for each that the fallback changes."""
-        rows = [_make_row(path, value, self.origins[path]) for path, value in members(self.request)]
-        if self.fallback:
-            rows += self._changed_rows(self.fallback)
-        elif self.no_fallback:
-            rows.append(_make_row(AFTERWARDS, self.no_fallback, FALLBACK))
-        return rows
-
-    def _changed_rows(self, fallback: Rendered) -> Iterator[dict[str, str]]:
-        before, after = dict(members(self.request)), dict(members(fallback.request))
-        for path, value in after.items():
-            # The capacity providers are shown in full.
-            if path.startswith(PROVIDERS) or before.get(path, LEFT_OUT) != value:
-                yield _make_row(f"{AFTERWARDS}: {path}", value, fallback.origins[path])
-        for path in before:
-            if path not in after and not path.startswith(PROVIDERS):
-                yield _make_row(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK)
-
-    def document(self) -> dict[str, Any]:
-        """Return the same as one document, with the whole request of the fallback."""
-        document: dict[str, Any] = {"request": self.request, "from": self.origins}
-        if self.fallback:
-            document["fallback"] = self.fallback.document()
-        elif self.no_fallback:
-            document["no_fallback"] = self.no_fallback
-        return document
-
-
-def _make_row(path: str, value: Any, origin: str) -> dict[str, str]:
-    return {
-        "member": path,
-        "value": value if isinstance(value, str) else json.dumps(value),
-        "from": origin,
-    }
-
-
-def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rendered:
+def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> dict[str, Any]:
     """
     Make the request of a launch, and find the origins of its members.
 
     :param build: makes requests, as in the executor.
     :param config: the options, read with ``call_function``.
+    :return: ``request``, without the token, and ``from``, the origin of each member by its path;
+        ``fallback``, the same for the request after a capacity failure; or ``no_fallback``, why there is none
+        although one is configured.
     :raises RequestError: if the executor could not make the request either.
     """
     prepared = build(launch)
@@ -140,16 +79,37 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> Rend
         (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),
     ]
-    named = [(source, _named_members(fragment, name)) for source, fragment in sources]
+    named: list[Named] = [(source, _named_members(fragment, name)) for source, fragment in sources]
     of_options = {} if config.own_function else dict(members(for_fargate(config)))
     own = _own_origins(launch, name)
-    rendered = _render_request(prepared.request, named, of_options, own, _blank_token(command))
-    if prepared.fallback is None:
-        return replace(rendered, no_fallback=prepared.no_fallback)
-    providers = {PROVIDERS: [dict(item) for item in config.capacity_provider_fallback]}
-    named.append((FALLBACK, dict(members(providers))))
-    fallback = _render_request(prepared.fallback, named, of_options, own, _blank_token(command))
-    return replace(rendered, fallback=fallback)
+    document = _document(prepared.request, named, of_options, own, _blank_token(command))
+    if prepared.fallback is not None:
+        providers = {PROVIDERS: [dict(item) for item in config.capacity_provider_fallback]}
+        named.append((FALLBACK, dict(members(providers))))
+        document["fallback"] = _document(prepared.fallback, named, of_options, own, _blank_token(command))
+    elif prepared.no_fallback:
+        document["no_fallback"] = prepared.no_fallback
+    return document
+
+
+def rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Return a row for each member of what :func:`render` returns, and one for each that the fallback changes."""
+    before = dict(members(document["request"]))
+    found = [(path, value, document["from"][path]) for path, value in before.items()]
+    if "fallback" in document:
+        after, origins = dict(members(document["fallback"]["request"])), document["fallback"]["from"]
+        for path, value in after.items():
+            # The capacity providers are shown in full.
+            if path.startswith(PROVIDERS) or before.get(path, LEFT_OUT) != value:
+                found.append((f"{AFTERWARDS}: {path}", value, origins[path]))
+        gone = (path for path in before if path not in after and not path.startswith(PROVIDERS))
+        found += [(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK) for path in gone]
+    elif "no_fallback" in document:
+        found.append((AFTERWARDS, document["no_fallback"], FALLBACK))
+    return [
+        {"member": path, "value": value if isinstance(value, str) else json.dumps(value), "from": origin}
+        for path, value, origin in found
+    ]
 
 
 def _named_members(fragment: Any, container_name: str) -> dict[str, Any]:
@@ -170,13 +130,9 @@ def _own_origins(launch: Launch, container_name: str) -> dict[str, str]:
     return own
 
 
-def _render_request(
-    request: Mapping[str, Any],
-    named: list[tuple[str, dict[str, Any]]],
-    of_options: Mapping[str, Any],
-    own: Mapping[str, str],
-    command: list[str],
-) -> Rendered:
+def _document(
+    request: Members, named: list[Named], of_options: Members, own: Mapping[str, str], command: list[str]
+) -> dict[str, Any]:
     """
     Return a request with the origins of its members.
 
@@ -199,10 +155,10 @@ def _render_request(
             origins[path] = f"{EXECUTOR}: {TAG_TASKS}"
         else:
             origins[path] = source or EXECUTOR
-    return Rendered(shown, origins)
+    return {"request": shown, "from": origins}
 
 
-def _last_change(path: str, named: list[tuple[str, dict[str, Any]]]) -> tuple[str | None, Any]:
+def _last_change(path: str, named: list[Named]) -> tuple[str | None, Any]:
     """Return the source that last changed a member, and the value; None if no source names it."""
     source: str | None = None
     last: dict[str, Any] = {}
@@ -219,8 +175,11 @@ def _last_change(path: str, named: list[tuple[str, dict[str, Any]]]) -> tuple[st
 
 
 def _default_origin(path: str) -> str:
-    """Return the origin of a member of the default request, with its option if it has one."""
-    option = next((option for start, option in OPTIONS if path.startswith(start)), None)
+    """Return the origin of a member of the default request. Its option, if it has one, is named like it."""
+    parts = (
+        re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", part) for part in re.split(r"[.[]", path)
+    )
+    option = next((part for part in parts if part in template()), None)
     if path.endswith("].name") and path.startswith("overrides.containerOverrides"):
         option = "container_name"
     return f"{DEFAULT}: [{SECTION}] {option}" if option else DEFAULT

@@ -23,19 +23,22 @@ import uuid
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.base_executor import BaseExecutor
+from airflow.configuration import conf
 from airflow.executors.fargate.bridge import workloads
+from airflow.executors.fargate.bridge.compat import HANDS_OVER_WORKLOADS
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.models.dag import DagModel
+from airflow.models.serialized_dag import SerializedDagModel
+from airflow.models.taskinstance import TaskInstance
+from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils.session import create_session
 
 if TYPE_CHECKING:
-    from airflow.models.dag import DagModel
+    from airflow.executors.fargate.launch import Launch
 
 #: The run and the try of the example.
 RUN_ID = "manual__2030-01-01T00:00:00+00:00"
 TRY_NUMBER = 1
-#: Airflow 3.0 and newer hand over workloads, 2.11 commands.
-HANDS_OVER_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
 
 
 def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
@@ -45,10 +48,6 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
     :param token: takes the place of the token in the command, Airflow 3.0 and newer.
     :raises RequestError: if the database has no such Dag or task.
     """
-    from airflow.models.dag import DagModel
-    from airflow.models.serialized_dag import SerializedDagModel
-    from airflow.utils.session import create_session
-
     with create_session() as session:
         dag = SerializedDagModel.get_dag(dag_id, session=session)
         model = session.get(DagModel, dag_id)
@@ -56,20 +55,9 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
             raise RequestError(f"Airflow's database has no Dag {dag_id!r}. See `airflow dags list`")
         if not dag.has_task(task_id):
             raise RequestError(f"Dag {dag_id!r} has no task {task_id!r}. See `airflow tasks list {dag_id}`")
-        task = dag.get_task(task_id)
-        executor_config = _executor_config(task)
-        if HANDS_OVER_WORKLOADS:
-            workload = _workload(task, model, map_index, token, executor_config)
-            return workloads.launch_of_workload(workload, time.time())
-        return Launch(
-            task=TaskInstanceId(dag_id, task_id, RUN_ID, TRY_NUMBER, map_index),
-            key=(dag_id, task_id),
-            command=tuple(_command(task, map_index)),
-            executor_config=executor_config,
-            queue=_queue(task),
-            handed_over=time.time(),
-            environment=workloads.COMMAND_ENVIRONMENT,
-        )
+        make = _launch_of_workload if HANDS_OVER_WORKLOADS else _launch_of_command
+        key = TaskInstanceKey(dag_id, task_id, RUN_ID, TRY_NUMBER, map_index)
+        return make(dag.get_task(task_id), key, model, token)
 
 
 def _executor_config(task: Any) -> Any:
@@ -87,49 +75,33 @@ def _executor_config(task: Any) -> Any:
 
 
 def _queue(task: Any) -> str:
-    from airflow.configuration import conf
-
     return str(task.queue or conf.get("operators", "default_queue"))
 
 
-def _command(task: Any, map_index: int) -> list[str]:
-    """Return the command that Airflow 2.11 makes."""
-    from airflow.models.taskinstance import TaskInstance
-
+def _launch_of_command(task: Any, key: TaskInstanceKey, *_: Any) -> Launch:
+    """Return the launch of the command that Airflow 2.11 makes."""
     # Typed as Any: newer releases need more arguments.
     make: Any = TaskInstance
-    command: list[str] = make(task, run_id=RUN_ID, map_index=map_index).command_as_list(local=True)
-    return command
+    command = make(task, run_id=key.run_id, map_index=key.map_index).command_as_list(local=True)
+    return workloads.launch_of_command(key, command, _queue(task), _executor_config(task), 0, time.time())
 
 
-def _workload(task: Any, model: DagModel, map_index: int, token: str, executor_config: Any) -> Any:
-    """Return the workload that Airflow 3.0 and newer make."""
-    from airflow.executors.workloads import BundleInfo, ExecuteTask
-    from airflow.utils import helpers
+def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token: str) -> Launch:
+    """Return the launch of the workload that Airflow 3.0 and newer make."""
+    from airflow.executors.workloads import ExecuteTask
 
-    instance = {
-        "id": uuid.UUID(int=0),
-        "dag_version_id": uuid.UUID(int=0),
-        "dag_id": model.dag_id,
-        "task_id": task.task_id,
-        "run_id": RUN_ID,
-        "try_number": TRY_NUMBER,
-        "map_index": map_index,
-        "pool_slots": task.pool_slots,
-        "queue": _queue(task),
-        "priority_weight": task.priority_weight,
-        "executor_config": executor_config,
-    }
-    # Typed as Any: 2.11, which does not come here, has no such helper.
-    known_helpers: Any = helpers
-    log_path = known_helpers.log_filename_template_renderer()
-    kind: Any = ExecuteTask.model_fields["ti"].annotation
-    known = {name: value for name, value in instance.items() if name in kind.model_fields}
-    members: dict[str, Any] = {
-        "ti": kind(**known),
-        "dag_rel_path": model.relative_fileloc or "",
-        "bundle_info": BundleInfo(name=model.bundle_name, version=getattr(model, "bundle_version", None)),
-        "token": token,
-        "log_path": log_path(ti=SimpleNamespace(**instance)),
-    }
-    return ExecuteTask(**members)
+    run = SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None)
+    # What is read of a task instance and of a generator of tokens. Typed as Any: neither is one.
+    instance: Any = SimpleNamespace(
+        **key._asdict(),
+        id=uuid.UUID(int=0),
+        dag_version_id=uuid.UUID(int=0),
+        pool_slots=task.pool_slots,
+        queue=_queue(task),
+        priority_weight=task.priority_weight,
+        executor_config=_executor_config(task),
+        dag_model=model,
+        dag_run=run,
+    )
+    generator: Any = SimpleNamespace(generate=lambda *_, **__: token)
+    return workloads.launch_of_workload(ExecuteTask.make(instance, generator=generator), time.time())

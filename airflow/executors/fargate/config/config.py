@@ -20,31 +20,34 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from airflow.executors.fargate.aws.capacity import on_fargate
-from airflow.executors.fargate.config import regions
 from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, Options, describe_error
 from airflow.executors.fargate.errors import ConfigError
 
+#: The Regions that botocore accepts: https://github.com/boto/botocore/blob/develop/botocore/utils.py
+REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
+#: The code of an Availability Zone or a Local Zone, and the Region's in it: us-east-1a, us-west-2-lax-1a.
+#: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-regions-availability-zones.html
+ZONE = re.compile(r"([a-z]{2,4}(?:-[a-z]+)+-[0-9]+)(?:-[a-z]+-[0-9]+)?[a-z]")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_AwsVpcConfiguration.html
 MAX_SUBNETS = 16
 MAX_SECURITY_GROUPS = 5
 #: Characters of ``overrides``, the JSON included: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 MAX_OVERRIDES = 8192
+#: What precedes a kind of thing in an ARN of ECS, with the Region.
+_ARN = r"arn:aws[a-z-]*:ecs:(?P<region>[^:\s]+):[0-9]{12}"
+_NAME = r"[A-Za-z0-9_-]{1,255}"
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_CreateCluster.html
-CLUSTER = re.compile(
-    r"[A-Za-z0-9_-]{1,255}|arn:aws[a-z-]*:ecs:[^:\s]+:[0-9]{12}:cluster/[A-Za-z0-9_-]{1,255}"
-)
+CLUSTER = re.compile(rf"(?:{_ARN}:cluster/)?{_NAME}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RegisterTaskDefinition.html
-TASK_DEFINITION = re.compile(
-    r"(?:arn:aws[a-z-]*:ecs:[^:\s]+:[0-9]{12}:task-definition/)?[A-Za-z0-9_-]{1,255}(?::[0-9]+)?"
-)
+TASK_DEFINITION = re.compile(rf"(?:{_ARN}:task-definition/)?{_NAME}(?::[0-9]+)?")
+#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
+CONTAINER_NAME = re.compile(_NAME)
 #: ``startedBy``: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
-#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_ContainerDefinition.html
-CONTAINER_NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
 PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
 #: The proposal, AIRFLOW-6440, says ECS where AWS says EC2.
@@ -60,50 +63,72 @@ PROPAGATE_TAGS = {"TASK_DEFINITION": "TASK_DEFINITION", "NONE": "NONE"}
 CommandToRequest = Callable[[list[str]], dict[str, Any]]
 
 
+def _option(read: Callable[..., Any], *arguments: Any, **default: Any) -> Any:
+    """
+    Return a field for the option of the same name.
+
+    :param read: returns the value; it is called with the :class:`Options`, the name, and the arguments.
+    :param default: as in :func:`dataclasses.field`; without one the field is required.
+    """
+    return field(metadata={"read": lambda options, name: read(options, name, *arguments)}, **default)
+
+
+def _read_public_ip(options: Options, name: str) -> str | None:
+    if not options.text(name):
+        return None
+    return "ENABLED" if options.boolean(name) else "DISABLED"
+
+
 @dataclass(frozen=True)
 class FargateConfig:
     """The options of ``[fargate]``, which ``config_templates/fargate.yml`` describes."""
 
-    region: str | None
-    cluster: str
-    task_definition: str | None
-    container_name: str | None
-    security_groups: tuple[str, ...]
-    subnets: tuple[str, ...]
-    platform_version: str
-    #: None: the cluster's default capacity provider strategy decides.
-    launch_type: str | None
-    #: ENABLED or DISABLED. None, if the option is empty: sent only on Fargate, as ``PUBLIC_IP_ON_FARGATE``.
-    assign_public_ip: str | None
     #: The result of the function that ``execution_config_function`` names; None if it was not called.
     command_to_request: CommandToRequest | None
-    deployment: str
-    conn_id: str | None
-    endpoint_url: str | None
-    max_launch_attempts: int
-    launch_concurrency: int
+    #: None: the cluster's default capacity provider strategy decides.
+    launch_type: str | None
+    region: str | None = _option(Options.matching, REGION, "the code of an AWS Region")
+    cluster: str = _option(Options.matching, CLUSTER, "the name or the ARN of an ECS cluster")
+    task_definition: str | None = _option(
+        Options.matching, TASK_DEFINITION, "a family, family:revision or the ARN of a task definition"
+    )
+    container_name: str | None = _option(
+        Options.matching, CONTAINER_NAME, "the name of a container in the task definition"
+    )
+    security_groups: tuple[str, ...] = _option(Options.ids, "sg-", MAX_SECURITY_GROUPS)
+    subnets: tuple[str, ...] = _option(Options.ids, "subnet-", MAX_SUBNETS)
+    platform_version: str = _option(Options.matching, PLATFORM_VERSION, "LATEST or a number such as 1.4.0")
+    #: ENABLED or DISABLED. None, if the option is empty: sent only on Fargate, as ``PUBLIC_IP_ON_FARGATE``.
+    assign_public_ip: str | None = _option(_read_public_ip)
+    deployment: str = _option(
+        Options.matching, STARTED_BY, "at most 128 letters, digits, hyphens, slashes and underscores"
+    )
+    conn_id: str | None = _option(Options.text)
+    endpoint_url: str | None = _option(Options.url)
+    max_launch_attempts: int = _option(Options.number, int, 1, 10)
+    launch_concurrency: int = _option(Options.number, int, 1, 128)
     #: Seconds.
-    poll_interval: float
+    poll_interval: float = _option(Options.number, float, 0.1, 300.0)
     #: Calls per second; ``launch_burst`` calls at once.
-    launch_rate: float
-    launch_burst: int
-    describe_rate: float
+    launch_rate: float = _option(Options.number, float, 0.1, 1000.0)
+    launch_burst: int = _option(Options.number, int, 1, 10_000)
+    describe_rate: float = _option(Options.number, float, 0.1, 1000.0)
     #: Whether ``execution_config_function`` names a function of the user's own.
     own_function: bool = False
     #: As in RunTask. If empty, ``launch_type`` decides, or there is no fallback.
-    capacity_provider_strategy: tuple[Mapping[str, Any], ...] = ()
-    capacity_provider_fallback: tuple[Mapping[str, Any], ...] = ()
+    capacity_provider_strategy: tuple[Mapping[str, Any], ...] = _option(Options.strategy, default=())
+    capacity_provider_fallback: tuple[Mapping[str, Any], ...] = _option(Options.strategy, default=())
     #: GiB; None: the task definition decides.
-    ephemeral_storage: int | None = None
-    enable_execute_command: bool = False
+    ephemeral_storage: int | None = _option(Options.number_or_none, EPHEMERAL_STORAGE_GIB, default=None)
+    enable_execute_command: bool = _option(Options.boolean, default=False)
     #: As in RunTask.
-    tags: tuple[Mapping[str, Any], ...] = ()
-    tag_tasks: bool = True
-    propagate_tags: str | None = None
+    tags: tuple[Mapping[str, Any], ...] = _option(Options.tags, default=())
+    tag_tasks: bool = _option(Options.boolean, default=True)
+    propagate_tags: str | None = _option(Options.choice, PROPAGATE_TAGS, default=None)
     #: A fragment of a request. It can contain passwords.
-    run_task_kwargs: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    run_task_kwargs: Mapping[str, Any] = _option(Options.members, default_factory=dict, repr=False)
     #: The same for each Airflow queue.
-    queues: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    queues: Mapping[str, Mapping[str, Any]] = _option(Options.members, default_factory=dict, repr=False)
 
     @property
     def called_function(self) -> CommandToRequest:
@@ -119,9 +144,8 @@ class FargateConfig:
     @property
     def clusters(self) -> tuple[str, ...]:
         """The clusters that the options name, ``cluster`` first."""
-        fragments = (self.run_task_kwargs, *self.queues.values())
-        named = [self.cluster, *(one.get("cluster") for one in fragments if isinstance(one, Mapping))]
-        return tuple(dict.fromkeys(name for name in named if isinstance(name, str) and name))
+        named = [self.cluster, *(one.get("cluster") for one in (self.run_task_kwargs, *self.queues.values()))]
+        return tuple(dict.fromkeys(filter(None, named)))
 
     @classmethod
     def from_options(
@@ -148,20 +172,9 @@ class FargateConfig:
         :raises ConfigError: with every mistake.
         """
         options = Options(get)
-        function_path = options.text("execution_config_function") or DEFAULT_FUNCTION
-        own_function = function_path != DEFAULT_FUNCTION
-        capacity = _read_capacity(options, launch_types)
-        config = cls(
-            own_function=own_function,
-            **_read_place(options, own_function),
-            **capacity,
-            **_read_network(options, needs_subnets=not own_function and _is_on_fargate(**capacity)),
-            **_read_extras(options),
-            **_read_pace(options),
-            command_to_request=options.function("execution_config_function", function_path, call_function),
-        )
+        config = _read(options, launch_types, call_function)
         if default_region and not config.region and not config.conn_id:
-            regions.check(options, _find_default_region(options, default_region))
+            _check_region(options, _find_default_region(options, default_region))
         if check_connection and config.conn_id:
             _check_connection(options, check_connection, config.conn_id)
         for mistake in check_requests(config, not options.mistakes) if check_requests else ():
@@ -171,100 +184,45 @@ class FargateConfig:
         return config
 
 
-def _read_place(options: Options, own_function: bool) -> dict[str, Any]:
-    """Read which task definition runs, and where."""
-    region = options.matching("region", regions.REGION, "the code of an AWS Region")
-    regions.check(options, region)
-    return {
-        "region": region,
-        "cluster": options.matching(
-            "cluster", CLUSTER, "the name or the ARN of an ECS cluster", required=True
-        ),
-        "task_definition": options.matching(
-            "task_definition",
-            TASK_DEFINITION,
-            "a family, family:revision or the ARN of a task definition",
-            required=not own_function,
-        ),
-        "container_name": options.matching(
-            "container_name",
-            CONTAINER_NAME,
-            "the name of a container in the task definition",
-            required=not own_function,
-        ),
-        "deployment": options.matching(
-            "deployment",
-            STARTED_BY,
-            "at most 128 letters, digits, hyphens, slashes and underscores",
-            required=True,
-        ),
-        "conn_id": options.text("conn_id"),
-        "endpoint_url": options.url("endpoint_url"),
-    }
-
-
-def _read_capacity(options: Options, launch_types: Collection[str]) -> dict[str, Any]:
-    """Read the kind of capacity."""
+def _read(options: Options, launch_types: Collection[str], call_function: bool) -> FargateConfig:
+    """Read all options, each by itself, and check that the required ones are set."""
+    path = options.text("execution_config_function") or DEFAULT_FUNCTION
+    own_function = path != DEFAULT_FUNCTION
+    all_fields = fields(FargateConfig)
+    values = {one.name: one.metadata["read"](options, one.name) for one in all_fields if one.metadata}
     choices = {**{name: name for name in launch_types}, **LAUNCH_TYPE_ALIASES}
-    return {
-        "launch_type": options.choice("launch_type", choices),
-        "capacity_provider_strategy": options.strategy("capacity_provider_strategy"),
-        "capacity_provider_fallback": options.strategy("capacity_provider_fallback"),
-    }
+    values["launch_type"] = options.choice("launch_type", choices)
+    _check_region(options, values["region"])
+    options.require("cluster", "deployment")
+    if not own_function:
+        options.require("task_definition", "container_name")
+        strategy = values["capacity_provider_strategy"]
+        if on_fargate({"capacityProviderStrategy": strategy, "launchType": values["launch_type"]}):
+            options.require("subnets")
+    # Last: the default function is not called if there are mistakes.
+    function = options.function("execution_config_function", path, call_function)
+    return FargateConfig(**values, own_function=own_function, command_to_request=function)
 
 
-def _is_on_fargate(
-    launch_type: str | None, capacity_provider_strategy: tuple[Mapping[str, Any], ...], **_: Any
-) -> bool:
-    """Return whether the options say that ECS tasks run on Fargate."""
-    if capacity_provider_strategy:
-        return on_fargate({"capacityProviderStrategy": capacity_provider_strategy}) is True
-    return launch_type == "FARGATE"
+def _check_region(options: Options, region: str | None) -> None:
+    """
+    Add the mistakes of the Region, and of the ARNs that must be in it.
 
-
-def _read_network(options: Options, needs_subnets: bool) -> dict[str, Any]:
-    return {
-        "security_groups": options.ids("security_groups", "sg-", MAX_SECURITY_GROUPS, required=False),
-        "subnets": options.ids("subnets", "subnet-", MAX_SUBNETS, required=needs_subnets),
-        "platform_version": options.matching(
-            "platform_version", PLATFORM_VERSION, "LATEST or a number such as 1.4.0"
-        )
-        or options.default("platform_version"),
-        "assign_public_ip": _read_public_ip(options),
-    }
-
-
-def _read_public_ip(options: Options) -> str | None:
-    if not options.text("assign_public_ip"):
-        return None
-    return "ENABLED" if options.boolean("assign_public_ip") else "DISABLED"
-
-
-def _read_extras(options: Options) -> dict[str, Any]:
-    """Read the optional members of requests."""
-    return {
-        "ephemeral_storage": options.number_or_none(
-            "ephemeral_storage", EPHEMERAL_STORAGE_GIB[0], EPHEMERAL_STORAGE_GIB[-1]
-        ),
-        "enable_execute_command": options.boolean("enable_execute_command"),
-        "tags": options.tags("tags"),
-        "tag_tasks": options.boolean("tag_tasks"),
-        "propagate_tags": options.choice("propagate_tags", PROPAGATE_TAGS),
-        "run_task_kwargs": options.members("run_task_kwargs"),
-        "queues": options.members("queues"),
-    }
-
-
-def _read_pace(options: Options) -> dict[str, Any]:
-    """Read the rates and limits of calls."""
-    return {
-        "max_launch_attempts": int(options.number("max_launch_attempts", int, 1, 10)),
-        "launch_concurrency": int(options.number("launch_concurrency", int, 1, 128)),
-        "poll_interval": options.number("poll_interval", float, 0.1, 300.0),
-        "launch_rate": options.number("launch_rate", float, 0.1, 1000.0),
-        "launch_burst": int(options.number("launch_burst", int, 1, 10_000)),
-        "describe_rate": options.number("describe_rate", float, 0.1, 1000.0),
-    }
+    :param region: the Region of all calls; None if it is not known.
+    """
+    if not region or not REGION.fullmatch(region):
+        return
+    zone = ZONE.fullmatch(region.lower())
+    code = zone.group(1) if zone else region.lower()
+    if code != region:
+        what = "it is an Availability Zone, not a Region" if zone else "the code of a Region has no capitals"
+        options.add_mistake("region", what, f"Set it to {code}")
+        return
+    for name, pattern in (("cluster", CLUSTER), ("task_definition", TASK_DEFINITION)):
+        arn = pattern.fullmatch(options.text(name) or "")
+        if arn and arn["region"] not in (None, region):
+            what = f"it is in {arn['region']}, and the Region is {region}"
+            options.add_mistake(name, what, "Correct it, or region")
 
 
 def _find_default_region(options: Options, default_region: Callable[[], str | None]) -> str | None:

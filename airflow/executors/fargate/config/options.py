@@ -68,7 +68,7 @@ class Options:
             # Only the type: the text can contain a secret.
             what = f"[{SECTION}] {name} cannot be read: {type(error).__name__}"
             self.mistakes.append(f"{what}. Correct it; in airflow.cfg write %% for %.")
-            return str(self.default(name) or template()[name]["example"] or "")
+            return self.default(name) or template()[name]["example"] or ""
 
     def add_mistake(self, name: str, what: str, remedy: str) -> None:
         """Add a mistake: the option, what is wrong, and what to do."""
@@ -79,20 +79,27 @@ class Options:
         """Return the default of the template, for an option that is empty and needs a value."""
         return template()[name]["default"]
 
-    def text(self, name: str, required: bool = False) -> Any:
-        """Return the text of an option; None if it is empty."""
-        value = self._values[name]
-        if not value and required:
-            example = template()[name]["example"]
-            self.add_mistake(name, "it is required and not set", f"Set it, for example to {example}")
-        return value or None
+    def require(self, *names: str) -> None:
+        """Add a mistake for each of these options that is empty."""
+        for name in names:
+            if not self._values[name]:
+                example = template()[name]["example"]
+                self.add_mistake(name, "it is required and not set", f"Set it, for example to {example}")
 
-    def matching(self, name: str, pattern: re.Pattern[str], meaning: str, required: bool = False) -> Any:
-        """Return a text that must match a pattern."""
-        value = self.text(name, required)
+    def text(self, name: str) -> str | None:
+        """Return the text of an option; None if it is empty."""
+        return self._values[name] or None
+
+    def matching(self, name: str, pattern: re.Pattern[str], meaning: str) -> Any:
+        """Return a text that must match a pattern; the default if the option is empty."""
+        value = self._values[name]
         if value and not pattern.fullmatch(value):
             self.add_mistake(name, f"it is not {meaning}", f"Set it to {meaning}")
-        return value
+        return value or self.default(name)
+
+    def _parts(self, name: str) -> list[str]:
+        """Return the parts of a comma-separated text that are not empty."""
+        return [part.strip() for part in self._values[name].split(",") if part.strip()]
 
     def choice(self, name: str, choices: Mapping[str, str]) -> str | None:
         """Return the meaning of one of several words; None if the option is empty."""
@@ -108,85 +115,77 @@ class Options:
             self.add_mistake(name, "it is not a boolean", "Write True or False, or ENABLED or DISABLED")
         return value in YES
 
-    def ids(self, name: str, prefix: str, at_most: int, required: bool) -> tuple[str, ...]:
+    def ids(self, name: str, prefix: str, at_most: int) -> tuple[str, ...]:
         """Return comma-separated ids."""
-        values = tuple(part.strip() for part in (self.text(name, required) or "").split(",") if part.strip())
-        wrong = [value for value in values if not re.fullmatch(rf"{prefix}[0-9a-f]+", value)]
+        values = tuple(self._parts(name))
+        wrong = ", ".join(value for value in values if not re.fullmatch(rf"{prefix}[0-9a-f]+", value))
         if wrong:
-            self.add_mistake(
-                name, f"{', '.join(wrong)} is not an id", f"Write ids such as {prefix}0123456789abcdef0"
-            )
+            self.add_mistake(name, f"{wrong} is not an id", f"Write ids such as {prefix}0123456789abcdef0")
         if len(values) > at_most:
             self.add_mistake(name, f"{len(values)} ids", f"AWS takes at most {at_most}")
         return values
 
     def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float:
         """Return a number in a range."""
-        value = self._values[name] or self.default(name)
-        word = "a whole number" if kind is int else "a number"
         try:
-            number = kind(value)
+            number = kind(self._values[name] or self.default(name))
         except ValueError:
             number = kind(low - 1)
         if not low <= number <= high:
+            word = "a whole number" if kind is int else "a number"
             self.add_mistake(name, f"it is not {word} from {low:g} to {high:g}", "Choose one in that range")
         return number
 
-    def number_or_none(self, name: str, low: int, high: int) -> int | None:
+    def number_or_none(self, name: str, numbers: range) -> float | None:
         """Return a whole number in a range; None if the option is empty."""
-        return int(self.number(name, int, low, high)) if self._values[name] else None
+        return self.number(name, int, numbers[0], numbers[-1]) if self._values[name] else None
 
     def url(self, name: str) -> str | None:
-        """Return the URL of a service."""
-        value: str | None = self.text(name)
+        """Return the URL of a service; None if the option is empty."""
+        value = self.text(name)
         if value and not _is_url(value):
             remedy = "Write it with http:// or https://, without a user or a password, or leave it empty"
             self.add_mistake(name, "it is not the URL of a service", remedy)
         return value
 
-    def parsed(self, name: str) -> Any:
-        """Return the value of a JSON option; None if it is empty or not JSON."""
-        if not self._values[name]:
-            return None
+    def parsed(self, name: str, remedy: str, kinds: tuple[type, ...] = (dict, list)) -> Any:
+        """
+        Return the value of a JSON option; None if it is empty, not JSON, or of another kind.
+
+        :param remedy: what to do if it is of another kind.
+        """
         try:
-            return json.loads(self._values[name], object_pairs_hook=_without_repeats)
+            value = json.loads(self._values[name] or "null", object_pairs_hook=_without_repeats)
         except (ValueError, RecursionError) as error:
             # The text of these errors has positions and names, no values.
             self.add_mistake(name, f"it is not JSON: {error}", "Correct it, or leave it empty")
             return None
+        if value is None or isinstance(value, kinds):
+            return value
+        self.add_mistake(name, f"it is a {type(value).__name__}, not a JSON object", remedy)
+        return None
 
     def members(self, name: str) -> dict[str, Any]:
         """Return a JSON object."""
-        value = self.parsed(name)
-        if value is not None and not isinstance(value, dict):
-            self.add_mistake(
-                name, f"it is a {type(value).__name__}, not a JSON object", "Write it within braces"
-            )
-        return value if isinstance(value, dict) else {}
+        return self.parsed(name, "Write it within braces", (dict,)) or {}
 
     def tags(self, name: str) -> tuple[dict[str, Any], ...]:
         """Return tags as in RunTask, of a JSON object of names and values or of RunTask's own list."""
-        value = self.parsed(name)
+        value = self.parsed(name, 'Write names with values, such as {"team": "data"}') or ()
         if isinstance(value, dict):
-            value = [{"key": key, "value": text} for key, text in value.items()]
-        if value is not None and not isinstance(value, list):
-            remedy = 'Write names with values, such as {"team": "data"}'
-            self.add_mistake(name, f"it is a {type(value).__name__}, not a JSON object", remedy)
-            return ()
-        return tuple(value or ())
+            return tuple({"key": key, "value": text} for key, text in value.items())
+        return tuple(value)
 
     def strategy(self, name: str) -> tuple[dict[str, Any], ...]:
         """Return a strategy as in RunTask, of names with weights and bases or of RunTask's own list."""
-        text = self._values[name]
-        if text.startswith(("[", "{")):
-            value = self.parsed(name)
+        remedy = "Write names with their weights, such as FARGATE_SPOT:4,FARGATE:1"
+        if self._values[name].startswith(("[", "{")):
+            value = self.parsed(name, remedy)
             items = value if isinstance(value, list) else [value]
             return tuple(item for item in items if item is not None)
-        found = [STRATEGY_ITEM.fullmatch(part.strip()) for part in text.split(",") if part.strip()]
+        found = [STRATEGY_ITEM.fullmatch(part) for part in self._parts(name)]
         if not all(found):
-            remedy = "Write names with their weights, such as FARGATE_SPOT:4,FARGATE:1"
             self.add_mistake(name, "it is not a list of capacity providers", remedy)
-            return ()
         return tuple(_strategy_item(*item.groups()) for item in found if item)
 
     def function(self, name: str, path: str, call: bool) -> Any:
@@ -198,33 +197,30 @@ class Options:
         :raises KeyboardInterrupt: on Ctrl-C.
         """
         remedy = "Name a function without arguments that returns a function from a command to a request"
+        what = "it cannot be imported:"
         try:
             module, _, attribute = path.rpartition(".")
             function = getattr(importlib.import_module(module), attribute)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as error:
-            self.add_mistake(name, f"it cannot be imported: {describe_error(error)}", remedy)
-            return None
-        if not callable(function):
-            self.add_mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
-            return None
-        if not call or (path == DEFAULT_FUNCTION and self.mistakes):
-            return None  # The default function reads these options too, and would report the same mistakes.
-        try:
+            if not callable(function):
+                self.add_mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
+                return None
+            if not call or (path == DEFAULT_FUNCTION and self.mistakes):
+                # The default function reads these options too, and would report the same mistakes.
+                return None
+            what = "calling it raised"
             inner = function()
         except ConfigError as error:
             # Of a user's function that calls the default one, which reads these options too.
             self.mistakes += [mistake for mistake in error.mistakes if mistake not in self.mistakes]
-            return None
         except KeyboardInterrupt:
             raise
         except BaseException as error:
-            self.add_mistake(name, f"calling it raised {describe_error(error)}", remedy)
-            return None
-        if not callable(inner):
+            self.add_mistake(name, f"{what} {describe_error(error)}", remedy)
+        else:
+            if callable(inner):
+                return inner
             self.add_mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
-        return inner
+        return None
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -247,9 +243,9 @@ def _is_url(text: str) -> bool:
         _ = parts.port  # Raises if it is not a number, or too large.
     except ValueError:
         return False
-    if "@" in parts.netloc:  # botocore would not send a user and a password.
-        return False
-    return parts.scheme in ("http", "https") and HOST.fullmatch(parts.hostname or "") is not None
+    # botocore would not send a user and a password.
+    is_service = parts.scheme in ("http", "https") and "@" not in parts.netloc
+    return is_service and HOST.fullmatch(parts.hostname or "") is not None
 
 
 def describe_error(error: BaseException) -> str:

@@ -179,8 +179,7 @@ class Adoption:
         outcome, own = classify_ecs_task(task, identity.container_name), self._context.scheduler
         if outcome.verdict in NEVER_STARTED:
             return
-        lives, at = outcome.verdict is Verdict.LIVE, pending.asked_at
-        found = match(pending.candidate, task, identity, outcome, own, at)
+        found = match(pending.candidate, task, identity, outcome, own, pending.asked_at)
         if found is None:
             return
         if found.is_elsewhere:

@@ -32,11 +32,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNot
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.cli import commands, ecs_tasks, workload
+from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
-from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
 
@@ -78,11 +79,11 @@ def ready():
 @pytest.fixture
 def live(monkeypatch):
     """Make three ECS tasks live, and return a stub of the ECS client."""
-    found = [container(1, "extract"), container(2, "load"), container(3, "load", dag_id="other")]
+    found = [ecs_task(1, "extract"), ecs_task(2, "load"), ecs_task(3, "load", dag_id="other")]
     monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
-    account = commands._make_account(commands.read_config())
-    monkeypatch.setattr(commands, "_make_account", lambda config: account)
-    with Stubber(account.ecs) as stub:
+    ecs = boto3.client("ecs", region_name="us-east-1")
+    monkeypatch.setattr(facts.Account, "client", lambda *_: ecs)
+    with Stubber(ecs) as stub:
         yield stub
         stub.assert_no_pending_responses()
 
@@ -91,7 +92,7 @@ def live(monkeypatch):
 def live_by_cluster(live, monkeypatch):
     """Give a queue a cluster of its own; return the live ECS tasks by cluster, None for a missing cluster."""
     monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", '{"gpu": {"cluster": "gpus"}, "large": {"group": "g"}}')
-    found = {"fleet": [container(1, "extract")], "gpus": [container(2, "load", cluster="gpus")]}
+    found = {"fleet": [ecs_task(1, "extract")], "gpus": [ecs_task(2, "load", cluster="gpus")]}
 
     def list_live_tasks(ecs, cluster, deployment):
         if found[cluster] is None:
@@ -102,13 +103,11 @@ def live_by_cluster(live, monkeypatch):
     return found
 
 
-def container(number, task_id, dag_id="etl", cluster="fleet"):
-    identity = Identity("launch", TaskInstanceId(dag_id, task_id, "run[1]", 1), 0.0, "airflow")
+def ecs_task(number, task_id, dag_id="etl", cluster="fleet"):
+    task = TaskInstanceId(dag_id, task_id, "run[1]", 1)
     since = datetime(2026, 3, 1, tzinfo=timezone.utc)
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
-    return LiveTask(
-        arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, "256", "512", "FARGATE"
-    )
+    return LiveTask(arn, CLUSTER.replace("fleet", cluster), task, "RUNNING", since, {"cpu": "256"})
 
 
 def arguments(**given):
@@ -120,7 +119,7 @@ def expect_stop(stub, number, error=None, cluster="fleet"):
     if error:
         stub.add_client_error("stop_task", error, "why")
         return
-    one = container(number, "", cluster=cluster)
+    one = ecs_task(number, "", cluster=cluster)
     stub.add_response(
         "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": STOPPED_BY_COMMAND}
     )
@@ -164,12 +163,6 @@ class TestCheck:
         assert line.startswith("✗")
         assert "[fargate] cluster" in line
 
-    def test_a_table_shows_brackets_as_they_are(self, capsys):
-        """A remedy that names [fargate] is no markup."""
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="table"))
-        assert "[fargate] cluster and region" in capsys.readouterr().out
-
     def test_mistakes_in_options(self, monkeypatch, capsys):
         """All are reported at once, and AWS is not called."""
         monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_TYPE", "MOON")
@@ -198,7 +191,7 @@ class TestCheck:
         def make_session():
             raise error
 
-        monkeypatch.setattr(commands.sessions, "session_maker", lambda conn_id, region: make_session)
+        monkeypatch.setattr(commands.sessions, "session_maker", lambda *_, **__: make_session)
         with pytest.raises(SystemExit):
             commands.fargate_check(arguments(output="json"))
         output = capsys.readouterr().out
@@ -242,7 +235,7 @@ class TestRender:
         assert override["command"] == ["run", "***"]
         assert document["from"]["cluster"] == "default: [fargate] cluster"
 
-    @pytest.mark.parametrize("output", ["table", "plain", "json", "yaml"])
+    @pytest.mark.parametrize("output", ["table", "json", "yaml"])
     def test_the_token_is_not_shown(self, output, capsys):
         """In no output format."""
         self.render(output)
@@ -274,11 +267,10 @@ def own_function():
 
 
 class TestTasks:
-    @pytest.mark.parametrize(("output", "read"), [("json", json.loads), ("yaml", yaml.safe_load)])
-    def test_the_live_ecs_tasks(self, live, output, read, capsys):
+    def test_the_live_ecs_tasks(self, live, capsys):
         """Each is a row, in Airflow's output formats."""
-        commands.fargate_tasks(arguments(output=output))
-        rows = read(capsys.readouterr().out)
+        commands.fargate_tasks(arguments(output="yaml"))
+        rows = yaml.safe_load(capsys.readouterr().out)
         assert [row["task_id"] for row in rows] == ["extract", "load", "load"]
         assert rows[0]["since"] == "2026-03-01T00:00:00+00:00"
 
@@ -369,7 +361,7 @@ class TestStop:
         expect_stop(live, 2)
         stop(task_id="load", run_id="run[1]")
 
-    @pytest.mark.parametrize("answer", ["", "no", "maybe"])
+    @pytest.mark.parametrize("answer", ["", "maybe"])
     def test_without_a_yes_nothing_is_stopped(self, live, monkeypatch, answer):
         """Only a yes confirms."""
         asked = []
@@ -396,8 +388,9 @@ class TestStop:
         monkeypatch.setattr("builtins.input", lambda text: answer)
         stop(yes=False)
 
-    @pytest.mark.parametrize("yes", [True, False])
-    @pytest.mark.parametrize("filters", [{"dag_id": "nobody's"}, {"task_id": "nothing"}, {"run_id": "never"}])
+    @pytest.mark.parametrize(
+        ("yes", "filters"), [(True, {"dag_id": "nobody's"}), (False, {"run_id": "never"})]
+    )
     def test_nothing_matches(self, live, capsys, yes, filters):
         """It says so and does not ask; the exit code is 1, so that a script with a wrong id fails."""
         with pytest.raises(SystemExit) as left:
@@ -463,8 +456,33 @@ class TestTeams:
         with pytest.raises(SystemExit, match="No live ECS task matches"):
             stop(team_name="planets")
 
+    def test_the_connection_is_the_team_s(self, ready, monkeypatch, capsys):
+        """Airflow finds the connection of a team only by the team's name, and another one without it."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CONN_ID", "aws_planets")
+        made = []
+
+        def session_maker(conn_id, region, team_name=None):
+            made.append((conn_id, team_name))
+            return lambda: boto3.session.Session(region_name=region)
+
+        monkeypatch.setattr(commands.sessions, "session_maker", session_maker)
+        commands.fargate_check(arguments(output="json", team_name="planets"))
+        assert set(made) == {("aws_planets", "planets")}
+
+    def test_a_function_reads_the_options_of_the_team(self, ready, monkeypatch, capsys):
+        """Also when it is called for a launch, as in the executor."""
+        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.late")
+        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(late=late_function))
+        commands.fargate_check(arguments(output="json", team_name="planets"))
+        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
+        assert rows["request"]["result"] == "ok"
+
     def test_without_teams(self, monkeypatch):
         """``--team-name`` is refused if Airflow has no teams."""
         monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
         with pytest.raises(SystemExit, match=r"Set \[core\] multi_team"):
             commands.fargate_tasks(arguments(output="json", team_name="planets"))
+
+
+def late_function():
+    return lambda command: default_task_id_to_fargate_options_function()(command)

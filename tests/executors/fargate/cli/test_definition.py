@@ -59,7 +59,6 @@ def called(monkeypatch):
     ("line", "expected"),
     [
         (["check"], {"output": "table"}),
-        (["check", "--output", "json"], {"output": "json"}),
         (["tasks", "-o", "yaml"], {"output": "yaml"}),
         (["render", "etl", "load"], {"dag_id": "etl", "task_id": "load", "map_index": -1, "output": "table"}),
         (["render", "etl", "load", "--map-index", "3"], {"map_index": 3}),
@@ -75,7 +74,7 @@ def test_a_line_calls_its_function(parse, called, line, expected):
     assert {name: getattr(args, name) for name in expected} == expected
 
 
-@pytest.mark.parametrize("line", [[], ["stop"], ["render", "etl"], ["check", "--output", "xml"], ["start"]])
+@pytest.mark.parametrize("line", [[], ["stop"], ["render", "etl"]])
 def test_a_wrong_line_is_refused(parse, line, capsys):
     """Required arguments are required: nothing is stopped by default."""
     with pytest.raises(SystemExit):
@@ -101,26 +100,20 @@ def test_every_command_has_help():
     assert all(command.help and command.description for command in group.subcommands)
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        rendering.DEFAULT,
-        rendering.FUNCTION,
-        rendering.EXECUTOR_CONFIG,
-        rendering.RUN_TASK_KWARGS,
+def test_render_says_where_members_come_from():
+    """Each origin is in its description."""
+    [group] = fargate_commands()
+    [render] = (command for command in group.subcommands if command.name == "render")
+    words = set(re.findall(r"\w+", render.description))
+    origins = (rendering.DEFAULT, rendering.FUNCTION, rendering.EXECUTOR_CONFIG, rendering.RUN_TASK_KWARGS)
+    origins += (
         rendering.QUEUES,
         rendering.FALLBACK,
         rendering.TAG_TASKS,
         rendering.AIRFLOW,
         rendering.EXECUTOR,
-    ],
-)
-def test_render_says_where_members_come_from(source):
-    """Each origin is in its description."""
-    [group] = fargate_commands()
-    [render] = (command for command in group.subcommands if command.name == "render")
-    name = source.replace("[fargate] ", "")
-    assert re.search(rf"\b{name}\b", render.description)
+    )
+    assert {name.replace("[fargate] ", "") for name in origins} <= words
 
 
 def test_help_has_no_brackets():

@@ -62,7 +62,7 @@ def test_row():
         "map_index": 5,
         "try_number": 2,
         "cluster": "fleet",
-        "container": f"{1:032}",
+        "ecs_task": f"{1:032}",
         "state": "RUNNING",
         "since": "2026-03-01T12:00:30+00:00",
         "cpu": "256",
@@ -99,9 +99,7 @@ def test_column(members, column, shown):
     assert parse_ecs_task(ecs_task(**members)).row()[column] == shown
 
 
-@pytest.mark.parametrize(
-    "members", [{"lastStatus": "STOPPED"}, {"lastStatus": "DELETED"}, {"overrides": {}}, {"overrides": None}]
-)
+@pytest.mark.parametrize("members", [{"lastStatus": "STOPPED"}, {"lastStatus": "DELETED"}, {"overrides": {}}])
 def test_not_a_live_ecs_task_of_ours(members):
     """Neither stopped ECS tasks nor those without an identity are listed."""
     assert parse_ecs_task(ecs_task(**members)) is None
@@ -111,13 +109,11 @@ def test_not_a_live_ecs_task_of_ours(members):
     ("wanted", "expected"),
     [
         (("etl",), True),
-        (("etl", "extract"), True),
         (("etl", "extract", "monday"), True),
         (("etl", None, "monday"), True),
         (("et",), False),
         (("etl", "load"), False),
         (("etl", "extract", "tuesday"), False),
-        (("etl", None, "tuesday"), False),
         (("etl", ""), False),
     ],
 )

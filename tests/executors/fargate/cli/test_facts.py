@@ -25,15 +25,15 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from botocore.stub import Stubber
 
-from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_region, rows_of
+from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_permissions, rows_of
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
-from airflow.executors.fargate.cli.facts import Account, Answer, ask, gather
-from airflow.executors.fargate.cli.permissions import check_permissions
+from airflow.executors.fargate.cli.facts import NO_ANSWER, Account, Answer, ask, gather
+from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request.builder import Prepared
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
 
-CHECKS = (check_region, check_cluster, check_task_definition, check_permissions)
+CHECKS = (check_cluster, check_task_definition, check_permissions)
 LOG = {
     "logDriver": "awslogs",
     "options": {"awslogs-group": "/ecs/airflow", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "x"},
@@ -77,13 +77,26 @@ def create(make_session):
 
 def prepared(**members):
     request = {"cluster": "fleet", "taskDefinition": "airflow-task", "launchType": "FARGATE", "overrides": {}}
-    return Prepared({**request, **members}, "airflow")
+    changed = {name: value for name, value in {**request, **members}.items() if value is not None}
+    return Prepared(changed, "airflow")
+
+
+def builder(of_all, **by_queue):
+    """Return what makes requests: this one, others for queues, or an error with this text."""
+
+    def build(launch):
+        made = by_queue.get(launch.queue, of_all)
+        if isinstance(made, str):
+            raise RequestError(made)
+        return made
+
+    return build
 
 
 def test_what_there_is_is_found(account, create, read_config):
     """Cluster, task definition and the log group in its own Region are found, and no check fails."""
     create()
-    facts = gather(account, read_config(), prepared())
+    facts = gather(account, read_config(), builder(prepared()))
     assert facts.region == "us-east-1"
     assert facts.caller.response["Arn"].startswith("arn:aws:sts::")
     assert facts.definition["family"] == "airflow-task"
@@ -110,7 +123,8 @@ def test_each_queue_is_asked_for(account, create, read_config, make_session):
         "wrong": "it sets count",
         "none": prepared(taskDefinition="no-such-family"),
     }
-    facts = gather(account, read_config(task_definition="airflow-task"), prepared(), queues)
+    config = read_config(task_definition="airflow-task", queues=json.dumps(dict.fromkeys(queues, {})))
+    facts = gather(account, config, builder(prepared(), **queues))
     assert facts.queues["gpu"].definition["family"] == "gpu"
     assert facts.queues["gpu"].cluster.response["clusters"][0]["clusterName"] == "gpus"
     assert facts.queues["same"].definition == facts.definition
@@ -128,7 +142,7 @@ def test_each_cluster_that_the_options_name_is_listed(account, create, read_conf
     """Also the one in which nothing is launched: adoption searches it."""
     create()
     config = read_config(cluster="old", run_task_kwargs='{"cluster": "fleet"}')
-    facts = gather(account, config, prepared())
+    facts = gather(account, config, builder(prepared()))
     assert {name: answer.error for name, answer in facts.list_tasks.items()} == {
         "fleet": None,
         "old": "ClusterNotFoundException",
@@ -146,14 +160,14 @@ def test_the_default_strategy_of_a_cluster_is_read(account, create, read_config,
         capacityProviders=["FARGATE"],
         defaultCapacityProviderStrategy=[{"capacityProvider": "FARGATE", "weight": 1}],
     )
-    facts = gather(account, read_config(), prepared(launchType=None))
+    facts = gather(account, read_config(), builder(prepared(launchType=None)))
     [row] = [row for row in rows_of(facts, CHECKS) if row.check == "launch type"]
     assert (row.result, row.found[:25]) == ("ok", "FARGATE, by the cluster's")
 
 
 def test_what_is_missing_is_missing(account, read_config):
     """In an empty account cluster and task definition fail, and no permission is shown as refused."""
-    facts = gather(account, read_config(), prepared())
+    facts = gather(account, read_config(), builder(prepared()))
     failed = {row.check for row in rows_of(facts, CHECKS) if row.result == FAILED}
     assert failed == {"cluster", "task definition"}
 
@@ -162,7 +176,7 @@ def test_a_log_group_that_is_missing(account, create, read_config, make_session)
     """A missing log group of the main container is found."""
     create()
     make_session().client("logs", region_name="eu-west-1").delete_log_group(logGroupName="/ecs/airflow")
-    rows = rows_of(gather(account, read_config(), prepared()), CHECKS)
+    rows = rows_of(gather(account, read_config(), builder(prepared())), CHECKS)
     assert {row.check for row in rows if row.result == FAILED} == {"log"}
 
 
@@ -181,18 +195,19 @@ def test_the_request_says_what_is_asked_for(account, read_config, prepared_, clu
         account.ecs.meta.events.register(
             f"provide-client-params.ecs.{operation}", lambda params, **_: asked.append(params)
         )
-    facts = gather(account, read_config(), prepared_)
+    facts = gather(account, read_config(), builder(prepared_))
     assert {"clusters": [cluster]} in asked
     assert {"taskDefinition": name} in asked
     assert {"cluster": cluster, "startedBy": "airflow", "maxResults": 1} in asked
     assert list(facts.list_tasks) == list(facts.describe_tasks) == list(dict.fromkeys([cluster, "fleet"]))
     assert {"cluster": cluster, "tasks": ["0" * 32]} in asked
-    assert facts.refusal == (prepared_ if isinstance(prepared_, str) else None)
+    assert facts.refusal == (prepared_ if isinstance(prepared_, str) else "")
 
 
 def test_nothing_names_a_task_definition(account, read_config):
     """If neither request nor options name one, there is no call for it."""
-    facts = gather(account, read_config(task_definition=None, execution_config_function="json.dumps"), "no")
+    config = read_config(task_definition=None, execution_config_function="json.dumps")
+    facts = gather(account, config, builder("no"))
     assert facts.task_definition is None
 
 
@@ -209,7 +224,7 @@ def test_only_calls_that_change_nothing_are_made(account, create, read_config, m
 
     monkeypatch.setattr(account._session, "client", watched)
     account.ecs = account.client("ecs")
-    gather(account, read_config(), prepared())
+    gather(account, read_config(), builder(prepared()))
     assert sorted(calls) == [
         "DescribeClusters",
         "DescribeLogStreams",
@@ -224,7 +239,7 @@ def test_only_calls_that_change_nothing_are_made(account, create, read_config, m
 def test_no_secret_is_among_the_facts(account, create, read_config):
     """The secret key is nowhere in the facts."""
     create()
-    facts = gather(account, read_config(), prepared())
+    facts = gather(account, read_config(), builder(prepared()))
     assert "testing-secret" not in json.dumps(facts.caller.response, default=str) + repr(facts)
 
 
@@ -249,8 +264,8 @@ def test_an_error_of_the_connection_is_an_answer():
         raise EndpointConnectionError(endpoint_url="https://ecs")
 
     answer = ask(call)
-    assert (answer.error, answer.response) == ("EndpointConnectionError", {})
-    assert "https://ecs" in answer.message
+    assert (answer.error, answer.response) == (NO_ANSWER, {})
+    assert str(answer) == 'EndpointConnectionError: Could not connect to the endpoint URL: "https://ecs"'
 
 
 def test_any_other_error_is_raised():
@@ -259,7 +274,7 @@ def test_any_other_error_is_raised():
         ask(lambda: 1 / 0)
 
 
-@pytest.mark.parametrize(("service", "own"), [("ecs", True), ("sts", False), ("logs", False)])
+@pytest.mark.parametrize(("service", "own"), [("ecs", True), ("sts", False)])
 def test_the_endpoint_is_that_of_ecs_alone(make_session, read_config, service, own):
     """``[fargate] endpoint_url`` is the endpoint of ECS; botocore knows the others."""
     account = Account(read_config(endpoint_url="http://127.0.0.1:1"), make_session)

