@@ -26,6 +26,8 @@ from harness import environment
 from harness.environment import REQUIREMENTS, InstallError, find_python
 from harness.releases import NEWEST, RELEASES, Release
 
+pytestmark = pytest.mark.usefixtures("same_on_all_releases")
+
 LOCKS = ["tools", *(f"airflow-{line}" for line in RELEASES)]
 
 OLD = Release("old", newest_python=(3, 11))
