@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import uuid
 
@@ -109,7 +110,18 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def matrix(request, eavesdropper):
+def models_read_once():
+    """Let all sessions share what is read of AWS's models: each would read megabytes anew, a third of a run's time."""
+    from botocore.loaders import JSONFileLoader
+
+    read = functools.cache(JSONFileLoader().load_file)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda self, file_path: read(file_path))
+        yield
+
+
+@pytest.fixture(scope="session")
+def matrix(request, eavesdropper, models_read_once):
     """Yield what runs the rows that this session's tests ask for."""
     from fault_matrix.row import CI, LONG, Row
     from fault_matrix.runner import Matrix
