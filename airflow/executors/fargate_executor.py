@@ -43,7 +43,6 @@ from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.orphan_checks import Adopted
 from airflow.executors.fargate.fleet.thread import FleetThread
-from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
 from airflow.executors.fargate.logs.live import RunningLog
@@ -55,6 +54,7 @@ from airflow.utils.state import TaskInstanceState
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
     from airflow.executors.fargate.aws.ecs import Ecs
+    from airflow.executors.fargate.launch import Launch
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -151,9 +151,8 @@ class FargateExecutor(Base):
         self, key: TaskInstanceKey, command: Any, queue: str | None = None, executor_config: Any = None
     ) -> None:
         """Hand a command, a list of strings, to the fleet; 2.11 calls this for each task instance."""
-        task, priority = workloads.task_instance_id(key), self._priorities.get(key, 0)
-        launch = Launch(task, key, tuple(command), executor_config, queue, priority, time.time())
-        self._hand_over(replace(launch, environment=workloads.COMMAND_ENVIRONMENT))
+        now, priority = time.time(), self._priorities.get(key, 0)
+        self._hand_over(workloads.launch_of_command(key, command, queue, executor_config, now, priority))
 
     def end(self) -> None:
         """

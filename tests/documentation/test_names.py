@@ -29,7 +29,7 @@ from airflow.configuration import retrieve_configuration_description
 from airflow.executors.fargate.cli.definition import fargate_commands
 from airflow.executors.fargate.config.template import template
 
-NAMES = [page.relative_to(REPOSITORY).as_posix() for page in PAGES]
+TEXTS = {page.relative_to(REPOSITORY).as_posix(): page.read_text(encoding="utf-8") for page in PAGES}
 #: Airflow's option, as pages write it: ``[section] option``, with a line's end between them or not.
 OPTION = re.compile(r"\[(\w+)\]\s+(?!name = 'value')([a-z][a-z_]{3,})\b")
 VARIABLE = re.compile(r"\bAIRFLOW__[A-Z_]+__[A-Z_]+\b")
@@ -50,17 +50,21 @@ def known_options():
 
 
 @pytest.mark.skipif(airflow.__version__.startswith("2."), reason="pages name options of Airflow 3, too")
-@pytest.mark.parametrize("name", NAMES)
-def test_options_are_there(name):
+def test_options_are_there():
     """Where a page names a section and an option, that is one of Airflow's or of ours."""
-    text, known = (REPOSITORY / name).read_text(encoding="utf-8").replace(r"\_", "_"), known_options()
-    named = {(section, option) for section, option in OPTION.findall(text) if section not in OTHERS}
-    assert not {f"[{section}] {option}" for section, option in named if option not in known.get(section, ())}
+    known = known_options()
+    named = {
+        (page, section, option)
+        for page, text in TEXTS.items()
+        for section, option in OPTION.findall(text.replace(r"\_", "_"))
+        if section not in OTHERS
+    }
+    assert named
+    assert not {(page, f"[{s}] {option}") for page, s, option in named if option not in known.get(s, ())}
 
 
 @pytest.mark.skipif(airflow.__version__.startswith("2."), reason="pages name options of Airflow 3, too")
-@pytest.mark.parametrize("name", NAMES)
-def test_variables_are_there(name):
+def test_variables_are_there():
     """An environment variable that a page names sets an option."""
     known = {
         f"AIRFLOW__{section}__{option}".upper()
@@ -68,16 +72,16 @@ def test_variables_are_there(name):
         for option in options
     }
     assert variable("cluster") in known
-    named = VARIABLE.findall((REPOSITORY / name).read_text(encoding="utf-8"))
-    assert {TEAM.sub("", variable) for variable in named} <= known
+    named = {(page, TEAM.sub("", name)) for page, text in TEXTS.items() for name in VARIABLE.findall(text)}
+    assert named
+    assert {(page, name) for page, name in named if name not in known} == set()
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_commands_are_there(name):
+def test_commands_are_there():
     """``airflow fargate …`` is followed by one of the commands, or by nothing that looks like one."""
     [group] = fargate_commands()
     commands = {command.name for command in group.subcommands}
     assert {"check", "render", "tasks", "stop"} <= commands
-    for line in (REPOSITORY / name).read_text(encoding="utf-8").splitlines():
-        for command in COMMAND.findall(line):
-            assert command in commands, line
+    named = {(page, command) for page, text in TEXTS.items() for command in COMMAND.findall(text)}
+    assert named
+    assert {(page, command) for page, command in named if command not in commands} == set()

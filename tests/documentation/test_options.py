@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from tools.documentation.options import FILE, TEMPLATE, made, options, variable
 
 from airflow.executors.fargate.config.template import template
@@ -40,25 +39,31 @@ def test_every_option_has_a_section():
     assert list(SECTIONS) == list(template()) == list(options())
 
 
-@pytest.mark.parametrize("name", options())
-def test_a_section_tells_all(name):
-    """Type, default, example and environment variable of an option stand in its section, and its description."""
-    option, section = options()[name], SECTIONS[name]
-    assert section.startswith(option["description"].rstrip())
-    assert f":Type: {option['type']}\n" in section
-    assert f":Environment variable: ``{variable(name)}``\n" in section
+def expected(name, option):
+    """Yield the lines that an option's section must have."""
+    yield f":Type: {option['type']}\n"
+    yield f":Environment variable: ``{variable(name)}``\n"
     for member in ("default", "example"):
         if option[member]:
-            assert f":{member.title()}: ``{option[member]}``\n" in section
+            yield f":{member.title()}: ``{option[member]}``\n"
 
 
-@pytest.mark.parametrize("name", options())
-def test_the_variable_is_the_one_that_airflow_reads(name, monkeypatch):
+def test_each_section_tells_all():
+    """It begins with the option's description, and has its type, default, example and environment variable."""
+    begins = {name: option["description"].rstrip() for name, option in options().items()}
+    assert [name for name, text in begins.items() if not SECTIONS[name].startswith(text)] == []
+    parts = [(name, part) for name, option in options().items() for part in expected(name, option)]
+    assert [(name, part) for name, part in parts if part not in SECTIONS[name]] == []
+
+
+def test_each_variable_is_the_one_that_airflow_reads(monkeypatch):
     """What the page says that an option's environment variable is, sets that option."""
     from airflow.configuration import conf
 
-    monkeypatch.setenv(variable(name), "set by the variable")
-    assert conf.get("fargate", name) == "set by the variable"
+    for name in options():
+        monkeypatch.setenv(variable(name), f"set by the variable of {name}")
+    read = {name: conf.get("fargate", name) for name in options()}
+    assert read == {name: f"set by the variable of {name}" for name in options()}
 
 
 def test_every_option_has_what_airflow_asks_of_one():

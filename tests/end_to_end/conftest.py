@@ -49,6 +49,13 @@ SOON_REVOKED = {
 }
 
 
+# No file of a DAG changes while the tests run: Airflow would read all of them again every half minute.
+FILES_STAY = {
+    "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
+    "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "300",
+}
+
+
 DAGS = ("witness", "bad_input", "options", "two_executors", "talks")
 
 
@@ -114,7 +121,7 @@ def shared_deployment(release, environment, witness, scale):
         "AIRFLOW__CORE__EXECUTOR": "FargateExecutor",
         **tasks,
     }
-    extra = QUICK_TO_ADOPT | IN_SECONDS | SOON_REVOKED | tasks
+    extra = QUICK_TO_ADOPT | IN_SECONDS | SOON_REVOKED | FILES_STAY | tasks
     with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment
 
@@ -125,6 +132,11 @@ def deployment(shared_deployment):
     shared_deployment.fargate.reset()
     shared_deployment.airflow.revive()
     return shared_deployment
+
+
+def pytest_collection_modifyitems(items):
+    """Run first what needs no deployment that the tests share, since that one is busy even where nobody asks it."""
+    items.sort(key=lambda item: "shared_deployment" in getattr(item, "fixturenames", ()))
 
 
 @pytest.hookimpl(wrapper=True)

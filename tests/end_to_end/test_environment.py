@@ -26,6 +26,8 @@ from tools.harness import environment
 from tools.harness.environment import REQUIREMENTS, InstallError, find_python
 from tools.harness.releases import NEWEST, RELEASES, Release
 
+pytestmark = pytest.mark.usefixtures("same_on_all_releases")
+
 LOCKS = ["tools", *(f"airflow-{line}" for line in RELEASES)]
 
 OLD = Release("old", newest_python=(3, 11))

@@ -27,6 +27,8 @@ from tools.harness.demo import EXPECTED_TRIES, unexpected
 from tools.harness.launches import HandOvers, Launch, read_launches, wrong_with
 from tools.harness.processes import without_tokens
 
+pytestmark = pytest.mark.usefixtures("same_on_all_releases")
+
 
 def launch(name, id="one", *, try_number=1, map_index=-1):
     return Launch(

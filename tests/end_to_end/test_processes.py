@@ -29,6 +29,8 @@ from tools.harness import processes
 from tools.harness.environment import REPOSITORY
 from tools.harness.processes import Process, session_members, wait_until
 
+pytestmark = pytest.mark.usefixtures("same_on_all_releases")
+
 PARENT = "import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)']); time.sleep(600)"
 #: Sends itself a signal while it does not wait, and then runs a command that would go on for ever.
 ENDED = """

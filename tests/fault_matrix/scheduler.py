@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 HEARTBEAT = 1.0
 #: In how many heartbeats all task instances of a row are queued.
 HEARTBEATS_OF_QUEUEING = 10
+#: After how many heartbeats the reprs of all that is kept are looked at: it takes as long as the heartbeats do.
+HEARTBEATS_OF_A_LOOK = 4
 ENDS = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
 
 
@@ -89,6 +91,7 @@ class Scheduler:
     #: The reprs of what the executor keeps, where a secret is in them.
     leaks: list[str] = field(default_factory=list)
     _next: float = 0.0
+    _beats: int = 0
 
     def beat(self, tasks: Iterable[Task] = ()) -> None:
         """Queue, have one heartbeat at its time, and read the events."""
@@ -106,7 +109,9 @@ class Scheduler:
             self.errors.append(error)
         self.longest = max(self.longest, time.monotonic() - began)
         self._read_events()
-        self._look_for_secrets()
+        self._beats += 1
+        if self._beats % HEARTBEATS_OF_A_LOOK == 0:
+            self._look_for_secrets()
 
     def _read_events(self) -> None:
         for key, (state, info) in self.executor.get_event_buffer().items():

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from parameterized import parameterized
 from tools.simulator.settings import (
     AWS_RATE_LIMITS,
@@ -87,20 +86,29 @@ MISTAKES = [
 ]
 
 
+def mistakes(given):
+    """Return the mistakes that are found in settings."""
+    try:
+        Settings.from_json(given)
+    except SettingsError as error:
+        return error.mistakes
+    return []
+
+
 class TestSettings:
-    @parameterized.expand(MISTAKES)
-    def test_a_mistake_names_its_key(self, _, given, message):
+    def test_a_mistake_names_its_key(self):
         """Each mistake is told with the key, what it must be and what it is."""
-        with pytest.raises(SettingsError) as caught:
-            Settings.from_json(given)
-        (mistake,) = caught.value.mistakes
-        assert mistake.startswith(message)
+        told = {name: mistakes(given) for name, given, _ in MISTAKES}
+        unlike = {
+            name: told[name]
+            for name, _, message in MISTAKES
+            if len(told[name]) != 1 or not told[name][0].startswith(message)
+        }
+        assert unlike == {}
 
     def test_all_mistakes_are_told_at_once(self):
         """Not only the first one."""
-        with pytest.raises(SettingsError) as caught:
-            Settings.from_json({"seed": "x", "missing_for": -1, "faults": [{"kind": "x", "y": 1}]})
-        assert len(caught.value.mistakes) == 4
+        assert len(mistakes({"seed": "x", "missing_for": -1, "faults": [{"kind": "x", "y": 1}]})) == 4
 
     @parameterized.expand(
         [

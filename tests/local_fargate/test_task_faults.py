@@ -88,28 +88,29 @@ class TestKinds:
         "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}],
     }
 
-    @pytest.mark.parametrize(
-        ("kind", "members", "struck"),
-        [
-            ({"capacity_provider": "FARGATE_SPOT"}, SPOT, True),
-            ({"capacity_provider": "FARGATE_SPOT"}, STRATEGY, False),
-            ({"capacity_provider": "FARGATE_SPOT"}, {}, False),
-            ({"capacity_provider": "FARGATE"}, {}, True),
-            ({"launch_type": "FARGATE"}, {}, True),
-            ({"launch_type": "FARGATE"}, STRATEGY, False),
-            ({"over_cpu": 256}, {}, False),
-            ({"over_cpu": 128}, {}, True),
-            ({"over_cpu": 128, "launch_type": "EC2"}, {}, False),
-        ],
+    STRUCK = (
+        ({"capacity_provider": "FARGATE_SPOT"}, SPOT, True),
+        ({"capacity_provider": "FARGATE_SPOT"}, STRATEGY, False),
+        ({"capacity_provider": "FARGATE_SPOT"}, {}, False),
+        ({"capacity_provider": "FARGATE"}, {}, True),
+        ({"launch_type": "FARGATE"}, {}, True),
+        ({"launch_type": "FARGATE"}, STRATEGY, False),
+        ({"over_cpu": 256}, {}, False),
+        ({"over_cpu": 128}, {}, True),
+        ({"over_cpu": 128, "launch_type": "EC2"}, {}, False),
     )
+
     @pytest.mark.parametrize("kind_of_fault", ["capacity", "start_failure"])
-    def test_capacity_lacks_by_kind(self, account, kind_of_fault, kind, members, struck):
+    def test_capacity_lacks_by_kind(self, account, kind_of_fault):
         """RunTask's failure, or the end of a task that never started, for the kind that the fault names alone."""
-        fault(account, kind_of_fault, reason="RESOURCE:CPU", **kind)
-        answer = account.ecs.run_task(**account.request(**members))
-        told = [failure["reason"] for failure in answer["failures"]]
-        told += [account.wait(task["taskArn"])["stoppedReason"] for task in answer["tasks"]]
-        assert (told == ["RESOURCE:CPU"]) is struck
+        found = []
+        for kind, members, _ in self.STRUCK:
+            fault(account, kind_of_fault, reason="RESOURCE:CPU", **kind)
+            answer = account.ecs.run_task(**account.request(**members))
+            told = [failure["reason"] for failure in answer["failures"]]
+            told += [account.wait(task["taskArn"])["stoppedReason"] for task in answer["tasks"]]
+            found.append((kind, members, told == ["RESOURCE:CPU"]))
+        assert tuple(found) == self.STRUCK
 
     def test_a_subnet_can_be_full(self, account):
         """What goes to another one is placed."""

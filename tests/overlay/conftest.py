@@ -30,7 +30,10 @@ from tools.overlay.installation import Installation
 from tools.overlay.layout import Tree, find_tree
 from tools.overlay.plan import Overlay
 
+from tests.overlay.installed import Airflow
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+LOCAL_EXECUTOR = "airflow.executors.local_executor.LocalExecutor"
 # What the overlay reads or writes of Airflow's package.
 TOUCHED = ("__init__.py", "cli", "executors", "config_templates", "example_dags")
 
@@ -117,6 +120,18 @@ def compiled_beside_the_source(monkeypatch):
     """Have compiled modules where an Airflow has them, wherever the test run keeps its own."""
     monkeypatch.setattr(sys, "pycache_prefix", None)
     monkeypatch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+
+
+@pytest.fixture(scope="session")
+def compiled_airflow(tmp_path_factory):
+    """Return the installed Airflow as it is without the overlay, compiled as far as its commands need it; to be copied."""
+    folder = tmp_path_factory.mktemp("compiled")
+    clone(find_tree().package, folder / "airflow")
+    airflow = Airflow(folder / "airflow", tmp_path_factory.mktemp("compiled-home"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("PYTHONPYCACHEPREFIX", raising=False)
+        airflow.commands(airflow.listing, ["config", "lint"], AIRFLOW__CORE__EXECUTOR=LOCAL_EXECUTOR)
+    return airflow
 
 
 @pytest.fixture

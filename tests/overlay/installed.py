@@ -21,8 +21,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 # Runs commands in one process, since Airflow takes seconds to start, and tells of each its exit code and output.
 COMMANDS = """\
@@ -93,6 +95,11 @@ class Airflow:
         if self.listed is None:
             self.listed = self.run("-m", "airflow", *self.listing)
         return self.listed
+
+    def copy(self, folder: Path, home: Path) -> Airflow:
+        """Return a copy of it in another folder, with what Python has compiled, which takes as long as a command does."""
+        shutil.copytree(self.package, folder / "airflow")
+        return Airflow(folder / "airflow", home)
 
     def lint(self, **settings):
         return self.run("-m", "airflow", "config", "lint", **settings)

@@ -226,11 +226,15 @@ OPTION = """\
 TEMPLATE = "# Licence\n---\nfargate:\n  description: ~\n  options:\n" + OPTION.format(version="~")
 
 
-@pytest.mark.parametrize("config", ["---\ncore: {}\n", "core: {}", "core: {}\n# Ünd\n"])
-@pytest.mark.parametrize("template", [TEMPLATE, TEMPLATE.rstrip("\n"), TEMPLATE.replace("d: ~", 'd: "9.9"')])
 @pytest.mark.parametrize(
-    "version, added",
-    [("3.3.2", "3.3.2"), ("2.11.0", "2.11.0"), ("3.0.0.dev0", "3.0.0"), ("3.1.0rc1", "3.1.0")],
+    "config, template, version, added",
+    [
+        ("---\ncore: {}\n", TEMPLATE, "3.3.2", "3.3.2"),
+        ("core: {}", TEMPLATE, "2.11.0", "2.11.0"),
+        ("core: {}\n# Ünd\n", TEMPLATE.rstrip("\n"), "3.0.0.dev0", "3.0.0"),
+        ("core: {}", TEMPLATE.rstrip("\n"), "3.1.0rc1", "3.1.0"),
+        ("---\ncore: {}\n", TEMPLATE.replace("d: ~", 'd: "9.9"'), "3.3.2", "3.3.2"),
+    ],
 )
 def test_the_section_goes_to_the_end(config, template, version, added):
     """Every byte before stays, the licence does not come along, and each option is dated to the tree's release."""

@@ -27,8 +27,8 @@ import pytest
 import yaml
 from tools.overlay.layout import find_tree
 
-from tests.overlay.conftest import REPOSITORY, clone
-from tests.overlay.installed import Airflow, assert_listed
+from tests.overlay.conftest import LOCAL_EXECUTOR, REPOSITORY
+from tests.overlay.installed import assert_listed
 
 LOADING = """\
 import json, sys
@@ -41,22 +41,19 @@ print(json.dumps(sorted(m for m in ("boto3", "botocore") if m in sys.modules)))
 
 
 @pytest.fixture(scope="module")
-def plain(tmp_path_factory):
+def plain(compiled_airflow, tmp_path_factory):
     """Airflow as it is installed, without the overlay."""
-    folder = tmp_path_factory.mktemp("plain")
-    clone(find_tree().package, folder / "airflow")
-    return Airflow(folder / "airflow", tmp_path_factory.mktemp("plain-home"))
+    return compiled_airflow.copy(tmp_path_factory.mktemp("plain"), tmp_path_factory.mktemp("plain-home"))
 
 
 @pytest.fixture(scope="module")
-def overlaid(tmp_path_factory):
+def overlaid(compiled_airflow, tmp_path_factory):
     """The same with the overlay, laid by its command line."""
-    folder = tmp_path_factory.mktemp("overlaid")
-    clone(find_tree().package, folder / "airflow")
-    subprocess.run(
-        [sys.executable, REPOSITORY / "scripts/overlay.py", "apply", folder / "airflow"], check=True
+    airflow = compiled_airflow.copy(
+        tmp_path_factory.mktemp("overlaid"), tmp_path_factory.mktemp("overlaid-home")
     )
-    return Airflow(folder / "airflow", tmp_path_factory.mktemp("overlaid-home"))
+    subprocess.run([sys.executable, REPOSITORY / "scripts/overlay.py", "apply", airflow.package], check=True)
+    return airflow
 
 
 @pytest.fixture(scope="module")
@@ -113,9 +110,8 @@ def test_lint_treats_ours_as_another_core_executor(plain, overlaid, options):
     # Airflow remarks on what is too short to be hidden of an option that can hold a password.
     settings = {f"AIRFLOW__FARGATE__{name.upper()}": "of some length" for name in options}
     output, log = overlaid.lint(AIRFLOW__CORE__EXECUTOR="FargateExecutor", **settings)
-    name = "airflow.executors.local_executor.LocalExecutor"
-    other, other_log = plain.lint(AIRFLOW__CORE__EXECUTOR=name)
-    assert words(output) == words(other.replace(name, "FargateExecutor"))
+    other, other_log = plain.lint(AIRFLOW__CORE__EXECUTOR=LOCAL_EXECUTOR)
+    assert words(output) == words(other.replace(LOCAL_EXECUTOR, "FargateExecutor"))
     assert log == other_log
 
 

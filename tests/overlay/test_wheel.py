@@ -31,7 +31,7 @@ from tools.overlay.installation import Installation
 from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
 
-from tests.overlay.conftest import REPOSITORY, clone
+from tests.overlay.conftest import REPOSITORY
 from tests.overlay.installed import Airflow, assert_listed
 
 BUILDING = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
@@ -66,7 +66,7 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def beside(wheel, tmp_path_factory):
+def beside(compiled_airflow, wheel, tmp_path_factory):
     """
     Return the installed Airflow, without the overlay, with the wheel unpacked over it.
 
@@ -74,10 +74,11 @@ def beside(wheel, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("site-packages")
     metadata = tmp_path_factory.mktemp("metadata")
-    clone(find_tree().package, folder / "airflow")
+    airflow = compiled_airflow.copy(folder, tmp_path_factory.mktemp("home"))
     for name in wheel.namelist():
         wheel.extract(name, folder if name.startswith("airflow/") else metadata)
-    return Airflow(folder / "airflow", tmp_path_factory.mktemp("home"), metadata)
+    airflow.paths.append(metadata)
+    return airflow
 
 
 @pytest.fixture(scope="module")

@@ -55,7 +55,7 @@ OPTIONS = {
     "LAUNCH_BURST": "1000",
 }
 #: Tasks after which the memory is looked at first, and at the end.
-SHORT, LONG = (3_000, 9_000), (20_000, 200_000)
+SHORT, LONG = (1_500, 4_500), (20_000, 200_000)
 #: Tasks that are queued between two beats.
 WAVE = 250
 #: Every so many tasks Airflow takes one back, and launches one again while it runs.
@@ -177,7 +177,7 @@ def kept(thing, path="", seen=None):
 
 @pytest.mark.skipif(not STATUS.exists(), reason="the kernel tells of a process's memory on Linux alone")
 def test_memory_stays_what_it_was(scheduler, request):
-    """After ten times as many tasks, of which some are lost, throttled, revoked, superseded: no more than before."""
+    """After several times as many tasks, of which some are lost, throttled, revoked, superseded: no more than before."""
     few, many = LONG if request.config.getoption("--long", default=False) else SHORT
     gc.unfreeze()
     of_others = alive()  # Tests before this one may have left some, which can go at any time.

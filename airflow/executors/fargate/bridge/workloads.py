@@ -22,12 +22,15 @@ import base64
 import json
 import sys
 import uuid
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.bridge.compat import RUNS_CALLBACKS
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from airflow.models.taskinstancekey import TaskInstanceKey
 
 #: Has 2.11 write the lines of a task not only to a file, but to its container's log as well, as 3.x does.
@@ -41,6 +44,19 @@ CALLBACK_PRIORITY = sys.maxsize
 def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
     """Return the package's own form of Airflow's key of a task instance."""
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index)
+
+
+def launch_of_command(
+    key: TaskInstanceKey,
+    command: Sequence[str],
+    queue: str | None,
+    executor_config: Any,
+    now: float,
+    priority: int = 0,
+) -> Launch:
+    """Return the launch of a command, 2.11."""
+    launch = Launch(task_instance_id(key), key, tuple(command), executor_config, queue, priority, now)
+    return replace(launch, environment=COMMAND_ENVIRONMENT)
 
 
 def workload_key(workload: Any) -> Any:

@@ -21,12 +21,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.arns import cluster_name, ecs_task_id
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
-from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
 
 #: The members that say since when an ECS task has been in a state; the first that AWS returns counts.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
