@@ -89,7 +89,11 @@ def small_bed():
 )
 @pytest.mark.parametrize("scenario", SMALL, ids=[scenario.name for scenario in SMALL])
 def test_small_scenarios(small_bed, scenario):
-    """Restart, overtaking and adoption beside many that have stopped give their figures, small as they are."""
+    """
+    Restart, overtaking and adoption beside many that have stopped give their figures, small as they are.
+
+    They take as long as the window in which each of them is measured, in real time.
+    """
     seen = run(OURS, replace(scenario, patience=60.0), small_bed)
     assert seen.finished
     name, most = FIGURES[scenario.name]

@@ -104,7 +104,11 @@ def test_docker_gets_what_is_copied():
 
 
 def test_it_makes_an_airflow_that_knows_the_executor(environment, tmp_path):
-    """With no other file than those that are copied, the commands leave an Airflow with the executor, and nothing else."""
+    """
+    With no other file than those that are copied, the commands leave an Airflow with the executor, and nothing else.
+
+    It takes half a minute: pip looks at all that Airflow needs, and Python compiles Airflow anew.
+    """
     there = tmp_path / "fargate"
     for copy in of("COPY"):
         _, source, target = copy.split()

@@ -107,7 +107,8 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     """
     It shows its progress and the table, keeps Airflow up where asked to, ends with 0, and nothing is left.
 
-    On every release ``test_example_dag.py`` runs the same DAG.
+    On every release ``test_example_dag.py`` runs the same DAG. It takes minutes: an Airflow of its own starts, and then thirteen
+    containers, each of which loads Airflow.
     """
     process = demo("--keep")
     wait_until(lambda: says(process, KEPT), timeout=400, what="the demo to be done")

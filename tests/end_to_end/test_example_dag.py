@@ -33,7 +33,7 @@ def overlaps(launches, name):
 
 @pytest.fixture(scope="module")
 def slow_run(shared_deployment):
-    """A run of the example DAG whose containers are slow to stop."""
+    """A run of the example DAG whose containers are slow to stop. It takes a minute: each of thirteen containers loads Airflow."""
     shared_deployment.fargate.adjust(stopping_time=STOPPING_TIME)
     run = DagRun(shared_deployment, DAG_ID, "slow-to-stop")
     run.trigger()

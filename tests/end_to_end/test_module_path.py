@@ -57,7 +57,11 @@ def load(environment, executor):
 
 @pytest.mark.usefixtures("same_on_all_releases")
 def test_the_scheduler_runs_it_by_its_module_path(deployment, plain_environment, witness):
-    """A scheduler without the overlay's registration runs tasks on the executor that the wheel brought."""
+    """
+    A scheduler without the overlay's registration runs tasks on the executor that the wheel brought.
+
+    It takes a minute: Airflow is installed once more, and Python compiles it anew.
+    """
     assert load(plain_environment, MODULE_PATH) == "airflow.executors.fargate_executor"
     assert load(plain_environment, "FargateExecutor").endswith(("Exception", "Error"))
     deployment.airflow.scheduler.stop()

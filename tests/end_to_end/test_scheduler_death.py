@@ -258,7 +258,12 @@ def die_at_all_moments(moments):
 
 @pytest.mark.parametrize("aws", ["answers", "cannot be asked"])
 def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(request, witness, release, aws):
-    """What AWS has started is adopted; what it has not is launched anew, and what it starts after all is stopped."""
+    """
+    What AWS has started is adopted; what it has not is launched anew, and what it starts after all is stopped.
+
+    It takes two minutes: a scheduler is found to be gone after seconds, only then counts that a launch has no ECS task, and each
+    of nine containers loads Airflow.
+    """
     if aws == "cannot be asked":
         request.getfixturevalue("same_on_all_releases")
     deployment = request.getfixturevalue("deployment")

@@ -125,7 +125,11 @@ def check_each_has_its_own_arn(deployment, run):
 
 @pytest.mark.usefixtures("same_on_all_releases")
 def test_a_scheduler_that_stood_still_launches_nothing_stale(deployment, witness):
-    """What waited in it and was launched by the other one meanwhile is neither launched nor told, and no code runs twice."""
+    """
+    What waited in it and was launched by the other one meanwhile is neither launched nor told, and no code runs twice.
+
+    It takes more than a minute: twice a scheduler has to be found to be gone before the other one adopts.
+    """
     airflow, fargate = deployment.airflow, deployment.fargate
     fargate.client("ecs").create_cluster(clusterName="elsewhere", capacityProviders=["FARGATE"])
     run = DagRun(deployment, "witness_elsewhere", "stood-still")

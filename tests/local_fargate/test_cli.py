@@ -177,7 +177,7 @@ def in_json(printed):
 def start(account, task_id, map_index=-1, cpu="256", memory="512", **members):
     """Start a container as the executor does, and wait until it runs."""
     identity = Launch(TaskInstanceId("etl", task_id, RUN_ID, 1, map_index), "key").identity
-    request = account.request("sleep", "60", environment={IDENTITY_VARIABLE: identity}, startedBy="airflow")
+    request = account.request("sleep", "600", environment={IDENTITY_VARIABLE: identity}, startedBy="airflow")
     request["overrides"] |= {"cpu": cpu, "memory": memory}
     request |= members
     if "capacityProviderStrategy" in members:
@@ -219,7 +219,7 @@ def test_tasks_and_stop(airflow, account):
     extract = start(account, "extract")
     load = start(account, "load", 0, "512", "1024")
     elsewhere = start(account, "load", 1, "512", "1024", **BATCH)
-    account.run("sleep", "60", startedBy="somebody-else")
+    account.run("sleep", "600", startedBy="somebody-else")
     queues = json.dumps({"batch": BATCH})
     code, rows, told = airflow("fargate", "tasks", "--output", "json", queues=queues)
     assert code == 0, told

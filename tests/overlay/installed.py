@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""An ``airflow`` package that tests run commands of."""
+"""An ``airflow`` package that tests run commands of; each run takes seconds, in which Airflow is loaded."""
 
 from __future__ import annotations
 
