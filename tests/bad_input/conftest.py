@@ -21,21 +21,12 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from functools import partial
-from types import SimpleNamespace
 
 import pytest
 
-from tests.bench import doubles
-from tests.bench.scheduler import Records, Scheduler
-
-OPTIONS = {
-    "CLUSTER": "cluster",
-    "TASK_DEFINITION": "airflow:1",
-    "CONTAINER_NAME": "airflow",
-    "SUBNETS": "subnet-0123456789abcdef0",
-    "REGION": "us-east-1",
-}
+from tests.bench.scheduler import Records
+from tests.bench.stepped import OPTIONS, SteppedScheduler, set_options
+from tests.executors.fargate import fakes
 
 
 @pytest.fixture
@@ -43,8 +34,7 @@ def options(monkeypatch):
     """Set the options that have no default, and return a function that sets others; None unsets one."""
 
     def put(**values):
-        for name, value in values.items():
-            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name.upper()}", value)
+        set_options(monkeypatch, values)
 
     put(**OPTIONS)
     return put
@@ -79,51 +69,38 @@ def records():
         logger.propagate = propagate
 
 
-@pytest.fixture
-def ecs(monkeypatch):
-    """Let an executor that starts find a fake ECS, which knows the containers of its task definition."""
-    import botocore.session
+class PickyEcs(fakes.FakeEcs):
+    """Knows which containers the task definition has."""
 
-    from airflow.executors import fargate_executor
-    from airflow.executors.fargate.aws import clients
-
-    fakes = doubles.load()
-    clock = fakes.Clock()
-
-    class Ecs(fakes.FakeEcs):
-        def _new_task(self, request):
-            for override in request["overrides"]["containerOverrides"]:
-                if override["name"] not in ("airflow", "sidecar"):
-                    raise fakes.aws_error(
-                        "InvalidParameterException",
-                        f"Override for container named {override['name']} is not a container in the TaskDefinition.",
-                    )
-            return super()._new_task(request)
-
-    ecs = Ecs(clock)
-    ecs.service_model = botocore.session.get_session().get_service_model("ecs")
-    ecs.clock = clock
-    monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
-    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock), raising=False)
-    return ecs
+    def _new_task(self, request):
+        for override in request["overrides"]["containerOverrides"]:
+            if override["name"] not in ("airflow", "sidecar"):
+                raise fakes.aws_error(
+                    "InvalidParameterException",
+                    f"Override for container named {override['name']} is not a container in the TaskDefinition.",
+                )
+        return super()._new_task(request)
 
 
 @pytest.fixture
-def start(monkeypatch, ecs, options):
+def clock():
+    """Return the clock of the executor and of ECS."""
+    return fakes.Clock()
+
+
+@pytest.fixture
+def ecs(clock):
+    """Return the ECS of the executor that a test starts."""
+    return PickyEcs(clock)
+
+
+@pytest.fixture
+def start(monkeypatch, ecs, clock, options):
     """Return a function that starts an executor, whose fleet a test moves by hand, and returns its scheduler."""
-    from airflow.executors.fargate.fleet import thread
-    from airflow.executors.fargate_executor import FargateExecutor
-
-    fakes = doubles.load()
 
     def start(**values):
         options(**values)
-        monkeypatch.setattr(thread, "FleetThread", partial(fakes.SteppedFleet.of, clock=ecs.clock))
-        executor = FargateExecutor(parallelism=1000)
-        executor.start()
-        scheduler = Scheduler(executor)
-        scheduler.pass_time = executor._fleet_thread.advance
-        return scheduler
+        return SteppedScheduler(monkeypatch, ecs, clock)
 
     return start
 

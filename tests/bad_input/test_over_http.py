@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 
@@ -27,10 +26,10 @@ from airflow.executors.fargate_executor import FargateExecutor
 from airflow.utils.state import TaskInstanceState
 
 from tests.bad_input import table as bad_input
-from tests.bench.scheduler import Scheduler, make_key
+from tests.bench.scheduler import Scheduler
 from tests.bench.service import local_fargate
+from tests.bench.work import make_key
 
-PATIENCE = 60
 #: One of each kind: its own business, a shape, a type, a size, an enum, tags, and what AWS alone can tell.
 GIVEN = [
     "{'clientToken': 'mine'}",
@@ -58,17 +57,13 @@ def test_bad_input_among_good(fargate, records, says, user_module, monkeypatch):
     good = [make_key(f"good{number}") for number in range(10)]
     executor = FargateExecutor()
     executor.start()
-    scheduler = Scheduler(executor)
+    scheduler = Scheduler(executor, interval=0.02)
     try:
         for key, row in rows.items():
             scheduler.queue(key, eval(row.given))
         for key in [make_key("the_bad_one"), *good]:
             scheduler.queue(key)
-        deadline = time.monotonic() + PATIENCE
-        while len(scheduler.ends) < len(rows) + 1 + len(good):
-            assert time.monotonic() < deadline, scheduler.ends
-            scheduler.beat()
-            time.sleep(0.02)
+        scheduler.until(lambda: len(scheduler.ends) == len(rows) + 1 + len(good))
     finally:
         executor.end()
     assert {scheduler.ends[key][0] for key in good} == {TaskInstanceState.SUCCESS}

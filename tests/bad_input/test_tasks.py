@@ -27,7 +27,7 @@ import pytest
 from airflow.utils.state import TaskInstanceState
 
 from tests.bad_input import table as bad_input
-from tests.bench.scheduler import HAS_WORKLOADS, make_key, make_workload
+from tests.bench.work import HAS_WORKLOADS, make_key, make_workload
 
 SUCCESS, FAILED = TaskInstanceState.SUCCESS, TaskInstanceState.FAILED
 OTHERS = [make_key(f"good{number}") for number in range(10)]
@@ -88,7 +88,7 @@ def harms_itself_alone(scheduler, ecs, records, says, expected):
 def queue_all(scheduler, executor_config=None, long_path=""):
     for key in OTHERS[:5]:
         scheduler.queue(key)
-    scheduler.queue(BAD, executor_config, long_path)
+    scheduler.queue(BAD, executor_config, long_path=long_path)
     for key in OTHERS[5:]:
         scheduler.queue(key)
 

@@ -14,4 +14,17 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the tests share that try to break the executor: by any answer, any order, any input, any number."""
+"""
+What tests and the benchmark share: the part of Airflow that an executor meets, and doubles.
+
+=================  ===========================================================================
+``work``           task instances to hand over, on each Airflow release
+``scheduler``      the mini scheduler: queues, calls ``heartbeat()``, reads what it is told
+``adoption``       adoption without a database
+``stepped``        an executor on a double of ECS, whose fleet a test moves by hand
+``forgetful_ecs``  that double for a long life: it forgets as AWS does
+``service``        a local Fargate beside the tests
+=================  ===========================================================================
+"""
+
+from __future__ import annotations

@@ -19,123 +19,85 @@
 from __future__ import annotations
 
 import itertools
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from airflow.executors.fargate.aws.answers import Answer, Page
-from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
+from tests.executors.fargate.fakes import NO_CAPACITY, BusyEcs, aws_error
 
-from tests.bench import doubles
-
-ACCOUNT = "arn:aws:ecs:us-east-1:123456789012"
 #: Seconds for which a container runs, in turn.
 DURATIONS = (1.0, 7.0, 31.0, 113.0)
-#: Seconds; AWS keeps a stopped task for an hour.
+#: Seconds; AWS keeps a stopped ECS task for an hour.
 RETENTION = 3600.0
 #: Every so many calls of RunTask something else happens; the numbers have no common factor, so that all mixes come.
-LOST, THROTTLED, NO_CAPACITY, REFUSED = 41, 43, 47, 1009
-#: Every so many containers end otherwise than well.
+LOST, THROTTLED, LACKING, REFUSED = 41, 43, 47, 1009
+#: Every so many ECS tasks end otherwise than well.
 NEVER_STARTS, FAILS, ENDS_WITHOUT_A_CODE = 37, 53, 59
 
 
-class ForgetfulEcs(Ecs):
-    """
-    Answers as ECS does, with a fault now and then, and keeps no container once its end was told.
+class ForgetfulEcs(BusyEcs):
+    """Answers as ECS does, with a fault now and then, and keeps no ECS task once its end was told, and no call."""
 
-    :param clock: for the lives of the containers.
-    :param service_model: botocore's model of ECS.
-    """
-
-    service_model: Any = None
-    endpoint_url = "https://ecs.us-east-1.amazonaws.com"
-
-    def __init__(self, clock: Callable[[], float], service_model: Any) -> None:
-        self._clock = clock
-        self.service_model = service_model
-        self._numbers = itertools.count(1)
-        self._calls = itertools.count(1)
-        self.fakes = doubles.load()
-        #: Containers by ARN: when they end, what they are.
-        self._tasks: dict[str, dict[str, Any]] = {}
-        self._by_token: dict[str, str] = {}
-        self.calls = 0
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock)
+        self.calls = deque(maxlen=0)
+        self.throttles = deque(maxlen=0)
+        self.throttled = {"run_task": THROTTLED}
+        self._asked = itertools.count(1)
+        self._started = itertools.count(1)
+        #: The token of each ECS task, and when it ends.
+        self._plans: dict[str, tuple[str, float]] = {}
+        #: How often DescribeTasks was called.
+        self.looks = 0
 
     def forget(self) -> None:
-        """Forget containers that ended long ago and that nobody has asked for."""
-        for arn, task in list(self._tasks.items()):
-            if task["ends"] + RETENTION < self._clock():
-                self._by_token.pop(self._tasks.pop(arn)["token"])
+        """Forget ECS tasks that ended long ago and that nobody has asked for."""
+        for arn, (_, ends_at) in list(self._plans.items()):
+            if ends_at + RETENTION < self._clock():
+                self._forget(arn)
 
-    @property
-    def containers(self) -> int:
-        """How many are kept at the moment."""
-        return len(self._tasks)
+    def _forget(self, arn: str) -> None:
+        self._tokens.pop(self._plans.pop(arn)[0])
+        del self.tasks[arn]
 
-    def renew(self) -> None:
-        """Nothing to renew."""
-
-    def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
-        return Answer.parse(self._run_task(request, client_token))
-
-    def _run_task(self, request: Mapping[str, Any], client_token: str) -> Any:
-        number = next(self._calls)
-        if number % THROTTLED == 0:
-            raise self.fakes.aws_error("ThrottlingException", "Rate exceeded")
-        if number % NO_CAPACITY == 0:
-            return {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+    def _run_task(self, request: Mapping[str, Any], token: str) -> Any:
+        number, is_new = next(self._asked), token not in self._tokens
+        if number % LACKING == 0:
+            return {"tasks": [], "failures": [{"reason": NO_CAPACITY}]}
         if number % REFUSED == 0:
-            raise self.fakes.aws_error("AccessDeniedException", status=403)
-        arn = self._by_token.get(client_token) or self._start(request, client_token)
+            raise aws_error("AccessDeniedException", status=403)
+        answer = super()._run_task(request, token)
+        if is_new:
+            self._begin(self._tokens[token][1], token)
         if number % LOST == 0:
             raise ConnectionResetError
-        return {"tasks": [{"taskArn": arn}], "failures": []}
+        return answer
 
-    def _start(self, request: Mapping[str, Any], token: str) -> str:
-        number = next(self._numbers)
-        arn = f"{ACCOUNT}:task/cluster/{number:032x}"
-        (override,) = request["overrides"]["containerOverrides"]
-        self._by_token[token] = arn
-        self._tasks[arn] = {
-            "taskArn": arn,
-            "number": number,
-            "token": token,
-            "name": override["name"],
-            "ends": self._clock() + DURATIONS[number % len(DURATIONS)],
-            "overrides": request["overrides"],
-        }
-        return arn
+    def _begin(self, arn: str, token: str) -> None:
+        number = next(self._started)
+        seconds = DURATIONS[number % len(DURATIONS)]
+        self._plans[arn] = token, self._clock() + seconds
+        if number % NEVER_STARTS == 0:
+            self.later(seconds, partial(self._end, arn, partial(self.break_at_start, arn)))
+            return
+        self.start(arn)
+        code = int(number % FAILS == 0) if number % ENDS_WITHOUT_A_CODE else None
+        self.later(seconds, partial(self._end, arn, partial(self.exit, arn, code)))
 
-    def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Answer:
-        self.calls += 1
-        known = [self._described(self._tasks[arn]) for arn in arns if arn in self._tasks]
-        missing = [{"arn": arn, "reason": "MISSING"} for arn in arns if arn not in self._tasks]
-        for described in known:
-            if described["lastStatus"] == "STOPPED":
-                self._by_token.pop(self._tasks.pop(described["taskArn"])["token"])
-        return Answer.parse({"tasks": known, "failures": missing})
+    def _end(self, arn: str, end: Callable[[], None]) -> None:
+        """End an ECS task, unless it was stopped before."""
+        if arn in self.tasks and self.tasks[arn]["lastStatus"] != "STOPPED":
+            end()
 
-    def _described(self, task: Mapping[str, Any]) -> dict[str, Any]:
-        container = {"name": task["name"], "lastStatus": "RUNNING"}
-        described = {"taskArn": task["taskArn"], "overrides": task["overrides"], "containers": [container]}
-        if self._clock() < task["ends"]:
-            return {**described, "lastStatus": "RUNNING", "startedAt": task["ends"] - 1}
-        container["lastStatus"] = described["lastStatus"] = "STOPPED"
-        if task["number"] % NEVER_STARTS == 0:
-            return {**described, "stopCode": "TaskFailedToStart", "stoppedReason": "CannotPullContainerError"}
-        described["startedAt"] = task["ends"] - 1
-        if task["number"] % ENDS_WITHOUT_A_CODE:
-            container["exitCode"] = int(task["number"] % FAILS == 0)
-        return described
+    def _describe_tasks(self, cluster: str, arns: Sequence[str]) -> Any:
+        self.looks += 1
+        answer = super()._describe_tasks(cluster, arns)
+        for task in answer["tasks"]:
+            if task["lastStatus"] == "STOPPED":
+                self._forget(task["taskArn"])
+        return answer
 
-    def stop_task(self, cluster: str, arn: str, reason: str) -> None:
-        if arn in self._tasks:
-            self._tasks[arn]["ends"] = self._clock()
-
-    def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
-        first = int(next_token or 0)
-        arns = [arn for arn, task in self._tasks.items() if self._clock() < task["ends"]]
-        more = str(first + MAX_LISTED) if first + MAX_LISTED < len(arns) else None
-        return Page(tuple(arns[first : first + MAX_LISTED]), more)
-
-    def list_stopped(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
-        return Page()
+    def _stop_task(self, cluster: str, arn: str, reason: str) -> None:
+        super()._stop_task(cluster, arn, reason)
+        self._end(arn, partial(self.exit, arn, 0, reason))

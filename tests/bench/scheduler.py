@@ -19,101 +19,102 @@
 from __future__ import annotations
 
 import logging
-import uuid
-from types import SimpleNamespace
-from typing import Any
-from unittest import mock
+import math
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
 
-from airflow.executors.base_executor import BaseExecutor
-from airflow.models.taskinstance import TaskInstance
-from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
 
-#: From 3.0 on the scheduler hands over workloads, before that commands.
-HAS_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
-#: What signs the tokens in workloads.
-SIGNED_WITH = "a-key-that-only-tests-know-" * 2
+from tests.bench import work
+
+if TYPE_CHECKING:
+    from airflow.executors.base_executor import BaseExecutor
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
 ENDS = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
+#: Seconds that are waited for something, unless a deadline is given.
+PATIENCE = 90.0
 
 
-def make_key(task_id: str, dag_id: str = "dag", run_id: str = "run", map_index: int = -1) -> TaskInstanceKey:
-    """Return the key of a task instance's first try."""
-    return TaskInstanceKey(dag_id, task_id, run_id, 1, map_index)
-
-
-def make_workload(key: TaskInstanceKey, executor_config: Any = None, **members: Any) -> Any:
-    """
-    Return what the scheduler of 3.0 and newer hands over.
-
-    :raises pydantic.ValidationError: where Airflow takes no workload such as this.
-    """
-    import jwt
-
-    from airflow.executors import workloads
-
-    model = workloads.ExecuteTask.model_fields["ti"].annotation
-    values = {
-        "id": uuid.uuid4(),
-        "dag_id": key.dag_id,
-        "task_id": key.task_id,
-        "run_id": key.run_id,
-        "try_number": key.try_number,
-        "map_index": key.map_index,
-        "dag_version_id": uuid.uuid4(),
-        "pool_slots": 1,
-        "queue": "default",
-        "priority_weight": 1,
-        "executor_config": executor_config,
-    }
-    ti = model(**{name: value for name, value in values.items() if name in model.model_fields})
-    claims = {"sub": str(ti.id), **members.pop("claims", {})}
-    whole = {
-        "dag_rel_path": "dag.py",
-        "log_path": "a.log",
-        "token": jwt.encode(claims, SIGNED_WITH),
-        **members,
-    }
-    return workloads.ExecuteTask(ti=ti, bundle_info={"name": "bundle", "version": None}, **whole)
+class Overdue(AssertionError):
+    """What was waited for has not come to pass in time."""
 
 
 class Scheduler:
     """
-    Queues task instances, beats, and remembers what it was told.
+    Queues task instances, beats, and remembers what it was told, on one thread.
 
-    :param executor: one that has been started.
+    A subclass remembers otherwise: :meth:`hear` gets each event, :meth:`note` each row of the task event log.
+
+    :param executor: one that has been started
+    :param interval: seconds from one heartbeat to the next at least
     """
 
-    def __init__(self, executor: BaseExecutor) -> None:
+    def __init__(self, executor: BaseExecutor, interval: float = 0.0) -> None:
         self.executor = executor
+        self.interval = interval
+        #: Called before each heartbeat.
+        self.tick: Callable[[], None] = lambda: None
         #: The ends of task instances by key: state and what was told with it.
         self.ends: dict[TaskInstanceKey, tuple[Any, Any]] = {}
         #: The rows of the task event log.
         self.event_log: list[tuple[str, str, str]] = []
+        #: When the last heartbeat began, by ``time.monotonic()``, and the seconds that it took.
+        self.began, self.took = -math.inf, 0.0
 
-    def queue(self, key: TaskInstanceKey, executor_config: Any = None, long_path: str = "") -> None:
-        """Queue a task instance as the scheduler of the installed release does."""
-        if HAS_WORKLOADS:
-            members = {"log_path": long_path} if long_path else {}
-            self.executor.queue_workload(make_workload(key, executor_config, **members), None)
-            return
-        ti = mock.Mock(spec=TaskInstance, key=key, executor_config=executor_config, dag_id=key.dag_id)
-        ti.dag_run = SimpleNamespace(start_date=None)
-        command = ["airflow", "tasks", "run", key.dag_id, key.task_id, key.run_id]
-        command += ["--subdir", long_path] if long_path else []
-        self.executor.queue_command(ti, command, 1, "default")
+    def queue(self, key: TaskInstanceKey, executor_config: Any = None, **more: Any) -> None:
+        """Queue a task instance; see :func:`tests.bench.work.queue`."""
+        work.queue(self.executor, key, executor_config, **more)
 
-    def beat(self) -> None:
-        """Do what the scheduler does in each of its loops."""
-        self.executor.heartbeat()
+    def beat(self, given: Iterable[Any] = ()) -> None:
+        """Wait for the time of the next heartbeat, queue what is given, have it, and read what the executor tells."""
+        time.sleep(max(0.0, self.began + self.interval - time.monotonic()))
+        self.tick()
+        for one in given:
+            self.hand_in(one)
+        self.began = time.monotonic()
+        try:
+            self.heartbeat()
+        finally:
+            self.took = time.monotonic() - self.began
         for key, (state, info) in self.executor.get_event_buffer().items():
-            if state in ENDS:
-                if key in self.ends:
-                    raise AssertionError(f"{key} has ended twice")
-                self.ends[key] = state, info
-        rows = self.executor._task_event_logs
+            self.hear(key, state, info)
+        rows = self.executor._task_event_logs  # Airflow's scheduler empties it, too.
         while rows:
-            row = rows.popleft()
-            self.event_log.append((row.event, row.task_id, row.extra))
+            self.note(rows.popleft())
+
+    def hand_in(self, one: Any) -> None:
+        """Queue what :meth:`beat` was given: here, keys."""
+        self.queue(one)
+
+    def heartbeat(self) -> None:
+        """Have the executor's heartbeat."""
+        self.executor.heartbeat()
+
+    def hear(self, key: TaskInstanceKey, state: Any, info: Any) -> None:
+        """Remember an event: here, an end."""
+        if state in ENDS:
+            if key in self.ends:
+                raise AssertionError(f"{key} has ended twice")
+            self.ends[key] = state, info
+
+    def note(self, row: Any) -> None:
+        """Remember a row of the task event log."""
+        self.event_log.append((row.event, row.task_id, row.extra))
+
+    def until(self, done: Callable[[], Any], deadline: float | None = None) -> None:
+        """
+        Beat until something holds.
+
+        :param deadline: by ``time.monotonic()``; None is :data:`PATIENCE` from now
+        :raises Overdue: it took too long
+        """
+        deadline = time.monotonic() + PATIENCE if deadline is None else deadline
+        while not done():
+            if time.monotonic() > deadline:
+                raise Overdue(f"it never came true; ends: {self.ends}")
+            self.beat()
 
 
 class Records(logging.Handler):

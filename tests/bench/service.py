@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tools.harness.fargate_process import LocalFargate
+from tools.harness.settings import fargate_settings
 
 if TYPE_CHECKING:
     import pytest
@@ -45,18 +46,9 @@ def local_fargate(folder: Path, monkeypatch: pytest.MonkeyPatch, **settings: Any
     server = LocalFargate(Path(sys.executable), folder, environment, **{**quick, **settings})
     try:
         server.start()
-        options = {
-            "REGION": server.told["region"],
-            "CLUSTER": server.told["cluster"],
-            "TASK_DEFINITION": server.told["task_definition"],
-            "CONTAINER_NAME": server.told["container_name"],
-            "SUBNETS": ",".join(server.told["subnets"]),
-            "ENDPOINT_URL": server.told["endpoint_url"],
-            "POLL_INTERVAL": "0.2",
-        }
-        for name, value in options.items():
-            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
-        monkeypatch.setenv("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS", server.told["endpoint_url"])
+        for name, value in fargate_settings(server.told).items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AIRFLOW__FARGATE__POLL_INTERVAL", "0.2")
         yield server
     finally:
         server.stop()

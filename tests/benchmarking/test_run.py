@@ -24,7 +24,7 @@ from dataclasses import replace
 import psutil
 import pytest
 from tools.benchmarking import figures
-from tools.benchmarking.runner import Bed, airflow_home, run
+from tools.benchmarking.runner import LocalServices, airflow_home, run
 from tools.benchmarking.scenarios import OURS, Limit, Scale, Scenario
 from tools.harness.environment import IMPORT_PATH
 from tools.harness.releases import NEWEST
@@ -47,8 +47,8 @@ def test_tiny_scenario():
     """All launches and ends are seen, each after the other, and the processes are gone afterwards."""
     before = dict(os.environ)
     with airflow_home() as folder:
-        with Bed(Scale("tiny", (TINY,), run_limit=Limit(rate=100, burst=5)), folder) as bed:
-            seen = run(OURS, TINY, bed)
+        with LocalServices(Scale("tiny", (TINY,), run_limit=Limit(rate=100, burst=5)), folder) as services:
+            seen = run(OURS, TINY, services)
     assert dict(os.environ) == before
     assert not folder.exists()
     assert seen.finished
@@ -76,25 +76,25 @@ FIGURES = {"restart": ("told_p99", 10.0), "overtaking": ("overtaken", 4.0), "sto
 
 
 @pytest.fixture(scope="module")
-def small_bed():
+def small_services():
     """Yield a local Fargate for all of them: starting one takes seconds."""
     with airflow_home() as folder:
         scale = Scale("small", SMALL, run_limit=Limit(rate=100, burst=50), fresh=False)
-        with Bed(scale, folder) as bed:
-            yield bed
+        with LocalServices(scale, folder) as services:
+            yield services
 
 
 @pytest.mark.skipif(
     os.environ.get("AIRFLOW_RELEASE", NEWEST) != NEWEST, reason="it measures on the newest Airflow"
 )
 @pytest.mark.parametrize("scenario", SMALL, ids=[scenario.name for scenario in SMALL])
-def test_small_scenarios(small_bed, scenario):
+def test_small_scenarios(small_services, scenario):
     """
     Restart, overtaking and adoption beside many that have stopped give their figures, small as they are.
 
     They take as long as the window in which each of them is measured, in real time.
     """
-    seen = run(OURS, replace(scenario, patience=60.0), small_bed)
+    seen = run(OURS, replace(scenario, patience=60.0), small_services)
     assert seen.finished
     name, most = FIGURES[scenario.name]
     assert figures.figures(scenario, seen)[name] < most

@@ -45,7 +45,6 @@ from airflow.executors.fargate.bridge import compat, database, orphan_lookup, se
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.errors import ConfigError
-from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.present import ENDING, Candidate
 from airflow.executors.fargate_executor import FargateExecutor
@@ -101,7 +100,7 @@ def connected(monkeypatch, options, ecs, ecs_model):
 @pytest.fixture
 def unstarted(monkeypatch, connected, fakes, clock):
     """Return an executor whose fleet a test moves by hand, before its start."""
-    monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet.of, clock=clock))
+    monkeypatch.setattr(fargate_executor, "FleetThread", partial(fakes.SteppedFleet.of, clock=clock))
     monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
     return FargateExecutor(parallelism=100)
 
@@ -1624,7 +1623,7 @@ class TestTeams:
         for name, value in OPTIONS.items():
             monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
             monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
-        monkeypatch.setattr(fleet_thread, "FleetThread", partial(fakes.SteppedFleet.of, clock=clock))
+        monkeypatch.setattr(fargate_executor, "FleetThread", partial(fakes.SteppedFleet.of, clock=clock))
         return FargateExecutor(parallelism=100, team_name="planets")
 
     def test_a_team_s_options_make_its_requests(self, of_team, ecs, monkeypatch):

@@ -194,7 +194,8 @@ class Bed:
             executor.start()
         if not self.schedulers:
             self.began = time.monotonic()  # Rows that start together wait for each other.
-        self.schedulers.append(Scheduler(executor, self.size.scale, self.tick))
+        self.schedulers.append(Scheduler(executor, self.size.scale))
+        self.schedulers[-1].tick = self.tick
         return self.schedulers[-1]
 
     @contextlib.contextmanager
@@ -225,18 +226,13 @@ class Bed:
         late = max([self._late, *(scheduler.late for scheduler in self.schedulers)])
         if time.monotonic() - self.began - late < step.at * self.size.scale:
             return False
-        if step.settled and any(self._followed()):
+        if step.settled and any(s.executor.debug_state()["followed"] for s in self.schedulers):
             return False
         if step.noted and not self._all_noted():
             return False
         return not (step.running or step.starting) or (
             len(self.in_state("RUNNING")) >= step.running and len(self.starting()) >= step.starting
         )
-
-    def _followed(self) -> Iterator[Any]:
-        """Yield what the executors follow."""
-        for scheduler in self.schedulers:
-            yield from list(scheduler.executor._fleet_thread.fleet.runs())
 
     def _all_noted(self) -> bool:
         """Tell whether each launch has the note that the row expects."""

@@ -128,9 +128,9 @@ class Evidence:
     def of(cls, bed: Bed, scheduler: Scheduler, overdue: bool) -> Evidence:
         """Collect what a row has left behind."""
         entries = bed.containers()
-        thread = scheduler.executor._fleet_thread
+        state = scheduler.executor.debug_state()
         created = [entry["createdAt"] for entry in entries]
-        followed = [f"{run} is followed" for run in list(thread.fleet.runs())]
+        followed = [f"{run} is followed" for run in state["followed"]]
         queued = [f"{key.task_id} is queued or running" for key in _busy(scheduler)]
         return cls(
             launches=_launches(scheduler, entries),
@@ -145,7 +145,7 @@ class Evidence:
             notes=scheduler.notes,
             longest_heartbeat=scheduler.longest,
             errors=scheduler.errors,
-            restarts=thread.restarts,
+            restarts=state["restarts"],
             calls=bed.fargate.calls(),
             strikes=bed.fargate.strikes(),
             resumed=None if bed.quiet_since is None else max(created, default=0.0) - bed.quiet_since,

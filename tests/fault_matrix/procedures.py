@@ -27,19 +27,18 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from types import SimpleNamespace
 from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
 from tools.harness.environment import IMPORT_PATH
 
-from airflow.executors.fargate.bridge import compat, database, workloads
+from airflow.executors.fargate.bridge import compat, database
 from airflow.executors.fargate.bridge.wanted import Row
-from airflow.executors.fargate.present import Candidate
 
+from tests.bench.adoption import adopt, candidates_of, make_candidate
+from tests.bench.scheduler import Overdue
 from tests.fault_matrix.child import KILLED, READY, scheduler_name
 from tests.fault_matrix.evidence import identity
-from tests.fault_matrix.scheduler import Overdue
 from tests.fault_matrix.watching import watched
 from tests.fault_matrix.work import Task, tasks
 
@@ -178,16 +177,26 @@ def _killed(bed: Bed) -> tuple[list[Task], float, Scheduler]:
 
 def _check(scheduler: Scheduler, asked: list[Task], queued_at: float) -> set[Any]:
     """Look once for what the scheduler that is gone has left behind; return the keys that it gives back to Airflow."""
-    tis = [_task_instance(task, queued_at) for task in asked]
+    candidates = [
+        make_candidate(
+            task.key,
+            queued_at,
+            # Its scheduler died before it stored any ARN.
+            task.external_id if compat.ASSIGNS_IDS else None,
+            queued_by=KILLED,
+            scheduler=scheduler_name(KILLED),
+        )
+        for task in asked
+    ]
     with watched(scheduler.waited, may_wait=True):
-        return {ti.key for ti in scheduler.executor.try_adopt_task_instances(tis)}
+        return adopt(scheduler.executor, candidates)
 
 
 @contextlib.contextmanager
 def without_database() -> Iterator[None]:
     """Let executors adopt what :func:`killed` gives them, in place of what the database has, until the end of the block."""
     with (
-        mock.patch.object(database, "candidates", lambda tis: {ti.candidate: ti for ti in tis}),
+        mock.patch.object(database, "candidates", candidates_of),
         mock.patch.object(
             database, "hand_back", lambda lost, job_id: _handed_back.keys.extend(one.key for one in lost)
         ),
@@ -252,15 +261,6 @@ def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.P
     return child
 
 
-def _task_instance(task: Task, queued_at: float) -> SimpleNamespace:
-    """Return a task instance as the database has it when the scheduler died before it stored any ARN."""
-    assigned = task.external_id if compat.ASSIGNS_IDS else None
-    candidate = Candidate(
-        workloads.task_instance_id(task.key), task.key, assigned, queued_at, KILLED, scheduler_name(KILLED)
-    )
-    return SimpleNamespace(key=task.key, candidate=candidate)
-
-
 def _again(bed: Bed, when: Callable[[Mapping[str, Any]], bool]) -> Scheduler:
     """
     Hand each task instance over twice: the second time when something holds for its first container.
@@ -302,6 +302,6 @@ def _to_the_end(bed: Bed, scheduler: Scheduler) -> Scheduler:
     """Go on until every task instance has ended, every step was made, and nothing is left that runs or is followed."""
     deadline = _deadline(bed)
     scheduler.until(lambda: scheduler.all_ended and bed.steps_made, deadline)
-    fleet = scheduler.executor._fleet_thread.fleet
-    scheduler.until(lambda: not list(fleet.runs()) and not bed.alive(), deadline)
+    followed = lambda: scheduler.executor.debug_state()["followed"]
+    scheduler.until(lambda: not followed() and not bed.alive(), deadline)
     return scheduler

@@ -26,11 +26,11 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.base_executor import BaseExecutor
 
+from tests.bench.scheduler import Overdue
 from tests.fault_matrix import acts, procedures, scaling, watching
 from tests.fault_matrix.bed import Bed
 from tests.fault_matrix.evidence import Evidence
 from tests.fault_matrix.judge import differences
-from tests.fault_matrix.scheduler import Overdue
 from tests.fault_matrix.work import Task
 
 if TYPE_CHECKING:

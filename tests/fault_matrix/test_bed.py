@@ -128,8 +128,8 @@ def test_a_step_waits_until_enough_containers_are_there(clock, made, step, state
 def test_a_step_waits_until_nothing_is_followed(clock, made):
     bed = a_bed(Step(60, act="first", settled=True))
     runs = ["a run"]
-    fleet_thread = SimpleNamespace(fleet=SimpleNamespace(runs=lambda: runs))
-    bed.schedulers.append(SimpleNamespace(late=0.0, executor=SimpleNamespace(_fleet_thread=fleet_thread)))
+    executor = SimpleNamespace(debug_state=lambda: {"followed": runs})
+    bed.schedulers.append(SimpleNamespace(late=0.0, executor=executor))
     clock.now += 60.0
     bed.tick()
     assert not made

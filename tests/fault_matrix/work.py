@@ -14,22 +14,23 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Task instances to hand over, as the scheduler of the installed Airflow release hands them over."""
+"""Task instances of the rows, to hand over."""
 
 from __future__ import annotations
 
 import time
 import uuid
 from dataclasses import dataclass, field
-from types import SimpleNamespace
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.bridge import compat
-from airflow.models.taskinstancekey import TaskInstanceKey
 
-#: 3.0 and newer hand over workloads, 2.11 commands.
-HAS_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
+from tests.bench import work
+
+if TYPE_CHECKING:
+    from airflow.models.taskinstancekey import TaskInstanceKey
+
 #: Each so-manieth task instance has the row's odd executor_config.
 EACH = 5
 DAG_ID, RUN_ID = "faults", "manual__2026-01-01"
@@ -39,7 +40,6 @@ MARKERS = ("eyJhbGciOi", "s3cr3t-override")
 _PLANTED = {
     "overrides": {"containerOverrides": [{"environment": [{"name": "PASSWORD", "value": MARKERS[1]}]}]}
 }
-_KEY = "of-no-value-but-long-enough-to-sign-a-token-with-it-as-Airflow-does-it-himself"
 
 
 @dataclass(frozen=True)
@@ -57,53 +57,14 @@ class Task:
 
     @property
     def key(self) -> TaskInstanceKey:
-        return TaskInstanceKey(DAG_ID, self.task_id, RUN_ID, 1, -1)
+        return work.make_key(self.task_id, DAG_ID, RUN_ID)
 
     def queue(self, executor: Any) -> None:
         """Queue it as the scheduler does."""
-        if HAS_WORKLOADS:
-            executor.queue_workload(self._workload(), None)
-            return
-        ti = SimpleNamespace(
-            key=self.key,
-            dag_id=DAG_ID,
-            executor_config=self.executor_config,
-            dag_run=SimpleNamespace(start_date=None),
-        )
-        command = ["airflow", "tasks", "run", DAG_ID, self.task_id, RUN_ID]
-        executor.queue_command(ti, command, 1, "default")
-
-    def _workload(self) -> Any:
-        import jwt
-
-        from airflow.executors import workloads
-
-        model = workloads.ExecuteTask.model_fields["ti"].annotation
-        values = {
-            "id": uuid.uuid4(),
-            "dag_id": DAG_ID,
-            "task_id": self.task_id,
-            "run_id": RUN_ID,
-            "try_number": 1,
-            "map_index": -1,
-            "dag_version_id": uuid.uuid4(),
-            "pool_slots": 1,
-            "queue": "default",
-            "priority_weight": 1,
-            "executor_config": self.executor_config,
-            "external_executor_id": self.external_id if compat.ASSIGNS_IDS else None,
-        }
-        ti = model(**{name: value for name, value in values.items() if name in model.model_fields})
-        claims = {"sub": str(ti.id)}
-        if self.token_life is not None:
-            claims["exp"] = time.time() + self.token_life
-        return workloads.ExecuteTask(
-            ti=ti,
-            dag_rel_path="dag.py",
-            token=jwt.encode(claims, _KEY, algorithm="HS256"),
-            bundle_info={"name": "bundle", "version": None},
-            log_path="a.log",
-        )
+        claims = {} if self.token_life is None else {"exp": time.time() + self.token_life}
+        assigned = self.external_id if compat.ASSIGNS_IDS else None
+        sign = partial(work.signed, **claims)
+        work.queue(executor, self.key, self.executor_config, external_id=assigned, sign=sign)
 
 
 def tasks(count: int, odd_config: Any = None, token_life: float | None = None) -> list[Task]:

@@ -23,20 +23,19 @@ import logging
 import socket
 import threading
 import time
-from concurrent.futures import Future
 from types import SimpleNamespace
 
 import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
-from airflow.executors.fargate.bridge.workloads import task_instance_id
-from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 
 # What Airflow itself hides a connection's password with; each line of releases has it elsewhere.
 from airflow.models.connection import mask_secret
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
+
+from tests.bench.adoption import adopt, make_candidate
 
 SUCCESS, FAILED, RUNNING = TaskInstanceState.SUCCESS, TaskInstanceState.FAILED, TaskInstanceState.RUNNING
 PATIENCE = 20
@@ -103,7 +102,7 @@ def start(fargate_options):
 
 
 def run_task_is_under_way(scheduler):
-    return any(run.token for run in list(scheduler.executor._fleet_thread.fleet.runs()))
+    return any(run.token for run in scheduler.executor.debug_state()["followed"])
 
 
 def containers(account):
@@ -195,17 +194,8 @@ def test_successor_takes_over(account, start):
     assert time.monotonic() - began < 15
     account.wait(containers(account)["has_ended"][0]["taskArn"])
     second = start()
-    candidates = [
-        Candidate(task_instance_id(key), key, external_id=None, queued_at=time.time() - 60) for key in keys
-    ]
-    # As if AWS did not answer in time: the answer comes as events.
-    for candidate in candidates:
-        second.executor._ledger.keep(candidate)
-        second.executor.running.add(candidate.key)
-    thread = second.executor._fleet_thread
-    reply = Future()
-    reply.cancel()
-    thread.tell(thread.fleet.look_for, candidates, reply)
+    # AWS does not answer in time: the answer comes as events.
+    adopt(second.executor, [make_candidate(key, time.time() - 60) for key in keys], patience=0.0)
     second.until(lambda: second.ends() == dict(zip(keys, [SUCCESS, FAILED])))
     assert {task: len(found) for task, found in containers(account).items()} == {"runs": 1, "has_ended": 1}
 

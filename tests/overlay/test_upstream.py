@@ -25,7 +25,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 from tools.upstreaming.__main__ import _possible
-from tools.upstreaming.bed import Bed, Done, UpstreamError
+from tools.upstreaming.clone import Clone, Done, UpstreamError
 from tools.upstreaming.hooks import Hooks
 from tools.upstreaming.options import GROUPS
 from tools.upstreaming.table import Row, lines
@@ -283,7 +283,7 @@ def test_a_hook_fails_for_what_the_patch_has_brought(
         outcome = "Passed" if complaints is None else "Failed"
         return Done(0, "\n".join([f"A thing....{outcome}", "- hook id: plain", *(complaints or ())]) + "\n")
 
-    monkeypatch.setattr(hooks._bed, "run", run)
+    monkeypatch.setattr(hooks._clone, "run", run)
     hooks.before([Path("a.py")])
     row = hooks.after([Path("a.py")], [Path("b.py")])[0]
     assert (row.check, row.passed, row.details) == ("hook plain", passed, shown)
@@ -308,14 +308,14 @@ def test_a_hook_that_looks_at_everything_is_compared_once(hooks, monkeypatch, mo
         outcome, text = next(said)
         return Done(0, f"A thing....{outcome}\n- hook id: whole\n{text}\n")
 
-    monkeypatch.setattr(hooks._bed, "run", run)
+    monkeypatch.setattr(hooks._clone, "run", run)
     hooks.before([Path("a.py")])
     assert hooks.after([Path("a.py")], [Path("b.py")])[0].passed is passed
 
 
 def test_hooks_that_broke_off_are_told(hooks, monkeypatch):
     """No hook at all has passed then."""
-    monkeypatch.setattr(hooks._bed, "run", lambda *_, **__: Done(3, "An unexpected error"))
+    monkeypatch.setattr(hooks._clone, "run", lambda *_, **__: Done(3, "An unexpected error"))
     with pytest.raises(UpstreamError, match="An unexpected error"):
         hooks.after([Path("a.py")], [Path("b.py")])
 
@@ -354,4 +354,4 @@ def test_a_checkout_that_cannot_be_cloned_as_it_is_is_refused(tmp_path, state, m
         subprocess.run(["git", "-C", root, *who, "commit", "-q", "-m", "x"], check=True)
         put(root / "pyproject.toml", "changed = 1\n")
     with pytest.raises(UpstreamError, match=message):
-        Bed(root, room, tmp_path)
+        Clone(root, room, tmp_path)

@@ -28,7 +28,7 @@ import pytest
 import yaml
 from tools.upstreaming import types_check
 from tools.upstreaming.__main__ import _verdict
-from tools.upstreaming.bed import Done
+from tools.upstreaming.clone import Done
 from tools.upstreaming.forms import SECTION, _config_listed
 from tools.upstreaming.hooks import EXPRESSIONS, Hooks
 from tools.upstreaming.options import FAILED, GOOD, IMPOSSIBLE, INCOMPLETE

@@ -28,9 +28,7 @@ from airflow.executors.fargate.fleet.calls import DESCRIBE_SHARE
 from airflow.executors.fargate.messages import Ended
 from airflow.executors.fargate.request.builder import Prepared
 
-from tests.bench import doubles
-
-fakes = doubles.load()
+from tests.executors.fargate import fakes
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:cluster/"
 #: Seconds: that an answer takes, between two looks at how fast calls are admitted, and of an example.

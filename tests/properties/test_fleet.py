@@ -45,9 +45,7 @@ from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
-from tests.bench import doubles
-
-fakes = doubles.load()
+from tests.executors.fargate import fakes
 
 CAPACITY = {"reason": "Capacity is unavailable at this time."}
 #: Seconds. Longer than DISAPPEARANCE and APPEARANCE: then nobody can tell what became of a container.

@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import logging
-import time
 
 import pytest
 
@@ -27,8 +26,6 @@ from airflow.executors.fargate_executor import FargateExecutor
 
 from tests.bench.scheduler import Records, Scheduler
 from tests.bench.service import local_fargate
-
-PATIENCE = 90
 
 
 @pytest.fixture
@@ -47,25 +44,11 @@ def start():
         executor = FargateExecutor()
         executors.append(executor)
         executor.start()
-        return Scheduler(executor)
+        return Scheduler(executor, interval=0.02)
 
     yield start
     for executor in executors:
         executor.end()
-
-
-@pytest.fixture
-def until():
-    """Return a function that lets a scheduler beat until something has come true."""
-
-    def until(scheduler, condition):
-        deadline = time.monotonic() + PATIENCE
-        while not condition():
-            assert time.monotonic() < deadline, scheduler.ends
-            scheduler.beat()
-            time.sleep(0.02)
-
-    return until
 
 
 @pytest.fixture

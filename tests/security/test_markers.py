@@ -20,21 +20,20 @@ from __future__ import annotations
 
 import sys
 import time
-from concurrent.futures import Future
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
 
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.bridge import compat, workloads
+from airflow.executors.fargate.bridge import compat
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch
-from airflow.executors.fargate.present import Candidate
 from airflow.utils.state import TaskInstanceState
 
-from tests.bench.scheduler import HAS_WORKLOADS, SIGNED_WITH, make_key
+from tests.bench.adoption import adopt, make_candidate
+from tests.bench.work import HAS_WORKLOADS, SIGNED_WITH, make_key
 
 #: Whatever is secret holds this word, in a shape of its own for each place where it is planted.
 MARKER = "s3cr3tm4rk3r"
@@ -129,26 +128,16 @@ def everything_about(scheduler):
     """Return what the executor's objects say of themselves, and what it writes when it is asked to."""
     executor = scheduler.executor
     executor.debug_dump()
-    thread = executor._fleet_thread
-    runs = list(thread.fleet.runs())
-    launches = [run.launch for run in runs]
-    prepared = [run.prepared for run in runs if run.prepared]
-    things = [
-        executor,
-        thread,
-        thread.fleet,
-        thread._context.ecs,
-        runs,
-        launches,
-        prepared,
-        executor._ledger.launches(),
-    ]
+    state = executor.debug_state()
+    prepared = [run.prepared for run in state["followed"] if run.prepared]
+    # All that it holds: among it the fleet's thread.
+    things = [executor, *vars(executor).values(), state, *state["launches"], *state["followed"], *prepared]
     return "\n".join(f"{thing!r} {thing}" for thing in things), len(prepared)
 
 
 @pytest.mark.parametrize("error", ["ValueError", "KeyboardInterrupt"])
 def test_nothing_secret_is_written(
-    error, fargate, start, until, written, metrics, user_function, capfd, monkeypatch
+    error, fargate, start, written, metrics, user_function, capfd, monkeypatch
 ):
     """Through faults of every kind, refused requests, a death of the thread, a revocation and an adoption."""
     user_function(error)
@@ -175,7 +164,7 @@ def test_nothing_secret_is_written(
     scheduler.executor.revoke_task(ti=SimpleNamespace(key=make_key("to_be_revoked")))
     shown, prepared = everything_about(scheduler)
     told.append(shown)
-    until(scheduler, lambda: len(scheduler.ends) == len(good) + len(bad) + 1)
+    scheduler.until(lambda: len(scheduler.ends) == len(good) + len(bad) + 1)
     told.append(everything_about(scheduler)[0])
     told += [
         repr(scheduler.ends),
@@ -200,36 +189,30 @@ def test_nothing_secret_is_written(
     assert SIGNED_WITH not in text
 
 
-def test_secrets_would_be_found(fargate, start, until, written, monkeypatch):
+def test_secrets_would_be_found(fargate, start, written, monkeypatch):
     """Without the filter that keeps bodies out of botocore's own log, the same search finds them."""
     monkeypatch.setattr(clients._without_bodies, "filter", lambda record: True)
     scheduler, tokens = start(), set()
     queue(scheduler, make_key("task"), wishes(0), tokens)
-    until(scheduler, lambda: scheduler.ends)
+    scheduler.until(lambda: scheduler.ends)
     text = written()
     assert MARKER in text
     assert all(token in text for token in tokens)
 
 
-def test_an_adoption_tells_nothing(fargate, start, until, written, capfd):
+def test_an_adoption_tells_nothing(fargate, start, written, capfd):
     """What another scheduler's containers carry in their overrides is read, and not written."""
     fargate.adjust(pretend={"duration": 3})
     first, tokens = start(), set()
     keys = [make_key(f"task{number}") for number in range(3)]
     for number, key in enumerate(keys):
         queue(first, key, wishes(number), tokens)
-    until(first, lambda: len(fargate.tasks()) == len(keys))
+    first.until(lambda: len(fargate.tasks()) == len(keys))
     first.executor.end()
     second = start()
-    candidates = [Candidate(workloads.task_instance_id(key), key, None, time.time() - 60) for key in keys]
-    thread, reply = second.executor._fleet_thread, Future()
-    second.executor.sync()
-    thread.tell(thread.fleet.look_for, candidates, reply)
-    adopted = reply.result(timeout=30)
-    for found in adopted.found:
-        second.executor._ledger.replace(found.candidate.key, found.launch)
-    assert len(adopted.found) == len(keys)
-    until(second, lambda: len(second.ends) == len(keys))
+    assert not adopt(second.executor, [make_candidate(key, time.time() - 60) for key in keys])
+    adopted = second.executor.debug_state()
+    second.until(lambda: len(second.ends) == len(keys))
     text = "\n".join([repr(adopted), repr(second.ends), written(), *capfd.readouterr()])
     assert "DescribeTasks" in text
     assert MARKER not in text

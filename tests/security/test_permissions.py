@@ -21,18 +21,16 @@ from __future__ import annotations
 import json
 import re
 import time
-from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 from botocore.session import Session
 
-from airflow.executors.fargate.bridge import workloads
-from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 
-from tests.bench.scheduler import make_key
+from tests.bench.adoption import adopt, make_candidate
+from tests.bench.work import make_key
 
 REPOSITORY = Path(__file__).parents[2]
 SECURITY = REPOSITORY / "docs" / "executor" / "fargate-security.rst"
@@ -91,25 +89,22 @@ def derived(calls):
     return asked
 
 
-def lead_a_life(fargate, start, until, calls):
+def lead_a_life(fargate, start, calls):
     """Run, stop, search, adopt, fail and read logs: everything for which the executor calls AWS."""
     fargate.adjust(pretend={"duration": 2, "exit_codes": 1})
     first = start()
     keys = [make_key("ends"), make_key("is_revoked"), make_key("is_adopted")]
     for key in keys:
         first.queue(key, None)
-    until(first, lambda: len(fargate.tasks()) == len(keys))
-    until(first, lambda: len(first.executor._ledger.launches()) == len(keys))
+    first.until(lambda: len(fargate.tasks()) == len(keys))
+    first.until(lambda: len(first.executor.debug_state()["launches"]) == len(keys))
     first.executor.revoke_task(ti=SimpleNamespace(key=keys[1]))
-    until(first, lambda: any(task["desiredStatus"] == "STOPPED" for task in fargate.tasks()))
+    first.until(lambda: any(task["desiredStatus"] == "STOPPED" for task in fargate.tasks()))
     first.executor.end()
-    second, reply = start(), Future()
-    second.executor.sync()
-    thread = second.executor._fleet_thread
-    candidates = [Candidate(workloads.task_instance_id(key), key, None, time.time() - 60) for key in keys]
-    thread.tell(thread.fleet.look_for, candidates, reply)
-    assert len(reply.result(timeout=30).found) >= 2
-    until(second, lambda: "logs:GetLogEvents" in derived(calls))
+    second = start()
+    adopt(second.executor, [make_candidate(key, time.time() - 60) for key in keys])
+    second.until(lambda: len(second.ends) >= 2)
+    second.until(lambda: "logs:GetLogEvents" in derived(calls))
 
 
 def statements(*sids):
@@ -119,21 +114,21 @@ def statements(*sids):
 
 
 @pytest.mark.parametrize("tag_tasks", ["True", "False"])
-def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, until, monkeypatch, tag_tasks):
+def test_the_policy_allows_what_is_called_and_no_more(fargate, calls, start, monkeypatch, tag_tasks):
     """Each action of the policy is asked for by a call of the executor, and each call is allowed."""
     monkeypatch.setenv("AIRFLOW__FARGATE__TAG_TASKS", tag_tasks)
-    lead_a_life(fargate, start, until, calls)
+    lead_a_life(fargate, start, calls)
     assert derived(calls) == actions(statements()) - ({TAG} if tag_tasks == "False" else set())
     clusters = [params["cluster"] for _, _, params in calls if "cluster" in params]
     assert {cluster.rpartition("/")[2] for cluster in clusters} == {fargate.told["cluster"]}
 
 
-def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start, until):
+def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start):
     """What shows a running task's log makes three calls, for which two statements and one action are enough."""
     fargate.adjust(pretend={"duration": 60})
     scheduler = start()
     scheduler.queue(make_key("runs"), None)
-    until(scheduler, lambda: [task for task in fargate.tasks() if task["lastStatus"] == "RUNNING"])
+    scheduler.until(lambda: [task for task in fargate.tasks() if task["lastStatus"] == "RUNNING"])
     (task,) = fargate.tasks()
     calls.clear()
     ti = SimpleNamespace(external_executor_id=task["taskArn"], try_number=1)

@@ -30,10 +30,10 @@ from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.utils.state import TaskInstanceState
 
-from tests.bench.scheduler import Scheduler, make_key
+from tests.bench.scheduler import Scheduler
 from tests.bench.service import local_fargate
+from tests.bench.work import make_key
 
-PATIENCE = 60
 #: How often an executor begins and ends, with how many tasks each time.
 LIVES, TASKS = 5, 20
 DESCRIPTORS = Path("/proc/self/fd")
@@ -51,15 +51,11 @@ def lead_a_life(number):
     """Start an executor, run tasks through it to their ends, and end it."""
     executor = FargateExecutor()
     executor.start()
-    scheduler = Scheduler(executor)
+    scheduler = Scheduler(executor, interval=0.02)
     keys = [make_key(f"task{number}-{task}") for task in range(TASKS)]
     for key in keys:
         scheduler.queue(key)
-    deadline = time.monotonic() + PATIENCE
-    while len(scheduler.ends) < TASKS:
-        assert time.monotonic() < deadline, scheduler.ends
-        scheduler.beat()
-        time.sleep(0.02)
+    scheduler.until(lambda: len(scheduler.ends) == TASKS)
     assert {scheduler.ends[key][0] for key in keys} == {TaskInstanceState.SUCCESS}
     executor.end()
 

@@ -30,7 +30,6 @@ import sys
 import time
 from collections import Counter, deque
 from collections.abc import Mapping, Set
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -40,20 +39,12 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.models.log import Log
 from airflow.models.taskinstancekey import TaskInstanceKey
 
-from tests.bench import doubles
 from tests.bench.forgetful_ecs import RETENTION, ForgetfulEcs
-from tests.bench.scheduler import Scheduler, make_key
+from tests.bench.stepped import OPTIONS, SteppedScheduler, set_options
+from tests.bench.work import make_key
+from tests.executors.fargate import fakes
 
-OPTIONS = {
-    "CLUSTER": "cluster",
-    "TASK_DEFINITION": "airflow:1",
-    "CONTAINER_NAME": "airflow",
-    "SUBNETS": "subnet-0123456789abcdef0",
-    "REGION": "us-east-1",
-    "POLL_INTERVAL": "10",
-    "LAUNCH_RATE": "1000",
-    "LAUNCH_BURST": "1000",
-}
+LAUNCHING = {"POLL_INTERVAL": "10", "LAUNCH_RATE": "1000", "LAUNCH_BURST": "1000"}
 #: Tasks after which the memory is looked at first, and at the end.
 SHORT, LONG = (1_500, 4_500), (20_000, 200_000)
 #: Tasks that are queued between two beats.
@@ -72,34 +63,20 @@ OURS = "airflow.executors.fargate."
 STATUS = Path("/proc/self/status")
 
 
+class Fleet(fakes.SteppedFleet):
+    """Remembers nothing for tests."""
+
+    def _emit(self, event):
+        self.outbox.append(event)
+
+
 @pytest.fixture
 def scheduler(monkeypatch):
     """Return the scheduler of an executor whose fleet is moved by hand and remembers nothing for tests."""
-    import botocore.session
-
-    from airflow.executors import fargate_executor
-    from airflow.executors.fargate.aws import clients
-    from airflow.executors.fargate.fleet import thread
-
-    fakes = doubles.load()
+    set_options(monkeypatch, OPTIONS | LAUNCHING)
     clock = fakes.Clock()
-    ecs = ForgetfulEcs(clock, botocore.session.get_session().get_service_model("ecs"))
-
-    class Fleet(fakes.SteppedFleet):
-        def _remember(self, event):
-            """Keep no event."""
-
-    for name, value in OPTIONS.items():
-        monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
-    monkeypatch.setattr(clients, "connect", lambda *args, **kwargs: ecs)
-    monkeypatch.setattr(thread, "FleetThread", partial(Fleet.of, clock=clock))
-    monkeypatch.setattr(fargate_executor, "time", SimpleNamespace(time=clock, monotonic=clock))
-    executor = fargate_executor.FargateExecutor(parallelism=10_000)
-    executor.start()
     logging.disable(logging.CRITICAL)
-    scheduler = Scheduler(executor)
-    scheduler.ecs, scheduler.clock = ecs, clock
-    yield scheduler
+    yield SteppedScheduler(monkeypatch, ForgetfulEcs(clock), clock, Fleet)
     logging.disable(logging.NOTSET)
 
 
@@ -115,7 +92,7 @@ def wave(scheduler, first, count):
         elif number % AGAIN == 0 and key not in scheduler.ends:
             scheduler.queue(key)
     for _ in range(3):
-        scheduler.executor._fleet_thread.advance(10)
+        scheduler.pass_time(10)
         scheduler.beat()
     ends = len(scheduler.ends)
     scheduler.ends.clear()
@@ -130,7 +107,7 @@ def drain(scheduler):
         ends += wave(scheduler, 0, 0)
         if not scheduler.executor.running:
             break
-    scheduler.executor._fleet_thread.advance(RETENTION + 600)
+    scheduler.pass_time(RETENTION + 600)
     scheduler.ecs.forget()
     return ends + wave(scheduler, 0, 0)
 
@@ -192,7 +169,7 @@ def test_memory_stays_what_it_was(scheduler, request):
             ends += drain(scheduler)
             used[first + WAVE] = memory()
     print(
-        f"\n{many} tasks, {ends} ends, {time.monotonic() - began:.0f} s, {scheduler.ecs.calls} looks; kB, blocks: {used}"
+        f"\n{many} tasks, {ends} ends, {time.monotonic() - began:.0f} s, {scheduler.ecs.looks} looks; kB, blocks: {used}"
     )
     revoked = len(range(0, many, REVOKED))
     assert many - revoked <= ends <= many
@@ -206,8 +183,8 @@ def test_memory_stays_what_it_was(scheduler, request):
 
 
 def nothing_is_left(scheduler):
-    executor, fleet = scheduler.executor, scheduler.executor._fleet_thread.fleet
+    executor = scheduler.executor
     for name in ("running", "queued_tasks", "event_buffer"):
         assert not getattr(executor, name), name
-    assert not list(fleet.runs())
-    assert not scheduler.ecs.containers
+    assert not executor.debug_state()["followed"]
+    assert not scheduler.ecs.tasks

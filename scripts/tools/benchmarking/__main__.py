@@ -29,7 +29,7 @@ from tools.benchmarking import figures, picture, report, table
 from tools.benchmarking.machine import described, machine
 from tools.benchmarking.measured import Measured
 from tools.benchmarking.options import parse
-from tools.benchmarking.runner import Bed, BenchmarkError, airflow_home, ceiling, run
+from tools.benchmarking.runner import BenchmarkError, LocalServices, airflow_home, ceiling, run
 from tools.benchmarking.scenarios import FULL, QUICK, Scale, Scenario
 from tools.harness.environment import REPOSITORY
 from tools.harness.processes import HarnessError
@@ -60,9 +60,9 @@ def main() -> int:
     limit = None
     if given.docs or not given.only:
         limit = ceiling(CEILING_SECONDS[scale.name])["describe_tasks_a_second"]
-    with airflow_home() as folder, Bed(scale, folder) as bed:
+    with airflow_home() as folder, LocalServices(scale, folder) as services:
         for repetition in range(1, given.repetitions + 1):
-            measure(given, scale, bed, repetition, measured)
+            measure(given, scale, services, repetition, measured)
             lines = table.lines(scale, measured.medians, limit)
             caption = _caption(repetition, scale, facts)
             content = report.to_json(scale, facts, lines, measured.runs, measured.typical)
@@ -74,12 +74,14 @@ def main() -> int:
     return 1 if any(line.met is False for line in lines) else 0
 
 
-def measure(given: argparse.Namespace, scale: Scale, bed: Bed, repetition: int, measured: Measured) -> None:
+def measure(
+    given: argparse.Namespace, scale: Scale, services: LocalServices, repetition: int, measured: Measured
+) -> None:
     """Measure once all that was asked for, the executors in turn."""
     for scenario, executor in _plan(given, scale):
         began = time.monotonic()
         try:
-            seen = run(executor, scenario, bed)
+            seen = run(executor, scenario, services)
         except (BenchmarkError, HarnessError) as error:
             say(f"{repetition}: {scenario.name}, {executor}: FAILED: {error}")
             measured.failures += 1

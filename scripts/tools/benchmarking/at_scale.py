@@ -22,7 +22,6 @@ import contextlib
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -45,9 +44,9 @@ from tools.benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, INCUMBENT
 from tools.benchmarking.seen import Seen, Task, made
 from tools.benchmarking.service import OTHERS
 
+from tests.bench import adoption
+
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
-    from airflow.executors.fargate.present import Candidate
     from tools.benchmarking.driver import Driver
 
 #: Seconds since task instances were queued whose scheduler is gone: AWS has long shown what was launched for them.
@@ -86,8 +85,9 @@ def _adopted(bench: Bench) -> Driver:
     if bench.name == INCUMBENT:
         driver.executor.try_adopt_task_instances([_task_instance(task) for task in tasks])
         return driver
-    reply = _look_for(driver, [candidate(task, True, queued_at) for task in tasks])
-    reply.result(timeout=bench.scenario.patience)
+    adoption.adopt(
+        driver.executor, [candidate(task, True, queued_at) for task in tasks], bench.scenario.patience
+    )
     return driver
 
 
@@ -101,13 +101,6 @@ def _task_instance(task: Task) -> Any:
         try_number=1,
         command_as_list=lambda: [],
     )
-
-
-def _look_for(driver: Driver, candidates: list[Candidate]) -> Future[Adopted]:
-    reply: Future[Adopted] = Future()
-    thread = driver.executor._fleet_thread
-    thread.tell(thread.fleet.look_for, candidates, reply)
-    return reply
 
 
 def overtake(bench: Bench, seen: Seen) -> None:
@@ -159,14 +152,14 @@ def adopt_stopped(bench: Bench, seen: Seen) -> None:
     driver.beat_for(WARM_UP)
     service.be_like_aws()
     service.adjust(faults=[{"kind": "throttle", "probability": scenario.throttled}])
-    began, reply = time.monotonic(), _look_for(driver, candidates)
-    fleet = driver.executor._fleet_thread.fleet
+    followed = lambda: driver.executor.debug_state()["followed"]
+    began = time.monotonic()
     with _handed_back() as late:
-        driver.beat_until(lambda: len(list(fleet.runs())) >= scenario.tasks, BUSY_HEARTBEAT)
+        # The scheduler does not wait: it goes on with its heartbeats, and is told what was found.
+        adoption.adopt(driver.executor, candidates, patience=0.0)
+        driver.beat_until(lambda: len(followed()) >= scenario.tasks, BUSY_HEARTBEAT)
         seen.figures["followed"] = time.monotonic() - began
-        driver.beat_until(reply.done, BUSY_HEARTBEAT)
-        at_once = {one.key for one in reply.result().missing}
-        driver.beat_until(lambda: len(at_once | late) >= LOST, BUSY_HEARTBEAT)
+        driver.beat_until(lambda: len(late) >= LOST, BUSY_HEARTBEAT)
     seen.figures["settled"] = time.monotonic() - began
     seen.figures["calls"] = made(service.calls())
     service.adjust(faults=[])

@@ -14,32 +14,28 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The part of the scheduler that an executor meets: hands over, calls ``heartbeat()``, reads the events."""
+"""The scheduler that drives a measured executor: hands over, and remembers when it was told what."""
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.utils.state import TaskInstanceState
 from tools.benchmarking.scenarios import BUSY_HEARTBEAT, HEARTBEAT
 from tools.benchmarking.seen import Beat
 
+from tests.bench.scheduler import ENDS, Scheduler
+
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.workloads import ExecuteTask
-
-_ENDS = (TaskInstanceState.SUCCESS, TaskInstanceState.FAILED)
-
-
-class Unfinished(Exception):
-    """What was waited for has not come to pass in time."""
+    from airflow.models.taskinstancekey import TaskInstanceKey
 
 
-@dataclass
-class Driver:
+class Driver(Scheduler):
     """
     Drives one executor, on one thread, as the scheduler's loop does.
 
@@ -47,45 +43,48 @@ class Driver:
     :param patience: seconds that may be waited for anything
     """
 
-    executor: BaseExecutor
-    patience: float
-    beats: list[Beat] = field(default_factory=list)
-    #: When each end was told, in seconds since the epoch, by task id.
-    told: dict[str, float] = field(default_factory=dict)
-    #: How often the executor told of a container that AWS accepted, and of a failure.
-    accepted: int = 0
-    failed: int = 0
+    def __init__(self, executor: BaseExecutor, patience: float) -> None:
+        super().__init__(executor, HEARTBEAT)
+        self.patience = patience
+        self.beats: list[Beat] = []
+        #: When each end was told, in seconds since the epoch, by task id.
+        self.told: dict[str, float] = {}
+        #: How often the executor told of a container that AWS accepted, and of a failure.
+        self.accepted = self.failed = 0
 
-    def beat(self, work: Sequence[ExecuteTask] = ()) -> None:
-        """Queue workloads, have one heartbeat, and read the events."""
-        for workload in work:
-            self.executor.queue_workload(workload, session=None)
-        at, began = time.time(), time.perf_counter()
-        self.executor.heartbeat()
-        self.beats.append(Beat(at, time.perf_counter() - began, len(work)))
-        self._read_events()
+    def beat(self, given: Sequence[ExecuteTask] = ()) -> None:
+        """Have one heartbeat, and remember how long it took."""
+        super().beat(given)
+        self.beats.append(Beat(self.at, self.took, len(given)))
 
-    def _read_events(self) -> None:
-        now = time.time()
-        for key, (state, _) in self.executor.get_event_buffer().items():
-            if state == TaskInstanceState.RUNNING:
-                self.accepted += 1
-            elif state in _ENDS:
-                self.told[key.task_id] = now
-                self.failed += state == TaskInstanceState.FAILED
-        self.executor._task_event_logs.clear()
+    def hand_in(self, workload: ExecuteTask) -> None:
+        """Queue a workload."""
+        self.executor.queue_workload(workload, session=None)
+
+    def heartbeat(self) -> None:
+        """Have the executor's heartbeat, and remember when."""
+        self.at = time.time()
+        super().heartbeat()
+
+    def hear(self, key: TaskInstanceKey, state: Any, info: Any) -> None:
+        """Count what was accepted and what failed, and remember when an end was told."""
+        if state == TaskInstanceState.RUNNING:
+            self.accepted += 1
+        elif state in ENDS:
+            self.told[key.task_id] = time.time()
+            self.failed += state == TaskInstanceState.FAILED
+
+    def note(self, row: Any) -> None:
+        """Remember nothing of the task event log."""
 
     def beat_until(self, done: Callable[[], bool], interval: float = HEARTBEAT) -> None:
         """
         Go on, a heartbeat each so many seconds, until something holds.
 
-        :raises Unfinished: it took too long
+        :raises Overdue: it took too long
         """
-        deadline = time.monotonic() + self.patience
-        while not done():
-            if time.monotonic() > deadline:
-                raise Unfinished
-            self._paced(interval)
+        self.interval = interval
+        self.until(done, time.monotonic() + self.patience)
 
     def beat_for(self, seconds: float) -> None:
         """Go on, a heartbeat a second, for so long; the last one may end later."""
@@ -93,15 +92,7 @@ class Driver:
         self.beat_until(lambda: time.monotonic() >= end)
 
     def hand_over(self, work: Sequence[ExecuteTask], a_heartbeat: int) -> None:
-        """Hand work over, so much in each heartbeat; all at once where that is 0."""
-        if not a_heartbeat:
-            self.beat(work)
-            return
-        for first in range(0, len(work), a_heartbeat):
-            self._paced(BUSY_HEARTBEAT, work[first : first + a_heartbeat])
-
-    def _paced(self, interval: float, work: Sequence[ExecuteTask] = ()) -> None:
-        """Have a heartbeat so long after the last one began, or at once where that one took longer."""
-        if self.beats:
-            time.sleep(max(0.0, self.beats[-1].at + interval - time.time()))
-        self.beat(work)
+        """Hand work over, so much in each heartbeat; all at once where that is 0. The first one is at once."""
+        self.began, self.interval = -math.inf, BUSY_HEARTBEAT
+        for first in range(0, len(work), a_heartbeat or len(work)):
+            self.beat(work[first : first + (a_heartbeat or len(work))])

@@ -24,7 +24,6 @@ import threading
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,8 +35,9 @@ from tools.benchmarking.scenarios import BUSY_HEARTBEAT, FOR_EVER, Limit, Scale,
 from tools.benchmarking.seen import Seen, Task, made
 from tools.benchmarking.service import OTHERS, Service
 
+from tests.bench import adoption
+
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
     from airflow.executors.fargate.present import Candidate
 
 #: No limit, for launches that are not measured.
@@ -201,24 +201,17 @@ def adopt(bench: Bench, seen: Seen) -> None:
         successor = bench.start(bench.scale.run_limit)
         successor.beat_for(WARM_UP)
         service.be_like_aws()
-        reply: Future[Adopted] = Future()
-        thread = successor.executor._fleet_thread
         began = time.monotonic()
-        thread.tell(thread.fleet.look_for, candidates, reply)
-        adopted = reply.result(timeout=scenario.patience)
+        adoption.adopt(successor.executor, candidates, scenario.patience)
         seen.figures[f"{name}_seconds"] = time.monotonic() - began
         seen.figures[f"{name}_calls"] = made(service.calls())
-        seen.finished &= len(adopted.found) == scenario.tasks
+        seen.finished &= len(successor.executor.debug_state()["followed"]) == scenario.tasks
         successor.executor.end()
 
 
 def candidate(task: Task, known: bool, queued_at: float) -> Candidate:
     """Return the candidate for adoption whose ECS task this is; ``known`` tells whether its ARN was stored."""
-    from airflow.executors.fargate.bridge.workloads import task_instance_id
-    from airflow.executors.fargate.present import Candidate
-
-    key = work.key(task.task_id)
-    return Candidate(task_instance_id(key), key, task.arn if known else None, queued_at)
+    return adoption.make_candidate(work.key(task.task_id), queued_at, task.arn if known else None)
 
 
 def _run_others(service: Service, count: int) -> None:

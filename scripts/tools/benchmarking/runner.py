@@ -78,7 +78,7 @@ def airflow_home() -> Iterator[Path]:
             os.environ.update(before)
 
 
-class Bed:
+class LocalServices:
     """
     The local Fargate to measure on: a new one for each run, or always the same, emptied.
 
@@ -91,7 +91,7 @@ class Bed:
         self.folder = folder
         self._fargate: LocalFargate | None = None
 
-    def __enter__(self) -> Bed:
+    def __enter__(self) -> LocalServices:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -116,7 +116,7 @@ class Bed:
         return service
 
 
-def run(executor: str, scenario: Scenario, bed: Bed) -> Seen:
+def run(executor: str, scenario: Scenario, services: LocalServices) -> Seen:
     """
     Measure, and return what was seen.
 
@@ -124,7 +124,7 @@ def run(executor: str, scenario: Scenario, bed: Bed) -> Seen:
     """
     for factor in (1, 2, 4, 8):
         patient = dataclasses.replace(scenario, ramp=scenario.ramp * factor)
-        seen = _in_process(executor, patient, bed.service(), bed.scale, bed.folder)
+        seen = _in_process(executor, patient, services.service(), services.scale, services.folder)
         if seen is not None:
             return seen
     raise BenchmarkError(f"This machine is too slow or too busy for {scenario.name}.")
@@ -160,14 +160,15 @@ def _measure(
     """Measure in this process, and send what was seen, or what went wrong."""
     _send_output_to(log)
     from tools.benchmarking import at_scale, procedures
-    from tools.benchmarking.driver import Unfinished
     from tools.benchmarking.seen import Seen
+
+    from tests.bench.scheduler import Overdue
 
     seen = Seen()
     try:
         known = procedures.PROCEDURES | at_scale.PROCEDURES
         known[scenario.kind](procedures.Bench(executor, scenario, scale, service), seen)
-    except Unfinished:
+    except Overdue:
         seen.finished = False
     except procedures.Late:
         connection.send(None)

@@ -21,11 +21,13 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING
 
-from airflow.executors.workloads import BundleInfo, ExecuteTask, TaskInstanceDTO
-from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.executors.workloads import ExecuteTask
+
+from tests.bench.work import make_key, make_workload
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
+    from airflow.models.taskinstancekey import TaskInstanceKey
 
 DAG_ID = "benchmark_of_executors"
 RUN_ID = "scheduled__2026-01-01T00:00:00+00:00"
@@ -33,7 +35,7 @@ RUN_ID = "scheduled__2026-01-01T00:00:00+00:00"
 
 def key(task_id: str) -> TaskInstanceKey:
     """Return Airflow's key of the task instance that a workload of this module is for."""
-    return TaskInstanceKey(DAG_ID, task_id, RUN_ID, 1, -1)
+    return make_key(task_id, DAG_ID, RUN_ID)
 
 
 def workloads(executor: BaseExecutor, prefix: str, count: int, config: object = None) -> list[ExecuteTask]:
@@ -42,25 +44,13 @@ def workloads(executor: BaseExecutor, prefix: str, count: int, config: object = 
 
 
 def _workload(executor: BaseExecutor, task_id: str, config: object) -> ExecuteTask:
-    ti = TaskInstanceDTO(
-        id=uuid.uuid4(),
-        dag_version_id=uuid.uuid4(),
-        dag_id=DAG_ID,
-        task_id=task_id,
-        run_id=RUN_ID,
-        try_number=1,
-        map_index=-1,
-        queue="default",
-        pool_slots=1,
-        priority_weight=1,
-        executor_config=config,
+    return make_workload(
+        key(task_id),
+        config,
         # From 3.2 on the scheduler assigns it to those executors that ask for it.
-        external_executor_id=str(uuid.uuid4()) if executor.pre_assigns_external_executor_id else None,
-    )
-    return ExecuteTask(
-        ti=ti,
+        external_id=str(uuid.uuid4()) if executor.pre_assigns_external_executor_id else None,
+        sign=lambda subject: ExecuteTask.generate_token(subject, executor.jwt_generator),
         dag_rel_path=f"pipelines/of_data_engineering/daily/{DAG_ID}.py",
-        token=ExecuteTask.generate_token(str(ti.id), executor.jwt_generator),
         log_path=f"dag_id={DAG_ID}/run_id={RUN_ID}/task_id={task_id}/attempt=1.log",
-        bundle_info=BundleInfo(name="dags-folder"),
+        bundle_info={"name": "dags-folder"},
     )

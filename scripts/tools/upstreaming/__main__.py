@@ -25,7 +25,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tools.overlay.errors import OverlayError
-from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.clone import Clone, UpstreamError
 from tools.upstreaming.forms import check_forms
 from tools.upstreaming.hooks import Hooks
 from tools.upstreaming.options import (
@@ -51,10 +51,10 @@ def main() -> int:
         logs = options.logs or Path(room)
         logs.mkdir(parents=True, exist_ok=True)
         try:
-            bed = Bed(options.tree.resolve(), Path(room), logs)
-            print(f"Airflow {bed.tree.version}, {bed.git('rev-parse', 'HEAD')}", flush=True)
-            groups, skipped = _possible(bed, options.only or GROUPS)
-            rows = _check(bed, groups) | skipped
+            clone = Clone(options.tree.resolve(), Path(room), logs)
+            print(f"Airflow {clone.tree.version}, {clone.git('rev-parse', 'HEAD')}", flush=True)
+            groups, skipped = _possible(clone, options.only or GROUPS)
+            rows = _check(clone, groups) | skipped
         except (UpstreamError, OverlayError) as error:
             print(f"upstream: {error}", file=sys.stderr)
             return IMPOSSIBLE
@@ -72,39 +72,39 @@ def _verdict(rows: Mapping[str, Sequence[Row]]) -> int:
     return INCOMPLETE if unchecked else GOOD
 
 
-def _possible(bed: Bed, groups: Sequence[str]) -> tuple[list[str], dict[str, list[Row]]]:
+def _possible(clone: Clone, groups: Sequence[str]) -> tuple[list[str], dict[str, list[Row]]]:
     """Return the groups that can be checked in this tree, and of each other one a row that says why not."""
-    reason = why_unknown(bed.tree.version)
+    reason = why_unknown(clone.tree.version)
     without = WITH_AIRFLOW if reason else ()
     skipped = {group: [Row(f"all {group}", "-", reason, None)] for group in groups if group in without}
     return [group for group in groups if group not in without], skipped
 
 
-def _check(bed: Bed, groups: Sequence[str]) -> dict[str, list[Row]]:
-    tests, hooks = RunsOfTests(bed), Hooks(bed)
+def _check(clone: Clone, groups: Sequence[str]) -> dict[str, list[Row]]:
+    tests, hooks = RunsOfTests(clone), Hooks(clone)
     rows: dict[str, list[Row]] = {}
     if "tests" in groups:
         _say("Airflow's tests, without the patch")
         tests.before()
     if "patch" in groups:
         _say("the patch")
-        rows["patch"] = check_patch(bed)
+        rows["patch"] = check_patch(clone)
     else:
-        commit_patch(bed)
+        commit_patch(clone)
     if "forms" in groups:
         _say("forms")
-        rows["forms"] = check_forms(bed)
+        rows["forms"] = check_forms(clone)
     if "hooks" in groups:
         _say("hooks of Airflow's repository")
-        modified, added = changed_files(bed, "M"), changed_files(bed, "A")
+        modified, added = changed_files(clone, "M"), changed_files(clone, "A")
         hooks.prepare(modified + added)
-        bed.git("checkout", "--quiet", "before")
+        clone.git("checkout", "--quiet", "before")
         hooks.before(modified)
-        bed.git("checkout", "--quiet", "-")
+        clone.git("checkout", "--quiet", "-")
         rows["hooks"] = hooks.after(modified, added)
     if "types" in groups:
         _say("types")
-        rows["types"] = [check_types(bed)]
+        rows["types"] = [check_types(clone)]
     if "tests" in groups:
         _say("our tests and Airflow's, with the patch")
         rows["tests"] = tests.after()

@@ -29,7 +29,7 @@ from tools.upstreaming.patch import changed_files
 from tools.upstreaming.table import Row
 
 if TYPE_CHECKING:
-    from tools.upstreaming.bed import Bed
+    from tools.upstreaming.clone import Clone
 
 # Our section of Airflow's configuration, in this repository.
 SECTION = "airflow/config_templates/fargate.yml"
@@ -52,24 +52,30 @@ LOADING = {
 }
 
 
-def check_forms(bed: Bed) -> list[Row]:
+def check_forms(clone: Clone) -> list[Row]:
     """Check the clone, which has the patch."""
-    return [_licences(bed), _loads(bed), _config_listed(bed), _config_lint(bed), _default_configuration(bed)]
+    return [
+        _licences(clone),
+        _loads(clone),
+        _config_listed(clone),
+        _config_lint(clone),
+        _default_configuration(clone),
+    ]
 
 
-def _licences(bed: Bed) -> Row:
+def _licences(clone: Clone) -> Row:
     """Each new file must begin with the tree's own licence template, whatever its comments look like."""
-    template = bed.root / "scripts/ci/license-templates/LICENSE.txt"
+    template = clone.root / "scripts/ci/license-templates/LICENSE.txt"
     if not template.is_file():
         return Row("licence headers", "-", f"the tree has no {template.name}", None)
     wanted = _words(template.read_text(encoding="utf-8"))
     files = [
         path
-        for path in changed_files(bed, "A")
+        for path in changed_files(clone, "A")
         if path.suffix in LICENSED and path.parent.name != "newsfragments"
     ]
     bad = [
-        p for p in files if wanted not in _words((bed.root / p).read_text(encoding="utf-8")[:HEADER_LENGTH])
+        p for p in files if wanted not in _words((clone.root / p).read_text(encoding="utf-8")[:HEADER_LENGTH])
     ]
     return Row(
         "licence headers", "-", f"{len(files) - len(bad)} of {len(files)}", not bad, tuple(map(str, bad))
@@ -80,20 +86,20 @@ def _words(text: str) -> str:
     return " ".join(re.sub(r"(?m)^\s*(#|\.\.)", " ", text).split())
 
 
-def _loads(bed: Bed) -> Row:
-    done = bed.run("loads", sys.executable, "-c", LOADED, **LOADING)
+def _loads(clone: Clone) -> Row:
+    done = clone.run("loads", sys.executable, "-c", LOADED, **LOADING)
     last = (done.output.splitlines() or [""])[-1]
     # The default of an option shows that Airflow knows the section.
     wanted = "airflow.executors.fargate_executor FargateExecutor airflow"
     return Row("the executor loads by its name", "-", last or "nothing", done.code == 0 and last == wanted)
 
 
-def _config_listed(bed: Bed) -> Row:
+def _config_listed(clone: Clone) -> Row:
     listed = ["config", "list", "--section", "fargate", "--include-descriptions", "--defaults"]
-    done = bed.run("config-list", sys.executable, "-m", "airflow", *listed)
+    done = clone.run("config-list", sys.executable, "-m", "airflow", *listed)
     # An example of an option is commented twice, with a word before it.
     found = Counter(re.findall(r"(?m)^#? ?([a-z_]+) = ", done.output))
-    ours = yaml.safe_load((bed.repository / SECTION).read_text(encoding="utf-8"))["fargate"]["options"]
+    ours = yaml.safe_load((clone.repository / SECTION).read_text(encoding="utf-8"))["fargate"]["options"]
     wrong = [f"listed {found[name]} times: {name}" for name in sorted({*found, *ours}) if found[name] != 1]
     wrong += [f"none of ours: {name}" for name in sorted(found.keys() - ours)]
     return Row(
@@ -105,20 +111,20 @@ def _config_listed(bed: Bed) -> Row:
     )
 
 
-def _config_lint(bed: Bed) -> Row:
+def _config_lint(clone: Clone) -> Row:
     check = "airflow config lint"
-    done = bed.run("config-lint", sys.executable, "-m", "airflow", "config", "lint", "--section", "fargate")
+    done = clone.run("config-lint", sys.executable, "-m", "airflow", "config", "lint", "--section", "fargate")
     if "invalid choice" in done.output:
         return Row(check, "-", "this Airflow has no such command", None)
     return Row(check, "-", "no issues" if "No issues" in done.output else "issues", done.code == 0)
 
 
-def _default_configuration(bed: Bed) -> Row:
+def _default_configuration(clone: Clone) -> Row:
     """Run what the hook check-default-configuration runs in a container."""
     check = "the tree's check of the default configuration"
-    script = bed.root / "scripts/in_container/run_check_default_configuration.py"
+    script = clone.root / "scripts/in_container/run_check_default_configuration.py"
     if not script.is_file():
         return Row(check, "-", "the tree has none", None)
-    done = bed.run("default-configuration", sys.executable, script)
+    done = clone.run("default-configuration", sys.executable, script)
     said = tuple(done.output.splitlines()[-6:])
     return Row(check, "-", "issues" if done.code else "no issues", done.code == 0, said if done.code else ())

@@ -32,7 +32,7 @@ from typing import Any
 
 import yaml
 
-from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.clone import Clone, UpstreamError
 from tools.upstreaming.complaints import beyond
 from tools.upstreaming.table import Row
 
@@ -115,17 +115,17 @@ class Ran:
 class Hooks:
     """The hooks of one clone."""
 
-    def __init__(self, bed: Bed):
-        self._bed = bed
+    def __init__(self, clone: Clone):
+        self._clone = clone
         self._before: dict[str, Ran] = {}
         self._skipped: list[Row] = []
         # Those that look at what they like, whichever files they are run for.
         self._whole: set[str] = set()
-        self._config = bed.home / "pre-commit-config.yaml"
+        self._config = clone.home / "pre-commit-config.yaml"
 
     def prepare(self, files: list[Path]) -> None:
         """Write the configuration of those that can run, and remember why the others that concern files cannot."""
-        text = (self._bed.root / CONFIGURATION).read_text(encoding="utf-8")
+        text = (self._clone.root / CONFIGURATION).read_text(encoding="utf-8")
         config = yaml.safe_load(text)
         hooks = []
         for repository in config["repos"]:
@@ -143,7 +143,7 @@ class Hooks:
 
     def _of_folders(self, files: list[Path]) -> list[Row]:
         """Return a row for each folder with hooks of its own, which newer trees have and pre-commit passes over."""
-        found = {path.relative_to(self._bed.root) for path in self._bed.root.glob(f"*/{CONFIGURATION}")}
+        found = {path.relative_to(self._clone.root) for path in self._clone.root.glob(f"*/{CONFIGURATION}")}
         concerned = sorted(path for path in found if any(file.is_relative_to(path.parent) for file in files))
         return [
             Row(f"hooks of {path}", "-", "need prek: prek run, in the checkout", None) for path in concerned
@@ -181,12 +181,12 @@ class Hooks:
 
     def _run(self, log: str, files: list[Path]) -> dict[str, Ran]:
         command = ["run", "--config", str(self._config), "--verbose", "--color=never", "--files"]
-        done = self._bed.run(log, sys.executable, "-m", "pre_commit", *command, *map(str, files))
+        done = self._clone.run(log, sys.executable, "-m", "pre_commit", *command, *map(str, files))
         headers = list(HEADER.finditer(done.output))
         if not headers:
             raise UpstreamError(f"pre-commit broke off:\n{done.output[-3000:]}")
         # What a hook has put right is not to reach the next run.
-        self._bed.git("checkout", "--quiet", "--", ".")
+        self._clone.git("checkout", "--quiet", "--", ".")
         ran: dict[str, Ran] = {}
         ends = [header.start() for header in headers[1:]] + [len(done.output)]
         for header, end in zip(headers, ends):
@@ -225,7 +225,7 @@ class Hooks:
             return None, reason
         if hook["language"] not in ("python", "pygrep", "system"):
             return None, f"needs {hook['language']}"
-        script = self._bed.root / hook["entry"].split()[0]
+        script = self._clone.root / hook["entry"].split()[0]
         if script.is_file() and BREEZE.search(script.read_text(encoding="utf-8")):
             return None, "runs in Breeze, which needs Docker"
         kept = {key: value for key, value in hook.items() if key != "stages"}

@@ -21,42 +21,42 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.clone import Clone, UpstreamError
 from tools.upstreaming.table import Row
 
 
-def check_patch(bed: Bed) -> list[Row]:
+def check_patch(clone: Clone) -> list[Row]:
     """Check the commands of the overlay on the clone, and leave the clone with the patch as a commit."""
-    rows = [_round_trip(bed), _git_apply(bed)]
-    bed.git("tag", "before")
-    rows.append(_git_am(bed))
+    rows = [_round_trip(clone), _git_apply(clone)]
+    clone.git("tag", "before")
+    rows.append(_git_am(clone))
     return rows
 
 
-def commit_patch(bed: Bed) -> None:
+def commit_patch(clone: Clone) -> None:
     """Leave the clone with the patch as a commit, and with the state before it as the tag ``before``."""
-    bed.git("tag", "before")
-    if not (row := _git_am(bed)).passed:
+    clone.git("tag", "before")
+    if not (row := _git_am(clone)).passed:
         raise UpstreamError(f"git am: {row.after}")
 
 
-def _round_trip(bed: Bed) -> Row:
+def _round_trip(clone: Clone) -> Row:
     # Airflow's tests leave files, too.
-    before = _unknown(bed)
-    said = [bed.overlay(command) for command in ("apply", "status", "apply", "revert")]
-    left = sorted(_unknown(bed) - before)
+    before = _unknown(clone)
+    said = [clone.overlay(command) for command in ("apply", "status", "apply", "revert")]
+    left = sorted(_unknown(clone) - before)
     settled = all(done.code == 0 for done in said) and "nothing to do" in said[2].output
     after = f"left: {left[0]}" if left else "as before"
     return Row("overlay apply, status, apply, revert", "clean", after, settled and not left)
 
 
-def _unknown(bed: Bed) -> set[str]:
-    return set(bed.git("status", "--porcelain", "--ignored").splitlines())
+def _unknown(clone: Clone) -> set[str]:
+    return set(clone.git("status", "--porcelain", "--ignored").splitlines())
 
 
-def _git_apply(bed: Bed) -> Row:
-    patch = _patch(bed)
-    done = _given(bed, patch, "apply", "--check", "-")
+def _git_apply(clone: Clone) -> Row:
+    patch = _patch(clone)
+    done = _given(clone, patch, "apply", "--check", "-")
     files = patch.count(b"\ndiff --git ") + 1
     return Row(
         "overlay diff | git apply --check",
@@ -66,31 +66,31 @@ def _git_apply(bed: Bed) -> Row:
     )
 
 
-def _git_am(bed: Bed) -> Row:
-    refused = _given(bed, _patch(bed, "--format-patch"), "am", "--quiet")
+def _git_am(clone: Clone) -> Row:
+    refused = _given(clone, _patch(clone, "--format-patch"), "am", "--quiet")
     if refused:
         return Row("overlay diff --format-patch | git am", "-", refused, False)
-    subject = bed.git("log", "-1", "--format=%s")
-    clean = not bed.git("status", "--porcelain")
+    subject = clone.git("log", "-1", "--format=%s")
+    clean = not clone.git("status", "--porcelain")
     return Row("overlay diff --format-patch | git am", "-", subject, clean)
 
 
-def _patch(bed: Bed, *options: str) -> bytes:
-    done = subprocess.run(bed.overlay_command("diff", *options), check=False, capture_output=True)
+def _patch(clone: Clone, *options: str) -> bytes:
+    done = subprocess.run(clone.overlay_command("diff", *options), check=False, capture_output=True)
     if done.returncode:
         raise UpstreamError(done.stderr.decode(errors="replace").strip())
     return done.stdout
 
 
-def _given(bed: Bed, patch: bytes, *arguments: str) -> str:
+def _given(clone: Clone, patch: bytes, *arguments: str) -> str:
     """Run git on a patch; return what it complains of."""
     who = ["-c", "user.name=Upstream Check", "-c", "user.email=upstream@localhost"]
-    command = ["git", "-C", str(bed.root), *who, *arguments]
+    command = ["git", "-C", str(clone.root), *who, *arguments]
     done = subprocess.run(command, check=False, input=patch, capture_output=True)
     return done.stderr.decode(errors="replace").strip() or "refused" if done.returncode else ""
 
 
-def changed_files(bed: Bed, kinds: str = "AM") -> list[Path]:
+def changed_files(clone: Clone, kinds: str = "AM") -> list[Path]:
     """Return what the patch adds (``A``) or modifies (``M``), relative to the root."""
-    names = bed.git("diff", "--name-only", f"--diff-filter={kinds}", "before", "HEAD")
+    names = clone.git("diff", "--name-only", f"--diff-filter={kinds}", "before", "HEAD")
     return [Path(name) for name in names.splitlines()]

@@ -24,7 +24,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.upstreaming.bed import Bed, UpstreamError
+from tools.upstreaming.clone import Clone, UpstreamError
 from tools.upstreaming.table import Row
 
 OURS = ("fargate", "test_fargate_executor.py")
@@ -57,9 +57,9 @@ class Results:
 class RunsOfTests:
     """The tests that concern the patch, in one clone."""
 
-    def __init__(self, bed: Bed):
-        self._bed = bed
-        self._executors = Path(bed.tree.checkout.tests)
+    def __init__(self, clone: Clone):
+        self._clone = clone
+        self._executors = Path(clone.tree.checkout.tests)
         self._before: Results | None = None
 
     def before(self) -> None:
@@ -107,13 +107,13 @@ class RunsOfTests:
 
     def _named(self, name: str) -> list[str]:
         """Return the test files of a name, wherever below the tests of Airflow itself."""
-        found = sorted((self._bed.root / self._executors.parent).rglob(name))
-        return [path.relative_to(self._bed.root).as_posix() for path in found]
+        found = sorted((self._clone.root / self._executors.parent).rglob(name))
+        return [path.relative_to(self._clone.root).as_posix() for path in found]
 
     def _run(self, log: str, *arguments: str) -> Results:
-        report = self._bed.home / f"{log}.xml"
+        report = self._clone.home / f"{log}.xml"
         options = ["-q", "-p", "no:cacheprovider", "--with-db-init", f"--junitxml={report}"]
-        done = self._bed.run(log, sys.executable, "-m", "pytest", *options, *arguments)
+        done = self._clone.run(log, sys.executable, "-m", "pytest", *options, *arguments)
         if not report.exists():
             raise UpstreamError(f"pytest broke off:\n{done.output[-3000:]}")
         return Results(dict(_outcomes(report)))

@@ -27,14 +27,14 @@ from typing import TYPE_CHECKING
 import yaml
 
 from tools.harness.environment import VENVS
-from tools.upstreaming.bed import UpstreamError
+from tools.upstreaming.clone import UpstreamError
 from tools.upstreaming.complaints import beyond
 from tools.upstreaming.hooks import CONFIGURATION, concerned
 from tools.upstreaming.patch import changed_files
 from tools.upstreaming.table import Row
 
 if TYPE_CHECKING:
-    from tools.upstreaming.bed import Bed
+    from tools.upstreaming.clone import Clone
 
 # Where trees pin mypy: to 2.11, since then.
 PINS = ("hatch_build.py", "devel-common/pyproject.toml")
@@ -43,15 +43,15 @@ CHECK = "types, by mypy as the tree configures it"
 HOOKS = ("mypy-airflow", "mypy-airflow-core")
 
 
-def check_types(bed: Bed) -> Row:
+def check_types(clone: Clone) -> Row:
     """Check the files of the patch that the tree's hook of mypy looks at; what is wrong in others does not count."""
-    version = _pinned(bed)
+    version = _pinned(clone)
     if version is None:
         return Row(CHECK, "-", f"no pin of mypy in {' or '.join(PINS)}", None)
-    modified, files = (_looked_at(bed, changed_files(bed, kinds)) for kinds in ("M", "AM"))
+    modified, files = (_looked_at(clone, changed_files(clone, kinds)) for kinds in ("M", "AM"))
     try:
-        before = _before(bed, version, modified)
-        after = _errors(bed, version, files)
+        before = _before(clone, version, modified)
+        after = _errors(clone, version, files)
     except UpstreamError as error:
         return Row(CHECK, "-", "broke off", False, tuple(str(error).splitlines()))
     new = beyond(after, before)
@@ -64,17 +64,17 @@ def check_types(bed: Bed) -> Row:
     )
 
 
-def _before(bed: Bed, version: str, files: Sequence[Path]) -> list[str]:
-    bed.git("checkout", "--quiet", "before")
+def _before(clone: Clone, version: str, files: Sequence[Path]) -> list[str]:
+    clone.git("checkout", "--quiet", "before")
     try:
-        return _errors(bed, version, files)
+        return _errors(clone, version, files)
     finally:
-        bed.git("checkout", "--quiet", "-")
+        clone.git("checkout", "--quiet", "-")
 
 
-def _looked_at(bed: Bed, changed: Sequence[Path]) -> list[Path]:
+def _looked_at(clone: Clone, changed: Sequence[Path]) -> list[Path]:
     """Return the files that a hook of HOOKS looks at before each commit; where there is none, every Python file."""
-    config = yaml.safe_load((bed.root / CONFIGURATION).read_text(encoding="utf-8"))
+    config = yaml.safe_load((clone.root / CONFIGURATION).read_text(encoding="utf-8"))
     hooks = [
         hook
         for repository in config["repos"]
@@ -85,13 +85,13 @@ def _looked_at(bed: Bed, changed: Sequence[Path]) -> list[Path]:
     return [path for path in files if any(concerned(hook, path) for hook in hooks)] if hooks else files
 
 
-def _errors(bed: Bed, version: str, files: Sequence[Path]) -> list[str]:
+def _errors(clone: Clone, version: str, files: Sequence[Path]) -> list[str]:
     """Return what mypy finds wrong in files; raises UpstreamError where it breaks off."""
     if not files:
         return []
     mypy = [VENVS / "tools/bin/uv", "--quiet", "tool", "run", f"--from=mypy=={version}", "mypy"]
-    options = ["--no-pretty", f"--python-executable={sys.executable}", f"--cache-dir={bed.home}/mypy"]
-    done = bed.run("mypy", *mypy, *options, *files)
+    options = ["--no-pretty", f"--python-executable={sys.executable}", f"--cache-dir={clone.home}/mypy"]
+    done = clone.run("mypy", *mypy, *options, *files)
     if not re.search(r"(?m)^(Found \d+ error|Success)", done.output):
         raise UpstreamError("\n".join(done.output.splitlines()[-12:]))
     names = {path.as_posix() for path in files}
@@ -100,9 +100,9 @@ def _errors(bed: Bed, version: str, files: Sequence[Path]) -> list[str]:
     ]
 
 
-def _pinned(bed: Bed) -> str | None:
+def _pinned(clone: Clone) -> str | None:
     for name in PINS:
-        path = bed.root / name
+        path = clone.root / name
         found = re.search(r'"mypy==([0-9.]+)"', path.read_text(encoding="utf-8")) if path.is_file() else None
         if found:
             return found[1]

@@ -45,7 +45,7 @@ class Done:
     output: str
 
 
-class Bed:
+class Clone:
     """
     The clone.
 
