@@ -45,6 +45,7 @@ from airflow.executors.fargate.bridge import compat, database, orphan_lookup, se
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
 from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.present import ENDING, Candidate
 from airflow.executors.fargate_executor import FargateExecutor
