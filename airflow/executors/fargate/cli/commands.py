@@ -37,7 +37,7 @@ from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.clients import service_model
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.bridge import compat, sessions
+from airflow.executors.fargate.bridge import compat, database, sessions
 from airflow.executors.fargate.cli import checks, definition_checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
 from airflow.executors.fargate.config.config import FargateConfig
@@ -59,6 +59,11 @@ OF_REQUEST = (
 )
 OF_QUEUES = partial(checks.check_queues, checks=OF_REQUEST)
 ALL_CHECKS = (checks.check_caller, *OF_REQUEST, OF_QUEUES, checks.check_permissions)
+#: Follows the number of ECS tasks that are left out.
+OF_ANOTHER_DATABASE = (
+    "ECS tasks under this [fargate] deployment come from another metadata database, or from this one before its "
+    "address changed. They are left out. Give each Airflow a [fargate] deployment of its own."
+)
 
 
 @cli_utils.suppress_logs_and_warning
@@ -174,7 +179,8 @@ def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str
     """
     Return the ECS client, the live ECS tasks, and the errors of the clusters that AWS did not list.
 
-    The clusters are those that the options name. The command ends if AWS lists none of them.
+    The clusters are those that the options name. The command ends if AWS lists none of them. ECS tasks of
+    another metadata database are left out: a copy of it names the same task instances.
     """
     with _exit_on_error():
         config, account, _ = _connect(args)
@@ -186,7 +192,11 @@ def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str
                 errors.append(f"Cluster {cluster}: {_explain(error)}")
     if len(errors) == len(config.clusters):
         sys.exit("\n".join(errors))
-    return account.ecs, ecs_tasks.in_order(found), errors
+    own = database.own_address_hash()
+    ours = [one for one in found if not one.identity.is_of_another_database(own)]
+    if len(ours) < len(found):
+        print(f"{len(found) - len(ours)} {OF_ANOTHER_DATABASE}", file=sys.stderr)
+    return account.ecs, ecs_tasks.in_order(ours), errors
 
 
 def _explain(error: Exception) -> str:

@@ -28,7 +28,7 @@ from airflow.executors.fargate.aws.arns import cluster_name, ecs_task_id
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
+    from airflow.executors.fargate.launch import Identity
 
 #: The members that say since when an ECS task has been in a state; the first that AWS returns counts.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
@@ -48,7 +48,7 @@ class LiveTask:
 
     arn: str
     cluster: str
-    task: TaskInstanceId | CallbackId
+    identity: Identity
     state: str
     #: Since when it has been in this state, in UTC; None if AWS does not say.
     since: datetime | None
@@ -57,13 +57,13 @@ class LiveTask:
 
     def is_of(self, dag_id: str, task_id: str | None = None, run_id: str | None = None) -> bool:
         """Return whether it runs a task instance of this Dag, and of this task and run if they are given."""
-        own = self.task.as_dict()
+        own = self.identity.task.as_dict()
         wanted = {"dag_id": dag_id, "task_id": task_id, "run_id": run_id}
         return all(own.get(name) == value for name, value in wanted.items() if value is not None)
 
     def row(self) -> dict[str, Any]:
         """Return the row of the output."""
-        own = self.task.as_dict()
+        own = self.identity.task.as_dict()
         if "callback_id" in own:
             own["task_id"] = f"callback {own['callback_id']}"
         return {
@@ -79,7 +79,7 @@ class LiveTask:
 def in_order(ecs_tasks: Iterable[LiveTask]) -> list[LiveTask]:
     """Return each ECS task once, the longest in its state first: two names can mean the same cluster."""
     found = {one.arn: one for one in ecs_tasks}.values()
-    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.task)))
+    return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
 
 
 def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
@@ -118,4 +118,4 @@ def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     }
     in_utc = since.astimezone(timezone.utc) if since else None
     cluster = ecs_task.get("clusterArn") or ""
-    return LiveTask(ecs_task.get("taskArn") or "", cluster, identity.task, state, in_utc, resources)
+    return LiveTask(ecs_task.get("taskArn") or "", cluster, identity, state, in_utc, resources)

@@ -36,7 +36,7 @@ from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
-from airflow.executors.fargate.launch import Launch, TaskInstanceId
+from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
 mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
@@ -103,11 +103,12 @@ def live_by_cluster(live, monkeypatch):
     return found
 
 
-def ecs_task(number, task_id, dag_id="etl", cluster="fleet"):
+def ecs_task(number, task_id, dag_id="etl", cluster="fleet", database=None):
     task = TaskInstanceId(dag_id, task_id, "run[1]", 1)
+    identity = Identity(f"launch-{number}", task, 0.0, "airflow", database=database)
     since = datetime(2026, 3, 1, tzinfo=timezone.utc)
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
-    return LiveTask(arn, CLUSTER.replace("fleet", cluster), task, "RUNNING", since, {"cpu": "256"})
+    return LiveTask(arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, {"cpu": "256"})
 
 
 def arguments(**given):
@@ -355,6 +356,30 @@ class TestStop:
             stop()
         assert left.value.code == 1
         assert "Cluster gpus: " in capsys.readouterr().err
+
+    def test_what_another_database_has_is_left_alone(self, live, live_by_cluster, monkeypatch, capsys):
+        """A clone of the database names the same task instances; what names no database is stopped as before."""
+        monkeypatch.setattr(commands.database, "own_address_hash", lambda: "clone")
+        live_by_cluster["fleet"] = [
+            ecs_task(1, "extract", database="production"),
+            ecs_task(2, "extract", database="clone"),
+            ecs_task(3, "extract"),
+        ]
+        live_by_cluster["gpus"] = []
+        expect_stop(live, 2)
+        expect_stop(live, 3)
+        stop()
+        output = capsys.readouterr()
+        assert f"1 {commands.OF_ANOTHER_DATABASE}" in output.err
+        assert f"{1:032}" not in output.out
+
+    def test_only_another_database_has_what_matches(self, live, live_by_cluster, monkeypatch, capsys):
+        """Then there is nothing to stop, and the exit code is 1."""
+        monkeypatch.setattr(commands.database, "own_address_hash", lambda: "clone")
+        live_by_cluster.update(fleet=[ecs_task(1, "extract", database="production")], gpus=[])
+        with pytest.raises(SystemExit, match="Nothing was stopped"):
+            stop()
+        assert "[fargate] deployment" in capsys.readouterr().err
 
     def test_a_task_alone(self, live):
         """The ids of the task and of the run narrow it down."""
