@@ -38,7 +38,8 @@ from airflow.executors.fargate.aws.clients import service_model
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, sessions
-from airflow.executors.fargate.cli import checks, definition_checks, ecs_tasks, rendering
+from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
+from airflow.executors.fargate.cli.definition_checks import check_task_definition
 from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
 from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.errors import ConfigError, FargateError
@@ -51,12 +52,7 @@ from airflow.utils.providers_configuration_loader import providers_configuration
 #: Output formats for people.
 FOR_PEOPLE = ("table", "plain")
 #: The checks of a request, which are made for each queue, too.
-OF_REQUEST = (
-    checks.check_cluster,
-    checks.check_request,
-    definition_checks.check_task_definition,
-    checks.check_network,
-)
+OF_REQUEST = (checks.check_cluster, checks.check_request, check_task_definition, checks.check_network)
 OF_QUEUES = partial(checks.check_queues, checks=OF_REQUEST)
 ALL_CHECKS = (checks.check_caller, *OF_REQUEST, OF_QUEUES, checks.check_permissions)
 #: Follows the number of ECS tasks that are left out.
@@ -206,7 +202,7 @@ def _explain(error: Exception) -> str:
     Of other errors than AWS's and our own only the type: the text can contain a secret of the connection.
     """
     outcome = classify_error(error)
-    if hasattr(error, "response") or outcome.verdict is Verdict.CREDENTIALS:
+    if getattr(error, "response", None) or outcome.verdict is Verdict.CREDENTIALS:
         return outcome.reason
     return str(error) if isinstance(error, (FargateError, *aws_errors())) else type(error).__name__
 

@@ -18,8 +18,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws import capacity, sizes
 from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, failed_call, pass_if
@@ -71,8 +71,8 @@ def _check_launch_type(facts: Facts) -> Iterable[Row]:
     """Check the launch type, and the fallback from instances to Fargate."""
     if not facts.request:
         return
-    launch_type, providers = facts.request.get("launchType"), capacity.providers
-    named = launch_type or providers(facts.request)
+    launch_type = facts.request.get("launchType")
+    named = launch_type or capacity.providers(facts.request)
     where = "" if named else ", by the cluster's default capacity provider strategy"
     wanted = "FARGATE" if facts.on_fargate else launch_type
     offered = facts.definition.get("compatibilities") or facts.definition.get("requiresCompatibilities") or ()
@@ -87,7 +87,7 @@ def _check_launch_type(facts: Facts) -> Iterable[Row]:
         yield Row("launch type", FAILED, found, f"Add {wanted} to its requiresCompatibilities")
     elif not named:
         # A capacity provider does not say what its instances need.
-        yield Row("launch type", OK, f"{', '.join(providers(facts.default_strategy))}{where}")
+        yield Row("launch type", OK, f"{', '.join(capacity.providers(facts.default_strategy))}{where}")
     if facts.fallback and capacity.on_fargate(facts.fallback) and "FARGATE" not in offered:
         yield Row("fallback", FAILED, f"FARGATE, and {offers}", "Add FARGATE to its requiresCompatibilities")
 
@@ -127,27 +127,24 @@ def _check_log(facts: Facts) -> Iterable[Row]:
     if facts.container_definition is None:
         return
     log = facts.container_definition.get("logConfiguration")
+    options = facts.awslogs or {}
+    group = options.get("awslogs-group")
+    missing = facts.log_group is not None and facts.log_group.error == "ResourceNotFoundException"
     if not log:
         found = "none: if the container dies before Airflow's own logging begins, nothing says why"
         yield Row("log", ADVICE, found, "Give the container a logConfiguration with the driver awslogs")
     elif facts.awslogs is None:
         yield Row("log", OK, str(log.get("logDriver")))
-    else:
-        yield _check_cloudwatch(facts, facts.awslogs)
-
-
-def _check_cloudwatch(facts: Facts, options: Mapping[str, Any]) -> Row:
-    group = options.get("awslogs-group")
-    missing = facts.log_group is not None and facts.log_group.error == "ResourceNotFoundException"
-    if not group:
-        return Row("log", FAILED, "awslogs without a group", "Set awslogs-group in its logConfiguration")
-    if missing and options.get("awslogs-create-group") != "true":
+    elif not group:
+        yield Row("log", FAILED, "awslogs without a group", "Set awslogs-group in its logConfiguration")
+    elif missing and options.get("awslogs-create-group") != "true":
         remedy = f"Create it: aws logs create-log-group --log-group-name {group}"
-        return Row("log", FAILED, f"awslogs, and there is no log group {group}", remedy)
-    if facts.on_fargate and not options.get("awslogs-stream-prefix"):
+        yield Row("log", FAILED, f"awslogs, and there is no log group {group}", remedy)
+    elif facts.on_fargate and not options.get("awslogs-stream-prefix"):
         remedy = "Set awslogs-stream-prefix in its logConfiguration"
-        return Row("log", FAILED, f"awslogs, {group}, without the prefix that Fargate needs", remedy)
-    return Row("log", OK, f"awslogs, {group}")
+        yield Row("log", FAILED, f"awslogs, {group}, without the prefix that Fargate needs", remedy)
+    else:
+        yield Row("log", OK, f"awslogs, {group}")
 
 
 def _check_roles(facts: Facts) -> Iterable[Row]:

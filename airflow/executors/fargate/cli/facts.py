@@ -85,9 +85,10 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
         missing = no_credentials(error, client and client.meta.endpoint_url)
         if missing is not None:
             return Answer({}, NO_CREDENTIALS, *missing)
-        if not hasattr(error, "response"):
+        response = getattr(error, "response", None)
+        if response is None:
             return Answer({}, NO_ANSWER, f"{type(error).__name__}: {error}")
-        members = error.response.get("Error", {})
+        members = response.get("Error", {})
         return Answer({}, members.get("Code") or "ClientError", members.get("Message") or "")
 
 

@@ -73,12 +73,12 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> dict
     prepared = build(launch)
     name = prepared.container_name
     command = launch.make_command()
-    sources = [
+    sources = (
         (FUNCTION if config.own_function else DEFAULT, config.called_function(list(command))),
         (RUN_TASK_KWARGS, config.run_task_kwargs),
         (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),
-    ]
+    )
     named: list[Named] = [(source, _named_members(fragment, name)) for source, fragment in sources]
     of_options = {} if config.own_function else dict(members(for_fargate(config)))
     own = _own_origins(launch, name)

@@ -245,7 +245,7 @@ def _is_url(text: str) -> bool:
         return False
     # botocore would not send a user and a password.
     is_service = parts.scheme in ("http", "https") and "@" not in parts.netloc
-    return is_service and HOST.fullmatch(parts.hostname or "") is not None
+    return is_service and bool(HOST.fullmatch(parts.hostname or ""))
 
 
 def describe_error(error: BaseException) -> str:

@@ -119,7 +119,9 @@ class Calls:
         self.search = self._lane("search", SEARCH_CONCURRENCY, looks, (), credentials)
         self.search.shares_with, self.search.share = self.watch, searches
         self.logs = self._lane("logs", LOG_CONCURRENCY, TokenBucket(LOG_RATE, LOG_RATE, clock))
-        self.logs.credentials = Credentials(logs.renew, context) if logs else None
+        # Where a container logs to, ECS says: its client is renewed as well.
+        renew = lambda: (logs.renew(), context.ecs.renew()) if logs else None
+        self.logs.credentials = Credentials(renew, context) if logs else None
 
     def _lane(self, name: str, most: int, bucket: TokenBucket | None = None, *others: Any) -> Lane:
         return Lane(self._context.make_pool(name, most), most, (bucket,) if bucket else (), *others)

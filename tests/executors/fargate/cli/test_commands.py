@@ -28,7 +28,7 @@ from types import SimpleNamespace
 import boto3
 import pytest
 import yaml
-from botocore.exceptions import ClientError, EndpointConnectionError, ProfileNotFound
+from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
@@ -310,7 +310,7 @@ class TestTasks:
         """The error of the connection is printed."""
 
         def unreached(*args):
-            raise EndpointConnectionError(endpoint_url="https://ecs.test")
+            raise ReadTimeoutError(endpoint_url="https://ecs.test")  # Its response is None.
 
         monkeypatch.setattr(ecs_tasks, "list_live_tasks", unreached)
         with pytest.raises(SystemExit, match="https://ecs.test"):

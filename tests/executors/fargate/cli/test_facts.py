@@ -22,7 +22,7 @@ import json
 
 import boto3
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import ReadTimeoutError
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_permissions, rows_of
@@ -261,11 +261,11 @@ def test_an_error_of_the_connection_is_an_answer():
     """Its type takes the place of the code."""
 
     def call():
-        raise EndpointConnectionError(endpoint_url="https://ecs")
+        raise ReadTimeoutError(endpoint_url="https://ecs")  # Its response is None.
 
     answer = ask(call)
     assert (answer.error, answer.response) == (NO_ANSWER, {})
-    assert str(answer) == 'EndpointConnectionError: Could not connect to the endpoint URL: "https://ecs"'
+    assert str(answer) == 'ReadTimeoutError: Read timeout on endpoint URL: "https://ecs"'
 
 
 def test_any_other_error_is_raised():
