@@ -28,6 +28,7 @@ from pathlib import Path
 import pytest
 
 import airflow.executors.fargate as package
+from airflow.executors.fargate.aws.ecs import Ecs
 
 PACKAGE = package.__name__
 FOLDER = Path(package.__file__).parent
@@ -182,3 +183,18 @@ def test_sources_are_of_python_3_9():
     assert {m for m in SOURCES if m not in lazy and TREES[m].body[1:]} == set()
     with pytest.raises(SyntaxError):  # The test can fail: a match statement is newer than 3.9.
         ast.parse("match 1:\n    case 1: pass", feature_version=(3, 9))
+
+
+def test_one_module_makes_all_calls_of_the_fleet():
+    """Others ask it: only it paces, classifies, renews and counts."""
+    names = {name for name, value in vars(Ecs).items() if callable(value) and not name.startswith("_")}
+    calls = names - {"renew", "close"}
+    assert "run_task" in calls
+    callers = {
+        module
+        for module, tree in TREES.items()
+        for node in ast.walk(tree)
+        if room_of(module) in ("fleet", "bridge") and isinstance(node, ast.Attribute) and node.attr in calls
+        if not ast.unparse(node.value).endswith("calls")
+    }
+    assert callers == {"fleet.calls"}

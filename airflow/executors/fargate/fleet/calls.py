@@ -105,7 +105,7 @@ class Calls:
         self.handling: Sequence[Run] = ()
 
         config, logs = context.config, context.logs
-        credentials = Credentials(context.ecs.renew, context)
+        credentials = Credentials(context, context.ecs.renew)
         launches = TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock)
         stops = TokenBucket(STOP_RATE, STOP_BURST, clock)
         rate = config.describe_rate * DESCRIBE_SHARE
@@ -120,8 +120,7 @@ class Calls:
         self.search.shares_with, self.search.share = self.watch, searches
         self.logs = self._lane("logs", LOG_CONCURRENCY, TokenBucket(LOG_RATE, LOG_RATE, clock))
         # Where a container logs to, ECS says: its client is renewed as well.
-        renew = lambda: (logs.renew(), context.ecs.renew()) if logs else None
-        self.logs.credentials = Credentials(renew, context) if logs else None
+        self.logs.credentials = Credentials(context, logs.renew, context.ecs.renew) if logs else None
 
     def _lane(self, name: str, most: int, bucket: TokenBucket | None = None, *others: Any) -> Lane:
         return Lane(self._context.make_pool(name, most), most, (bucket,) if bucket else (), *others)

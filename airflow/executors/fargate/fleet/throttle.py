@@ -156,11 +156,11 @@ class Credentials:
     """
     The credentials that lanes share: while AWS refuses them, all calls of these lanes wait.
 
-    :param renew: lets the next call make a new client, with the credentials of that time.
     :param context: the clock and random numbers.
+    :param renew: each lets the next call make a new client, with the credentials of that time.
     """
 
-    def __init__(self, renew: Callable[[], None], context: Context) -> None:
+    def __init__(self, context: Context, *renew: Callable[[], None]) -> None:
         self._renew = renew
         self._clock = context.clock
         self._back_off = BackOff(*CREDENTIALS_BACK_OFF, context.random)
@@ -183,7 +183,8 @@ class Credentials:
         if self._clock() < self.paused_until:
             return False
         self._refusals += 1
-        self._renew()
+        for renew in self._renew:
+            renew()
         self.paused_until = self._clock() + self._back_off(self._refusals)
         return self._refusals == 1
 

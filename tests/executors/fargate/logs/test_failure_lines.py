@@ -142,12 +142,14 @@ class TestFailedContainer:
         assert texts_of(fleet, launch) == []
 
     @pytest.mark.parametrize("code", ["ThrottlingException", "ExpiredTokenException", "InternalFailure"])
-    def test_temporary_errors(self, fakes, fleet, fail, cloud, code):
+    def test_temporary_errors(self, fakes, fleet, fail, cloud, ecs, code):
         """After throttling, expired credentials or a server error, the lines are fetched later."""
         cloud.errors.append(fakes.aws_error(code))
         (launch,) = fail("line")
         fleet.advance(60)
         assert texts_of(fleet, launch)[0].endswith("\n| line")
+        # DescribeTaskDefinition may be what was refused.
+        assert ecs.renewed == (code == "ExpiredTokenException")
 
 
 class TestOtherContainers:
