@@ -81,7 +81,7 @@ def storable(text: str) -> str:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", COLOURS.sub("", encodable))
 
 
-def attempt(query: Callable[[Session], Answer], failure: str) -> Answer | None:
+def in_own_session(query: Callable[[Session], Answer], failure: str) -> Answer | None:
     """
     Return what a query in a session of its own returns; None where the database fails.
 
@@ -249,7 +249,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
                 change = change.values(queued_by_job_id=former_job)
                 session.execute(change.execution_options(synchronize_session=False))
 
-    attempt(give, "Task instances without an ECS task are left to Airflow's timeouts")
+    in_own_session(give, "Task instances without an ECS task are left to Airflow's timeouts")
 
 
 # The scheduler's own launches.
@@ -262,7 +262,7 @@ def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row] | None:
     One query reads :data:`MAX_NAMED` of them.
     """
     failure = "Whether launches are still wanted cannot be looked up, trying again later"
-    return attempt(partial(_rows, tasks), failure)
+    return in_own_session(partial(_rows, tasks), failure)
 
 
 def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> dict[TaskInstanceId, Row]:

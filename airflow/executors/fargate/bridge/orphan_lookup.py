@@ -58,7 +58,7 @@ def find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None) -> lis
     :param own_name: the ``database.scheduler_name()`` of the scheduler that asks.
     """
     failure = "Whether ECS tasks are orphaned cannot be looked up, trying again later"
-    return database.attempt(partial(_find_orphans, ecs_tasks, own_name), failure) or []
+    return database.in_own_session(partial(_find_orphans, ecs_tasks, own_name), failure) or []
 
 
 def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, session: Session) -> list[str]:

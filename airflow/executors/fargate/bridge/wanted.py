@@ -130,6 +130,7 @@ def _why_not_present(launch: Launch, try_number: int, row: Row, rules: Rules) ->
     if row.state not in PRESENT:
         return f"The task instance is {row.state}"
     # An ARN has replaced the id. Before 3.2 an earlier launch or another executor may have stored the value.
-    if rules.assigns_ids and row.external_id not in (None, launch.id) and not ARN.fullmatch(row.external_id):
+    is_id = row.external_id is not None and not ARN.fullmatch(row.external_id)
+    if rules.assigns_ids and is_id and row.external_id != launch.id:
         return "Another launch of the task instance has taken the place of this one"
     return ""
