@@ -94,7 +94,7 @@ class Attempts:
         :param outcome: of a RunTask call that was not accepted.
         :param is_error: whether AWS raised an error, instead of answering with a failure.
         """
-        verdict = outcome.verdict
+        verdict, reason = outcome.verdict, outcome.reason
         if verdict in (Verdict.THROTTLED, Verdict.CREDENTIALS):
             # Nothing was started, for a reason that all launches share: the lane lets all of them wait.
             return Retry()
@@ -104,7 +104,7 @@ class Attempts:
             run.repeats += 1
             run.may_have_started = True
             if run.repeats == 1 and not run.abandoned:
-                log.warning("No clear answer to RunTask for %s, sending it again: %s", run, outcome.reason)
+                log.warning("No clear answer to RunTask for %s, sending it again unchanged: %s", run, reason)
             return Retry(self._resend(run.repeats))
         if passes or verdict is Verdict.LAUNCH_AGAIN:
             run.may_have_started = False  # AWS repeats the first answer to a token: nothing was started.

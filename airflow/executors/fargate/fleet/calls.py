@@ -199,15 +199,13 @@ class Calls:
         self._under_way[number] = lane, runs
         lane.take()
 
-    def _done(
-        self, number: int, called_at: float, then: Then, value: Any, error: BaseException | None
-    ) -> None:
+    def _done(self, number: int, called_at: float, then: Then, *result: Any) -> None:
         lane, runs = self._under_way.pop(number, (None, ()))
         if lane is None:
-            return  # The thread died before it noted the call. Its runs have had another turn since.
+            return  # A bug kept the call from being noted. Its runs have had another turn since.
         lane.under_way -= 1
         self.handling = runs
-        then(runs, self._classify(lane, called_at, value, error))
+        then(runs, self._classify(lane, called_at, *result))
         self.handling = ()
 
     def _classify(self, lane: Lane, called_at: float, value: Any, error: BaseException | None) -> Reply:

@@ -38,7 +38,7 @@ MIN_TOKEN_LIFE = 60.0
 SPARE_ENTRIES = 16
 #: What launches are ordered by.
 Rank = tuple[int, int, str]
-#: How often handling a launch, or the result of a search, may end the thread before the fleet gives it up.
+#: How often handling a launch, or the result of a search, may raise before the fleet gives it up.
 MAX_FAULTS = 2
 
 
@@ -109,7 +109,7 @@ class Run:
     may_have_started: bool = False
     stop_failures: int = 0
     searches: int = 0
-    #: How often handling it has ended the fleet's thread.
+    #: How often handling it has raised.
     faults: int = 0
 
     def bring_deadline_forward(self, clock: float, now: float) -> None:
