@@ -124,14 +124,22 @@ def queue(scheduler, key, executor_config, tokens):
     scheduler.executor.running.add(key)
 
 
+def parts_of(thing):
+    """Return the objects of the package that it consists of."""
+    held = getattr(thing, "__dict__", {}).values()
+    return [part for part in held if type(part).__module__.startswith("airflow.executors.fargate.")]
+
+
 def everything_about(scheduler):
     """Return what the executor's objects say of themselves, and what it writes when it is asked to."""
     executor = scheduler.executor
     executor.debug_dump()
     state = executor.debug_state()
     prepared = [run.prepared for run in state["followed"] if run.prepared]
-    # All that it holds: among it the fleet's thread.
-    things = [executor, *vars(executor).values(), state, *state["launches"], *state["followed"], *prepared]
+    parts = parts_of(executor)
+    # The fleet's thread, and what that consists of.
+    parts += [part for whole in parts for part in parts_of(whole)]
+    things = [executor, *parts, state, *state["launches"], *state["followed"], *prepared]
     return "\n".join(f"{thing!r} {thing}" for thing in things), len(prepared)
 
 
