@@ -18,7 +18,7 @@
 Takes out the code that guards against a fault, and shows that the fault's row of the matrix turns red.
 
 ===============  ============================================================
-``table``        the ten faults, and for each what guards against it
+``table``        the faults, and for each what guards against it
 ``mutant``       a copy of the executor's package without a guard
 ``trial``        runs rows of the fault matrix with a mutant
 ===============  ============================================================

@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The ten faults that cost the incumbent tasks, and for each the code that guards against it here.
+Faults that cost launches, ten of them the incumbent's, and for each the code that guards against it here.
 
 What is taken out is a piece of text that must be found exactly once: where the code has changed so that it is not
 found, that is told, and the table has to follow.
@@ -216,6 +216,79 @@ GUARDS = (
                 "fargate/fleet/preparer.py",
                 "        elif isinstance(reply.error, RequestError):\n",
                 "        elif isinstance(reply.error, RequestError):\n            raise reply.error\n",
+            ),
+        ),
+    ),
+    Guard(
+        "no capacity in one subnet",
+        "what waits for capacity takes no turn of others",
+        "others-first",
+        (
+            Edit(
+                "fargate/fleet/capacity_queue.py",
+                "        elif shortage is None or run.size < shortage.bound:\n",
+                "        elif True:\n",
+            ),
+        ),
+    ),
+    Guard(
+        "a subnet without free addresses",
+        "it counts as no capacity, and uses up no attempt",
+        "no-addresses",
+        (
+            Edit(
+                "fargate/aws/explanations.py",
+                'or add other subnets to [fargate] subnets", NO_CAPACITY)',
+                'or add other subnets to [fargate] subnets")',
+            ),
+        ),
+    ),
+    Guard(
+        "AGENT",
+        "it is tried again for two minutes",
+        "agent",
+        (
+            Edit(
+                "fargate/aws/explanations.py",
+                """    ("AGENT", "", "the agent of the cluster's container instance is not connected", """
+                """"Check the ECS agent on the container instances", AWAY),\n""",
+                "",
+            ),
+        ),
+    ),
+    Guard(
+        "STS refuses",
+        "an error of the service that issues credentials is none of the launch",
+        "sts-refuses",
+        (
+            Edit(
+                "fargate/aws/classify.py",
+                "    source = _source_of(error, endpoint_url)\n",
+                "    source = None\n",
+            ),
+        ),
+    ),
+    Guard(
+        "an ECS task is stopped before it has started",
+        "whoever stops it means the launch",
+        "stopped-before-start",
+        (
+            Edit(
+                "fargate/aws/outcome.py",
+                '    return task.stop_code == "UserInitiated" and not _is_spot(task)\n',
+                "    return False\n",
+            ),
+        ),
+    ),
+    Guard(
+        "a function that does not return",
+        "each launch that waits for it has a note",
+        "hanging-function",
+        (
+            Edit(
+                "fargate/fleet/preparer.py",
+                "        if self._since is None or self._clock() < self._since + FUNCTION_PATIENCE:\n",
+                "        if True:\n",
             ),
         ),
     ),
