@@ -207,7 +207,8 @@ class CapacityQueue:
             if not shortage.lines and not shortage.probes and shortage.probe_at <= now:
                 del self._shortages[shortage.kind]  # Until then, its back-off holds for a run that comes.
         due = self._next_shortage()
-        if due is None or max(due.probe_at, self._bucket.ready_at()) > now:
+        # The clock is read after the bucket has read it, whose answer is that moment if there is a token.
+        if due is None or max(due.probe_at, self._bucket.ready_at()) > self._clock():
             return None
         run = due.first()
         if run is not None:

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import gc
+import itertools
 import time
 import weakref
 
@@ -206,6 +207,17 @@ def test_probes_of_a_kind_go_one_at_a_time_and_back_off(queue, clock, make_run):
         gone.append(clock.at - began)
         refuse(queue, run)
     assert gone == [2, 6, 14, 30, 60, 90, 120]
+
+
+def test_a_probe_goes_though_the_clock_moves_on(make_run):
+    """A real clock shows another time whenever it is read."""
+    moments = itertools.count(1000.0, 1e-6)
+    queue = CapacityQueue(20.0, lambda: next(moments), lambda: 1.0)
+    for run in [make_run() for _ in range(2)]:
+        queue.put(run)
+    refuse(queue, queue.take())
+    moments = itertools.count(queue.probe_at(), 1e-6)
+    assert queue.take_probe() is not None
 
 
 def test_the_first_and_the_smallest_alternate(queue, clock, make_run):
