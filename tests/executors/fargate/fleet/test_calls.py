@@ -318,10 +318,10 @@ class TestCredentials:
         assert door.calls.launch.ready_at() - clock.at == 2
 
     def test_logs_have_credentials_of_their_own(self, door, fakes, ecs):
-        """When CloudWatch Logs refuses them, calls to ECS go on."""
+        """When a log cannot be read for want of them, calls to ECS go on; its client says where logs are."""
         door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
         assert door.meet("a log", EXPIRED).verdict is Verdict.CREDENTIALS
-        assert (door.context.logs.renew.call_count, ecs.renewed) == (1, 0)
+        assert (door.context.logs.renew.call_count, ecs.renewed) == (1, 1)
         assert not door.calls.admits(door.calls.logs)
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 

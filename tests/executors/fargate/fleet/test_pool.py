@@ -44,6 +44,8 @@ def make_pool(request):
     yield make
     for pool in pools:
         pool.close()
+    for thread in threads_of(request):
+        thread.join(PATIENCE)
 
 
 def threads_of(request):
