@@ -46,8 +46,8 @@ from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
 from airflow.executors.fargate.logs.live import RunningLog
-from airflow.executors.fargate.request import startup_checks
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
+from airflow.executors.fargate.request.startup_checks import read_options
 from airflow.executors.fargate.request.validation import RequestCheck
 from airflow.utils.state import TaskInstanceState
 
@@ -62,8 +62,7 @@ if TYPE_CHECKING:
 END_PATIENCE = 12.0
 #: Seconds that terminate() takes at most: each StopTask call stops one ECS task.
 TERMINATE_PATIENCE = 300.0
-#: Seconds that the scheduler waits for AWS when it adopts; Airflow locks the rows of the task instances
-#: meanwhile. Task instances that are not settled by then are kept, and settled later.
+#: Seconds that the scheduler waits for AWS when it adopts, while Airflow locks the task instances' rows.
 ADOPTION_PATIENCE = 8.0
 
 
@@ -87,15 +86,8 @@ class FargateExecutor(Base):
 
     This class connects the scheduler with the fleet, by the interface that the proposal names (AIP-29). The
     fleet has a thread of its own and makes all calls to AWS; only adoption, :meth:`end` and :meth:`terminate`
-    wait for AWS, for a limited time. Only the scheduler's thread calls this class.
-
-    **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over
-    a key while its earlier ECS task is still ending. When Airflow queues the key again, the earlier launch is
-    superseded: its slot is free, and its end is not reported. When the end comes earlier, while the task
-    instance is SCHEDULED, Airflow would fail it (3.0, 3.1; 3.2 and 3.3 for reschedules): :meth:`has_task`
-    then says that the executor has it. Both rely on the scheduler's code (``trigger_tasks`` of 2.11 and 3.0;
-    ``process_executor_events`` of 3.0 to 3.3), and can be removed when no supported release fails a task
-    instance for the end of an earlier launch.
+    wait for AWS, for a limited time. Only the scheduler's thread calls this class. Airflow can hand over the
+    same key twice: see :class:`Ledger`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -111,14 +103,10 @@ class FargateExecutor(Base):
 
         :raises ConfigError: with every mistake in the options.
         """
-        with compat.starting(self):
-            config, ecs, logs = self._connect()
-        function = compat.with_options_of(self, config.called_function)
-        build = RequestBuilder(config, function, RequestCheck(ecs.service_model))
+        config, ecs, logs, build = self._connect()
         name = database.scheduler_name(self.job_id)
         self._origin = {"scheduler": name, "database": name and database.own_address_hash()}
-        rules = compat.rules(self.job_id)
-        interval = compat.sweep_interval()
+        rules, interval = compat.rules(self.job_id), compat.sweep_interval()
         context = Context(
             ecs,
             config,
@@ -158,8 +146,7 @@ class FargateExecutor(Base):
         """
         Launch nothing more and leave, within 15 seconds; the next scheduler adopts the ECS tasks.
 
-        Without a scheduler, as in 2.11's ``airflow tasks run``, what was handed over is launched first,
-        because no other scheduler would do so.
+        Without a scheduler (2.11's ``airflow tasks run``), what was handed over is launched first.
         """
         if self._fleet_thread is not None:
             self._fleet_thread.close(END_PATIENCE, deliver=self.job_id is None)
@@ -174,22 +161,21 @@ class FargateExecutor(Base):
             thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
 
-    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader]:
-        """Return the options, the ECS client that they make, and what reads logs."""
-        check = RequestCheck(clients.service_model())
-        config = FargateConfig.from_options(
-            compat.option_reader(self),
-            check.launch_types,
-            default_region=sessions.default_region,
-            check_connection=partial(self._session_maker, region=None),
-            check_requests=partial(startup_checks.mistakes, check),
-        )
-        make_session = self._session_maker(config.conn_id, config.region)
-        size = connections(config)
-        ecs = clients.connect(
-            make_session, region=config.region, endpoint_url=config.endpoint_url, connections=size
-        )
-        return config, ecs, log_reader(ecs, make_session, LOG_CONCURRENCY)
+    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader, RequestBuilder]:
+        """Return the options, and what they make: the ECS client, what reads logs, what makes requests."""
+        with compat.starting(self):
+            make_session = self.session_maker
+            check_connection = partial(make_session, region=None)
+            config, check = read_options(
+                compat.option_reader(self), sessions.default_region, check_connection
+            )
+            session, size = make_session(config.conn_id, config.region), connections(config)
+            ecs = clients.connect(
+                session, region=config.region, endpoint_url=config.endpoint_url, connections=size
+            )
+        function = compat.with_options_of(self, config.called_function)
+        build = RequestBuilder(config, function, check)
+        return config, ecs, log_reader(ecs, session, LOG_CONCURRENCY), build
 
     def trigger_tasks(self, open_slots: int) -> None:
         """
@@ -199,9 +185,8 @@ class FargateExecutor(Base):
         heartbeats, in which another scheduler may have taken over what is queued here, that is looked up.
         """
         self._require_thread()
-        unwanted = self._lookups.not_wanted(
-            lambda: [workloads.queued_launch(key, queued) for key, queued in self.queued_tasks.items()]
-        )
+        queued = lambda: [workloads.queued_launch(*item) for item in self.queued_tasks.items()]
+        unwanted = self._lookups.not_wanted(queued)
         if unwanted is None:
             return
         for finding in unwanted:
@@ -283,10 +268,9 @@ class FargateExecutor(Base):
 
     def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
         """
-        Return what the main container of a running try has written to CloudWatch: the sources, and the lines.
+        Return the sources and the lines of a running try's main container in CloudWatch, or why there are none.
 
-        The API server calls this, without a start. It gets an answer within 5 seconds: the lines, or the
-        reason why there are none.
+        The API server calls this, without a start, and gets an answer within 5 seconds.
         """
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.
@@ -295,20 +279,11 @@ class FargateExecutor(Base):
     @cached_property
     def _running_log(self) -> RunningLog:
         return RunningLog(
-            compat.option_reader(self), self._session_maker, compat.mask_secrets, compat.READS_LINES_AS_JSON
+            compat.option_reader(self), self.session_maker, compat.mask_secrets, compat.READS_LINES_AS_JSON
         )
 
-    def _session_maker(self, conn_id: str | None, region: str | None) -> Callable[[], Any]:
-        return sessions.session_maker(conn_id, region, compat.team_of(self))
-
     def debug_state(self) -> dict[str, Any]:
-        """
-        Return what the executor has in hand, for tests and debuggers, which must change nothing of it.
-
-        :return: ``launches``, the present ones; ``followed``, what the fleet knows of each launch that is not
-            over, the waiting ones included; ``counters``; ``restarts`` of the fleet's thread. Nothing is
-            followed before :meth:`start` and after :meth:`end`.
-        """
+        """Return, to be read only: the present launches, what the fleet follows, its counters and restarts."""
         thread = self._fleet_thread
         return {
             "launches": self._ledger.launches(),

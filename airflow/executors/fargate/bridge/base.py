@@ -21,9 +21,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge import compat, database, sessions
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.orm import Session
 
 
@@ -56,6 +58,10 @@ class Base(BaseExecutor):
         commands = {key: queued for key, queued in self.queued_tasks.items() if isinstance(queued, tuple)}
         self._priorities = {key: priority for key, (_, priority, *_) in commands.items()}
         super().trigger_tasks(open_slots)
+
+    def session_maker(self, conn_id: str | None, region: str | None) -> Callable[[], Any]:
+        """Return what makes boto3 sessions of a connection, which can be the team's own."""
+        return sessions.session_maker(conn_id, region, compat.team_of(self))
 
     def log_task_event(self, *, event: str, extra: str, ti_key: Any) -> None:
         """

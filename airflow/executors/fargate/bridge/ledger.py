@@ -56,6 +56,14 @@ class Ledger:
     did not answer in time when Airflow asked to adopt it. Its launch is not known yet. The first ECS task
     that is found for the key becomes that of its present launch, unless Airflow has revoked the key or handed
     it over again meanwhile.
+
+    **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over
+    a key while its earlier ECS task is still ending. When Airflow queues the key again, the earlier launch is
+    superseded: its slot is free, and its end is not reported. When the end comes earlier, while the task
+    instance is SCHEDULED, Airflow would fail it (3.0, 3.1; 3.2 and 3.3 for reschedules): ``has_task()`` of the
+    executor then says that the executor has it. Both rely on the scheduler's code (``trigger_tasks`` of 2.11
+    and 3.0; ``process_executor_events`` of 3.0 to 3.3), and can be removed when no supported release fails a
+    task instance for the end of an earlier launch.
     """
 
     def __init__(self) -> None:

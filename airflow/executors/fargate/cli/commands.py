@@ -27,27 +27,27 @@ from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.configuration import conf
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws.arns import ecs_task_id
 from airflow.executors.fargate.aws.classify import classify_error
-from airflow.executors.fargate.aws.clients import service_model
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, sessions
 from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
 from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
-from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.errors import ConfigError, FargateError
-from airflow.executors.fargate.request import startup_checks
 from airflow.executors.fargate.request.builder import RequestBuilder
-from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.request.startup_checks import read_options
 from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.config.config import FargateConfig
 
 #: Output formats for people.
 FOR_PEOPLE = ("table", "plain")
@@ -152,14 +152,9 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Account, RequestBuilder]:
     # Only its configuration is used, which any executor has. Older releases know no such argument.
     executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
     session_maker = partial(sessions.session_maker, team_name=team)
-    check = RequestCheck(service_model())
     with compat.starting(executor):
-        config = FargateConfig.from_options(
-            compat.option_reader(),
-            check.launch_types,
-            default_region=sessions.default_region,
-            check_connection=partial(session_maker, region=None),
-            check_requests=partial(startup_checks.mistakes, check),
+        config, check = read_options(
+            compat.option_reader(), sessions.default_region, partial(session_maker, region=None)
         )
         try:
             account = Account(config, session_maker(config.conn_id, config.region))

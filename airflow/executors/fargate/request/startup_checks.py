@@ -18,23 +18,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from typing import Any
 
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
+from airflow.executors.fargate.aws.clients import service_model
+from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request import builder
 from airflow.executors.fargate.request.merging import container_overrides, find_reserved, plain_copy
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.config.config import FargateConfig
-    from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.request.validation import RequestCheck
 
 #: A mistake: the option, what is wrong, the remedy.
 Mistake = tuple[str, str, str]
 CORRECT = "Correct it"
 #: Take the place of what the options do not say, so that the rest of a request can be checked.
 ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
+
+
+def read_options(
+    read: Callable[[str], str | None],
+    default_region: Callable[[], str | None],
+    check_connection: Callable[[str], Any],
+) -> tuple[FargateConfig, RequestCheck]:
+    """
+    Read the options and check the requests that they make; return the options and the check.
+
+    :param read: returns the text of an option.
+    :param default_region: returns the Region that boto3 finds where the options have none.
+    :param check_connection: raises ConfigError if the connection does not exist.
+    :raises ConfigError: with every mistake in the options.
+    """
+    check = RequestCheck(service_model())
+    config = FargateConfig.from_options(
+        read,
+        check.launch_types,
+        default_region=default_region,
+        check_connection=check_connection,
+        check_requests=partial(mistakes, check),
+    )
+    return config, check
 
 
 def mistakes(check: RequestCheck, config: FargateConfig, all_is_read: bool) -> list[Mistake]:
