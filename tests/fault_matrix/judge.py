@@ -51,7 +51,7 @@ def _of_the_whole(row: Row, seen: Evidence, size: Size) -> Iterator[str]:
     for error in seen.errors:
         yield f"an exception left heartbeat(): {error!r}"
     if seen.restarts:
-        yield f"the fleet's thread died {seen.restarts} times"
+        yield f"the fleet's thread met {seen.restarts} bugs"
     if seen.longest_heartbeat > HEARTBEAT_LIMIT:
         yield f"a heartbeat took {seen.longest_heartbeat:.2f} s"
     for what in sorted(set(seen.waited)):

@@ -170,7 +170,7 @@ WRONG = {
     ),
     "other ARN": (row(), seen([container(arn="other")]), "the ARN that was told"),
     "exception in a heartbeat": (row(), seen(errors=[KeyError("x")]), "an exception left heartbeat()"),
-    "thread that died": (row(), seen(restarts=1), "the fleet's thread died"),
+    "bug in the thread": (row(), seen(restarts=1), "the fleet's thread met 1 bugs"),
     "heartbeat without end": (row(), seen(longest_heartbeat=15.0), "a heartbeat took 15.00 s"),
     "heartbeat that waited": (
         row(),

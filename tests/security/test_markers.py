@@ -185,7 +185,7 @@ def test_nothing_secret_is_written(
     # First that the run was what it should be: faults struck, and all that is written was caught.
     assert [scheduler.ends[key][0] for key in bad] == [TaskInstanceState.FAILED] * len(bad)
     assert f"raised {error}" in text
-    assert "The fleet's thread has died" in text
+    assert "A bug of the executor in the fleet's thread" in text
     assert "botocore" in text
     assert "DescribeTasks" in text
     assert "No ECS task was launched" in text

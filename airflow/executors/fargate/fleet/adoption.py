@@ -98,9 +98,9 @@ class Adoption:
         self._search: EcsTaskSearch | None = None
         #: The names of clusters for which AWS has refused a call of the search.
         self._refused: set[str] = set()
-        #: Whether the thread is in :meth:`work`; still true after it died there.
+        #: Whether the thread is in :meth:`work`; still true after a bug there.
         self._is_working = False
-        #: How often the thread has died here since the last search ended.
+        #: How many bugs this has met since the last search ended.
         self._faults = 0
         #: When the next search begins.
         self._due: float | None = None
@@ -143,9 +143,9 @@ class Adoption:
 
     def recover(self) -> None:
         """
-        Go on after the thread died: search anew, since the answer that was being handled is lost.
+        Go on after a bug: search anew, since the answer that was being handled is lost.
 
-        If the thread dies here :data:`MAX_FAULTS` times, all open candidates are settled as unknown.
+        After :data:`MAX_FAULTS` bugs here, all open candidates are settled as unknown.
         """
         if self._is_working or (self._search and self._search.is_handling):
             self._faults += 1
@@ -171,7 +171,7 @@ class Adoption:
         pending = self._checks.open.get(identity.task) if identity else None
         if identity and pending:
             self._compare(pending, task, identity, stage)
-        # Last: if a line above ends the thread, it is described again.
+        # Last: if a line above raises, it is described again.
         self._known[task.arn] = cluster, identity and identity.task
 
     def _compare(self, pending: PendingCandidate, task: EcsTask, identity: Identity, stage: Stage) -> None:
@@ -257,7 +257,7 @@ class Adoption:
         self._checks.answer(all_of_them=True)
 
     def _found(self, pending: PendingCandidate, found: Found) -> None:
-        # Once, even if the thread dies meanwhile. As a message of its own, so that an error with one loses no
+        # Once, even if there is a bug meanwhile. As a message of its own, so that an error with one loses no
         # other; and before anybody can revoke it.
         if pending.found is None:
             self._context.post(self._owner.adopt, found)

@@ -447,7 +447,7 @@ def test_whatever_happens_each_launch_ends_once_with_one_ecs_task(fakes, make_fl
         assert len(set(ecs.launches_of(launch.id))) == len({task["taskArn"] for task in containers})
 
 
-# After the thread has died.
+# After a bug.
 
 
 class Bug(Exception):
