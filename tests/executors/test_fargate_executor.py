@@ -132,7 +132,7 @@ def threaded(connected, fakes, ecs, monkeypatch):
 
 
 def our_threads():
-    return [thread for thread in threading.enumerate() if thread.name.startswith("fargate")]
+    return [thread for thread in threading.enumerate() if thread.name.startswith(clients.THREAD_NAMES)]
 
 
 def key_of(number=0, try_number=1):

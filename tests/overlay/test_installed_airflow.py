@@ -69,7 +69,9 @@ def test_the_executor_loads_by_its_name(plain, overlaid):
     identity, aws = map(json.loads, output.splitlines()[-2:])
     assert identity == [f"{module}.FargateExecutor", module, "FargateExecutor", "CORE"]
     assert aws == []
-    assert log == plain.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="LocalExecutor")[1]
+    of_another = plain.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="LocalExecutor")[1]
+    # Where a warning of Airflow's own imports appears, goes by which module imports them first.
+    assert [line.partition(" ")[2] for line in log] == [line.partition(" ")[2] for line in of_another]
 
 
 def test_the_commands_are_there_once(overlaid):
