@@ -192,7 +192,8 @@ def _of_the_last_end(row: Row, seen: Evidence, key: TaskInstanceKey) -> Iterator
         yield f"its reason is {reason!r}"
     if end.state == FAILED and not any(reason in note for note in seen.notes.get(key.task_id, ())):
         yield "its event log does not say why it failed"
-    arns = [told.info for told in seen.told[key] if told.state == "running"]
+    since = (told for told in seen.told[key] if told.hand_overs == end.hand_overs)
+    arns = [told.info for told in since if told.state == "running"]
     # Told in the same heartbeat, an end takes the place of the ARN in the executor's event buffer.
     if launch.ran and arns and arns[-1] != launch.ran[-1]["taskArn"]:
         yield "the ARN that was told is not that of the container that ran"

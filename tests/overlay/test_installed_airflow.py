@@ -62,6 +62,11 @@ def options():
     return section["options"]
 
 
+def without_places(log):
+    """Return the lines without the file: a warning of Airflow's imports names the module that imports first."""
+    return [line.partition(" ")[2] for line in log]
+
+
 def test_the_executor_loads_by_its_name(plain, overlaid):
     """``[core] executor = FargateExecutor`` is an executor of Airflow's core, and nothing more is logged than else."""
     output, log = overlaid.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
@@ -70,8 +75,7 @@ def test_the_executor_loads_by_its_name(plain, overlaid):
     assert identity == [f"{module}.FargateExecutor", module, "FargateExecutor", "CORE"]
     assert aws == []
     of_another = plain.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="LocalExecutor")[1]
-    # Where a warning of Airflow's own imports appears, goes by which module imports them first.
-    assert [line.partition(" ")[2] for line in log] == [line.partition(" ")[2] for line in of_another]
+    assert without_places(log) == without_places(of_another)
 
 
 def test_the_commands_are_there_once(overlaid):
@@ -114,7 +118,7 @@ def test_lint_treats_ours_as_another_core_executor(plain, overlaid, options):
     output, log = overlaid.lint(AIRFLOW__CORE__EXECUTOR="FargateExecutor", **settings)
     other, other_log = plain.lint(AIRFLOW__CORE__EXECUTOR=LOCAL_EXECUTOR)
     assert words(output) == words(other.replace(LOCAL_EXECUTOR, "FargateExecutor"))
-    assert log == other_log
+    assert without_places(log) == without_places(other_log)
 
 
 def test_revert_gives_back_the_airflow_that_was_installed(plain, overlaid):
