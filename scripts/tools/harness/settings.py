@@ -50,7 +50,7 @@ class Settings:
     home: Path
     database: str
     port: int = field(default_factory=free_port)
-    password: str = field(default_factory=lambda: secrets.token_urlsafe(9), repr=False)
+    password: str = field(default_factory=lambda: secrets.token_hex(9), repr=False)
     secret: str = field(default_factory=lambda: secrets.token_hex(32), repr=False)
     fernet_key: str = field(
         default_factory=lambda: base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(), repr=False
