@@ -36,9 +36,8 @@ CREDENTIALS_BACK_OFF = 2.0, 15.0
 
 # When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): it stays
 # near the rate that was too high for long, and grows fast once it is beyond it. Rates are calls a second.
-#: Share of the rate that is taken away: 1 - 0.7, as the RFC's multiplicative decrease factor is what remains
-#: (4.6).
-DECREASE = 0.3
+#: Share of the rate that remains. With the RFC's 0.7 (4.6) AWS would refuse more calls until the rate fits.
+REMAINDER = 0.3
 #: The RFC's constant C (section 5): growth of the rate, in calls a second, for each cubed second.
 GROWTH = 0.4
 #: Calls a second that are admitted however often AWS throttles.
@@ -99,7 +98,7 @@ class TokenBucket:
     def _rate_at(self, moment: float) -> float:
         if self._slowed_at is None:
             return self._rate
-        inflection: float = (self._too_high * (1 - DECREASE) / GROWTH) ** (1 / 3)
+        inflection: float = (self._too_high * (1 - REMAINDER) / GROWTH) ** (1 / 3)
         growing: float = GROWTH * (moment - self._slowed_at - inflection) ** 3 + self._too_high
         return min(self._rate, max(SLOWEST_RATE, growing))
 
