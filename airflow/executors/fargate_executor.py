@@ -99,7 +99,7 @@ class FargateExecutor(Base):
 
     def start(self) -> None:
         """
-        Read the options and make the client; no call to AWS is made, and no thread is started yet.
+        Read the options and make the client. Nothing asks AWS but a connection that assumes a role.
 
         :raises ConfigError: with every mistake in the options.
         """

@@ -119,7 +119,7 @@ class Counters:
     The scheduler's thread makes Airflow's metrics of it: the fleet knows nothing of Airflow.
     """
 
-    #: RunTask calls that started an ECS task.
+    #: ECS tasks of launches: accepted by RunTask, found by a search, or adopted.
     launches: int = 0
     #: Calls of any kind that AWS throttled.
     throttles: int = 0

@@ -15,7 +15,9 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Classifies the exceptions of calls to AWS. Pure and total: every exception has an outcome.
+Classifies the exceptions of calls to AWS; every exception has an outcome.
+
+Only :func:`assumed_role` reads anything else: the environment and the AWS profile.
 
 The origin of the error decides first, then its code, then phrases of its message (``explanations.py``).
 Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_RunTask_Errors

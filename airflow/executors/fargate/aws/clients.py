@@ -43,7 +43,7 @@ READ_TIMEOUT = 10
 
 def _without_bodies(record: logging.LogRecord) -> bool:
     """
-    Keep requests and responses of the executor's threads out of the log, at any level.
+    Keep requests and responses of the executor's threads out of the log: botocore writes them at DEBUG.
 
     A body contains the command with its bearer token, and overrides that can contain passwords.
     """
@@ -82,9 +82,8 @@ def make_client(
     :param session: a boto3 session.
     :param connections: how many calls are made at the same time.
     :param timeouts: seconds to connect, and to read.
-    :param attempts: how often botocore makes a call. The fleet needs one: botocore would draw a new
-        ``clientToken`` for each call, while the fleet keeps the token in resends, and does not wait in a
-        thread between them.
+    :param attempts: how often botocore sends a request. The fleet needs one: it sends again by itself, with
+        the same ``clientToken``, and does not wait in a thread between.
     """
     from botocore.config import Config
 

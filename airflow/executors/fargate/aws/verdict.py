@@ -37,7 +37,7 @@ class Verdict(Enum):
     LAUNCH_AGAIN = "launch again"
     #: Nothing was started, as there is no capacity. Try later or elsewhere; it uses up no attempt.
     NO_CAPACITY = "no capacity"
-    #: Nothing was started, for a reason that passes within two minutes. Try later; it uses up no attempt.
+    #: Nothing was started: something that AWS needs is unavailable. Try for a while; it uses up no attempt.
     AWAY = "temporarily unavailable"
     #: AWS throttled the call, and nothing was done. Try later; it uses up no attempt.
     THROTTLED = "throttled"

@@ -45,8 +45,8 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
     Return the ``run_task`` request that the options of ``[fargate]`` describe.
 
     Members that only Fargate accepts are sent only there; the network configuration is sent if there are
-    subnets and the launch type accepts it. If the cluster's default strategy decides, only what the options
-    name is sent.
+    subnets and the launch type accepts it. If the cluster's default strategy decides, ``platformVersion`` is
+    not sent, and ``assignPublicIp`` only if its option is set.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
     """
     strategy = [dict(item) for item in config.capacity_provider_strategy]

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Finds what AWS would refuse in a ``run_task`` request before it is sent. No message shows a value."""
+"""Finds what AWS would refuse in a ``run_task`` request before it is sent; a message shows no secret."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class RequestCheck:
 
     def mistakes(self, request: Mapping[str, Any], whole: bool = True) -> list[str]:
         """
-        Return the mistakes of a request, at most ``MAX_MISTAKES``; each names its member and shows no value.
+        Return the mistakes of a request, at most ``MAX_MISTAKES``; each names its member; values that can be secret are not shown.
 
         :param whole: whether it is a whole request, and not a fragment that can lack subnets.
         """
