@@ -30,7 +30,9 @@ from functools import partial
 from types import SimpleNamespace
 from unittest import mock
 
+import boto3
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
@@ -41,6 +43,8 @@ from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.arns import launched, whereabouts
+from airflow.executors.fargate.aws.classify import classify_error
+from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
@@ -1817,7 +1821,7 @@ def test_the_client_goes_where_the_options_say(fakes):
     config = fakes.make_config(region="eu-central-1", endpoint_url="http://127.0.0.1:9")
     make_session = sessions.session_maker(None, config.region)
     ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
-    client = ecs._client
+    client = ecs.connected()
     assert client.meta.region_name == "eu-central-1"
     assert client.meta.endpoint_url == "http://127.0.0.1:9"
     assert client.meta.config.retries["total_max_attempts"] == 1
@@ -1830,6 +1834,27 @@ def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatc
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     with pytest.raises(ConfigError, match=r"\[fargate\] region = None"):
         clients.connect(sessions.session_maker(None, None), region=None, endpoint_url=None, connections=1)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole"),
+        EndpointConnectionError(endpoint_url="https://sts.eu-west-1.amazonaws.com"),
+        ReadTimeoutError(endpoint_url="https://sts.eu-west-1.amazonaws.com"),
+    ],
+)
+def test_a_role_that_cannot_be_assumed_at_the_start(refusal, caplog):
+    """The executor starts, and says why calls wait. The first call after STS answers makes the client."""
+    session = mock.Mock(spec=boto3.Session)
+    make_session = mock.Mock(spec=lambda: None, side_effect=[refusal, refusal, session])
+    ecs = clients.connect(make_session, region="eu-west-1", endpoint_url=None, connections=1)
+    assert "There are no credentials" in caplog.text
+    with pytest.raises(type(refusal)) as caught:
+        ecs.list_running("fleet", "airflow")
+    assert classify_error(caught.value, ecs.endpoint_url).verdict is Verdict.CREDENTIALS
+    session.client.return_value.list_tasks.return_value = {"taskArns": []}
+    assert ecs.list_running("fleet", "airflow").arns == ()
 
 
 def test_the_default_function_makes_the_options_request(options):

@@ -168,6 +168,28 @@ class Page:
         return cls(arns, _string(response.get("nextToken")) or None)
 
 
+@dataclass(frozen=True)
+class LogConfiguration:
+    """
+    Where a container of a task definition logs to. The driver is empty if the definition does not say.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+    """
+
+    driver: str
+    options: Mapping[str, Any]
+
+    @classmethod
+    def of_definition(cls, response: Any) -> dict[str, LogConfiguration]:
+        """Return those that a response of DescribeTaskDefinition contains, by the names of their containers."""
+        definition = mapping(mapping(response).get("taskDefinition"))
+        logs = {
+            text(one.get("name")): mapping(one.get("logConfiguration"))
+            for one in mappings(definition.get("containerDefinitions"))
+        }
+        return {name: cls(text(log.get("logDriver")), mapping(log.get("options"))) for name, log in logs.items()}
+
+
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return a mapping unchanged, and an empty one for any other value."""
     return value if isinstance(value, Mapping) else {}

@@ -24,6 +24,7 @@ from collections.abc import Callable
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.describe_parser import read_less
 from airflow.executors.fargate.aws.ecs import Ecs
 from airflow.executors.fargate.errors import ConfigError
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 #: The prefix of the names of all the executor's threads.
 THREAD_NAMES = "fargate-executor-"
 #: The loggers to which botocore writes the bodies of requests and responses, at level DEBUG.
+log = logging.getLogger(__name__)
+
 LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 
 #: Seconds. ECS answers in tenths of a second, and a hanging call holds one of few threads.
@@ -103,7 +106,10 @@ def connect(
     make_session: Callable[[], Any], *, region: str | None, endpoint_url: str | None, connections: int
 ) -> Ecs:
     """
-    Return the fleet's calls to ECS, with a client. No call is made yet.
+    Return the fleet's calls to ECS, with a client.
+
+    Only a session that assumes a role calls AWS for that. If that call fails, each call to ECS that is made
+    later gets its client by itself.
 
     :param make_session: returns a boto3 session with the configured credentials.
     :param region: ``[fargate] region``, for the message if no Region is known.
@@ -111,14 +117,18 @@ def connect(
     :param connections: how many calls are made at the same time.
     :raises ConfigError: if no client can be made, such as with a profile that does not exist.
     """
-    from botocore.exceptions import BotoCoreError, NoRegionError
+    from botocore import exceptions as botocores
 
     make = partial(make_client, service="ecs", connections=connections, endpoint_url=endpoint_url)
+    ecs = Ecs(lambda: read_less(make(make_session())))
     try:
-        return Ecs(lambda: read_less(make(make_session())))
-    except NoRegionError as error:  # Such as with a connection that names no Region.
+        ecs.connected()
+    except botocores.NoRegionError as error:  # Such as with a connection that names no Region.
         remedy = "Set it, or AWS_DEFAULT_REGION, or the connection's."
         raise ConfigError([f"[fargate] region = {region!r}: {error} {remedy}"]) from error
-    except BotoCoreError as error:
+    except (botocores.ClientError, botocores.ConnectionError, botocores.HTTPClientError) as error:
+        log.warning("No client for ECS yet; calls wait: %s", classify_error(error).reason)
+    except botocores.BotoCoreError as error:
         mistake = f"The AWS client cannot be made: {error} Check the AWS profile and environment."
         raise ConfigError([mistake]) from error
+    return ecs

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from airflow.executors.fargate.aws.answers import Answer, Page, mapping
+from airflow.executors.fargate.aws.answers import Answer, LogConfiguration, Page, mapping
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MAX_DESCRIBED = 100
@@ -43,21 +43,20 @@ class Ecs:
 
     def __init__(self, make_client: Callable[[], Any]) -> None:
         self._make_client = make_client
-        self._client = make_client()
+        self._client: Any = None
         #: How many clients were made, and how many were asked for.
-        self._made = self._wanted = 1
+        self._made, self._wanted = 0, 1
         self._lock = threading.Lock()
         self._takes_two_filters = True
 
     @property
-    def service_model(self) -> Any:
-        """The model of ECS in botocore."""
-        return self._client.meta.service_model
+    def endpoint_url(self) -> str | None:
+        """
+        The URL of the calls; None while there is no client.
 
-    @property
-    def endpoint_url(self) -> str:
-        """The URL of the calls. A failed connection to another host was made to get credentials."""
-        return str(self._client.meta.endpoint_url)
+        A failed connection to another host was made to get credentials.
+        """
+        return None if self._client is None else str(self._client.meta.endpoint_url)
 
     def renew(self) -> None:
         """Let the next call make a new client, which looks for credentials again."""
@@ -73,19 +72,20 @@ class Ecs:
 
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
         """Call RunTask. With the token of an earlier call, AWS returns the ECS task that it started then."""
-        return Answer.parse(self._fresh_client().run_task(**request, clientToken=client_token))
+        return Answer.parse(self.connected().run_task(**request, clientToken=client_token))
 
     def describe_tasks(self, cluster: str, arns: Sequence[str]) -> Answer:
         """Call DescribeTasks for at most :data:`MAX_DESCRIBED` ECS tasks of one cluster."""
-        return Answer.parse(self._fresh_client().describe_tasks(cluster=cluster, tasks=list(arns)))
+        return Answer.parse(self.connected().describe_tasks(cluster=cluster, tasks=list(arns)))
 
     def stop_task(self, cluster: str, arn: str, reason: str) -> None:
         """Call StopTask. AWS shows the reason as ``stoppedReason``; it is cut to :data:`MAX_STOP_REASON`."""
-        self._fresh_client().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
+        self.connected().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
 
-    def describe_task_definition(self, arn: str) -> Any:
-        """Call DescribeTaskDefinition, and return the response unparsed."""
-        return self._fresh_client().describe_task_definition(taskDefinition=arn)
+    def describe_logs(self, definition: str) -> dict[str, LogConfiguration]:
+        """Call DescribeTaskDefinition, and return the log configurations of its containers by their names."""
+        response = self.connected().describe_task_definition(taskDefinition=definition)
+        return LogConfiguration.of_definition(response)
 
     def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
         """Call ListTasks for a page of a deployment's ECS tasks with the desired status RUNNING."""
@@ -113,9 +113,10 @@ class Ecs:
 
     def _list(self, next_token: str | None, **filters: str) -> Page:
         following = {} if next_token is None else {"nextToken": next_token}
-        return Page.parse(self._fresh_client().list_tasks(maxResults=MAX_LISTED, **following, **filters))
+        return Page.parse(self.connected().list_tasks(maxResults=MAX_LISTED, **following, **filters))
 
-    def _fresh_client(self) -> Any:
+    def connected(self) -> Any:
+        """Return the client of the next call; the first one, and one after :meth:`renew`, is made now."""
         with self._lock:
             # Making a client takes a tenth of a second of processor time, so one thread does it and the
             # others wait.

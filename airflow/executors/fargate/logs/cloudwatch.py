@@ -37,6 +37,7 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.errors import FargateError
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.answers import LogConfiguration
     from airflow.executors.fargate.aws.ecs import Ecs
 
 #: How many pages without a line are read before a log counts as empty. AWS documents that there may be such
@@ -104,18 +105,17 @@ class Line:
     text: str
 
 
-def find_stream(log: Mapping[str, Any] | None, container: str, arn: str) -> Stream:
+def find_stream(log: LogConfiguration | None, container: str, arn: str) -> Stream:
     """
     Return the log stream that a container writes to.
 
-    :param log: the ``logConfiguration`` of its definition; None if it has none.
+    :param log: of its definition; None if the definition has no such container.
     :param container: its name.
     :param arn: of its ECS task.
     :raises LogError: if it does not write to CloudWatch, or the configuration does not define the stream's
         name.
     """
-    log = log or {}
-    driver, options = log.get("logDriver"), log.get("options") or {}
+    driver, options = (log.driver, log.options) if log else ("", {})
     if not driver:
         raise LogError(
             f"the task definition gives container {container} no log; give it a logConfiguration with awslogs"
@@ -139,16 +139,18 @@ class LogReader:
     """
     Reads logs. Any thread may use it.
 
-    :param describe_definition: calls DescribeTaskDefinition for an ARN, and returns the response.
+    :param describe_logs: calls DescribeTaskDefinition for an ARN, and returns the log configurations of its
+        containers by their names.
     :param make_client: returns a new boto3 client for ``logs`` in a Region. It is called when one is needed.
     """
 
     def __init__(
-        self, describe_definition: Callable[[str], Mapping[str, Any]], make_client: Callable[[str], Any]
+        self,
+        describe_logs: Callable[[str], Mapping[str, LogConfiguration]],
+        make_client: Callable[[str], Any],
     ) -> None:
-        self._describe_definition = describe_definition
+        self._describe_logs = lru_cache(maxsize=MAX_DEFINITIONS)(describe_logs)
         self._client = lru_cache(make_client)
-        self._configurations = lru_cache(maxsize=MAX_DEFINITIONS)(self._describe)
 
     def stream(self, definition: str, container: str, arn: str) -> Stream:
         """
@@ -157,14 +159,8 @@ class LogReader:
         :param definition: ARN of its task definition.
         :raises LogError: if there is no such stream, or the task definition cannot be read.
         """
-        return find_stream(self._configurations(definition).get(container), container, arn)
-
-    def _describe(self, definition: str) -> Mapping[str, Any]:
-        """Return the log configurations of a task definition's containers, by their names."""
-        call = partial(self._describe_definition, definition)
-        definition_of = call_aws("ecs:DescribeTaskDefinition", call).get("taskDefinition") or {}
-        containers = definition_of.get("containerDefinitions") or ()
-        return {one.get("name"): one.get("logConfiguration") for one in containers}
+        logs = call_aws("ecs:DescribeTaskDefinition", partial(self._describe_logs, definition))
+        return find_stream(logs.get(container), container, arn)
 
     def pages(self, stream: Stream) -> Iterator[list[Line]]:
         """
@@ -224,7 +220,7 @@ def log_reader(ecs: Ecs, make_session: Callable[[], Any], connections: int) -> L
     def make(region: str) -> Any:
         return make_client(make_session(), "logs", connections=connections, region=region)
 
-    return LogReader(ecs.describe_task_definition, make)
+    return LogReader(ecs.describe_logs, make)
 
 
 def call_aws(name: str, call: Callable[[], Any]) -> Any:

@@ -34,13 +34,14 @@ from datetime import datetime, timezone
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.arns import cluster_name, log_link, region, whereabouts
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
+from airflow.executors.fargate.aws.ecs import Ecs
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_aws, without_tokens
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.answers import LogConfiguration
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
 
 #: Seconds after which the page gets the lines that were read so far. The page has its answer within five
@@ -101,8 +102,8 @@ class RunningLog:
         self._mask = mask
         self._format = _as_json if structured else _as_text
         self._clock = clock
-        self._ecs = lru_cache(partial(self._make_client, "ecs"))
-        self._reader = LogReader(self._describe_definition, partial(self._make_client, "logs"))
+        self._ecs = lru_cache(lambda region: Ecs(partial(self._make_client, "ecs", region)))
+        self._reader = LogReader(self._describe_logs, partial(self._make_client, "logs"))
         self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
 
     def read(self, external_executor_id: str | None) -> tuple[list[str], list[str]]:
@@ -169,20 +170,19 @@ class RunningLog:
         :raises LogError: if it has not started, was not launched by this executor, or has no log that can be
             read.
         """
-        call = lambda: self._ecs(region(arn) or "").describe_tasks(cluster=cluster_name(arn), tasks=[arn])
-        tasks = call_aws("ecs:DescribeTasks", call).get("tasks") or ()
+        call = lambda: self._ecs(region(arn) or "").describe_tasks(cluster_name(arn), [arn])
+        tasks = call_aws("ecs:DescribeTasks", call).tasks
         if not tasks:
             raise LogError("AWS does not know the ECS task: it is too new, or too old")
         task = tasks[0]
-        if task.get("lastStatus") in NOT_STARTED:
-            raise LogError(f"the container has not started yet ({task['lastStatus']})")
-        identity = read_identity(task)
-        if identity is None:
+        if task.last_status in NOT_STARTED:
+            raise LogError(f"the container has not started yet ({task.last_status})")
+        if task.identity is None:
             raise LogError("the ECS task was not launched by this executor: it does not name its launch")
-        return self._reader.stream(str(task.get("taskDefinitionArn")), identity.container_name, arn)
+        return self._reader.stream(task.task_definition, task.identity.container_name, arn)
 
-    def _describe_definition(self, arn: str) -> Any:
-        return self._ecs(arn.split(":")[3]).describe_task_definition(taskDefinition=arn)
+    def _describe_logs(self, definition: str) -> dict[str, LogConfiguration]:
+        return self._ecs(definition.split(":")[3]).describe_logs(definition)
 
     def _make_client(self, service: str, in_region: str) -> Any:
         texts = [(self._option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]

@@ -130,11 +130,6 @@ class TestCalls:
         with pytest.raises(ClientError, match="broken"):
             call(real)
 
-    def test_service_model_is_the_client_s(self, real, client):
-        """Requests are validated with the model that the client uses."""
-        assert real.service_model is client.meta.service_model
-        assert real.service_model.service_name == "ecs"
-
 
 class TestClientConfig:
     def test_timeouts_and_connections(self):
@@ -195,24 +190,29 @@ class TestRenew:
         return mock.Mock(spec=lambda: None, side_effect=clients)
 
     def test_one_client_serves_all_calls(self, make_client):
-        """It is made at once, which shows mistakes early, and used until it is renewed."""
+        """It is made by the first, and used until it is renewed."""
         ecs = Ecs(make_client)
-        assert make_client.call_count == 1
+        assert ecs.endpoint_url is None
         assert [answering_client(ecs) for _ in range(3)] == [0, 0, 0]
         assert make_client.call_count == 1
 
     def test_close_closes_the_connections(self, clients, make_client):
         """Otherwise they would stay open as long as the client is in memory."""
-        Ecs(make_client).close()
+        ecs = Ecs(make_client)
+        ecs.connected()
+        ecs.close()
         assert clients[0].method_calls == [mock.call.close()]
 
     def test_close_with_an_old_botocore(self):
         """A client without a method to close it is left as it is."""
-        Ecs(mock.Mock(spec=lambda: None, return_value=mock.Mock(spec=["describe_tasks"]))).close()
+        ecs = Ecs(mock.Mock(spec=lambda: None, return_value=mock.Mock(spec=["describe_tasks"])))
+        ecs.connected()
+        ecs.close()
 
     def test_new_client_is_made_at_the_next_call_after_renew(self, make_client):
         """Credentials are looked for when the next call needs them. That client is then kept."""
         ecs = Ecs(make_client)
+        ecs.connected()
         ecs.renew()
         ecs.renew()
         assert make_client.call_count == 1
@@ -224,6 +224,7 @@ class TestRenew:
     def test_threads_share_a_new_client(self, clients, make_client):
         """Sixteen calls that are made while a client is made wait for that client."""
         ecs = Ecs(make_client)
+        ecs.connected()
         ecs.renew()
         gate, answers = threading.Event(), []
         make_client.side_effect = lambda: gate.wait(10) and clients[1]
@@ -239,6 +240,7 @@ class TestRenew:
     def test_renew_while_a_client_is_made(self, clients, make_client):
         """That client may have read the old credentials, so another is made."""
         ecs = Ecs(make_client)
+        ecs.connected()
         ecs.renew()
         make_client.side_effect = lambda: ecs.renew() or clients[make_client.call_count - 1]
         assert answering_client(ecs) == 1
@@ -249,17 +251,13 @@ class TestRenew:
         """Each call raises while there are no credentials, and the first call after that works."""
         make_client.side_effect = [clients[0], NoCredentialsError(), NoCredentialsError(), clients[1]]
         ecs = Ecs(make_client)
+        ecs.connected()
         ecs.renew()
         for _ in range(2):
             with pytest.raises(NoCredentialsError):
                 answering_client(ecs)
         assert answering_client(ecs) == 1
 
-    def test_first_client_that_cannot_be_made(self, make_client):
-        """The error is raised at once, so the executor does not start."""
-        make_client.side_effect = ValueError("no Region")
-        with pytest.raises(ValueError, match="no Region"):
-            Ecs(make_client)
 
 
 class TestLog:

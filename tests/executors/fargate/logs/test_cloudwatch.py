@@ -23,6 +23,7 @@ import json
 
 import pytest
 
+from airflow.executors.fargate.aws.answers import LogConfiguration
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import (
     MAX_DEFINITIONS,
@@ -53,6 +54,12 @@ def awslogs(**changes):
     }
 
 
+def definition(**logs):
+    """Return what DescribeTaskDefinition says of containers with these log configurations."""
+    containers = [{"name": name, "logConfiguration": log} for name, log in logs.items()]
+    return LogConfiguration.of_definition({"taskDefinition": {"containerDefinitions": containers}})
+
+
 class TestStream:
     @pytest.mark.parametrize(
         ("log", "stream"),
@@ -70,7 +77,7 @@ class TestStream:
     )
     def test_of_awslogs(self, log, stream):
         """Group, Region and prefix are options of the log driver. The default Region is the ECS task's."""
-        assert find_stream(log, "airflow", ARN) == stream
+        assert find_stream(definition(airflow=log)["airflow"], "airflow", ARN) == stream
 
     @pytest.mark.parametrize(
         ("log", "says"),
@@ -87,7 +94,7 @@ class TestStream:
     def test_that_cannot_be_read(self, log, says):
         """The reason says why the lines are not in CloudWatch, or why the stream is not known."""
         with pytest.raises(LogError, match=says):
-            find_stream(log, "airflow", ARN)
+            find_stream(definition(airflow=log)["airflow"], "airflow", ARN)
 
 
 @pytest.fixture
@@ -108,14 +115,7 @@ def reader(cloud, asked):
 
     def describe(arn):
         asked.append(arn)
-        return {
-            "taskDefinition": {
-                "containerDefinitions": [
-                    {"name": "proxy", "logConfiguration": {"logDriver": "awsfirelens"}},
-                    {"name": "airflow", "logConfiguration": awslogs()},
-                ]
-            }
-        }
+        return definition(proxy={"logDriver": "awsfirelens"}, airflow=awslogs())
 
     return LogReader(describe, lambda region: cloud)
 
@@ -136,7 +136,7 @@ class TestReader:
         """A deployment may register a revision for each task."""
         for number in range(3 * MAX_DEFINITIONS):
             reader.stream(f"{DEFINITION}{number}", "airflow", ARN)
-        assert reader._configurations.cache_info().currsize <= MAX_DEFINITIONS
+        assert reader._describe_logs.cache_info().currsize <= MAX_DEFINITIONS
 
     @pytest.mark.parametrize("count", [0, 3, 10])
     @pytest.mark.parametrize("empty_pages", [0, 2])
@@ -230,11 +230,7 @@ class TestReader:
             error = next(answers)
             if error:
                 raise error
-            return {
-                "taskDefinition": {
-                    "containerDefinitions": [{"name": "airflow", "logConfiguration": awslogs()}]
-                }
-            }
+            return definition(airflow=awslogs())
 
         reader = LogReader(describe, lambda region: cloud)
         with pytest.raises(LogRefused, match="ecs:DescribeTaskDefinition is not allowed"):

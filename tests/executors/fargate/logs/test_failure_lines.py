@@ -23,6 +23,7 @@ import logging
 
 import pytest
 
+from airflow.executors.fargate.aws.answers import LogConfiguration
 from airflow.executors.fargate.fleet.calls import LOG_RATE
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.logs.failure_lines import (
@@ -60,11 +61,8 @@ def reader(cloud, definitions):
     """Return a reader of logs."""
 
     def describe(arn):
-        return {
-            "taskDefinition": {
-                "containerDefinitions": [{"name": "airflow", "logConfiguration": definitions[arn]}]
-            }
-        }
+        container = {"name": "airflow", "logConfiguration": definitions[arn]}
+        return LogConfiguration.of_definition({"taskDefinition": {"containerDefinitions": [container]}})
 
     return LogReader(describe, lambda region: cloud)
 
