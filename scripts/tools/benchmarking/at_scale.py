@@ -83,7 +83,7 @@ def _adopted(bench: Bench) -> Driver:
     driver = bench.start(bench.scale.run_limit)
     driver.beat_for(WARM_UP)
     if bench.name == INCUMBENT:
-        driver.executor.try_adopt_task_instances([_task_instance(task) for task in tasks])
+        driver.executor.try_adopt_task_instances([_task_instance(driver.executor, task) for task in tasks])
         return driver
     adoption.adopt(
         driver.executor, [candidate(task, True, queued_at) for task in tasks], bench.scenario.patience
@@ -91,15 +91,16 @@ def _adopted(bench: Bench) -> Driver:
     return driver
 
 
-def _task_instance(task: Task) -> Any:
-    """Return what the incumbent reads of a task instance that it is to adopt."""
+def _task_instance(executor: Any, task: Task) -> Any:
+    """Return what the incumbent, and ``ExecuteTask.make`` for it, read of a task instance that it is to adopt."""
+    workload = work.workload(executor, task.task_id)
+    members = {name: getattr(workload.ti, name) for name in type(workload.ti).model_fields}
+    members |= {"key": work.key(task.task_id), "external_executor_id": task.arn, "executor_config": {}}
     return SimpleNamespace(
-        key=work.key(task.task_id),
-        external_executor_id=task.arn,
-        queue="default",
-        executor_config={},
-        try_number=1,
-        command_as_list=lambda: [],
+        **members,
+        state="running",
+        dag_model=SimpleNamespace(bundle_name="dags-folder", relative_fileloc=str(workload.dag_rel_path)),
+        dag_run=SimpleNamespace(bundle_version=None),
     )
 
 

@@ -40,10 +40,11 @@ def key(task_id: str) -> TaskInstanceKey:
 
 def workloads(executor: BaseExecutor, prefix: str, count: int, config: object = None) -> list[ExecuteTask]:
     """Make workloads whose task ids begin with ``prefix``; ``config`` is the executor_config of each."""
-    return [_workload(executor, f"{prefix}-{number:05}", config) for number in range(count)]
+    return [workload(executor, f"{prefix}-{number:05}", config) for number in range(count)]
 
 
-def _workload(executor: BaseExecutor, task_id: str, config: object) -> ExecuteTask:
+def workload(executor: BaseExecutor, task_id: str, config: object = None) -> ExecuteTask:
+    """Make the workload of one task instance."""
     return make_workload(
         key(task_id),
         config,
