@@ -140,7 +140,7 @@ class FargateExecutor(Base):
     ) -> None:
         """Hand a command, a list of strings, to the fleet; 2.11 calls this for each task instance."""
         now, priority = time.time(), self._priorities.get(key, 0)
-        self._hand_over(workloads.launch_of_command(key, command, queue, executor_config, now, priority))
+        self._hand_over([workloads.launch_of_command(key, command, queue, executor_config, now, priority)])
 
     def end(self) -> None:
         """
@@ -210,13 +210,16 @@ class FargateExecutor(Base):
             else:
                 self.fail(key, "Airflow executes callbacks in containers from 3.3 on. Name another executor.")
         # 3.2 hands over the lowest priority first.
-        for launch in sorted(launches, key=lambda launch: launch.priority, reverse=True):
-            self._hand_over(launch)
+        self._hand_over(sorted(launches, key=lambda launch: launch.priority, reverse=True))
 
-    def _hand_over(self, launch: Launch) -> None:
-        thread, launch = self._require_thread(), replace(launch, **self._origin)
-        self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
-        thread.tell(thread.fleet.add, launch)
+    def _hand_over(self, launches: Sequence[Launch]) -> None:
+        thread = self._require_thread()
+        launches = [replace(launch, **self._origin) for launch in launches]
+        for launch in launches:
+            self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
+        # Only now: once the fleet's thread has work, both threads share the interpreter.
+        for launch in launches:
+            thread.tell(thread.fleet.add, launch)
 
     def _require_thread(self) -> FleetThread:
         if self._fleet_thread is None:
