@@ -187,7 +187,9 @@ class LogConfiguration:
             text(one.get("name")): mapping(one.get("logConfiguration"))
             for one in mappings(definition.get("containerDefinitions"))
         }
-        return {name: cls(text(log.get("logDriver")), mapping(log.get("options"))) for name, log in logs.items()}
+        return {
+            name: cls(text(log.get("logDriver")), mapping(log.get("options"))) for name, log in logs.items()
+        }
 
 
 def mapping(value: Any) -> Mapping[str, Any]:

@@ -259,7 +259,6 @@ class TestRenew:
         assert answering_client(ecs) == 1
 
 
-
 class TestLog:
     @pytest.fixture
     def logged(self):

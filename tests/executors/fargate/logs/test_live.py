@@ -160,7 +160,10 @@ def test_without_an_arn(running, external_id):
             "logs:GetLogEvents is not allowed",
         ),
         (lambda running: setattr(running, "error", ConnectionResetError("peer")), "ConnectionResetError"),
-        (lambda running: setattr(running, "log", {"logDriver": "awslogs", "options": 5}), "has no awslogs-group"),
+        (
+            lambda running: setattr(running, "log", {"logDriver": "awslogs", "options": 5}),
+            "has no awslogs-group",
+        ),
         (lambda running: setattr(running.log_of, "_session_maker", None), "TypeError"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
