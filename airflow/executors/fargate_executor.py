@@ -85,21 +85,20 @@ class FargateExecutor(Base):
     Runs each task instance in an ECS task of its own on AWS Fargate.
 
     This class connects the scheduler with the fleet, by the interface that the proposal names (AIP-29). The
-    fleet has a thread of its own and makes all calls to AWS; only adoption, :meth:`end` and :meth:`terminate`
-    wait for AWS, for a limited time. Only the scheduler's thread calls this class. Airflow can hand over the
-    same key twice: see :class:`Ledger`.
+    fleet makes all calls to AWS, on threads of its own; only adoption, :meth:`end` and :meth:`terminate` wait
+    for AWS, for a limited time. The scheduler's thread calls all methods, but for :meth:`get_task_log`.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
-        self._ledger = Ledger()
+        self._ledger = Ledger()  # Airflow can hand over the same key twice.
         #: The name of this scheduler, and the hash of its metadata database's address.
         self._origin: dict[str, Any] = {}
 
     def start(self) -> None:
         """
-        Read the options and make the client. Nothing asks AWS but a connection that assumes a role.
+        Read the options and make the client. Only a connection that assumes a role calls AWS: STS.
 
         :raises ConfigError: with every mistake in the options.
         """
@@ -123,8 +122,7 @@ class FargateExecutor(Base):
         lease = Lease(context.lease, context.clock, context.now)
         self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
-        # What is loaded by now stays for good. A full collection that walks all of it takes a tenth of a
-        # second, in which no thread runs. Garbage is collected first: frozen, it would stay as well.
+        # A full collection would walk what is loaded by now, for 0.1 s in which no thread runs. Garbage goes.
         gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
@@ -213,8 +211,7 @@ class FargateExecutor(Base):
         self._hand_over(sorted(launches, key=lambda launch: launch.priority, reverse=True))
 
     def _hand_over(self, launches: Sequence[Launch]) -> None:
-        thread = self._require_thread()
-        launches = [replace(launch, **self._origin) for launch in launches]
+        thread, launches = self._require_thread(), [replace(launch, **self._origin) for launch in launches]
         for launch in launches:
             self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
         # Only now: once the fleet's thread has work, both threads share the interpreter.

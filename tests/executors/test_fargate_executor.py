@@ -1836,6 +1836,25 @@ def test_a_client_without_a_region_is_a_mistake_in_the_options(fakes, monkeypatc
         clients.connect(sessions.session_maker(None, None), region=None, endpoint_url=None, connections=1)
 
 
+def test_a_profile_that_does_not_exist_ends_the_start(monkeypatch):
+    """It is a mistake that waiting does not mend."""
+    monkeypatch.setenv("AWS_PROFILE", "nowhere")
+    make_session = sessions.session_maker(None, "eu-west-1")
+    with pytest.raises(ConfigError, match=r"cannot be made: .*nowhere.* Check the AWS profile"):
+        clients.connect(make_session, region="eu-west-1", endpoint_url=None, connections=1)
+
+
+@pytest.mark.skipif(not HAS_WORKLOADS, reason="2.11 hands over one by one")
+def test_the_fleet_is_woken_once_all_of_a_heartbeat_is_noted(executor, fleet, monkeypatch):
+    """Else its thread would take turns with the scheduler's, and the heartbeat would take twice as long."""
+    noted = []
+    monkeypatch.setattr(fleet, "tell", lambda *command: noted.append(len(executor._ledger.launches())))
+    for number in range(3):
+        queue(executor, key_of(number))
+    executor.trigger_tasks(10)
+    assert noted == [3, 3, 3]
+
+
 @pytest.mark.parametrize(
     "refusal",
     [

@@ -32,11 +32,11 @@ from airflow.executors.fargate.errors import ConfigError
 if TYPE_CHECKING:
     from botocore.model import ServiceModel
 
+log = logging.getLogger(__name__)
+
 #: The prefix of the names of all the executor's threads.
 THREAD_NAMES = "fargate-executor-"
 #: The loggers to which botocore writes the bodies of requests and responses, at level DEBUG.
-log = logging.getLogger(__name__)
-
 LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 
 #: Seconds. ECS answers in tenths of a second, and a hanging call holds one of few threads.
@@ -108,8 +108,8 @@ def connect(
     """
     Return the fleet's calls to ECS, with a client.
 
-    Only a session that assumes a role calls AWS for that. If that call fails, each call to ECS that is made
-    later gets its client by itself.
+    Only a session that assumes a role calls AWS for that. If that call fails, the client is made by the
+    first call to ECS for which it succeeds.
 
     :param make_session: returns a boto3 session with the configured credentials.
     :param region: ``[fargate] region``, for the message if no Region is known.

@@ -84,7 +84,9 @@ class RequestCheck:
 
     def mistakes(self, request: Mapping[str, Any], whole: bool = True) -> list[str]:
         """
-        Return the mistakes of a request, at most ``MAX_MISTAKES``; each names its member; values that can be secret are not shown.
+        Return the mistakes of a request, at most ``MAX_MISTAKES``.
+
+        Each names its member. No value is shown that can be a secret.
 
         :param whole: whether it is a whole request, and not a fragment that can lack subnets.
         """

@@ -190,7 +190,7 @@ class TestRenew:
         return mock.Mock(spec=lambda: None, side_effect=clients)
 
     def test_one_client_serves_all_calls(self, make_client):
-        """It is made by the first, and used until it is renewed."""
+        """The first call makes it, and it is used until it is renewed."""
         ecs = Ecs(make_client)
         assert ecs.endpoint_url is None
         assert [answering_client(ecs) for _ in range(3)] == [0, 0, 0]
