@@ -119,7 +119,7 @@ FULL = Scale(
         ),
         Scenario(
             "crowd", "follow", 300, "{live:,} running, {tasks} of them ending in {window:.0f} s",
-            live=50_000, window=60.0, ramp=240.0, settle=60.0, executors=(OURS,),
+            live=50_000, window=60.0, ramp=600.0, settle=60.0, executors=(OURS,),
         ),
         Scenario(
             "storm", "launch", 100, "nine of ten calls refused for {storm:.0f} s, {tasks} tasks",

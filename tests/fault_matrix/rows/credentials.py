@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fault_matrix.row import JUMP, Expected, Row, Step
+from tests.fault_matrix.row import JUMP, TOKEN_LIFE, Expected, Row, Step
 
 NO_FAULTS: dict[str, Any] = {"faults": []}
 #: The longest time, in seconds, that a launch waits after AWS accepts credentials, or can be reached, again.
@@ -110,9 +110,9 @@ ROWS = (
         sts="well",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
         # Nothing is sent again within 60 s of the end of the token.
-        steps=(Step(115, NO_FAULTS, sts="IDPCommunicationError"), Step(200, sts="well")),
-        token_life=180,
-        seconds=420,
+        steps=(Step(415, NO_FAULTS, sts="IDPCommunicationError"), Step(500, sts="well")),
+        token_life=TOKEN_LIFE,
+        seconds=720,
     ),
     Row(
         "credentials-expired",

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.fault_matrix.row import ATTEMPTS, FAILED, Expected, Row, Step
+from tests.fault_matrix.row import ATTEMPTS, FAILED, TOKEN_LIFE, Expected, Row, Step
 
 NO_FAULTS: dict[str, Any] = {"faults": []}
 #: In seconds: the longest pause between two attempts; and the same with the time until an accepted ECS task
@@ -260,17 +260,17 @@ ROWS = (
         "has failed.",
         Expected(FAILED, "token", ran=(0,), containers=(0,)),
         settings={"faults": [{"kind": "reset", "operation": "RunTask"}]},
-        steps=(Step(150, NO_FAULTS),),
-        token_life=120,
-        seconds=420,
+        steps=(Step(450, NO_FAULTS),),
+        token_life=TOKEN_LIFE,
+        seconds=720,
     ),
     Row(
         "token-expires-unheard",
         "AWS starts ECS tasks, but no answer arrives until the token is about to expire",
         "The ECS tasks are searched for, found, and followed until they end.",
         settings={"faults": [{"kind": "response_lost", "operation": "RunTask"}]},
-        steps=(Step(150, NO_FAULTS),),
-        token_life=120,
-        seconds=420,
+        steps=(Step(450, NO_FAULTS),),
+        token_life=TOKEN_LIFE,
+        seconds=720,
     ),
 )
