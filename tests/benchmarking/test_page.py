@@ -20,15 +20,29 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 
 import pytest
 from tools.benchmarking.measured import Measured
 from tools.benchmarking.options import parse
 from tools.benchmarking.runner import BenchmarkError
-from tools.benchmarking.scenarios import OURS
+from tools.benchmarking.scenarios import CEILING_AT_LEAST, FULL, OURS, ROWS
+from tools.benchmarking.table import lines
+from tools.harness.environment import REPOSITORY
 
+PAGE = REPOSITORY / "docs" / "executor" / "fargate-performance.json"
 STORM_AGAIN = parse(["--docs", "--only", "storm", "--repetitions", "2"], None)
 MACHINE = {"cores": 2, "load_before": 0.1}
+
+
+def test_the_page_has_each_row():
+    """Where this fails, measure what is missing: scripts/benchmark --docs --only ROW."""
+    page = json.loads(PAGE.read_text())
+    some = {OURS: defaultdict(dict)}
+    for row in ROWS:
+        some[OURS][row.scenario][row.figure] = 1.0
+    expected = {(line.work, line.figure) for line in lines(FULL, some, CEILING_AT_LEAST)}
+    assert {(line["work"], line["figure"]) for line in page["table"]} == expected
 
 
 @pytest.fixture
