@@ -205,7 +205,10 @@ def adopt(bench: Bench, seen: Seen) -> None:
         adoption.adopt(successor.executor, candidates, scenario.patience)
         seen.figures[f"{name}_seconds"] = time.monotonic() - began
         seen.figures[f"{name}_calls"] = made(service.calls())
-        seen.finished &= len(successor.executor.debug_state()["followed"]) == scenario.tasks
+        # The answer comes as soon as the ECS tasks are found; following them begins right after it.
+        successor.beat_until(
+            lambda: len(successor.executor.debug_state()["followed"]) == scenario.tasks, BUSY_HEARTBEAT
+        )
         successor.executor.end()
 
 
