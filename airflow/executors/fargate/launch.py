@@ -161,13 +161,9 @@ def _task(members: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
     if "callback_id" in members:
         dag_id = members.get("dag_id")
         return CallbackId(_text(members["callback_id"]), None if dag_id is None else _text(dag_id))
-    return TaskInstanceId(
-        _text(members["dag_id"]),
-        _text(members["task_id"]),
-        _text(members["run_id"]),
-        _number(members["try_number"]),
-        _number(members["map_index"]),
-    )
+    dag_id, task_id, run_id = (_text(members[name]) for name in ("dag_id", "task_id", "run_id"))
+    try_number, map_index = _number(members["try_number"]), _number(members["map_index"])
+    return TaskInstanceId(dag_id, task_id, run_id, try_number, map_index)
 
 
 def _text(value: Any) -> str:

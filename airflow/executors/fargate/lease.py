@@ -47,13 +47,9 @@ class Lease:
         """Return the present moment by both clocks."""
         return self._clock(), self._now()
 
-    def holds(self, confirmed: tuple[float, float]) -> bool:
+    def is_valid(self, confirmed: tuple[float, float]) -> bool:
         """Tell whether a launch that was confirmed at this moment may still be sent."""
-        return not self.is_over(confirmed)
-
-    def is_over(self, confirmed: tuple[float, float]) -> bool:
-        """Tell whether a launch that was confirmed at this moment must be confirmed again."""
         if self._seconds is None:
-            return False
+            return True
         by_clock, by_now = confirmed
-        return max(self._clock() - by_clock, self._now() - by_now) > self._seconds
+        return max(self._clock() - by_clock, self._now() - by_now) <= self._seconds

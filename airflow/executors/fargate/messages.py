@@ -72,13 +72,16 @@ class Noted(_Note):
     """A note on a launch that goes on."""
 
 
-@dataclass(frozen=True)
 class Waiting(_Note):
-    """What a launch that has not started for long waits for, or its last state when Airflow revoked it."""
+    """What a launch waits for that has not started for long."""
 
-    #: Whether Airflow has revoked it: then the note is written although the launch is no longer the present
-    #: one.
-    revoked: bool = False
+
+class Revoked(Waiting):
+    """
+    The same, at the moment at which Airflow revokes the launch.
+
+    The note is written although the launch is no longer the current one.
+    """
 
 
 class LogLines(_Note):

@@ -113,7 +113,6 @@ class Candidate:
 class Found:
     """A candidate's ECS task."""
 
-    candidate: Candidate
     launch: Launch
     arn: str
     #: The name of its cluster, however the options spell it.
@@ -154,7 +153,7 @@ def match(
     if _came_later(identity, task.arn, candidate, own, asked):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    found = Found(candidate, launch, task.arn, task.cluster_name, identity.container_name, outcome)
+    found = Found(launch, task.arn, task.cluster_name, identity.container_name, outcome)
     is_named, is_stored = candidate.names(task.arn), task.arn == candidate.external_id
     has_queued = candidate.is_launched_by(identity.scheduler)
     # Only one attempt of a launch can have started; otherwise the one that lives is the latest.

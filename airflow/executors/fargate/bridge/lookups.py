@@ -143,7 +143,7 @@ class Lookups:
         :param queued: returns what is queued; called only after a gap.
         :return: None where the database could not be asked: then nothing may be launched now.
         """
-        self._held = self._held or self._lease.is_over(self._beat_at)
+        self._held = self._held or not self._lease.is_valid(self._beat_at)
         if self._rules is None or not self._held:
             return []
         found = self._look_up(queued(), self._rules)
@@ -181,7 +181,7 @@ class Lookups:
 
         After a gap it begins at once, or after the present one, and its batches follow without pauses.
         """
-        is_gap = self._lease.is_over(self._beat_at)
+        is_gap = not self._lease.is_valid(self._beat_at)
         self._beat_at = now, _ = self._lease.begin()
         if is_gap:
             self._hurries, self._batch_at, self._pause = True, now, 0.0

@@ -135,7 +135,7 @@ class Reporter:
             elif isinstance(event, messages.LogLines):
                 # The launch has ended by now, so it is not the present one.
                 self._note(event.launch, event.text, "fargate log")
-            elif isinstance(event, messages.Waiting) and event.revoked:
+            elif isinstance(event, messages.Revoked):
                 self._note(event.launch, event.text)
             else:
                 self._act_on_launch(event, findings)

@@ -41,7 +41,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
-from airflow.executors.fargate.aws.verdict import Verdict
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.orphan_checks import OrphanChecks
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.aws.answers import EcsTask
-    from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.calls import Calls
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
     from airflow.executors.fargate.fleet.orphan_checks import Adopted, PendingCandidate
@@ -104,8 +104,6 @@ class Adoption:
         self._faults = 0
         #: When the next search begins.
         self._due: float | None = None
-        #: Whether the scheduler is ending, so that nothing more is searched for.
-        self.closed = False
 
     def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
         """
@@ -125,7 +123,7 @@ class Adoption:
 
     def work(self) -> float | None:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
-        if self.closed:
+        if self._owner.leaving():
             return None
         self._is_working = True
         self._checks.answer()
@@ -196,12 +194,11 @@ class Adoption:
                 if pending.best:
                     self._found(pending, pending.best.found)
 
-    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+    def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Conclude nothing about candidates whose ECS task can be in this cluster."""
-        said = reply.problem.reason if reply.problem else "AWS's answer cannot be handled"
-        log.error("ECS tasks to adopt cannot be searched for in cluster %s: %s", cluster, said)
+        log.error("ECS tasks to adopt cannot be searched for in cluster %s: %s", cluster, problem.reason)
         name = cluster_name("", cluster)
-        is_gone = NO_CLUSTER in said and name not in self._own
+        is_gone = NO_CLUSTER in problem.reason and name not in self._own
         if stage is not Stage.KNOWN and not is_gone:
             # A stored ARN may be of another Region or of a deleted cluster: the lists decide.
             self._refused.add(name)

@@ -77,11 +77,6 @@ class Reply:
     problem: Outcome | None = None
     error: BaseException | None = None
 
-    @property
-    def verdict(self) -> Verdict | None:
-        """What to do about the error; None if there was none."""
-        return self.problem.verdict if self.problem else None
-
 
 Then = Callable[[Sequence["Run"], Reply], None]
 
@@ -157,29 +152,19 @@ class Calls:
         return self._ecs.run_task(request, token)
 
     def describe_tasks(
-        self,
-        cluster: str,
-        arns: Sequence[str],
-        then: Then,
-        runs: Sequence[Run] = (),
-        lane: Lane | None = None,
+        self, lane: Lane, cluster: str, arns: Sequence[str], then: Then, runs: Sequence[Run]
     ) -> None:
-        """Call DescribeTasks: in the lane for ECS tasks that are followed, unless another is given."""
+        """Call DescribeTasks in a lane: ``watch`` or ``search``."""
         self._counters.describe_calls += 1
-        self.make(lane or self.watch, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
+        self.make(lane, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
 
     def list_tasks(
-        self,
-        cluster: str,
-        started_by: str,
-        next_token: str | None,
-        then: Then,
-        runs: Sequence[Run] = (),
-        stopped: bool = False,
+        self, cluster: str, next_token: str | None, stopped: bool, then: Then, runs: Sequence[Run]
     ) -> None:
-        """Call ListTasks for a page."""
+        """Call ListTasks for a page of the deployment's ECS tasks."""
         ask = self._ecs.list_stopped if stopped else self._ecs.list_running
-        self.make(self.search, partial(ask, cluster, started_by, next_token), then, runs)
+        call = partial(ask, cluster, self._context.config.deployment, next_token)
+        self.make(self.search, call, then, runs)
 
     def stop_task(self, run: Run, then: Then) -> None:
         """Call StopTask for a launch's ECS task."""

@@ -63,8 +63,7 @@ def kind_of(request: Mapping[str, Any]) -> Kind:
         request.get("taskDefinition"),
         tuple(sorted(network.get("subnets", ()))),
         cluster_name("", request.get("cluster", "")),
-        "cpu" in overrides,
-        "memory" in overrides,
+        frozenset({"cpu", "memory"} & overrides.keys()),
     )
 
 

@@ -33,7 +33,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
-from airflow.executors.fargate.aws.verdict import Verdict
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class Seeker(Protocol):
     def has_read(self, stage: Stage) -> None:
         """All ECS tasks of this stage were passed on."""
 
-    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+    def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """AWS refuses a call in this cluster for good; it is not made again."""
 
 
@@ -174,12 +174,11 @@ class EcsTaskSearch:
 
     def _make(self, step: _Step) -> None:
         self._steps.remove(step)
-        then, deployment = partial(self._done, step), self.context.config.deployment
+        then, is_stopped = partial(self._done, step), self.stage is Stage.STOPPED
         if step.arns:
-            self.calls.describe_tasks(step.cluster, step.arns, then, self.runs, self.calls.search)
+            self.calls.describe_tasks(self.calls.search, step.cluster, step.arns, then, self.runs)
         else:
-            stopped = self.stage is Stage.STOPPED
-            self.calls.list_tasks(step.cluster, deployment, step.next_token, then, self.runs, stopped)
+            self.calls.list_tasks(step.cluster, step.next_token, is_stopped, then, self.runs)
         self._under_way += 1
 
     def _done(self, step: _Step, _: Sequence[Run], reply: Reply) -> None:
@@ -188,7 +187,7 @@ class EcsTaskSearch:
             return
         self.is_handling = True
         if reply.problem is not None:
-            self._failed(step, reply)
+            self._failed(step, reply.problem)
         elif step.arns:
             self._described(step, reply.value)
         else:
@@ -211,18 +210,18 @@ class EcsTaskSearch:
             self._steps.insert(0, _Step(step.cluster, (), page.next_token, step.again))
         self.describe(step.cluster, new)
 
-    def _failed(self, step: _Step, reply: Reply) -> None:
-        is_refused = reply.verdict is Verdict.FAILED
+    def _failed(self, step: _Step, problem: Outcome) -> None:
+        is_refused = problem.verdict is Verdict.FAILED
         if self.pause or is_refused and (step.again or step.next_token is None):
-            self.seeker.refused(step.cluster, reply, self.stage)
+            self.seeker.refused(step.cluster, problem, self.stage)
             return
         if is_refused:
             # The token may have expired during an outage. The list is read anew; what was described is
             # skipped.
             step = _Step(step.cluster, again=True)
-        elif reply.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.
+        elif problem.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.
             step.failures += 1
-            if step.failures == 1 and reply.problem:
-                log.warning("A search for ECS tasks got no answer, trying again: %s", reply.problem.reason)
+            if step.failures == 1:
+                log.warning("A search for ECS tasks got no answer, trying again: %s", problem.reason)
             step.due = self.context.clock() + BackOff(*SEARCH_BACK_OFF, self.context.random)(step.failures)
         self._steps.insert(0, step)

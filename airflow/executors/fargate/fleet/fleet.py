@@ -23,6 +23,7 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
+from airflow.executors.fargate import messages
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS, Run
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.waits import revoked
@@ -81,7 +82,7 @@ class Fleet:
         if not run.abandoned and not run.started:
             run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
             seconds, wait = self._now() - run.launch.handed_over, self.lifecycle.find_wait(run)
-            self.lifecycle.note_wait(run, revoked(run, reason, seconds, wait), revoked=True)
+            self.lifecycle.note_wait(run, revoked(run, reason, seconds, wait), messages.Revoked)
         self.lifecycle.cancel(run, reason)
 
     def confirm(self, launch_ids: Collection[str]) -> None:

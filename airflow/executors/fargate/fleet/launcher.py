@@ -121,8 +121,7 @@ class Launcher:
         """Send the runs whose turn it is; return when to look again, or None if only a message can tell."""
         probe_at = self._send_probes(now)
         while self._can_send and (run := self._queue.take()):
-            if self._may_begin(run, now):
-                self._send(run)
+            self._begin(run, now)
         due = probe_at if self._queue.first() is None else now
         is_full = len(self._unconfirmed) >= MAX_UNCONFIRMED
         return None if is_full else self._calls.turn(self._calls.launch, due)
@@ -136,10 +135,7 @@ class Launcher:
         for _ in range(LOOKS):
             if not self._can_send or (run := self._queue.take_probe()) is None:
                 return self._queue.probe_at()
-            if self._may_begin(run, now):
-                self._queue.sent(run)
-                self._send(run)
-            elif run.launch.id in self._unconfirmed:
+            if self._begin(run, now) or run.launch.id in self._unconfirmed:
                 self._queue.sent(run)
         return now + PAUSE  # The tokens of many runs have expired: the rest is for the next turn.
 
@@ -166,7 +162,7 @@ class Launcher:
         if run.may_have_started:
             self._owner.unknown_outcomes.add(run)
         else:
-            self._owner.ended(run, "Airflow has abandoned the launch.")
+            self._owner.ended(run, None)
 
     def runs_under_way(self) -> list[Run]:
         """Return the runs whose request is being made, or sent."""
@@ -185,28 +181,24 @@ class Launcher:
         self._unconfirmed[run.launch.id] = run
         self._owner.unconfirmed(run)
 
-    def _may_begin(self, run: Run, now: float) -> bool:
-        """Tell whether a run may be sent now; if not, do with it what is needed."""
+    def _begin(self, run: Run, now: float) -> bool:
+        """Send a run if it may be sent now, else do what is needed instead; return whether it was sent."""
         if run.abandoned or run.prepared is None:
             return False  # It was abandoned while it waited; its ECS task may be searched for.
-        if self._lease.is_over(run.confirmed):
+        if not self._lease.is_valid(run.confirmed):
             self._ask_to_confirm(run)
             return False
         run.bring_deadline_forward(now, self._now())
-        too_late = self._attempts.too_late(run, now)
-        if too_late is not None:
+        if (too_late := self._attempts.too_late(run, now)) is not None:
             self._apply(run, too_late)
-        return too_late is None
-
-    def _send(self, run: Run) -> None:
-        if run.prepared is None:
-            return
+            return False
         if run.token is None:
             run.token = uuid.uuid4().hex
             run.attempt += 1
         # The thread that makes the call checks the lease again, as the process can be stopped until then.
-        may_send = partial(self._lease.holds, run.confirmed)
+        may_send = partial(self._lease.is_valid, run.confirmed)
         self._calls.run_task(run, run.prepared.request, run.token, self._sent, may_send)
+        return True
 
     def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
         (run,) = runs
@@ -250,10 +242,10 @@ class Launcher:
             return self._preparer.look() or held_up(self._shared_problem())
         shortage, now = self._queue.reason_to_wait(run), self._clock()
         if run.deadline is not None and now > run.deadline and not run.may_have_started:
-            if shortage is not None:  # Its turn could be long in coming: it leaves the queue.
+            if shortage is not None:  # It could wait long for capacity, so it leaves the queue now.
                 self._queue.discard(run)
-                self._may_begin(run, now)
-            return None  # _may_begin() makes a note of it.
+                self._begin(run, now)
+            return None  # The decision on the deadline brings its own note.
         if shortage is not None:
             return held_up(Outcome(Verdict.NO_CAPACITY, shortage))
         own = run.problem if run.may_have_started or run.away_since is not None else None

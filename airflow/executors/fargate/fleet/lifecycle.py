@@ -145,10 +145,6 @@ class Lifecycle:
         """Return the ARNs of the ECS tasks that are watched."""
         return [run.arn for run in self.runs_by_id.values() if run.arn]
 
-    def knows(self, launch_id: str) -> bool:
-        """Tell whether the launch is one of this fleet's and not over."""
-        return launch_id in self.runs_by_id
-
     def discard(self, orphan: OtherEcsTask, reason: str) -> None:
         """Stop an orphaned ECS task, and watch it until it has stopped."""
         identity = orphan.identity
@@ -228,11 +224,6 @@ class Lifecycle:
         elif was_wanted:
             log.error("%s has failed (ECS task: %s): %s", run, run.arn, reason)
 
-    def stopped(self, run: Run) -> None:
-        """End a launch that has no ECS task to stop."""
-        if run.abandoned:
-            self.ended(run, None)
-
     def noted(self, run: Run, text: str) -> None:
         """Emit a note that does not end the launch; once the launch is abandoned, only log it."""
         log.warning("%s: %s", run, text)
@@ -248,10 +239,10 @@ class Lifecycle:
         patient = self._clock() - run.accepted_at < waits.START_PATIENCE
         return None if waits_on or patient else waits.starting(run)
 
-    def note_wait(self, run: Run, text: str, revoked: bool = False) -> None:
+    def note_wait(self, run: Run, text: str, event: type[messages.Waiting] = messages.Waiting) -> None:
         """Emit what a launch waits for, or had come to when Airflow revoked it."""
         log.info("%s: %s", run, text)
-        self._emit(messages.Waiting(run.launch.without_workload(), _with_whereabouts(text, run), revoked))
+        self._emit(event(run.launch.without_workload(), _with_whereabouts(text, run)))
 
     def unconfirmed(self, run: Run) -> None:
         """Have the database confirm that Airflow still wants a launch that is about to be sent."""

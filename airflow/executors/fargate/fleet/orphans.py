@@ -41,14 +41,14 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
-from airflow.executors.fargate.aws.verdict import Verdict
+from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
 from airflow.executors.fargate.messages import OtherEcsTask, OtherEcsTasks
 from airflow.executors.fargate.present import ENDING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
-    from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.fleet.calls import Calls
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
@@ -131,7 +131,7 @@ class OrphanReaper:
         for arn, since in self._orphaned.items():
             orphan = self._seen.get(arn)
             is_ending = orphan is not None and orphan.started and now - since < ENDING
-            if orphan is None or is_ending or self._owner.knows(orphan.identity.launch_id):
+            if orphan is None or is_ending or orphan.identity.launch_id in self._owner.runs_by_id:
                 continue
             if orphan.started or arn in self._fresh:
                 self._owner.discard(orphan, REASON)
@@ -159,7 +159,7 @@ class OrphanReaper:
         self._logged.discard(LATER)
         self._seen = {arn: seen for arn, seen in self._seen.items() if arn in search.listed}
         others = [seen for seen in self._seen.values() if seen is not None]
-        others = [other for other in others if not self._owner.knows(other.identity.launch_id)]
+        others = [other for other in others if other.identity.launch_id not in self._owner.runs_by_id]
         if others:
             self._context.emit(OtherEcsTasks(tuple(others)))
 
@@ -183,12 +183,12 @@ class OrphanReaper:
     def has_read(self, stage: Stage) -> None:
         """Do nothing: the sweep ends now."""
 
-    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+    def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Count a cluster that AWS refuses for good as empty; any other error stops the sweep."""
-        is_refused = reply.verdict is Verdict.FAILED
+        is_refused = problem.verdict is Verdict.FAILED
         text = f"Orphaned ECS tasks cannot be searched for in cluster {cluster}: %s" if is_refused else LATER
-        if reply.problem and text not in self._logged:
-            log.warning(text, reply.problem.reason)
+        if text not in self._logged:
+            log.warning(text, problem.reason)
             self._logged.add(text)
         if not is_refused:
             self.clear()  # The next sweep sees what this one has not.

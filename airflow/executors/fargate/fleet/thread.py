@@ -101,9 +101,8 @@ class FleetThread:
         until = self._context.clock() + patience
         if deliver:
             self.ensure_running()
-            if not self._wait_until(
-                lambda: all(run.arn or run.abandoned for run in self.fleet.runs()), until
-            ):
+            all_accepted = lambda: all(run.arn or run.abandoned for run in self.fleet.runs())
+            if not self._wait_until(all_accepted, until):
                 log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()
         self.tell(self.fleet.close)  # Wakes the thread, if nothing else does.
@@ -130,13 +129,9 @@ class FleetThread:
                     self._recover()
                 self._has_begun = True
                 self._loop()
-            except BaseException as error:
+            except BaseException:
                 self.restarts += 1
-                log.error(
-                    "A bug of the executor in the fleet's thread; it goes on in %s s",
-                    BUG_PAUSE,
-                    exc_info=error,
-                )
+                log.exception("A bug of the executor in the fleet's thread; it goes on in %s s", BUG_PAUSE)
                 time.sleep(BUG_PAUSE)
 
     def _loop(self) -> None:

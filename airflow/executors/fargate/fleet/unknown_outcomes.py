@@ -28,7 +28,8 @@ from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
-    from airflow.executors.fargate.fleet.calls import Calls, Reply
+    from airflow.executors.fargate.aws.verdict import Outcome
+    from airflow.executors.fargate.fleet.calls import Calls
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
@@ -153,12 +154,12 @@ class UnknownOutcomes:
     def has_read(self, stage: Stage) -> None:
         """Do nothing: each ECS task was accepted as it came."""
 
-    def refused(self, cluster: str, reply: Reply, stage: Stage) -> None:
+    def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Count the search as one that has found nothing, and log that once until a search succeeds again."""
         if not self._was_refused and not self._is_refused:
             log.error(
                 "The ECS tasks of launches that may have started cannot be searched for: %s Allow "
                 "ecs:ListTasks and ecs:DescribeTasks. Until then such ECS tasks are not stopped",
-                reply.problem.reason if reply.problem else "the answer cannot be handled.",
+                problem.reason,
             )
         self._is_refused = True

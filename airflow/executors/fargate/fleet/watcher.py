@@ -120,7 +120,8 @@ class Watcher:
         batch: list[Run] = []
         while len(batch) < MAX_DESCRIBED and (run := due.take(soon)):
             batch.append(run)
-        self._calls.describe_tasks(cluster, [run.arn or "" for run in batch], self._described, batch)
+        arns = [run.arn or "" for run in batch]
+        self._calls.describe_tasks(self._calls.watch, cluster, arns, self._described, batch)
 
     def _described(self, runs: Sequence[Run], reply: Reply) -> None:
         if reply.problem is not None:
@@ -187,7 +188,7 @@ class Watcher:
             delay = self._again(run.stop_failures)
         if problem.verdict is Verdict.FAILED and "task was not found" in problem.reason:
             if self._is_gone(run, missing=True):
-                self._owner.stopped(run)
+                self._owner.ended(run, None)
                 return
             delay = self._missing(run.stop_failures)  # It was accepted or seen: AWS may know it again soon.
         elif problem.verdict is Verdict.FAILED:

@@ -122,7 +122,7 @@ def keys(candidates):
 
 
 def found(answer):
-    return {match.candidate.key: match.arn for match in answer.found}
+    return {match.launch.key: match.arn for match in answer.found}
 
 
 # Which ECS task is adopted.

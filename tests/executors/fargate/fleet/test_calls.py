@@ -78,11 +78,14 @@ class Door:
         {
             "RunTask": lambda: self.calls.run_task(self.run, self.request, "token", then, lambda: True),
             "StopTask": lambda: self.calls.stop_task(self.run, then),
-            "DescribeTasks": lambda: self.calls.describe_tasks("cluster", [ARN], then, [self.run]),
-            "a search": lambda: self.calls.describe_tasks("cluster", [ARN], then, lane=self.calls.search),
-            "ListTasks": lambda: self.calls.list_tasks("cluster", "airflow", None, then),
+            "DescribeTasks": lambda: self.describe(self.calls.watch, [self.run]),
+            "a search": lambda: self.describe(self.calls.search, []),
+            "ListTasks": lambda: self.calls.list_tasks("cluster", None, False, then, []),
             "a log": lambda: self.calls.make(self.calls.logs, lambda: self.log(), then),
         }[what]()
+
+    def describe(self, lane, runs):
+        self.calls.describe_tasks(lane, "cluster", [ARN], self.then, runs)
 
     def lane(self, what):
         """Return the lane of a call."""

@@ -26,7 +26,7 @@ from airflow.executors.fargate.fleet import preparer
 from airflow.executors.fargate.fleet.attempts import AWAY_PATIENCE, REVOCATION
 from airflow.executors.fargate.fleet.preparer import FUNCTION_PATIENCE
 from airflow.executors.fargate.fleet.waits import AGAIN, NOTE_PATIENCE
-from airflow.executors.fargate.messages import Accepted, Ended
+from airflow.executors.fargate.messages import Accepted, Ended, Revoked
 
 AWAY = {"tasks": [], "failures": [{"reason": "AGENT"}]}
 NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
@@ -189,7 +189,7 @@ def test_the_note_on_a_revoked_launch_has_the_state_of_its_ecs_task(fleet, ecs, 
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
     (event,) = fleet.waiting
-    assert event.revoked
+    assert isinstance(event, Revoked)
     assert event.text.startswith("Revoked after 30 s" + state)
     assert ecs.arns[0].rpartition("/")[2] in event.text
 
@@ -202,7 +202,7 @@ def test_the_note_on_a_revoked_launch_has_what_it_waited_for(fakes, fleet, ecs, 
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
     (event,) = fleet.waiting
-    assert event.revoked
+    assert isinstance(event, Revoked)
     assert event.text.startswith(
         "Revoked after 100 s; AWS had accepted no ECS task: The launch waits for capacity"
     )
