@@ -38,10 +38,10 @@ from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
 from airflow.executors.fargate.config.config import FargateConfig
-from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.context import Context
-from airflow.executors.fargate.fleet.orphan_checks import Adopted
+from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
@@ -122,7 +122,8 @@ class FargateExecutor(Base):
         lease = Lease(context.lease, context.clock, context.now)
         self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
-        # A full collection would walk what is loaded by now, for 0.1 s in which no thread runs. Garbage goes.
+        # Objects that exist now are taken out of garbage collection, which would walk them for 0.1 s in which no
+        # thread runs. What is garbage already is collected first, or it would stay for good.
         gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)
@@ -180,7 +181,7 @@ class FargateExecutor(Base):
         Free the slots of keys that Airflow has queued again, then hand over what is queued.
 
         2.11 and 3.0 would drop a key that is still running after some seconds. After a gap between two
-        heartbeats, in which another scheduler may have taken over what is queued here, that is looked up.
+        heartbeats, another scheduler may have taken over what is queued here, so the database is asked first.
         """
         self._require_thread()
         queued = lambda: [workloads.queued_launch(*item) for item in self.queued_tasks.items()]
@@ -220,7 +221,7 @@ class FargateExecutor(Base):
 
     def _require_thread(self) -> FleetThread:
         if self._fleet_thread is None:
-            raise ConfigError(["The executor was not started; its start() must be called first."])
+            raise FargateError("The executor was not started: call start() first.")
         return self._fleet_thread
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
@@ -234,35 +235,35 @@ class FargateExecutor(Base):
 
     def has_task(self, task_instance: TaskInstance) -> bool:
         """
-        Tell whether the task instance is queued or running here, or waits to be queued again.
+        Tell whether the task instance is queued or running here, or SCHEDULED after its ECS task ended.
 
         The scheduler asks when it reads the end of a launch, and fails a task instance that did not end with
         it. One that is SCHEDULED by then has deferred or rescheduled itself: only its ECS task has ended.
         """
-        waits = task_instance.state == TaskInstanceState.SCHEDULED
-        return super().has_task(task_instance) or (waits and task_instance.key in self._ledger.just_ended)
+        scheduled = task_instance.state == TaskInstanceState.SCHEDULED
+        return super().has_task(task_instance) or (scheduled and task_instance.key in self._ledger.just_ended)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """
         Adopt the ECS tasks of task instances whose scheduler is gone.
 
-        :return: the task instances without an ECS task, which the scheduler may launch anew. Those of which
-            AWS does not answer within :data:`ADOPTION_PATIENCE` are kept; events report the rest later.
+        :return: the task instances without an ECS task, which the scheduler may launch anew. Those for
+            which AWS has no answer within :data:`ADOPTION_PATIENCE` are kept; events report the rest later.
         """
         if not tis:
             return []
-        thread, reply = self._require_thread(), futures.Future[Adopted]()
+        thread, reply = self._require_thread(), futures.Future[AdoptionAnswer]()
         thread.ensure_running()
         tis_by_candidate = database.candidates(tis)
         unknown = [c for c in tis_by_candidate if not self._ledger.has(c, self.queued_tasks)]
         if not unknown:
             return []
-        thread.tell(thread.fleet.look_for, unknown, reply)
+        thread.tell(thread.fleet.adopt, unknown, reply)
         try:
             answer = reply.result(timeout=ADOPTION_PATIENCE)
         except futures.TimeoutError:
             # The fleet's thread is busy or has died; if cancel() fails, the answer has just come.
-            answer = Adopted(kept=tuple(unknown)) if reply.cancel() else reply.result()
+            answer = AdoptionAnswer(kept=tuple(unknown)) if reply.cancel() else reply.result()
         self._reporter.adopt(answer)
         return [tis_by_candidate[candidate] for candidate in answer.missing]
 

@@ -48,7 +48,7 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
 from airflow.executors.fargate.bridge.wanted import Row
-from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.present import ENDING, Candidate
@@ -258,7 +258,7 @@ def test_a_mistake_in_the_options_keeps_the_scheduler_from_starting(unstarted, m
 @pytest.mark.parametrize("ask", ["sync", "heartbeat"])
 def test_without_a_start_nothing_is_pretended(ask):
     """An executor that was not started says so instead of doing nothing."""
-    with pytest.raises(ConfigError, match="not started"):
+    with pytest.raises(FargateError, match="not started"):
         getattr(FargateExecutor(), ask)()
 
 

@@ -42,7 +42,7 @@ from hypothesis.stateful import (
 
 from airflow.executors.fargate.fleet.adoption import CONSISTENCY
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotFound, Waiting
+from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotAdopted, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 from tests.executors.fargate import fakes
@@ -264,10 +264,10 @@ class World(RuleBasedStateMachine):
         reply = Future()
         if not told:
             reply.cancel()  # AWS takes too long to answer: what it tells comes as events.
-        self.fleet.tell(self.fleet.fleet.look_for, list(present), reply)
+        self.fleet.tell(self.fleet.fleet.adopt, list(present), reply)
         self.fleet.advance(0.0 if long_ago else CONSISTENCY + 1)
         missing = list(reply.result(timeout=0).missing) if told else []
-        gone = {event.launch.key for event in self.fleet.told if isinstance(event, NotFound)}
+        gone = {event.launch.key for event in self.fleet.told if isinstance(event, NotAdopted)}
         missing += [candidate for candidate in present if candidate.key in gone]
         for candidate in missing:
             task = present[candidate]
@@ -400,7 +400,7 @@ class World(RuleBasedStateMachine):
         self.note()
         ends = defaultdict(list)
         for event in self.told:
-            assert isinstance(event, (Accepted, Ended, Noted, NotFound, Waiting))
+            assert isinstance(event, (Accepted, Ended, Noted, NotAdopted, Waiting))
             if isinstance(event, Ended):
                 ends[event.launch.id].append(event)
         for launch_id, told in ends.items():

@@ -161,14 +161,14 @@ def test_nothing_secret_is_written(
     queue(scheduler, make_key("of_a_function"), None, tokens)
     queue(scheduler, make_key("to_be_revoked"), wishes(0), tokens)
     deaths = iter([True])
-    seen = Lifecycle.seen
+    apply_outcome = Lifecycle.apply_outcome
 
     def die_once(self, run, outcome):
         if next(deaths, False):
             raise RuntimeError("a bug")
-        seen(self, run, outcome)
+        apply_outcome(self, run, outcome)
 
-    monkeypatch.setattr(Lifecycle, "seen", die_once)
+    monkeypatch.setattr(Lifecycle, "apply_outcome", die_once)
     scheduler.beat()
     scheduler.executor.revoke_task(ti=SimpleNamespace(key=make_key("to_be_revoked")))
     shown, prepared = everything_about(scheduler)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The errors of the FargateExecutor: one base class, and one class for each kind of cause."""
+"""The base class of the FargateExecutor's errors, and the errors that several modules raise."""
 
 from __future__ import annotations
 

@@ -80,7 +80,7 @@ class Launch:
     #: Airflow's key of the task instance or callback; only ``bridge`` and the executor look into it.
     key: Any
     #: What the main container runs. It can hold a bearer token: it is never logged.
-    #: A function where making it takes time; a pool thread calls it.
+    #: Or a function that returns it, if serialising takes time; a pool's thread calls it.
     command: tuple[str, ...] | Callable[[], tuple[str, ...]] = field(default=(), repr=False)
     executor_config: Any = field(default=None, repr=False)
     queue: str | None = None
@@ -143,7 +143,7 @@ class Identity:
 
     @classmethod
     def parse(cls, text: Any, container_name: Any) -> Identity | None:
-        """Read an identity; None where the text is none, or has values that a database would refuse."""
+        """Parse an identity's text; None if it is not one, or has values that a database would refuse."""
         try:
             members = json.loads(text)
             handed_over = float(members["handed_over"])

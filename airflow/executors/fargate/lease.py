@@ -29,9 +29,9 @@ class Lease:
     """
     Tells whether the confirmation of a launch is recent enough to send the launch. Any thread may use it.
 
-    A process that was stopped, or whose host was suspended, continues where it was, while another scheduler
-    may have launched its task instances. Meanwhile one clock may have stood still and the other may have been
-    set back, so the larger difference counts.
+    Another scheduler may take over the task instances of a scheduler that was stopped, or whose host was
+    suspended, so an old confirmation does not count. Meanwhile one clock may have stood still, and the other
+    may have been set back: the larger of the two differences counts.
 
     :param seconds: how long a confirmation is valid; None for ever, where no other scheduler could take over.
     :param clock: seconds, never going backwards; may stand still while the host is suspended.

@@ -65,7 +65,7 @@ class Abandoned(_Note):
 
 
 class Unconfirmed(_LaunchEvent):
-    """The launch is about to be sent; the database has to confirm first that it is still wanted."""
+    """The launch is sent only after the database has confirmed that Airflow still wants it."""
 
 
 class Noted(_Note):
@@ -88,8 +88,12 @@ class LogLines(_Note):
     """The last log lines of a launch that failed; they come after its end."""
 
 
-class NotFound(_LaunchEvent):
-    """AWS knows no ECS task for a task instance that was kept during adoption."""
+class NotAdopted(_LaunchEvent):
+    """
+    A task instance that was kept during adoption is not adopted, and Airflow has to ask again.
+
+    It has no ECS task, AWS refused to say, or its ECS task is another database's.
+    """
 
 
 @dataclass(frozen=True)
@@ -111,13 +115,13 @@ class OtherEcsTasks:
 
 
 #: What the fleet sends to the executor.
-Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotFound, OtherEcsTasks]
+Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotAdopted, OtherEcsTasks]
 
 
 @dataclass
 class Counters:
     """
-    What the fleet has counted since it began; only its thread writes, any thread may read.
+    Counters since the fleet began, and one gauge; only its thread writes, any thread may read.
 
     The scheduler's thread makes Airflow's metrics of it: the fleet knows nothing of Airflow.
     """
@@ -130,5 +134,5 @@ class Counters:
     describe_calls: int = 0
     #: Items of AWS's answers that were dropped because they were malformed.
     malformed: int = 0
-    #: ECS tasks that are followed at the moment.
+    #: A gauge: ECS tasks that are followed at the moment. The metric has its name.
     live_containers: int = 0

@@ -17,11 +17,11 @@
 """
 Tells which ECS task is that of a task instance's present launch, and which is orphaned. Pure.
 
-The identity that an ECS task carries decides (:meth:`Candidate.is_present`). From 3.2 on Airflow assigns an
-id to each launch when it queues the task instance, and later stores the ARN in its place: either of them
-identifies the present launch, and no clock matters. Otherwise an ECS task is the present launch's if it was
-handed over after ``queued_dttm``. The same scheduler writes both times, so its clock may be wrong; AWS's
-clock is not used.
+The identity that an ECS task carries decides (:meth:`Candidate.is_present`). From 3.2 on
+``external_executor_id`` identifies the present launch: first its id, which Airflow assigns when it queues the
+task instance, later its ARN. Otherwise times decide: an ECS task is the present launch's if it was handed
+over after ``queued_dttm``. One scheduler writes both times, so a wrong clock does no harm; AWS's clock is not
+used.
 
 A database can be a clone of another Airflow's: then both have the same task instances, perhaps in the same
 cluster. So an identity also names the database (:attr:`Identity.database`). An ECS task of another database
@@ -56,7 +56,11 @@ QUEUED = "queued"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A task instance to adopt, whose scheduler is gone, as the database has it."""
+    """
+    A task instance and its present launch, as the database has them.
+
+    It is one to adopt, whose scheduler is gone, or that of an ECS task that may be orphaned.
+    """
 
     task: TaskInstanceId
     #: Airflow's key of the task instance.
@@ -91,7 +95,7 @@ class Candidate:
         return scheduler is not None and scheduler == self.scheduler
 
     def names(self, arn: str | None) -> bool:
-        """Tell whether ``external_id`` is this ARN, and was stored for the present launch."""
+        """Tell whether Airflow has stored this ARN for the present launch."""
         return self.arn_is_present and arn is not None and arn == self.external_id
 
     def is_present(self, identity: Identity, arn: str | None = None) -> bool:
@@ -125,36 +129,37 @@ class Found:
 class Match:
     """An ECS task that can be that of a candidate's present launch."""
 
-    found: Found
+    ecs_task: Found
     #: The ECS task with the highest rank is taken: an earlier launch can match as well, within the tolerance
     #: of clocks.
     rank: tuple[bool, bool, float, bool, bool]
     #: Whether it can be no other launch's, so that no further ECS task has to be looked at.
     is_certain: bool
-    #: Whether it matches without the tolerance of clocks, and no other scheduler has launched it.
+    #: Whether it matches without the tolerance of clocks, and no other scheduler is known to have launched
+    #: it.
     is_likely: bool
     #: Whether another database has it, or this one by another address.
     is_elsewhere: bool
 
 
 def match(
-    candidate: Candidate, task: EcsTask, identity: Identity, outcome: Outcome, own: str | None, asked: float
+    candidate: Candidate, ecs_task: EcsTask, identity: Identity, outcome: Outcome, own: str | None, at: float
 ) -> Match | None:
     """
     Return how an ECS task matches a candidate; None where it is not that of its present launch.
 
-    :param task: the ECS task.
+    :param ecs_task: the ECS task.
     :param outcome: what became of it.
     :param own: the name of the scheduler that adopts; None where it has none.
-    :param asked: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
+    :param at: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
     """
-    if not candidate.is_present(identity, task.arn):
+    if not candidate.is_present(identity, ecs_task.arn):
         return None
-    if _came_later(identity, task.arn, candidate, own, asked):
+    if _came_later(identity, ecs_task.arn, candidate, own, at):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    found = Found(launch, task.arn, task.cluster_name, identity.container_name, outcome)
-    is_named, is_stored = candidate.names(task.arn), task.arn == candidate.external_id
+    found = Found(launch, ecs_task.arn, ecs_task.cluster_name, identity.container_name, outcome)
+    is_named, is_stored = candidate.names(ecs_task.arn), ecs_task.arn == candidate.external_id
     has_queued = candidate.is_launched_by(identity.scheduler)
     # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
     rank = (is_named, has_queued, identity.handed_over, outcome.started, outcome.lives)

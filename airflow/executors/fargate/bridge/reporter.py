@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.fargate.bridge.ledger import LaunchEvent, Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
     from airflow.executors.fargate.fleet.thread import FleetThread
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.present import Candidate
@@ -128,7 +128,7 @@ class Reporter:
             elif isinstance(event, messages.Unconfirmed):
                 if findings.of(event.launch).verdict is Verdict.WANTED:
                     self._thread.tell(self._thread.fleet.confirm, [event.launch.id])
-            elif isinstance(event, messages.NotFound):
+            elif isinstance(event, messages.NotAdopted):
                 if (candidate := self._ledger.not_found(event.launch.key)) is not None:
                     self._executor.running.discard(candidate.key)
                     lost.append(candidate)
@@ -144,7 +144,7 @@ class Reporter:
             database.hand_back(lost, self._executor.job_id)
         self._metrics.report(self._thread.fleet.counters, self._thread.restarts)
 
-    def adopt(self, answer: Adopted) -> None:
+    def adopt(self, answer: AdoptionAnswer) -> None:
         """Follow the ECS tasks that adoption has found, and note which task instances are left alone."""
         for launch in (found.launch for found in answer.found):
             self.supersede(self._ledger.replace(launch.key, launch))

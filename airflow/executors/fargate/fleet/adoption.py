@@ -24,9 +24,9 @@ ARNs are described first, then the deployment's ECS tasks are listed by their ``
 reported. If only clocks tell which of several is the present launch's, all running ECS tasks are described
 before one is chosen.
 
-A task instance without an ECS task is given back to Airflow, which launches it anew. That there is none
-counts only if AWS was asked a minute (:data:`CONSISTENCY`) after the last moment at which RunTask could have
-been sent; until then the task instance is kept, and AWS is asked again when that time has come.
+A task instance without an ECS task is given back to Airflow, which launches it anew. AWS's answer that there
+is none is believed only if ListTasks was called 60 s (:data:`CONSISTENCY`) or more after the last moment at
+which RunTask could have been sent. Until then the task instance is kept, and AWS is asked again at that time.
 
 Airflow has its answer in time; what is not known by then is emitted as events (``orphan_checks.py``). If AWS
 refuses to answer because a permission is missing, nothing is reset: Airflow's own timeouts decide.
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted, PendingCandidate
+    from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer, PendingCandidate
     from airflow.executors.fargate.launch import Identity
     from airflow.executors.fargate.present import Candidate, Found
 
@@ -75,8 +75,8 @@ class Adoption:
     """
     Makes one search for all candidates that are not settled; the fleet's thread alone uses it.
 
-    What was described is remembered until all candidates are settled: a later search describes only new ECS
-    tasks, and for a candidate that comes later, what was there for it is described again.
+    An ECS task is described once for all searches until all candidates are settled. For a candidate that
+    comes later, its own ECS tasks are described again.
 
     :param context: the options, the clocks, and the way to the fleet's thread. ECS tasks are listed in the
         clusters of the options and in those that stored ARNs name; an ARN that names none is of the first
@@ -105,7 +105,7 @@ class Adoption:
         #: When the next search begins.
         self._due: float | None = None
 
-    def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
+    def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
         """
         Find the ECS tasks of task instances whose scheduler is gone; a repeated call is ignored.
 
@@ -118,7 +118,7 @@ class Adoption:
         elif is_more:
             self._due = self._clock()
         is_searching = self._search is not None or self._due is not None and self._due <= self._clock()
-        # Nothing more is known about candidates that were kept until their time has come.
+        # At once, unless a search runs or is due: candidates that were kept are searched for only later.
         self._checks.answer(all_of_them=not is_searching)
 
     def work(self) -> float | None:
@@ -163,36 +163,36 @@ class Adoption:
         """Return whether there is a candidate that is not settled."""
         return bool(self._checks.open)
 
-    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
+    def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
         """Compare an ECS task with its task instance's candidate, and remember it for later candidates."""
-        identity = task.identity if task.started_by == self._context.config.deployment else None
+        identity = ecs_task.identity if ecs_task.started_by == self._context.config.deployment else None
         pending = self._checks.open.get(identity.task) if identity else None
         if identity and pending:
-            self._compare(pending, task, identity, stage)
+            self._match(pending, ecs_task, identity, stage)
         # Last: if a line above raises, it is described again.
-        self._known[task.arn] = cluster, identity and identity.task
+        self._known[ecs_task.arn] = cluster, identity and identity.task
 
-    def _compare(self, pending: PendingCandidate, task: EcsTask, identity: Identity, stage: Stage) -> None:
+    def _match(self, pending: PendingCandidate, ecs_task: EcsTask, identity: Identity, stage: Stage) -> None:
         """Take the ECS task if it is certainly the present launch's; keep it if it is the best match yet."""
-        outcome, own = classify_ecs_task(task, identity.container_name), self._context.scheduler
+        outcome, own = classify_ecs_task(ecs_task, identity.container_name), self._context.scheduler
         if outcome.verdict in NEVER_STARTED:
             return
-        found = match(pending.candidate, task, identity, outcome, own, pending.asked_at)
-        if found is None:
+        candidate_match = match(pending.candidate, ecs_task, identity, outcome, own, pending.asked_at)
+        if candidate_match is None:
             return
-        if found.is_elsewhere:
+        if candidate_match.is_elsewhere:
             pending.is_elsewhere = True
-        elif found.is_certain or (stage is Stage.STOPPED and found.is_likely):
-            self._found(pending, found.found)
-        elif pending.best is None or found.rank > pending.best.rank:
-            pending.best = found
+        elif candidate_match.is_certain or (stage is Stage.STOPPED and candidate_match.is_likely):
+            self._found(pending, candidate_match.ecs_task)
+        elif pending.best is None or candidate_match.rank > pending.best.rank:
+            pending.best = candidate_match
 
     def has_read(self, stage: Stage) -> None:
         """Settle for the best matches once all running ECS tasks were described."""
         if stage is not Stage.KNOWN:
             for pending in [*self._checks.open.values()]:
                 if pending.best:
-                    self._found(pending, pending.best.found)
+                    self._found(pending, pending.best.ecs_task)
 
     def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Conclude nothing about candidates whose ECS task can be in this cluster."""
@@ -254,8 +254,8 @@ class Adoption:
         self._checks.answer(all_of_them=True)
 
     def _found(self, pending: PendingCandidate, found: Found) -> None:
-        # Once, even if there is a bug meanwhile. As a message of its own, so that an error with one loses no
-        # other; and before anybody can revoke it.
+        # As a message, so that an error in adopting one ECS task affects no other; it comes before any
+        # command to revoke the launch. pending.found keeps it from being posted twice, even after a bug.
         if pending.found is None:
             self._context.post(self._owner.adopt, found)
             pending.found = found

@@ -40,15 +40,15 @@ ATTEMPT_BACK_OFF = 2.0, 30.0
 #: Seconds for which a launch is tried while AWS reports something unavailable that comes back by itself: an
 #: ECS agent that reconnects, or EC2, which ECS calls.
 AWAY_PATIENCE = 120.0
-#: Seconds after the last moment for an attempt by which Airflow should have revoked the launch: the rest of
-#: the token's life, and two of Airflow's checks for what is queued too long ([scheduler]
+#: Seconds after a launch's deadline within which Airflow should have revoked it: the rest of the token's
+#: life, and two of Airflow's checks for what is queued too long ([scheduler]
 #: task_queued_timeout_check_interval).
 REVOCATION = 60.0 + 2 * 120.0
 
 
 @dataclass(frozen=True)
 class Retry:
-    """The launch takes its turn, after so many seconds."""
+    """The launch's request is sent, for the first time or again, after so many seconds."""
 
     after: float = 0.0
     #: For the user; empty if there is nothing to say.
@@ -76,7 +76,7 @@ class Attempts:
     """
     Decides when a launch is sent again, elsewhere or later, and when it fails.
 
-    It keeps count in the runs, and does nothing else with them.
+    It writes only counts and flags of the runs. The launcher carries the decisions out.
 
     :param context: the options, the clock and random numbers.
     """
@@ -89,7 +89,9 @@ class Attempts:
 
     def resend(self, run: Run, outcome: Outcome, is_error: bool) -> Retry | None:
         """
-        Return when the same request is sent again; None if AWS said that this attempt has started nothing.
+        Return when the same request is sent again; None if :meth:`go_on` decides.
+
+        That is so if AWS has refused the request, or said that this attempt has started nothing.
 
         :param outcome: of a RunTask call that was not accepted.
         :param is_error: whether AWS raised an error, instead of answering with a failure.
@@ -118,7 +120,7 @@ class Attempts:
             return self._refused(run, reason)
         if verdict is not Verdict.AWAY:
             run.away_since = None
-        run.attempt -= not costs_one
+        run.attempt -= not costs_one  # Back to what it was, unless this uses up an attempt.
         if run.prepared is None:
             return Fail(f"{reason} It is not launched again: the scheduler that had its command is gone.")
         if costs_one:
@@ -140,7 +142,7 @@ class Attempts:
         if run.deadline is None or now <= run.deadline:
             return None
         if run.may_have_started:
-            return Search()  # A resend could start an ECS task now, whose token expires before it is used.
+            return Search()  # A resend could start an ECS task whose token expires before Airflow uses it.
         # Until then, Airflow's queued timeout revokes the launch.
         left = run.deadline + REVOCATION - now
         if left <= 0:
@@ -177,6 +179,6 @@ class Attempts:
         if prepared is None or prepared.first is None or run.may_have_started:
             return Fail(reason if run.arn else f"AWS refused to launch an ECS task. {reason}")
         run.attempt -= 1
-        run.waits, run.away_since = 0, None  # So that this is noted, whatever was noted before.
+        run.waits, run.away_since = 0, None  # Reset, so that _until_capacity() makes its note again.
         refused = f"AWS refused [fargate] capacity_provider_fallback. {reason}"
         return self._until_capacity(run, prepared.as_first(), refused)

@@ -15,12 +15,12 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The one door to AWS: every call of the fleet is made here.
+Makes all calls of the fleet.
 
-The other modules say what to ask, for which launches, and what to do with the answer. Here a call takes a
-token from its lane's buckets, goes to a thread, is counted, and returns with what its error means. When AWS
-throttles, the buckets whose calls AWS counts together slow down. When AWS refuses credentials, all calls that
-use them wait, and the client is made anew.
+The other modules say what to ask, for which launches, and what handles the reply. :class:`Calls` takes a
+token from each bucket of the call's lane, makes the call on a thread, counts it, and classifies its error.
+When AWS throttles, the buckets whose calls AWS counts together slow down. When AWS refuses credentials, all
+calls that use them wait, and the client is made anew.
 """
 
 from __future__ import annotations
@@ -176,11 +176,12 @@ class Calls:
         return [run for of, runs in self._under_way.values() if of is lane for run in runs]
 
     def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
-        """Make any other call, of a log or for a request, on a thread of the lane."""
+        """Make a call on a thread of the lane; ``then`` gets the runs and the reply on the fleet's thread."""
         number, called_at = next(self._numbers), self._clock()
         lane.pool.submit(call, partial(self._context.post, self._done, number, called_at, then))
-        # Noted only now, as submit() raises if no thread can start. The result comes later: this is the
-        # thread that handles it.
+        # On the lane's thread this posts ``_done(number, called_at, then, value, error)`` to the fleet's
+        # thread. Noted only now, as submit() raises if no thread can start. The result comes later: this is
+        # the thread that handles it.
         self._under_way[number] = lane, runs
         lane.take()
 

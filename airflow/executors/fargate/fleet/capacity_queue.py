@@ -20,7 +20,7 @@ Orders the launches that are to be sent; those that wait for capacity take no tu
 AWS reports a shortage of capacity in the answer to RunTask, or later, with an ECS task that never leaves
 PROVISIONING. From then on the launches for that kind of capacity wait, and one at a time is sent as a probe:
 alternately the first in order and the smallest. Once AWS has capacity for a probe, all launches that ask for
-no more than it go on.
+no more than it go on. Sizes are compared by CPU units, and then by memory.
 """
 
 from __future__ import annotations
@@ -83,19 +83,20 @@ class Shortage:
     """A kind of capacity that AWS lacks."""
 
     kind: Kind
-    #: The smallest size that AWS had no capacity for: runs of this size or more wait.
+    #: The smallest size that waits: runs of this size or more wait.
     bound: Size
     #: When the next probe may be sent.
     probe_at: float
     #: What AWS said last.
     reason: str = ""
-    #: Whether AWS reports it after it has accepted an ECS task, so that an accepted one proves no capacity.
+    #: Whether AWS accepts ECS tasks and reports the shortage later. Then only an ECS task that leaves
+    #: PROVISIONING shows that there is capacity.
     late: bool = False
     #: The runs that wait, by size. No line is empty.
     lines: dict[Size, Line] = field(default_factory=dict)
-    #: The probes that AWS has not shown yet to have capacity for, or not to.
+    #: The probes that were sent, and of which it is not known yet whether there is capacity for them.
     probes: set[Run] = field(default_factory=set)
-    #: The number of probes.
+    #: The number of the next probe, from 1; 1 again after there was capacity for one.
     tries: int = 1
 
     def first(self) -> Run | None:
@@ -111,8 +112,8 @@ class CapacityQueue:
     """
     The runs whose request is to be sent now, or once there is capacity.
 
-    The highest priority comes first, among runs that can go and within a kind. A run that waits costs no
-    time.
+    Runs that can go are ordered by priority, and so are the runs that wait, within each kind. Those that wait
+    are not examined at each turn.
 
     :param launch_rate: RunTask calls a second, of which probes use :data:`PROBE_SHARE` at most.
     :param clock: returns monotonic seconds.
@@ -204,9 +205,9 @@ class CapacityQueue:
         now = self._clock()
         for shortage in list(self._shortages.values()):
             if not shortage.lines and not shortage.probes and shortage.probe_at <= now:
-                del self._shortages[shortage.kind]  # Until then, its back-off holds for a run that comes.
+                del self._shortages[shortage.kind]  # Until then, a run that comes waits for its back-off.
         due = self._next_shortage()
-        # The clock is read after the bucket has read it, whose answer is that moment if there is a token.
+        # ready_at() returns the current time if there is a token, so the clock is read after it.
         if due is None or max(due.probe_at, self._bucket.ready_at()) > self._clock():
             return None
         run = due.first()
@@ -222,11 +223,11 @@ class CapacityQueue:
             self._wait(shortage, shortage.tries + 1)
 
     def resume(self, run: Run) -> None:
-        """Enter a run that waits for no capacity, such as a probe that was held back when its turn had come."""
+        """Add a run that waits for no capacity, such as a probe that had to be confirmed first."""
         self._open.setdefault(FREE, Line()).put(run)
 
     def is_probe(self, run: Run) -> bool:
-        """Tell whether a run is a probe that AWS has not shown yet to have capacity for, or not to."""
+        """Tell whether a run is a probe of which it is not known yet whether there is capacity for it."""
         shortage = self._shortages.get(run.kind)
         return shortage is not None and run in shortage.probes
 

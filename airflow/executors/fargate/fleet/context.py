@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What a fleet has from outside."""
+"""What the parts of a fleet share: what comes from outside, and the two queues between the threads."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ Command = tuple[Callable[..., None], tuple[Any, ...]]
 @dataclass(frozen=True)
 class Context:
     """
-    What a fleet has from outside: each part takes from it what it needs.
+    What comes from outside, and the two queues between the threads: each part takes from it what it needs.
 
     :param ecs: makes the calls to ECS.
     :param config: the options.

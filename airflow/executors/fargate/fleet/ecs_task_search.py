@@ -65,7 +65,7 @@ class Seeker(Protocol):
     def lacks(self, stage: Stage) -> bool:
         """Return whether something is to be found at this stage; if not, the search ends."""
 
-    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
+    def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
         """Take an ECS task that was described; each is passed on once."""
 
     def has_read(self, stage: Stage) -> None:
@@ -105,8 +105,9 @@ class EcsTaskSearch:
     :param clusters: where ECS tasks are listed.
     :param known: returns ARNs that are not described when they are listed; it is called for each page.
     :param runs: the launches that it is for: the suspects, if handling an answer ends the thread.
-    :param pause: seconds between two calls of a search in the background, which makes one call at a time, and
-        none again: :meth:`Seeker.refused` gets any error. 0 for a search that does not wait.
+    :param pause: seconds between two calls. Such a search makes one call at a time and repeats none:
+        :meth:`Seeker.refused` gets each error. 0: calls are made as soon as the lane admits them, and
+        repeated.
     """
 
     context: Context
@@ -198,9 +199,9 @@ class EcsTaskSearch:
 
     def _described(self, step: _Step, answer: Answer) -> None:
         self._asked.difference_update(step.arns)  # What AWS did not return may be listed again.
-        for task in answer.tasks:
-            self._asked.add(task.arn)
-            self.seeker.take(step.cluster, task, self.stage)
+        for ecs_task in answer.tasks:
+            self._asked.add(ecs_task.arn)
+            self.seeker.take(step.cluster, ecs_task, self.stage)
 
     def _listed(self, step: _Step, page: Page) -> None:
         known = set(self.known())

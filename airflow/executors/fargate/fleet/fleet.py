@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.fleet.context import Context
-    from airflow.executors.fargate.fleet.orphan_checks import Adopted
+    from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.present import Candidate
 
@@ -41,9 +41,21 @@ log = logging.getLogger(__name__)
 
 class Fleet:
     """
-    Owns all launches; ``lifecycle.py`` decides what becomes of each, and the fleet's parts make the calls.
+    The commands of the executor, and what the thread needs: one turn, and the way on after a bug.
 
-    Only the fleet's thread calls its methods. Events go out through ``context.emit``; they are immutable.
+    :class:`Lifecycle` holds the launches and the parts that make the calls, and decides what AWS's answers
+    mean for a launch. This class decides nothing of that: it finds the launch that a command is for, and
+    hands it on. Only the fleet's thread calls its methods. Events go out through ``context.emit``; they are
+    immutable.
+
+    These end a launch before its ECS task has ended:
+
+    * :meth:`revoke`: Airflow takes the task instance back. A note is emitted; the ECS task is stopped.
+    * :meth:`abandon`: the database no longer wants the launch. ``Abandoned`` is emitted; the ECS task is
+      stopped, unless it has started and is not overdue.
+    * :meth:`disown`: another scheduler has adopted it. Nothing is emitted; the ECS task goes on.
+    * :meth:`supersede`: Airflow has handed its task instance over again. Nothing is emitted; an ECS task may
+      end by itself.
 
     :param context: what it has from outside.
     :param leaving: tells whether the scheduler is ending, so that nothing more may be launched.
@@ -93,8 +105,8 @@ class Fleet:
         """
         Abandon a launch that Airflow no longer wants: launch nothing for it, and stop its ECS task.
 
-        An ECS task that has started may end by itself until it is overdue. The next look shows whether it has
-        started.
+        An ECS task that has started may end by itself until it is overdue. The next DescribeTasks shows
+        whether it has started.
 
         :param reason: why Airflow does not want it, without a full stop.
         :param overdue: whether the ECS task has had the time to end by itself.
@@ -122,9 +134,10 @@ class Fleet:
 
     def supersede(self, launch_id: str) -> None:
         """
-        Forget the launch, since Airflow has handed its task instance over again.
+        Emit nothing more about the launch, since Airflow has handed its task instance over again.
 
-        Airflow does so only once the ECS task has done its work; one that is still ending may end by itself.
+        Airflow does so only once the ECS task has done its work; it is watched until it ends. If there is
+        none yet, none is launched.
         """
         if (run := self._runs.get(launch_id)) is None:
             return
@@ -139,7 +152,7 @@ class Fleet:
             self.revoke(launch_id, reason)
 
     def close(self) -> None:
-        """Begin no more launches, and adopt no more; calls under way are awaited."""
+        """Begin no more launches, and no more searches for ECS tasks to adopt."""
         self.lifecycle.launcher.closed = self.lifecycle.adoption.closed = True
 
     @property
@@ -152,9 +165,9 @@ class Fleet:
         """How many ECS tasks must be stopped and have no answer to StopTask yet."""
         return self.lifecycle.watcher.stops_open + self.lifecycle.unknown_outcomes.open
 
-    def look_for(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> None:
-        """Find the ECS tasks of task instances whose scheduler is gone; see :class:`Adoption`."""
-        self.lifecycle.adoption.look_for(candidates, reply)
+    def adopt(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
+        """Adopt the ECS tasks of task instances whose scheduler is gone; see :class:`Adoption`."""
+        self.lifecycle.adoption.ask(candidates, reply)
         self.lifecycle.orphans.hasten()  # An ECS task may appear after none was found.
 
     def stop_orphans(self, arns: Collection[str]) -> None:
@@ -180,7 +193,7 @@ class Fleet:
         for run in suspects if len(suspects) == 1 else ():  # Else it may be any of a batch.
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
-                # So that its ECS task, if there is one, is stopped.
+                # Keeps the run: _resume() has its ECS task stopped, or searched for if no ARN is known.
                 run.may_have_started = bool(run.token or run.arn)
                 parts.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         parts.adoption.recover()  # It keeps its candidates, and searches anew.

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 #: Seconds of its life that a token must have left when an attempt begins: an ECS task takes that long to
 #: start.
 MIN_TOKEN_LIFE = 60.0
-#: Entries in a :class:`Line` of runs that have left it, beyond one for each run that has not.
+#: The heap of a :class:`Line` is rebuilt when it has this many more entries than twice its runs.
 SPARE_ENTRIES = 16
 #: What launches are ordered by.
 Rank = tuple[int, int, str]
@@ -45,7 +45,7 @@ MAX_FAULTS = 2
 @dataclass(eq=False)
 class Run:
     """
-    A launch from its hand-over to its end; only the fleet's thread uses it.
+    The state of one launch, from its hand-over to its end; only the fleet's thread uses it.
 
     Times are seconds by the fleet's clock, which never goes backwards and shows no time of day.
     """
@@ -73,7 +73,7 @@ class Run:
     away_since: float | None = None
     #: How many attempts there were since then.
     away_tries: int = 0
-    #: The last outcome that was no ECS task: what AWS said, or why there was no answer.
+    #: The last outcome without an ECS task that runs: what AWS said, or why there was no answer.
     problem: Outcome | None = None
     #: The kind of the wait that its last note was about.
     wait: str = ""
@@ -86,23 +86,25 @@ class Run:
     arn: str | None = None
     #: When the fleet learned the ARN, from the answer to RunTask or from a search.
     accepted_at: float = 0.0
-    #: When its ECS task is due for DescribeTasks; kept if that call gets no answer, so that it keeps its
+    #: When its ECS task is due for DescribeTasks. A throttled call does not change it, so the run keeps its
     #: place.
     look_at: float = 0.0
     #: The ``lastStatus`` of its ECS task in the last answer of DescribeTasks.
     last_status: str = ""
     #: Whether DescribeTasks has ever listed the ECS task.
     seen: bool = False
+    #: Whether the main container has started.
     started: bool = False
     #: Since when DescribeTasks does not list the ECS task; None while it does, and before the first call.
     missing_since: float | None = None
     #: Airflow no longer cares about the launch: there are no more events for it, and no more ECS tasks.
     abandoned: bool = False
-    #: Why Airflow no longer wants the launch, if its ECS task must be stopped unless it has started; else
-    #: None.
+    #: Why Airflow no longer wants the launch: its ECS task is stopped if DescribeTasks shows that it has not
+    #: started. None while Airflow wants it.
     unwanted: str | None = None
     #: Why the ECS task must be stopped; None if it need not be.
     stop_reason: str | None = None
+    #: Whether the launch has left the fleet.
     over: bool = False
     #: Whether the outcome of a RunTask call is unknown, so that there may be an ECS task of which no ARN is
     #: known.
@@ -116,8 +118,8 @@ class Run:
         """
         Set the deadline to :data:`MIN_TOKEN_LIFE` before the token expires, by the clock that gives less time.
 
-        The fleet's clock stands still while the host is suspended, and the wall clock can be set back. A
-        deadline that passed meanwhile counts as having just passed: Airflow had no time yet to revoke the
+        The fleet's clock stands still while the host is suspended, and the wall clock can be set back. If
+        the deadline passed meanwhile, it is set to a second ago: Airflow had no time yet to revoke the
         launch.
 
         :param clock: seconds by the fleet's clock.

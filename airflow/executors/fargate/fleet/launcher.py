@@ -22,11 +22,11 @@ Brings launches to AWS: each attempt with a token of its own, so that nothing is
 and its frozen request through every resend: after a lost response AWS answers with the ECS task that it has
 started. A new token is drawn only after AWS has said that nothing was started.
 
-What never started is launched again, at most ``max_launch_attempts`` times. Lack of capacity and throttling
-use up no attempt: the launch waits until Airflow's queued timeout. Once an ECS task has started, its end is
-that of the launch, and Airflow's retries decide. No attempt begins when the token in the command has less
-than ``launch_state.MIN_TOKEN_LIFE`` left. An attempt that may have started is not sent again then: its ECS
-task is searched for (``unknown_outcomes.py``), and followed if there is one.
+A launch whose ECS task never started gets another attempt, up to ``max_launch_attempts`` in all. Lack of
+capacity and throttling use up no attempt: the launch waits until Airflow's queued timeout. Once an ECS task
+has started, its end is that of the launch, and Airflow's retries decide. No attempt begins when the token in
+the command has less than ``launch_state.MIN_TOKEN_LIFE`` left. An attempt that may have started is not sent
+again then: its ECS task is searched for (``unknown_outcomes.py``), and followed if there is one.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Launcher:
     """
     Everything between the hand-over of a launch and the ARN of its ECS task.
 
-    The order is Airflow's: higher priority first, then first come. A launch that waits for its back-off or
-    for capacity delays no other. Without capacity, a launch goes on with its fallback if it has one. A launch
+    The order is Airflow's: priority, then hand-over. A launch that waits for its back-off or for capacity
+    does not delay others. If there is no capacity, a launch goes on with its fallback if it has one. A launch
     that the database has not confirmed lately is confirmed before it is sent, as another scheduler may have
     launched it meanwhile.
 
@@ -86,7 +86,7 @@ class Launcher:
         self.closed = False
 
     def add(self, run: Run, delay: float = 0.0) -> None:
-        """Let a run take its turn, after that many seconds."""
+        """Queue a run, for its request to be made or sent, after a delay in seconds."""
         self._waiting.put(self._clock() + delay, run)
 
     def forget(self, run: Run) -> None:
@@ -112,7 +112,8 @@ class Launcher:
                 self._queue.put(run)
         if self.closed:
             return self._waiting.first()
-        # No more requests than calls at a time: others would take memory, and higher priorities may come.
+        # As many requests as there can be calls: more would take memory, and a launch with a higher priority
+        # may come first.
         enough = self._queue.has_at_least(self._calls.launch.most)
         turns = (self._preparer.work(enough, self._queue.first()), self._send_all(now), self._waiting.first())
         return min((turn for turn in turns if turn is not None), default=None)
@@ -137,10 +138,10 @@ class Launcher:
                 return self._queue.probe_at()
             if self._begin(run, now) or run.launch.id in self._unconfirmed:
                 self._queue.sent(run)
-        return now + PAUSE  # The tokens of many runs have expired: the rest is for the next turn.
+        return now + PAUSE  # None of so many could be sent: the others are for the next turn.
 
     def nothing_started(self, run: Run, outcome: Outcome) -> None:
-        """Go on with a run for which nothing has started, by the outcome of RunTask or of its ECS task."""
+        """Go on with a run by the outcome of its RunTask, which has accepted none, or of its ECS task."""
         run.problem = outcome
         if outcome.verdict is Verdict.NO_CAPACITY:
             self._queue.refused(run, outcome.reason)
@@ -154,10 +155,10 @@ class Launcher:
         """End an abandoned launch without an ECS task; if a call is under way, once it is answered."""
         self.forget(run)
         if run not in self.runs_under_way():
-            self.end_abandoned(run)
+            self.search_or_end(run)
 
-    def end_abandoned(self, run: Run) -> None:
-        """End an abandoned launch, or have its ECS task searched for if it may have started."""
+    def search_or_end(self, run: Run) -> None:
+        """Have the ECS task of a launch searched for if it may have started; else end the launch."""
         self.forget(run)
         if run.may_have_started:
             self._owner.unknown_outcomes.add(run)
@@ -205,7 +206,7 @@ class Launcher:
         if run.over:
             return  # Another scheduler has adopted the launch.
         if isinstance(reply.error, NotConfirmed):
-            self.end_abandoned(run) if run.abandoned else self._ask_to_confirm(run)
+            self.search_or_end(run) if run.abandoned else self._ask_to_confirm(run)
             return
         outcome = reply.problem or classify_run_task(reply.value)
         self._last = outcome
@@ -227,7 +228,7 @@ class Launcher:
         if isinstance(decision, Fail):
             self._owner.ended(run, decision.reason)
         elif run.abandoned or isinstance(decision, Search):
-            self.end_abandoned(run)
+            self.search_or_end(run)
         else:
             if decision.note:
                 self._owner.noted(run, decision.note)
@@ -237,7 +238,7 @@ class Launcher:
             self.add(run, decision.after)
 
     def look(self, run: Run) -> Wait | None:
-        """Return what a launch without an ECS task waits for; None if only its turn has not come."""
+        """Return what a launch without an ECS task waits for; None if it only waits in the queue."""
         if run.prepared is None:
             return self._preparer.look() or held_up(self._shared_problem())
         shortage, now = self._queue.reason_to_wait(run), self._clock()

@@ -50,7 +50,7 @@ class Lifecycle:
     Holds the launches that are not over, and decides what becomes of each; the fleet's thread alone uses it.
 
     It owns the parts of the fleet, each of which does one thing for all launches: they ask it about launches,
-    and report to it what they found.
+    and report to it what they found. What the executor asks for comes through :class:`Fleet`.
 
     :param context: what the fleet has from outside.
     """
@@ -135,7 +135,7 @@ class Lifecycle:
         self.runs_by_id[found.launch.id] = run
         self.accepted(run, found.arn)
         self.look_later(run)
-        self.seen(run, found.outcome)
+        self.apply_outcome(run, found.outcome)
 
     def runs(self) -> Iterable[Run]:
         """Return the runs that are not over."""
@@ -156,7 +156,8 @@ class Lifecycle:
         self.accepted(run, orphan.arn)
 
     def accepted(self, run: Run, arn: str) -> None:
-        """AWS has accepted an ECS task for the run."""
+        """Follow the run's ECS task, which was accepted by RunTask, found by a search, or is adopted."""
+        # An error here counts against this run alone: see Fleet.recover().
         before, self.calls.handling = self.calls.handling, [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
         self._live.add(run.launch.id)
@@ -171,8 +172,9 @@ class Lifecycle:
             self._emit(messages.Accepted(launch, arn, waited, run.attempt, run.cluster))
         self.calls.handling = before
 
-    def seen(self, run: Run, outcome: Outcome) -> None:
-        """DescribeTasks has answered for the run's ECS task, or it counts as vanished."""
+    def apply_outcome(self, run: Run, outcome: Outcome) -> None:
+        """Act on what DescribeTasks says of the run's ECS task: it goes on, or has ended."""
+        # An error here counts against this run alone: see Fleet.recover().
         before, self.calls.handling = self.calls.handling, [run]
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
@@ -185,7 +187,8 @@ class Lifecycle:
             if outcome.note:
                 self.noted(run, outcome.note)
             self.ended(run, None, outcome.ended_at)
-        elif outcome.verdict is Verdict.FAILED or outcome.verdict is not Verdict.LIVE and run.started:
+        # Once the main container has started, any end is the launch's end.
+        elif outcome.verdict is Verdict.FAILED or (run.started and outcome.verdict is not Verdict.LIVE):
             self.ended(run, outcome.reason, outcome.ended_at)
             if self.last_lines and run.arn and outcome.task_definition and not run.abandoned:
                 launch = run.launch.without_workload()

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.launch import Launch
-from airflow.executors.fargate.messages import NotFound
+from airflow.executors.fargate.messages import NotAdopted
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -47,7 +47,7 @@ REMEMBERED = 3600.0
 
 
 @dataclass(frozen=True)
-class Adopted:
+class AdoptionAnswer:
     """The answer: what is known of each candidate."""
 
     found: tuple[Found, ...] = ()
@@ -66,12 +66,12 @@ class Adopted:
 class _Check:
     """One orphan check."""
 
-    reply: Future[Adopted]
+    reply: Future[AdoptionAnswer]
     #: When it gets its answer at the latest, by the fleet's clock.
     until: float
     #: The candidates that are not settled, in their order.
     open: dict[Candidate, None]
-    #: What is settled, by the names of the members of :class:`Adopted`.
+    #: What is settled, by the names of the members of :class:`AdoptionAnswer`.
     settled: dict[str, list[Any]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -114,7 +114,7 @@ class OrphanChecks:
         #: The candidates that are not settled, by task instance.
         self.open: dict[Any, PendingCandidate] = {}
 
-    def ask(self, candidates: Sequence[Candidate], reply: Future[Adopted]) -> bool:
+    def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> bool:
         """Begin a check; return whether there are more candidates now. A repeated call is ignored."""
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
@@ -129,7 +129,7 @@ class OrphanChecks:
                 del check.open[candidate]
                 check.settled["missing"].append(candidate)
             elif pending is None or pending.candidate != candidate:
-                # Never later than now: a scheduler that counts as dead launches nothing.
+                # At the latest now: a scheduler that Airflow considers dead sends nothing more.
                 ago = 0.0 if candidate.sent_until is None else max(0.0, now - candidate.sent_until)
                 self.open[candidate.task] = PendingCandidate(candidate, now, clock - ago)
                 is_more = True
@@ -139,7 +139,7 @@ class OrphanChecks:
         """
         Record what became of a candidate, and answer; if no check waits for it, emit that.
 
-        :param member: a member of :class:`Adopted`.
+        :param member: a member of :class:`AdoptionAnswer`.
         """
         candidate = pending.candidate
         asked = [check for check in self._checks if candidate in check.open]
@@ -166,7 +166,7 @@ class OrphanChecks:
     def _answer(self, check: _Check) -> None:
         settled = {member: tuple(values) for member, values in check.settled.items()}
         if not check.reply.done() and check.reply.set_running_or_notify_cancel():
-            check.reply.set_result(Adopted(**settled, kept=tuple(check.open)))
+            check.reply.set_result(AdoptionAnswer(**settled, kept=tuple(check.open)))
         elif check.reply.cancelled():  # The executor no longer waits for it.
             for member, values in settled.items():
                 for value in values:
@@ -174,8 +174,8 @@ class OrphanChecks:
         self._checks.remove(check)
 
     def _emit_end(self, candidate: Candidate, member: str) -> None:
-        """Have Airflow ask again about a candidate without an ECS task; remember it, since that is final."""
+        """Emit that a candidate is not adopted. That it has no ECS task is final, and is remembered."""
         if member == "missing":
             self._missing[candidate] = self._context.clock()
         if member != "found":
-            self._context.emit(NotFound(Launch(candidate.task, candidate.key)))
+            self._context.emit(NotAdopted(Launch(candidate.task, candidate.key)))

@@ -27,7 +27,7 @@ launches.
 
 The identity of an ECS task names the scheduler that launched it: the id of that scheduler's job and when the
 job began. So the ECS tasks of a live scheduler are left to it. Those of another Airflow are ignored, even if
-its jobs have the same numbers or this database is a copy of its own (:attr:`Identity.database`). Those of a
+job ids coincide or this database is a copy of its own (:attr:`Identity.database`). Those of a
 running task instance are left alone, too: up to 3.0 it may run in any of its ECS tasks, from 3.1 on in any of
 its present try. One that has started has ten minutes (:data:`~airflow.executors.fargate.present.ENDING`) to
 end by itself, since the task instance's state changes before its ECS task has ended.
@@ -54,15 +54,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: Seconds before each of the first sweeps, and before each of those after launches were abandoned: AWS may
-#: still carry out the RunTask of a scheduler that is gone. After these there is a sweep each interval.
+#: Seconds before each of the first sweeps after the start, and after launches were abandoned: AWS may still
+#: carry out a RunTask call. Then there is a sweep each ``sweep_interval``.
 FIRST_DELAYS = (5.0, 10.0, 15.0, 30.0)
 #: Seconds before a sweep, at least: [scheduler] orphaned_tasks_check_interval may be shorter.
 SHORTEST_DELAY = 1.0
 #: The share of ``describe_rate`` that a sweep uses at most; it makes one call at a time.
 SHARE = 0.1
 #: Why an orphan is stopped: StopTask passes it on to AWS.
-REASON = "Airflow has given up the launch"
+STOP_REASON = "Airflow has abandoned the launch"
 #: The log line about a sweep that has failed.
 LATER = "Orphaned ECS tasks cannot be searched for, trying again: %s"
 
@@ -134,7 +134,7 @@ class OrphanReaper:
             if orphan is None or is_ending or orphan.identity.launch_id in self._owner.runs_by_id:
                 continue
             if orphan.started or arn in self._fresh:
-                self._owner.discard(orphan, REASON)
+                self._owner.discard(orphan, STOP_REASON)
             else:
                 # It may have started since it was described: a sweep soon describes it again.
                 del self._seen[arn]
@@ -169,16 +169,16 @@ class OrphanReaper:
         """Return whether ECS tasks of this stage are read: those that run."""
         return stage is not Stage.STOPPED
 
-    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
+    def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
         """Remember what is compared with the database; None if the ECS task is ignored."""
-        self._fresh.add(task.arn)
+        self._fresh.add(ecs_task.arn)
         seen = None
-        identity = task.identity if task.started_by == self._context.config.deployment else None
+        identity = ecs_task.identity if ecs_task.started_by == self._context.config.deployment else None
         if identity is not None and identity.scheduler is not None:
-            outcome = classify_ecs_task(task, identity.container_name)
+            outcome = classify_ecs_task(ecs_task, identity.container_name)
             if outcome.verdict is Verdict.LIVE:  # Otherwise it has ended, or its main container has.
-                seen = OtherEcsTask(identity, task.arn, task.cluster or cluster, outcome.started)
-        self._seen[task.arn] = seen
+                seen = OtherEcsTask(identity, ecs_task.arn, ecs_task.cluster or cluster, outcome.started)
+        self._seen[ecs_task.arn] = seen
 
     def has_read(self, stage: Stage) -> None:
         """Do nothing: the sweep ends now."""

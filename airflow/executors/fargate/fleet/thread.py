@@ -47,7 +47,7 @@ class FleetThread:
     """
     Runs a fleet on a daemon thread of its own.
 
-    The scheduler's thread calls every method. Only :meth:`close` waits for AWS, for a limited time.
+    The scheduler's thread calls the public methods. Only :meth:`close` waits for AWS, for a limited time.
 
     :param context: what the fleet has from outside.
     """
@@ -59,6 +59,7 @@ class FleetThread:
         self.fleet = Fleet(context, leaving=self._closing.is_set)
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
+        #: Whether the loop has begun: each further start of it is a recovery.
         self._has_begun = False
         #: The command that is being handled, and the last one that was repeated.
         self._handling: Command | None = None
@@ -88,7 +89,7 @@ class FleetThread:
         self._thread = thread
 
     def leave(self) -> None:
-        """Launch nothing more from now on, not even launches that are due."""
+        """Launch nothing more."""
         self._closing.set()
 
     def close(self, patience: float, *, deliver: bool = False) -> None:
@@ -156,7 +157,8 @@ class FleetThread:
         """
         Let the fleet go on after a bug, and repeat, once, the command that was being handled.
 
-        All commands can be repeated. The result of a call is not repeated: recover() gives its launches new turns.
+        All commands can be repeated; they are methods of the fleet. A method of another object is the result
+        of a call, which is not repeated: recover() gives its launches new turns.
         """
         self.fleet.recover()
         lost, self._handling = self._handling, None

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 #: Seconds; first wait and limit, when credentials are refused.
 CREDENTIALS_BACK_OFF = 2.0, 15.0
 
-# When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): it stays
-# near the rate that was too high for long, and grows fast once it is beyond it. Rates are calls a second.
+# When AWS throttles, the rate drops and grows again by the cubic function of RFC 9438 (section 4): fast
+# at first, slowly near the rate that was throttled, and fast beyond it. Rates are calls a second.
 #: Share of the rate that remains. With the RFC's 0.7 (4.6) AWS would refuse more calls until the rate fits.
 REMAINDER = 0.3
 #: The RFC's constant C (section 5): growth of the rate, in calls a second, for each cubed second.

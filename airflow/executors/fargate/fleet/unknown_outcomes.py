@@ -135,21 +135,21 @@ class UnknownOutcomes:
     # What the search asks and finds.
 
     def lacks(self, stage: Stage) -> bool:
-        """Return whether an ECS task is still to be found; a stopped one only for a launch that is wanted."""
+        """Return whether a launch still lacks its ECS task; stopped ones are for launches that are wanted."""
         of_stage = (run for run in self._wanted.values() if stage is not Stage.STOPPED or not run.abandoned)
         return any(not run.over for run in of_stage)
 
-    def take(self, cluster: str, task: EcsTask, stage: Stage) -> None:
-        """Accept the ECS task if it is a launch's; one that never started may be of an earlier attempt."""
-        identity = task.identity
+    def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
+        """Accept a launch's ECS task, unless it never started: it may be an earlier attempt's."""
+        identity = ecs_task.identity
         run = self._wanted.get(identity.launch_id) if identity else None
         if identity is None or run is None or run.over:
             return
-        started = stage is not Stage.STOPPED or classify_ecs_task(task, identity.container_name).started
+        started = stage is not Stage.STOPPED or classify_ecs_task(ecs_task, identity.container_name).started
         if not started or (stage is Stage.STOPPED and run.abandoned):
             return
         del self._wanted[identity.launch_id]
-        self._owner.accepted(run, task.arn)
+        self._owner.accepted(run, ecs_task.arn)
 
     def has_read(self, stage: Stage) -> None:
         """Do nothing: each ECS task was accepted as it came."""

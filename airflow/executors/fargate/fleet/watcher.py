@@ -55,9 +55,9 @@ class Watcher:
 
     Its API budget: each ECS task is described every ``poll_interval`` seconds; the one that has waited
     longest comes first. A call is for up to 100 of one cluster. It includes those that are due within a
-    quarter of an interval, so that runs which began at different times soon share their calls. If the rate of
-    calls does not suffice, the interval is the time for the sum over all clusters of ceil(n/100) calls. A
-    call that AWS throttles costs no turn.
+    quarter of an interval, so that runs which began at different times soon share their calls. If
+    ``describe_rate`` is too low for that, an ECS task is described once in the time that ceil(n/100) calls
+    for each cluster take. After a call that AWS throttles, its ECS tasks are still the first.
 
     :param context: the options, the clock and random numbers.
     :param calls: makes the calls.
@@ -69,7 +69,7 @@ class Watcher:
         self._poll_interval = context.config.poll_interval
         self._owner = owner
         self._clock = context.clock
-        #: By the name of the cluster, since a call is for one cluster, however it is spelled.
+        #: By cluster name: a call is for one cluster, for which the options may give the name or the ARN.
         self._due: dict[str, Schedule] = {}
         self._stops = Schedule()
         self._failures = 0  # of DescribeTasks, in a row
@@ -77,7 +77,7 @@ class Watcher:
         self._missing = BackOff(*MISSING_BACK_OFF, context.random)
 
     def add(self, run: Run, delay: float | None = None) -> None:
-        """Describe a run's ECS task after so many seconds; by default an interval: AWS must know it first."""
+        """Describe a run's ECS task after so many seconds; by default after ``poll_interval``."""
         run.look_at = self._clock() + (self._poll_interval if delay is None else delay)
         self._put(run)
 
@@ -128,15 +128,15 @@ class Watcher:
             self._not_described(runs, reply.problem)
             return
         self._failures = 0
-        tasks, missing = {task.arn: task for task in reply.value.tasks}, reply.value.missing
+        ecs_tasks, missing = {each.arn: each for each in reply.value.tasks}, reply.value.missing
         for run in runs:
             if run.over:
                 continue
-            if (task := tasks.get(run.arn or "")) is None:
+            if (ecs_task := ecs_tasks.get(run.arn or "")) is None:
                 self._not_listed(run, run.arn in missing)
                 continue
-            run.seen, run.missing_since, run.last_status = True, None, task.last_status
-            self._owner.seen(run, classify_ecs_task(task, run.container_name))
+            run.seen, run.missing_since, run.last_status = True, None, ecs_task.last_status
+            self._owner.apply_outcome(run, classify_ecs_task(ecs_task, run.container_name))
             if not run.over and run.arn:
                 self.add(run)
 
@@ -168,10 +168,10 @@ class Watcher:
         been = "no longer knows" if run.seen else "has never come to know"
         said = "MISSING" if missing else "it is not listed"
         reason = f"AWS {been} the ECS task {run.arn} (DescribeTasks: {said}), so how it ended is unknown."
-        self._owner.seen(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
+        self._owner.apply_outcome(run, Outcome(Verdict.MISSING, reason, run.arn, started=True))
 
     def _is_gone(self, run: Run, missing: bool) -> bool:
-        """Return whether AWS has not known the ECS task for so long that it counts as gone."""
+        """Note that AWS does not know the ECS task; return whether it counts as gone after so long a time."""
         now = self._clock()
         if run.missing_since is None:
             run.missing_since = now

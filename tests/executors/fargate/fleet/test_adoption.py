@@ -31,7 +31,7 @@ from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.orphan_checks import CHECK_PATIENCE, REMEMBERED, OrphanChecks
-from airflow.executors.fargate.messages import Accepted, Ended, NotFound
+from airflow.executors.fargate.messages import Accepted, Ended, NotAdopted
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 #: When the task instances were queued for their present launch, and when that launch was handed over.
@@ -87,7 +87,7 @@ def ask(fleet):
 
     def ask(*candidates):
         reply = Future()
-        fleet.tell(fleet.fleet.look_for, candidates, reply)
+        fleet.tell(fleet.fleet.adopt, candidates, reply)
         fleet.settle()
         return reply
 
@@ -114,7 +114,7 @@ def adopted(fleet):
 
 def not_found(fleet):
     """Return the keys of which it was told that Airflow is to ask for them again."""
-    return [event.launch.key for event in fleet.told if isinstance(event, NotFound)]
+    return [event.launch.key for event in fleet.told if isinstance(event, NotAdopted)]
 
 
 def keys(candidates):
@@ -156,7 +156,7 @@ def test_the_ecs_task_of_the_present_launch_is_found(look, run, candidate, store
 def test_an_ecs_task_in_any_cluster_of_the_options_is_found(make_fleet, run, candidate, options, is_found):
     """A queue may have a cluster of its own: it is searched, too, where no ARN was stored."""
     fleet, arn, reply = make_fleet(**options), run(cluster="other"), Future()
-    fleet.tell(fleet.fleet.look_for, [candidate()], reply)
+    fleet.tell(fleet.fleet.adopt, [candidate()], reply)
     fleet.settle()
     assert found(reply.result(timeout=0)) == ({"key of 0": arn} if is_found else {})
 
@@ -296,10 +296,10 @@ def test_a_late_answer_hands_back_what_another_database_has(fleet, run, candidat
     """Airflow asks again, as for what has no ECS task, since it had no answer in time."""
     run(database="there")
     reply = Future()
-    fleet.tell(fleet.fleet.look_for, [candidate(database="here")], reply)
+    fleet.tell(fleet.fleet.adopt, [candidate(database="here")], reply)
     assert reply.cancel()
     fleet.settle()
-    assert [type(event) for event in fleet.told] == [NotFound]
+    assert [type(event) for event in fleet.told] == [NotAdopted]
 
 
 def test_without_a_time_of_queuing_any_launch_will_do(look, run, candidate):
@@ -330,7 +330,7 @@ def test_a_clock_that_was_ahead_hides_no_ecs_task(
     fleet, reply = make_fleet(scheduler=OWN), Future()
     arn = run(handed_over=fleet.clock() + ahead, launch_id=ASSIGNED, scheduler=launched_by)
     external_id = {"its assigned id": ASSIGNED, "its stored ARN": arn, "its time": None}[known_by]
-    fleet.tell(fleet.fleet.look_for, [candidate(external_id=external_id, scheduler=queued_by)], reply)
+    fleet.tell(fleet.fleet.adopt, [candidate(external_id=external_id, scheduler=queued_by)], reply)
     fleet.settle()
     assert found(reply.result(timeout=0)) == ({"key of 0": arn} if adopted else {})
 
@@ -506,7 +506,7 @@ def test_what_fails_is_asked_again_and_nothing_else(make_fleet, ecs, run, candid
     for name in ("list_tasks", "describe_tasks"):
         ecs.next(name, None, ConnectionResetError())
     wanted = [candidate(number, scheduler=GONE) for number in range(251)]
-    fleet.tell(fleet.fleet.look_for, wanted, Future())
+    fleet.tell(fleet.fleet.adopt, wanted, Future())
     fleet.advance(4)
     assert adopted(fleet) == {f"key of {number}": arn for number, arn in enumerate(arns)}
     assert sorted(len(call.arguments[1]) for call in ecs.made("describe_tasks")) == [50, 100, 100, 100]
@@ -551,11 +551,11 @@ def test_a_late_answer_is_told_as_events(fakes, fleet, ecs, run, candidate, live
     if not lives:
         ecs.exit(arn, 1)
     reply = Future()
-    fleet.tell(fleet.fleet.look_for, [candidate(0), candidate(1)], reply)
+    fleet.tell(fleet.fleet.adopt, [candidate(0), candidate(1)], reply)
     assert reply.cancel()
     fleet.settle()
     told = [(type(event), event.launch.key) for event in fleet.told]
-    expected = [(Accepted, "key of 0")] + [(Ended, "key of 0")] * (not lives) + [(NotFound, "key of 1")]
+    expected = [(Accepted, "key of 0")] + [(Ended, "key of 0")] * (not lives) + [(NotAdopted, "key of 1")]
     assert sorted(told, key=str) == sorted(expected, key=str)
 
 
@@ -603,7 +603,7 @@ def test_an_error_while_taking_over_loses_no_ecs_task(look, fleet, ecs, run, can
     with mock.patch.object(Lifecycle, "adopt", autospec=True) as fails:
         fails.side_effect = partial(die_at, itertools.count(), number, adopt)
         reply = Future()
-        fleet.tell(fleet.fleet.look_for, [candidate(n) for n in range(3)], reply)
+        fleet.tell(fleet.fleet.adopt, [candidate(n) for n in range(3)], reply)
         for _ in range(5):
             try:
                 fleet.settle()
@@ -740,7 +740,7 @@ def test_what_runs_is_found_in_all_clusters_before_what_has_stopped(make_fleet, 
     """The lists of running ECS tasks are read first, those of stopped ones only if something is lacking."""
     fleet, reply = make_fleet(queues={"large": {"cluster": "other"}}), Future()
     arns = [run(0), run(1, cluster="other")]
-    fleet.tell(fleet.fleet.look_for, [candidate(0), candidate(1)], reply)
+    fleet.tell(fleet.fleet.adopt, [candidate(0), candidate(1)], reply)
     fleet.settle()
     assert found(reply.result(timeout=0)) == {"key of 0": arns[0], "key of 1": arns[1]}
     assert {call.arguments[2] for call in ecs.made("list_tasks")} == {"RUNNING"}
@@ -780,7 +780,7 @@ def test_what_is_adopted_is_looked_at_with_what_is_launched(look, fakes, fleet, 
 #: What an error can be in; whatever was asked is settled all the same.
 HANDLERS = [
     *[(Adoption, name) for name in ("take", "has_read", "work", "_begin", "_end", "_found")],
-    *[(Adoption, name) for name in ("_describe_known", "_compare")],
+    *[(Adoption, name) for name in ("_describe_known", "_match")],
     *[(OrphanChecks, name) for name in ("settle", "answer", "_answer")],
     *[(EcsTaskSearch, name) for name in ("work", "_make", "_done", "_listed", "_described")],
 ]
@@ -812,7 +812,7 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
             ecs.start(arns[-1])
         ecs.exit(arns[2], 1)
         reply = Future()
-        fleet.tell(fleet.fleet.look_for, [candidate(0, arns[0]), *map(candidate, (1, 2, 3))], reply)
+        fleet.tell(fleet.fleet.adopt, [candidate(0, arns[0]), *map(candidate, (1, 2, 3))], reply)
         faults = 0
         while fleet.clock.at < 1020:
             try:
@@ -834,9 +834,9 @@ def test_an_error_anywhere_loses_nobody(fakes, monkeypatch, candidate, owner, na
 def test_nothing_is_concluded_of_what_ends_the_thread_again_and_again(fleet, ecs, run, candidate, ask):
     """It harms those alone that are searched for; they are left to Airflow's timeouts."""
     run(0)
-    with mock.patch.object(Adoption, "_compare", autospec=True, side_effect=ZeroDivisionError):
+    with mock.patch.object(Adoption, "_match", autospec=True, side_effect=ZeroDivisionError):
         reply = Future()
-        fleet.tell(fleet.fleet.look_for, [candidate(0)], reply)
+        fleet.tell(fleet.fleet.adopt, [candidate(0)], reply)
         for _ in range(MAX_FAULTS):
             with pytest.raises(ZeroDivisionError):
                 fleet.settle()

@@ -23,7 +23,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from airflow.executors.fargate.messages import Ended, NotFound
+from airflow.executors.fargate.messages import Ended, NotAdopted
 from airflow.executors.fargate.present import Candidate
 
 #: Seconds that an answer takes; that the scheduler waits for one; between two orphan checks, by default.
@@ -80,7 +80,7 @@ def without_any(fakes, clock):
 def orphan_check(fleet, candidates):
     """Return the answer that the scheduler gets within its patience; None where it gets none."""
     reply = Future()
-    fleet.tell(fleet.fleet.look_for, candidates, reply)
+    fleet.tell(fleet.fleet.adopt, candidates, reply)
     until = fleet.clock.at + PATIENCE
     while not reply.done() and fleet.clock.at < until:
         fleet.advance(0.25)
@@ -128,7 +128,7 @@ def test_none_counts_only_once_aws_must_know(fleet, fakes, ecs, clock, without_a
 
 def settled(fleet, answer):
     """Return the task instances of which the scheduler knows by now what became of them."""
-    told = {event.launch.task for event in fleet.told if isinstance(event, (Ended, NotFound))}
+    told = {event.launch.task for event in fleet.told if isinstance(event, (Ended, NotAdopted))}
     of_answer = {candidate.task for candidate in answer.missing} if answer else set()
     return told | of_answer | {run.launch.task for run in fleet.fleet.runs()}
 
@@ -142,7 +142,7 @@ def test_adoption_comes_to_an_end_though_calls_are_throttled(fleet, ecs, put, wi
     ecs.throttled = {"describe_tasks": 50, "list_tasks": 50}
     began = clock.at
     reply = Future()
-    fleet.tell(fleet.fleet.look_for, candidates, reply)
+    fleet.tell(fleet.fleet.adopt, candidates, reply)
     fleet.advance(5)
     followed = sum(1 for run in fleet.fleet.runs() if run.arn)
     fleet.advance(PATIENCE - 5)
@@ -177,7 +177,7 @@ def test_looks_hold_up_no_other_call(fleet, fakes, ecs, put, without_any, clock)
     put(1000, 3000, stopped=True)
     clock.at += 3600
     for look in range(6):
-        fleet.tell(fleet.fleet.look_for, without_any(10_000 + look, 1), Future())
+        fleet.tell(fleet.fleet.adopt, without_any(10_000 + look, 1), Future())
     fleet.advance(1)
     ecs.exit(ecs.arns[0], 0)
     began = ecs.tasks[ecs.arns[0]]["executionStoppedAt"] = clock.at

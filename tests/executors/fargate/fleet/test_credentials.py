@@ -77,7 +77,7 @@ def test_nothing_fails_while_the_role_is_refused_for_ten_minutes(fakes, fleet, e
     waiting = [fakes.make_launch(number) for number in range(20)]
     fleet.add(*waiting)
     reply = Future()
-    fleet.tell(fleet.fleet.look_for, [Candidate(orphan.task, orphan.task, None, fleet.clock.at - 60)], reply)
+    fleet.tell(fleet.fleet.adopt, [Candidate(orphan.task, orphan.task, None, fleet.clock.at - 60)], reply)
     fleet.advance(NOTE_PATIENCE + AGAIN)
     notes = {event.launch.id: event.text for event in fleet.waiting}
     for launch in waiting:

@@ -73,7 +73,7 @@ def adopt(fakes, ecs, clock):
             ecs.start(arn)
             candidates.append(Candidate(launch.task, launch.task, arn, clock.at - 60))
         followed = len(list(fleet.fleet.runs())) + count
-        fleet.tell(fleet.fleet.look_for, candidates, Future())
+        fleet.tell(fleet.fleet.adopt, candidates, Future())
         while len(list(fleet.fleet.runs())) < followed:  # Many take longer than Airflow waits for an answer.
             fleet.advance(0.5)
 

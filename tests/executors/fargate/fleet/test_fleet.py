@@ -504,7 +504,7 @@ def life(fakes, fleet, ecs, after_fault):
 #: Where an error may come from: each handler, before and after it has done its work.
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "work")],
-    *[(Lifecycle, name) for name in ("accepted", "seen", "noted")],
+    *[(Lifecycle, name) for name in ("accepted", "apply_outcome", "noted")],
     *[(Launcher, name) for name in ("add", "_begin", "_sent", "_apply")],
     *[(Launcher, name) for name in ("nothing_started", "provisioned", "give_up", "work")],
     (Preparer, "_built"),
@@ -616,16 +616,16 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
     fleet.add(*launches)
     for arn in ecs.arns:
         ecs.start(arn)
-    seen = Lifecycle.seen
+    apply_outcome = Lifecycle.apply_outcome
     deaths = 0
 
     def die(self, run, outcome):
         self.calls.handling = [run]
         if run.launch.id == poisonous.id:
             raise Bug
-        seen(self, run, outcome)
+        apply_outcome(self, run, outcome)
 
-    with mock.patch.object(Lifecycle, "seen", die):
+    with mock.patch.object(Lifecycle, "apply_outcome", die):
         for _ in range(20):
             try:
                 fleet.advance(5)

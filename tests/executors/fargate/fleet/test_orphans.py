@@ -192,7 +192,7 @@ def test_after_an_adoption_sweeps_come_sooner(fleet, ecs):
     """What was found to have no ECS task, and was reset, may have one later."""
     fleet.advance(INTERVAL)
     before = len(ecs.made("list_tasks"))
-    fleet.tell(fleet.fleet.look_for, [], Future())
+    fleet.tell(fleet.fleet.adopt, [], Future())
     fleet.advance(sum(FIRST_DELAYS) + len(FIRST_DELAYS) + 1)
     looks = [call for call in ecs.made("list_tasks")[before:] if call.arguments[2] == "RUNNING"]
     assert len(looks) >= len(FIRST_DELAYS)
@@ -305,7 +305,7 @@ def test_an_orphan_that_has_not_started_is_stopped_at_once(fleet, ecs, run):
     assert first_sweep(fleet) == [{arn, other}]
     stop(fleet, arn)
     assert stopped(ecs) == [arn]
-    assert ecs.tasks[arn]["stoppedReason"] == orphans.REASON
+    assert ecs.tasks[arn]["stoppedReason"] == orphans.STOP_REASON
     ecs.break_at_start(arn)
     fleet.advance(5)
     assert list(fleet.fleet.runs()) == []

@@ -327,7 +327,7 @@ def test_close_ends_an_adoption_that_waits_for_aws(fakes, ecs, owner):
     ecs.next("list_tasks", *[fakes.aws_error("ServerException", status=500) for _ in range(1000)])
     reply = Future()
     owner.ensure_running()
-    owner.tell(owner.fleet.look_for, [Candidate(fakes.make_task(), "key", None, None)], reply)
+    owner.tell(owner.fleet.adopt, [Candidate(fakes.make_task(), "key", None, None)], reply)
     fakes.until(lambda: ecs.calls)
     assert closes_within(20, owner, 60)
     assert not reply.done()
