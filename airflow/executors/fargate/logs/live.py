@@ -132,14 +132,14 @@ class RunningLog:
             place = f"CloudWatch log group {stream.group}, stream {stream.name}{lossy}"
             progress.sources.append(f"{place}: {link}" if link else place)
             for number, page in enumerate(self._reader.pages(stream), 1):
-                self._add(progress, page)
-                if self._clock() >= until:
-                    return
-                if number == MAX_PAGES:
+                if number > MAX_PAGES and page:
                     last = self._reader.last(stream, LAST_LINES)
                     progress.lines.append(f"(The log is longer than this. Its last {len(last)} lines:)")
                     self._add(progress, last)
                     break
+                self._add(progress, page)
+                if self._clock() >= until:
+                    return
             progress.problem = None
         except LogError as error:
             progress.problem = str(error)

@@ -232,6 +232,14 @@ def test_long_log(running):
     assert len(texts) <= 10 * MAX_PAGES + LAST_LINES
 
 
+@pytest.mark.parametrize("pages", [MAX_PAGES - 1, MAX_PAGES])
+def test_log_that_is_shown_whole(running, pages):
+    """No line is shown twice. AWS answers with an empty page at the end of a log."""
+    texts = [f"line {number}" for number in range(10 * pages)]
+    running.cloud.write(GROUP, STREAM, *texts)
+    assert [line.partition("] ")[2] for line in running.read()[1]] == texts
+
+
 def test_slow_answers(running):
     """After the time limit, no more pages are read, and the last line says so."""
     running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(90)))
