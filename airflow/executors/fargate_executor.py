@@ -37,7 +37,8 @@ from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
-from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config.config import FargateConfig, read_config
+from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.context import Context
@@ -76,7 +77,9 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
     :raises ConfigError: with every mistake in the options.
     """
     launch_types = RequestCheck(clients.service_model()).launch_types
-    config = FargateConfig.from_options(compat.option_reader(), launch_types, call_function=False)
+    options = Options(compat.option_reader())
+    config = read_config(options, launch_types, call_function=False)
+    options.raise_mistakes()
     return partial(default_request, config)
 
 
@@ -172,7 +175,7 @@ class FargateExecutor(Base):
             ecs = clients.connect(
                 session, region=config.region, endpoint_url=config.endpoint_url, connections=size
             )
-        function = compat.with_options_of(self, config.called_function)
+        function = compat.with_options_of(self, config.command_to_request)
         build = RequestBuilder(config, function, check)
         return config, ecs, log_reader(ecs, session, LOG_CONCURRENCY), build
 

@@ -22,10 +22,11 @@ from functools import partial
 
 import pytest
 
-from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config import config as config_module
+from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
-from airflow.executors.fargate.request.startup_checks import mistakes
+from airflow.executors.fargate.request.startup_checks import add_request_mistakes
 
 from tests.executors.fargate.conftest import check, service_model
 
@@ -47,13 +48,11 @@ def read_config(check):
 
     def read(options=()):
         defaults = {name: option["default"] for name, option in template().items()}
-        texts = {**defaults, **LEFT_OUT, **dict(options)}
-        return FargateConfig.from_options(
-            texts.get,
-            check.launch_types,
-            call_function=False,
-            check_requests=partial(mistakes, check),
-        )
+        shown = Options({**defaults, **LEFT_OUT, **dict(options)}.get)
+        config = config_module.read_config(shown, check.launch_types, call_function=False)
+        add_request_mistakes(shown, check, config)
+        shown.raise_mistakes()
+        return config
 
     return read
 

@@ -20,8 +20,10 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config import config as config_module
+from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.config.template import template
+from airflow.executors.fargate.request.startup_checks import add_request_mistakes
 from airflow.executors.fargate.request.validation import RequestCheck
 
 #: The options that have no default and that the default function needs.
@@ -52,11 +54,13 @@ def check(service_model):
 def read_config(check):
     """Return a function that reads options, the required ones set, from keywords; None unsets one."""
 
-    def read(call_function=False, check_requests=None, **options):
-        texts = {**REQUIRED, **options}
+    def read(call_function=False, check_requests=False, **texts):
         defaults = {name: option["default"] for name, option in template().items()}
-        return FargateConfig.from_options(
-            {**defaults, **texts}.get, check.launch_types, call_function, check_requests=check_requests
-        )
+        options = Options({**defaults, **REQUIRED, **texts}.get)
+        config = config_module.read_config(options, check.launch_types, call_function)
+        if check_requests:
+            add_request_mistakes(options, check, config)
+        options.raise_mistakes()
+        return config
 
     return read

@@ -162,7 +162,7 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Account, RequestBuilder]:
             # Such as a missing profile, or a role that cannot be assumed.
             what = f"The AWS client cannot be made: {_explain(error).rstrip('.')}"
             raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."]) from error
-    function = compat.with_options_of(executor, config.called_function)
+    function = compat.with_options_of(executor, config.command_to_request)
     return config, account, RequestBuilder(config, function, check)
 
 

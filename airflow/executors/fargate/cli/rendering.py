@@ -74,7 +74,7 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> dict
     name = prepared.container_name
     command = launch.make_command()
     sources = (
-        (FUNCTION if config.own_function else DEFAULT, config.called_function(list(command))),
+        (FUNCTION if config.own_function else DEFAULT, config.command_to_request(list(command))),
         (RUN_TASK_KWARGS, config.run_task_kwargs),
         (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),

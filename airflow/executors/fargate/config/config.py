@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -83,8 +83,8 @@ def _read_public_ip(options: Options, name: str) -> str | None:
 class FargateConfig:
     """The options of ``[fargate]``, which ``config_templates/fargate.yml`` describes."""
 
-    #: The result of the function that ``execution_config_function`` names; None if it was not called.
-    command_to_request: CommandToRequest | None
+    #: What the function that ``execution_config_function`` names returned; None only if it was not called.
+    command_to_request: CommandToRequest
     #: None: the cluster's default capacity provider strategy decides.
     launch_type: str | None
     region: str | None = _option(Options.matching, REGION, "the code of an AWS Region")
@@ -131,61 +131,20 @@ class FargateConfig:
     queues: Mapping[str, Mapping[str, Any]] = _option(Options.members, default_factory=dict, repr=False)
 
     @property
-    def called_function(self) -> CommandToRequest:
-        """
-        ``command_to_request``, if the options were read with ``call_function``.
-
-        :raises ConfigError: if they were not.
-        """
-        if self.command_to_request is None:
-            raise ConfigError(["[fargate] execution_config_function was not called."])
-        return self.command_to_request
-
-    @property
     def clusters(self) -> tuple[str, ...]:
         """The clusters that the options name, ``cluster`` first."""
         named = [self.cluster, *(one.get("cluster") for one in (self.run_task_kwargs, *self.queues.values()))]
         return tuple(dict.fromkeys(filter(None, named)))
 
-    @classmethod
-    def from_options(
-        cls,
-        get: Callable[[str], str | None],
-        launch_types: Collection[str],
-        call_function: bool = True,
-        default_region: Callable[[], str | None] | None = None,
-        check_connection: Callable[[str], Any] | None = None,
-        check_requests: Callable[[FargateConfig, bool], Iterable[tuple[str, str, str]]] | None = None,
-    ) -> FargateConfig:
-        """
-        Parse and check all options.
 
-        :param get: returns the text of an option, or None if it is not set.
-        :param launch_types: the launch types that the installed botocore lists for ``RunTask``.
-        :param call_function: whether to call ``execution_config_function``. The default function passes
-            False: it reads the options itself.
-        :param default_region: returns the Region that is used if the option is empty. None skips this check.
-        :param check_connection: raises ConfigError if the connection does not exist. None skips this check.
-        :param check_requests: returns what AWS would refuse in the requests that the options make: the
-            option, the mistake, the remedy. None skips this check. See
-            :func:`~airflow.executors.fargate.request.startup_checks.mistakes`.
-        :raises ConfigError: with every mistake.
-        """
-        options = Options(get)
-        config = _read(options, launch_types, call_function)
-        if default_region and not config.region and not config.conn_id:
-            _check_region(options, _find_default_region(options, default_region))
-        if check_connection and config.conn_id:
-            _check_connection(options, check_connection, config.conn_id)
-        for mistake in check_requests(config, not options.mistakes) if check_requests else ():
-            options.add_mistake(*mistake)
-        if options.mistakes:
-            raise ConfigError(options.mistakes)
-        return config
+def read_config(options: Options, launch_types: Collection[str], call_function: bool = True) -> FargateConfig:
+    """
+    Read all options, each by itself, and check that the required ones are set. Mistakes are collected.
 
-
-def _read(options: Options, launch_types: Collection[str], call_function: bool) -> FargateConfig:
-    """Read all options, each by itself, and check that the required ones are set."""
+    :param launch_types: the launch types that the installed botocore lists for ``RunTask``.
+    :param call_function: whether to call ``execution_config_function``. The default function passes False: it
+        reads the options itself.
+    """
     path = options.text("execution_config_function") or DEFAULT_FUNCTION
     own_function = path != DEFAULT_FUNCTION
     all_fields = fields(FargateConfig)
@@ -225,7 +184,12 @@ def _check_region(options: Options, region: str | None) -> None:
             options.add_mistake(name, what, "Correct it, or region")
 
 
-def _find_default_region(options: Options, default_region: Callable[[], str | None]) -> str | None:
+def check_default_region(options: Options, default_region: Callable[[], str | None]) -> None:
+    """
+    Check the Region of the calls if neither the options nor a connection name one.
+
+    :param default_region: returns the Region that boto3 finds, or None.
+    """
     try:
         region, what = default_region(), "it is not set, and there is no default"
     except Exception as error:
@@ -233,10 +197,15 @@ def _find_default_region(options: Options, default_region: Callable[[], str | No
         region, what = None, f"it is not set, and the default cannot be read: {describe_error(error)}"
     if not region:
         options.add_mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
-    return region
+    _check_region(options, region)
 
 
-def _check_connection(options: Options, check: Callable[[str], Any], conn_id: str) -> None:
+def check_connection(options: Options, check: Callable[[str], Any], conn_id: str) -> None:
+    """
+    Check that the connection exists.
+
+    :param check: raises ConfigError if it does not.
+    """
     try:
         check(conn_id)
     except ConfigError as error:

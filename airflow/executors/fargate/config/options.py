@@ -75,6 +75,15 @@ class Options:
         value = "…" if name in NOT_SHOWN else repr(WITHOUT_USER.sub("://...@", self._values[name]))
         self.mistakes.append(f"[{SECTION}] {name} = {value}: {what}. {remedy}.")
 
+    def raise_mistakes(self) -> None:
+        """
+        Raise the mistakes, if there are any.
+
+        :raises ConfigError: with every mistake so far.
+        """
+        if self.mistakes:
+            raise ConfigError(self.mistakes)
+
     def default(self, name: str) -> Any:
         """Return the default of the template, for an option that is empty and needs a value."""
         return template()[name]["default"]

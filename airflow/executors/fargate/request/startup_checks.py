@@ -19,12 +19,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
 from airflow.executors.fargate.aws.clients import service_model
-from airflow.executors.fargate.config.config import FargateConfig
+from airflow.executors.fargate.config.config import (
+    FargateConfig,
+    check_connection,
+    check_default_region,
+    read_config,
+)
+from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request import builder
 from airflow.executors.fargate.request.merging import container_overrides, find_reserved, plain_copy
@@ -38,37 +43,38 @@ ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 
 def read_options(
-    read: Callable[[str], str | None],
+    get_option: Callable[[str], str | None],
     default_region: Callable[[], str | None],
-    check_connection: Callable[[str], Any],
+    look_up_connection: Callable[[str], Any],
 ) -> tuple[FargateConfig, RequestCheck]:
     """
     Read the options and check the requests that they make; return the options and the check.
 
-    :param read: returns the text of an option.
+    :param get_option: returns the text of an option, or None if it is not set.
     :param default_region: returns the Region that boto3 finds where the options have none.
-    :param check_connection: raises ConfigError if the connection does not exist.
+    :param look_up_connection: raises ConfigError if the connection does not exist.
     :raises ConfigError: with every mistake in the options.
     """
     check = RequestCheck(service_model())
-    config = FargateConfig.from_options(
-        read,
-        check.launch_types,
-        default_region=default_region,
-        check_connection=check_connection,
-        check_requests=partial(mistakes, check),
-    )
+    options = Options(get_option)
+    config = read_config(options, check.launch_types)
+    if config.conn_id:
+        check_connection(options, look_up_connection, config.conn_id)
+    elif not config.region:
+        check_default_region(options, default_region)
+    add_request_mistakes(options, check, config)
+    options.raise_mistakes()
     return config, check
 
 
-def mistakes(check: RequestCheck, config: FargateConfig, all_is_read: bool) -> list[Mistake]:
-    """
-    Return what AWS would refuse in the requests that the options make.
-
-    :param all_is_read: whether each option is correct by itself, so that a request can be made of them.
-    """
+def add_request_mistakes(options: Options, check: RequestCheck, config: FargateConfig) -> None:
+    """Add to the options' mistakes what AWS would refuse in the requests that they make."""
     found = list(_check_options(check, config))
-    return found if found or not all_is_read else list(_check_requests(check, config))
+    # A request can be made of the options only if each is correct by itself.
+    if not found and not options.mistakes:
+        found = list(_check_requests(check, config))
+    for mistake in found:
+        options.add_mistake(*mistake)
 
 
 def _check_options(check: RequestCheck, config: FargateConfig) -> Iterator[Mistake]:

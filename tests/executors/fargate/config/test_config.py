@@ -24,9 +24,10 @@ import types
 
 import pytest
 
+from airflow.executors.fargate.config import config as config_module
 from airflow.executors.fargate.config import options as options_module
-from airflow.executors.fargate.config.config import FargateConfig
-from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, NOT_SHOWN, template
+from airflow.executors.fargate.config.config import FargateConfig, check_connection, check_default_region
+from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, NOT_SHOWN, Options, template
 from airflow.executors.fargate.errors import ConfigError, FargateError
 
 USER_MODULE = "users_own_fargate_functions"
@@ -556,12 +557,14 @@ class TestRegions:
         def get(name):
             return options.get(name, template()[name]["example"])
 
-        with pytest.raises(ConfigError) as caught:
-            FargateConfig.from_options(get, check.launch_types, False, default_region=lambda: "eu-west-1")
-        assert caught.value.mistakes == (
+        read_options = Options(get)
+        config_module.read_config(read_options, check.launch_types, call_function=False)
+        check_default_region(read_options, lambda: "us-east-1")
+        assert read_options.mistakes == []
+        check_default_region(read_options, lambda: "eu-west-1")
+        assert read_options.mistakes == [
             f"[fargate] cluster = {CLUSTER_ARN!r}: it is in us-east-1, and the Region is eu-west-1. Correct it, or region.",
-        )
-        assert FargateConfig.from_options(get, check.launch_types, False, default_region=lambda: "us-east-1")
+        ]
 
     @pytest.mark.parametrize(
         "options",
@@ -588,9 +591,9 @@ class TestWhatCannotBeRead:
                     raise error
                 return options.get(asked, template()[asked]["example"])
 
-            with pytest.raises(ConfigError) as caught:
-                FargateConfig.from_options(get, check.launch_types, call_function=False)
-            return caught.value.mistakes
+            read_options = Options(get)
+            config_module.read_config(read_options, check.launch_types, call_function=False)
+            return read_options.mistakes
 
         return read
 
@@ -622,8 +625,11 @@ class TestWhatCannotBeRead:
             raise error
 
         options = {"cluster": "two words", "deployment": "a", "conn_id": "a", "launch_type": "EC2"}
+        read_options = Options(options.get)
+        config_module.read_config(read_options, check.launch_types, call_function=False)
+        check_connection(read_options, look, "a")
         with pytest.raises(ConfigError) as caught:
-            FargateConfig.from_options(options.get, check.launch_types, False, check_connection=look)
+            read_options.raise_mistakes()
         assert [m for m in caught.value.mistakes if "cluster" in m]
         assert caught.value.mistakes[-1].startswith(message)
         assert "hunter2" not in str(caught.value)
@@ -655,7 +661,13 @@ class TestDefaultFunction:
         """Return a function that reads Airflow's configuration, as the executor's start does."""
         from airflow.executors.fargate.bridge import compat
 
-        return lambda: FargateConfig.from_options(compat.option_reader(), check.launch_types)
+        def read():
+            read_options = Options(compat.option_reader())
+            config = config_module.read_config(read_options, check.launch_types)
+            read_options.raise_mistakes()
+            return config
+
+        return read
 
     def test_default_function_makes_requests_from_the_options(self, read):
         """Without a function of the user's own, the options make the requests."""

@@ -26,7 +26,6 @@ from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.config.options import NOT_SHOWN
 from airflow.executors.fargate.errors import ConfigError, RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.request import startup_checks
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 
 TASK = TaskInstanceId("dag", "task", "run", 1)
@@ -48,8 +47,7 @@ def make_builder(read_config, check):
             name: value if value is None or isinstance(value, str) else json.dumps(value)
             for name, value in options.items()
         }
-        config = read_config(**texts)
-        assert startup_checks.mistakes(check, config, True) == []
+        config = read_config(check_requests=True, **texts)
         return RequestBuilder(config, function or (lambda command: default_request(config, command)), check)
 
     return make
@@ -59,10 +57,7 @@ def mistakes_of(read_config, check, **options):
     """Return the mistakes of options when the scheduler starts; the test fails if there are none."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
     with pytest.raises(ConfigError) as caught:
-        read_config(
-            check_requests=lambda config, all_is_read: startup_checks.mistakes(check, config, all_is_read),
-            **texts,
-        )
+        read_config(check_requests=True, **texts)
     return caught.value.mistakes
 
 
