@@ -45,7 +45,7 @@ from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.lease import Lease
-from airflow.executors.fargate.logs.cloudwatch import LogReader, log_reader
+from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 from airflow.executors.fargate.request.startup_checks import read_options
@@ -177,7 +177,9 @@ class FargateExecutor(Base):
             )
         function = compat.with_options_of(self, config.command_to_request)
         build = RequestBuilder(config, function, check)
-        return config, ecs, log_reader(ecs, session, LOG_CONCURRENCY), build
+        make_logs = partial(clients.make_client, service="logs", connections=LOG_CONCURRENCY)
+        logs = LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region))
+        return config, ecs, logs, build
 
     def trigger_tasks(self, open_slots: int) -> None:
         """

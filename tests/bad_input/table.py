@@ -202,7 +202,7 @@ FUNCTIONS = rows(
         f"{_CORRECT_FUNCTION}",
         "request['cluster'] = 7": f"{_AWS}Invalid type for parameter cluster, valid types: <class 'str'>. {_CORRECT_FUNCTION}",
         "request['launchType'] = 'LAMBDA'": f"{_AWS}launchType is not one of …. {_CORRECT_FUNCTION}",
-        "request['propagateTags'] = 'SERVICE'": f"{_AWS}propagateTags is SERVICE, which RunTask does not take. "
+        "request['propagateTags'] = 'SERVICE'": f"{_AWS}propagateTags is not one of TASK_DEFINITION, NONE. "
         f"{_CORRECT_FUNCTION}",
         "request['tags'] = [{'key': str(n), 'value': ''} for n in range(51)]": f"{_AWS}tags is longer than 50. "
         f"{_CORRECT_FUNCTION}",

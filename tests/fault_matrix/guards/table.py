@@ -137,7 +137,7 @@ GUARDS = (
         (
             Edit(
                 "fargate/aws/outcome.py",
-                "verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)",
+                "verdict = Verdict.FAILED if _stopped_by_user(task) else _verdict_if_nothing_started(statements)",
                 "verdict = Verdict.LAUNCH_AGAIN",
             ),
         ),

@@ -22,9 +22,12 @@ Only :func:`assumed_role` reads anything else: the environment and the AWS profi
 The origin of the error decides first, then its code, then phrases of its message (``explanations.py``).
 Source: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html#API_RunTask_Errors
 
-The origin is the call itself, or a call that gets credentials for it: botocore makes those while it makes the
-call. If one fails, botocore raises that failure in place of the call's own error: with the name of another
-operation, such as AssumeRole; as an exception class of its own; or as a failed connection to another host.
+botocore may first make another call, to get credentials. If that call fails, botocore raises its error:
+
+- a ClientError with the name of another operation, such as AssumeRole,
+- an exception class of its own, or
+- a failed connection to another host.
+
 Then nothing was sent to ECS, whatever the error's code is.
 Source: https://boto3.amazonaws.com/v1/documentation/api/latest/guide/credentials.html
 """
@@ -42,40 +45,32 @@ from airflow.executors.fargate.aws.explanations import Statement, explain, verdi
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 THROTTLE_CODES = frozenset(
-    """
-    BandwidthLimitExceeded PriorRequestNotComplete RequestLimitExceeded RequestThrottled
-    RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException
-    TooManyRequestsException
-    """.split()
+    "BandwidthLimitExceeded PriorRequestNotComplete RequestLimitExceeded RequestThrottled "
+    "RequestThrottledException SlowDown ThrottledException Throttling ThrottlingException "
+    "TooManyRequestsException".split()
 )
 CREDENTIAL_CODES = frozenset(
-    """
-    AuthFailure ExpiredToken ExpiredTokenException IncompleteSignature InvalidClientTokenId
-    InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired
-    RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException
-    """.split()
+    "AuthFailure ExpiredToken ExpiredTokenException IncompleteSignature InvalidClientTokenId "
+    "InvalidSignatureException MissingAuthenticationToken MissingAuthenticationTokenException RequestExpired "
+    "RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException".split()
 )
 SERVER_CODES = frozenset(
     {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable"}
 )
 #: The operations that the executor and its commands call. All others are calls for credentials.
 OWN_OPERATIONS = frozenset(
-    """
-    DescribeClusters DescribeLogStreams DescribeTaskDefinition DescribeTasks GetCallerIdentity GetLogEvents
-    ListTasks RunTask StopTask
-    """.split()
+    "DescribeClusters DescribeLogStreams DescribeTaskDefinition DescribeTasks GetCallerIdentity GetLogEvents "
+    "ListTasks RunTask StopTask".split()
 )
 #: botocore's exceptions for missing credentials, by name: this module is imported where botocore may be
 #: missing, and older releases lack some of them. Classes that derive from them count as well.
 CREDENTIAL_ERRORS = frozenset(
-    """
-    ConfigNotFound ConfigParseError CredentialRetrievalError InvalidConfigError LoginError
-    MetadataRetrievalError NoAuthTokenError NoCredentialsError PartialCredentialsError ProfileNotFound
-    RefreshWithMFAUnsupportedError SSOError TokenRetrievalError UnknownCredentialError
-    UnknownTokenProviderError
-    """.split()
+    "ConfigNotFound ConfigParseError CredentialRetrievalError InvalidConfigError LoginError "
+    "MetadataRetrievalError NoAuthTokenError NoCredentialsError PartialCredentialsError ProfileNotFound "
+    "RefreshWithMFAUnsupportedError SSOError TokenRetrievalError UnknownCredentialError "
+    "UnknownTokenProviderError".split()
 )
-#: The hosts of STS and of IAM Identity Center, for errors of calls whose own host is not known.
+#: The hosts of STS and of IAM Identity Center. Used if the host of the call itself is not known.
 _HOSTS = re.compile(r"(?:sts|portal\.sso|oidc|signin)(?:-fips)?\.")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 #: The operations that assume a role, and what to check of its trust policy if one fails.
@@ -190,10 +185,7 @@ def _remedy(source: str, is_host: bool) -> str:
     if source in _SSO_CALLS or "SSO" in source or source.startswith("Login"):
         return "Log in again where the scheduler runs: aws sso login"
     if is_host:
-        return (
-            f"Check that the scheduler reaches {source}, which gives credentials; "
-            "from a private subnet this takes a VPC endpoint"
-        )
+        return f"Check that the scheduler reaches {source}, from a private subnet with a VPC endpoint"
     return "Repair the role, the profile or the connection that the credentials come from"
 
 

@@ -19,7 +19,7 @@ Reads from a DescribeTasks answer only what the fleet uses.
 
 An answer for 100 ECS tasks has about 236 KB, and half of it is commands. botocore's parser walks all of it
 along the service model and makes an object of each timestamp. At ten answers a second, that would take a
-fifth of a processor that the scheduler needs. msgspec, a dependency of Airflow, skips every member that the
+fifth of a processor that the scheduler needs. msgspec, a dependency of Airflow 3, skips every member that the
 types below do not name.
 """
 
@@ -28,14 +28,9 @@ from __future__ import annotations
 from typing import Any, TypedDict
 
 
-class _Variable(TypedDict, total=False):
-    name: str
-    value: str
-
-
 class _ContainerOverride(TypedDict, total=False):
     name: str
-    environment: list[_Variable]
+    environment: list[dict[str, str]]
 
 
 class _TaskOverride(TypedDict, total=False):
@@ -77,7 +72,7 @@ def read_less(client: Any) -> Any:
     Make a boto3 client for ECS read only the used members of DescribeTasks, and return it.
 
     It handles botocore's event ``before-parse``, which the oldest supported botocore does not emit. Without
-    the event, or without msgspec (not a dependency of Airflow 2.11), botocore reads everything, and the used
+    the event, or without msgspec, as is possible with Airflow 2.11, botocore reads everything, and the used
     members are the same.
     """
     try:
@@ -97,6 +92,8 @@ def read_less(client: Any) -> Any:
             # Also raised for a member of another type than AWS documents. botocore accepts those, and so does
             # Answer.
             return
+        # botocore parses an empty body instead, and then adds the members of customized_response_dict. It gets
+        # an answer without members unchanged, so that Answer.parse refuses that.
         if answer:
             customized_response_dict.update({"tasks": [], "failures": [], **answer})
             response_dict["body"] = b"{}"

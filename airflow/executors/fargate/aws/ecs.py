@@ -44,7 +44,7 @@ class Ecs:
     def __init__(self, make_client: Callable[[], Any]) -> None:
         self._make_client = make_client
         self._client: Any = None
-        #: How many clients were made, and how many were asked for.
+        #: The number of the client in use, and of the one for the next call: :meth:`renew` raises the second.
         self._made, self._wanted = 0, 1
         self._lock = threading.Lock()
         self._takes_two_filters = True
@@ -64,11 +64,9 @@ class Ecs:
 
     def close(self) -> None:
         """Close the connections; each thread that made calls has kept one open."""
-        # The garbage collector does not close them: the executor froze the objects that existed when it
-        # started. The oldest supported botocore has no way to close a client.
-        close = getattr(self._client, "close", None)
-        if close is not None:
-            close()
+        # FargateExecutor.start calls gc.freeze(), so the client may never be collected. The oldest supported
+        # botocore has no way to close a client, and there may be no client.
+        getattr(self._client, "close", lambda: None)()
 
     def run_task(self, request: Mapping[str, Any], client_token: str) -> Answer:
         """Call RunTask. With the token of an earlier call, AWS returns the ECS task that it started then."""

@@ -18,10 +18,10 @@
 What AWS's words mean, and what to do about them: the table, and the sentences that are made with it. Pure.
 
 A row is found by the leading word of what AWS says: an error code, a stop code, the reason of a failure or
-the type of a container's error. If a leading word has several meanings, a phrase tells them apart. No row may
-match a name that users choose, such as of a role, a family or a container. Every phrase therefore has a
-space, which no such name has. Phrases are searched in AWS's own words, never in the reason that a user gave
-to StopTask.
+the type of a container's error. If a leading word has several meanings, a phrase tells them apart. A phrase
+must not match a name that users choose, such as a role's, a family's or a container's. Such a name has no
+space, so each phrase has one. Phrases are searched in AWS's own words, never in the reason that a user gave to
+StopTask.
 
 Sources, in addition to those at single rows:
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
@@ -64,7 +64,8 @@ class Explanation:
     phrase: str
     meaning: str
     remedy: str
-    #: What to do with a launch for which nothing was started; None if that depends on the kind of answer.
+    #: What to do with a launch for which nothing was started. None: it has failed if RunTask raised an error,
+    #: and is launched again otherwise.
     verdict: Verdict | None = None
 
 
@@ -78,10 +79,10 @@ _INIT = "ResourceInitializationError"
 #: The leading words of the reason of a container that never ran, whatever its exit code is.
 NEVER_STARTED = frozenset(f"{_PULL} {_INIT} {_CREATE}".split())
 _DENIED = "AccessDeniedException AccessDenied NotAuthorized UnauthorizedOperation"
-_REFUSED = "InvalidParameterException ClientException"
-#: The leading words of EC2's errors: in RunTask, in a failure, or for an ECS task without a network
-#: interface.
-_WRAPPED = f"{_REFUSED} Error Unexpected"
+_INVALID = "InvalidParameterException ClientException"
+#: The leading words with which ECS passes on an error of EC2: in RunTask's error, in a failure, or as the
+#: reason of an ECS task without a network interface.
+_AROUND_EC2_ERROR = f"{_INVALID} Error Unexpected"
 _RETRIES = "Give the Airflow task retries"
 _SUPPORT = "Give the Airflow task retries; if it comes again, ask AWS Support about the ECS task"
 _QUOTA = "Ask AWS for a higher quota, or lower Airflow's parallelism"
@@ -90,23 +91,24 @@ _NOTHING = "Nothing, if it passes; else see the AWS Health Dashboard"
 _CAPACITY = "Add capacity to the cluster"
 
 #: A row a line: leading words, phrases separated by ``|``, meaning, remedy and, if AWS's words decide it, the
-#: verdict. The first row that fits is used.
+#: verdict. :func:`explain` uses the first row that fits, :func:`verdict_of` the first of these with a verdict.
 # fmt: off
 _TABLE: tuple[tuple[Any, ...], ...] = (
     # Temporarily unavailable. EC2's codes:
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
     ("AGENT", "", "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
     ("", 'encountered error "AGENT"', "the agent of the cluster's container instance is not connected", "Check the ECS agent on the container instances", AWAY),
-    (_WRAPPED, ": RequestLimitExceeded|Request limit exceeded", "EC2 throttles the calls that ECS makes in this account", _NOTHING, AWAY),
-    (_WRAPPED, ": AuthFailure", "EC2 does not accept the credentials of ECS at the moment", _NOTHING, AWAY),
-    (_WRAPPED, ": Unavailable|: ServiceUnavailable", "EC2 is not available at the moment", _NOTHING, AWAY),
-    (_WRAPPED, ": InternalFailure|: InternalError", "EC2 had an error of its own", _NOTHING, AWAY),
-    # Not EC2's words, but those of services with AWS's newer throttling.
-    (_WRAPPED, ": Throttling|Rate exceeded", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
+    (_AROUND_EC2_ERROR, ": RequestLimitExceeded|Request limit exceeded", "EC2 throttles the calls that ECS makes in this account", _NOTHING, AWAY),
+    (_AROUND_EC2_ERROR, ": AuthFailure", "EC2 does not accept the credentials of ECS at the moment", _NOTHING, AWAY),
+    (_AROUND_EC2_ERROR, ": Unavailable|: ServiceUnavailable", "EC2 is not available at the moment", _NOTHING, AWAY),
+    (_AROUND_EC2_ERROR, ": InternalFailure|: InternalError", "EC2 had an error of its own", _NOTHING, AWAY),
+    # Not EC2's words, but those of services with AWS's newer throttling. THROTTLED counts if RunTask itself
+    # raises it; where RunTask was accepted, outcome.py makes it AWAY.
+    (_AROUND_EC2_ERROR, ": Throttling|Rate exceeded", "AWS throttles the calls that ECS makes in this account", _NOTHING, Verdict.THROTTLED),
 
     # No capacity, a quota that is used up, or no free address.
-    (_WRAPPED, ": InsufficientFreeAddressesInSubnet", "{subnet} has no free addresses", "Free some in it, or add other subnets to [fargate] subnets", NO_CAPACITY),
-    (_WRAPPED, ": NetworkInterfaceLimitExceeded", "the account's quota of network interfaces is used up", "Ask AWS for a higher quota, or delete those that are not in use", NO_CAPACITY),
+    (_AROUND_EC2_ERROR, ": InsufficientFreeAddressesInSubnet", "{subnet} has no free addresses", "Free some in it, or add other subnets to [fargate] subnets", NO_CAPACITY),
+    (_AROUND_EC2_ERROR, ": NetworkInterfaceLimitExceeded", "the account's quota of network interfaces is used up", "Ask AWS for a higher quota, or delete those that are not in use", NO_CAPACITY),
     ("", "number of vCPUs", "the account's quota of Fargate vCPUs is used up", _QUOTA, NO_CAPACITY),
     ("", "number of tasks you can run concurrently", "the account's quota of Fargate tasks is used up", _QUOTA, NO_CAPACITY),
     ("", "configuration is above your limit", "the account's quota of Fargate vCPUs is smaller than the size of the ECS task", "Ask AWS for a higher quota, or give the task a smaller size", NO_CAPACITY),
@@ -139,9 +141,8 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     (_PULL, "pull rate limit|toomanyrequests: |429 Too Many Requests", "the registry limits how often its images are pulled", "Give the registry's credentials in repositoryCredentials, or keep the image in Amazon ECR"),
     (_PULL, "no space left on device", "the image does not fit on the ECS task's storage", "Raise [fargate] ephemeral_storage, or make the image smaller"),
     (_PULL, "descriptor matching platform|no matching manifest for", "the image is not made for the processor of the ECS task", "Build it for that platform, or set cpuArchitecture in the task definition's runtimePlatform"),
-    (_PULL, "i/o timeout|while waiting for connection|context canceled|context deadline exceeded", "the registry was not reached", _ROUTE),
     (_PULL, "no such host", "the registry's name is not known in the VPC", "Check the image's name, and that the VPC resolves DNS names"),
-    (_PULL, "There is a connection issue", "the registry was not reached", _ROUTE),
+    (_PULL, "i/o timeout|while waiting for connection|context canceled|context deadline exceeded|There is a connection issue", "the registry was not reached", _ROUTE),
     (_PULL, " not found|manifest unknown|does not exist|The task can't find the image", "there is no such image", "Check its name and its tag in the task definition"),
     (_PULL, "invalid reference format", "the image's name is not valid", "Correct it in the task definition"),
     (_PULL, "", "the image could not be pulled", "Check the image's name and tag, the execution role's permissions on the registry, and that the subnets reach it (public IP, NAT gateway or VPC endpoints)"),
@@ -157,16 +158,15 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("CannotCreateVolumeError", "", "a volume could not be made", "Check the volumes of the task definition, and that the subnets reach them"),
     (_INIT, "EFS utils", "an EFS file system could not be mounted", "Check its id and access point, that its mount targets' security group admits NFS (port 2049) from the task's one, that the VPC resolves DNS names, and elasticfilesystem:ClientMount of the task role"),
     (_INIT, "retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
-    (_INIT, "retrieve secret", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
-    ("ResourceInitializationError ResourceNotFoundException", "secret data from", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
+    (f"{_INIT} ResourceNotFoundException", "retrieve secret|secret data from", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
     (_INIT, "logger args|logging driver", "the container's log could not be opened", "Check that the log group exists, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
     (_INIT, "download env files", "a file of environmentFiles could not be read", "Check its name, the execution role's s3:GetObject, and that the subnets reach Amazon S3"),
     (_INIT, "configure ENI", "the network interface could not be made ready", _RETRIES + "; if it comes again, check that the VPC resolves DNS names"),
     (_INIT, "", "Fargate could not prepare the ECS task", "Check the execution role, the secrets and log group that the task definition names, and that the subnets reach those services"),
 
     # The network interface. Errors of EC2 come first.
-    (_WRAPPED, ": InvalidSubnetID.NotFound", "{subnet} does not exist in this Region and account", "Check [fargate] subnets and region, and the networkConfiguration of the task and its queue"),
-    (_WRAPPED, ": InvalidGroup.NotFound|: InvalidSecurityGroupID.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
+    (_AROUND_EC2_ERROR, ": InvalidSubnetID.NotFound", "{subnet} does not exist in this Region and account", "Check [fargate] subnets and region, and the networkConfiguration of the task and its queue"),
+    (_AROUND_EC2_ERROR, ": InvalidGroup.NotFound|: InvalidSecurityGroupID.NotFound", "a security group does not exist in this Region and account", "Check [fargate] security_groups and region, and the networkConfiguration of the task and its queue"),
     ("", "Create Network Interface", "the network interface could not be made", "Check the subnets and security groups; if it comes again, ask AWS Support about the ECS task"),
     ("", "network interface provisioning", "the network interface was not ready in time", _RETRIES + "; if it comes again, check the account's quota of network interfaces"),
 
@@ -181,19 +181,19 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     (_DENIED, "perform: ecs:TagResource", "the scheduler's role may not tag ECS tasks", "Allow ecs:TagResource on the tasks of the cluster, or set [fargate] tag_tasks = False and leave tags empty"),
     (_DENIED, "perform: ecs:RunTask", "the scheduler's role may not launch this task definition", "Allow ecs:RunTask on the task definition"),
     (_DENIED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
-    (_REFUSED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
+    (_INVALID, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
     (_DENIED, "", "the scheduler's role lacks a permission", "Allow what AWS names; airflow fargate check tells what is missing"),
 
     # The request.
     ("", "ARN and resource ID format must be enabled|Long arn format must be", "the account has not opted in to the long ARN format, which tags need", "Opt in: aws ecs put-account-setting-default --name taskLongArnFormat --value enabled; or set [fargate] tag_tasks = False and leave tags and propagate_tags empty"),
-    (_REFUSED, "Assign public IP is not supported", "only an ECS task on Fargate can ask for a public IP address, and this one is to run elsewhere", "Empty [fargate] assign_public_ip, or name where tasks run with launch_type or capacity_provider_strategy"),
-    (_REFUSED, "Network Configuration must be provided", "the task definition's network mode is awsvpc, which needs subnets", "Set [fargate] subnets"),
-    (_REFUSED, "Network Configuration is not valid", "the task definition's network mode is not awsvpc, the only one to have subnets", "Leave [fargate] subnets empty, or change the network mode"),
-    (_REFUSED, "specified capacity provider", "a capacity provider cannot be used", "Check its name, and that the cluster has it; airflow fargate check looks for it"),
-    (_REFUSED, "is not a container in the TaskDefinition", "an override names a container that the task definition does not have", "Correct the name in the executor_config of the task, or [fargate] container_name"),
-    (_REFUSED, "TaskDefinition is inactive", "the task definition cannot be used: it is not active", "Name an active revision in [fargate] task_definition"),
-    (_REFUSED, "TaskDefinition not found|Unable to describe task definition", "there is no such task definition in this Region and account", "Check [fargate] task_definition and region"),
-    (_REFUSED, "Task definition does not support launch_type", "the task definition does not suit the launch type", "Add the launch type to its requiresCompatibilities, or check [fargate] launch_type"),
+    (_INVALID, "Assign public IP is not supported", "only an ECS task on Fargate can ask for a public IP address, and this one is to run elsewhere", "Empty [fargate] assign_public_ip, or name where tasks run with launch_type or capacity_provider_strategy"),
+    (_INVALID, "Network Configuration must be provided", "the task definition's network mode is awsvpc, which needs subnets", "Set [fargate] subnets"),
+    (_INVALID, "Network Configuration is not valid", "the task definition's network mode is not awsvpc, the only one to have subnets", "Leave [fargate] subnets empty, or change the network mode"),
+    (_INVALID, "specified capacity provider", "a capacity provider cannot be used", "Check its name, and that the cluster has it; airflow fargate check looks for it"),
+    (_INVALID, "is not a container in the TaskDefinition", "an override names a container that the task definition does not have", "Correct the name in the executor_config of the task, or [fargate] container_name"),
+    (_INVALID, "TaskDefinition is inactive", "the task definition cannot be used: it is not active", "Name an active revision in [fargate] task_definition"),
+    (_INVALID, "TaskDefinition not found|Unable to describe task definition", "there is no such task definition in this Region and account", "Check [fargate] task_definition and region"),
+    (_INVALID, "Task definition does not support launch_type", "the task definition does not suit the launch type", "Add the launch type to its requiresCompatibilities, or check [fargate] launch_type"),
     ("ClusterNotFoundException", "", "there is no such cluster in this Region and account", "Check [fargate] cluster and region"),
     ("BlockedException", "", "AWS has blocked the account", "Ask AWS Support"),
     ("PlatformUnknownException", "", "there is no such platform version", "Check [fargate] platform_version"),
@@ -208,11 +208,11 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("TerminationNotice", "", "AWS took back the host of the ECS task", _RETRIES),
     ("Host", "EC2 (instance", "the instance of the ECS task was stopped or terminated", _RETRIES),
     ("ServiceSchedulerInitiated", "", "AWS stopped the ECS task by itself", _RETRIES),
-    ("Stopped", STOPPED_BY_COMMAND, "it was stopped with airflow fargate stop", "Nothing is to be done; Airflow's own retries decide whether it is tried again"),
+    ("Stopped", STOPPED_BY_COMMAND, "it was stopped with airflow fargate stop", "No action is needed. Airflow retries the task instance if it has retries left"),
     ("UserInitiated", "", "somebody stopped the ECS task", "See AWS CloudTrail for who called StopTask"),
     ("InternalError", "", "AWS had an error of its own", _SUPPORT),
     ("TaskFailedToStart", "", "AWS could not start the ECS task", "See the ECS task's page in the AWS console"),
-    (_REFUSED, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
+    (_INVALID, "", "AWS refuses the call", "Correct what AWS names; airflow fargate render shows a task's request"),
 )
 #: Meaning and remedy by exit code, as shells and container runtimes use them: above 128, a signal's number
 #: plus 128.

@@ -19,8 +19,9 @@ Classifies answers to RunTask, and ECS tasks that DescribeTasks returns. Pure.
 
 ``classify.py`` classifies errors.
 
-Only the main container's exit code ends a launch. If nothing was started, AWS's words decide whether the
-launch waits, falls back or uses up an attempt, in whichever answer they are (``explanations.py``).
+A launch ends with its main container. If nothing was started, AWS's words decide whether the launch waits, uses
+its fallback or uses up an attempt (``explanations.py``). The same words count in an answer to RunTask and in a
+stopped ECS task.
 Sources: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 """
@@ -46,16 +47,17 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, Container, EcsTask
 
 #: What AWS says if the ECS task stopped only because a container ended: the stop code, and the reason.
-USUAL = ("", "EssentialContainerExited", "Essential container in task exited")
+ROUTINE = ("", "EssentialContainerExited", "Essential container in task exited")
 
 
 def classify_run_task(answer: Answer) -> Outcome:
     """Classify an answer to RunTask. Without an ECS task and without a failure, the outcome is unknown."""
-    for task in answer.tasks:
-        return Outcome(Verdict.ACCEPTED, arn=task.arn)
-    for failure in answer.failures:
+    if answer.tasks:
+        return Outcome(Verdict.ACCEPTED, arn=answer.tasks[0].arn)
+    if answer.failures:
+        failure = answer.failures[0]
         statements = [Statement(": ".join(filter(None, (failure.reason, failure.detail))))]
-        return Outcome(_where_nothing_started(statements), explain(statements))
+        return Outcome(_verdict_if_nothing_started(statements), explain(statements))
     return Outcome(Verdict.UNKNOWN, "AWS answered with neither an ECS task nor a failure")
 
 
@@ -72,7 +74,7 @@ def classify_ecs_task(task: EcsTask, container_name: str) -> Outcome:
     container = task.container(container_name)
     if _never_started(task, container):
         container = replace(container, exit_code=None)
-    started = task.has_started or container.exit_code is not None or _has_ended(task, container)
+    started = task.has_started or container.exit_code is not None or _must_have_run(task, container)
     if not stopped and (container.exit_code is None or container.last_status != "STOPPED"):
         return Outcome(Verdict.LIVE, arn=task.arn, started=started)
     return _classify_end(task, container, started)
@@ -82,31 +84,30 @@ def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome
     """Classify an ECS task that has stopped, or whose main container has ended with an exit code."""
     code, statements = container.exit_code, _statements(task, container)
     if code == 0:
-        unusual = [part for part in statements if part.words not in USUAL]
+        notable = [part for part in statements if part.words not in ROUTINE]
         # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
-        said = f"{explain(unusual)}{_other_codes(task, container)}"
-        note = f"Container {container.name} exited with code 0. {said}" if unusual else ""
+        details = f"{explain(notable)}{_other_codes(task, container)}"
+        note = f"Container {container.name} exited with code 0. {details}" if notable else ""
         return Outcome(Verdict.FINISHED, "", task.arn, True, task.ended_at, note=note)
     # The exit code explains the end only if AWS names no other cause.
-    explanation = explain(statements, code if task.stop_code in USUAL else None)
+    explanation = explain(statements, code if task.stop_code in ROUTINE else None)
     explanation += _other_codes(task, container)
     if not started:
         # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
-        verdict = Verdict.FAILED if _stopped_by_user(task) else _where_nothing_started(statements)
+        verdict = Verdict.FAILED if _stopped_by_user(task) else _verdict_if_nothing_started(statements)
         return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
-    definition = task.task_definition or None
+    how, ended_at = f"exited with code {code}", task.ended_at
     if code is None:
-        reason = f"Container {container.name} ended without an exit code. {explanation}"
-        return Outcome(Verdict.FAILED, reason, task.arn, True, task_definition=definition)
-    reason = f"Container {container.name} exited with code {code}. {explanation}"
-    return Outcome(Verdict.FAILED, reason, task.arn, True, task.ended_at, definition)
+        how, ended_at = "ended without an exit code", None
+    reason = f"Container {container.name} {how}. {explanation}"
+    return Outcome(Verdict.FAILED, reason, task.arn, True, ended_at, task.task_definition or None)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:
     """
     Tell whether AWS says that the container never started.
 
-    ECS records 143 for a container whose dependsOn can never be met:
+    Then an exit code is ignored. ECS records 143 for a container whose dependsOn can never be met:
     https://github.com/aws/amazon-ecs-agent/pull/3218
     """
     is_alone = not _others(task, container) and not _stopped_by_user(task)
@@ -114,20 +115,20 @@ def _never_started(task: EcsTask, container: Container) -> bool:
     return not task.has_started and leading_word(reason) in NEVER_STARTED
 
 
-def _has_ended(task: EcsTask, container: Container) -> bool:
+def _must_have_run(task: EcsTask, container: Container) -> bool:
     """
     Tell whether the container must have run, though AWS sends neither its exit code nor a start time.
 
     The stop code says that an essential container has ended. If no other container has an exit code, it may
-    be this one. As it may have run user code, it must not be launched again. If it could not be started, its
-    reason would say so; if Spot capacity was taken back, the ECS task's reason would.
+    have been the main container. It may have run user code, so it must not be launched again. Exceptions: the
+    container has a reason (it could not be started), or the ECS task's reason is that of Spot.
     """
     if task.stop_code != "EssentialContainerExited" or container.reason or _is_spot(task):
         return False
     return all(other.exit_code is None for other in _others(task, container))
 
 
-def _where_nothing_started(statements: Sequence[Statement]) -> Verdict:
+def _verdict_if_nothing_started(statements: Sequence[Statement]) -> Verdict:
     verdict = verdict_of(statements) or Verdict.LAUNCH_AGAIN
     # RunTask itself was not throttled: AWS answered it, or accepted the ECS task.
     return Verdict.AWAY if verdict is Verdict.THROTTLED else verdict

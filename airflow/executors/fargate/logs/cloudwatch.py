@@ -32,13 +32,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import ecs_task_id, region
 from airflow.executors.fargate.aws.classify import classify_error
-from airflow.executors.fargate.aws.clients import make_client
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.errors import FargateError
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import LogConfiguration
-    from airflow.executors.fargate.aws.ecs import Ecs
 
 #: How many pages without a line are read before a log counts as empty. AWS documents that there may be such
 #: pages.
@@ -117,13 +115,9 @@ def find_stream(log: LogConfiguration | None, container: str, arn: str) -> Strea
     """
     driver, options = (log.driver, log.options) if log else ("", {})
     if not driver:
-        raise LogError(
-            f"the task definition gives container {container} no log; give it a logConfiguration with awslogs"
-        )
+        raise LogError(f"container {container} has no logConfiguration; give it one with the driver awslogs")
     if driver != "awslogs":
-        raise LogError(
-            f"container {container} logs through {driver}; only logs of the driver awslogs can be read"
-        )
+        raise LogError(f"container {container} logs through {driver}; only the driver awslogs can be read")
     for name in ("awslogs-group", "awslogs-stream-prefix"):
         if not options.get(name):
             raise LogError(f"the log of container {container} has no {name}, so its stream is not known")
@@ -208,19 +202,6 @@ class LogReader:
     def renew(self) -> None:
         """Let the next calls make new clients, which look for credentials again."""
         self._client.cache_clear()
-
-
-def log_reader(ecs: Ecs, make_session: Callable[[], Any], connections: int) -> LogReader:
-    """
-    Return the reader of the logs of failed containers. Its clients are made when they are needed.
-
-    :param connections: how many logs are read at the same time.
-    """
-
-    def make(region: str) -> Any:
-        return make_client(make_session(), "logs", connections=connections, region=region)
-
-    return LogReader(ecs.describe_logs, make)
 
 
 def call_aws(name: str, call: Callable[[], Any]) -> Any:

@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
 #: The most items of a list.
 MAX_ITEMS = {"capacityProviderStrategy": 20, "placementConstraints": 10, "placementStrategy": 5}
-#: ``clientToken``: 1 to 64 characters of ASCII 33 to 126.
-PATTERNS = {"clientToken": re.compile(r"[!-~]{1,64}"), "startedBy": config.STARTED_BY}
 GROUP_LENGTH = 512
 #: Values that AWS's model lists and RunTask does not accept, by member.
 REFUSED_VALUES = {"propagateTags": ("SERVICE",)}
@@ -46,7 +44,7 @@ MAX_INTEGER = 2**31 - 1
 #: Mistakes of one request that are reported: a list can have any number of wrong items.
 MAX_MISTAKES = 20
 #: Characters of one mistake that are reported, first and last: a user's key can have any length.
-SHOWN = 150, 450
+SHOWN_AT_START, SHOWN_AT_END = 150, 450
 #: The executor_config of the KubernetesExecutor.
 OF_KUBERNETES = ("pod_override", "KubernetesExecutor")
 
@@ -90,9 +88,9 @@ class RequestCheck:
 
         :param whole: whether it is a whole request, and not a fragment that can lack subnets.
         """
-        elsewhere = _find_misplaced(request, self._shape)
-        rest = {name: value for name, value in request.items() if name not in elsewhere}
-        mistakes = [*elsewhere.values(), *_report_without_values(self._validator.validate(rest, self._shape))]
+        misplaced = _find_misplaced(request, self._shape)
+        rest = {name: value for name, value in request.items() if name not in misplaced}
+        mistakes = [*misplaced.values(), *_report_without_values(self._validator.validate(rest, self._shape))]
         # Each step requires that the one before it has found nothing.
         mistakes = mistakes or _model_mistakes(request, self._shape, "")
         mistakes = mistakes or list(_rule_mistakes(request, whole))
@@ -101,8 +99,8 @@ class RequestCheck:
 
 
 def _shorten(mistake: str) -> str:
-    first, last = SHOWN
-    return mistake if len(mistake) <= first + last else f"{mistake[:first]} … {mistake[-last:]}"
+    is_short = len(mistake) <= SHOWN_AT_START + SHOWN_AT_END
+    return mistake if is_short else f"{mistake[:SHOWN_AT_START]} … {mistake[-SHOWN_AT_END:]}"
 
 
 def _find_misplaced(request: Mapping[str, Any], shape: Shape) -> dict[str, str]:
@@ -151,9 +149,10 @@ def _model_mistakes(value: Any, shape: Shape, path: str) -> list[str]:
     elif shape.type_name == "list" and isinstance(value, (list, tuple)):
         for place, item in enumerate(value):
             found += _model_mistakes(item, shape.member, f"{path}[{place}]")
-    elif getattr(shape, "enum", None) and value not in shape.enum:
-        allowed = (one for one in shape.enum if one not in REFUSED_VALUES.get(path, ()))
-        found.append(f"{path} is not one of {', '.join(allowed)}")
+    elif getattr(shape, "enum", None):
+        allowed = [one for one in shape.enum if one not in REFUSED_VALUES.get(path, ())]
+        if value not in allowed:
+            found.append(f"{path} is not one of {', '.join(allowed)}")
     elif shape.type_name in ("integer", "long") and isinstance(value, bool):
         found.append(f"{path} is a boolean, not a number")
     most = shape.metadata.get("max", MAX_INTEGER)
@@ -170,12 +169,6 @@ def _rule_mistakes(request: Mapping[str, Any], whole: bool) -> Iterator[str]:
         yield "count must be 1: one launch is one ECS task"
     if len(request.get("group", "")) > GROUP_LENGTH:
         yield f"group has more than {GROUP_LENGTH} characters"
-    for name, pattern in PATTERNS.items():
-        if not pattern.fullmatch(request.get(name, "-")):
-            yield f"{name} does not match {pattern.pattern}"
-    for name, refused in REFUSED_VALUES.items():
-        if request.get(name) in refused:
-            yield f"{name} is {request[name]}, which RunTask does not take"
     for name, most in MAX_ITEMS.items():
         if len(request.get(name) or ()) > most:
             yield f"{name} has more than {most} items"

@@ -82,10 +82,10 @@ class TestStream:
     @pytest.mark.parametrize(
         ("log", "says"),
         [
-            (None, "gives container airflow no log; give it a logConfiguration with awslogs"),
+            (None, "container airflow has no logConfiguration; give it one with the driver awslogs"),
             (
                 {"logDriver": "awsfirelens", "options": OPTIONS},
-                "logs through awsfirelens; only logs of the driver awslogs",
+                "logs through awsfirelens; only the driver awslogs can be read",
             ),
             ({"logDriver": "awslogs"}, "has no awslogs-group"),
             (awslogs(stream_prefix=None), "has no awslogs-stream-prefix"),
@@ -128,7 +128,7 @@ class TestReader:
         )
         with pytest.raises(LogError, match="awsfirelens"):
             reader.stream(DEFINITION, "proxy", ARN)
-        with pytest.raises(LogError, match="gives container other no log"):
+        with pytest.raises(LogError, match="container other has no logConfiguration"):
             reader.stream(DEFINITION, "other", ARN)
         assert asked == [DEFINITION]
 

@@ -148,7 +148,7 @@ def test_without_an_arn(running, external_id):
         (lambda running: running.task.update(lastStatus="PENDING"), "has not started yet (PENDING)"),
         (lambda running: setattr(running, "task", None), "AWS does not know the ECS task"),
         (lambda running: running.task.update(overrides={}), "was not launched by this executor"),
-        (lambda running: setattr(running, "log", None), "gives container main no log"),
+        (lambda running: setattr(running, "log", None), "container main has no logConfiguration"),
         (lambda running: setattr(running, "log", {"logDriver": "awsfirelens"}), "logs through awsfirelens"),
         (lambda running: None, "there is no log stream ecs/main/"),
         (

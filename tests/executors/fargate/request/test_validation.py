@@ -115,13 +115,6 @@ BEYOND_THE_VALIDATOR = {
     "truth as count": ({"count": True}, "count is a boolean"),
     "truth as memory": (container(memory=True), "overrides.containerOverrides[0].memory is a boolean"),
     "more than 32 bits": (container(memory=2**31), "overrides.containerOverrides[0].memory"),
-    "long token": ({"clientToken": "t" * 65}, "clientToken"),
-    "empty token": ({"clientToken": ""}, "clientToken"),
-    "token with a space": ({"clientToken": "a b"}, "clientToken"),
-    "token with a line break": ({"clientToken": "t\n"}, "clientToken"),
-    "long startedBy": ({"startedBy": "s" * 129}, "startedBy"),
-    "empty startedBy": ({"startedBy": ""}, "startedBy"),
-    "startedBy with a colon": ({"startedBy": "a:b"}, "startedBy"),
     "long group": ({"group": "g" * 513}, "group"),
     "51 tags": (tags(*((f"k{n}", "v") for n in range(51))), "tags"),
     "the same tag twice": (tags(("a", "1"), ("a", "2")), "tags has a key twice"),
@@ -199,8 +192,6 @@ FOR_THE_VALIDATOR = {
 #: Correct values, at the limits.
 TAKEN = {
     "as it is": {},
-    "longest token": {"clientToken": "!" * 32 + "~" * 32},
-    "longest startedBy": {"startedBy": "aZ9-/_" + "s" * 122},
     "longest group": {"group": "g" * 512},
     "50 tags": tags(*((f"k{n}", "v") for n in range(50))),
     "longest tag": tags(("k" * 128, "v" * 256)),
