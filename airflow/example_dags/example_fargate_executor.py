@@ -34,22 +34,22 @@ except ImportError:  # Airflow 2
     from airflow.models.baseoperator import BaseOperator
     from airflow.triggers.temporal import TimeDeltaTrigger
 
-GREETING = "Hello from a container of my own"
+GREETING = "Hello from this ECS task"
 
 
 class WaitOutsideOperator(BaseOperator):
-    """End the ECS task while it waits, and resume in a new one."""
+    """Defer: the ECS task ends, and a new one resumes the task instance."""
 
     def execute(self, context):
         self.defer(trigger=TimeDeltaTrigger(timedelta(seconds=3)), method_name="come_back")
 
     def come_back(self, context, event=None):
-        return "back in a new container"
+        return "Resumed in a new ECS task"
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False, tags=["example"])
 def example_fargate_executor():
-    """Run tasks on Amazon ECS in all the ways that start an ECS task."""
+    """Show first runs, mapped tasks, overrides, a retry, a deferral and a reschedule on Amazon ECS."""
 
     @task
     def list_parts() -> list[int]:

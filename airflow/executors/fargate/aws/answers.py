@@ -39,7 +39,7 @@ END_OF_TIME = 253_402_300_800
 
 
 class MalformedAnswer(FargateError):
-    """A response with HTTP status 200 is not an answer to the call."""
+    """A successful response does not have the documented members."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,8 @@ class EcsTask:
     stopped_reason: str = ""
     #: Whether AWS sends a start time.
     has_started: bool = False
-    #: When the containers ended, in seconds since the epoch by AWS's clock; None if AWS does not send it.
+    #: AWS's ``executionStoppedAt``: when the containers had stopped, in seconds since the epoch; None if AWS
+    #: does not send it.
     ended_at: float | None = None
     task_definition: str = ""
     containers: tuple[Container, ...] = ()
@@ -128,7 +129,7 @@ class Answer:
 
     @property
     def missing(self) -> set[str]:
-        """The ARNs of the failures: ECS tasks that AWS does not know."""
+        """The ARNs of all failures. DescribeTasks documents only the reason MISSING."""
         return {failure.arn for failure in self.failures}
 
     @classmethod
@@ -223,7 +224,7 @@ def read_identity(ecs_task: Mapping[str, Any]) -> Identity | None:
     """
     Read the identity from an ECS task of a DescribeTasks response; None where it carries none.
 
-    The container that carries the identity is the main container, whatever the options say by now.
+    The container with the identity is the main container, even if ``container_name`` has changed since.
     """
     return Identity.parse(*_identity_override(ecs_task))
 

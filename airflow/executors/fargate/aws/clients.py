@@ -85,8 +85,8 @@ def make_client(
     :param session: a boto3 session.
     :param connections: how many calls are made at the same time.
     :param timeouts: seconds to connect, and to read.
-    :param attempts: how often botocore sends a request. The fleet needs one: it sends again by itself, with
-        the same ``clientToken``, and does not wait in a thread between.
+    :param attempts: how often botocore sends a request. The fleet uses 1: it waits between resends itself, so
+        that they hold no thread and keep to its rate limit.
     """
     from botocore.config import Config
 

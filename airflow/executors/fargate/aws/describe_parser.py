@@ -92,8 +92,8 @@ def read_less(client: Any) -> Any:
             # Also raised for a member of another type than AWS documents. botocore accepts those, and so does
             # Answer.
             return
-        # botocore parses an empty body instead, and then adds the members of customized_response_dict. It gets
-        # an answer without members unchanged, so that Answer.parse refuses that.
+        # botocore parses an empty body instead, and adds the members of customized_response_dict. It gets an
+        # answer without members unchanged, so that Answer.parse refuses that.
         if answer:
             customized_response_dict.update({"tasks": [], "failures": [], **answer})
             response_dict["body"] = b"{}"

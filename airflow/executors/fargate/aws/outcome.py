@@ -19,9 +19,9 @@ Classifies answers to RunTask, and ECS tasks that DescribeTasks returns. Pure.
 
 ``classify.py`` classifies errors.
 
-A launch ends with its main container. If nothing was started, AWS's words decide whether the launch waits, uses
-its fallback or uses up an attempt (``explanations.py``). The same words count in an answer to RunTask and in a
-stopped ECS task.
+A launch ends with its main container. If nothing was started, AWS's words decide whether the launch waits,
+uses its fallback or uses up an attempt (``explanations.py``). The same words count in an answer to RunTask and
+in a stopped ECS task.
 Sources: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 https://docs.aws.amazon.com/AmazonECS/latest/developerguide/stopped-task-error-codes.html
 """

@@ -58,7 +58,7 @@ class Outcome:
     arn: str | None = None
     #: Whether the main container is known to have started. If it has, the launch ends with it.
     started: bool = False
-    #: When the main container ended, in seconds since the epoch by AWS's clock; None if AWS does not send it.
+    #: See ``EcsTask.ended_at``; None also for a container that ended without an exit code.
     ended_at: float | None = None
     #: The ARN of the task definition of an ECS task that started and failed. It contains the location of the
     #: log.

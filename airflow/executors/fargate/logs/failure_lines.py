@@ -100,7 +100,7 @@ class LastLines:
         self._numbers = itertools.count()
         #: Until when no calls are made.
         self._refused_until = self._clock()
-        #: What stands for the reasons that were logged.
+        #: Keys of the reasons logged so far.
         self._logged: set[str] = set()
 
     def add(self, failed: Failed) -> None:
@@ -138,14 +138,15 @@ class LastLines:
         elif is_early and failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
             self._put(failed)
         elif error is not None and not isinstance(error, LogNotThere):
-            self._give_up(error)  # LogLater: such as in a subnet that does not reach CloudWatch.
+            self._give_up(error)  # A LogLater after the last try, such as without a way to CloudWatch.
 
     def _give_up(self, error: BaseException) -> None:
         """Log the reason once. It is the same for many containers, so it goes into no event log."""
         if not isinstance(error, LogError):
             self._log_once(type(error).__name__, NOT_READ, error)
         else:
-            # The text of a subclass names the log, so it differs for each container.
+            # The texts of subclasses contain the log's name. So the type is the key, or each container would
+            # be logged.
             kind = str(error) if type(error) is LogError else f"{type(error).__name__} {error.verdict}"
             self._log_once(kind, f"{NOT_READ}: {error}")
         if isinstance(error, LogRefused):

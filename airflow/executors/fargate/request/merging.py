@@ -28,7 +28,7 @@ from airflow.executors.fargate.aws.capacity import on_fargate, without_unfit
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
 
-#: Lists whose items have a name, and the member that is the name. Any other list is replaced as a whole.
+#: Lists that are merged by an item's name, and the member that holds it. Any other list is replaced.
 NAMED_LISTS = {
     "containerOverrides": "name",
     "environment": "name",

@@ -38,7 +38,7 @@ from airflow.executors.fargate.request.validation import RequestCheck
 #: A mistake: the option, what is wrong, the remedy.
 Mistake = tuple[str, str, str]
 CORRECT = "Correct it"
-#: Take the place of what the options do not say, so that the rest of a request can be checked.
+#: Placeholders for values that are not known yet, so that the rest of a request can be checked.
 ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 
