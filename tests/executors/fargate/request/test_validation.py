@@ -310,8 +310,8 @@ class TestCheck:
 
     def test_reports_all_mistakes_of_a_request(self, check):
         """One message has all of them, so that they can be corrected together."""
-        message = refused(check, request_with({"count": 3, "startedBy": "a b"}, tags(("aws:x", ""))))
-        for member in ("count", "startedBy", "tags"):
+        message = refused(check, request_with({"count": 3, "group": "g" * 513}, tags(("aws:x", ""))))
+        for member in ("count", "group", "tags"):
             assert member in message
 
     def test_reports_twenty_mistakes_at_most(self, check):
