@@ -76,9 +76,8 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
     :raises ConfigError: with every mistake in the options.
     """
-    launch_types = RequestCheck(clients.service_model()).launch_types
-    options = Options(compat.option_reader())
-    config = read_config(options, launch_types, call_function=False)
+    options, check = Options(compat.option_reader()), RequestCheck(clients.service_model())
+    config = read_config(options, check.launch_types, call_function=False)
     options.raise_mistakes()
     return partial(default_request, config)
 
@@ -166,20 +165,16 @@ class FargateExecutor(Base):
     def _connect(self) -> tuple[FargateConfig, Ecs, LogReader, RequestBuilder]:
         """Return the options, and what they make: the ECS client, what reads logs, what makes requests."""
         with compat.starting(self):
-            make_session = self.session_maker
-            check_connection = partial(make_session, region=None)
-            config, check = read_options(
-                compat.option_reader(self), sessions.default_region, check_connection
-            )
-            session, size = make_session(config.conn_id, config.region), connections(config)
+            option, look_up = compat.option_reader(self), partial(self.session_maker, region=None)
+            config, check = read_options(option, sessions.default_region, look_up)
+            session, size = self.session_maker(config.conn_id, config.region), connections(config)
             ecs = clients.connect(
                 session, region=config.region, endpoint_url=config.endpoint_url, connections=size
             )
         function = compat.with_options_of(self, config.command_to_request)
-        build = RequestBuilder(config, function, check)
         make_logs = partial(clients.make_client, service="logs", connections=LOG_CONCURRENCY)
         logs = LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region))
-        return config, ecs, logs, build
+        return config, ecs, logs, RequestBuilder(config, function, check)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """
