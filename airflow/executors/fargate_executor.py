@@ -164,14 +164,14 @@ class FargateExecutor(Base):
 
     def _connect(self) -> tuple[FargateConfig, Ecs, LogReader, RequestBuilder]:
         """Return the options, and what they make: the ECS client, what reads logs, what makes requests."""
-        with compat.starting(self):
+        with compat.options_of(self):
             option, look_up = compat.option_reader(self), partial(self.session_maker, region=None)
             config, check = read_options(option, sessions.default_region, look_up)
             session, size = self.session_maker(config.conn_id, config.region), connections(config)
             ecs = clients.connect(
                 session, region=config.region, endpoint_url=config.endpoint_url, connections=size
             )
-        function = compat.with_options_of(self, config.command_to_request)
+        function = compat.options_of(self)(config.command_to_request)
         make_logs = partial(clients.make_client, service="logs", connections=LOG_CONCURRENCY)
         logs = LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region))
         return config, ecs, logs, RequestBuilder(config, function, check)

@@ -46,8 +46,8 @@ from airflow.executors.fargate.aws.arns import launched, whereabouts
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
-from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN
-from airflow.executors.fargate.bridge.wanted import Row
+from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY
+from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
@@ -1048,7 +1048,8 @@ def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
     """Launched here while AWS could not be asked: the earlier ECS task is stopped."""
     monkeypatch.setattr(unstarted, "job_id", 17)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
-    monkeypatch.setattr(database, "rows", lambda tasks: {task: Row("queued", 1, 17) for task in tasks})
+    row = TaskInstanceRow("queued", 1, 17)
+    monkeypatch.setattr(database, "rows", lambda tasks: dict.fromkeys(tasks, row))
     monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
     unstarted.start()
     fleet, arn = unstarted._fleet_thread, run(0)
@@ -1146,13 +1147,14 @@ class Rows:
         self.changed = {}
 
     def change(self, number, state, try_number=1, queued_by=JOB):
-        self.changed[f"task{number}"] = Row(state, try_number, queued_by)
+        self.changed[f"task{number}"] = TaskInstanceRow(state, try_number, queued_by)
 
     def __call__(self, tasks):
         self.queries += 1
         if self.away:
             return None
-        rows = {task: self.changed.get(task.task_id, Row("queued", 1, self.JOB)) for task in tasks}
+        waits = TaskInstanceRow("queued", 1, self.JOB)
+        rows = {task: self.changed.get(task.task_id, waits) for task in tasks}
         return {task: row for task, row in rows.items() if row is not None}
 
 
@@ -1296,7 +1298,7 @@ def test_a_failure_is_reported_until_airflow_has_taken_it(rows, executor, fleet,
     executor.heartbeat()
     first = executor.get_event_buffer()[key_of()]
     rows.change(0, state)
-    fleet.advance(UNTAKEN)
+    fleet.advance(FAILURE_CHECK_DELAY)
     executor.heartbeat()
     assert executor.get_event_buffer() == ({key_of(): first} if state == "queued" else {})
     assert [event for event, _, _ in noted(executor)].count("fargate failure") == 1

@@ -54,7 +54,7 @@ class Base(BaseExecutor):
             self.queued_tasks[workload.ti.key] = workload
 
     def trigger_tasks(self, open_slots: int) -> None:
-        """Hand over what is queued; 2.11 does not hand over a command's priority, which stands beside it."""
+        """Hand over what is queued. 2.11 calls execute_async() without the priority, so it is read before."""
         commands = {key: queued for key, queued in self.queued_tasks.items() if isinstance(queued, tuple)}
         self._priorities = {key: priority for key, (_, priority, *_) in commands.items()}
         super().trigger_tasks(open_slots)
@@ -67,9 +67,9 @@ class Base(BaseExecutor):
         """
         Add an event to the event log of a task instance, which the UI shows.
 
-        The scheduler removes events from the queue one by one and saves them together in the end. SQLAlchemy
-        holds them weakly until then, so the executor keeps a reference: otherwise they would be lost, with
-        all that was to be saved.
+        The scheduler removes events from the queue one by one and saves them together in the end. Until then
+        only SQLAlchemy's session refers to them, weakly. The executor keeps a reference, or they and what is
+        saved with them would be lost.
         """
         super().log_task_event(event=event, extra=database.storable(extra), ti_key=ti_key)
         # Airflow keeps no events of callbacks.

@@ -17,7 +17,7 @@
 """
 What differs between the releases of Airflow, and the options that it reads.
 
-When a release is dropped, remove here what is said of it.
+When support for a release ends, remove its constants here and what depends on them.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import importlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from datetime import timedelta
 from typing import Any
 
 from airflow.configuration import conf
@@ -70,7 +71,8 @@ def external_id(arn: str) -> str | None:
     """
     Return an ARN as Airflow can store it in ``external_executor_id``; None where it is too long.
 
-    The database's error would end the scheduler. Adoption then finds the ECS task by its identity.
+    A longer value would raise in the scheduler's transaction and end it. Without the ARN, adoption finds the
+    ECS task by its identity.
     """
     return None if MAX_EXTERNAL_ID is not None and len(arn) > MAX_EXTERNAL_ID else arn
 
@@ -94,7 +96,7 @@ def mask_secrets(text: str) -> str:
 
 def stats() -> Any:
     """Return what takes metrics (``incr``, ``gauge``, ``timing``); releases have it under different names."""
-    return getattr(base_executor, "stats", None) or getattr(base_executor, "Stats", None)
+    return getattr(base_executor, "stats", None) or getattr(base_executor, "Stats")
 
 
 def team_of(executor: BaseExecutor) -> str | None:
@@ -102,17 +104,10 @@ def team_of(executor: BaseExecutor) -> str | None:
     return getattr(executor, "team_name", None)
 
 
-def with_options_of(
-    executor: BaseExecutor, function: Callable[[list[str]], dict[str, Any]]
-) -> Callable[[list[str]], dict[str, Any]]:
-    """Return the function so that it reads the options of the executor's team, on whatever thread it runs."""
-    return starting(executor)(function)
-
-
 @contextmanager
-def starting(executor: BaseExecutor) -> Iterator[None]:
+def options_of(executor: BaseExecutor) -> Iterator[None]:
     """
-    Let :func:`option_reader` read the options of the executor's team within the block.
+    Let :func:`option_reader` read the options of the executor's team, within a block or a decorated function.
 
     :raises ConfigError: with the mistakes in them, and the team's name.
     """
@@ -135,8 +130,7 @@ def option_reader(executor: BaseExecutor | None = None) -> Callable[[str], str |
     Where this Airflow does not know the section, because the executor is named by its module path alone,
     defaults come from the template. From 3.1 on an executor reads the configuration of its team.
 
-    :param executor: whose configuration is read; None for that of :func:`starting` or
-        :func:`with_options_of`.
+    :param executor: whose configuration is read; None for that of :func:`options_of`.
     """
     source: Any = getattr(executor or _current_executor.get(), "conf", None) or conf
     return lambda name: source.get(SECTION, name, fallback=template()[name]["default"])
@@ -147,11 +141,16 @@ def sweep_interval() -> float:
     return float(conf.getfloat("scheduler", "orphaned_tasks_check_interval", fallback=300.0))
 
 
+def health_check_threshold() -> timedelta:
+    """Return how old the last heartbeat of a scheduler that lives is at most."""
+    return timedelta(seconds=conf.getfloat("scheduler", "scheduler_health_check_threshold", fallback=30.0))
+
+
 def lease() -> float:
     """
     Return the seconds after a heartbeat in which no other scheduler considers this one dead.
 
-    Another one does so after ``[scheduler] scheduler_health_check_threshold`` without a heartbeat of this
-    scheduler's job. Half of that is returned, because the job's last heartbeat is older than the executor's.
+    Others do so after :func:`health_check_threshold`. Half of it is used: the last heartbeat of the
+    scheduler's job is older than the executor's.
     """
-    return float(conf.getfloat("scheduler", "scheduler_health_check_threshold", fallback=30.0)) / 2
+    return health_check_threshold().total_seconds() / 2

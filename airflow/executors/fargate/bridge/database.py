@@ -17,8 +17,9 @@
 """
 Queries to Airflow's database on task instances and schedulers.
 
-They are few, however many task instances there are. The scheduler's thread makes them. An error would end the
-scheduler, so what is not part of its own transaction raises none.
+They are few, however many task instances there are. The scheduler's thread makes them, and the commands.
+After the start, an error outside the scheduler's own transaction is logged and not raised, since it would end
+the scheduler.
 """
 
 from __future__ import annotations
@@ -29,7 +30,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -37,10 +37,9 @@ from sqlalchemy import Integer, String, bindparam, func, inspect, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, object_session
 
-from airflow.configuration import conf
 from airflow.executors.fargate.aws.ecs import in_batches
-from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS
-from airflow.executors.fargate.bridge.wanted import Row
+from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS, health_check_threshold
+from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.bridge.workloads import task_instance_id
 from airflow.executors.fargate.present import ARN, Candidate
 from airflow.jobs.job import Job
@@ -56,23 +55,23 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Answer = TypeVar("Answer")
+T = TypeVar("T")
 
 #: Colours of a terminal, and control characters: not every database takes NUL.
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 #: What identifies the row of a task instance, whatever its try is.
-IDS = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+KEY_COLUMNS = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
 #: The columns that :func:`candidate_of` takes.
-CANDIDATE = (*IDS, TI.try_number, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
+CANDIDATE_VALUES = (*KEY_COLUMNS, TI.try_number, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
 #: Most task instances that one query names: with four values each, below the limit of parameters of every
 #: database.
 MAX_NAMED = 200
-#: Ports of addresses that name none, by SQLAlchemy's names of the databases that Airflow supports.
+#: Default ports, by SQLAlchemy's names of the databases that Airflow supports.
 DEFAULT_PORTS = {"postgresql": 5432, "mysql": 3306}
 #: Characters of an address's hash: enough to distinguish databases, and few of the 8,192 that ECS allows for
 #: all overrides.
-LENGTH = 12
+HASH_LENGTH = 12
 
 
 def storable(text: str) -> str:
@@ -81,7 +80,7 @@ def storable(text: str) -> str:
     return CONTROLS.sub("\N{REPLACEMENT CHARACTER}", COLOURS.sub("", encodable))
 
 
-def in_own_session(query: Callable[[Session], Answer], failure: str) -> Answer | None:
+def in_own_session(query: Callable[[Session], T], failure: str) -> T | None:
     """
     Return what a query in a session of its own returns; None where the database fails.
 
@@ -101,20 +100,20 @@ def is_one_of(tasks: Iterable[Any], session: Session) -> Any:
     """
     Return the condition that a row is that of one of these task instances.
 
-    PostgreSQL plans a list of rows in a time that grows with its square: for 200 rows, ten times as long as
-    it takes to read them. So it gets four arrays instead, of which it makes the rows.
+    PostgreSQL's planning time for a list of rows grows with the square of its length: for 200 rows it is ten
+    times the time to read them. So the values are passed as four arrays (``unnest``).
     """
     keys = [without_try(task) for task in tasks]
     if not keys or session.get_bind().dialect.name != "postgresql":
-        return tuple_(*IDS).in_(keys)
+        return tuple_(*KEY_COLUMNS).in_(keys)
     types = (String, String, String, Integer)
     arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*keys), types))
     listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
-    return tuple_(*IDS).in_(select(*listed.c))
+    return tuple_(*KEY_COLUMNS).in_(select(*listed.c))
 
 
 def without_try(task: Any) -> tuple[str, str, str, int]:
-    """Return the values of :data:`IDS` of a task instance."""
+    """Return the values of :data:`KEY_COLUMNS` of a task instance."""
     return task.dag_id, task.task_id, task.run_id, task.map_index
 
 
@@ -125,7 +124,7 @@ def scheduler_name(job_id: Any) -> str | None:
     """
     Return the name of a scheduler, unique among those of all Airflows; None where it has no job.
 
-    Every Airflow numbers its jobs alike, but no two jobs begin in the same microsecond.
+    Job ids repeat between databases, so the start time is part of the name.
     """
     if not isinstance(job_id, int):
         return None
@@ -137,11 +136,6 @@ def scheduler_name(job_id: Any) -> str | None:
 def name_of_job(job_id: int | None, began: Any) -> str | None:
     """Return the :func:`scheduler_name` of a job; None where its beginning is not known."""
     return f"{job_id}@{began.timestamp():.6f}" if began else None
-
-
-def health_check_threshold() -> timedelta:
-    """Return how old the last heartbeat of a scheduler that lives is at most."""
-    return timedelta(seconds=conf.getint("scheduler", "scheduler_health_check_threshold"))
 
 
 def address_hash(url: URL) -> str | None:
@@ -161,18 +155,13 @@ def address_hash(url: URL) -> str | None:
     port = url.port or asked["port"] or DEFAULT_PORTS.get(url.get_backend_name())
     if not host and url.database in (None, "", ":memory:"):
         return None
-    return hashlib.sha256(f"{host}:{port}/{url.database}".encode()).hexdigest()[:LENGTH]
+    return hashlib.sha256(f"{host}:{port}/{url.database}".encode()).hexdigest()[:HASH_LENGTH]
 
 
 def own_address_hash() -> str | None:
     """Return the :func:`address_hash` of Airflow's metadata database; no query is made."""
     with create_session() as session:
-        return address_hash_of(session)
-
-
-def address_hash_of(session: Session) -> str | None:
-    """Return the :func:`address_hash` of a session's database."""
-    return address_hash(session.get_bind().engine.url)
+        return address_hash(session.get_bind().engine.url)
 
 
 # Adoption.
@@ -188,8 +177,8 @@ def candidates(tis: Sequence[TI]) -> dict[Candidate, TI]:
     """
     asked: dict[Any, TI] = {inspect(ti).identity: ti for ti in tis}
     session: Any = object_session(tis[0])
-    identity, own, found = inspect(TI).primary_key, address_hash_of(session), {}
-    query = select(*identity, *CANDIDATE, Job.start_date, Job.latest_heartbeat, Job.end_date)
+    identity, own, found = inspect(TI).primary_key, address_hash(session.get_bind().engine.url), {}
+    query = select(*identity, *CANDIDATE_VALUES, Job.start_date, Job.latest_heartbeat, Job.end_date)
     query = query.select_from(TI).outerjoin(Job, Job.id == TI.queued_by_job_id)
     for *row, began, heartbeat, ended in session.execute(query.where(TI.state.in_(State.adoptable_states))):
         ti = asked.get(tuple(row[: len(identity)]))
@@ -203,7 +192,7 @@ def candidate_of(row: Sequence[Any], began: Any = None) -> Candidate:
     """
     Return the candidate of a row.
 
-    :param row: the values of :data:`CANDIDATE`.
+    :param row: the values of :data:`CANDIDATE_VALUES`.
     :param began: when the job began that has queued it; None where that is not known.
     """
     dag_id, task_id, run_id, map_index, try_number, external_id, queued, queued_by = row
@@ -219,8 +208,8 @@ def _sent_until(heartbeat: Any, ended: Any) -> float | None:
     """
     Return the last moment at which a scheduler that is gone can have called RunTask, seconds since the epoch.
 
-    That is the end of its job, if the job ended by itself. Otherwise its last heartbeat was too old from then
-    on.
+    That is the end of its job, if the job ended by itself. Otherwise it is its last heartbeat plus the health
+    check threshold.
     """
     until = ended or (heartbeat and heartbeat + health_check_threshold())
     return float(until.timestamp()) if until else None
@@ -230,10 +219,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
     """
     Give task instances back to the schedulers that are gone, so that Airflow asks to adopt them again.
 
-    These are task instances of which AWS did not say in time whether they have an ECS task, and that have
-    none.
-
-    :param kept: the task instances.
+    :param kept: the task instances that were kept and not adopted.
     :param own_job: the number of the job of the scheduler that has adopted them.
     """
     by_job = defaultdict(list)
@@ -255,7 +241,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
 # The scheduler's own launches.
 
 
-def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row] | None:
+def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, TaskInstanceRow] | None:
     """
     Return the rows of those task instances that exist, whatever their try is; None where the database failed.
 
@@ -265,10 +251,10 @@ def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Row] | None:
     return in_own_session(partial(_rows, tasks), failure)
 
 
-def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> dict[TaskInstanceId, Row]:
-    query = select(*IDS, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
+def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> dict[TaskInstanceId, TaskInstanceRow]:
+    query = select(*KEY_COLUMNS, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
     found = {
-        tuple(row[:4]): Row(*row[4:])
+        tuple(row[:4]): TaskInstanceRow(*row[4:])
         for batch in in_batches(tasks, MAX_NAMED)
         for row in session.execute(query.where(is_one_of(batch, session)))
     }

@@ -44,26 +44,28 @@ class Standing(Enum):
     PRESENT = "present"
     #: A launch that another one has superseded, or that was revoked: its events are ignored.
     EARLIER = "earlier"
-    #: A launch whose ECS task was found only after Airflow had abandoned it: the ECS task is stopped.
-    ABANDONED = "abandoned"
+    #: Airflow revoked the kept key, or launched it anew, before the ECS task was found: it is stopped.
+    REVOKED_WHILE_KEPT = "revoked while kept"
 
 
 class Ledger:
     """
     The present launch of each key.
 
-    A key is **kept** while it is not known whether it has an ECS task of an earlier scheduler, because AWS
-    did not answer in time when Airflow asked to adopt it. Its launch is not known yet. The first ECS task
-    that is found for the key becomes that of its present launch, unless Airflow has revoked the key or handed
-    it over again meanwhile.
+    A key is **kept** if AWS did not say in time, when Airflow asked to adopt it, whether it has an ECS task.
+    Its launch is unknown until then. The first ECS task that is found for the key becomes that of its present
+    launch, unless Airflow has revoked the key or handed it over again meanwhile.
 
     **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over
-    a key while its earlier ECS task is still ending. When Airflow queues the key again, the earlier launch is
-    superseded: its slot is free, and its end is not reported. When the end comes earlier, while the task
-    instance is SCHEDULED, Airflow would fail it (3.0, 3.1; 3.2 and 3.3 for reschedules): ``has_task()`` of the
-    executor then says that the executor has it. Both rely on the scheduler's code (``trigger_tasks`` of 2.11
-    and 3.0; ``process_executor_events`` of 3.0 to 3.3), and can be removed when no supported release fails a
-    task instance for the end of an earlier launch.
+    a key while its earlier ECS task is still ending:
+
+    * **Queued again before the end** (``trigger_tasks`` of 2.11 and 3.0): the earlier launch is superseded.
+      Its slot is free, and its end is not reported.
+    * **The end before it is queued again** (``process_executor_events`` of 3.0 to 3.3): the task instance is
+      SCHEDULED. 3.0 and 3.1 would fail it, 3.2 and 3.3 after a reschedule, so ``has_task()`` of the executor
+      says that the executor has it.
+
+    Both can be removed when no supported release fails a task instance for the end of an earlier launch.
     """
 
     def __init__(self) -> None:
@@ -71,8 +73,8 @@ class Ledger:
         self._launches: dict[Any, Launch | None] = {}
         #: The ARN of the ECS task of each key's present launch, once it is known.
         self._arns: dict[Any, str] = {}
-        #: Task instances that were kept, until it is known whether they have an ECS task of an earlier
-        #: scheduler.
+        #: Candidates that were kept. They stay here after a revocation, so that an ECS task that is found
+        #: late is stopped.
         self._kept: dict[Any, Candidate] = {}
         #: Keys whose end was reported to Airflow since the last heartbeat.
         self.just_ended: set[Any] = set()
@@ -123,9 +125,12 @@ class Ledger:
 
     # What the fleet tells.
 
-    def standing(self, event: LaunchEvent) -> Standing:
+    def _is_kept(self, key: Any) -> bool:
+        return key in self._launches and self._launches[key] is None
+
+    def record(self, event: LaunchEvent) -> Standing:
         """
-        Tell which launch an event is about.
+        Record what an event says of its launch, and return the launch's standing.
 
         The launch of the first ECS task that is found for a kept key becomes its present launch.
         """
@@ -133,21 +138,21 @@ class Ledger:
         if not self.is_present(launch):
             if not isinstance(event, Accepted) or self._kept.pop(launch.key, None) is None:
                 return Standing.EARLIER
-            if self._launches.get(launch.key, launch) is not None:
-                return Standing.ABANDONED
+            if not self._is_kept(launch.key):
+                return Standing.REVOKED_WHILE_KEPT
             self._launches[launch.key] = launch
         if isinstance(event, Accepted):
             self._arns[launch.key] = event.arn
         return Standing.PRESENT
 
-    def not_found(self, key: Any) -> Candidate | None:
+    def take_kept(self, key: Any) -> Candidate | None:
         """
-        Remove a kept key that has no ECS task.
+        Remove a kept key that is not adopted.
 
         :return: its candidate; None where it was launched or revoked meanwhile.
         """
         candidate = self._kept.pop(key, None)
-        if candidate is None or self._launches.get(key, "") is not None:
+        if candidate is None or not self._is_kept(key):
             return None
         del self._launches[key]
         return candidate

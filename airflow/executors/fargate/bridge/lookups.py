@@ -15,14 +15,15 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-When the scheduler's own launches are looked up in Airflow's database, and what was found.
+Chooses which launches are looked up in Airflow's database at each heartbeat, and returns what was found.
 
-Each heartbeat looks up one batch, in one query. First come the launches that must be known now: those that
-AWS has accepted, before their ARNs are reported; those that are about to be sent and whose confirmation has
-expired; and failures that Airflow may not have taken. The rest of the batch is taken from all other launches.
-Each of them is looked up once an interval, over which the batches are spread. After a gap between two
-heartbeats in which another scheduler may have considered this one dead, all are looked up at once, one batch
-a heartbeat.
+Each heartbeat looks up one batch, in one query; after a gap, what Airflow has queued is looked up as well,
+before it is handed over. First come the launches that must be known now: those that AWS has accepted, before
+their ARNs are reported; those that have failed, for the reason; those that are about to be sent and whose
+confirmation has expired; and failures that Airflow may not have recorded. The rest of the batch is taken from
+all other launches. Each of them is looked up once an interval, over which the batches are spread. After a gap
+between two heartbeats in which another scheduler may have considered this one dead, all are looked up at
+once, one batch a heartbeat.
 
 :class:`Lookups` makes no query and acts on nothing: it is passed the function that reads rows, and the
 reporter acts on what it finds. Only the scheduler's thread calls it.
@@ -37,7 +38,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.bridge.wanted import Finding, Row, Rules, Verdict, compare
+from airflow.executors.fargate.bridge.wanted import Finding, Rules, TaskInstanceRow, WantedState, compare
 from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Unconfirmed
 from airflow.executors.fargate.present import ENDING, RUNNING
@@ -53,34 +54,34 @@ if TYPE_CHECKING:
 BATCH = 200
 #: Least seconds between two rounds, however short Airflow's own interval is.
 SHORTEST_INTERVAL = 1.0
-#: Seconds after which a reported failure is looked up, and reported again if Airflow has not taken it:
+#: Seconds after which a reported failure is looked up, and reported again if Airflow has not recorded it:
 #: Airflow reads each event once, and drops those of task instances whose rows another session has locked
 #: (``skip_locked``).
-UNTAKEN = 5.0
+FAILURE_CHECK_DELAY = 5.0
 #: Events that are acted on only while their launch is still wanted.
-CONDITIONAL = (Accepted, Unconfirmed)
+NEEDS_LOOKUP = (Accepted, Unconfirmed)
 #: States of a task instance that failed itself: then its ECS task failed for the same reason.
 OWN_FAILURES = frozenset({"failed", "up_for_retry"})
 
 #: Reads the rows of those task instances that exist; None where the database could not be asked.
-ReadRows = Callable[[Sequence[TaskInstanceId]], "Mapping[TaskInstanceId, Row] | None"]
+ReadRows = Callable[[Sequence[TaskInstanceId]], "Mapping[TaskInstanceId, TaskInstanceRow] | None"]
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the lookup of a heartbeat has found."""
+    """What the lookup of a heartbeat has found. An event whose launch was not looked up may have to wait."""
 
     #: What was looked up, by the launches' ids.
     by_launch: Mapping[str, Finding]
-    #: Failures that Airflow has not taken, to be reported again.
-    untaken: Sequence[Ended] = ()
+    #: Failures that Airflow has not recorded, to be reported again.
+    unrecorded: Sequence[Ended] = ()
     #: The verdict on what was not looked up.
-    default: Verdict = Verdict.UNKNOWN
+    default: WantedState = WantedState.UNKNOWN
 
     @property
     def unwanted(self) -> list[Finding]:
         """The launches that are no longer wanted."""
-        others = (Verdict.WANTED, Verdict.UNKNOWN)
+        others = (WantedState.WANTED, WantedState.UNKNOWN)
         return [finding for finding in self.by_launch.values() if finding.verdict not in others]
 
     def of(self, launch: Launch) -> Finding:
@@ -89,10 +90,14 @@ class Findings:
 
     def postpones(self, event: Event) -> bool:
         """Tell whether an event has to wait for a later heartbeat: its launch could not be looked up."""
-        return isinstance(event, CONDITIONAL) and self.of(event.launch).verdict is Verdict.UNKNOWN
+        return isinstance(event, NEEDS_LOOKUP) and self.of(event.launch).verdict is WantedState.UNKNOWN
 
     def explain(self, end: Ended) -> Ended:
-        """Return a failure with what became of its task instance, where Airflow refused it for that."""
+        """
+        Return the failure.
+
+        Its reason begins with what happened to the task instance, unless that failed by itself.
+        """
         found = self.of(end.launch)
         if not found.reason or found.state in OWN_FAILURES:
             return end
@@ -102,6 +107,10 @@ class Findings:
 class Lookups:
     """
     Chooses the launches that each heartbeat looks up, and remembers since when one is not wanted.
+
+    An unwanted launch is abandoned at once; the fleet stops its ECS task if that has not started. After
+    :data:`ENDING` the launch is looked up again, and its ECS task is stopped even if it has started
+    (``overdue``).
 
     :param ledger: the present launches.
     :param read: reads rows.
@@ -121,18 +130,18 @@ class Lookups:
         #: The time of the last heartbeat, by both clocks of the lease.
         self._beat_at = lease.begin()
         #: Whether what Airflow has queued here has to be looked up before it is launched, after a gap.
-        self._held = False
-        #: The rest of the present round, the time of its next batch, and the seconds between two of its
-        #: batches.
+        self._hold_queue = False
+        #: The rest of the present round.
         self._round: deque[Launch] = deque()
+        #: The time of its next batch, and the seconds between two of its batches.
         self._batch_at, self._pause = 0.0, 0.0
         #: The time of the next round, and whether it begins as soon as possible, after a gap.
-        self._round_at, self._hurries = self._beat_at[0] + self._interval, False
+        self._round_at, self._round_is_urgent = self._beat_at[0] + self._interval, False
         #: Since when each launch is not wanted, by its id, in that order.
         self._unwanted: dict[str, tuple[float, Launch]] = {}
         #: Failures that were reported, with the time of their next lookup, by their launches' ids, in that
         #: order.
-        self._ends: dict[str, tuple[float, Ended]] = {}
+        self._reported_failures: dict[str, tuple[float, Ended]] = {}
 
     # Before anything is launched.
 
@@ -143,16 +152,16 @@ class Lookups:
         :param queued: returns what is queued; called only after a gap.
         :return: None where the database could not be asked: then nothing may be launched now.
         """
-        self._held = self._held or not self._lease.is_valid(self._beat_at)
-        if self._rules is None or not self._held:
+        self._hold_queue = self._hold_queue or not self._lease.is_valid(self._beat_at)
+        if self._rules is None or not self._hold_queue:
             return []
         found = self._look_up(queued(), self._rules)
-        self._held = any(finding.verdict is Verdict.UNKNOWN for finding in found.values())
-        return None if self._held else Findings(found).unwanted
+        self._hold_queue = any(finding.verdict is WantedState.UNKNOWN for finding in found.values())
+        return None if self._hold_queue else Findings(found).unwanted
 
     # At each heartbeat.
 
-    def beat(self, events: Sequence[Event], queued: Container[Any]) -> Findings:
+    def look_up(self, events: Sequence[Event], queued: Container[Any]) -> Findings:
         """
         Look up one batch of launches.
 
@@ -161,19 +170,19 @@ class Lookups:
         :param queued: keys that Airflow has queued again: their earlier launches will be superseded.
         """
         if (rules := self._rules) is None:
-            return Findings({}, default=Verdict.WANTED)
+            return Findings({}, default=WantedState.WANTED)
         now = self._begin()
         needed = (
             event.launch
             for event in events
-            if isinstance(event, CONDITIONAL) or (isinstance(event, Ended) and event.reason is not None)
+            if isinstance(event, NEEDS_LOOKUP) or (isinstance(event, Ended) and event.reason is not None)
         )
         chosen = {launch.id: launch for launch in islice(needed, BATCH)}
-        ends = [end for at, end in islice(self._ends.values(), BATCH - len(chosen)) if at <= now]
+        ends = [end for at, end in islice(self._reported_failures.values(), BATCH - len(chosen)) if at <= now]
         others = self._choose(now, BATCH - len(chosen) - len(ends), queued)
         found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], rules)
-        untaken = [end for end in ends if self._is_untaken(end, found.pop(end.launch.id), queued, rules)]
-        return Findings({key: self._remember(finding, now) for key, finding in found.items()}, untaken)
+        again = [end for end in ends if self._is_unrecorded(end, found.pop(end.launch.id), queued, rules)]
+        return Findings({key: self._remember(finding, now) for key, finding in found.items()}, again)
 
     def _begin(self) -> float:
         """
@@ -184,16 +193,16 @@ class Lookups:
         is_gap = not self._lease.is_valid(self._beat_at)
         self._beat_at = now, _ = self._lease.begin()
         if is_gap:
-            self._hurries, self._batch_at, self._pause = True, now, 0.0
-        if not self._round and (self._hurries or now >= self._round_at):
+            self._round_is_urgent, self._batch_at, self._pause = True, now, 0.0
+        if not self._round and (self._round_is_urgent or now >= self._round_at):
             self._round.extend(self._ledger.launches())
             batches = math.ceil(len(self._round) / BATCH)
-            self._pause = 0.0 if self._hurries else self._interval / max(1, batches)
-            self._batch_at, self._round_at, self._hurries = now, now + self._interval, False
+            self._pause = 0.0 if self._round_is_urgent else self._interval / max(1, batches)
+            self._batch_at, self._round_at, self._round_is_urgent = now, now + self._interval, False
         return now
 
     def _choose(self, now: float, most: int, queued: Container[Any]) -> list[Launch]:
-        """Return at most so many launches: those that should have ended by now, and a batch of the round."""
+        """Return at most ``most`` launches: those whose time to end is over, then the next of the round."""
         unwanted, is_present = self._unwanted.values(), self._ledger.is_present
         self._unwanted = {launch.id: (since, launch) for since, launch in unwanted if is_present(launch)}
         chosen = [launch for since, launch in self._unwanted.values() if now - since >= ENDING][:most]
@@ -211,12 +220,12 @@ class Lookups:
     def _remember(self, finding: Finding, now: float) -> Finding:
         """Remember since when a launch is not wanted; return the finding, marked as overdue where it is."""
         launch = finding.launch
-        if finding.verdict is Verdict.UNWANTED:
+        if finding.verdict is WantedState.UNWANTED:
             since, _ = self._unwanted.setdefault(launch.id, (now, launch))
             if now - since >= ENDING:
                 del self._unwanted[launch.id]
                 return replace(finding, overdue=True)
-        elif finding.verdict is not Verdict.UNKNOWN:
+        elif finding.verdict is not WantedState.UNKNOWN:
             self._unwanted.pop(launch.id, None)
         return finding
 
@@ -225,20 +234,24 @@ class Lookups:
         rows = self._read(tasks) if tasks else {}
         return {launch.id: compare(launch, rows, rules) for launch in launches}
 
-    # Failures that Airflow may not have taken.
+    # Failures that Airflow may not have recorded.
 
-    def keep_end(self, end: Ended) -> None:
-        """Keep a reported failure until the database shows that Airflow has taken it."""
+    def expect_recorded(self, end: Ended) -> None:
+        """Look up a reported failure until the database shows that Airflow has recorded it."""
         if self._rules is not None and not isinstance(end.launch.task, CallbackId):
-            self._ends[end.launch.id] = (self._beat_at[0] + UNTAKEN, end)
+            self._reported_failures[end.launch.id] = (self._beat_at[0] + FAILURE_CHECK_DELAY, end)
 
-    def _is_untaken(self, end: Ended, finding: Finding, queued: Container[Any], rules: Rules) -> bool:
-        """Tell whether a failure has to be reported again; if so, or if that is not known, keep it."""
-        del self._ends[end.launch.id]
+    def _is_unrecorded(self, end: Ended, finding: Finding, queued: Container[Any], rules: Rules) -> bool:
+        """
+        Tell whether Airflow has not recorded a failure.
+
+        It is looked up again later if so, or if the database could not be asked.
+        """
+        del self._reported_failures[end.launch.id]
         if end.launch.key in queued or self._ledger.has_key(end.launch.key):
             return False  # Its task instance has been launched again.
-        waits_or_runs = finding.verdict is Verdict.WANTED
-        is_untaken = waits_or_runs and (rules.fails_running or finding.state not in RUNNING)
-        if is_untaken or finding.verdict is Verdict.UNKNOWN:
-            self.keep_end(end)
-        return is_untaken
+        waits_or_runs = finding.verdict is WantedState.WANTED
+        is_unrecorded = waits_or_runs and (rules.fails_running or finding.state not in RUNNING)
+        if is_unrecorded or finding.verdict is WantedState.UNKNOWN:
+            self.expect_recorded(end)
+        return is_unrecorded

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Compares ECS tasks that no launch of this scheduler wants with Airflow's database: which are orphaned."""
+"""Finds out from Airflow's database which ECS tasks are orphaned."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sqlalchemy import select
 
 from airflow.executors.fargate.aws.ecs import in_batches
 from airflow.executors.fargate.bridge import database
-from airflow.executors.fargate.bridge.compat import RUNS_OWN_TRY
+from airflow.executors.fargate.bridge.compat import RUNS_OWN_TRY, health_check_threshold
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.present import is_orphaned
 from airflow.jobs.job import Job, JobState
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-#: How a ``database.scheduler_name()`` begins; no database takes a longer number.
+#: The job's number at the beginning of a ``database.scheduler_name()``.
 JOB = re.compile(r"([0-9]{1,10})@")
 
 
@@ -62,10 +62,10 @@ def find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None) -> lis
 
 
 def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, session: Session) -> list[str]:
-    names = _own_and_gone({task.identity.scheduler or "" for task in ecs_tasks}, own_name, session)
+    names = _names_to_check({task.identity.scheduler or "" for task in ecs_tasks}, own_name, session)
     of_names = [task for task in ecs_tasks if task.identity.scheduler in names]
     left = [task for task in of_names if isinstance(task.identity.task, TaskInstanceId)]
-    own = database.address_hash_of(session)
+    own = database.address_hash(session.get_bind().engine.url)
     ours = [task for task in left if not task.identity.is_of_another_database(own)]
     if len(ours) < len(left):
         warn_of_another_database()
@@ -84,10 +84,10 @@ def warn_of_another_database() -> None:
     )
 
 
-def _own_and_gone(names: Collection[str], own_name: str | None, session: Session) -> set[str | None]:
-    """Return those names that are of schedulers that are gone, and the own name."""
+def _names_to_check(names: Collection[str], own_name: str | None, session: Session) -> set[str | None]:
+    """Return the own name, and those of schedulers that are gone."""
     ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
-    alive_since = datetime.now(timezone.utc) - database.health_check_threshold()
+    alive_since = datetime.now(timezone.utc) - health_check_threshold()
     query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
     found = {
         database.name_of_job(job_id, began): state == JobState.RUNNING
@@ -99,7 +99,7 @@ def _own_and_gone(names: Collection[str], own_name: str | None, session: Session
 
 
 def _orphans(ecs_tasks: Sequence[OtherEcsTask], session: Session) -> Iterator[str]:
-    query = select(TI.state, *database.CANDIDATE)
+    query = select(TI.state, *database.CANDIDATE_VALUES)
     query = query.where(database.is_one_of((task.identity.task for task in ecs_tasks), session))
     found = {tuple(row[:4]): (state, database.candidate_of(row)) for state, *row in session.execute(query)}
     for task in ecs_tasks:

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Reports to the scheduler what the fleet's events and the database say of its launches; sends metrics."""
+"""Acts on the fleet's events and the lookups for the scheduler, and sends metrics."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import launched
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup
 from airflow.executors.fargate.bridge.ledger import Standing
-from airflow.executors.fargate.bridge.wanted import Verdict
+from airflow.executors.fargate.bridge.wanted import WantedState
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: How the names of Airflow's metrics of the executor begin.
-PREFIX = "fargate_executor"
+METRICS = "fargate_executor"
 
 #: Notes on task instances that are neither adopted nor given back.
-REFUSED = (
+NOT_DESCRIBED = (
     "AWS refuses to say whether it has an ECS task of the previous scheduler. It is neither followed nor "
     "launched anew; Airflow's timeouts decide."
 )
@@ -76,15 +76,15 @@ class Metrics:
         counted = Counter({name: getattr(counters, name) for name in names})
         counted["fleet_restarts"] = restarts
         for name, count in (counted - self._reported).items():  # Those that have grown.
-            stats.incr(f"{PREFIX}.{name}", count, tags=self._tags)
+            stats.incr(f"{METRICS}.{name}", count, tags=self._tags)
         self._reported = counted
-        stats.gauge(f"{PREFIX}.live_containers", counters.live_containers, tags=self._tags)
+        stats.gauge(f"{METRICS}.live_containers", counters.live_containers, tags=self._tags)
 
     def time(self, name: str, seconds: float | None) -> None:
         """Send how long something took; None where that is not known."""
         if seconds is not None:
             # AWS's clock may be ahead.
-            compat.stats().timing(f"{PREFIX}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
+            compat.stats().timing(f"{METRICS}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
 
 
 class Reporter:
@@ -116,9 +116,11 @@ class Reporter:
         """Act on the events since the last heartbeat, and on one batch of lookups; send the metrics."""
         self._ledger.just_ended.clear()
         events = [*self._postponed, *self._thread.events()]
-        findings = self._lookups.beat(events, self._executor.queued_tasks)
+        findings = self._lookups.look_up(events, self._executor.queued_tasks)
         self._postponed = []
         lost: list[Candidate] = []
+        # First the events that count although their launch is not the present one: it is over, revoked, not
+        # ours or not known. The rest counts only while its launch is the present one.
         for event in events:
             if findings.postpones(event):
                 self._postponed.append(event)
@@ -126,10 +128,10 @@ class Reporter:
                 orphans = orphan_lookup.find_orphans(event.ecs_tasks, self._scheduler)
                 self._thread.tell(self._thread.fleet.stop_orphans, orphans)
             elif isinstance(event, messages.Unconfirmed):
-                if findings.of(event.launch).verdict is Verdict.WANTED:
+                if findings.of(event.launch).verdict is WantedState.WANTED:
                     self._thread.tell(self._thread.fleet.confirm, [event.launch.id])
             elif isinstance(event, messages.NotAdopted):
-                if (candidate := self._ledger.not_found(event.launch.key)) is not None:
+                if (candidate := self._ledger.take_kept(event.launch.key)) is not None:
                     self._executor.running.discard(candidate.key)
                     lost.append(candidate)
             elif isinstance(event, messages.LogLines):
@@ -152,7 +154,7 @@ class Reporter:
         for candidate in answer.kept:
             self.supersede(self._ledger.keep(candidate))
             self._executor.running.add(candidate.key)
-        for note, candidates in ((REFUSED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
+        for note, candidates in ((NOT_DESCRIBED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
             for candidate in candidates:
                 self._note(candidate, note, "fargate adoption")
         if answer.elsewhere:
@@ -170,13 +172,13 @@ class Reporter:
         self._executor.log_task_event(event=name, extra=text, ti_key=of.key)
 
     def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
-        launch, standing = event.launch, self._ledger.standing(event)
-        if standing is Standing.ABANDONED:
+        launch, standing = event.launch, self._ledger.record(event)
+        if standing is Standing.REVOKED_WHILE_KEPT:
             self._thread.tell(self._thread.fleet.revoke, launch.id, "Airflow has abandoned the launch")
         if standing is not Standing.PRESENT:
             return
         if isinstance(event, messages.Accepted):
-            if findings.of(launch).verdict is Verdict.WANTED:
+            if findings.of(launch).verdict is WantedState.WANTED:
                 self._accepted(event)
         elif isinstance(event, messages.Ended):
             self._ended(event, findings)
@@ -208,15 +210,15 @@ class Reporter:
         end = findings.explain(event)
         self._note(end.launch, end.reason or "", "fargate failure")
         self._fail(end)
-        self._lookups.keep_end(end)
+        self._lookups.expect_recorded(end)
 
     def _fail(self, end: messages.Ended) -> None:
         self._executor.fail(end.launch.key, database.storable(end.reason or ""))
 
     def _act_on_findings(self, findings: Findings) -> None:
-        """Abandon unwanted launches, and report untaken failures again."""
+        """Abandon unwanted launches, and report failures again that Airflow has not recorded."""
         for finding in findings.unwanted:
-            launch, is_taken_over = finding.launch, finding.verdict is Verdict.TAKEN_OVER
+            launch, is_taken_over = finding.launch, finding.verdict is WantedState.TAKEN_OVER
             if self._ledger.is_present(launch):
                 self._executor.running.discard(launch.key)
                 if is_taken_over:
@@ -225,6 +227,6 @@ class Reporter:
                 self._thread.tell(self._thread.fleet.disown, launch.id)
             else:
                 self._thread.tell(self._thread.fleet.abandon, launch.id, finding.reason, finding.overdue)
-        for end in findings.untaken:
-            log.warning("Airflow has not taken the failure of %s; it is reported again", end.launch)
+        for end in findings.unrecorded:
+            log.warning("Airflow has not recorded the failure of %s; it is reported again", end.launch)
             self._fail(end)

@@ -51,16 +51,13 @@ def session_maker(conn_id: str | None, region: str | None, team_name: str | None
     try:
         from airflow.providers.amazon.aws.hooks.base_aws import AwsGenericHook
     except ImportError:
-        raise ConfigError(
-            [
-                f"{option}: apache-airflow-providers-amazon is not installed. Install it, or leave conn_id empty."
-            ]
-        ) from None
+        missing = "apache-airflow-providers-amazon is not installed. Install it, or leave conn_id empty."
+        raise ConfigError([f"{option}: {missing}"]) from None
     # Releases before 3.2 do not accept a team_name.
     of_team = {} if team_name is None else {"team_name": team_name}
     find: Callable[[str], Any] = partial(Connection.get_connection_from_secrets, **of_team)
     try:
-        # The hook itself only warns, and goes on with whatever credentials boto3 finds.
+        # Checked here: the hook would only warn and use boto3's own credentials.
         find(conn_id)
     except AirflowNotFoundException:
         mistake = f"{option}: there is no such connection. Make it, or leave conn_id empty."

@@ -17,8 +17,8 @@
 """
 Tells from a task instance's row in Airflow's database whether a launch of this scheduler is still wanted.
 
-Pure: ``database.rows()`` reads the rows, ``lookups.py`` says when, and ``reporter.py`` acts on what was found.
-Callbacks have no row and are always wanted.
+Makes no calls: ``database.rows()`` reads the rows, ``lookups.py`` says when, and ``reporter.py`` acts on what
+was found. Callbacks have no row and are always wanted.
 """
 
 from __future__ import annotations
@@ -29,19 +29,19 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.launch import CallbackId
-from airflow.executors.fargate.present import ARN, RUNNING
+from airflow.executors.fargate.present import ARN, QUEUED, RUNNING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
 #: States of a task instance that waits for its launch, or runs in it.
-PRESENT = RUNNING | {"queued"}
+QUEUED_OR_RUNNING = RUNNING | {QUEUED}
 #: States in which a task instance has ended, by itself or because a user has marked it.
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 @dataclass(frozen=True)
-class Row:
+class TaskInstanceRow:
     """A task instance as Airflow's database has it."""
 
     #: Airflow's name of the state, or None.
@@ -67,14 +67,15 @@ class Rules:
     fails_running: bool
 
 
-class Verdict(Enum):
+class WantedState(Enum):
     """What the database says of a launch."""
 
     #: The task instance's present launch, which this scheduler follows.
     WANTED = "wanted"
     #: The present launch, but another scheduler has adopted it: that one follows and stops its ECS task.
     TAKEN_OVER = "taken over"
-    #: No longer the present launch, but the task instance may run in its ECS task (2.11 and 3.0).
+    #: No longer the present launch, but its ECS task may be the one that runs the task instance (2.11 and
+    #: 3.0): it is not stopped.
     MAY_RUN = "may run"
     #: No longer the present launch.
     UNWANTED = "unwanted"
@@ -87,7 +88,7 @@ class Finding:
     """What the database says of a launch."""
 
     launch: Launch
-    verdict: Verdict
+    verdict: WantedState
     #: Why it is not wanted, without a full stop; empty where it is wanted, or that is not known.
     reason: str = ""
     #: The state of its task instance.
@@ -96,30 +97,30 @@ class Finding:
     overdue: bool = False
 
 
-def compare(launch: Launch, rows: Mapping[TaskInstanceId, Row] | None, rules: Rules) -> Finding:
+def compare(launch: Launch, rows: Mapping[TaskInstanceId, TaskInstanceRow] | None, rules: Rules) -> Finding:
     """
     Tell whether a launch that this scheduler has handed over or adopted is still wanted.
 
     :param rows: the rows of those task instances that exist; None where the database could not be asked.
     """
     if isinstance(launch.task, CallbackId):
-        return Finding(launch, Verdict.WANTED)
+        return Finding(launch, WantedState.WANTED)
     if rows is None:
-        return Finding(launch, Verdict.UNKNOWN)
+        return Finding(launch, WantedState.UNKNOWN)
     row = rows.get(launch.task)
     if row is None:
-        return Finding(launch, Verdict.UNWANTED, "The task instance was deleted")
-    verdict, reason = Verdict.UNWANTED, _why_not_present(launch, launch.task.try_number, row, rules)
+        return Finding(launch, WantedState.UNWANTED, "The task instance was deleted")
+    verdict, reason = WantedState.UNWANTED, _why_not_present(launch, launch.task.try_number, row, rules)
     if not reason and row.queued_by in (None, rules.own_job):
-        verdict = Verdict.WANTED
+        verdict = WantedState.WANTED
     elif not reason:
-        verdict, reason = Verdict.TAKEN_OVER, "Another scheduler has taken over the task instance"
+        verdict, reason = WantedState.TAKEN_OVER, "Another scheduler has taken over the task instance"
     elif row.state in RUNNING and not rules.runs_own_try:
-        verdict = Verdict.MAY_RUN
+        verdict = WantedState.MAY_RUN
     return Finding(launch, verdict, reason, row.state)
 
 
-def _why_not_present(launch: Launch, try_number: int, row: Row, rules: Rules) -> str:
+def _why_not_present(launch: Launch, try_number: int, row: TaskInstanceRow, rules: Rules) -> str:
     """Return why this is not the present launch of its task instance; an empty text where it is."""
     if row.try_number != try_number:
         return f"Airflow has begun try {row.try_number} of the task instance"
@@ -127,7 +128,7 @@ def _why_not_present(launch: Launch, try_number: int, row: Row, rules: Rules) ->
         return f"The task instance was marked {row.state}"
     if row.state in (None, "scheduled"):
         return "The task instance was cleared or reset"
-    if row.state not in PRESENT:
+    if row.state not in QUEUED_OR_RUNNING:
         return f"The task instance is {row.state}"
     # An ARN has replaced the id. Before 3.2 an earlier launch or another executor may have stored the value.
     is_id = row.external_id is not None and not ARN.fullmatch(row.external_id)

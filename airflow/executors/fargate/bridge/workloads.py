@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 COMMAND_ENVIRONMENT = (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
 #: What the main container runs from 3.0 on; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
-#: Airflow itself starts callbacks before tasks, too: they complete work that has begun.
+#: Callbacks go first, as in Airflow's own scheduler.
 CALLBACK_PRIORITY = sys.maxsize
 
 
@@ -71,8 +71,8 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
     """
     Return the launch of an ``ExecuteTask`` (3.0 and newer) or of an ``ExecuteCallback`` (3.3 and newer).
 
-    The launch of a task instance has the id that Airflow assigned when it queued it, 3.2 and newer, so the
-    database knows the launch before AWS does.
+    The launch of a task instance has the id that Airflow assigned when it queued it, 3.2 and newer, so the id
+    is in the database before RunTask is called.
     """
     key, expires = workload_key(workload), _expiry(workload.token)
 
@@ -90,7 +90,7 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
 
 
 def queued_launch(key: Any, queued: Any) -> Launch:
-    """Return a launch of what Airflow has queued here that is enough to look it up: task instance and id."""
+    """Return only task instance and id of what Airflow has queued here, to look it up."""
     return Launch(task_instance_id(key), key, id=_launch_id(getattr(queued, "ti", None)))
 
 

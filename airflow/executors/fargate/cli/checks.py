@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The checks of ``airflow fargate check``: facts in, rows of a table out. Pure."""
+"""The checks of ``airflow fargate check``: facts in, rows of a table out. Makes no calls."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Row:
 Check = Callable[[Facts], Iterable[Row]]
 
 
-def pass_if(good: bool, check: str, found: str, remedy: str) -> Row:
+def ok_or_failed(good: bool, check: str, found: str, remedy: str) -> Row:
     """Return a row that is OK, or else one that has failed, with the remedy."""
     return Row(check, OK, found) if good else Row(check, FAILED, found, remedy)
 
@@ -73,8 +73,8 @@ def failed_call(check: str, answer: Answer, if_refused: str, otherwise: str) -> 
     """
     Return the row of a check whose call failed.
 
-    :param if_refused: what to do if the permission for the call is missing, which is no failure.
-    :param otherwise: what to do about an error that is neither that nor one of the connection.
+    :param if_refused: the remedy if the permission for the call is missing; the result is then UNKNOWN.
+    :param otherwise: the remedy for any other error of ECS.
     """
     if answer.error in REFUSED:
         return Row(check, UNKNOWN, str(answer), if_refused)
@@ -97,7 +97,7 @@ def check_caller(facts: Facts) -> Iterable[Row]:
     else:
         found = str(caller.response.get("Arn") if caller.error is None else caller)
         remedy = "Give the scheduler valid credentials: a role, a profile, or [fargate] conn_id"
-        yield pass_if(caller.error is None, "credentials", found, caller.remedy or remedy)
+        yield ok_or_failed(caller.error is None, "credentials", found, caller.remedy or remedy)
 
 
 def check_cluster(facts: Facts) -> Iterable[Row]:
@@ -113,14 +113,14 @@ def check_cluster(facts: Facts) -> Iterable[Row]:
         yield Row("cluster", FAILED, found, "Create it, or correct [fargate] cluster and region")
         return
     name, status = cluster.get("clusterName"), cluster.get("status")
-    yield pass_if(status == "ACTIVE", "cluster", f"{name}, {status}", "Use a cluster that is ACTIVE")
+    yield ok_or_failed(status == "ACTIVE", "cluster", f"{name}, {status}", "Use a cluster that is ACTIVE")
     for check, request in (("capacity providers", facts.request), ("fallback", facts.fallback or {})):
         wanted = providers(request)
         lacking = [one for one in wanted if one not in (cluster.get("capacityProviders") or ())]
         found = f"the cluster lacks {', '.join(lacking)}" if lacking else ", ".join(wanted)
         remedy = f"Add to the cluster: aws ecs put-cluster-capacity-providers --cluster {name} …"
         if wanted:
-            yield pass_if(not lacking, check, found, remedy)
+            yield ok_or_failed(not lacking, check, found, remedy)
     if facts.no_fallback:
         yield Row("fallback", ADVICE, facts.no_fallback, "Nothing, if these tasks may wait for capacity")
 
@@ -129,7 +129,7 @@ def check_request(facts: Facts) -> Iterable[Row]:
     """Check that the options, or the user's function, make a request that AWS accepts."""
     members = ", ".join(name for name in facts.request if name not in ("overrides", "count", "startedBy"))
     found = facts.refusal or f"valid for an example; it sets {members}"
-    yield pass_if(not facts.refusal, "request", found, "Correct what is named")
+    yield ok_or_failed(not facts.refusal, "request", found, "Correct what is named")
 
 
 def check_network(facts: Facts) -> Iterable[Row]:

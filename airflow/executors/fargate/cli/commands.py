@@ -15,16 +15,17 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The functions behind ``airflow fargate …``: each reads the options, asks AWS, and prints.
+The functions behind ``airflow fargate …``: each reads the options and prints; check, tasks
+and stop call AWS.
 
-An error ends the command with a message and the exit code 1. Knows Airflow.
+An error ends the command with a message and the exit code 1.
 """
 
 from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,7 +68,8 @@ OF_ANOTHER_DATABASE = (
 def fargate_check(args: Namespace) -> None:
     """Print a row for each check; exit with 1 if one has failed."""
     try:
-        config, account, build = _connect(args)
+        config, connect, build = _connect(args)
+        account = connect()
     except ConfigError as error:
         rows = checks.check_options(error.mistakes)
     else:
@@ -99,7 +101,7 @@ def fargate_render(args: Namespace) -> None:
 @cli_utils.suppress_logs_and_warning
 @providers_configuration_loaded
 def fargate_tasks(args: Namespace) -> None:
-    """Print this deployment's live ECS tasks; exit with 1 if AWS did not list those of each cluster."""
+    """Print this deployment's live ECS tasks; exit with 1 if AWS refused to list a cluster."""
     _, live, errors = _list_live(args)
     _print([one.row() for one in live], args.output)
     if errors:
@@ -136,14 +138,14 @@ def _confirm(question: str) -> bool:
         return False
 
 
-def _connect(args: Namespace) -> tuple[FargateConfig, Account, RequestBuilder]:
+def _connect(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], RequestBuilder]:
     """
-    Read the options as the executor does, and return them with what makes clients and what makes requests.
+    Read the options as the executor does, and return them with what connects to AWS and what makes requests.
 
     On Airflow 3.2 and newer, ``--team-name`` names the team whose options and connection are used.
 
-    :raises ConfigError: with every mistake in the options; or if Airflow has no teams, or no client can be
-        made.
+    :raises ConfigError: with every mistake in the options; or if Airflow has no teams. What connects raises it
+        if no client can be made.
     """
     team = getattr(args, "team_name", None)
     if team is not None and not conf.getboolean("core", "multi_team", fallback=False):
@@ -152,18 +154,23 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Account, RequestBuilder]:
     # Only its configuration is used, which any executor has. Older releases know no such argument.
     executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
     session_maker = partial(sessions.session_maker, team_name=team)
-    with compat.starting(executor):
+    with compat.options_of(executor):
         config, check = read_options(
             compat.option_reader(), sessions.default_region, partial(session_maker, region=None)
         )
-        try:
-            account = Account(config, session_maker(config.conn_id, config.region))
-        except Exception as error:
-            # Such as a missing profile, or a role that cannot be assumed.
-            what = f"The AWS client cannot be made: {_explain(error).rstrip('.')}"
-            raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."]) from error
-    function = compat.with_options_of(executor, config.command_to_request)
-    return config, account, RequestBuilder(config, function, check)
+        make_session = session_maker(config.conn_id, config.region)
+    connect = compat.options_of(executor)(partial(_make_account, config, make_session))
+    function = compat.options_of(executor)(config.command_to_request)
+    return config, connect, RequestBuilder(config, function, check)
+
+
+def _make_account(config: FargateConfig, make_session: Callable[[], Any]) -> Account:
+    try:
+        return Account(config, make_session)
+    except Exception as error:
+        # Such as a missing profile, or a role that cannot be assumed.
+        what = f"The AWS client cannot be made: {_explain(error).rstrip('.')}"
+        raise ConfigError([f"{what}. Check the AWS profile, the connection and the Region."]) from error
 
 
 def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str]]:
@@ -174,7 +181,8 @@ def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str
     another metadata database are left out: a copy of it names the same task instances.
     """
     with _exit_on_error():
-        config, account, _ = _connect(args)
+        config, connect, _ = _connect(args)
+        account = connect()
         found, errors = [], []
         for cluster in config.clusters:
             try:
@@ -207,9 +215,7 @@ def _exit_on_error() -> Iterator[None]:
     """End the command with a message, not a traceback, on an error of the executor's or of botocore's."""
     try:
         yield
-    except FargateError as error:
-        sys.exit(str(error))
-    except aws_errors() as error:
+    except (FargateError, *aws_errors()) as error:
         sys.exit(_explain(error))
 
 

@@ -15,14 +15,14 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The commands ``airflow fargate …`` for Airflow's parser. Knows Airflow.
+The commands ``airflow fargate …`` for Airflow's parser.
 
 Airflow makes its parser for every ``airflow`` command, so nothing heavy may be imported here. The functions
 are imported when they are called.
 
 Airflow 2.11, 3.0 and 3.1 ask the configured executors: ``FargateExecutor.get_cli_commands()``. 3.2 and newer
-ask providers only. There Airflow's own ``cli_parser`` calls :func:`fargate_commands` (the overlay adds that),
-or else the wheel's entry point does. Only one of them adds the commands: Airflow does not start if a command
+ask providers only. There ``airflow.cli.cli_parser`` calls :func:`fargate_commands`; outside Airflow's tree a
+provider's entry point does. Only one of them adds the commands: Airflow does not start if a command
 exists twice.
 """
 

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The checks of the task definition. Pure."""
+"""The checks of the task definition. Makes no calls."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws import capacity, sizes
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, failed_call, pass_if
+from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, failed_call, ok_or_failed
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
@@ -45,7 +45,7 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
         return
     status = definition.get("status")
     found = f"{definition.get('family')}:{definition.get('revision')}, {status}"
-    yield pass_if(status == "ACTIVE", CHECK, found, "Use a revision that is ACTIVE")
+    yield ok_or_failed(status == "ACTIVE", CHECK, found, "Use a revision that is ACTIVE")
     yield from _check_container(facts)
     yield from _check_launch_type(facts)
     yield from _check_network_mode(facts)
@@ -111,7 +111,7 @@ def _check_size(facts: Facts) -> Iterable[Row]:
     if cpu and memory:
         wrong = sizes.mistake(cpu, memory)
         found = wrong or f"{_with_unit(cpu, 'CPU units')}, {_with_unit(memory, 'MiB')}"
-        yield pass_if(not wrong, "size", found, "Set cpu and memory that Fargate has together")
+        yield ok_or_failed(not wrong, "size", found, "Set cpu and memory that Fargate has together")
     else:
         found = f"cpu {cpu or 'not given'}, memory {memory or 'not given'}; Fargate needs both"
         remedy = "Set cpu and memory of the task definition, not of its containers alone"
@@ -157,4 +157,4 @@ def _check_roles(facts: Facts) -> Iterable[Row]:
     role = facts.role("taskRoleArn")
     if facts.request.get("enableExecuteCommand"):
         found = f"with {role}" if role else "it needs a task role, and there is none"
-        yield pass_if(bool(role), "ECS Exec", found, "Set the definition's taskRoleArn")
+        yield ok_or_failed(bool(role), "ECS Exec", found, "Set the definition's taskRoleArn")

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.answers import read_identity
 from airflow.executors.fargate.aws.arns import cluster_name, ecs_task_id
-from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
+from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED, in_batches
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Identity
@@ -77,7 +77,7 @@ class LiveTask:
 
 
 def in_order(ecs_tasks: Iterable[LiveTask]) -> list[LiveTask]:
-    """Return each ECS task once, the longest in its state first: two names can mean the same cluster."""
+    """Sort by time in the state, longest first; drop duplicates, since two names can mean the same cluster."""
     found = {one.arn: one for one in ecs_tasks}.values()
     return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
 
@@ -96,8 +96,8 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
     )
     arns = [arn for page in pages for arn in page.get("taskArns") or ()]
     found: list[LiveTask] = []
-    for start in range(0, len(arns), MAX_DESCRIBED):
-        answer = ecs.describe_tasks(cluster=cluster, tasks=arns[start : start + MAX_DESCRIBED])
+    for batch in in_batches(arns, MAX_DESCRIBED):
+        answer = ecs.describe_tasks(cluster=cluster, tasks=batch)
         found += filter(None, map(parse_ecs_task, answer.get("tasks") or ()))
     return found
 

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The answers of AWS that ``airflow fargate check`` looks at. Its calls only read."""
+"""The answers of AWS that ``airflow fargate check`` looks at. All calls are read-only."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Facts:
     #: None if the main container does not write to CloudWatch Logs, or its definition is not known.
     log_events: Answer | None = None
     log_group: Answer | None = None
-    #: The request that replaces the other one after a capacity failure.
+    #: The request after a capacity failure.
     fallback: Mapping[str, Any] | None = None
     #: Why there is no fallback although one is configured.
     no_fallback: str = ""
@@ -163,7 +163,7 @@ class Facts:
 
     @property
     def awslogs(self) -> Mapping[str, str] | None:
-        """The options of its log driver, if that is awslogs."""
+        """The options of the main container's log driver; None if that is not awslogs."""
         log = (self.container_definition or {}).get("logConfiguration") or {}
         return (log.get("options") or {}) if log.get("logDriver") == "awslogs" else None
 

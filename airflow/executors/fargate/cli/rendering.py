@@ -38,7 +38,7 @@ from airflow.executors.fargate.request.tags import PREFIX
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
 
-#: Takes the place of the token; as long as Airflow's, so that the request has its real size.
+#: Stands in for the token, with the same length, so that the size check is right.
 TOKEN = "token-" * 67 + "end"
 #: Shown instead of it.
 BLANK = "***"

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The launch that Airflow would hand over for a task of a Dag. Knows Airflow."""
+"""The launch that Airflow would hand over for a task of a Dag."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token:
     from airflow.executors.workloads import ExecuteTask
 
     run = SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None)
-    # What is read of a task instance and of a generator of tokens. Typed as Any: neither is one.
+    # Stand-ins with the attributes that ExecuteTask.make() reads; typed as Any.
     instance: Any = SimpleNamespace(
         **key._asdict(),
         id=uuid.UUID(int=0),

@@ -37,7 +37,7 @@ from airflow.executors.fargate.bridge import (
     lookups,
     orphan_lookup,
 )
-from airflow.executors.fargate.bridge.wanted import Row
+from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
 from airflow.executors.fargate.messages import OtherEcsTask
 from airflow.executors.fargate.present import Candidate
@@ -237,7 +237,7 @@ def test_a_database_is_known_by_host_port_and_name(url, other, are_one):
     """A clone has another host or name than its origin; who logs in, and how, makes no other database."""
     first, second = (database.address_hash(make_url(text)) for text in (url, other))
     assert (first == second) is are_one
-    assert re.fullmatch(f"[0-9a-f]{{{database.LENGTH}}}", first)
+    assert re.fullmatch(f"[0-9a-f]{{{database.HASH_LENGTH}}}", first)
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
@@ -466,8 +466,8 @@ def test_rows_are_as_they_are_stored(metadata, state):
     metadata.store(1, map_index=7, queued_dttm=None)
     asked = [*ids(0, 1, 2), TaskInstanceId("dag", "task1", "run", 1, 7)]
     assert database.rows(asked) == {
-        asked[0]: Row(state, 3, LIVING, ARN.format(0)),
-        asked[3]: Row("queued", 2, None, None),
+        asked[0]: TaskInstanceRow(state, 3, LIVING, ARN.format(0)),
+        asked[3]: TaskInstanceRow("queued", 2, None, None),
     }
 
 

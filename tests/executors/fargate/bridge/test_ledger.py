@@ -81,7 +81,7 @@ def after(ledger, make, candidate):
             elif step == "keep":
                 ledger.keep(candidate())
             else:
-                ledger.not_found(KEY)
+                ledger.take_kept(KEY)
         return ledger
 
     return happen
@@ -102,7 +102,7 @@ def test_an_event_counts_for_the_present_launch_alone(after, make, history, stan
     """Without a kept key an event takes nothing over, however it comes."""
     ledger = after(history)
     before = ledger.launches()
-    assert ledger.standing(EVENTS[event](make("first"))) is standing
+    assert ledger.record(EVENTS[event](make("first"))) is standing
     assert ledger.launches() == before
 
 
@@ -111,27 +111,27 @@ def test_an_event_counts_for_the_present_launch_alone(after, make, history, stan
     [
         ("kept", Standing.PRESENT),
         ("kept after a launch", Standing.PRESENT),
-        ("kept and revoked", Standing.ABANDONED),
-        ("kept and launched", Standing.ABANDONED),
+        ("kept and revoked", Standing.REVOKED_WHILE_KEPT),
+        ("kept and launched", Standing.REVOKED_WHILE_KEPT),
         ("kept and not found", Standing.EARLIER),
     ],
 )
 def test_an_ecs_task_that_is_found_late_is_taken_over_or_abandoned(after, make, history, standing):
     """It is the key's while the key is kept; what Airflow has replaced is abandoned once, to be stopped."""
     ledger, late = after(history), make("late")
-    assert ledger.standing(EVENTS["noted"](late)) is Standing.EARLIER
-    assert ledger.standing(EVENTS["accepted"](late)) is standing
+    assert ledger.record(EVENTS["noted"](late)) is Standing.EARLIER
+    assert ledger.record(EVENTS["accepted"](late)) is standing
     again = Standing.PRESENT if standing is Standing.PRESENT else Standing.EARLIER
-    assert ledger.standing(EVENTS["accepted"](late)) is again
+    assert ledger.record(EVENTS["accepted"](late)) is again
     assert (late in ledger.launches()) is (standing is Standing.PRESENT)
-    assert ledger.not_found(KEY) is None
+    assert ledger.take_kept(KEY) is None
 
 
 def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_found(after, make):
     """Its own ECS task is accepted before the earlier one is found, which is still abandoned then."""
     ledger = after("kept and launched")
-    assert ledger.standing(EVENTS["accepted"](make("second"))) is Standing.PRESENT
-    assert ledger.standing(EVENTS["accepted"](make("late"))) is Standing.ABANDONED
+    assert ledger.record(EVENTS["accepted"](make("second"))) is Standing.PRESENT
+    assert ledger.record(EVENTS["accepted"](make("late"))) is Standing.REVOKED_WHILE_KEPT
 
 
 @pytest.mark.parametrize(
@@ -164,8 +164,8 @@ def test_a_key_without_an_ecs_task_is_removed_while_it_is_kept(after, candidate,
     """It goes back to Airflow unless it was launched, revoked, or removed before."""
     ledger = after(history)
     before = ledger.launches()
-    assert ledger.not_found(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
-    assert ledger.not_found(KEY) is None
+    assert ledger.take_kept(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
+    assert ledger.take_kept(KEY) is None
     assert ledger.launches() == before
     assert ledger.remove(KEY) == (before[0] if before else None)
 
@@ -224,10 +224,10 @@ def test_the_reported_arn_identifies_the_present_launch(
     arn = ARN.format("first")
     ledger.replace(KEY, make())
     if told != "nothing":
-        ledger.standing(Accepted(make(), arn if told == "its ARN" else ARN.format("second")))
+        ledger.record(Accepted(make(), arn if told == "its ARN" else ARN.format("second")))
     if since == "kept":
         ledger.keep(candidate())
-        ledger.not_found(KEY)
+        ledger.take_kept(KEY)
     elif since == "revoked":
         ledger.remove(KEY)
     if since is not None:
@@ -242,8 +242,8 @@ def test_keys_do_not_touch_each_other(ledger, make, candidate):
     ledger.replace(KEY, first)
     ledger.replace(OTHER, other)
     ledger.keep(candidate())
-    assert ledger.standing(EVENTS["accepted"](other)) is Standing.PRESENT
+    assert ledger.record(EVENTS["accepted"](other)) is Standing.PRESENT
     ledger.remove(OTHER)
     assert ledger.launches() == []
-    assert ledger.not_found(OTHER) is None
-    assert ledger.not_found(KEY) == candidate()
+    assert ledger.take_kept(OTHER) is None
+    assert ledger.take_kept(KEY) == candidate()

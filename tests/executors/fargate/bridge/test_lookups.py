@@ -23,8 +23,8 @@ from itertools import count
 import pytest
 
 from airflow.executors.fargate.bridge.ledger import Ledger
-from airflow.executors.fargate.bridge.lookups import BATCH, UNTAKEN, Lookups
-from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict
+from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY, Lookups
+from airflow.executors.fargate.bridge.wanted import Rules, TaskInstanceRow, WantedState
 from airflow.executors.fargate.launch import CallbackId
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
@@ -33,7 +33,7 @@ from airflow.executors.fargate.present import ENDING
 OWN, OTHER = 1, 2
 INTERVAL, LEASE = 300.0, 15.0
 RULES = Rules(OWN, assigns_ids=False, runs_own_try=True, fails_running=True)
-WAITS = Row("queued", 1, OWN)
+WAITS = TaskInstanceRow("queued", 1, OWN)
 
 
 class Airflow:
@@ -67,7 +67,7 @@ class Airflow:
 
     def beat(self, *events, after=1.0):
         self.clock.at += after
-        return self.lookups.beat(events, self.queued)
+        return self.lookups.look_up(events, self.queued)
 
     def beats(self, seconds):
         """Return what all heartbeats of so many seconds have found."""
@@ -175,7 +175,7 @@ def test_callbacks_are_exempt(airflow):
     """They have no row; what is asked of one is answered all the same."""
     launch = airflow.launch(task=CallbackId("id", "dag"))
     found = airflow.beat(Accepted(launch, "arn"), after=INTERVAL)
-    assert (airflow.asked, found.of(launch).verdict, found.unwanted) == ([], Verdict.WANTED, [])
+    assert (airflow.asked, found.of(launch).verdict, found.unwanted) == ([], WantedState.WANTED, [])
 
 
 def test_without_a_scheduler_nothing_is_looked_up(airflow):
@@ -183,9 +183,9 @@ def test_without_a_scheduler_nothing_is_looked_up(airflow):
     airflow.make_lookups(None)
     launch = airflow.launch()
     found = airflow.beat(Accepted(launch, "arn"), Ended(launch, "why"), after=INTERVAL)
-    airflow.lookups.keep_end(Ended(launch, "why"))
+    airflow.lookups.expect_recorded(Ended(launch, "why"))
     airflow.beats(INTERVAL)
-    assert (airflow.asked, found.of(launch).verdict) == ([], Verdict.WANTED)
+    assert (airflow.asked, found.of(launch).verdict) == ([], WantedState.WANTED)
     assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
 
 
@@ -209,12 +209,12 @@ def test_one_query_reads_all_that_is_about_to_be_reported(airflow):
             ],
         )
     ]
-    airflow.rows[0] = airflow.rows[1] = Row("success", 1, OWN)
+    airflow.rows[0] = airflow.rows[1] = TaskInstanceRow("success", 1, OWN)
     found = airflow.beat(*events)
     assert airflow.asked == [[0, 1, 2]]
     assert [finding.launch.id for finding in found.unwanted] == ["launch-0", "launch-1"]
     airflow.rows.clear()
-    assert airflow.beat(*events).of(launches[1]).verdict is Verdict.WANTED
+    assert airflow.beat(*events).of(launches[1]).verdict is WantedState.WANTED
 
 
 def test_what_does_not_fit_is_postponed(airflow):
@@ -241,10 +241,10 @@ def test_while_the_database_is_away_nothing_is_reported_or_sent(airflow):
     ("row", "told"),
     [
         (WAITS, "exited with code 1"),
-        (Row("failed", 1, OWN), "exited with code 1"),
-        (Row("up_for_retry", 1, OWN), "exited with code 1"),
-        (Row("success", 1, OWN), "The task instance was marked success. exited with code 1"),
-        (Row(None, 1, OWN), "The task instance was cleared or reset. exited with code 1"),
+        (TaskInstanceRow("failed", 1, OWN), "exited with code 1"),
+        (TaskInstanceRow("up_for_retry", 1, OWN), "exited with code 1"),
+        (TaskInstanceRow("success", 1, OWN), "The task instance was marked success. exited with code 1"),
+        (TaskInstanceRow(None, 1, OWN), "The task instance was cleared or reset. exited with code 1"),
         (None, "The task instance was deleted. exited with code 1"),
     ],
 )
@@ -268,7 +268,7 @@ def test_a_failure_is_reported_as_it_is_while_the_database_is_away(airflow):
 def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
     """Not before, and once, after it was looked up again."""
     airflow.launch()
-    airflow.rows[0] = Row("skipped", 1, OWN)
+    airflow.rows[0] = TaskInstanceRow("skipped", 1, OWN)
     first = airflow.beat(after=INTERVAL)
     assert [finding.overdue for finding in first.unwanted] == [False]
     until = airflow.clock.at + ENDING
@@ -280,17 +280,19 @@ def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
 
 
 @pytest.mark.parametrize(
-    "row", [WAITS, Row("running", 2, OWN), Row("running", 1, OTHER)], ids=["wanted", "may run", "taken over"]
+    "row",
+    [WAITS, TaskInstanceRow("running", 2, OWN), TaskInstanceRow("running", 1, OTHER)],
+    ids=["wanted", "may run", "taken over"],
 )
 def test_what_is_wanted_again_is_not_overdue(airflow, row):
     """The ten minutes begin anew; up to 3.0 an earlier try's ECS task may be where the task instance runs."""
     airflow.make_lookups(replace(RULES, runs_own_try=False))
     airflow.launch()
-    airflow.rows[0] = Row("deferred", 1, OWN)
+    airflow.rows[0] = TaskInstanceRow("deferred", 1, OWN)
     airflow.beat(after=INTERVAL)
     airflow.rows[0] = row
     airflow.beats(INTERVAL)
-    airflow.rows[0] = Row("deferred", 1, OWN)
+    airflow.rows[0] = TaskInstanceRow("deferred", 1, OWN)
     found = airflow.beats(ENDING - INTERVAL)
     assert any(each.unwanted for each in found)
     assert not any(finding.overdue for each in found for finding in each.unwanted)
@@ -299,7 +301,7 @@ def test_what_is_wanted_again_is_not_overdue(airflow, row):
 def test_a_database_that_is_away_makes_nothing_overdue(airflow):
     """What has started is stopped only where the database has just confirmed that it is not wanted."""
     airflow.launch()
-    airflow.rows[0] = Row("skipped", 1, OWN)
+    airflow.rows[0] = TaskInstanceRow("skipped", 1, OWN)
     airflow.beat(after=INTERVAL)
     airflow.away = True
     assert not any(found.unwanted for found in airflow.beats(ENDING + 10))
@@ -318,7 +320,7 @@ def test_after_a_gap_what_is_queued_is_looked_up_before_it_is_launched(airflow, 
     """Once, and only after a gap."""
     airflow.beat()
     assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
-    airflow.rows[1] = Row("queued", 2, OTHER)
+    airflow.rows[1] = TaskInstanceRow("queued", 2, OTHER)
     airflow.clock.at += LEASE + 1
     (finding,) = airflow.lookups.not_wanted(queued(fakes, 0, 1))
     assert (finding.launch.key, finding.reason) == (1, "Airflow has begun try 2 of the task instance")
@@ -337,27 +339,27 @@ def test_while_the_database_is_away_what_is_queued_waits(airflow, fakes):
     assert airflow.lookups.not_wanted(queued(fakes, 0)) == []
 
 
-# Failures that Airflow has not taken.
+# Failures that Airflow has not recorded.
 
 
 @pytest.fixture
 def ended(airflow, fakes):
     """Return a failure that was reported just now."""
     end = Ended(fakes.make_launch(0, key=0), "why")
-    airflow.lookups.keep_end(end)
+    airflow.lookups.expect_recorded(end)
     return end
 
 
-def untaken(airflow, seconds):
-    return [end for found in airflow.beats(seconds) for end in found.untaken]
+def unrecorded(airflow, seconds):
+    return [end for found in airflow.beats(seconds) for end in found.unrecorded]
 
 
 def test_a_failure_is_reported_until_airflow_has_taken_it(airflow, ended):
     """The scheduler reads an event once, and drops it where another session has locked the row."""
-    assert untaken(airflow, UNTAKEN - 1) == []
-    assert untaken(airflow, 2 * UNTAKEN) == [ended] * 2
-    airflow.rows[0] = Row("up_for_retry", 1, OWN)
-    assert untaken(airflow, 10 * UNTAKEN) == []
+    assert unrecorded(airflow, FAILURE_CHECK_DELAY - 1) == []
+    assert unrecorded(airflow, 2 * FAILURE_CHECK_DELAY) == [ended] * 2
+    airflow.rows[0] = TaskInstanceRow("up_for_retry", 1, OWN)
+    assert unrecorded(airflow, 10 * FAILURE_CHECK_DELAY) == []
     assert len(airflow.asked) == 3
 
 
@@ -365,15 +367,15 @@ def test_a_failure_is_reported_until_airflow_has_taken_it(airflow, ended):
     ("row", "fails_running", "again"),
     [
         (WAITS, True, True),
-        (Row("running", 1, OWN), True, True),
+        (TaskInstanceRow("running", 1, OWN), True, True),
         # Airflow 2.11 leaves what runs to the look for task instances without a heartbeat.
-        (Row("running", 1, OWN), False, False),
+        (TaskInstanceRow("running", 1, OWN), False, False),
         (WAITS, False, True),
         # The next try, another scheduler's, or over.
-        (Row("queued", 2, OWN), True, False),
-        (Row("queued", 1, OTHER), True, False),
-        (Row("scheduled", 1, OWN), True, False),
-        (Row("success", 1, OWN), True, False),
+        (TaskInstanceRow("queued", 2, OWN), True, False),
+        (TaskInstanceRow("queued", 1, OTHER), True, False),
+        (TaskInstanceRow("scheduled", 1, OWN), True, False),
+        (TaskInstanceRow("success", 1, OWN), True, False),
         (None, True, False),
     ],
 )
@@ -381,10 +383,10 @@ def test_only_a_failure_that_was_not_taken_is_reported_again(airflow, fakes, row
     """Airflow has taken it where the task instance neither waits nor runs in that launch any more."""
     airflow.make_lookups(replace(RULES, fails_running=fails_running))
     airflow.rows[0] = row
-    airflow.lookups.keep_end(Ended(fakes.make_launch(0, key=0), "why"))
-    assert len(untaken(airflow, UNTAKEN)) == again
+    airflow.lookups.expect_recorded(Ended(fakes.make_launch(0, key=0), "why"))
+    assert len(unrecorded(airflow, FAILURE_CHECK_DELAY)) == again
     airflow.rows[0] = WAITS
-    assert len(untaken(airflow, UNTAKEN)) == again
+    assert len(unrecorded(airflow, FAILURE_CHECK_DELAY)) == again
 
 
 @pytest.mark.parametrize("launched", ["queued", "launched"])
@@ -394,18 +396,18 @@ def test_the_failure_of_an_earlier_launch_is_not_reported_again(airflow, ended, 
         airflow.queued.add(0)
     else:
         airflow.launch(id="resumed")
-    assert untaken(airflow, 3 * UNTAKEN) == []
+    assert unrecorded(airflow, 3 * FAILURE_CHECK_DELAY) == []
 
 
 def test_while_the_database_is_away_a_failure_is_kept(airflow, ended):
     """Whether it was taken is not known; it is reported again once that is."""
     airflow.away = True
-    assert untaken(airflow, 3 * UNTAKEN) == []
+    assert unrecorded(airflow, 3 * FAILURE_CHECK_DELAY) == []
     airflow.away = False
-    assert untaken(airflow, UNTAKEN) == [ended]
+    assert unrecorded(airflow, FAILURE_CHECK_DELAY) == [ended]
 
 
 def test_the_failure_of_a_callback_is_reported_once(airflow):
     """The scheduler locks no callback's row."""
-    airflow.lookups.keep_end(Ended(airflow.launch(task=CallbackId("id", "dag")), "why"))
-    assert untaken(airflow, 3 * UNTAKEN) == []
+    airflow.lookups.expect_recorded(Ended(airflow.launch(task=CallbackId("id", "dag")), "why"))
+    assert unrecorded(airflow, 3 * FAILURE_CHECK_DELAY) == []

@@ -21,13 +21,14 @@ import uuid
 
 import pytest
 
-from airflow.executors.fargate.bridge.wanted import Row, Rules, Verdict, compare
+from airflow.executors.fargate.bridge.wanted import Rules, TaskInstanceRow, WantedState, compare
 from airflow.executors.fargate.launch import CallbackId
 
 OWN, OTHER = 1, 2
 ID = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/0"
-WANTED, UNWANTED, TAKEN_OVER, MAY_RUN = Verdict.WANTED, Verdict.UNWANTED, Verdict.TAKEN_OVER, Verdict.MAY_RUN
+WANTED, UNWANTED = WantedState.WANTED, WantedState.UNWANTED
+TAKEN_OVER, MAY_RUN = WantedState.TAKEN_OVER, WantedState.MAY_RUN
 #: The rules of 2.11 and 3.0, of 3.1, and of 3.2 and newer.
 OLD, MIDDLE, NEW = (
     Rules(OWN, assigns_ids, runs_own_try, True)
@@ -36,7 +37,7 @@ OLD, MIDDLE, NEW = (
 
 
 def row(state="queued", try_number=1, queued_by=OWN, external_id=None):
-    return Row(state, try_number, queued_by, external_id)
+    return TaskInstanceRow(state, try_number, queued_by, external_id)
 
 
 @pytest.fixture
