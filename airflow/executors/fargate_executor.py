@@ -124,8 +124,7 @@ class FargateExecutor(Base):
         lease = Lease(context.lease, context.clock, context.now)
         self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
-        # Objects that exist now are taken out of garbage collection, which would walk them for 0.1 s in which no
-        # thread runs. What is garbage already is collected first, or it would stay for good.
+        # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
         gc.freeze()
         self.log.info("FargateExecutor: cluster %s, deployment %s", config.cluster, config.deployment)

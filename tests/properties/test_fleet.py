@@ -42,7 +42,7 @@ from hypothesis.stateful import (
 
 from airflow.executors.fargate.fleet.adoption import CONSISTENCY
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.messages import Accepted, Ended, Noted, NotAdopted, Waiting
+from airflow.executors.fargate.messages import Accepted, Ended, NotAdopted, Noted, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 from tests.executors.fargate import fakes

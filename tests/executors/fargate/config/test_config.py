@@ -24,8 +24,7 @@ import types
 
 import pytest
 
-from airflow.executors.fargate.config import config as config_module
-from airflow.executors.fargate.config import options as options_module
+from airflow.executors.fargate.config import config as config_module, options as options_module
 from airflow.executors.fargate.config.config import FargateConfig, check_connection, check_default_region
 from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, NOT_SHOWN, Options, template
 from airflow.executors.fargate.errors import ConfigError, FargateError
