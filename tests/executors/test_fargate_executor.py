@@ -1414,7 +1414,7 @@ def test_the_end_leaves_ecs_tasks_alone(executor, fleet, ecs):
     queue(executor, key_of())
     executor.heartbeat()
     executor.end()
-    assert fleet._closing.is_set()
+    assert fleet._context.leaving.is_set()
     assert not ecs.made("stop_task")
     assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "RUNNING"
 

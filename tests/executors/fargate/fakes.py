@@ -599,7 +599,8 @@ class SteppedFleet(FleetThread):
         if deliver:
             self.ensure_running()
         self.leave()
-        self.tell(self.fleet.close)
+        if self.running:
+            self.settle()
         self.running = False
 
     # For tests.

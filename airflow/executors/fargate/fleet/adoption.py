@@ -123,7 +123,7 @@ class Adoption:
 
     def work(self) -> float | None:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
-        if self._owner.leaving():
+        if self._context.leaving.is_set():
             return None
         self._is_working = True
         self._checks.answer()

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import queue
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from random import random as random_number
@@ -72,6 +73,8 @@ class Context:
     inbox: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
     #: The events that the executor has not taken yet.
     outbox: queue.SimpleQueue[Event] = field(default_factory=queue.SimpleQueue)
+    #: Set when the scheduler ends: no more launches are begun, and no more searches for ECS tasks to adopt.
+    leaving: threading.Event = field(default_factory=threading.Event)
 
     def post(self, function: Callable[..., None], *arguments: Any) -> None:
         """Have the fleet's thread call a function; any thread may ask for it."""

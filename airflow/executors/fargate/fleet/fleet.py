@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
@@ -58,13 +58,11 @@ class Fleet:
       end by itself.
 
     :param context: what it has from outside.
-    :param leaving: tells whether the scheduler is ending, so that nothing more may be launched.
     """
 
-    def __init__(self, context: Context, *, leaving: Callable[[], bool] = lambda: False) -> None:
+    def __init__(self, context: Context) -> None:
         self._clock = context.clock
         self._now = context.now
-        self._leaving = leaving
         self._order = itertools.count()
         self.lifecycle = Lifecycle(context)
         self._runs = self.lifecycle.runs_by_id
@@ -151,10 +149,6 @@ class Fleet:
         for launch_id in list(self._runs):
             self.revoke(launch_id, reason)
 
-    def close(self) -> None:
-        """Begin no more launches, and no more searches for ECS tasks to adopt."""
-        self.lifecycle.launcher.closed = self.lifecycle.adoption.closed = True
-
     @property
     def launches_under_way(self) -> int:
         """How many requests are being made or sent."""
@@ -178,8 +172,6 @@ class Fleet:
 
     def work(self) -> float | None:
         """Make all calls that are due; return when to look again, or None if only a message can tell."""
-        if self._leaving():
-            self.close()  # At once, even if other messages are still to be handled.
         return self.lifecycle.work()
 
     def recover(self) -> None:

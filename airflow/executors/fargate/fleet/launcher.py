@@ -73,6 +73,7 @@ class Launcher:
         self._owner = owner
         self._clock = context.clock
         self._now = context.now
+        self._leaving = context.leaving.is_set
         self._lease = Lease(context.lease, context.clock, context.now)
         self._attempts = Attempts(context)
         self._preparer = Preparer(context, calls, self._apply)
@@ -83,7 +84,6 @@ class Launcher:
         #: The outcomes of the last RunTask, and of the last one that was throttled.
         self._last: Outcome | None = None
         self._throttled: Outcome | None = None
-        self.closed = False
 
     def add(self, run: Run, delay: float = 0.0) -> None:
         """Queue a run, for its request to be made or sent, after a delay in seconds."""
@@ -110,7 +110,7 @@ class Launcher:
                 self._preparer.line.put(run)
             else:
                 self._queue.put(run)
-        if self.closed:
+        if self._leaving():
             return self._waiting.first()
         # As many requests as there can be calls: more would take memory, and a launch with a higher priority
         # may come first.
@@ -173,7 +173,7 @@ class Launcher:
         """Go on with launches that Airflow still wants."""
         for run in filter(None, (self._unconfirmed.pop(launch_id, None) for launch_id in launch_ids)):
             run.confirmed = self._lease.begin()
-            if self.closed or not self._queue.is_probe(run):
+            if self._leaving() or not self._queue.is_probe(run):
                 self.add(run)
             else:
                 self._queue.resume(run)

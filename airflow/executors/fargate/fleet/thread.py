@@ -54,9 +54,8 @@ class FleetThread:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._closing = threading.Event()
         #: Other threads call its methods only through :meth:`tell`.
-        self.fleet = Fleet(context, leaving=self._closing.is_set)
+        self.fleet = Fleet(context)
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
         #: Whether the loop has begun: each further start of it is a recovery.
@@ -90,7 +89,7 @@ class FleetThread:
 
     def leave(self) -> None:
         """Launch nothing more."""
-        self._closing.set()
+        self._context.leaving.set()
 
     def close(self, patience: float, *, deliver: bool = False) -> None:
         """
@@ -106,7 +105,6 @@ class FleetThread:
             if not self._wait_until(all_accepted, until):
                 log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()
-        self.tell(self.fleet.close)  # Wakes the thread, if nothing else does.
         self._wait_until(lambda: not (self.fleet.launches_under_way or self.fleet.ecs_tasks_to_stop), until)
         self.tell(self._end.set)
         if self._thread is not None:

@@ -190,7 +190,7 @@ def test_nothing_is_launched_after_close(fakes, fleet, ecs, mortal, stage):
     """Calls under way come home, but no RunTask call begins; what has an ECS task keeps it."""
     stage(fleet, ecs, fakes, mortal)
     sent = len(ecs.tokens) + (stage in (sending, resending))
-    fleet.tell(fleet.fleet.close)
+    fleet.leave()
     go_on(fleet, ecs)
     assert len(ecs.tokens) == sent
     assert not ecs.made("stop_task")

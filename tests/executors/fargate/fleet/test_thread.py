@@ -275,7 +275,7 @@ def test_close_lets_calls_come_home_and_begins_no_launch(fakes, ecs, owner, rele
     fakes.until(lambda: len(ecs.tokens) == 2)
     closer = threading.Thread(target=owner.close, args=(20,))
     closer.start()
-    fakes.until(lambda: owner.fleet.lifecycle.launcher.closed)
+    fakes.until(lambda: owner._context.leaving.is_set())
     assert closer.is_alive()
     release.set()
     closer.join(20)
@@ -294,7 +294,7 @@ def test_close_asks_for_every_stop_first(fakes, ecs, owner):
         owner.tell(owner.fleet.add, fakes.make_launch(number))
     fakes.until(lambda: len(events.of(Accepted)) == 8)
     ecs.next("stop_task", fakes.aws_error("ThrottlingException"))
-    owner.tell(owner.fleet.close)
+    owner.leave()
     owner.tell(owner.fleet.revoke_all, "terminated")
     owner.close(20)
     assert {task["desiredStatus"] for task in ecs.tasks.values()} == {"STOPPED"}
