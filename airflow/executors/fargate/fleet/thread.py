@@ -128,9 +128,10 @@ class FleetThread:
                     self._recover()
                 self._has_begun = True
                 self._loop()
-            except BaseException:
+            except BaseException as error:
                 self.restarts += 1
-                log.exception("A bug of the executor in the fleet's thread; it goes on in %s s", BUG_PAUSE)
+                what = "A bug of the executor in the fleet's thread; it goes on in %s s"
+                log.error(what, BUG_PAUSE, exc_info=error)
                 time.sleep(BUG_PAUSE)
 
     def _loop(self) -> None:

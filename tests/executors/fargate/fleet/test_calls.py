@@ -169,13 +169,13 @@ class TestThereAndBack:
     def test_an_error_is_classified(self, door, fakes, ecs, what, error, verdict):
         """The same error means the same in each call."""
         ecs.next(OPERATIONS[what], fakes.aws_error(*error))
-        assert door.meet(what, error).verdict is verdict
+        assert door.meet(what, error).problem.verdict is verdict
 
     @pytest.mark.parametrize("what", [what for what in OF_ECS if what != "StopTask"])
     def test_a_malformed_answer_is_an_error(self, door, ecs, what):
         """No module has to check whether an answer is one."""
         ecs.next(OPERATIONS[what], "garbage")
-        assert door.meet(what, None).verdict is Verdict.UNKNOWN
+        assert door.meet(what, None).problem.verdict is Verdict.UNKNOWN
 
     def test_the_result_of_a_call_that_was_not_noted_is_dropped(self, door):
         """If the thread dies before it has noted the call, its launches get another turn."""
@@ -323,7 +323,7 @@ class TestCredentials:
     def test_logs_have_credentials_of_their_own(self, door, fakes, ecs):
         """When a log cannot be read for want of them, calls to ECS go on; its client says where logs are."""
         door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
-        assert door.meet("a log", EXPIRED).verdict is Verdict.CREDENTIALS
+        assert door.meet("a log", EXPIRED).problem.verdict is Verdict.CREDENTIALS
         assert (door.context.logs.renew.call_count, ecs.renewed) == (1, 1)
         assert not door.calls.admits(door.calls.logs)
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
