@@ -212,9 +212,10 @@ def _explain(error: Exception) -> str:
 @contextmanager
 def _exit_on_error() -> Iterator[None]:
     """End the command with a message, not a traceback, on an error of the executor's or of botocore's."""
+    errors: tuple[type[Exception], ...] = (FargateError, *aws_errors())
     try:
         yield
-    except (FargateError, *aws_errors()) as error:
+    except errors as error:
         sys.exit(_explain(error))
 
 
