@@ -96,11 +96,10 @@ def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome
         # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
         verdict = Verdict.FAILED if _stopped_by_user(task) else _verdict_if_nothing_started(statements)
         return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
-    how, ended_at = f"exited with code {code}", task.ended_at
+    how, ended_at = f"Container {container.name} exited with code {code}.", task.ended_at
     if code is None:
-        how, ended_at = "ended without an exit code", None
-    reason = f"Container {container.name} {how}. {explanation}"
-    return Outcome(Verdict.FAILED, reason, task.arn, True, ended_at, task.task_definition or None)
+        how, ended_at = f"Container {container.name} ended without an exit code.", None
+    return Outcome(Verdict.FAILED, f"{how} {explanation}", task.arn, True, ended_at, task.task_definition or None)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:
