@@ -59,7 +59,8 @@ class LogError(FargateError):
     """
     A container's log cannot be read. The text says why, as a clause without a full stop.
 
-    :param verdict: of the error of the call, if there was one.
+    :param verdict: of the error of the call. FAILED: the log cannot be read later either. MISSING: the log
+        stream does not exist (yet): nothing was written, or it has not arrived.
     """
 
     def __init__(self, reason: str, verdict: Verdict = Verdict.FAILED) -> None:
@@ -67,16 +68,8 @@ class LogError(FargateError):
         self.verdict = verdict
 
 
-class LogNotThere(LogError):
-    """The log stream does not exist (yet): nothing was written, or it has not arrived."""
-
-
 class LogRefused(LogError):
     """A permission is missing. It is the same for all logs."""
-
-
-class LogLater(LogError):
-    """The log may be readable later."""
 
 
 def without_tokens(text: str) -> str:
@@ -103,32 +96,6 @@ class Line:
     text: str
 
 
-def find_stream(log: LogConfiguration | None, container: str, arn: str) -> Stream:
-    """
-    Return the log stream that a container writes to.
-
-    :param log: of its definition; None if the definition has no such container.
-    :param container: its name.
-    :param arn: of its ECS task.
-    :raises LogError: if it does not write to CloudWatch, or the configuration does not define the stream's
-        name.
-    """
-    driver, options = (log.driver, log.options) if log else ("", {})
-    if not driver:
-        raise LogError(f"container {container} has no logConfiguration; give it one with the driver awslogs")
-    if driver != "awslogs":
-        raise LogError(f"container {container} logs through {driver}; only the driver awslogs can be read")
-    for name in ("awslogs-group", "awslogs-stream-prefix"):
-        if not options.get(name):
-            raise LogError(f"the log of container {container} has no {name}, so its stream is not known")
-    return Stream(
-        options.get("awslogs-region") or region(arn) or "",
-        options["awslogs-group"],
-        f"{options['awslogs-stream-prefix']}/{container}/{ecs_task_id(arn)}",
-        options.get("mode") == "non-blocking",
-    )
-
-
 class LogReader:
     """
     Reads logs. Any thread may use it.
@@ -151,10 +118,24 @@ class LogReader:
         Return the log stream that a container writes to.
 
         :param definition: ARN of its task definition.
-        :raises LogError: if there is no such stream, or the task definition cannot be read.
+        :param container: its name.
+        :param arn: of its ECS task.
+        :raises LogError: if it does not write to CloudWatch, the configuration does not define the stream's
+            name, or the task definition cannot be read.
         """
         logs = call_aws("ecs:DescribeTaskDefinition", partial(self._describe_logs, definition))
-        return find_stream(logs.get(container), container, arn)
+        log, whose = logs.get(container), f"container {container}"
+        if not log or not log.driver:
+            raise LogError(f"{whose} has no logConfiguration; give it one with the driver awslogs")
+        if log.driver != "awslogs":
+            raise LogError(f"{whose} logs through {log.driver}; only the driver awslogs can be read")
+        options = log.options
+        for option in ("awslogs-group", "awslogs-stream-prefix"):
+            if not options.get(option):
+                raise LogError(f"the log of {whose} has no {option}, so its stream is not known")
+        name = f"{options['awslogs-stream-prefix']}/{container}/{ecs_task_id(arn)}"
+        in_region = options.get("awslogs-region") or region(arn) or ""
+        return Stream(in_region, options["awslogs-group"], name, options.get("mode") == "non-blocking")
 
     def pages(self, stream: Stream) -> Iterator[list[Line]]:
         """
@@ -178,20 +159,16 @@ class LogReader:
         Yield the lines of each page.
 
         :param direction: the member of a response that has the token of the next page.
-        :raises LogNotThere: if nothing was written yet.
-        :raises LogError: if a call fails otherwise.
+        :raises LogError: if nothing was written yet, or a call fails otherwise.
         """
         where = {"logGroupName": stream.group, "logStreamName": stream.name}
+        place = f"log stream {stream.name} in log group {stream.group}"
         client = call_aws("a client for CloudWatch Logs", partial(self._client, stream.region))
         token: str | None = None
         while True:
             following = {} if token is None else {"nextToken": token}
             call = partial(client.get_log_events, **where, **arguments, **following)
-            try:
-                response = call_aws("logs:GetLogEvents", call)
-            except LogNotThere as error:
-                place = f"log stream {stream.name} in log group {stream.group}"
-                raise LogNotThere(f"there is no {place} yet ({error})") from error
+            response = call_aws("logs:GetLogEvents", call, place)
             events = response.get("events") or ()
             yield [Line(int(one.get("timestamp") or 0), str(one.get("message") or "")) for one in events]
             # At the end of a log, AWS returns the token that it was given.
@@ -204,29 +181,29 @@ class LogReader:
         self._client.cache_clear()
 
 
-def call_aws(name: str, call: Callable[[], Any]) -> Any:
+def call_aws(name: str, call: Callable[[], Any], place: str = "") -> Any:
     """
     Make a call, and return its response.
 
     :param name: of the permission that the call needs.
+    :param place: the log stream that it reads.
     :raises LogError: if it fails, with the reason.
     """
     try:
         return call()
     except Exception as error:
-        raise _failure(name, error) from error
+        raise _failure(name, error, place) from error
 
 
-def _failure(name: str, error: Exception) -> LogError:
+def _failure(name: str, error: Exception, place: str) -> LogError:
     outcome, response = classify_error(error), getattr(error, "response", None)
     answer = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
-    code, words = answer.get("Code"), f"{answer.get('Code')}: {answer.get('Message')}"
-    later = LogLater(f"{name} failed ({outcome.reason})", outcome.verdict)
-    if outcome.verdict is Verdict.CREDENTIALS:  # The code is of the call for credentials.
-        return later
-    if code == "ResourceNotFoundException":
-        return LogNotThere(words)
+    words = f"{answer.get('Code')}: {answer.get('Message')}"
+    # If there are no credentials, the code is of the call for them.
+    code = None if outcome.verdict is Verdict.CREDENTIALS else answer.get("Code")
+    if place and code == "ResourceNotFoundException":
+        return LogError(f"there is no {place} yet ({words})", Verdict.MISSING)
     if code in REFUSED:
         return LogRefused(f"{name} is not allowed ({words})")
-    is_final = outcome.verdict is Verdict.FAILED
-    return LogError(f"{name} failed ({words if answer else outcome.reason})") if is_final else later
+    reason = words if answer and outcome.verdict is Verdict.FAILED else outcome.reason
+    return LogError(f"{name} failed ({reason})", outcome.verdict)

@@ -24,28 +24,18 @@ late.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.arns import ecs_task_id
-from airflow.executors.fargate.logs.cloudwatch import (
-    LogError,
-    LogLater,
-    LogNotThere,
-    LogReader,
-    LogRefused,
-    without_tokens,
-)
+from airflow.executors.fargate.aws.verdict import Verdict
+from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, LogRefused, without_tokens
 from airflow.executors.fargate.messages import LogLines
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
@@ -78,6 +68,8 @@ class Failed:
     #: ARN of its task definition.
     definition: str
     looks: int = 0
+    #: When the next look is due.
+    at: float = 0.0
 
 
 class LastLines:
@@ -96,8 +88,8 @@ class LastLines:
         self._calls = calls
         self._emit = context.emit
         self._clock = context.clock
-        self._due: list[tuple[float, int, Failed]] = []
-        self._numbers = itertools.count()
+        #: By the time of their next look; at most :data:`MAX_WAITING`.
+        self._due: list[Failed] = []
         #: Until when no calls are made.
         self._refused_until = self._clock()
         #: Keys of the reasons logged so far.
@@ -121,33 +113,36 @@ class LastLines:
         """Make the calls that are due. Return when more are due; None if only a message can cause more work."""
         now = self._clock()
         lane = self._calls.logs
-        while self._due and self._due[0][0] <= now and self._calls.admits(lane):
-            _, _, failed = heapq.heappop(self._due)
+        while self._due and self._due[0].at <= now and self._calls.admits(lane):
+            failed = self._due.pop(0)
             self._calls.make(lane, partial(self._read, failed), partial(self._done, failed))
-        return self._calls.turn(lane, self._due[0][0] if self._due else None)
+        return self._calls.turn(lane, self._due[0].at if self._due else None)
 
     def _put(self, failed: Failed) -> None:
         at = self._clock() + LOOKS[failed.looks]
-        heapq.heappush(self._due, (at, next(self._numbers), replace(failed, looks=failed.looks + 1)))
+        self._due.append(replace(failed, looks=failed.looks + 1, at=at))
+        self._due.sort(key=lambda one: one.at)
 
     def _done(self, failed: Failed, _: Sequence[Run], reply: Reply) -> None:
         error = reply.error
-        is_early = error is None or isinstance(error, (LogLater, LogNotThere))
-        if error is None and reply.value:
+        # Without an error, the log is empty. Any other error than a LogError is a bug.
+        verdict = Verdict.MISSING if error is None else getattr(error, "verdict", Verdict.FAILED)
+        if reply.value:
             self._emit(LogLines(failed.launch, reply.value))
-        elif is_early and failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
+        elif verdict is not Verdict.FAILED and failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
             self._put(failed)
-        elif error is not None and not isinstance(error, LogNotThere):
-            self._give_up(error)  # A LogLater after the last try, such as without a way to CloudWatch.
+        elif error is not None and verdict is not Verdict.MISSING:
+            self._give_up(error)  # Also after the last look, such as without a way to CloudWatch.
 
     def _give_up(self, error: BaseException) -> None:
         """Log the reason once. It is the same for many containers, so it goes into no event log."""
         if not isinstance(error, LogError):
             self._log_once(type(error).__name__, NOT_READ, error)
         else:
-            # The texts of subclasses contain the log's name. So the type is the key, or each container would
-            # be logged.
-            kind = str(error) if type(error) is LogError else f"{type(error).__name__} {error.verdict}"
+            # What AWS says contains the log's name. So the verdict is the key, or each container would be
+            # logged.
+            is_ours = error.verdict is Verdict.FAILED and not isinstance(error, LogRefused)
+            kind = str(error) if is_ours else f"{type(error).__name__} {error.verdict}"
             self._log_once(kind, f"{NOT_READ}: {error}")
         if isinstance(error, LogRefused):
             # Permissions seldom change, so no lines are fetched for the containers that fail meanwhile.

@@ -74,6 +74,7 @@ class _Progress:
     problem: str | None = f"AWS has not sent all of it within {PATIENCE:g} seconds"
 
 
+@dataclass(eq=False)
 class RunningLog:
     """
     Reads the logs of the main containers of running ECS tasks, in an API server. Any thread may use it.
@@ -89,19 +90,14 @@ class RunningLog:
     :param clock: monotonic, in seconds.
     """
 
-    def __init__(
-        self,
-        option: Callable[[str], str | None],
-        session_maker: Callable[[str | None, str | None], Callable[[], Any]],
-        mask: Callable[[str], str],
-        structured: bool,
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._option = option
-        self._session_maker = session_maker
-        self._mask = mask
-        self._format = _as_json if structured else _as_text
-        self._clock = clock
+    option: Callable[[str], str | None]
+    session_maker: Callable[[str | None, str | None], Callable[[], Any]]
+    mask: Callable[[str], str]
+    structured: bool
+    clock: Callable[[], float] = time.monotonic
+
+    def __post_init__(self) -> None:
+        self._format = _as_json if self.structured else _as_text
         self._ecs = lru_cache(lambda region: Ecs(partial(self._make_client, "ecs", region)))
         self._reader = LogReader(self._describe_logs, partial(self._make_client, "logs"))
         self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
@@ -117,7 +113,7 @@ class RunningLog:
             source = "Fargate: Airflow has not stored yet which ECS task runs this try."
             return [source], [f"{source} Look again in a moment."]
         progress = _Progress([whereabouts(arn)])
-        _run_on_thread(partial(self._read, arn, progress, self._clock() + PATIENCE), PATIENCE)
+        _run_on_thread(partial(self._read, arn, progress, self.clock() + PATIENCE), PATIENCE)
         problem, sources, lines = progress.problem, [*progress.sources], [*progress.lines]
         if problem is not None:
             # Airflow collapses the sources, so the reason is shown as a line.
@@ -138,7 +134,7 @@ class RunningLog:
                     self._add(progress, last)
                     break
                 self._add(progress, page)
-                if self._clock() >= until:
+                if self.clock() >= until:
                     return
             progress.problem = None
         except LogError as error:
@@ -161,7 +157,7 @@ class RunningLog:
             progress.lines.extend(self._format(line.timestamp, text) for line, text in zip(page, texts))
 
     def _masked(self, text: str) -> str:
-        return self._mask(without_tokens(text))
+        return self.mask(without_tokens(text))
 
     def _find_stream(self, arn: str) -> Stream:
         """
@@ -185,8 +181,8 @@ class RunningLog:
         return self._ecs(definition.split(":")[3]).describe_logs(definition)
 
     def _make_client(self, service: str, in_region: str) -> Any:
-        texts = [(self._option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
-        session = self._session_maker(texts[0], in_region)()
+        texts = [(self.option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
+        session = self.session_maker(texts[0], in_region)()
         endpoint_url = texts[1] if service == "ecs" else None  # The option is the endpoint of ECS only.
         limits: Any = {"connections": CONNECTIONS, "timeouts": TIMEOUTS}
         return make_client(session, service, region=in_region, endpoint_url=endpoint_url, **limits)

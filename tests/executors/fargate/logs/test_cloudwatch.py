@@ -28,12 +28,9 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import (
     MAX_DEFINITIONS,
     LogError,
-    LogLater,
-    LogNotThere,
     LogReader,
     LogRefused,
     Stream,
-    find_stream,
     without_tokens,
 )
 
@@ -60,6 +57,11 @@ def definition(**logs):
     return LogConfiguration.of_definition({"taskDefinition": {"containerDefinitions": containers}})
 
 
+def stream_of(log):
+    """Return the stream of a container with this log configuration."""
+    return LogReader(lambda arn: definition(airflow=log), None).stream(DEFINITION, "airflow", ARN)
+
+
 class TestStream:
     @pytest.mark.parametrize(
         ("log", "stream"),
@@ -77,7 +79,7 @@ class TestStream:
     )
     def test_of_awslogs(self, log, stream):
         """Group, Region and prefix are options of the log driver. The default Region is the ECS task's."""
-        assert find_stream(definition(airflow=log)["airflow"], "airflow", ARN) == stream
+        assert stream_of(log) == stream
 
     @pytest.mark.parametrize(
         ("log", "says"),
@@ -94,7 +96,7 @@ class TestStream:
     def test_that_cannot_be_read(self, log, says):
         """The reason says why the lines are not in CloudWatch, or why the stream is not known."""
         with pytest.raises(LogError, match=says):
-            find_stream(definition(airflow=log)["airflow"], "airflow", ARN)
+            stream_of(log)
 
 
 @pytest.fixture
@@ -177,20 +179,20 @@ class TestReader:
         reader = LogReader(asked.append, make)
         assert made == []
         for region in ("eu-west-1", "eu-west-1", "eu-central-1"):
-            with pytest.raises(LogNotThere):
+            with pytest.raises(LogError, match="there is no log stream"):
                 reader.last(Stream(region, "group", "stream"), 20)
         reader.renew()
-        with pytest.raises(LogNotThere):
+        with pytest.raises(LogError, match="there is no log stream"):
             reader.last(STREAM, 20)
         assert made == ["eu-west-1", "eu-central-1", "eu-west-1"]
 
     @pytest.mark.parametrize(
         ("code", "kind", "verdict", "says"),
         [
-            ("ResourceNotFoundException", LogNotThere, Verdict.FAILED, "there is no log stream ecs/airflow/"),
+            ("ResourceNotFoundException", LogError, Verdict.MISSING, "there is no log stream ecs/airflow/"),
             ("AccessDeniedException", LogRefused, Verdict.FAILED, "logs:GetLogEvents is not allowed"),
-            ("ThrottlingException", LogLater, Verdict.THROTTLED, "ThrottlingException: AWS says no"),
-            ("ExpiredTokenException", LogLater, Verdict.CREDENTIALS, "ExpiredTokenException: AWS says no"),
+            ("ThrottlingException", LogError, Verdict.THROTTLED, "ThrottlingException: AWS says no"),
+            ("ExpiredTokenException", LogError, Verdict.CREDENTIALS, "ExpiredTokenException: AWS says no"),
             (
                 "ServiceUnavailableException",
                 LogError,
@@ -200,7 +202,7 @@ class TestReader:
         ],
     )
     def test_errors(self, fakes, reader, cloud, code, kind, verdict, says):
-        """The class of the error says whether to try later, to make no more calls, or to log it once."""
+        """Verdict and class of the error say whether to try later, make no more calls, or log it once."""
         cloud.errors.append(fakes.aws_error(code))
         with pytest.raises(LogError, match=says) as caught:
             reader.last(STREAM, 20)
@@ -212,15 +214,16 @@ class TestReader:
         error = fakes.aws_error("AccessDenied", "not authorized to perform: sts:AssumeRole")
         error.operation_name = "AssumeRole"
         cloud.errors.append(error)
-        with pytest.raises(LogLater, match="AssumeRole") as caught:
+        with pytest.raises(LogError, match="AssumeRole") as caught:
             reader.last(STREAM, 20)
         assert caught.value.verdict is Verdict.CREDENTIALS
 
     def test_error_of_the_network(self, reader, cloud):
         """The log may be readable later."""
         cloud.errors.append(ConnectionResetError("peer"))
-        with pytest.raises(LogLater, match="logs:GetLogEvents failed .ConnectionResetError: peer."):
+        with pytest.raises(LogError, match="logs:GetLogEvents failed .ConnectionResetError: peer.") as caught:
             reader.last(STREAM, 20)
+        assert caught.value.verdict is Verdict.UNKNOWN
 
     def test_errors_are_not_cached(self, fakes, cloud):
         """A task definition that could not be described is described again."""

@@ -112,7 +112,7 @@ def test_non_blocking_log_driver(running):
 
 def test_secret_of_several_lines(running):
     """It is masked as a whole. An event with several lines is shown as one line."""
-    running.log_of._mask = lambda text: text.replace("first\nsecond", "***")
+    running.log_of.mask = lambda text: text.replace("first\nsecond", "***")
     running.cloud.write(GROUP, STREAM, "key first\nsecond", "a\nb")
     assert [line.partition("] ")[2] for line in running.read()[1]] == ["key ***", "a b"]
 
