@@ -31,12 +31,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.configuration import conf
-from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws.arns import ecs_task_id
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, sessions
+from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
 from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
@@ -123,9 +123,9 @@ def fargate_stop(args: Namespace) -> None:
         sys.exit("Nothing was stopped.")
     failed = len(errors)
     for one in matching:
-        answer = ask(ecs.stop_task, cluster=one.cluster, task=one.arn, reason=STOPPED_BY_COMMAND)
+        answer = ask(ecs.stop_task, cluster=one.task.cluster, task=one.task.arn, reason=STOPPED_BY_COMMAND)
         failed += answer.error is not None
-        print(f"{ecs_task_id(one.arn)}: {'asked to stop' if answer.error is None else answer}")
+        print(f"{ecs_task_id(one.task.arn)}: {'asked to stop' if answer.error is None else answer}")
     if failed:
         sys.exit(1)
 
@@ -150,14 +150,12 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], Req
     if team is not None and not conf.getboolean("core", "multi_team", fallback=False):
         what = f"--team-name {team}: Airflow has no teams"
         raise ConfigError([f"{what}. Set [core] multi_team, or leave it out."])
-    # Only its configuration is used, which any executor has. Older releases know no such argument.
-    executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
-    session_maker = partial(sessions.session_maker, team_name=team)
+    # Only its configuration and its sessions are used. Older releases know no such argument.
+    executor: Any = Base(**({} if team is None else {"team_name": team}))
     with compat.options_of(executor):
-        config, check = read_options(
-            compat.option_reader(), sessions.default_region, partial(session_maker, region=None)
-        )
-        make_session = session_maker(config.conn_id, config.region)
+        look_up = partial(executor.session_maker, region=None)
+        config, check = read_options(compat.option_reader(), sessions.default_region, look_up)
+        make_session = executor.session_maker(config.conn_id, config.region)
     connect = compat.options_of(executor)(partial(_make_account, config, make_session))
     function = compat.options_of(executor)(config.command_to_request)
     return config, connect, RequestBuilder(config, function, check)

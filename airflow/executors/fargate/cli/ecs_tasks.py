@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws.answers import read_identity
-from airflow.executors.fargate.aws.arns import cluster_name, ecs_task_id
-from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED, in_batches
+from airflow.executors.fargate.aws.answers import EcsTask
+from airflow.executors.fargate.aws.arns import ecs_task_id
+from airflow.executors.fargate.aws.ecs import MAX_LISTED
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Identity
@@ -46,14 +46,12 @@ TASK_COLUMNS = ("dag_id", "task_id", "run_id", "map_index", "try_number")
 class LiveTask:
     """One ECS task that runs a task instance or a callback."""
 
-    arn: str
-    cluster: str
+    task: EcsTask
     identity: Identity
-    state: str
-    #: Since when it has been in this state, in UTC; None if AWS does not say.
+    #: Since when it has been in its state, in UTC; None if AWS does not say.
     since: datetime | None
-    #: CPU units, MiB and the kind of capacity, as AWS writes them; empty if AWS does not say.
-    resources: Mapping[str, str]
+    #: CPU units, MiB and the kind of capacity, as AWS writes them; None if AWS does not say.
+    resources: Mapping[str, str | None]
 
     def is_of(self, dag_id: str, task_id: str | None = None, run_id: str | None = None) -> bool:
         """Return whether it runs a task instance of this Dag, and of this task and run if they are given."""
@@ -68,17 +66,17 @@ class LiveTask:
             own["task_id"] = f"callback {own['callback_id']}"
         return {
             **{name: own.get(name, "") for name in TASK_COLUMNS},
-            "cluster": cluster_name(self.arn, self.cluster),
-            "ecs_task": ecs_task_id(self.arn),
-            "state": self.state,
+            "cluster": self.task.cluster_name,
+            "ecs_task": ecs_task_id(self.task.arn),
+            "state": self.task.last_status,
             "since": self.since.isoformat(timespec="seconds") if self.since else "",
-            **self.resources,
+            **{name: size or "" for name, size in self.resources.items()},
         }
 
 
 def in_order(ecs_tasks: Iterable[LiveTask]) -> list[LiveTask]:
     """Sort by time in the state, longest first; drop duplicates, since two names can mean the same cluster."""
-    found = {one.arn: one for one in ecs_tasks}.values()
+    found = {one.task.arn: one for one in ecs_tasks}.values()
     return sorted(found, key=lambda one: (one.since is None, one.since, str(one.identity.task)))
 
 
@@ -86,7 +84,7 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
     """
     Return the deployment's ECS tasks in a cluster whose desired status is RUNNING.
 
-    Makes one ListTasks and one DescribeTasks call for each hundred of them.
+    Makes one ListTasks and one DescribeTasks call for each hundred of them: one page is one batch.
 
     :param ecs: a boto3 client.
     :param deployment: the ``startedBy`` of the ECS tasks.
@@ -94,28 +92,22 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
     pages = ecs.get_paginator("list_tasks").paginate(
         cluster=cluster, startedBy=deployment, PaginationConfig={"PageSize": MAX_LISTED}
     )
-    arns = [arn for page in pages for arn in page.get("taskArns") or ()]
     found: list[LiveTask] = []
-    for batch in in_batches(arns, MAX_DESCRIBED):
-        answer = ecs.describe_tasks(cluster=cluster, tasks=batch)
+    for arns in filter(None, (page.get("taskArns") for page in pages)):
+        answer = ecs.describe_tasks(cluster=cluster, tasks=arns)
         found += filter(None, map(parse_ecs_task, answer.get("tasks") or ()))
     return found
 
 
 def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     """Parse an ECS task of a DescribeTasks response; None if it has stopped or is not Airflow's."""
-    identity = read_identity(ecs_task)
-    state = ecs_task.get("lastStatus") or ""
-    if identity is None or state in ("STOPPED", "DELETED"):
+    task = EcsTask.parse(ecs_task)
+    identity = task and task.identity
+    if task is None or identity is None or task.last_status in ("STOPPED", "DELETED"):
         return None
-    times = (ecs_task.get(name) for name in SINCE.get(state, ("createdAt",)))
+    times = (ecs_task.get(name) for name in SINCE.get(task.last_status, ("createdAt",)))
     since = next(filter(None, times), None)
-    resources = {
-        "cpu": ecs_task.get("cpu") or "",
-        "memory": ecs_task.get("memory") or "",
-        # The capacity provider, or the launch type if there is none.
-        "capacity": ecs_task.get("capacityProviderName") or ecs_task.get("launchType") or "",
-    }
-    in_utc = since.astimezone(timezone.utc) if since else None
-    cluster = ecs_task.get("clusterArn") or ""
-    return LiveTask(ecs_task.get("taskArn") or "", cluster, identity, state, in_utc, resources)
+    # The capacity provider, or the launch type if there is none.
+    kind = ecs_task.get("capacityProviderName") or ecs_task.get("launchType")
+    resources = {"cpu": ecs_task.get("cpu"), "memory": ecs_task.get("memory"), "capacity": kind}
+    return LiveTask(task, identity, since and since.astimezone(timezone.utc), resources)

@@ -31,6 +31,7 @@ import yaml
 from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
 from botocore.stub import Stubber
 
+from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
 from airflow.executors.fargate.cli.definition import OF_TEAM
@@ -104,11 +105,12 @@ def live_by_cluster(live, monkeypatch):
 
 
 def ecs_task(number, task_id, dag_id="etl", cluster="fleet", database=None):
-    task = TaskInstanceId(dag_id, task_id, "run[1]", 1)
-    identity = Identity(f"launch-{number}", task, 0.0, "airflow", database=database)
+    of = TaskInstanceId(dag_id, task_id, "run[1]", 1)
+    identity = Identity(f"launch-{number}", of, 0.0, "airflow", database=database)
     since = datetime(2026, 3, 1, tzinfo=timezone.utc)
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
-    return LiveTask(arn, CLUSTER.replace("fleet", cluster), identity, "RUNNING", since, {"cpu": "256"})
+    task = EcsTask(arn, CLUSTER.replace("fleet", cluster), "RUNNING")
+    return LiveTask(task, identity, since, {"cpu": "256"})
 
 
 def arguments(**given):
@@ -122,7 +124,7 @@ def expect_stop(stub, number, error=None, cluster="fleet"):
         return
     one = ecs_task(number, "", cluster=cluster)
     stub.add_response(
-        "stop_task", {}, {"cluster": one.cluster, "task": one.arn, "reason": STOPPED_BY_COMMAND}
+        "stop_task", {}, {"cluster": one.task.cluster, "task": one.task.arn, "reason": STOPPED_BY_COMMAND}
     )
 
 

@@ -128,14 +128,14 @@ def test_all_pages_are_asked_for():
     arns = [arn(number) for number in range(130)]
     asked = {"cluster": "fleet", "startedBy": "airflow", "maxResults": 100}
     with Stubber(ecs) as stub:
-        stub.add_response("list_tasks", {"taskArns": arns[:100], "nextToken": "more"}, asked)
-        stub.add_response("list_tasks", {"taskArns": arns[100:]}, {**asked, "nextToken": "more"})
-        for some in (arns[:100], arns[100:]):
+        more = {"nextToken": "more"}
+        for some, before, after in ((arns[:100], {}, more), (arns[100:], more, {})):
+            stub.add_response("list_tasks", {"taskArns": some, **after}, {**asked, **before})
             tasks = [ecs_task(number=int(one[-5:])) for one in some]
             stub.add_response("describe_tasks", {"tasks": tasks}, {"cluster": "fleet", "tasks": some})
         found = list_live_tasks(ecs, "fleet", "airflow")
         stub.assert_no_pending_responses()
-    assert [one.arn for one in found] == arns
+    assert [one.task.arn for one in found] == arns
 
 
 def test_order():
