@@ -31,16 +31,14 @@ FAILED = "failed"
 ADVICE = "advice"
 #: It was not tested; the row says why.
 UNKNOWN = "not tested"
-#: How a result is shown in a table.
-MARKS = {OK: "✓", FAILED: "✗", ADVICE: "!", UNKNOWN: "?"}
+#: How a result is shown in a table, the worst last.
+MARKS = {OK: "✓", ADVICE: "!", UNKNOWN: "?", FAILED: "✗"}
 
 #: AWS's error codes for a missing permission.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 REFUSED = ("AccessDeniedException", "AccessDenied", "NotAuthorized", "UnauthorizedOperation")
 #: The error of a call that is allowed and finds nothing.
 FOUND_NOTHING = "ResourceNotFoundException"
-#: Results, the worst last.
-BY_WEIGHT = (OK, ADVICE, UNKNOWN, FAILED)
 #: What to do if another row says more.
 ABOVE = "See the rows above"
 
@@ -215,7 +213,7 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
 
 def _worst(rows: Iterable[Row]) -> Row:
     """Return the row with the worst result, the first of several."""
-    return max(rows, key=lambda row: BY_WEIGHT.index(row.result))
+    return max(rows, key=lambda row: list(MARKS).index(row.result))
 
 
 def _tested_at_start(action: str, used: str, is_known: bool, subject: str, thing: str) -> Row:

@@ -46,12 +46,9 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
     status = definition.get("status")
     found = f"{definition.get('family')}:{definition.get('revision')}, {status}"
     yield ok_or_failed(status == "ACTIVE", CHECK, found, "Use a revision that is ACTIVE")
-    yield from _check_container(facts)
-    yield from _check_launch_type(facts)
-    yield from _check_network_mode(facts)
-    yield from _check_size(facts)
-    yield from _check_log(facts)
-    yield from _check_roles(facts)
+    parts = (_check_container, _check_launch_type, _check_network_mode, _check_size, _check_log, _check_roles)
+    for check in parts:
+        yield from check(facts)
 
 
 def _check_container(facts: Facts) -> Iterable[Row]:

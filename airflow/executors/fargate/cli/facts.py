@@ -233,21 +233,16 @@ def _ask_all(
     clusters = dict.fromkeys(one["cluster"] for one in requests)
     # Adoption searches all clusters that the options name, also those where nothing is launched.
     searched = dict.fromkeys([*clusters, *config.clusters])
-    definitions = dict.fromkeys(one["taskDefinition"] for one in requests if one["taskDefinition"])
-    own = {"startedBy": config.deployment, "maxResults": 1}
+    families = dict.fromkeys(one["taskDefinition"] for one in requests if one["taskDefinition"])
+    of_deployment, missing = {"startedBy": config.deployment, "maxResults": 1}, [MISSING_ECS_TASK]
     with ThreadPoolExecutor(MAX_CALLS) as pool:
+        start: Any = partial(pool.submit, ask)
         calls = {
-            "caller": {"": pool.submit(ask, account.client("sts").get_caller_identity)},
-            "cluster": {name: pool.submit(ask, ecs.describe_clusters, clusters=[name]) for name in clusters},
-            "list": {name: pool.submit(ask, ecs.list_tasks, cluster=name, **own) for name in searched},
-            "describe": {
-                name: pool.submit(ask, ecs.describe_tasks, cluster=name, tasks=[MISSING_ECS_TASK])
-                for name in searched
-            },
-            "definition": {
-                name: pool.submit(ask, ecs.describe_task_definition, taskDefinition=name)
-                for name in definitions
-            },
+            "caller": {"": start(account.client("sts").get_caller_identity)},
+            "cluster": {one: start(ecs.describe_clusters, clusters=[one]) for one in clusters},
+            "list": {one: start(ecs.list_tasks, cluster=one, **of_deployment) for one in searched},
+            "describe": {one: start(ecs.describe_tasks, cluster=one, tasks=missing) for one in searched},
+            "definition": {one: start(ecs.describe_task_definition, taskDefinition=one) for one in families},
         }
     return {kind: {name: call.result() for name, call in some.items()} for kind, some in calls.items()}
 

@@ -44,7 +44,6 @@ TOKEN = "token-" * 67 + "end"
 BLANK = "***"
 #: Origins of members.
 DEFAULT, FUNCTION, EXECUTOR_CONFIG = "default", "function", "executor_config"
-RUN_TASK_KWARGS, QUEUES = f"[{SECTION}] run_task_kwargs", f"[{SECTION}] queues"
 FALLBACK, TAG_TASKS = f"[{SECTION}] capacity_provider_fallback", f"[{SECTION}] tag_tasks"
 AIRFLOW, EXECUTOR = "Airflow", "executor"
 PROVIDERS = "capacityProviderStrategy"
@@ -75,8 +74,8 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> dict
     command = launch.make_command()
     sources = (
         (FUNCTION if config.own_function else DEFAULT, config.command_to_request(list(command))),
-        (RUN_TASK_KWARGS, config.run_task_kwargs),
-        (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
+        (f"[{SECTION}] run_task_kwargs", config.run_task_kwargs),
+        (f"[{SECTION}] queues: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),
     )
     named: list[Named] = [(source, _named_members(fragment, name)) for source, fragment in sources]
@@ -84,8 +83,7 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> dict
     own = _own_origins(launch, name)
     document = _document(prepared.request, named, of_options, own, _blank_token(command))
     if prepared.fallback is not None:
-        providers = {PROVIDERS: [dict(item) for item in config.capacity_provider_fallback]}
-        named.append((FALLBACK, dict(members(providers))))
+        named.append((FALLBACK, dict(members({PROVIDERS: config.capacity_provider_fallback}))))
         document["fallback"] = _document(prepared.fallback, named, of_options, own, _blank_token(command))
     elif prepared.no_fallback:
         document["no_fallback"] = prepared.no_fallback
@@ -165,10 +163,7 @@ def _last_change(path: str, named: list[Named]) -> tuple[str | None, Any]:
     # A list without names is replaced as a whole: a source that changes one item has set all of them.
     start = UNNAMED.split(path)[0]
     for name, values in named:
-        if start == path:
-            some = {path: values.get(path)}
-        else:
-            some = {other: value for other, value in values.items() if other.startswith(f"{start}[")}
+        some = {other: value for other, value in values.items() if UNNAMED.split(other)[0] == start}
         if path in values and (source is None or some != last):
             source, last = name, some
     return source, last.get(path)
@@ -176,10 +171,9 @@ def _last_change(path: str, named: list[Named]) -> tuple[str | None, Any]:
 
 def _default_origin(path: str) -> str:
     """Return the origin of a member of the default request. Its option, if it has one, is named like it."""
-    parts = (
-        re.sub("[A-Z]", lambda letter: f"_{letter[0].lower()}", part) for part in re.split(r"[.[]", path)
-    )
-    option = next((part for part in parts if part in template()), None)
+    from botocore import xform_name
+
+    option = next((name for name in map(xform_name, re.split(r"[.[]", path)) if name in template()), None)
     if path.endswith("].name") and path.startswith("overrides.containerOverrides"):
         option = "container_name"
     return f"{DEFAULT}: [{SECTION}] {option}" if option else DEFAULT
@@ -200,9 +194,5 @@ def members(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def _blank_token(value: Any) -> Any:
-    """Return the value without the token, wherever the user's function put it."""
-    if isinstance(value, Mapping):
-        return {key: _blank_token(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_blank_token(item) for item in value]
-    return value.replace(TOKEN, BLANK) if isinstance(value, str) else value
+    """Return the value, as JSON has it, without the token, wherever the user's function put it."""
+    return json.loads(json.dumps(value, default=str).replace(TOKEN, BLANK))

@@ -68,9 +68,8 @@ def _executor_config(task: Any) -> Any:
     """
     members = task.executor_config or {}
     if not isinstance(members, dict):
-        raise RequestError(
-            f"executor_config is a {type(members).__name__}; it must be a dict of run_task members"
-        )
+        kind = type(members).__name__
+        raise RequestError(f"executor_config is a {kind}; it must be a dict of run_task members")
     return members
 
 
