@@ -206,18 +206,16 @@ class Options:
         :raises KeyboardInterrupt: on Ctrl-C.
         """
         remedy = "Name a function without arguments that returns a function from a command to a request"
-        what = "it cannot be imported:"
+        what, unlike = "it cannot be imported:", "it is a {}, not a function"
         try:
             module, _, attribute = path.rpartition(".")
-            function = getattr(importlib.import_module(module), attribute)
-            if not callable(function):
-                self.add_mistake(name, f"it is a {type(function).__name__}, not a function", remedy)
-                return None
-            if not call or (path == DEFAULT_FUNCTION and self.mistakes):
-                # The default function reads these options too, and would report the same mistakes.
-                return None
-            what = "calling it raised"
-            inner = function()
+            result = getattr(importlib.import_module(module), attribute)
+            if callable(result):
+                if not call or (path == DEFAULT_FUNCTION and self.mistakes):
+                    # The default function reads these options too, and would report the same mistakes.
+                    return None
+                what, unlike = "calling it raised", "it returned a {}, which cannot be called"
+                result = result()
         except ConfigError as error:
             # Of a user's function that calls the default one, which reads these options too.
             self.mistakes += [mistake for mistake in error.mistakes if mistake not in self.mistakes]
@@ -226,9 +224,9 @@ class Options:
         except BaseException as error:
             self.add_mistake(name, f"{what} {describe_error(error)}", remedy)
         else:
-            if callable(inner):
-                return inner
-            self.add_mistake(name, f"it returned a {type(inner).__name__}, which cannot be called", remedy)
+            if callable(result):
+                return result
+            self.add_mistake(name, unlike.format(type(result).__name__), remedy)
         return None
 
 
