@@ -65,16 +65,9 @@ def example_fargate_executor():
 
     # Members of the RunTask request, merged into the request that the executor makes. A container override
     # without a name is for the main container, which runs the task.
-    @task(
-        executor_config={
-            "overrides": {
-                "memory": "2048",
-                "containerOverrides": [
-                    {"memory": 2048, "environment": [{"name": "GREETING", "value": GREETING}]},
-                ],
-            }
-        }
-    )
+    override = {"memory": 2048, "environment": [{"name": "GREETING", "value": GREETING}]}
+
+    @task(executor_config={"overrides": {"memory": "2048", "containerOverrides": [override]}})
     def with_overrides() -> None:
         greeting = os.environ.get("GREETING")
         if greeting != GREETING:
