@@ -102,8 +102,7 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
 def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     """Parse an ECS task of a DescribeTasks response; None if it has stopped or is not Airflow's."""
     task = EcsTask.parse(ecs_task)
-    identity = task and task.identity
-    if task is None or identity is None or task.last_status in ("STOPPED", "DELETED"):
+    if task is None or (identity := task.identity) is None or task.last_status in ("STOPPED", "DELETED"):
         return None
     times = (ecs_task.get(name) for name in SINCE.get(task.last_status, ("createdAt",)))
     since = next(filter(None, times), None)

@@ -107,10 +107,8 @@ class Account:
 
     def client(self, service: str, region: str | None = None) -> Any:
         """Return a client; ``[fargate] endpoint_url`` is used for ECS only."""
-        url = self._endpoint_url if service == "ecs" else None
-        return make_client(
-            self._session, service, connections=1, region=region, endpoint_url=url, attempts=ATTEMPTS
-        )
+        of_ecs: dict[str, Any] = {"endpoint_url": self._endpoint_url} if service == "ecs" else {}
+        return make_client(self._session, service, connections=1, region=region, attempts=ATTEMPTS, **of_ecs)
 
 
 @dataclass(frozen=True)

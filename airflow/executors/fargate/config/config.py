@@ -50,8 +50,6 @@ CONTAINER_NAME = re.compile(_NAME)
 STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
 PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
-#: The proposal, AIRFLOW-6440, says ECS where AWS says EC2.
-LAUNCH_TYPE_ALIASES = {"ECS": "EC2"}
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
 EPHEMERAL_STORAGE_GIB = range(21, 201)
 #: If the option is empty: in a public subnet a Fargate task cannot pull its image without a public IP.
@@ -149,7 +147,8 @@ def read_config(options: Options, launch_types: Collection[str], call_function: 
     own_function = path != DEFAULT_FUNCTION
     all_fields = fields(FargateConfig)
     values = {one.name: one.metadata["read"](options, one.name) for one in all_fields if one.metadata}
-    choices = {**{name: name for name in launch_types}, **LAUNCH_TYPE_ALIASES}
+    # The proposal, AIRFLOW-6440, says ECS where AWS says EC2.
+    choices = {**{name: name for name in launch_types}, "ECS": "EC2"}
     values["launch_type"] = options.choice("launch_type", choices)
     _check_region(options, values["region"])
     options.require("cluster", "deployment")
