@@ -170,15 +170,13 @@ def check_queues(facts: Facts, checks: Iterable[Check]) -> Iterable[Row]:
         yield from (replace(row, check=f"queue {queue}: {row.check}") for row in rows)
 
 
-def check_options(mistakes: Iterable[str]) -> list[Row]:
+def check_options(mistakes: Iterable[str]) -> Iterable[Row]:
     """Return a row for each mistake in the options; nothing else can be checked."""
-    rows = []
     for mistake in mistakes:
         name, _, rest = mistake.partition(": ")
         what, _, remedy = rest.rstrip(".").rpartition(". ")
-        rows.append(Row("options", FAILED, f"{name}: {what or rest}" if rest else name, remedy))
-    rows.append(Row("everything else", UNKNOWN, "the options come first", "Correct them, and check again"))
-    return rows
+        yield Row("options", FAILED, f"{name}: {what or rest}" if rest else name, remedy)
+    yield Row("everything else", UNKNOWN, "the options come first", "Correct them, and check again")
 
 
 def rows_of(facts: Facts, checks: Iterable[Check]) -> list[Row]:

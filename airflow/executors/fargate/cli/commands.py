@@ -70,7 +70,7 @@ def fargate_check(args: Namespace) -> None:
         config, connect, build = _connect(args)
         account = connect()
     except ConfigError as error:
-        rows = checks.check_options(error.mistakes)
+        rows = list(checks.check_options(error.mistakes))
     else:
         rows = [checks.Row("options", checks.OK, "all can be read")]
         rows += checks.rows_of(gather(account, config, build), ALL_CHECKS)

@@ -89,7 +89,6 @@ def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token:
     """Return the launch of the workload that Airflow 3.0 and newer make."""
     from airflow.executors.workloads import ExecuteTask
 
-    run = SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None)
     # Stand-ins with the attributes that ExecuteTask.make() reads; typed as Any.
     instance: Any = SimpleNamespace(
         **key._asdict(),
@@ -100,7 +99,7 @@ def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token:
         priority_weight=task.priority_weight,
         executor_config=_executor_config(task),
         dag_model=model,
-        dag_run=run,
+        dag_run=SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None),
     )
     generator: Any = SimpleNamespace(generate=lambda *_, **__: token)
     return workloads.launch_of_workload(ExecuteTask.make(instance, generator=generator), time.time())

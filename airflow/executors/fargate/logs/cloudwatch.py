@@ -161,20 +161,17 @@ class LogReader:
         :param direction: the member of a response that has the token of the next page.
         :raises LogError: if nothing was written yet, or a call fails otherwise.
         """
-        where = {"logGroupName": stream.group, "logStreamName": stream.name}
+        arguments.update(logGroupName=stream.group, logStreamName=stream.name)
         place = f"log stream {stream.name} in log group {stream.group}"
         client = call_aws("a client for CloudWatch Logs", partial(self._client, stream.region))
-        token: str | None = None
         while True:
-            following = {} if token is None else {"nextToken": token}
-            call = partial(client.get_log_events, **where, **arguments, **following)
-            response = call_aws("logs:GetLogEvents", call, place)
+            response = call_aws("logs:GetLogEvents", partial(client.get_log_events, **arguments), place)
             events = response.get("events") or ()
             yield [Line(int(one.get("timestamp") or 0), str(one.get("message") or "")) for one in events]
             # At the end of a log, AWS returns the token that it was given.
-            if response.get(direction) in (None, "", token):
+            if response.get(direction) in (None, "", arguments.get("nextToken")):
                 return
-            token = response[direction]
+            arguments["nextToken"] = response[direction]
 
     def renew(self) -> None:
         """Let the next calls make new clients, which look for credentials again."""

@@ -86,18 +86,17 @@ class LastLines:
     def __init__(self, context: Context, calls: Calls, reader: LogReader) -> None:
         self._read = partial(last_lines_of, reader, context.mask)
         self._calls = calls
-        self._emit = context.emit
-        self._clock = context.clock
+        self._context = context
         #: By the time of their next look; at most :data:`MAX_WAITING`.
         self._due: list[Failed] = []
         #: Until when no calls are made.
-        self._refused_until = self._clock()
+        self._refused_until = context.clock()
         #: Keys of the reasons logged so far.
         self._logged: set[str] = set()
 
     def add(self, failed: Failed) -> None:
         """Fetch a container's last lines soon, unless too many wait already."""
-        if self._clock() < self._refused_until:
+        if self._context.clock() < self._refused_until:
             return
         if len(self._due) < MAX_WAITING:
             self._put(failed)
@@ -111,15 +110,14 @@ class LastLines:
 
     def work(self) -> float | None:
         """Make the calls that are due. Return when more are due; None if only a message can cause more work."""
-        now = self._clock()
         lane = self._calls.logs
-        while self._due and self._due[0].at <= now and self._calls.admits(lane):
+        while self._due and self._due[0].at <= self._context.clock() and self._calls.admits(lane):
             failed = self._due.pop(0)
             self._calls.make(lane, partial(self._read, failed), partial(self._done, failed))
         return self._calls.turn(lane, self._due[0].at if self._due else None)
 
     def _put(self, failed: Failed) -> None:
-        at = self._clock() + LOOKS[failed.looks]
+        at = self._context.clock() + LOOKS[failed.looks]
         self._due.append(replace(failed, looks=failed.looks + 1, at=at))
         self._due.sort(key=lambda one: one.at)
 
@@ -128,7 +126,7 @@ class LastLines:
         # Without an error, the log is empty. Any other error than a LogError is a bug.
         verdict = Verdict.MISSING if error is None else getattr(error, "verdict", Verdict.FAILED)
         if reply.value:
-            self._emit(LogLines(failed.launch, reply.value))
+            self._context.emit(LogLines(failed.launch, reply.value))
         elif verdict is not Verdict.FAILED and failed.looks < len(LOOKS) and len(self._due) < MAX_WAITING:
             self._put(failed)
         elif error is not None and verdict is not Verdict.MISSING:
@@ -146,7 +144,7 @@ class LastLines:
             self._log_once(kind, f"{NOT_READ}: {error}")
         if isinstance(error, LogRefused):
             # Permissions seldom change, so no lines are fetched for the containers that fail meanwhile.
-            self._refused_until = self._clock() + REFUSED_PAUSE
+            self._refused_until = self._context.clock() + REFUSED_PAUSE
             self._due.clear()
 
     def _log_once(self, reason: str, text: str, error: BaseException | None = None) -> None:

@@ -41,7 +41,6 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_aws, without_tokens
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.aws.answers import LogConfiguration
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
 
 #: Seconds after which the page gets the lines that were read so far. The page has its answer within five
@@ -99,7 +98,8 @@ class RunningLog:
     def __post_init__(self) -> None:
         self._format = _as_json if self.structured else _as_text
         self._ecs = lru_cache(lambda region: Ecs(partial(self._make_client, "ecs", region)))
-        self._reader = LogReader(self._describe_logs, partial(self._make_client, "logs"))
+        describe_logs = lambda arn: self._ecs(arn.split(":")[3]).describe_logs(arn)
+        self._reader = LogReader(describe_logs, partial(self._make_client, "logs"))
         self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
 
     def read(self, external_executor_id: str | None) -> tuple[list[str], list[str]]:
@@ -148,13 +148,12 @@ class RunningLog:
             progress.problem = f"{type(error).__name__} in the executor"
 
     def _add(self, progress: _Progress, page: Sequence[Line]) -> None:
-        if page:
-            # All lines at once, as masking costs time.
-            texts = self._masked("\n".join(line.text for line in page)).split("\n")
-            if len(texts) != len(page):
-                # An event or a secret has several lines, so each event is masked by itself.
-                texts = [self._masked(line.text).replace("\n", " ") for line in page]
-            progress.lines.extend(self._format(line.timestamp, text) for line, text in zip(page, texts))
+        # All lines at once, as masking costs time.
+        texts = self._masked("\n".join(line.text for line in page)).split("\n")
+        if len(texts) != len(page):
+            # An event or a secret has several lines, so each event is masked by itself.
+            texts = [self._masked(line.text).replace("\n", " ") for line in page]
+        progress.lines.extend(self._format(line.timestamp, text) for line, text in zip(page, texts))
 
     def _masked(self, text: str) -> str:
         return self.mask(without_tokens(text))
@@ -176,9 +175,6 @@ class RunningLog:
         if task.identity is None:
             raise LogError("the ECS task was not launched by this executor: it does not name its launch")
         return self._reader.stream(task.task_definition, task.identity.container_name, arn)
-
-    def _describe_logs(self, definition: str) -> dict[str, LogConfiguration]:
-        return self._ecs(definition.split(":")[3]).describe_logs(definition)
 
     def _make_client(self, service: str, in_region: str) -> Any:
         texts = [(self.option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
