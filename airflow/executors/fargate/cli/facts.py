@@ -234,7 +234,7 @@ def _ask_all(
     families = dict.fromkeys(one["taskDefinition"] for one in requests if one["taskDefinition"])
     of_deployment, missing = {"startedBy": config.deployment, "maxResults": 1}, [MISSING_ECS_TASK]
     with ThreadPoolExecutor(MAX_CALLS) as pool:
-        start: Any = partial(pool.submit, ask)
+        start: Callable[..., Any] = lambda call, **arguments: pool.submit(ask, call, **arguments)
         calls = {
             "caller": {"": start(account.client("sts").get_caller_identity)},
             "cluster": {one: start(ecs.describe_clusters, clusters=[one]) for one in clusters},

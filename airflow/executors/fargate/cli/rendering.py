@@ -44,6 +44,7 @@ TOKEN = "token-" * 67 + "end"
 BLANK = "***"
 #: Origins of members.
 DEFAULT, FUNCTION, EXECUTOR_CONFIG = "default", "function", "executor_config"
+RUN_TASK_KWARGS, QUEUES = f"[{SECTION}] run_task_kwargs", f"[{SECTION}] queues"
 FALLBACK, TAG_TASKS = f"[{SECTION}] capacity_provider_fallback", f"[{SECTION}] tag_tasks"
 AIRFLOW, EXECUTOR = "Airflow", "executor"
 PROVIDERS = "capacityProviderStrategy"
@@ -74,8 +75,8 @@ def render(launch: Launch, build: RequestBuilder, config: FargateConfig) -> dict
     command = launch.make_command()
     sources = (
         (FUNCTION if config.own_function else DEFAULT, config.command_to_request(list(command))),
-        (f"[{SECTION}] run_task_kwargs", config.run_task_kwargs),
-        (f"[{SECTION}] queues: {launch.queue}", config.queues.get(launch.queue or "", {})),
+        (RUN_TASK_KWARGS, config.run_task_kwargs),
+        (f"{QUEUES}: {launch.queue}", config.queues.get(launch.queue or "", {})),
         (EXECUTOR_CONFIG, launch.executor_config or {}),
     )
     named: list[Named] = [(source, _named_members(fragment, name)) for source, fragment in sources]

@@ -164,7 +164,7 @@ def test_without_an_arn(running, external_id):
             lambda running: setattr(running, "log", {"logDriver": "awslogs", "options": 5}),
             "has no awslogs-group",
         ),
-        (lambda running: setattr(running.log_of, "_session_maker", None), "TypeError"),
+        (lambda running: setattr(running.log_of, "session_maker", None), "TypeError"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
