@@ -113,29 +113,29 @@ class LogReader:
         self._describe_logs = lru_cache(maxsize=MAX_DEFINITIONS)(describe_logs)
         self._client = lru_cache(make_client)
 
-    def stream(self, definition: str, container: str, arn: str) -> Stream:
+    def stream(self, definition: str, name: str, arn: str) -> Stream:
         """
         Return the log stream that a container writes to.
 
         :param definition: ARN of its task definition.
-        :param container: its name.
+        :param name: of the container.
         :param arn: of its ECS task.
         :raises LogError: if it does not write to CloudWatch, the configuration does not define the stream's
             name, or the task definition cannot be read.
         """
         logs = call_aws("ecs:DescribeTaskDefinition", partial(self._describe_logs, definition))
-        log, whose = logs.get(container), f"container {container}"
+        log = logs.get(name)
         if not log or not log.driver:
-            raise LogError(f"{whose} has no logConfiguration; give it one with the driver awslogs")
+            raise LogError(f"container {name} has no logConfiguration; give it one with the driver awslogs")
         if log.driver != "awslogs":
-            raise LogError(f"{whose} logs through {log.driver}; only the driver awslogs can be read")
+            raise LogError(f"container {name} logs through {log.driver}; only the driver awslogs can be read")
         options = log.options
         for option in ("awslogs-group", "awslogs-stream-prefix"):
             if not options.get(option):
-                raise LogError(f"the log of {whose} has no {option}, so its stream is not known")
-        name = f"{options['awslogs-stream-prefix']}/{container}/{ecs_task_id(arn)}"
+                raise LogError(f"the log of container {name} has no {option}, so its stream is not known")
+        stream = f"{options['awslogs-stream-prefix']}/{name}/{ecs_task_id(arn)}"
         in_region = options.get("awslogs-region") or region(arn) or ""
-        return Stream(in_region, options["awslogs-group"], name, options.get("mode") == "non-blocking")
+        return Stream(in_region, options["awslogs-group"], stream, options.get("mode") == "non-blocking")
 
     def pages(self, stream: Stream) -> Iterator[list[Line]]:
         """
