@@ -104,8 +104,7 @@ def check_cluster(facts: Facts) -> Iterable[Row]:
         if_refused = "Allow ecs:DescribeClusters to whoever runs this check; the executor does not need it"
         yield failed_call("cluster", facts.cluster, if_refused, "Check [fargate] cluster and region")
         return
-    cluster = facts.cluster_description
-    if not cluster:
+    if not (cluster := facts.cluster_description):
         reasons = ", ".join(str(one.get("reason")) for one in facts.cluster.response.get("failures") or ())
         found = f"there is no such cluster: {reasons or 'AWS gave no reason'}"
         yield Row("cluster", FAILED, found, "Create it, or correct [fargate] cluster and region")
@@ -138,8 +137,7 @@ def check_network(facts: Facts) -> Iterable[Row]:
             yield Row("subnets", FAILED, "none, and the task definition needs them", "Set [fargate] subnets")
         return
     yield _check_ids("subnets", network.get("subnets"), "subnet-", "Set [fargate] subnets")
-    groups = network.get("securityGroups")
-    if groups:
+    if groups := network.get("securityGroups"):
         yield _check_ids("security groups", groups, "sg-", "Correct [fargate] security_groups")
     else:
         remedy = "Set [fargate] security_groups to choose what the ECS tasks can reach"

@@ -62,8 +62,12 @@ OF_ANOTHER_DATABASE = (
 )
 
 
-@cli_utils.suppress_logs_and_warning
-@providers_configuration_loaded
+def _command(function: Callable[[Namespace], None]) -> Any:
+    """Return a function as a command: with the providers' configuration, without lines of logs and warnings."""
+    return cli_utils.suppress_logs_and_warning(providers_configuration_loaded(function))
+
+
+@_command
 def fargate_check(args: Namespace) -> None:
     """Print a row for each check; exit with 1 if one has failed."""
     try:
@@ -79,8 +83,7 @@ def fargate_check(args: Namespace) -> None:
         sys.exit(1)
 
 
-@cli_utils.suppress_logs_and_warning
-@providers_configuration_loaded
+@_command
 def fargate_render(args: Namespace) -> None:
     """Print the request for a task, and where each member comes from."""
     # Not before: it imports Airflow's models, which the other commands do not need.
@@ -97,8 +100,7 @@ def fargate_render(args: Namespace) -> None:
         (console.print_as_json if args.output == "json" else console.print_as_yaml)(document)
 
 
-@cli_utils.suppress_logs_and_warning
-@providers_configuration_loaded
+@_command
 def fargate_tasks(args: Namespace) -> None:
     """Print this deployment's live ECS tasks; exit with 1 if AWS refused to list a cluster."""
     _, live, errors = _list_live(args)
@@ -108,8 +110,7 @@ def fargate_tasks(args: Namespace) -> None:
 
 
 @cli_utils.action_cli(check_db=False)  # Airflow's audit log says who stopped what.
-@cli_utils.suppress_logs_and_warning
-@providers_configuration_loaded
+@_command
 def fargate_stop(args: Namespace) -> None:
     """Stop what matches, after a confirmation; exit with 1 if nothing matches or one could not be stopped."""
     ecs, live, errors = _list_live(args)

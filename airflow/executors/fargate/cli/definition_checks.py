@@ -146,8 +146,7 @@ def _check_log(facts: Facts) -> Iterable[Row]:
 
 def _check_roles(facts: Facts) -> Iterable[Row]:
     # If Fargate needs one, for awslogs or a private image, AWS registers no task definition without it.
-    role = facts.definition.get("executionRoleArn")
-    if role:
+    if role := facts.definition.get("executionRoleArn"):
         yield Row("execution role", OK, role)
     # AWS refuses ECS Exec without a task role. What the role must allow:
     # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions

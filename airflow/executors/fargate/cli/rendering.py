@@ -26,7 +26,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.config.template import SECTION, template
@@ -105,10 +105,8 @@ def rows(document: Mapping[str, Any]) -> list[dict[str, str]]:
         found += [(f"{AFTERWARDS}: {path}", LEFT_OUT, FALLBACK) for path in gone]
     elif "no_fallback" in document:
         found.append((AFTERWARDS, document["no_fallback"], FALLBACK))
-    return [
-        {"member": path, "value": value if isinstance(value, str) else json.dumps(value), "from": origin}
-        for path, value, origin in found
-    ]
+    as_text: Callable[[Any], str] = lambda value: value if isinstance(value, str) else json.dumps(value)
+    return [{"member": path, "value": as_text(value), "from": origin} for path, value, origin in found]
 
 
 def _named_members(fragment: Any, container_name: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from typing import Any
 
 from airflow.executors.fargate.aws.capacity import on_fargate
@@ -71,6 +72,9 @@ def _option(read: Callable[..., Any], *arguments: Any, **default: Any) -> Any:
     return field(metadata={"read": lambda options, name: read(options, name, *arguments)}, **default)
 
 
+_matching = partial(_option, Options.matching)
+
+
 def _read_public_ip(options: Options, name: str) -> str | None:
     if not options.text(name):
         return None
@@ -85,22 +89,18 @@ class FargateConfig:
     command_to_request: CommandToRequest
     #: None: the cluster's default capacity provider strategy decides.
     launch_type: str | None
-    region: str | None = _option(Options.matching, REGION, "the code of an AWS Region")
-    cluster: str = _option(Options.matching, CLUSTER, "the name or the ARN of an ECS cluster")
-    task_definition: str | None = _option(
-        Options.matching, TASK_DEFINITION, "a family, family:revision or the ARN of a task definition"
+    region: str | None = _matching(REGION, "the code of an AWS Region")
+    cluster: str = _matching(CLUSTER, "the name or the ARN of an ECS cluster")
+    task_definition: str | None = _matching(
+        TASK_DEFINITION, "a family, family:revision or the ARN of a task definition"
     )
-    container_name: str | None = _option(
-        Options.matching, CONTAINER_NAME, "the name of a container in the task definition"
-    )
+    container_name: str | None = _matching(CONTAINER_NAME, "the name of a container in the task definition")
     security_groups: tuple[str, ...] = _option(Options.ids, "sg-", MAX_SECURITY_GROUPS)
     subnets: tuple[str, ...] = _option(Options.ids, "subnet-", MAX_SUBNETS)
-    platform_version: str = _option(Options.matching, PLATFORM_VERSION, "LATEST or a number such as 1.4.0")
+    platform_version: str = _matching(PLATFORM_VERSION, "LATEST or a number such as 1.4.0")
     #: ENABLED or DISABLED. None, if the option is empty: sent only on Fargate, as ``PUBLIC_IP_ON_FARGATE``.
     assign_public_ip: str | None = _option(_read_public_ip)
-    deployment: str = _option(
-        Options.matching, STARTED_BY, "at most 128 letters, digits, hyphens, slashes and underscores"
-    )
+    deployment: str = _matching(STARTED_BY, "at most 128 letters, digits, hyphens, slashes and underscores")
     conn_id: str | None = _option(Options.text)
     endpoint_url: str | None = _option(Options.url)
     max_launch_attempts: int = _option(Options.number, int, 1, 10)

@@ -106,9 +106,7 @@ class LogReader:
     """
 
     def __init__(
-        self,
-        describe_logs: Callable[[str], Mapping[str, LogConfiguration]],
-        make_client: Callable[[str], Any],
+        self, describe_logs: Callable[[str], dict[str, LogConfiguration]], make_client: Callable[[str], Any]
     ) -> None:
         self._describe_logs = lru_cache(maxsize=MAX_DEFINITIONS)(describe_logs)
         self._client = lru_cache(make_client)
