@@ -61,7 +61,7 @@ class World:
         self.fleet.take_time(LATENCY)
         if throttled:
             self.ecs.throttled = {"describe_tasks": throttled}
-        self.bucket = self.fleet.fleet.lifecycle.calls.watch.buckets[0]
+        self.bucket = self.fleet.fleet.calls.watch.buckets[0]
         #: Calls that were admitted since the beginning, by the time: what the rate has allowed.
         self.allowed = [0.0]
         self.began = self.clock.at

@@ -472,10 +472,10 @@ class World(RuleBasedStateMachine):
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.ecs_tasks_to_stop) == (0, 0)
         assert fleet.counters.live_containers == 0
-        assert fleet.lifecycle.launcher._waiting.first() is None
-        assert not fleet.lifecycle.launcher._waiting._heap
-        assert not fleet.lifecycle.watcher._due
-        queue = fleet.lifecycle.launcher._queue
+        assert fleet.launcher._waiting.first() is None
+        assert not fleet.launcher._waiting._heap
+        assert not fleet.watcher._due
+        queue = fleet.launcher._queue
         assert (queue._open, queue._shortages) == ({}, {})
 
 

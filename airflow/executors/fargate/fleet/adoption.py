@@ -257,6 +257,6 @@ class Adoption:
         # As a message, so that an error in adopting one ECS task affects no other; it comes before any
         # command to revoke the launch. pending.found keeps it from being posted twice, even after a bug.
         if pending.found is None:
-            self._context.post(self._owner.adopt, found)
+            self._context.post(self._owner.take_over, found)
             pending.found = found
         self._checks.settle(pending, "found")

@@ -25,9 +25,8 @@ calls that use them wait, and the client is made anew.
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -94,8 +93,6 @@ class Calls:
         self._ecs = context.ecs
         self._counters = counters
         self._clock = clock = context.clock
-        self._numbers = itertools.count()
-        self._under_way: dict[int, tuple[Lane, Sequence[Run]]] = {}
         #: The runs whose result is being handled: the suspects if that raises.
         self.handling: Sequence[Run] = ()
 
@@ -127,11 +124,11 @@ class Calls:
 
     def admits(self, lane: Lane) -> bool:
         """Tell whether a call can be made now."""
-        return lane.under_way < lane.most and lane.ready_at() <= self._clock()
+        return len(lane.under_way) < lane.most and lane.ready_at() <= self._clock()
 
     def turn(self, lane: Lane, due: float | None) -> float | None:
         """Return when a call that is due then can be made; None if none is due, or while the lane is full."""
-        return None if due is None or lane.under_way >= lane.most else max(due, lane.ready_at())
+        return None if due is None or len(lane.under_way) >= lane.most else max(due, lane.ready_at())
 
     # The calls. Each passes its reply to ``then``, with the runs that it was made for.
 
@@ -171,25 +168,18 @@ class Calls:
         call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
         self.make(self.stop, call, then, [run])
 
-    def runs(self, lane: Lane) -> Iterable[Run]:
-        """Return the runs that wait for an answer in a lane."""
-        return [run for of, runs in self._under_way.values() if of is lane for run in runs]
-
     def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
         """Make a call on a thread of the lane; ``then`` gets the runs and the reply on the fleet's thread."""
-        number, called_at = next(self._numbers), self._clock()
-        lane.pool.submit(call, partial(self._context.post, self._done, number, called_at, then))
-        # On the lane's thread this posts ``_done(number, called_at, then, value, error)`` to the fleet's
+        lane.pool.submit(call, partial(self._context.post, self._done, lane, runs, self._clock(), then))
+        # On the lane's thread this posts ``_done(lane, runs, called_at, then, value, error)`` to the fleet's
         # thread. Noted only now, as submit() raises if no thread can start. The result comes later: this is
         # the thread that handles it.
-        self._under_way[number] = lane, runs
-        lane.take()
+        lane.take(runs)
 
-    def _done(self, number: int, called_at: float, then: Then, *result: Any) -> None:
-        lane, runs = self._under_way.pop(number, (None, ()))
-        if lane is None:
+    def _done(self, lane: Lane, runs: Sequence[Run], called_at: float, then: Then, *result: Any) -> None:
+        if runs not in lane.under_way:
             return  # A bug kept the call from being noted. Its runs have had another turn since.
-        lane.under_way -= 1
+        lane.under_way.remove(runs)
         self.handling = runs
         then(runs, self._classify(lane, called_at, *result))
         self.handling = ()

@@ -18,9 +18,8 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
@@ -31,7 +30,6 @@ from airflow.executors.fargate.fleet.waits import revoked
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
-    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.present import Candidate
@@ -39,13 +37,13 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-class Fleet:
+class Fleet(Lifecycle):
     """
-    The commands of the executor, and what the thread needs: one turn, and the way on after a bug.
+    Adds to the lifecycle of launches the commands of the executor, and the way on after a bug.
 
     :class:`Lifecycle` holds the launches and the parts that make the calls, and decides what AWS's answers
-    mean for a launch. This class decides nothing of that: it finds the launch that a command is for, and
-    hands it on. Only the fleet's thread calls its methods. Events go out through ``context.emit``; they are
+    mean for a launch. What this class adds decides nothing of that: it finds the launch that a command is
+    for. Only the fleet's thread calls its methods. Events go out through ``context.emit``; they are
     immutable.
 
     These end a launch before its ECS task has ended:
@@ -56,48 +54,34 @@ class Fleet:
     * :meth:`disown`: another scheduler has adopted it. Nothing is emitted; the ECS task goes on.
     * :meth:`supersede`: Airflow has handed its task instance over again. Nothing is emitted; an ECS task may
       end by itself.
-
-    :param context: what it has from outside.
     """
-
-    def __init__(self, context: Context) -> None:
-        self._clock = context.clock
-        self._now = context.now
-        self._order = itertools.count()
-        self.lifecycle = Lifecycle(context)
-        self._runs = self.lifecycle.runs_by_id
-        self.counters = self.lifecycle.counters
-
-    def runs(self) -> Iterable[Run]:
-        """Return the runs that are not over."""
-        return self.lifecycle.runs()
 
     # What the executor asks for.
 
     def add(self, launch: Launch) -> None:
         """Launch an ECS task; a repeated call is ignored."""
-        if launch.id in self._runs:
+        if launch.id in self.runs_by_id:
             return
-        run = self._runs[launch.id] = Run(launch, order=next(self._order))
+        run = self.runs_by_id[launch.id] = Run(launch, order=next(self._numbers))
         # The scheduler has just queued it. If the process was stopped since then, the wall clock shows it.
         run.confirmed = self._clock(), launch.handed_over
         run.bring_deadline_forward(self._clock(), self._now())
-        self.lifecycle.launcher.add(run)
-        self.lifecycle.look_later(run)
+        self.launcher.add(run)
+        self.look_later(run)
 
     def revoke(self, launch_id: str, reason: str) -> None:
         """Launch no ECS task, or stop it; unless it has started, note what the launch had come to."""
-        if (run := self._runs.get(launch_id)) is None:
+        if (run := self.runs_by_id.get(launch_id)) is None:
             return
         if not run.abandoned and not run.started:
             run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
-            seconds, wait = self._now() - run.launch.handed_over, self.lifecycle.find_wait(run)
-            self.lifecycle.note_wait(run, revoked(run, reason, seconds, wait), messages.Revoked)
-        self.lifecycle.cancel(run, reason)
+            seconds, wait = self._now() - run.launch.handed_over, self.find_wait(run)
+            self.note_wait(run, revoked(run, reason, seconds, wait), messages.Revoked)
+        self.cancel(run, reason)
 
     def confirm(self, launch_ids: Collection[str]) -> None:
         """Send these launches: the database has confirmed that Airflow still wants them."""
-        self.lifecycle.launcher.confirm(launch_ids)
+        self.launcher.confirm(launch_ids)
 
     def abandon(self, launch_id: str, reason: str, overdue: bool) -> None:
         """
@@ -109,26 +93,25 @@ class Fleet:
         :param reason: why Airflow does not want it, without a full stop.
         :param overdue: whether the ECS task has had the time to end by itself.
         """
-        if (run := self._runs.get(launch_id)) is None or run.abandoned:
+        if (run := self.runs_by_id.get(launch_id)) is None or run.abandoned:
             return
         if not run.arn:
-            self.lifecycle.abandon(run, f"{reason} before its ECS task was launched: none is launched.")
+            self._abandon(run, f"{reason} before its ECS task was launched: none is launched.")
         elif overdue:
-            text = f"{reason}, and its ECS task has not ended since then: it is stopped."
-            self.lifecycle.abandon(run, text)
+            self._abandon(run, f"{reason}, and its ECS task has not ended since then: it is stopped.")
         elif not run.started:
             run.unwanted = reason
 
     def disown(self, launch_id: str) -> None:
         """Forget a launch that another scheduler has adopted; its ECS task may become an orphan."""
-        if (run := self._runs.get(launch_id)) is None:
+        if (run := self.runs_by_id.get(launch_id)) is None:
             return
         log.warning("%s was adopted by another scheduler", run)
         run.abandoned = True
-        self.lifecycle.launcher.forget(run)
+        self.launcher.forget(run)
         run.may_have_started = False
-        self.lifecycle.ended(run, None)
-        self.lifecycle.orphans.hasten()
+        self.ended(run, None)
+        self.orphans.hasten()
 
     def supersede(self, launch_id: str) -> None:
         """
@@ -137,42 +120,38 @@ class Fleet:
         Airflow does so only once the ECS task has done its work; it is watched until it ends. If there is
         none yet, none is launched.
         """
-        if (run := self._runs.get(launch_id)) is None:
+        if (run := self.runs_by_id.get(launch_id)) is None:
             return
         if run.arn:
             run.abandoned = True
         else:
-            self.lifecycle.cancel(run, "Airflow has launched the task instance again")
+            self.cancel(run, "Airflow has launched the task instance again")
 
     def revoke_all(self, reason: str) -> None:
         """Revoke every launch."""
-        for launch_id in list(self._runs):
+        for launch_id in list(self.runs_by_id):
             self.revoke(launch_id, reason)
 
     @property
     def launches_under_way(self) -> int:
         """How many requests are being made or sent."""
-        return len(self.lifecycle.launcher.runs_under_way())
+        return len(self.launcher.runs_under_way())
 
     @property
     def ecs_tasks_to_stop(self) -> int:
         """How many ECS tasks must be stopped and have no answer to StopTask yet."""
-        return self.lifecycle.watcher.stops_open + self.lifecycle.unknown_outcomes.open
+        return self.watcher.stops_open + self.unknown_outcomes.open
 
     def adopt(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
         """Adopt the ECS tasks of task instances whose scheduler is gone; see :class:`Adoption`."""
-        self.lifecycle.adoption.ask(candidates, reply)
-        self.lifecycle.orphans.hasten()  # An ECS task may appear after none was found.
+        self.adoption.ask(candidates, reply)
+        self.orphans.hasten()  # An ECS task may appear after none was found.
 
     def stop_orphans(self, arns: Collection[str]) -> None:
         """Stop the ECS tasks that the database has confirmed to be orphaned; see :class:`OrphanReaper`."""
-        self.lifecycle.orphans.stop(arns)
+        self.orphans.stop(arns)
 
-    # What the thread asks for.
-
-    def work(self) -> float | None:
-        """Make all calls that are due; return when to look again, or None if only a message can tell."""
-        return self.lifecycle.work()
+    # What the thread asks for, beside the turns.
 
     def recover(self) -> None:
         """
@@ -180,35 +159,33 @@ class Fleet:
 
         A launch whose handling raised :data:`MAX_FAULTS` times fails, so that it harms no other.
         """
-        parts = self.lifecycle
-        suspects, parts.calls.handling = parts.calls.handling, ()
+        suspects, self.calls.handling = self.calls.handling, ()
         for run in suspects if len(suspects) == 1 else ():  # Else it may be any of a batch.
             run.faults += 1
             if run.faults >= MAX_FAULTS and not run.over:
                 # Keeps the run: _resume() has its ECS task stopped, or searched for if no ARN is known.
                 run.may_have_started = bool(run.token or run.arn)
-                parts.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
-        parts.adoption.recover()  # It keeps its candidates, and searches anew.
-        parts.looks.clear()
-        for part in (parts.launcher, parts.watcher, parts.unknown_outcomes, parts.orphans, parts.last_lines):
+                self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
+        self.adoption.recover()  # It keeps its candidates, and searches anew.
+        self.looks.clear()
+        for part in (self.launcher, self.watcher, self.unknown_outcomes, self.orphans, self.last_lines):
             if part:
                 part.clear()
-        for run in list(self._runs.values()):  # Those that have been abandoned end here.
+        for run in list(self.runs_by_id.values()):  # Those that have been abandoned end here.
             self._resume(run)
 
     def _resume(self, run: Run) -> None:
-        parts, calls = self.lifecycle, self.lifecycle.calls
         if run.arn:
-            if run not in calls.runs(calls.watch):
-                parts.watcher.add(run)
-            if run.stop_reason and run not in calls.runs(calls.stop):
-                parts.watcher.stop(run)
-        elif not parts.unknown_outcomes.has(run) and run not in parts.launcher.runs_under_way():
+            if run not in self.calls.watch.runs:
+                self.watcher.add(run)
+            if run.stop_reason and run not in self.calls.stop.runs:
+                self.watcher.stop(run)
+        elif not self.unknown_outcomes.has(run) and run not in self.launcher.runs_under_way():
             # The answer that was being handled is lost: an ECS task may have started.
             run.may_have_started = run.may_have_started or run.token is not None
             if run.abandoned:
-                parts.launcher.give_up(run)
+                self.launcher.give_up(run)
             else:
-                parts.launcher.add(run)
+                self.launcher.add(run)
         if not run.started:
-            parts.look_later(run)
+            self.look_later(run)

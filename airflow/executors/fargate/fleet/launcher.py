@@ -167,7 +167,7 @@ class Launcher:
 
     def runs_under_way(self) -> list[Run]:
         """Return the runs whose request is being made, or sent."""
-        return [*self._calls.runs(self._calls.build), *self._calls.runs(self._calls.launch)]
+        return [*self._calls.build.runs, *self._calls.launch.runs]
 
     def confirm(self, launch_ids: Iterable[str]) -> None:
         """Go on with launches that Airflow still wants."""

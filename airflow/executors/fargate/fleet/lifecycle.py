@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -50,7 +51,7 @@ class Lifecycle:
     Holds the launches that are not over, and decides what becomes of each; the fleet's thread alone uses it.
 
     It owns the parts of the fleet, each of which does one thing for all launches: they ask it about launches,
-    and report to it what they found. What the executor asks for comes through :class:`Fleet`.
+    and report to it what they found. :class:`Fleet` adds what the executor asks for.
 
     :param context: what the fleet has from outside.
     """
@@ -62,6 +63,8 @@ class Lifecycle:
         self.counters = messages.Counters()
         #: By the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
+        #: The numbers of the hand-overs.
+        self._numbers = itertools.count()
         #: Ids of the launches that have an ECS task.
         self._live: set[str] = set()
         self.calls = Calls(context, self.counters)
@@ -83,7 +86,7 @@ class Lifecycle:
         else:
             self.launcher.give_up(run)
 
-    def abandon(self, run: Run, text: str) -> None:
+    def _abandon(self, run: Run, text: str) -> None:
         """Abandon a launch that Airflow no longer wants; the text is for the user."""
         run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
         log.warning("%s is abandoned: %s", run, text)
@@ -127,7 +130,7 @@ class Lifecycle:
 
     # What the parts ask, and what they found.
 
-    def adopt(self, found: Found) -> None:
+    def take_over(self, found: Found) -> None:
         """Take over an ECS task of another scheduler."""
         if found.launch.id in self.runs_by_id:
             return
@@ -182,7 +185,7 @@ class Lifecycle:
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
             self.launcher.provisioned(run)
         if run.unwanted and not run.abandoned and not run.started:
-            self.abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
+            self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
         if outcome.verdict is Verdict.FINISHED:
             if outcome.note:
                 self.noted(run, outcome.note)

@@ -79,7 +79,7 @@ class Preparer:
         if wait is None:
             return self._since + FUNCTION_PATIENCE
         self._reported = True
-        called_for = ", ".join(map(str, self._calls.runs(self._calls.build)))
+        called_for = ", ".join(map(str, self._calls.build.runs))
         log.warning("%s It was called for %s; %d launches wait.", wait.text, called_for, len(self.line))
         return None
 

@@ -27,7 +27,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.fleet.fleet import Fleet
-from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.context import Command, Context
@@ -58,12 +57,10 @@ class FleetThread:
         self.fleet = Fleet(context)
         self._thread: threading.Thread | None = None
         self._end = threading.Event()
-        #: Whether the loop has begun: each further start of it is a recovery.
-        self._has_begun = False
         #: The command that is being handled, and the last one that was repeated.
         self._handling: Command | None = None
         self._repeated: Command | None = None
-        #: How often the fleet went on after a bug.
+        #: How often the fleet went on after a bug: since the first one, each start of the loop is a recovery.
         self.restarts = 0
 
     def tell(self, method: Callable[..., None], *arguments: Any) -> None:
@@ -109,7 +106,7 @@ class FleetThread:
         self.tell(self._end.set)
         if self._thread is not None:
             self._thread.join(max(END_TIMEOUT, until - self._context.clock()))
-        self.fleet.lifecycle.calls.close()  # Last, or the fleet would start threads that are never ended.
+        self.fleet.calls.close()  # Last, or the fleet would start threads that are never ended.
         self._context.ecs.close()
 
     def _wait_until(self, check: Callable[[], bool], until: float) -> bool:
@@ -124,14 +121,13 @@ class FleetThread:
     def _run(self) -> None:
         while not self._end.is_set():
             try:
-                if self._has_begun:
+                if self.restarts:
                     self._recover()
-                self._has_begun = True
                 self._loop()
             except BaseException as error:
                 self.restarts += 1
-                what = "A bug of the executor in the fleet's thread; it goes on in %s s"
-                log.error(what, BUG_PAUSE, exc_info=error)
+                text = "A bug of the executor in the fleet's thread; it goes on in %s s"
+                log.error(text, BUG_PAUSE, exc_info=error)
                 time.sleep(BUG_PAUSE)
 
     def _loop(self) -> None:
@@ -161,7 +157,6 @@ class FleetThread:
         """
         self.fleet.recover()
         lost, self._handling = self._handling, None
-        owner = getattr(lost[0], "__self__", None) if lost is not None else None
-        if lost is not None and lost != self._repeated and isinstance(owner, (Fleet, Lifecycle)):
+        if lost and lost != self._repeated and getattr(lost[0], "__self__", None) is self.fleet:
             self._repeated = lost
             self._context.post(lost[0], *lost[1])

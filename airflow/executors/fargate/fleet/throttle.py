@@ -23,12 +23,13 @@ join them for the calls of one kind.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.launch_state import Run
     from airflow.executors.fargate.fleet.pool import DaemonPool
 
 #: Seconds; first wait and limit, when credentials are refused.
@@ -209,7 +210,8 @@ class Lane:
     credentials: Credentials | None = None
     shares_with: Lane | None = None
     share: TokenBucket | None = None
-    under_way: int = 0
+    #: The runs of each call that is under way.
+    under_way: list[Sequence[Run]] = field(default_factory=list)
     #: Whether a call is due that is not admitted yet.
     is_waiting: bool = False
     #: Whether the last call was throttled, which is logged once.
@@ -224,9 +226,14 @@ class Lane:
             turns.append(self.credentials.paused_until)
         return max(turns, default=0.0)
 
-    def take(self) -> None:
-        """Note that a call begins."""
-        self.under_way += 1
+    @property
+    def runs(self) -> list[Run]:
+        """The runs that wait for an answer."""
+        return [run for runs in self.under_way for run in runs]
+
+    def take(self, runs: Sequence[Run]) -> None:
+        """Note that a call for these runs begins."""
+        self.under_way.append(runs)
         for bucket in self._all_buckets():
             bucket.take()
 

@@ -599,9 +599,9 @@ def die_at(calls, number, function, *arguments):
 def test_an_error_while_taking_over_loses_no_ecs_task(look, fleet, ecs, run, candidate, number):
     """Where the thread dies of one ECS task, its successor follows all that were told as found."""
     arns = [run(n) for n in range(3)]
-    adopt = Lifecycle.adopt
-    with mock.patch.object(Lifecycle, "adopt", autospec=True) as fails:
-        fails.side_effect = partial(die_at, itertools.count(), number, adopt)
+    take_over = Lifecycle.take_over
+    with mock.patch.object(Lifecycle, "take_over", autospec=True) as fails:
+        fails.side_effect = partial(die_at, itertools.count(), number, take_over)
         reply = Future()
         fleet.tell(fleet.fleet.adopt, [candidate(n) for n in range(3)], reply)
         for _ in range(5):
@@ -682,7 +682,7 @@ def test_what_is_missing_is_not_remembered_for_ever(look, fleet, ecs, candidate)
     look(first)
     fleet.advance(REMEMBERED + CONSISTENCY + 1)
     look(candidate(1))
-    assert not fleet.fleet.lifecycle.adoption._checks._missing
+    assert not fleet.fleet.adoption._checks._missing
     ecs.calls.clear()
     assert look(first).missing == (first,)
     assert ecs.calls

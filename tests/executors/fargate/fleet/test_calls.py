@@ -179,13 +179,12 @@ class TestThereAndBack:
 
     def test_the_result_of_a_call_that_was_not_noted_is_dropped(self, door):
         """If the thread dies before it has noted the call, its launches get another turn."""
-        with mock.patch.object(door.calls, "_under_way", spec=dict) as notes:
-            notes.__setitem__.side_effect = MemoryError
+        with mock.patch.object(door.calls.launch, "take", autospec=True, side_effect=MemoryError):
             with pytest.raises(MemoryError):
                 door.ask("RunTask")
         door.bring_home()
         assert door.replies == []
-        assert door.calls.launch.under_way == 0
+        assert door.calls.launch.under_way == []
 
 
 class TestPace:
@@ -208,7 +207,7 @@ class TestPace:
         others = [other for other in OF_ECS if door.lane(other) is not door.lane(what)]
         assert all(door.calls.admits(door.lane(other)) for other in others)
         door.bring_home()
-        assert door.lane(what).under_way == 0
+        assert door.lane(what).under_way == []
 
     @pytest.mark.parametrize(
         ("what", "burst", "rate"),

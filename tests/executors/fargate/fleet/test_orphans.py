@@ -293,7 +293,7 @@ def test_what_has_gone_is_forgotten(fleet, ecs, run):
     assert sweep(fleet) == [{arn}]
     ecs.exit(arn, 0)
     assert sweep(fleet) == []
-    assert fleet.fleet.lifecycle.orphans._seen == {}
+    assert fleet.fleet.orphans._seen == {}
 
 
 # What is stopped.
@@ -397,8 +397,8 @@ def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
     run()
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
     (shared,), (bucket,) = (
-        fleet.fleet.lifecycle.calls.search.buckets,
-        fleet.fleet.lifecycle.calls.watch.buckets,
+        fleet.fleet.calls.search.buckets,
+        fleet.fleet.calls.watch.buckets,
     )
     before = bucket.rate
     fleet.advance(FIRST_DELAYS[0])

@@ -180,7 +180,7 @@ class TestManyFailures:
         fleet.advance(300)
         served = [launch for launch in launches if texts_of(fleet, launch)]
         assert MAX_WAITING <= len(served) <= MAX_WAITING + 50
-        assert fleet.fleet.lifecycle.last_lines._due == []
+        assert fleet.fleet.last_lines._due == []
         assert len([r for r in caplog.records if "others get no last lines" in r.getMessage()]) == 1
 
 
