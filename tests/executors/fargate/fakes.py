@@ -74,6 +74,12 @@ def make_config(**options: Any) -> FargateConfig:
     return replace(CONFIG, **options)
 
 
+def make_context(clock: Callable[[], float], **others: Any) -> Context:
+    """Return what comes from outside for a part of a fleet that makes no calls."""
+    members = {"ecs": None, "config": CONFIG, "build": None, "random": lambda: 1.0, **others}
+    return Context(clock=clock, now=clock, **members)
+
+
 def make_task(number: int = 0, **changes: Any) -> TaskInstanceId:
     """Return the id of a task instance."""
     return replace(TaskInstanceId("dag", f"task{number}", "run", 1), **changes)

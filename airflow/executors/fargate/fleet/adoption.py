@@ -42,8 +42,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
-from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
+from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Seeker, Stage
+from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS, earliest
 from airflow.executors.fargate.fleet.orphan_checks import OrphanChecks
 from airflow.executors.fargate.present import match
 
@@ -51,8 +51,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.aws.answers import EcsTask
-    from airflow.executors.fargate.fleet.calls import Calls
-    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
     from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer, PendingCandidate
     from airflow.executors.fargate.launch import Identity
@@ -71,39 +69,28 @@ NO_CLUSTER = "ClusterNotFoundException"
 NEVER_STARTED = frozenset({Verdict.LAUNCH_AGAIN, Verdict.NO_CAPACITY, Verdict.AWAY})
 
 
-class Adoption:
+class Adoption(Seeker):
     """
-    Makes one search for all candidates that are not settled; the fleet's thread alone uses it.
+    Makes one search for all candidates that are not settled.
 
     An ECS task is described once for all searches until all candidates are settled. For a candidate that
-    comes later, its own ECS tasks are described again.
-
-    :param context: the options, the clocks, and the way to the fleet's thread. ECS tasks are listed in the
-        clusters of the options and in those that stored ARNs name; an ARN that names none is of the first
-        cluster of the options.
-    :param calls: makes the calls.
-    :param owner: takes over what is found.
+    comes later, its own ECS tasks are described again. ECS tasks are listed in the clusters of the options
+    and in those that stored ARNs name; an ARN that names none is of the first cluster of the options.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
-        self._context = context
-        self._calls = calls
-        self._owner = owner
-        self._clock = context.clock
+    def __init__(self, owner: Lifecycle) -> None:
+        super().__init__(owner)
         #: The clusters of the options, by their names.
-        self._own = {cluster_name("", cluster): cluster for cluster in context.config.clusters}
-        self._checks = OrphanChecks(context)
+        self._own = {cluster_name("", cluster): cluster for cluster in owner.context.config.clusters}
+        self._checks = OrphanChecks(owner.context)
         #: What was described: cluster and task instance, if it says one, by ARN.
         self._known: dict[str, tuple[str, Any]] = {}
-        self._search: EcsTaskSearch | None = None
         #: The names of clusters for which AWS has refused a call of the search.
         self._refused: set[str] = set()
         #: Whether the thread is in :meth:`work`; still true after a bug there.
         self._is_working = False
         #: How many bugs this has met since the last search ended.
         self._faults = 0
-        #: When the next search begins.
-        self._due: float | None = None
 
     def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
         """
@@ -127,17 +114,9 @@ class Adoption:
             return None
         self._is_working = True
         self._checks.answer()
-        while self._search or (self._due is not None and self._due <= self._clock()):
-            search = self._search = self._search or self._begin()
-            turn = search.work()
-            if not search.is_over:
-                break
-            self._end(search)
-        else:
-            turn = self._due
-        turns = turn, self._checks.next_at()
+        turn = earliest(super().work(), self._checks.next_at())
         self._is_working = False
-        return min((turn for turn in turns if turn is not None), default=None)
+        return turn
 
     def recover(self) -> None:
         """
@@ -147,9 +126,8 @@ class Adoption:
         """
         if self._is_working or (self._search and self._search.is_handling):
             self._faults += 1
-        if self._search:
-            self._search.end()
-        self._search, self._due, self._is_working = None, self._clock() if self._checks.open else None, False
+        self.clear()
+        self._due, self._is_working = self._clock() if self._checks.open else None, False
         for pending in [*self._checks.open.values()]:
             pending.is_asked = False
             if pending.found:
@@ -233,7 +211,7 @@ class Adoption:
 
     def _end(self, search: EcsTaskSearch) -> None:
         """Settle the candidates that this search decides, schedule the next search, and answer."""
-        self._search, self._faults = None, 0
+        self._faults = 0
         self.has_read(Stage.STOPPED)
         clusters = {cluster_name("", cluster) for cluster in search.clusters}
         again = []  # when to search for candidates that are not settled

@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Union
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE
-from airflow.executors.fargate.fleet.throttle import BackOff
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.context import Context
@@ -83,9 +82,7 @@ class Attempts:
 
     def __init__(self, context: Context) -> None:
         self._most = context.config.max_launch_attempts
-        self._clock = context.clock
-        self._resend = BackOff(*RESEND_BACK_OFF, context.random)
-        self._back_off = BackOff(*ATTEMPT_BACK_OFF, context.random)
+        self._context = context
 
     def resend(self, run: Run, outcome: Outcome, is_error: bool) -> Retry | None:
         """
@@ -107,7 +104,7 @@ class Attempts:
             run.may_have_started = True
             if run.repeats == 1 and not run.abandoned:
                 log.warning("No clear answer to RunTask for %s, sending it again unchanged: %s", run, reason)
-            return Retry(self._resend(run.repeats))
+            return Retry(self._context.back_off(RESEND_BACK_OFF, run.repeats))
         if passes or verdict is Verdict.LAUNCH_AGAIN:
             run.may_have_started = False  # AWS repeats the first answer to a token: nothing was started.
         return None
@@ -127,7 +124,7 @@ class Attempts:
             if run.attempt >= self._most:
                 return Fail(f"{reason} Attempts: {run.attempt} of {self._most}.")
             note = f"{reason} Attempt {run.attempt} of {self._most}; launching again."
-            return Retry(self._back_off(run.attempt), note, run.prepared)
+            return Retry(self._context.back_off(ATTEMPT_BACK_OFF, run.attempt), note, run.prepared)
         if verdict is Verdict.AWAY:
             return self._while_away(run, run.prepared, reason)
         if run.prepared.fallback is not None:
@@ -164,14 +161,15 @@ class Attempts:
 
     def _while_away(self, run: Run, prepared: Prepared, reason: str) -> Decision:
         """Try again, for :data:`AWAY_PATIENCE`."""
-        now = self._clock()
+        now = self._context.clock()
         if run.away_since is None:
             run.away_since, run.away_tries = now, 0
         left = run.away_since + AWAY_PATIENCE - now
         if left <= 0:
             return self._refused(run, f"{reason} It was tried for {now - run.away_since:.0f} s.")
         run.away_tries += 1
-        return Retry(min(self._back_off(run.away_tries), left), prepared=prepared)
+        delay = self._context.back_off(ATTEMPT_BACK_OFF, run.away_tries)
+        return Retry(min(delay, left), prepared=prepared)
 
     def _refused(self, run: Run, reason: str) -> Decision:
         """Fail, or return to the first request if AWS refuses the fallback and nothing started."""

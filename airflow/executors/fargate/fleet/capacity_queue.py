@@ -25,15 +25,18 @@ no more than it go on. Sizes are compared by CPU units, and then by memory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from operator import attrgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
 from airflow.executors.fargate.aws.sizes import comparable
 from airflow.executors.fargate.fleet.launch_state import Line, Run
-from airflow.executors.fargate.fleet.throttle import BackOff, TokenBucket
+from airflow.executors.fargate.fleet.throttle import TokenBucket
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.fleet.context import Context
 
 #: Seconds between two probes of a kind: the first wait and the limit. Only half of a wait is random, so two
 #: probes of a kind are at least a second apart.
@@ -115,15 +118,13 @@ class CapacityQueue:
     Runs that can go are ordered by priority, and so are the runs that wait, within each kind. Those that wait
     are not examined at each turn.
 
-    :param launch_rate: RunTask calls a second, of which probes use :data:`PROBE_SHARE` at most.
-    :param clock: returns monotonic seconds.
-    :param random: returns a number from 0 to 1.
+    :param context: the clock, random numbers, and ``launch_rate``, of which probes use :data:`PROBE_SHARE` at
+        most.
     """
 
-    def __init__(self, launch_rate: float, clock: Callable[[], float], random: Callable[[], float]) -> None:
-        self._clock = clock
-        self._back_off = BackOff(*PROBE_BACK_OFF, random)
-        self._bucket = TokenBucket(launch_rate * PROBE_SHARE, 1, clock)
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._bucket = TokenBucket(context.config.launch_rate * PROBE_SHARE, 1, context.clock)
         #: The runs that can go. No line is empty.
         self._open: dict[tuple[Kind, Size], Line] = {}
         self._shortages: dict[Kind, Shortage] = {}
@@ -202,13 +203,13 @@ class CapacityQueue:
 
     def take_probe(self) -> Run | None:
         """Remove and return the next probe, to be noted with :meth:`sent`; None if none may be sent now."""
-        now = self._clock()
+        now = self._context.clock()
         for shortage in list(self._shortages.values()):
             if not shortage.lines and not shortage.probes and shortage.probe_at <= now:
                 del self._shortages[shortage.kind]  # Until then, a run that comes waits for its back-off.
         due = self._next_shortage()
         # ready_at() returns the current time if there is a token, so the clock is read after it.
-        if due is None or max(due.probe_at, self._bucket.ready_at()) > self._clock():
+        if due is None or max(due.probe_at, self._bucket.ready_at()) > self._context.clock():
             return None
         run = due.first()
         if run is not None:
@@ -237,7 +238,7 @@ class CapacityQueue:
         """Note that there is no capacity for a run: runs of its kind that ask for as much or more wait."""
         if not run.kind:
             return
-        first_probe_at = self._clock() + self._back_off(1)
+        first_probe_at = self._context.clock() + self._context.back_off(PROBE_BACK_OFF, 1)
         shortage = self._shortages.setdefault(run.kind, Shortage(run.kind, run.size, first_probe_at))
         shortage.bound, shortage.reason = min(shortage.bound, run.size), reason
         shortage.late = shortage.late or run.arn is not None
@@ -266,4 +267,5 @@ class CapacityQueue:
             del self._shortages[shortage.kind]
 
     def _wait(self, shortage: Shortage, tries: int) -> None:
-        shortage.tries, shortage.probe_at = tries, self._clock() + self._back_off(tries)
+        shortage.tries = tries
+        shortage.probe_at = self._context.clock() + self._context.back_off(PROBE_BACK_OFF, tries)

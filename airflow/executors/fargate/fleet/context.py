@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the parts of a fleet share: what comes from outside, and the two queues between the threads."""
+"""What the parts of a fleet share: what comes from outside, the queues between the threads, the owner."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ from airflow.executors.fargate.fleet.pool import DaemonPool
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
     from airflow.executors.fargate.config.config import FargateConfig
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.logs.cloudwatch import LogReader
     from airflow.executors.fargate.messages import Event
@@ -83,3 +84,29 @@ class Context:
     def emit(self, event: Event) -> None:
         """Tell the executor of an event."""
         self.outbox.put(event)
+
+    def back_off(self, limits: tuple[float, float], repetition: int) -> float:
+        """
+        Return the seconds to wait before a repetition: twice as long each time; half of the wait is random.
+
+        :param limits: seconds; the first wait, and the longest.
+        :param repetition: counted from 1.
+        """
+        first, longest = limits
+        # The exponent is bounded, as the power of the thousandth repetition would overflow.
+        full = min(longest, first * 2.0 ** min(repetition - 1, 30))
+        return full * (0.5 + 0.5 * self.random())
+
+
+class Part:
+    """
+    A part of the fleet, which does one thing for all launches. Only the fleet's thread uses it.
+
+    :param owner: has the context and the calls. It knows all launches, and decides on what is found.
+    """
+
+    def __init__(self, owner: Lifecycle) -> None:
+        self._owner = owner
+        self._context = owner.context
+        self._calls = owner.calls
+        self._clock = owner.context.clock

@@ -26,21 +26,23 @@ and no other.
 from __future__ import annotations
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.throttle import BackOff
+from airflow.executors.fargate.fleet.context import Part
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +61,62 @@ class Stage(IntEnum):
     OVER = 3
 
 
-class Seeker(Protocol):
-    """For whom the search is."""
+class Seeker(Part, ABC):
+    """A part that searches: one search at a time, each of which it begins when it is due."""
 
+    def __init__(self, owner: Lifecycle) -> None:
+        super().__init__(owner)
+        #: The search under way.
+        self._search: EcsTaskSearch | None = None
+        #: When the next one begins; None if none does.
+        self._due: float | None = None
+
+    def clear(self) -> None:
+        """End the search under way."""
+        if self._search:
+            self._search.end()
+        self._search = None
+
+    def work(self) -> float | None:
+        """Make the calls that are due; return when to look again, or None if only a message can tell."""
+        while True:
+            if self._search is None:
+                due = self._due_at()
+                if due is None or due > self._clock():
+                    return due
+                self._search = self._begin()
+            search = self._search
+            turn = search.work()
+            if not search.is_over:
+                return turn
+            self._search = None
+            self._end(search)
+
+    def _due_at(self) -> float | None:
+        return self._due
+
+    @abstractmethod
+    def _begin(self) -> EcsTaskSearch:
+        """Return a search for what is due now."""
+
+    @abstractmethod
+    def _end(self, search: EcsTaskSearch) -> None:
+        """Conclude from a search that is over, and schedule the next one."""
+
+    # What a search asks and finds.
+
+    @abstractmethod
     def lacks(self, stage: Stage) -> bool:
         """Return whether something is to be found at this stage; if not, the search ends."""
 
+    @abstractmethod
     def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
         """Take an ECS task that was described; each is passed on once."""
 
     def has_read(self, stage: Stage) -> None:
         """All ECS tasks of this stage were passed on."""
 
+    @abstractmethod
     def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """AWS refuses a call in this cluster for good; it is not made again."""
 
@@ -224,5 +270,5 @@ class EcsTaskSearch:
             step.failures += 1
             if step.failures == 1:
                 log.warning("A search for ECS tasks got no answer, trying again: %s", problem.reason)
-            step.due = self.context.clock() + BackOff(*SEARCH_BACK_OFF, self.context.random)(step.failures)
+            step.due = self.context.clock() + self.context.back_off(SEARCH_BACK_OFF, step.failures)
         self._steps.insert(0, step)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the executor and the thread (``thread.py``) ask of all launches together."""
+"""The commands of the executor, and the way on after a bug."""
 
 from __future__ import annotations
 

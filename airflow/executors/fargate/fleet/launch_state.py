@@ -145,6 +145,11 @@ class Run:
         return str(self.launch)
 
 
+def earliest(*turns: float | None) -> float | None:
+    """Return the first of several turns, of which each may be None; None if there is none."""
+    return min((turn for turn in turns if turn is not None), default=None)
+
+
 class Schedule:
     """Runs ordered by the time of their turn; among equals, in the order of the hand-overs."""
 

@@ -40,21 +40,22 @@ from airflow.executors.fargate.aws.outcome import classify_run_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.attempts import Attempts, Decision, Fail, Search
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
-from airflow.executors.fargate.fleet.launch_state import Line, Run, Schedule
+from airflow.executors.fargate.fleet.context import Part
+from airflow.executors.fargate.fleet.launch_state import Line, Run, Schedule, earliest
 from airflow.executors.fargate.fleet.preparer import Preparer
 from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, Wait, held_up
 from airflow.executors.fargate.lease import Lease, NotConfirmed
+from airflow.executors.fargate.messages import Unconfirmed
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.calls import Reply
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 #: The most launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
 MAX_UNCONFIRMED = 200
 
 
-class Launcher:
+class Launcher(Part):
     """
     Everything between the hand-over of a launch and the ARN of its ECS task.
 
@@ -62,22 +63,16 @@ class Launcher:
     does not delay others. If there is no capacity, a launch goes on with its fallback if it has one. A launch
     that the database has not confirmed lately is confirmed before it is sent, as another scheduler may have
     launched it meanwhile.
-
-    :param context: the options, the clocks and random numbers.
-    :param calls: makes the calls.
-    :param owner: is told what becomes of each run.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
-        self._calls = calls
-        self._owner = owner
-        self._clock = context.clock
-        self._now = context.now
+    def __init__(self, owner: Lifecycle) -> None:
+        super().__init__(owner)
+        context = owner.context
         self._leaving = context.leaving.is_set
         self._lease = Lease(context.lease, context.clock, context.now)
         self._attempts = Attempts(context)
-        self._preparer = Preparer(context, calls, self._apply)
-        self._queue = CapacityQueue(context.config.launch_rate, context.clock, context.random)
+        self._preparer = Preparer(owner, self._apply)
+        self._queue = CapacityQueue(context)
         self._waiting = Schedule()
         #: The runs that wait until the database confirms that Airflow still wants them, by launch id.
         self._unconfirmed: dict[str, Run] = {}
@@ -115,8 +110,8 @@ class Launcher:
         # As many requests as there can be calls: more would take memory, and a launch with a higher priority
         # may come first.
         enough = self._queue.has_at_least(self._calls.launch.most)
-        turns = (self._preparer.work(enough, self._queue.first()), self._send_all(now), self._waiting.first())
-        return min((turn for turn in turns if turn is not None), default=None)
+        prepares_at = self._preparer.work(enough, self._queue.first())
+        return earliest(prepares_at, self._send_all(now), self._waiting.first())
 
     def _send_all(self, now: float) -> float | None:
         """Send the runs whose turn it is; return when to look again, or None if only a message can tell."""
@@ -179,8 +174,9 @@ class Launcher:
                 self._queue.resume(run)
 
     def _ask_to_confirm(self, run: Run) -> None:
+        """Have the database confirm that Airflow still wants a launch that is about to be sent."""
         self._unconfirmed[run.launch.id] = run
-        self._owner.unconfirmed(run)
+        self._context.emit(Unconfirmed(run.launch.without_workload()))
 
     def _begin(self, run: Run, now: float) -> bool:
         """Send a run if it may be sent now, else do what is needed instead; return whether it was sent."""
@@ -189,7 +185,7 @@ class Launcher:
         if not self._lease.is_valid(run.confirmed):
             self._ask_to_confirm(run)
             return False
-        run.bring_deadline_forward(now, self._now())
+        run.bring_deadline_forward(now, self._context.now())
         if (too_late := self._attempts.too_late(run, now)) is not None:
             self._apply(run, too_late)
             return False

@@ -30,7 +30,7 @@ from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet import waits
 from airflow.executors.fargate.fleet.adoption import Adoption
 from airflow.executors.fargate.fleet.calls import Calls
-from airflow.executors.fargate.fleet.launch_state import Run, Schedule
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule, earliest
 from airflow.executors.fargate.fleet.launcher import Launcher
 from airflow.executors.fargate.fleet.orphans import OrphanReaper
 from airflow.executors.fargate.fleet.unknown_outcomes import UnknownOutcomes
@@ -57,6 +57,7 @@ class Lifecycle:
     """
 
     def __init__(self, context: Context) -> None:
+        self.context = context
         self._emit = context.emit
         self._clock = context.clock
         self._now = context.now
@@ -68,14 +69,14 @@ class Lifecycle:
         #: Ids of the launches that have an ECS task.
         self._live: set[str] = set()
         self.calls = Calls(context, self.counters)
-        self.launcher = Launcher(context, self.calls, self)
+        self.launcher = Launcher(self)
         #: When to look at what a launch waits for.
         self.looks = Schedule()
-        self.watcher = Watcher(context, self.calls, self)
-        self.unknown_outcomes = UnknownOutcomes(context, self.calls, self)
-        self.adoption = Adoption(context, self.calls, self)
+        self.watcher = Watcher(self)
+        self.unknown_outcomes = UnknownOutcomes(self)
+        self.adoption = Adoption(self)
         self._searches: deque[UnknownOutcomes | Adoption] = deque((self.unknown_outcomes, self.adoption))
-        self.orphans = OrphanReaper(context, self.calls, self)
+        self.orphans = OrphanReaper(self)
         self.last_lines = LastLines(context, self.calls, context.logs) if context.logs else None
 
     def cancel(self, run: Run, reason: str) -> None:
@@ -104,7 +105,7 @@ class Lifecycle:
         # leave it its share.
         turns += [self.orphans.work(), self.watcher.work()]
         turns += [self.last_lines.work()] if self.last_lines else []
-        return min((turn for turn in turns if turn is not None), default=None)
+        return earliest(*turns)
 
     def look_later(self, run: Run) -> None:
         """Look, in a while, at what a launch waits for."""
@@ -194,8 +195,7 @@ class Lifecycle:
         elif outcome.verdict is Verdict.FAILED or (run.started and outcome.verdict is not Verdict.LIVE):
             self.ended(run, outcome.reason, outcome.ended_at)
             if self.last_lines and run.arn and outcome.task_definition and not run.abandoned:
-                launch = run.launch.without_workload()
-                self.last_lines.add(Failed(launch, run.arn, run.container_name, outcome.task_definition))
+                self.last_lines.add(Failed(run.launch, run.arn, run.container_name, outcome.task_definition))
         elif outcome.verdict is not Verdict.LIVE:
             self.launcher.nothing_started(run, outcome)
         if run.arn is None:
@@ -249,10 +249,6 @@ class Lifecycle:
         """Emit what a launch waits for, or had come to when Airflow revoked it."""
         log.info("%s: %s", run, text)
         self._emit(event(run.launch.without_workload(), _with_whereabouts(text, run)))
-
-    def unconfirmed(self, run: Run) -> None:
-        """Have the database confirm that Airflow still wants a launch that is about to be sent."""
-        self._emit(messages.Unconfirmed(run.launch.without_workload()))
 
 
 def _with_whereabouts(text: str, run: Run) -> str:

@@ -42,14 +42,12 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
+from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Seeker, Stage
 from airflow.executors.fargate.messages import OtherEcsTask, OtherEcsTasks
 from airflow.executors.fargate.present import ENDING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
-    from airflow.executors.fargate.fleet.calls import Calls
-    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
@@ -67,7 +65,7 @@ STOP_REASON = "Airflow has abandoned the launch"
 LATER = "Orphaned ECS tasks cannot be searched for, trying again: %s"
 
 
-class OrphanReaper:
+class OrphanReaper(Seeker):
     """
     Sweeps the clusters of the options for ECS tasks of the deployment that are not this fleet's.
 
@@ -75,18 +73,12 @@ class OrphanReaper:
     deployment there, and for each of these pages one if it has ECS tasks that are not this fleet's and were
     not described before, such as those of another scheduler. They use the bucket of ``describe_rate``, and at
     most a tenth of it.
-
-    :param context: the options and the clock; its ``sweep_interval`` is None if there are no sweeps.
-    :param calls: makes the calls.
-    :param owner: knows the fleet's own ECS tasks, and stops orphans.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
-        self._context = context
-        self._calls = calls
-        self._owner = owner
-        self._clock = context.clock
-        self._interval = context.sweep_interval if context.config.clusters else None
+    def __init__(self, owner: Lifecycle) -> None:
+        super().__init__(owner)
+        #: Seconds between two sweeps; None if there are no sweeps.
+        self._interval = owner.context.sweep_interval if owner.context.config.clusters else None
         #: What was described, by ARN; None if it is ignored, since it belongs to no launch or has ended.
         self._seen: dict[str, OtherEcsTask | None] = {}
         #: ARNs that were described in this sweep.
@@ -95,8 +87,6 @@ class OrphanReaper:
         self._orphaned: dict[str, float] = {}
         #: What was logged of searches that have failed.
         self._logged: set[str] = set()
-        #: The sweep under way.
-        self._search: EcsTaskSearch | None = None
         self.hasten()
 
     def hasten(self) -> None:
@@ -107,18 +97,8 @@ class OrphanReaper:
 
     def clear(self) -> None:
         """Stop the sweep under way; the next one comes in its time."""
-        if self._search:
-            self._search.end()
+        super().clear()
         self._plan()
-
-    def work(self) -> float | None:
-        """Make the call that is due; return when to look again, or None if only a message can tell."""
-        if self._search is None and self._due is not None and self._due <= self._clock():
-            self._begin()
-        turn = self._search.work() if self._search else None
-        if self._search and self._search.is_over:
-            self._end(self._search)
-        return turn if self._search else self._calls.turn(self._calls.search, self._due)
 
     def stop(self, arns: Iterable[str]) -> None:
         """
@@ -142,16 +122,16 @@ class OrphanReaper:
 
     def _plan(self) -> None:
         """Let the next sweep come in its time."""
-        self._search, self._due = None, None
+        self._due = None
         if self._interval is not None:
             delay = min(self._interval, next(self._delays, self._interval))
             self._due = self._clock() + max(SHORTEST_DELAY, delay)
 
-    def _begin(self) -> None:
+    def _begin(self) -> EcsTaskSearch:
         self._fresh, config = set(), self._context.config
         known = lambda: [*self._seen, *self._owner.arns()]
         pause = 1 / (config.describe_rate * SHARE)
-        self._search = EcsTaskSearch(self._context, self._calls, self, config.clusters, known, pause=pause)
+        return EcsTaskSearch(self._context, self._calls, self, config.clusters, known, pause=pause)
 
     def _end(self, search: EcsTaskSearch) -> None:
         """Emit what is not this fleet's; its own launches may have got their ARNs since the listing."""
@@ -179,9 +159,6 @@ class OrphanReaper:
             if outcome.verdict is Verdict.LIVE:  # Otherwise it has ended, or its main container has.
                 seen = OtherEcsTask(identity, ecs_task.arn, ecs_task.cluster or cluster, outcome.started)
         self._seen[ecs_task.arn] = seen
-
-    def has_read(self, stage: Stage) -> None:
-        """Do nothing: the sweep ends now."""
 
     def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Count a cluster that AWS refuses for good as empty; any other error stops the sweep."""

@@ -25,12 +25,13 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.fleet.attempts import Decision, Fail, Retry
+from airflow.executors.fargate.fleet.context import Part
 from airflow.executors.fargate.fleet.launch_state import Line, Run
 from airflow.executors.fargate.fleet.waits import Wait
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.calls import Reply
+    from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
 
@@ -38,19 +39,15 @@ log = logging.getLogger(__name__)
 FUNCTION_PATIENCE = 60.0
 
 
-class Preparer:
+class Preparer(Part):
     """
     Makes requests in the order of launches, and no more of them than can be sent soon.
 
-    :param context: the function that makes the request of a launch, and the clock.
-    :param calls: calls it on a thread.
     :param apply: takes a run, and what is decided about it: it is sent, or there is no request for it.
     """
 
-    def __init__(self, context: Context, calls: Calls, apply: Callable[[Run, Decision], None]) -> None:
-        self._build = context.build
-        self._clock = context.clock
-        self._calls = calls
+    def __init__(self, owner: Lifecycle, apply: Callable[[Run, Decision], None]) -> None:
+        super().__init__(owner)
         self._apply = apply
         #: The runs that have no request yet.
         self.line = Line()
@@ -69,7 +66,7 @@ class Preparer:
         if run is not None and self._calls.admits(self._calls.build):
             if not enough or first is None or run.rank < first.rank:
                 self.line.discard(run)
-                build = partial(self._build, run.launch)
+                build = partial(self._context.build, run.launch)
                 self._calls.make(self._calls.build, build, self._built, [run])
                 self._since, self._reported = self._clock(), False
         # Log once that the function has not returned.

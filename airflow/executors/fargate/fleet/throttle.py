@@ -17,8 +17,8 @@
 """
 How many calls of each kind may be made, and how soon.
 
-Token buckets and back-offs, which know nothing of AWS; the credentials that calls share; and lanes, which
-join them for the calls of one kind.
+Token buckets, which know nothing of AWS; the credentials that calls share; and lanes, which join them for the
+calls of one kind.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class TokenBucket:
         self._refill()
         if self._tokens >= WHOLE:
             return self._refilled_at
-        return self._refilled_at + (1 - self._tokens) / self.rate
+        return self._refilled_at + (1 - self._tokens) / self.rate_at(self._refilled_at)
 
     @property
     def is_slow(self) -> bool:
@@ -91,12 +91,8 @@ class TokenBucket:
         self._refill()
         return self._slowed_at is not None
 
-    @property
-    def rate(self) -> float:
-        """Calls a second that are admitted now."""
-        return self._rate_at(self._clock())
-
-    def _rate_at(self, moment: float) -> float:
+    def rate_at(self, moment: float) -> float:
+        """Return how many calls a second are admitted at this time, by the clock."""
         if self._slowed_at is None:
             return self._rate
         inflection: float = (self._too_high * (1 - REMAINDER) / GROWTH) ** (1 / 3)
@@ -115,41 +111,20 @@ class TokenBucket:
         if self._slowed_at is not None and called_at <= self._slowed_at:
             return False
         self._refill()
-        self._too_high, self._slowed_at = self.rate, self._clock()
+        self._too_high, self._slowed_at = self.rate_at(self._refilled_at), self._refilled_at
         self._tokens = min(self._tokens, 0.0)
         return True
 
     def _refill(self) -> None:
         now = self._clock()
         # While the rate grows, that at the start of the interval: never more tokens than the curve allows.
-        tokens = self._tokens + (now - self._refilled_at) * self._rate_at(self._refilled_at)
-        rate = self._rate_at(now)
+        tokens = self._tokens + (now - self._refilled_at) * self.rate_at(self._refilled_at)
+        rate = self.rate_at(now)
         if rate >= self._rate:
             self._slowed_at = None
         burst = self._burst if self._slowed_at is None else min(self._burst, max(1.0, rate))
         self._tokens = min(burst, tokens)
         self._refilled_at = now
-
-
-class BackOff:
-    """
-    Exponential back-off with jitter: the wait doubles each time, up to a limit.
-
-    :param first: seconds before the first repetition.
-    :param limit: the longest wait, in seconds.
-    :param random: returns a number from 0 to 1.
-    """
-
-    def __init__(self, first: float, limit: float, random: Callable[[], float]) -> None:
-        self._first = first
-        self._limit = limit
-        self._random = random
-
-    def __call__(self, repetition: int) -> float:
-        """Return the seconds to wait before a repetition, counted from 1; half of the wait is random."""
-        # The exponent is bounded, as the power of the thousandth repetition would overflow.
-        full = min(self._limit, self._first * 2.0 ** min(repetition - 1, 30))
-        return full * (0.5 + 0.5 * self._random())
 
 
 class Credentials:
@@ -162,8 +137,7 @@ class Credentials:
 
     def __init__(self, context: Context, *renew: Callable[[], None]) -> None:
         self._renew = renew
-        self._clock = context.clock
-        self._back_off = BackOff(*CREDENTIALS_BACK_OFF, context.random)
+        self._context = context
         self._refusals = 0  # in a row
         #: Why AWS refuses them; empty while it accepts them.
         self.refusal = ""
@@ -180,12 +154,13 @@ class Credentials:
         :return: whether this was the first refusal in a row.
         """
         self.refusal = reason
-        if self._clock() < self.paused_until:
+        now = self._context.clock()
+        if now < self.paused_until:
             return False
         self._refusals += 1
         for renew in self._renew:
             renew()
-        self.paused_until = self._clock() + self._back_off(self._refusals)
+        self.paused_until = now + self._context.back_off(CREDENTIALS_BACK_OFF, self._refusals)
         return self._refusals == 1
 
 

@@ -18,19 +18,16 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
-from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Stage
+from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Seeker, Stage
 from airflow.executors.fargate.fleet.launch_state import Run, Schedule
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.aws.verdict import Outcome
-    from airflow.executors.fargate.fleet.calls import Calls
-    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
@@ -44,22 +41,12 @@ NOT_FOUND = (
 )
 
 
-class UnknownOutcomes:
-    """
-    Makes one search at a time, for all that are due; the fleet's thread alone uses it.
+class UnknownOutcomes(Seeker):
+    """Each search is for all that are due."""
 
-    :param context: the options and the clock.
-    :param calls: makes the calls.
-    :param owner: decides on what is found.
-    """
-
-    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
-        self._context = context
-        self._calls = calls
-        self._owner = owner
-        self._clock = context.clock
-        self._due = Schedule()
-        self._search: EcsTaskSearch | None = None
+    def __init__(self, owner: Lifecycle) -> None:
+        super().__init__(owner)
+        self._schedule = Schedule()
         #: By the ids of their launches, what the present search is for and has not found yet.
         self._wanted: dict[str, Run] = {}
         #: Whether AWS refused the last search for good, and this one.
@@ -68,7 +55,7 @@ class UnknownOutcomes:
     @property
     def open(self) -> int:
         """How many abandoned launches are searched for: their ECS tasks must be stopped once found."""
-        return sum(run.abandoned for run in itertools.chain(self._due, self._wanted.values()))
+        return sum(run.abandoned for run in (*self._schedule, *self._wanted.values()))
 
     def has(self, run: Run) -> bool:
         """Return whether the present search is for this launch."""
@@ -81,51 +68,33 @@ class UnknownOutcomes:
         An ECS task that is found is watched, and stopped if the launch is abandoned. After the last search
         the launch ends.
         """
-        if run in self._due or self.has(run):
+        if run in self._schedule or self.has(run):
             return
         if run.searches < len(SEARCH_DELAYS):
-            self._due.put(self._clock() + SEARCH_DELAYS[run.searches], run)
+            self._schedule.put(self._clock() + SEARCH_DELAYS[run.searches], run)
         else:
             run.may_have_started = False
             self._owner.ended(run, None if run.abandoned else NOT_FOUND)
 
     def clear(self) -> None:
         """Forget all turns; the fleet adds the runs again."""
-        self._due.clear()
+        super().clear()
+        self._schedule.clear()
         self._wanted = {}
-        if self._search:
-            self._search.end()
-        self._search = None
 
-    def work(self) -> float | None:
-        """Make the calls that are due; return when to look again, or None if only a message can tell."""
-        while search := self._search or self._begin():
-            turn = search.work()
-            if not search.is_over:
-                return turn
-            self._end()
-        return self._due.first()
+    def _due_at(self) -> float | None:
+        return self._schedule.first()
 
-    def _begin(self) -> EcsTaskSearch | None:
-        """Begin a search for all that are due; return None if none is."""
+    def _begin(self) -> EcsTaskSearch:
         now = self._clock()
-        while run := self._due.take(now):
+        while run := self._schedule.take(now):
             self._wanted[run.launch.id] = run
-        if not self._wanted:
-            return None
-        self._is_refused = False
-        self._search = EcsTaskSearch(
-            self._context,
-            self._calls,
-            clusters=sorted({run.cluster for run in self._wanted.values()}),
-            seeker=self,
-            known=self._owner.arns,
-            runs=[*self._wanted.values()],
-        )
-        return self._search
+        self._is_refused, runs = False, [*self._wanted.values()]
+        clusters = sorted({run.cluster for run in runs})
+        return EcsTaskSearch(self._context, self._calls, self, clusters, self._owner.arns, runs)
 
-    def _end(self) -> None:
-        self._search, wanted, self._wanted = None, self._wanted, {}
+    def _end(self, search: EcsTaskSearch) -> None:
+        wanted, self._wanted = self._wanted, {}
         self._was_refused = self._is_refused
         for run in wanted.values():
             if not run.over:
@@ -150,9 +119,6 @@ class UnknownOutcomes:
             return
         del self._wanted[identity.launch_id]
         self._owner.accepted(run, ecs_task.arn)
-
-    def has_read(self, stage: Stage) -> None:
-        """Do nothing: each ECS task was accepted as it came."""
 
     def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Count the search as one that has found nothing, and log that once until a search succeeds again."""

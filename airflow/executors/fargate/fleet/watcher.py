@@ -27,12 +27,11 @@ from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED
 from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.attempts import RESEND_BACK_OFF
-from airflow.executors.fargate.fleet.launch_state import Run, Schedule
-from airflow.executors.fargate.fleet.throttle import BackOff
+from airflow.executors.fargate.fleet.context import Part
+from airflow.executors.fargate.fleet.launch_state import Run, Schedule, earliest
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.calls import Reply
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 log = logging.getLogger(__name__)
@@ -49,7 +48,7 @@ MISSING_BACK_OFF = 2.0, 30.0
 REFUSED_PAUSE = 30.0
 
 
-class Watcher:
+class Watcher(Part):
     """
     Describes ECS tasks from the time their ARN is known until their end, and stops them.
 
@@ -58,23 +57,15 @@ class Watcher:
     quarter of an interval, so that runs which began at different times soon share their calls. If
     ``describe_rate`` is too low for that, an ECS task is described once in the time that ceil(n/100) calls
     for each cluster take. After a call that AWS throttles, its ECS tasks are still the first.
-
-    :param context: the options, the clock and random numbers.
-    :param calls: makes the calls.
-    :param owner: decides on what is seen.
     """
 
-    def __init__(self, context: Context, calls: Calls, owner: Lifecycle) -> None:
-        self._calls = calls
-        self._poll_interval = context.config.poll_interval
-        self._owner = owner
-        self._clock = context.clock
+    def __init__(self, owner: Lifecycle) -> None:
+        super().__init__(owner)
+        self._poll_interval = owner.context.config.poll_interval
         #: By cluster name: a call is for one cluster, for which the options may give the name or the ARN.
         self._due: dict[str, Schedule] = {}
         self._stops = Schedule()
         self._failures = 0  # of DescribeTasks, in a row
-        self._again = BackOff(*RESEND_BACK_OFF, context.random)
-        self._missing = BackOff(*MISSING_BACK_OFF, context.random)
 
     def add(self, run: Run, delay: float | None = None) -> None:
         """Describe a run's ECS task after so many seconds; by default after ``poll_interval``."""
@@ -106,8 +97,7 @@ class Watcher:
         while (first := self._first()) and first[0] <= now and self._calls.admits(watch):
             self._describe(first[1], now)
         watch.is_waiting = first is not None and first[0] <= now
-        turns = self._calls.turn(watch, first and first[0]), self._calls.turn(stop, self._stops.first())
-        return min((turn for turn in turns if turn is not None), default=None)
+        return earliest(self._calls.turn(watch, first and first[0]), self._calls.turn(stop, self._stops.first()))
 
     def _first(self) -> tuple[float, str] | None:
         """Return when an ECS task is due next, and its cluster; None if there is none."""
@@ -151,7 +141,7 @@ class Watcher:
         if self._failures == 1 or is_refused:
             text = "DescribeTasks has failed, %d ECS tasks are described later: %s"
             log.warning(text, len(runs), problem.reason)
-        delay = REFUSED_PAUSE if is_refused else self._again(self._failures)
+        delay = REFUSED_PAUSE if is_refused else self._context.back_off(RESEND_BACK_OFF, self._failures)
         for run in runs:
             self.add(run, delay)
 
@@ -163,7 +153,7 @@ class Watcher:
         """
         if not self._is_gone(run, missing):
             looks = 1 + int((self._clock() - (run.missing_since or 0.0)) / self._poll_interval)
-            self.add(run, self._missing(looks))
+            self.add(run, self._context.back_off(MISSING_BACK_OFF, looks))
             return
         been = "no longer knows" if run.seen else "has never come to know"
         said = "MISSING" if missing else "it is not listed"
@@ -185,12 +175,13 @@ class Watcher:
         delay = 0.0
         if problem.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.
             run.stop_failures += 1
-            delay = self._again(run.stop_failures)
+            delay = self._context.back_off(RESEND_BACK_OFF, run.stop_failures)
         if problem.verdict is Verdict.FAILED and "task was not found" in problem.reason:
             if self._is_gone(run, missing=True):
                 self._owner.ended(run, None)
                 return
-            delay = self._missing(run.stop_failures)  # It was accepted or seen: AWS may know it again soon.
+            # It was accepted or seen: AWS may know it again soon.
+            delay = self._context.back_off(MISSING_BACK_OFF, run.stop_failures)
         elif problem.verdict is Verdict.FAILED:
             # It runs on until the permission is granted.
             log.error("StopTask for %s, ECS task %s, is refused: %s", run, run.arn, problem.reason)

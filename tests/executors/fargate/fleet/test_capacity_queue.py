@@ -112,8 +112,8 @@ def make_run(fakes):
 
 
 @pytest.fixture
-def queue(clock):
-    return CapacityQueue(20.0, clock, lambda: 1.0)
+def queue(fakes, clock):
+    return CapacityQueue(fakes.make_context(clock))
 
 
 def drain(take):
@@ -209,10 +209,10 @@ def test_probes_of_a_kind_go_one_at_a_time_and_back_off(queue, clock, make_run):
     assert gone == [2, 6, 14, 30, 60, 90, 120]
 
 
-def test_a_probe_goes_though_the_clock_moves_on(make_run):
+def test_a_probe_goes_though_the_clock_moves_on(fakes, make_run):
     """A real clock shows another time whenever it is read."""
     moments = itertools.count(1000.0, 1e-6)
-    queue = CapacityQueue(20.0, lambda: next(moments), lambda: 1.0)
+    queue = CapacityQueue(fakes.make_context(lambda: next(moments)))
     for run in [make_run() for _ in range(2)]:
         queue.put(run)
     refuse(queue, queue.take())

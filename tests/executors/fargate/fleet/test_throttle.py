@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Tests of the token bucket and the back-off, with a clock that only the tests move."""
+"""Tests of the token bucket, with a clock that only the tests move."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from random import Random
 
 import pytest
 
-from airflow.executors.fargate.fleet.throttle import BackOff, TokenBucket
+from airflow.executors.fargate.fleet.throttle import TokenBucket
 
 
 def drain(bucket):
@@ -107,7 +107,7 @@ class TestThrottledBucket:
     def test_lowers_the_rate_and_empties_the_bucket(self, bucket, clock):
         """One throttled call lowers the rate to three tenths, and takes away the burst."""
         assert self.slowed(bucket, clock)
-        assert bucket.rate == pytest.approx(6)
+        assert bucket.rate_at(clock.at) == pytest.approx(6)
         assert not bucket.take()
 
     def test_calls_that_were_under_way_together_count_once(self, bucket, clock):
@@ -115,13 +115,13 @@ class TestThrottledBucket:
         calls = [clock.at + number / 100 for number in range(16)]
         clock.at += 0.2
         assert [bucket.slow_down(call) for call in calls] == [True] + [False] * 15
-        assert bucket.rate == pytest.approx(6)
+        assert bucket.rate_at(clock.at) == pytest.approx(6)
 
     def test_never_slower_than_the_slowest(self, bucket, clock):
         """However long AWS throttles, a call is admitted every two seconds."""
         for _ in range(100):
             self.slowed(bucket, clock)
-        assert bucket.rate == 0.5
+        assert bucket.rate_at(clock.at) == 0.5
         assert bucket.ready_at() - clock.at <= 2
 
     @pytest.mark.parametrize("refusals", [1, 10])
@@ -130,7 +130,7 @@ class TestThrottledBucket:
         for _ in range(refusals):
             self.slowed(bucket, clock)
         clock.at += 6
-        assert bucket.rate == 20
+        assert bucket.rate_at(clock.at) == 20
         bucket.take()
         clock.at += 5
         assert drain(bucket) == 100
@@ -172,31 +172,3 @@ class TestThrottledBucket:
         for _ in range(200):
             clock.at = max(clock.at, bucket.ready_at())
             assert bucket.take()
-
-
-class TestBackOff:
-    @pytest.mark.parametrize(
-        ("repetition", "least", "most"),
-        [
-            (1, 1, 2),
-            (2, 2, 4),
-            (4, 8, 16),
-            (5, 15, 30),
-            (10**9, 15, 30),
-        ],
-    )
-    def test_doubles_up_to_its_limit_and_half_of_it_is_random(self, repetition, least, most):
-        """A wait is between half and all of its full length, which doubles each time, up to the limit."""
-        assert BackOff(2, 30, lambda: 0.0)(repetition) == least
-        assert BackOff(2, 30, lambda: 0.5)(repetition) == (least + most) / 2
-        assert BackOff(2, 30, lambda: 1.0)(repetition) == most
-
-    def test_asks_for_a_new_random_number_each_time(self):
-        """Launches that failed at the same time are not repeated at the same time."""
-        numbers = iter([0.0, 1.0])
-        back_off = BackOff(2, 30, lambda: next(numbers))
-        assert [back_off(1), back_off(1)] == [1, 2]
-
-    def test_limit_below_the_first_wait_counts(self):
-        """No wait is longer than the limit."""
-        assert BackOff(10, 3, lambda: 1.0)(1) == 3
