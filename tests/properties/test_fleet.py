@@ -475,7 +475,7 @@ class World(RuleBasedStateMachine):
         assert fleet.launcher._waiting.first() is None
         assert not fleet.launcher._waiting._heap
         assert not fleet.watcher._due
-        queue = fleet.launcher._queue
+        queue = fleet.launcher.queue
         assert (queue._open, queue._shortages) == ({}, {})
 
 

@@ -114,8 +114,8 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Found:
-    """A candidate's ECS task."""
+class Match:
+    """An ECS task that can be that of a candidate's present launch."""
 
     launch: Launch
     arn: str
@@ -123,13 +123,6 @@ class Found:
     cluster: str
     container_name: str
     outcome: Outcome
-
-
-@dataclass(frozen=True)
-class Match:
-    """An ECS task that can be that of a candidate's present launch."""
-
-    ecs_task: Found
     #: The ECS task with the highest rank is taken: an earlier launch can match as well, within the tolerance
     #: of clocks.
     rank: tuple[bool, bool, float, bool, bool]
@@ -158,7 +151,6 @@ def match(
     if _came_later(identity, ecs_task.arn, candidate, own, at):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    found = Found(launch, ecs_task.arn, ecs_task.cluster_name, identity.container_name, outcome)
     is_named, is_stored = candidate.names(ecs_task.arn), ecs_task.arn == candidate.external_id
     has_queued = candidate.is_launched_by(identity.scheduler)
     # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
@@ -168,7 +160,9 @@ def match(
     is_likely = may_have_queued and came_after
     # The id, the ARN or the clock of one scheduler says that it is the present launch's.
     is_certain = candidate.has_assigned_id or is_named or (is_likely and (is_stored or has_queued))
-    return Match(found, rank, is_certain, is_likely, identity.is_of_another_database(candidate.database))
+    is_elsewhere = identity.is_of_another_database(candidate.database)
+    arn, cluster, name = ecs_task.arn, ecs_task.cluster_name, identity.container_name
+    return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely, is_elsewhere)
 
 
 def _came_later(identity: Identity, arn: str, candidate: Candidate, own: str | None, asked: float) -> bool:

@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
     from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer, PendingCandidate
     from airflow.executors.fargate.launch import Identity
-    from airflow.executors.fargate.present import Candidate, Found
+    from airflow.executors.fargate.present import Candidate, Match
 
 log = logging.getLogger(__name__)
 
@@ -161,7 +161,7 @@ class Adoption(Seeker):
         if candidate_match.is_elsewhere:
             pending.is_elsewhere = True
         elif candidate_match.is_certain or (stage is Stage.STOPPED and candidate_match.is_likely):
-            self._found(pending, candidate_match.ecs_task)
+            self._found(pending, candidate_match)
         elif pending.best is None or candidate_match.rank > pending.best.rank:
             pending.best = candidate_match
 
@@ -170,7 +170,7 @@ class Adoption(Seeker):
         if stage is not Stage.KNOWN:
             for pending in [*self._checks.open.values()]:
                 if pending.best:
-                    self._found(pending, pending.best.ecs_task)
+                    self._found(pending, pending.best)
 
     def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Conclude nothing about candidates whose ECS task can be in this cluster."""
@@ -231,7 +231,7 @@ class Adoption(Seeker):
             self._known = {}
         self._checks.answer(all_of_them=True)
 
-    def _found(self, pending: PendingCandidate, found: Found) -> None:
+    def _found(self, pending: PendingCandidate, found: Match) -> None:
         # As a message, so that an error in adopting one ECS task affects no other; it comes before any
         # command to revoke the launch. pending.found keeps it from being posted twice, even after a bug.
         if pending.found is None:

@@ -65,7 +65,7 @@ class Fleet(Lifecycle):
         run = self.runs_by_id[launch.id] = Run(launch, order=next(self._numbers))
         # The scheduler has just queued it. If the process was stopped since then, the wall clock shows it.
         run.confirmed = self._clock(), launch.handed_over
-        run.bring_deadline_forward(self._clock(), self._now())
+        run.bring_deadline_forward(self._clock(), self.context.now())
         self.launcher.add(run)
         self.look_later(run)
 
@@ -75,7 +75,7 @@ class Fleet(Lifecycle):
             return
         if not run.abandoned and not run.started:
             run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
-            seconds, wait = self._now() - run.launch.handed_over, self.find_wait(run)
+            seconds, wait = self.context.now() - run.launch.handed_over, self.find_wait(run)
             self.note_wait(run, revoked(run, reason, seconds, wait), messages.Revoked)
         self.cancel(run, reason)
 

@@ -67,12 +67,10 @@ class Launcher(Part):
 
     def __init__(self, owner: Lifecycle) -> None:
         super().__init__(owner)
-        context = owner.context
-        self._leaving = context.leaving.is_set
-        self._lease = Lease(context.lease, context.clock, context.now)
-        self._attempts = Attempts(context)
+        self._lease = Lease(owner.context.lease, owner.context.clock, owner.context.now)
+        self._attempts = Attempts(owner.context)
         self._preparer = Preparer(owner, self._apply)
-        self._queue = CapacityQueue(context)
+        self.queue = CapacityQueue(owner.context)
         self._waiting = Schedule()
         #: The runs that wait until the database confirms that Airflow still wants them, by launch id.
         self._unconfirmed: dict[str, Run] = {}
@@ -87,13 +85,13 @@ class Launcher(Part):
     def forget(self, run: Run) -> None:
         """Let a run take no turn any more."""
         self._preparer.line.discard(run)
-        self._queue.discard(run)
+        self.queue.discard(run)
         self._unconfirmed.pop(run.launch.id, None)
 
     def clear(self) -> None:
         """Forget all turns; the fleet enters the runs again."""
         self._preparer.line = Line()
-        self._queue.clear()
+        self.queue.clear()
         self._waiting.clear()
         self._unconfirmed.clear()
 
@@ -104,21 +102,21 @@ class Launcher(Part):
             if run.prepared is None:
                 self._preparer.line.put(run)
             else:
-                self._queue.put(run)
-        if self._leaving():
+                self.queue.put(run)
+        if self._context.leaving.is_set():
             return self._waiting.first()
         # As many requests as there can be calls: more would take memory, and a launch with a higher priority
         # may come first.
-        enough = self._queue.has_at_least(self._calls.launch.most)
-        prepares_at = self._preparer.work(enough, self._queue.first())
+        enough = self.queue.has_at_least(self._calls.launch.most)
+        prepares_at = self._preparer.work(enough, self.queue.first())
         return earliest(prepares_at, self._send_all(now), self._waiting.first())
 
     def _send_all(self, now: float) -> float | None:
         """Send the runs whose turn it is; return when to look again, or None if only a message can tell."""
         probe_at = self._send_probes(now)
-        while self._can_send and (run := self._queue.take()):
+        while self._can_send and (run := self.queue.take()):
             self._begin(run, now)
-        due = probe_at if self._queue.first() is None else now
+        due = probe_at if self.queue.first() is None else now
         is_full = len(self._unconfirmed) >= MAX_UNCONFIRMED
         return None if is_full else self._calls.turn(self._calls.launch, due)
 
@@ -129,22 +127,18 @@ class Launcher(Part):
     def _send_probes(self, now: float) -> float | None:
         """Send the probes whose turn it is; return when to look again, or None."""
         for _ in range(LOOKS):
-            if not self._can_send or (run := self._queue.take_probe()) is None:
-                return self._queue.probe_at()
+            if not self._can_send or (run := self.queue.take_probe()) is None:
+                return self.queue.probe_at()
             if self._begin(run, now) or run.launch.id in self._unconfirmed:
-                self._queue.sent(run)
+                self.queue.sent(run)
         return now + PAUSE  # None of so many could be sent: the others are for the next turn.
 
     def nothing_started(self, run: Run, outcome: Outcome) -> None:
         """Go on with a run by the outcome of its RunTask, which has accepted none, or of its ECS task."""
         run.problem = outcome
         if outcome.verdict is Verdict.NO_CAPACITY:
-            self._queue.refused(run, outcome.reason)
+            self.queue.refused(run, outcome.reason)
         self._apply(run, self._attempts.go_on(run, outcome))
-
-    def provisioned(self, run: Run) -> None:
-        """Note that a run's ECS task has left PROVISIONING: there is capacity for it."""
-        self._queue.provisioned(run)
 
     def give_up(self, run: Run) -> None:
         """End an abandoned launch without an ECS task; if a call is under way, once it is answered."""
@@ -168,10 +162,10 @@ class Launcher(Part):
         """Go on with launches that Airflow still wants."""
         for run in filter(None, (self._unconfirmed.pop(launch_id, None) for launch_id in launch_ids)):
             run.confirmed = self._lease.begin()
-            if self._leaving() or not self._queue.is_probe(run):
+            if self._context.leaving.is_set() or not self.queue.is_probe(run):
                 self.add(run)
             else:
-                self._queue.resume(run)
+                self.queue.resume(run)
 
     def _ask_to_confirm(self, run: Run) -> None:
         """Have the database confirm that Airflow still wants a launch that is about to be sent."""
@@ -209,7 +203,7 @@ class Launcher(Part):
         if outcome.verdict is Verdict.THROTTLED:
             self._throttled = outcome
         if outcome.verdict is Verdict.ACCEPTED:
-            self._queue.accepted(run)
+            self.queue.accepted(run)
             self._owner.accepted(run, outcome.arn or "")
             return
         run.problem = outcome
@@ -237,10 +231,10 @@ class Launcher(Part):
         """Return what a launch without an ECS task waits for; None if it only waits in the queue."""
         if run.prepared is None:
             return self._preparer.look() or held_up(self._shared_problem())
-        shortage, now = self._queue.reason_to_wait(run), self._clock()
+        shortage, now = self.queue.reason_to_wait(run), self._clock()
         if run.deadline is not None and now > run.deadline and not run.may_have_started:
             if shortage is not None:  # It could wait long for capacity, so it leaves the queue now.
-                self._queue.discard(run)
+                self.queue.discard(run)
                 self._begin(run, now)
             return None  # The decision on the deadline brings its own note.
         if shortage is not None:

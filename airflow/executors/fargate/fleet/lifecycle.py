@@ -41,7 +41,7 @@ from airflow.executors.fargate.logs.failure_lines import Failed, LastLines
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.messages import OtherEcsTask
-    from airflow.executors.fargate.present import Found
+    from airflow.executors.fargate.present import Match
 
 log = logging.getLogger(__name__)
 
@@ -58,9 +58,7 @@ class Lifecycle:
 
     def __init__(self, context: Context) -> None:
         self.context = context
-        self._emit = context.emit
         self._clock = context.clock
-        self._now = context.now
         self.counters = messages.Counters()
         #: By the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
@@ -91,7 +89,7 @@ class Lifecycle:
         """Abandon a launch that Airflow no longer wants; the text is for the user."""
         run.abandoned = True  # First: if a later line fails, the event is still emitted only once.
         log.warning("%s is abandoned: %s", run, text)
-        self._emit(messages.Abandoned(run.launch.without_workload(), text))
+        self.context.emit(messages.Abandoned(run.launch.without_workload(), text))
         self.cancel(run, text)
 
     # Turns.
@@ -131,7 +129,7 @@ class Lifecycle:
 
     # What the parts ask, and what they found.
 
-    def take_over(self, found: Found) -> None:
+    def take_over(self, found: Match) -> None:
         """Take over an ECS task of another scheduler."""
         if found.launch.id in self.runs_by_id:
             return
@@ -171,9 +169,9 @@ class Lifecycle:
         else:
             self.counters.launches += 1
             log.info("ECS task %s is for %s", arn, run)
-            waited = self._now() - run.launch.handed_over if run.attempt else None
+            waited = self.context.now() - run.launch.handed_over if run.attempt else None
             launch = run.launch.without_workload()
-            self._emit(messages.Accepted(launch, arn, waited, run.attempt, run.cluster))
+            self.context.emit(messages.Accepted(launch, arn, waited, run.attempt, run.cluster))
         self.calls.handling = before
 
     def apply_outcome(self, run: Run, outcome: Outcome) -> None:
@@ -184,7 +182,7 @@ class Lifecycle:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
-            self.launcher.provisioned(run)
+            self.launcher.queue.provisioned(run)  # It has left PROVISIONING: there is capacity for it.
         if run.unwanted and not run.abandoned and not run.started:
             self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
         if outcome.verdict is Verdict.FINISHED:
@@ -212,11 +210,11 @@ class Lifecycle:
         was_wanted = not run.abandoned
         if was_wanted:
             # First: if a later line fails, the event has been emitted and is not emitted again.
-            seen_after = None if ended_at is None else self._now() - ended_at
+            seen_after = None if ended_at is None else self.context.now() - ended_at
             if reason and not run.started:
                 reason = waits.with_last_error(run, reason)
             text = reason and _with_whereabouts(reason, run)
-            self._emit(messages.Ended(run.launch.without_workload(), text, run.arn, seen_after))
+            self.context.emit(messages.Ended(run.launch.without_workload(), text, run.arn, seen_after))
         if was_wanted and run.may_have_started:
             run.abandoned, run.stop_reason = True, "Airflow's launch has failed"
             self.unknown_outcomes.add(run)
@@ -234,7 +232,7 @@ class Lifecycle:
         """Emit a note that does not end the launch; once the launch is abandoned, only log it."""
         log.warning("%s: %s", run, text)
         if not run.abandoned:
-            self._emit(messages.Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
+            self.context.emit(messages.Noted(run.launch.without_workload(), _with_whereabouts(text, run)))
 
     def find_wait(self, run: Run) -> waits.Wait | None:
         """Return what a launch waits for whose ECS task has not started; None if only for its turn."""
@@ -248,7 +246,7 @@ class Lifecycle:
     def note_wait(self, run: Run, text: str, event: type[messages.Waiting] = messages.Waiting) -> None:
         """Emit what a launch waits for, or had come to when Airflow revoked it."""
         log.info("%s: %s", run, text)
-        self._emit(event(run.launch.without_workload(), _with_whereabouts(text, run)))
+        self.context.emit(event(run.launch.without_workload(), _with_whereabouts(text, run)))
 
 
 def _with_whereabouts(text: str, run: Run) -> str:

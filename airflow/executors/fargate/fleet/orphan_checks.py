@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.fleet.context import Context
-    from airflow.executors.fargate.present import Candidate, Found, Match
+    from airflow.executors.fargate.present import Candidate, Match
 
 #: Seconds until Airflow has an answer, at most: a second less than it waits.
 CHECK_PATIENCE = 7.0
@@ -50,7 +50,7 @@ REMEMBERED = 3600.0
 class AdoptionAnswer:
     """The answer: what is known of each candidate."""
 
-    found: tuple[Found, ...] = ()
+    found: tuple[Match, ...] = ()
     #: Those that have no ECS task.
     missing: tuple[Candidate, ...] = ()
     #: Those about which AWS refused to answer: they may have an ECS task.
@@ -89,7 +89,7 @@ class PendingCandidate:
     #: The best match yet, which is not certain.
     best: Match | None = None
     #: What was chosen, and is adopted.
-    found: Found | None = None
+    found: Match | None = None
     is_elsewhere: bool = False
 
     @property

@@ -40,8 +40,8 @@ class DaemonPool:
     def __init__(self, name: str, size: int) -> None:
         self._name = name
         self._size = size
-        self._calls: queue.SimpleQueue[tuple[Callable[[], Any], Callable[..., None]] | None]
-        self._calls = queue.SimpleQueue()
+        #: Each call, and what gets its result; None ends a thread.
+        self._calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._threads = 0
 
     def submit(self, call: Callable[[], Any], then: Callable[[Any, BaseException | None], None]) -> None:

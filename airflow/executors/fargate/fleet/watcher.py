@@ -97,7 +97,8 @@ class Watcher(Part):
         while (first := self._first()) and first[0] <= now and self._calls.admits(watch):
             self._describe(first[1], now)
         watch.is_waiting = first is not None and first[0] <= now
-        return earliest(self._calls.turn(watch, first and first[0]), self._calls.turn(stop, self._stops.first()))
+        looks_at = self._calls.turn(watch, first and first[0])
+        return earliest(looks_at, self._calls.turn(stop, self._stops.first()))
 
     def _first(self) -> tuple[float, str] | None:
         """Return when an ECS task is due next, and its cluster; None if there is none."""

@@ -397,7 +397,7 @@ def test_a_launch_that_is_revoked_while_it_waits_is_forgotten(fakes, make_fleet,
     asked = len(ecs.tokens)
     fleet.advance(120)
     assert len(ecs.tokens) == asked
-    queue = fleet.fleet.launcher._queue
+    queue = fleet.fleet.launcher.queue
     assert (queue._open, queue._shortages, list(fleet.fleet.runs())) == ({}, {}, [])
 
 
