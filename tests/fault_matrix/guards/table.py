@@ -155,7 +155,7 @@ GUARDS = (
             Edit(
                 "fargate/fleet/lifecycle.py",
                 "            self.ended(run, outcome.reason, outcome.ended_at)\n",
-                "            launcher.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
+                "            self.launcher.nothing_started(run, Outcome(Verdict.LAUNCH_AGAIN, outcome.reason))\n",
             ),
         ),
     ),

@@ -109,6 +109,7 @@ class Calls:
         self.stop = self._lane("stop", STOP_CONCURRENCY, stops, (launches,), credentials)
         self.watch = self._lane("watch", WATCH_CONCURRENCY, looks, (), credentials)
         self.search = self._lane("search", SEARCH_CONCURRENCY, looks, (), credentials)
+        self.search.buckets = looks, searches
         self.search.shares_with, self.search.share = self.watch, searches
         self.logs = self._lane("logs", LOG_CONCURRENCY, TokenBucket(LOG_RATE, LOG_RATE, clock))
         # Where a container logs to, ECS says: its client is renewed as well.

@@ -79,10 +79,9 @@ class FleetThread:
         thread = threading.Thread(target=self._run, name=f"{THREAD_NAMES}fleet", daemon=True)
         try:
             thread.start()
+            self._thread = thread
         except RuntimeError as error:
             log.error("The fleet's thread cannot be started; the next heartbeat tries again", exc_info=error)
-            return
-        self._thread = thread
 
     def leave(self) -> None:
         """Launch nothing more."""

@@ -175,7 +175,7 @@ class Lane:
     :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
     :param credentials: None if the calls do not go to AWS.
     :param shares_with: another lane with the same bucket.
-    :param share: limits the calls of this lane while calls of ``shares_with`` wait.
+    :param share: that of the buckets which limits this lane only while calls of ``shares_with`` wait.
     """
 
     pool: DaemonPool
@@ -194,9 +194,8 @@ class Lane:
 
     def ready_at(self) -> float:
         """Return when a call is admitted, by the clock; not in the future if it is now."""
-        turns = [bucket.ready_at() for bucket in self.buckets]
-        if self.share and self.shares_with and self.shares_with.is_waiting:
-            turns.append(self.share.ready_at())
+        must_share = self.shares_with is not None and self.shares_with.is_waiting
+        turns = [bucket.ready_at() for bucket in self.buckets if must_share or bucket is not self.share]
         if self.credentials:
             turns.append(self.credentials.paused_until)
         return max(turns, default=0.0)
@@ -209,15 +208,12 @@ class Lane:
     def take(self, runs: Sequence[Run]) -> None:
         """Note that a call for these runs begins."""
         self.under_way.append(runs)
-        for bucket in self._all_buckets():
+        for bucket in self.buckets:
             bucket.take()
 
     def slow_down(self, called_at: float) -> bool:
         """Lower the rate, since AWS has throttled a call made at that time; return whether to log it."""
         first, self.throttled = not self.throttled, True
         # A list: each bucket slows down, whatever the ones before it return.
-        slowed = [bucket.slow_down(called_at) for bucket in (*self._all_buckets(), *self.counted_with)]
+        slowed = [bucket.slow_down(called_at) for bucket in (*self.buckets, *self.counted_with)]
         return any(slowed) and first
-
-    def _all_buckets(self) -> tuple[TokenBucket, ...]:
-        return (*self.buckets, self.share) if self.share else self.buckets

@@ -114,8 +114,8 @@ class UnknownOutcomes(Seeker):
         run = self._wanted.get(identity.launch_id) if identity else None
         if identity is None or run is None or run.over:
             return
-        started = stage is not Stage.STOPPED or classify_ecs_task(ecs_task, identity.container_name).started
-        if not started or (stage is Stage.STOPPED and run.abandoned):
+        outcome = classify_ecs_task(ecs_task, identity.container_name)
+        if stage is Stage.STOPPED and (run.abandoned or not outcome.started):
             return
         del self._wanted[identity.launch_id]
         self._owner.accepted(run, ecs_task.arn)

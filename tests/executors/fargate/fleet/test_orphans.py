@@ -396,10 +396,7 @@ def test_throttling_slows_down_all_looks(fleet, fakes, ecs, run):
     """The bucket is that of the looks at ECS tasks: where a sweep is throttled they are, too."""
     run()
     ecs.next("list_tasks", fakes.aws_error("ThrottlingException"))
-    (shared,), (bucket,) = (
-        fleet.fleet.calls.search.buckets,
-        fleet.fleet.calls.watch.buckets,
-    )
+    (shared, _), (bucket,) = fleet.fleet.calls.search.buckets, fleet.fleet.calls.watch.buckets
     before = bucket.rate_at(fleet.clock.at)
     fleet.advance(FIRST_DELAYS[0])
     assert bucket.rate_at(fleet.clock.at) < before
