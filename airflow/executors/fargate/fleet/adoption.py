@@ -99,10 +99,10 @@ class Adoption(Seeker):
         :param reply: gets the answer within :data:`~.orphan_checks.CHECK_PATIENCE`; if it was cancelled, the
             answer is emitted as events.
         """
-        is_more = self._checks.ask(candidates, reply)
+        self._checks.ask(candidates, reply)
         if self._search:
             self._describe_known(self._search)
-        elif is_more:
+        elif any(not pending.is_asked for pending in self._checks.open.values()):
             self._due = self._clock()
         is_searching = self._search is not None or self._due is not None and self._due <= self._clock()
         # At once, unless a search runs or is due: candidates that were kept are searched for only later.

@@ -114,12 +114,12 @@ class OrphanChecks:
         #: The candidates that are not settled, by task instance.
         self.open: dict[Any, PendingCandidate] = {}
 
-    def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> bool:
-        """Begin a check; return whether there are more candidates now. A repeated call is ignored."""
+    def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
+        """Begin a check; a repeated call is ignored."""
         is_answered = reply.done() and not reply.cancelled()
         if is_answered or any(check.reply is reply for check in self._checks):
-            return False
-        clock, now, is_more = self._context.clock(), self._context.now(), False
+            return
+        clock, now = self._context.clock(), self._context.now()
         check = _Check(reply, clock + CHECK_PATIENCE, dict.fromkeys(candidates))
         self._checks.append(check)
         self._missing = {each: at for each, at in self._missing.items() if at > clock - REMEMBERED}
@@ -132,8 +132,6 @@ class OrphanChecks:
                 # At the latest now: a scheduler that Airflow considers dead sends nothing more.
                 ago = 0.0 if candidate.sent_until is None else max(0.0, now - candidate.sent_until)
                 self.open[candidate.task] = PendingCandidate(candidate, now, clock - ago)
-                is_more = True
-        return is_more
 
     def settle(self, pending: PendingCandidate, member: str) -> None:
         """
