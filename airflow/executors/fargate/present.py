@@ -146,12 +146,11 @@ def match(
     :param own: the name of the scheduler that adopts; None where it has none.
     :param at: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
     """
-    if not candidate.is_present(identity, ecs_task.arn):
-        return None
-    if _came_later(identity, ecs_task.arn, candidate, own, at):
+    arn = ecs_task.arn
+    if not candidate.is_present(identity, arn) or _came_later(identity, arn, candidate, own, at):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    is_named, is_stored = candidate.names(ecs_task.arn), ecs_task.arn == candidate.external_id
+    is_named, is_stored = candidate.names(arn), arn == candidate.external_id
     has_queued = candidate.is_launched_by(identity.scheduler)
     # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
     rank = (is_named, has_queued, identity.handed_over, outcome.started, outcome.lives)
@@ -161,7 +160,7 @@ def match(
     # The id, the ARN or the clock of one scheduler says that it is the present launch's.
     is_certain = candidate.has_assigned_id or is_named or (is_likely and (is_stored or has_queued))
     is_elsewhere = identity.is_of_another_database(candidate.database)
-    arn, cluster, name = ecs_task.arn, ecs_task.cluster_name, identity.container_name
+    cluster, name = ecs_task.cluster_name, identity.container_name
     return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely, is_elsewhere)
 
 
@@ -173,9 +172,8 @@ def _came_later(identity: Identity, arn: str, candidate: Candidate, own: str | N
     and launch it again, from this scheduler or another one. The scheduler's name in the identity decides;
     clocks of two hosts are compared only without it.
     """
-    if candidate.has_assigned_id or arn == candidate.external_id:
-        return False
-    if candidate.is_launched_by(identity.scheduler):
+    is_its_own = candidate.has_assigned_id or arn == candidate.external_id
+    if is_its_own or candidate.is_launched_by(identity.scheduler):
         return False
     if identity.scheduler is not None and identity.scheduler == own:
         return True

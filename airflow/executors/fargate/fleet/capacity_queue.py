@@ -85,7 +85,6 @@ def first_of(lines: Iterable[Line]) -> Run | None:
 class Shortage:
     """A kind of capacity that AWS lacks."""
 
-    kind: Kind
     #: The smallest size that waits: runs of this size or more wait.
     bound: Size
     #: When the next probe may be sent.
@@ -204,9 +203,9 @@ class CapacityQueue:
     def take_probe(self) -> Run | None:
         """Remove and return the next probe, to be noted with :meth:`sent`; None if none may be sent now."""
         now = self._context.clock()
-        for shortage in list(self._shortages.values()):
+        for kind, shortage in list(self._shortages.items()):
             if not shortage.lines and not shortage.probes and shortage.probe_at <= now:
-                del self._shortages[shortage.kind]  # Until then, a run that comes waits for its back-off.
+                del self._shortages[kind]  # Until then, a run that comes waits for its back-off.
         due = self._next_shortage()
         # ready_at() returns the current time if there is a token, so the clock is read after it.
         if due is None or max(due.probe_at, self._bucket.ready_at()) > self._context.clock():
@@ -239,7 +238,7 @@ class CapacityQueue:
         if not run.kind:
             return
         first_probe_at = self._context.clock() + self._context.back_off(PROBE_BACK_OFF, 1)
-        shortage = self._shortages.setdefault(run.kind, Shortage(run.kind, run.size, first_probe_at))
+        shortage = self._shortages.setdefault(run.kind, Shortage(run.size, first_probe_at))
         shortage.bound, shortage.reason = min(shortage.bound, run.size), reason
         shortage.late = shortage.late or run.arn is not None
         shortage.probes.discard(run)
@@ -259,12 +258,12 @@ class CapacityQueue:
             return
         shortage.probes.discard(run)
         for size in [size for size in shortage.lines if size <= run.size]:
-            self._open[shortage.kind, size] = shortage.lines.pop(size)
+            self._open[run.kind, size] = shortage.lines.pop(size)
         if shortage.lines:
             shortage.bound = min(shortage.lines)
             self._wait(shortage, 1)
         else:
-            del self._shortages[shortage.kind]
+            del self._shortages[run.kind]
 
     def _wait(self, shortage: Shortage, tries: int) -> None:
         shortage.tries = tries

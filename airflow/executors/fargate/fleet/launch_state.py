@@ -160,9 +160,6 @@ class Schedule:
     def __iter__(self) -> Iterator[Run]:
         return (run for *_, run in self._heap if not run.over)
 
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
     def put(self, at: float, run: Run) -> None:
         """Add a run with the time of its turn, in seconds by the fleet's clock; the lowest comes first."""
         heapq.heappush(self._heap, (at, run.order, next(self._count), run))

@@ -78,7 +78,7 @@ class Watcher(Part):
     @property
     def stops_open(self) -> int:
         """How many StopTask calls are to be made or under way."""
-        return len(self._stops) + len(self._calls.stop.under_way)
+        return sum(1 for _ in self._stops) + len(self._calls.stop.under_way)
 
     def stop(self, run: Run, delay: float = 0.0) -> None:
         """Stop a run's ECS task, for the run's ``stop_reason``."""
