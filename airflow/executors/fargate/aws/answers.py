@@ -91,8 +91,7 @@ class EcsTask:
     def parse(cls, value: Any) -> EcsTask | None:
         """Return the ECS task that a member of an answer describes; None if it has no ARN."""
         task = mapping(value)
-        arn = task.get("taskArn")
-        if not isinstance(arn, str) or not arn:
+        if not (arn := _string(task.get("taskArn"))):
             return None
         return cls(
             arn=arn,
@@ -184,13 +183,11 @@ class LogConfiguration:
     def of_definition(cls, response: Any) -> dict[str, LogConfiguration]:
         """Return those that a response of DescribeTaskDefinition contains, by the names of their containers."""
         definition = mapping(mapping(response).get("taskDefinition"))
-        logs = {
-            text(one.get("name")): mapping(one.get("logConfiguration"))
-            for one in mappings(definition.get("containerDefinitions"))
-        }
-        return {
-            name: cls(text(log.get("logDriver")), mapping(log.get("options"))) for name, log in logs.items()
-        }
+        found = {}
+        for container in mappings(definition.get("containerDefinitions")):
+            log = mapping(container.get("logConfiguration"))
+            found[text(container.get("name"))] = cls(text(log.get("logDriver")), mapping(log.get("options")))
+        return found
 
 
 def mapping(value: Any) -> Mapping[str, Any]:
@@ -240,13 +237,10 @@ def _identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any]:
 
 def _container(container: Mapping[str, Any]) -> Container:
     code = container.get("exitCode")
-    return Container(
-        text(container.get("name")),
-        _string(container.get("lastStatus")),
-        # In Python, True and False are integers.
-        code if isinstance(code, int) and not isinstance(code, bool) else None,
-        text(container.get("reason")),
-    )
+    # Not isinstance(): in Python, True and False are integers.
+    exit_code = code if type(code) is int else None
+    name, reason = text(container.get("name")), text(container.get("reason"))
+    return Container(name, _string(container.get("lastStatus")), exit_code, reason)
 
 
 def _failure(failure: Mapping[str, Any]) -> Failure:

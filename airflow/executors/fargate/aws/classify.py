@@ -104,8 +104,6 @@ def classify_error(error: BaseException, endpoint_url: str | None = None) -> Out
 
 def _classify_response(response: Mapping[str, Any], description: str) -> Outcome:
     code = _code(response)
-    if not code:
-        return Outcome(Verdict.UNKNOWN, description)
     if code in THROTTLE_CODES:
         return Outcome(Verdict.THROTTLED, description)
     if code in CREDENTIAL_CODES:
@@ -115,7 +113,7 @@ def _classify_response(response: Mapping[str, Any], description: str) -> Outcome
         # Only this launch uses the token, so the ECS task that was started with it belongs to this launch.
         return Outcome(Verdict.ACCEPTED, description, arn=started[0])
     status = mapping(response.get("ResponseMetadata")).get("HTTPStatusCode")
-    if code in SERVER_CODES or isinstance(status, int) and status >= 500:
+    if not code or code in SERVER_CODES or isinstance(status, int) and status >= 500:
         return Outcome(Verdict.UNKNOWN, description)
     statements = [Statement(description)]
     return Outcome(verdict_of(statements) or Verdict.FAILED, explain(statements))

@@ -32,15 +32,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.aws.explanations import (
-    NEVER_STARTED,
-    SPOT_INTERRUPTED,
-    STOPPED_BY_COMMAND,
-    Statement,
-    explain,
-    leading_word,
-    verdict_of,
-)
+from airflow.executors.fargate.aws import explanations
+from airflow.executors.fargate.aws.explanations import Statement, explain, verdict_of
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 if TYPE_CHECKING:
@@ -113,7 +106,7 @@ def _never_started(task: EcsTask, container: Container) -> bool:
     """
     is_alone = not _others(task, container) and not _stopped_by_user(task)
     reason = container.reason or (task.stopped_reason if is_alone else "")
-    return not task.has_started and leading_word(reason) in NEVER_STARTED
+    return not task.has_started and explanations.leading_word(reason) in explanations.NEVER_STARTED
 
 
 def _must_have_run(task: EcsTask, container: Container) -> bool:
@@ -138,7 +131,7 @@ def _verdict_if_nothing_started(statements: Sequence[Statement]) -> Verdict:
 def _statements(task: EcsTask, container: Container) -> list[Statement]:
     """Return what AWS says about the end of an ECS task, the main container's reason first."""
     # A user may give any reason to StopTask.
-    quoted = _stopped_by_user(task) and task.stopped_reason != STOPPED_BY_COMMAND
+    quoted = _stopped_by_user(task) and task.stopped_reason != explanations.STOPPED_BY_COMMAND
     of_others = [Statement(other.reason, other.name) for other in _others(task, container) if other.reason]
     # AWS often sends a container's reason as the ECS task's, too. It is shown once, with the container's
     # name.
@@ -154,7 +147,7 @@ def _stopped_by_user(task: EcsTask) -> bool:
 
 def _is_spot(task: EcsTask) -> bool:
     """Tell whether Spot capacity was taken back. AWS says so with several stop codes, or with none."""
-    return task.stopped_reason.rstrip(".") == SPOT_INTERRUPTED
+    return task.stopped_reason.rstrip(".") == explanations.SPOT_INTERRUPTED
 
 
 def _others(task: EcsTask, container: Container) -> list[Container]:
