@@ -25,7 +25,7 @@ from datetime import datetime, timezone
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from airflow.executors.fargate.aws.ecs import in_batches
 from airflow.executors.fargate.bridge import database
@@ -88,14 +88,10 @@ def _names_to_check(names: Collection[str], own_name: str | None, session: Sessi
     """Return the own name, and those of schedulers that are gone."""
     ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
     alive_since = datetime.now(timezone.utc) - health_check_threshold()
-    query = select(Job.id, Job.start_date, Job.state, Job.latest_heartbeat).where(Job.id.in_(ids))
-    found = {
-        database.name_of_job(job_id, began): state == JobState.RUNNING
-        and heartbeat
-        and heartbeat > alive_since
-        for job_id, began, state, heartbeat in session.execute(query)
-    }
-    return {name for name, lives in found.items() if name and (not lives or name == own_name)}
+    lives = and_(Job.state == JobState.RUNNING, Job.latest_heartbeat > alive_since)
+    found = session.execute(select(Job.id, Job.start_date, lives).where(Job.id.in_(ids)))
+    jobs = {database.name_of_job(job_id, began): is_alive for job_id, began, is_alive in found}
+    return {name for name, is_alive in jobs.items() if name and (not is_alive or name == own_name)}
 
 
 def _orphans(ecs_tasks: Sequence[OtherEcsTask], session: Session) -> Iterator[str]:
