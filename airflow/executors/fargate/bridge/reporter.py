@@ -26,12 +26,11 @@ from typing import TYPE_CHECKING
 from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import launched
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup
-from airflow.executors.fargate.bridge.ledger import Standing
+from airflow.executors.fargate.bridge.ledger import LaunchEvent, Ledger, Standing
 from airflow.executors.fargate.bridge.wanted import WantedState
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
-    from airflow.executors.fargate.bridge.ledger import LaunchEvent, Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
     from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
     from airflow.executors.fargate.fleet.thread import FleetThread
@@ -117,14 +116,12 @@ class Reporter:
         self._ledger.just_ended.clear()
         events = [*self._postponed, *self._thread.events()]
         findings = self._lookups.look_up(events, self._executor.queued_tasks)
-        self._postponed = []
+        self._postponed = [event for event in events if findings.postpones(event)]
         lost: list[Candidate] = []
         # First the events that count although their launch is not the present one: it is over, revoked, not
         # ours or not known. The rest counts only while its launch is the present one.
-        for event in events:
-            if findings.postpones(event):
-                self._postponed.append(event)
-            elif isinstance(event, messages.OtherEcsTasks):
+        for event in (event for event in events if not findings.postpones(event)):
+            if isinstance(event, messages.OtherEcsTasks):
                 orphans = orphan_lookup.find_orphans(event.ecs_tasks, self._scheduler)
                 self._thread.tell(self._thread.fleet.stop_orphans, orphans)
             elif isinstance(event, messages.Unconfirmed):

@@ -47,15 +47,10 @@ def task_instance_id(key: TaskInstanceKey) -> TaskInstanceId:
 
 
 def launch_of_command(
-    key: TaskInstanceKey,
-    command: Sequence[str],
-    queue: str | None,
-    executor_config: Any,
-    now: float,
-    priority: int = 0,
+    key: TaskInstanceKey, command: Sequence[str], queue: str | None, config: Any, now: float, priority: int
 ) -> Launch:
     """Return the launch of a command, 2.11."""
-    launch = Launch(task_instance_id(key), key, tuple(command), executor_config, queue, priority, now)
+    launch = Launch(task_instance_id(key), key, tuple(command), config, queue, priority, now)
     return replace(launch, environment=COMMAND_ENVIRONMENT)
 
 

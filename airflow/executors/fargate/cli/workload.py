@@ -82,7 +82,7 @@ def _launch_of_command(task: Any, key: TaskInstanceKey, *_: Any) -> Launch:
     # Typed as Any: newer releases need more arguments.
     make: Any = TaskInstance
     command = make(task, run_id=key.run_id, map_index=key.map_index).command_as_list(local=True)
-    return workloads.launch_of_command(key, command, _queue(task), _executor_config(task), time.time())
+    return workloads.launch_of_command(key, command, _queue(task), _executor_config(task), time.time(), 0)
 
 
 def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token: str) -> Launch:
