@@ -32,7 +32,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.bridge import compat, database, sessions, workloads
+from airflow.executors.fargate.bridge import compat, database, workloads
 from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
@@ -50,7 +50,6 @@ from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 from airflow.executors.fargate.request.startup_checks import read_options
 from airflow.executors.fargate.request.validation import RequestCheck
-from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
@@ -107,7 +106,9 @@ class FargateExecutor(Base):
         config, ecs, logs, build = self._connect()
         name = database.scheduler_name(self.job_id)
         self._origin = {"scheduler": name, "database": name and database.own_address_hash()}
-        rules, interval = compat.rules(self.job_id), compat.sweep_interval()
+        # None in a Dag's test, which has no scheduler.
+        own_job = self.job_id if isinstance(self.job_id, int) else None
+        interval = compat.sweep_interval()
         context = Context(
             ecs,
             config,
@@ -118,11 +119,11 @@ class FargateExecutor(Base):
             logs=logs,
             mask=compat.mask_secrets,
             scheduler=name,
-            lease=compat.lease() if rules else None,
+            lease=None if own_job is None else compat.lease(),
         )
         self._fleet_thread = thread = FleetThread(context)
         lease = Lease(context.lease, context.clock, context.now)
-        self._lookups = Lookups(self._ledger, database.rows, rules, interval, lease)
+        self._lookups = Lookups(self._ledger, database.rows, own_job, interval, lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
         # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
@@ -164,16 +165,13 @@ class FargateExecutor(Base):
     def _connect(self) -> tuple[FargateConfig, Ecs, LogReader, RequestBuilder]:
         """Return the options, and what they make: the ECS client, what reads logs, what makes requests."""
         with compat.options_of(self):
-            option, look_up = compat.option_reader(self), partial(self.session_maker, region=None)
-            config, check = read_options(option, sessions.default_region, look_up)
-            session, size = self.session_maker(config.conn_id, config.region), connections(config)
-            ecs = clients.connect(
-                session, region=config.region, endpoint_url=config.endpoint_url, connections=size
-            )
-        function = compat.options_of(self)(config.command_to_request)
+            config, check = read_options(compat.option_reader(), self.session_maker)
+            session = self.session_maker(config.conn_id, config.region)
+            ecs = clients.connect(session, config.region, config.endpoint_url, connections(config))
+        config = replace(config, command_to_request=compat.options_of(self)(config.command_to_request))
         make_logs = partial(clients.make_client, service="logs", connections=LOG_CONCURRENCY)
         logs = LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region))
-        return config, ecs, logs, RequestBuilder(config, function, check)
+        return config, ecs, logs, RequestBuilder(config, check)
 
     def trigger_tasks(self, open_slots: int) -> None:
         """
@@ -239,7 +237,7 @@ class FargateExecutor(Base):
         The scheduler asks when it reads the end of a launch, and fails a task instance that did not end with
         it. One that is SCHEDULED by then has deferred or rescheduled itself: only its ECS task has ended.
         """
-        scheduled = task_instance.state == TaskInstanceState.SCHEDULED
+        scheduled = task_instance.state == "scheduled"
         return super().has_task(task_instance) or (scheduled and task_instance.key in self._ledger.just_ended)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:

@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -62,6 +63,6 @@ def make_builder(check):
     """Return a function that makes what makes the requests of launches, for options."""
 
     def make(config):
-        return RequestBuilder(config, partial(default_request, config), check)
+        return RequestBuilder(replace(config, command_to_request=partial(default_request, config)), check)
 
     return make

@@ -567,13 +567,14 @@ class SteppedFleet(FleetThread):
         self.ahead = 0.0
         self.running = False
         self.wake_ups = 0
+        complete = replace(config, command_to_request=partial(default_request, config))
         outbox = Outbox()
         outbox.remember = self._remember
         super().__init__(
             Context(
                 ecs=ecs,
                 config=config,
-                build=build or RequestBuilder(config, partial(default_request, config), _NoCheck()),
+                build=build or RequestBuilder(complete, _NoCheck()),
                 make_pool=self._make_pool,
                 clock=clock,
                 now=lambda: clock.at + self.ahead,

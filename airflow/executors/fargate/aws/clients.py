@@ -69,6 +69,13 @@ def service_model() -> ServiceModel:
     return botocore.session.get_session().get_service_model("ecs")
 
 
+def default_region() -> Any:
+    """Return the Region that boto3 uses without an option; None without one."""
+    import boto3
+
+    return boto3.session.Session().region_name
+
+
 def make_client(
     session: Any,
     service: str,
@@ -103,7 +110,7 @@ def make_client(
 
 
 def connect(
-    make_session: Callable[[], Any], *, region: str | None, endpoint_url: str | None, connections: int
+    make_session: Callable[[], Any], region: str | None, endpoint_url: str | None, connections: int
 ) -> Ecs:
     """
     Return the fleet's calls to ECS, with a client.

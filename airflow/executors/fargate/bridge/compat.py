@@ -32,7 +32,6 @@ from typing import Any
 from airflow.configuration import conf
 from airflow.executors import base_executor
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.bridge.wanted import Rules
 from airflow.executors.fargate.config.template import SECTION, template
 from airflow.executors.fargate.errors import ConfigError
 
@@ -75,11 +74,6 @@ def external_id(arn: str) -> str | None:
     ECS task by its identity.
     """
     return None if MAX_EXTERNAL_ID is not None and len(arn) > MAX_EXTERNAL_ID else arn
-
-
-def rules(job_id: Any) -> Rules | None:
-    """Return what a verdict on a launch depends on; None where the executor has no job, as in a Dag's test."""
-    return Rules(job_id, ASSIGNS_IDS, RUNS_OWN_TRY, FAILS_RUNNING) if isinstance(job_id, int) else None
 
 
 def mask_secrets(text: str) -> str:

@@ -38,16 +38,15 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.bridge.wanted import Finding, Rules, TaskInstanceRow, WantedState, compare
-from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
-from airflow.executors.fargate.messages import Accepted, Ended, Unconfirmed
+from airflow.executors.fargate.bridge.compat import FAILS_RUNNING
+from airflow.executors.fargate.bridge.wanted import Finding, TaskInstanceRow, WantedState, compare
+from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
+from airflow.executors.fargate.messages import Accepted, Ended, Event, Unconfirmed
 from airflow.executors.fargate.present import ENDING, RUNNING
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.bridge.ledger import Ledger
-    from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.lease import Lease
-    from airflow.executors.fargate.messages import Event
 
 #: Most launches that one heartbeat looks up: as many task instances as one query names
 #: (``database.MAX_NAMED``).
@@ -114,17 +113,17 @@ class Lookups:
 
     :param ledger: the present launches.
     :param read: reads rows.
-    :param rules: what a verdict depends on; None without a scheduler: then all launches are wanted.
+    :param own_job: the number of the scheduler's job; None without one: then all launches are wanted.
     :param interval: seconds in which each launch is looked up once.
     :param lease: says whether another scheduler may have considered this one dead since a heartbeat.
     """
 
     def __init__(
-        self, ledger: Ledger, read: ReadRows, rules: Rules | None, interval: float, lease: Lease
+        self, ledger: Ledger, read: ReadRows, own_job: int | None, interval: float, lease: Lease
     ) -> None:
         self._ledger = ledger
         self._read = read
-        self._rules = rules
+        self._own_job = own_job
         self._interval = max(interval, SHORTEST_INTERVAL)
         self._lease = lease
         #: The time of the last heartbeat, by both clocks of the lease.
@@ -153,9 +152,9 @@ class Lookups:
         :return: None where the database could not be asked: then nothing may be launched now.
         """
         self._hold_queue = self._hold_queue or not self._lease.is_valid(self._beat_at)
-        if self._rules is None or not self._hold_queue:
+        if self._own_job is None or not self._hold_queue:
             return []
-        found = self._look_up(queued(), self._rules)
+        found = self._look_up(queued(), self._own_job)
         self._hold_queue = any(finding.verdict is WantedState.UNKNOWN for finding in found.values())
         return None if self._hold_queue else Findings(found).unwanted
 
@@ -169,7 +168,7 @@ class Lookups:
             the batch.
         :param queued: keys that Airflow has queued again: their earlier launches will be superseded.
         """
-        if (rules := self._rules) is None:
+        if (own_job := self._own_job) is None:
             return Findings({}, default=WantedState.WANTED)
         now = self._begin()
         needed = (
@@ -180,8 +179,8 @@ class Lookups:
         chosen = {launch.id: launch for launch in islice(needed, BATCH)}
         ends = [end for at, end in islice(self._reported_failures.values(), BATCH - len(chosen)) if at <= now]
         others = self._choose(now, BATCH - len(chosen) - len(ends), queued)
-        found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], rules)
-        again = [end for end in ends if self._is_unrecorded(end, found.pop(end.launch.id), queued, rules)]
+        found = self._look_up([*chosen.values(), *others, *(end.launch for end in ends)], own_job)
+        again = [end for end in ends if self._is_unrecorded(end, found.pop(end.launch.id), queued)]
         return Findings({key: self._remember(finding, now) for key, finding in found.items()}, again)
 
     def _begin(self) -> float:
@@ -229,19 +228,19 @@ class Lookups:
             self._unwanted.pop(launch.id, None)
         return finding
 
-    def _look_up(self, launches: Sequence[Launch], rules: Rules) -> dict[str, Finding]:
+    def _look_up(self, launches: Sequence[Launch], own_job: int) -> dict[str, Finding]:
         tasks = [launch.task for launch in launches if isinstance(launch.task, TaskInstanceId)]
         rows = self._read(tasks) if tasks else {}
-        return {launch.id: compare(launch, rows, rules) for launch in launches}
+        return {launch.id: compare(launch, rows, own_job) for launch in launches}
 
     # Failures that Airflow may not have recorded.
 
     def expect_recorded(self, end: Ended) -> None:
         """Look up a reported failure until the database shows that Airflow has recorded it."""
-        if self._rules is not None and not isinstance(end.launch.task, CallbackId):
+        if self._own_job is not None and not isinstance(end.launch.task, CallbackId):
             self._reported_failures[end.launch.id] = (self._beat_at[0] + FAILURE_CHECK_DELAY, end)
 
-    def _is_unrecorded(self, end: Ended, finding: Finding, queued: Container[Any], rules: Rules) -> bool:
+    def _is_unrecorded(self, end: Ended, finding: Finding, queued: Container[Any]) -> bool:
         """
         Tell whether Airflow has not recorded a failure.
 
@@ -251,7 +250,7 @@ class Lookups:
         if end.launch.key in queued or self._ledger.has_key(end.launch.key):
             return False  # Its task instance has been launched again.
         waits_or_runs = finding.verdict is WantedState.WANTED
-        is_unrecorded = waits_or_runs and (rules.fails_running or finding.state not in RUNNING)
+        is_unrecorded = waits_or_runs and (FAILS_RUNNING or finding.state not in RUNNING)
         if is_unrecorded or finding.verdict is WantedState.UNKNOWN:
             self.expect_recorded(end)
         return is_unrecorded

@@ -28,13 +28,6 @@ from airflow.executors.fargate.errors import ConfigError
 from airflow.models.connection import Connection
 
 
-def default_region() -> Any:
-    """Return the Region that boto3 uses without an option; None without one."""
-    import boto3
-
-    return boto3.session.Session().region_name
-
-
 def session_maker(conn_id: str | None, region: str | None, team_name: str | None = None) -> Callable[[], Any]:
     """
     Return a function that makes a boto3 session, or an object that makes clients as a connection says.

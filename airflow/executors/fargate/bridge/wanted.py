@@ -26,13 +26,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.launch import CallbackId
+from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS, RUNS_OWN_TRY
+from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 from airflow.executors.fargate.present import ARN, QUEUED, RUNNING
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
 #: States of a task instance that waits for its launch, or runs in it.
 QUEUED_OR_RUNNING = RUNNING | {QUEUED}
@@ -51,20 +48,6 @@ class TaskInstanceRow:
     queued_by: int | None = None
     #: ``external_executor_id``: the launch's id (3.2 and newer, until the ARN replaces it), an ARN, or None.
     external_id: str | None = None
-
-
-@dataclass(frozen=True)
-class Rules:
-    """What a verdict depends on besides launch and row."""
-
-    #: The number of this scheduler's job.
-    own_job: int
-    #: Whether Airflow assigns an id to each launch (3.2 and newer).
-    assigns_ids: bool
-    #: Whether an ECS task can run only its own try (3.1 and newer).
-    runs_own_try: bool
-    #: Whether Airflow fails a running task instance when its launch fails (3.0 and newer).
-    fails_running: bool
 
 
 class WantedState(Enum):
@@ -97,11 +80,12 @@ class Finding:
     overdue: bool = False
 
 
-def compare(launch: Launch, rows: Mapping[TaskInstanceId, TaskInstanceRow] | None, rules: Rules) -> Finding:
+def compare(launch: Launch, rows: Mapping[TaskInstanceId, TaskInstanceRow] | None, own_job: int) -> Finding:
     """
     Tell whether a launch that this scheduler has handed over or adopted is still wanted.
 
     :param rows: the rows of those task instances that exist; None where the database could not be asked.
+    :param own_job: the number of this scheduler's job.
     """
     if isinstance(launch.task, CallbackId):
         return Finding(launch, WantedState.WANTED)
@@ -110,17 +94,17 @@ def compare(launch: Launch, rows: Mapping[TaskInstanceId, TaskInstanceRow] | Non
     row = rows.get(launch.task)
     if row is None:
         return Finding(launch, WantedState.UNWANTED, "The task instance was deleted")
-    verdict, reason = WantedState.UNWANTED, _why_not_present(launch, launch.task.try_number, row, rules)
-    if not reason and row.queued_by in (None, rules.own_job):
+    verdict, reason = WantedState.UNWANTED, _why_not_present(launch, launch.task.try_number, row)
+    if not reason and row.queued_by in (None, own_job):
         verdict = WantedState.WANTED
     elif not reason:
         verdict, reason = WantedState.TAKEN_OVER, "Another scheduler has taken over the task instance"
-    elif row.state in RUNNING and not rules.runs_own_try:
+    elif row.state in RUNNING and not RUNS_OWN_TRY:
         verdict = WantedState.MAY_RUN
     return Finding(launch, verdict, reason, row.state)
 
 
-def _why_not_present(launch: Launch, try_number: int, row: TaskInstanceRow, rules: Rules) -> str:
+def _why_not_present(launch: Launch, try_number: int, row: TaskInstanceRow) -> str:
     """Return why this is not the present launch of its task instance; an empty text where it is."""
     if row.try_number != try_number:
         return f"Airflow has begun try {row.try_number} of the task instance"
@@ -132,6 +116,6 @@ def _why_not_present(launch: Launch, try_number: int, row: TaskInstanceRow, rule
         return f"The task instance is {row.state}"
     # An ARN has replaced the id. Before 3.2 an earlier launch or another executor may have stored the value.
     is_id = row.external_id is not None and not ARN.fullmatch(row.external_id)
-    if rules.assigns_ids and is_id and row.external_id != launch.id:
+    if ASSIGNS_IDS and is_id and row.external_id != launch.id:
         return "Another launch of the task instance has taken the place of this one"
     return ""

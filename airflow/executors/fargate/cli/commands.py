@@ -26,6 +26,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -155,13 +156,11 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], Req
     executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
     session_maker = partial(sessions.session_maker, team_name=team)
     with compat.options_of(executor):
-        config, check = read_options(
-            compat.option_reader(), sessions.default_region, partial(session_maker, region=None)
-        )
+        config, check = read_options(compat.option_reader(), session_maker)
         make_session = session_maker(config.conn_id, config.region)
     connect = compat.options_of(executor)(partial(_make_account, config, make_session))
-    function = compat.options_of(executor)(config.command_to_request)
-    return config, connect, RequestBuilder(config, function, check)
+    config = replace(config, command_to_request=compat.options_of(executor)(config.command_to_request))
+    return config, connect, RequestBuilder(config, check)
 
 
 def _make_account(config: FargateConfig, make_session: Callable[[], Any]) -> Account:

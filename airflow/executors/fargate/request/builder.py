@@ -32,7 +32,7 @@ from airflow.executors.fargate.request import merging
 from airflow.executors.fargate.request.tags import own_tags, with_own_tags
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.config.config import CommandToRequest, FargateConfig
+    from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.request.validation import RequestCheck
 
 #: What to do about a mistake of the task, or of the function.
@@ -96,12 +96,11 @@ def option_fragments(config: FargateConfig, queue: str | None) -> list[merging.F
 
 def fallback_fragment(config: FargateConfig, request: Mapping[str, Any]) -> merging.Fragment | None:
     """Return what replaces a request's capacity after a capacity failure; None if there is no other."""
-    members = {"capacityProviderStrategy": [dict(item) for item in config.capacity_provider_fallback]}
-    if not config.capacity_provider_fallback or capacity(members) == capacity(request):
+    option, strategy = "capacity_provider_fallback", config.capacity_provider_fallback
+    members = {"capacityProviderStrategy": [dict(item) for item in strategy]}
+    if not strategy or capacity(members) == capacity(request):
         return None
-    return merging.Fragment(
-        "capacity_provider_fallback", members, "Correct [fargate] capacity_provider_fallback"
-    )
+    return merging.Fragment(option, members, f"Correct [fargate] {option}")
 
 
 @dataclass(frozen=True)
@@ -136,16 +135,12 @@ class RequestBuilder:
     """
     Makes requests; any thread may call it.
 
-    :param config: the options.
-    :param command_to_request: the result of ``execution_config_function``.
+    :param config: the options, read with ``call_function``.
     :param check: raises RequestError for what AWS would refuse.
     """
 
-    def __init__(
-        self, config: FargateConfig, command_to_request: CommandToRequest, check: RequestCheck
-    ) -> None:
+    def __init__(self, config: FargateConfig, check: RequestCheck) -> None:
         self._config = config
-        self._command_to_request = command_to_request
         self._check = check
         # A function of the user's own decides itself what a request for Fargate has.
         self._for_fargate = {} if config.own_function else for_fargate(config)
@@ -227,7 +222,7 @@ class RequestBuilder:
             with self._one_at_a_time:
                 # Copied before the next call, which may return the same dict with another command.
                 what = "the request of execution_config_function"
-                request = merging.plain_copy(self._command_to_request(command), what)
+                request = merging.plain_copy(self._config.command_to_request(command), what)
         except RequestError:
             raise
         except BaseException as error:  # On a thread of the pool, where Ctrl-C is not raised.

@@ -19,21 +19,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
-from airflow.executors.fargate.aws.clients import service_model
-from airflow.executors.fargate.config.config import (
-    FargateConfig,
-    check_connection,
-    check_default_region,
-    read_config,
-)
+from airflow.executors.fargate.aws.clients import default_region, service_model
+from airflow.executors.fargate.config.config import check_connection, check_default_region, read_config
 from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request import builder
 from airflow.executors.fargate.request.merging import container_overrides, find_reserved, plain_copy
 from airflow.executors.fargate.request.validation import RequestCheck
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.config.config import FargateConfig
 
 #: A mistake: the option, what is wrong, the remedy.
 Mistake = tuple[str, str, str]
@@ -43,23 +42,21 @@ ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 
 def read_options(
-    get_option: Callable[[str], str | None],
-    default_region: Callable[[], str | None],
-    look_up_connection: Callable[[str], Any],
+    get_option: Callable[[str], str | None], session_maker: Callable[..., Any]
 ) -> tuple[FargateConfig, RequestCheck]:
     """
     Read the options and check the requests that they make; return the options and the check.
 
     :param get_option: returns the text of an option, or None if it is not set.
-    :param default_region: returns the Region that boto3 finds where the options have none.
-    :param look_up_connection: raises ConfigError if the connection does not exist.
+    :param session_maker: takes a connection's name and a Region, and raises ConfigError if the connection
+        does not exist.
     :raises ConfigError: with every mistake in the options.
     """
     check = RequestCheck(service_model())
     options = Options(get_option)
     config = read_config(options, check.launch_types)
     if config.conn_id:
-        check_connection(options, look_up_connection, config.conn_id)
+        check_connection(options, partial(session_maker, region=None), config.conn_id)
     elif not config.region:
         check_default_region(options, default_region)
     add_request_mistakes(options, check, config)

@@ -45,8 +45,3 @@ def test_without_airflow_s_masker_no_text_is_returned(monkeypatch):
     monkeypatch.setattr(compat, "SECRETS_MASKERS", ("airflow.no_such_masker", "airflow.nor_this"))
     with pytest.raises(ImportError, match="none of airflow.no_such_masker, airflow.nor_this"):
         compat.mask_secrets("any")
-
-
-def test_without_a_number_of_a_job_there_is_no_scheduler():
-    """An executor that a Dag's test or a command has made has queued nothing in the database."""
-    assert compat.rules("manual") is None

@@ -17,14 +17,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import count
 
 import pytest
 
+from airflow.executors.fargate.bridge import lookups, wanted
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY, Lookups
-from airflow.executors.fargate.bridge.wanted import Rules, TaskInstanceRow, WantedState
+from airflow.executors.fargate.bridge.wanted import TaskInstanceRow, WantedState
 from airflow.executors.fargate.launch import CallbackId
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
@@ -32,7 +32,6 @@ from airflow.executors.fargate.present import ENDING
 
 OWN, OTHER = 1, 2
 INTERVAL, LEASE = 300.0, 15.0
-RULES = Rules(OWN, assigns_ids=False, runs_own_try=True, fails_running=True)
 WAITS = TaskInstanceRow("queued", 1, OWN)
 
 
@@ -47,11 +46,11 @@ class Airflow:
         self.asked = []
         self.away = False
         self.queued = set()
-        self.make_lookups(RULES)
+        self.make_lookups()
 
-    def make_lookups(self, rules, **changes):
+    def make_lookups(self, own_job=OWN, **changes):
         options = {"interval": INTERVAL, "lease": Lease(LEASE, self.clock, self.clock), **changes}
-        self.lookups = Lookups(self.ledger, self.read, rules, **options)
+        self.lookups = Lookups(self.ledger, self.read, own_job, **options)
 
     def read(self, tasks):
         self.asked.append([int(task.task_id.removeprefix("task")) for task in tasks])
@@ -75,7 +74,9 @@ class Airflow:
 
 
 @pytest.fixture
-def airflow(fakes, clock):
+def airflow(fakes, clock, monkeypatch):
+    monkeypatch.setattr(wanted, "RUNS_OWN_TRY", True)
+    monkeypatch.setattr(lookups, "FAILS_RUNNING", True)
     return Airflow(fakes, clock)
 
 
@@ -102,7 +103,7 @@ def test_a_round_that_takes_longer_is_ended(airflow):
     """Where heartbeats are rare, all have their turn all the same, one batch a heartbeat."""
     for number in range(10 * BATCH):
         airflow.launch(number)
-    airflow.make_lookups(RULES, interval=1.0)
+    airflow.make_lookups(interval=1.0)
     for _ in range(10):
         airflow.beat(after=10)
     assert sorted(number for asked in airflow.asked for number in asked) == list(range(10 * BATCH))
@@ -155,7 +156,7 @@ def test_though_every_heartbeat_is_late_each_launch_has_its_turn(airflow):
 def test_a_suspended_host_is_a_gap(airflow, clock):
     """The clock that never goes backwards stands still meanwhile; the time of the day does not."""
     wall = count(1000.0, LEASE + 1)
-    airflow.make_lookups(RULES, lease=Lease(LEASE, clock, lambda: next(wall)))
+    airflow.make_lookups(lease=Lease(LEASE, clock, lambda: next(wall)))
     airflow.launch()
     airflow.beat(after=0)
     assert airflow.asked == [[0]]
@@ -284,9 +285,9 @@ def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
     [WAITS, TaskInstanceRow("running", 2, OWN), TaskInstanceRow("running", 1, OTHER)],
     ids=["wanted", "may run", "taken over"],
 )
-def test_what_is_wanted_again_is_not_overdue(airflow, row):
+def test_what_is_wanted_again_is_not_overdue(airflow, monkeypatch, row):
     """The ten minutes begin anew; up to 3.0 an earlier try's ECS task may be where the task instance runs."""
-    airflow.make_lookups(replace(RULES, runs_own_try=False))
+    monkeypatch.setattr(wanted, "RUNS_OWN_TRY", False)
     airflow.launch()
     airflow.rows[0] = TaskInstanceRow("deferred", 1, OWN)
     airflow.beat(after=INTERVAL)
@@ -379,9 +380,11 @@ def test_a_failure_is_reported_until_airflow_has_taken_it(airflow, ended):
         (None, True, False),
     ],
 )
-def test_only_a_failure_that_was_not_taken_is_reported_again(airflow, fakes, row, fails_running, again):
+def test_only_a_failure_that_was_not_taken_is_reported_again(
+    airflow, fakes, monkeypatch, row, fails_running, again
+):
     """Airflow has taken it where the task instance neither waits nor runs in that launch any more."""
-    airflow.make_lookups(replace(RULES, fails_running=fails_running))
+    monkeypatch.setattr(lookups, "FAILS_RUNNING", fails_running)
     airflow.rows[0] = row
     airflow.lookups.expect_recorded(Ended(fakes.make_launch(0, key=0), "why"))
     assert len(unrecorded(airflow, FAILURE_CHECK_DELAY)) == again

@@ -21,7 +21,8 @@ import uuid
 
 import pytest
 
-from airflow.executors.fargate.bridge.wanted import Rules, TaskInstanceRow, WantedState, compare
+from airflow.executors.fargate.bridge import wanted
+from airflow.executors.fargate.bridge.wanted import TaskInstanceRow, WantedState, compare
 from airflow.executors.fargate.launch import CallbackId
 
 OWN, OTHER = 1, 2
@@ -29,11 +30,8 @@ ID = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/0"
 WANTED, UNWANTED = WantedState.WANTED, WantedState.UNWANTED
 TAKEN_OVER, MAY_RUN = WantedState.TAKEN_OVER, WantedState.MAY_RUN
-#: The rules of 2.11 and 3.0, of 3.1, and of 3.2 and newer.
-OLD, MIDDLE, NEW = (
-    Rules(OWN, assigns_ids, runs_own_try, True)
-    for assigns_ids, runs_own_try in ((False, False), (False, True), (True, True))
-)
+#: ``ASSIGNS_IDS`` and ``RUNS_OWN_TRY`` on 2.11 and 3.0, on 3.1, and on 3.2 and newer.
+OLD, MIDDLE, NEW = (False, False), (False, True), (True, True)
 
 
 def row(state="queued", try_number=1, queued_by=OWN, external_id=None):
@@ -43,6 +41,18 @@ def row(state="queued", try_number=1, queued_by=OWN, external_id=None):
 @pytest.fixture
 def launch(fakes):
     return fakes.make_launch(id=ID)
+
+
+@pytest.fixture
+def compare_on(monkeypatch):
+    """Return a function that compares a launch with rows as on a release."""
+
+    def on(release, launch, rows):
+        for name, value in zip(("ASSIGNS_IDS", "RUNS_OWN_TRY"), release):
+            monkeypatch.setattr(wanted, name, value)
+        return compare(launch, rows, OWN)
+
+    return on
 
 
 @pytest.mark.parametrize(
@@ -78,15 +88,15 @@ def launch(fakes):
         (None, UNWANTED, UNWANTED, UNWANTED),
     ],
 )
-def test_the_row_says_whether_a_launch_is_wanted(launch, row, old, middle, new):
+def test_the_row_says_whether_a_launch_is_wanted(compare_on, launch, row, old, middle, new):
     """A launch is wanted while it is its task instance's present one, and this scheduler's."""
     rows = {} if row is None else {launch.task: row}
-    assert [compare(launch, rows, rules).verdict for rules in (OLD, MIDDLE, NEW)] == [old, middle, new]
+    assert [compare_on(release, launch, rows).verdict for release in (OLD, MIDDLE, NEW)] == [old, middle, new]
 
 
 def test_a_callback_is_always_wanted(fakes):
     """It has no row."""
-    assert compare(fakes.make_launch(task=CallbackId("id", "dag")), {}, NEW).verdict is WANTED
+    assert compare(fakes.make_launch(task=CallbackId("id", "dag")), {}, OWN).verdict is WANTED
 
 
 @pytest.mark.parametrize(
@@ -107,7 +117,7 @@ def test_a_callback_is_always_wanted(fakes):
         ),
     ],
 )
-def test_the_reason_is_what_became_of_the_task_instance(launch, row, told):
+def test_the_reason_is_what_became_of_the_task_instance(compare_on, launch, row, told):
     """It says what a user or Airflow has done, and not that a command failed."""
     rows = {} if row is None else {launch.task: row}
-    assert compare(launch, rows, NEW).reason == told
+    assert compare_on(NEW, launch, rows).reason == told

@@ -48,7 +48,7 @@ def rendered(read_config, check):
     def _render(executor_config=None, function=None, command=COMMAND, environment=(), **options):
         launch = Launch(TASK, "key", command, executor_config, queue="default", environment=environment)
         config = with_function(read_config(**options), function)
-        return render(launch, RequestBuilder(config, config.command_to_request, check), config)
+        return render(launch, RequestBuilder(config, check), config)
 
     return _render
 
@@ -57,7 +57,7 @@ def test_it_is_the_request_that_the_executor_makes(rendered, read_config, check)
     """It is what the builder makes, except for the token and the clientToken of an attempt."""
     config = with_function(read_config())
     launch = Launch(TASK, "key", COMMAND, {"overrides": {"cpu": "512"}})
-    build = RequestBuilder(config, config.command_to_request, check)
+    build = RequestBuilder(config, check)
     shown = render(launch, build, config)["request"]
     made = build(launch).request
     assert shown == {**json.loads(json.dumps(made).replace(TOKEN, BLANK)), "clientToken": BLANK}

@@ -25,6 +25,7 @@ import itertools
 import json
 import threading
 import types
+from functools import partial
 
 import pytest
 from botocore.validate import ParamValidator
@@ -118,7 +119,8 @@ def make_builder(read_config, check):
 
     def make(**options):
         config = read_config(**options)
-        return RequestBuilder(config, lambda command: default_request(config, command), check)
+        function = partial(default_request, config)
+        return RequestBuilder(dataclasses.replace(config, command_to_request=function), check)
 
     return make
 
@@ -139,9 +141,10 @@ def own_builder(read_config, check):
             "container_name": None,
             "subnets": (),
             "own_function": True,
+            "command_to_request": function,
             **changes,
         }
-        return RequestBuilder(dataclasses.replace(read_config(), **replaced), function, check)
+        return RequestBuilder(dataclasses.replace(read_config(), **replaced), check)
 
     return make
 

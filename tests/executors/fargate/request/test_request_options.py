@@ -19,6 +19,8 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -48,7 +50,8 @@ def make_builder(read_config, check):
             for name, value in options.items()
         }
         config = read_config(check_requests=True, **texts)
-        return RequestBuilder(config, function or (lambda command: default_request(config, command)), check)
+        used = function or partial(default_request, config)
+        return RequestBuilder(replace(config, command_to_request=used), check)
 
     return make
 
