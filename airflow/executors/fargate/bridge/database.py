@@ -28,7 +28,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -110,6 +110,12 @@ def is_one_of(tasks: Iterable[Any], session: Session) -> Any:
     arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*keys), types))
     listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
     return tuple_(*KEY_COLUMNS).in_(select(*listed.c))
+
+
+def read(columns: Sequence[Any], tasks: Sequence[Any], session: Session) -> Iterator[Any]:
+    """Read columns of those task instances that exist, whatever their try is: :data:`MAX_NAMED` in a query."""
+    for batch in in_batches(tasks, MAX_NAMED):
+        yield from session.execute(select(*columns).where(is_one_of(batch, session)))
 
 
 def without_try(task: Any) -> tuple[str, str, str, int]:
@@ -252,10 +258,6 @@ def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, TaskInstanceRo
 
 
 def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> dict[TaskInstanceId, TaskInstanceRow]:
-    query = select(*KEY_COLUMNS, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
-    found = {
-        tuple(row[:4]): TaskInstanceRow(*row[4:])
-        for batch in in_batches(tasks, MAX_NAMED)
-        for row in session.execute(query.where(is_one_of(batch, session)))
-    }
+    columns = (*KEY_COLUMNS, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
+    found = {tuple(row[:4]): TaskInstanceRow(*row[4:]) for row in read(columns, tasks, session)}
     return {task: found[without_try(task)] for task in tasks if without_try(task) in found}

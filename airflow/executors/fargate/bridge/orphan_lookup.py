@@ -20,14 +20,13 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, select
 
-from airflow.executors.fargate.aws.ecs import in_batches
 from airflow.executors.fargate.bridge import database
 from airflow.executors.fargate.bridge.compat import RUNS_OWN_TRY, health_check_threshold
 from airflow.executors.fargate.launch import TaskInstanceId
@@ -69,7 +68,15 @@ def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, sessi
     ours = [task for task in left if not task.identity.is_of_another_database(own)]
     if len(ours) < len(left):
         warn_of_another_database()
-    return [arn for batch in in_batches(ours, database.MAX_NAMED) for arn in _orphans(batch, session)]
+    columns = (*database.CANDIDATE_VALUES, TI.state)
+    rows = database.read(columns, [task.identity.task for task in ours], session)
+    found = {tuple(row[:4]): (state, database.candidate_of(row)) for *row, state in rows}
+    orphans = []
+    for task in ours:
+        state, present = found.get(database.without_try(task.identity.task), (None, None))
+        if is_orphaned(task.identity, state, present, task.arn, runs_own_try=RUNS_OWN_TRY):
+            orphans.append(task.arn)
+    return orphans
 
 
 @cache
@@ -93,12 +100,3 @@ def _names_to_check(names: Collection[str], own_name: str | None, session: Sessi
     jobs = {database.name_of_job(job_id, began): is_alive for job_id, began, is_alive in found}
     return {name for name, is_alive in jobs.items() if name and (not is_alive or name == own_name)}
 
-
-def _orphans(ecs_tasks: Sequence[OtherEcsTask], session: Session) -> Iterator[str]:
-    query = select(TI.state, *database.CANDIDATE_VALUES)
-    query = query.where(database.is_one_of((task.identity.task for task in ecs_tasks), session))
-    found = {tuple(row[:4]): (state, database.candidate_of(row)) for state, *row in session.execute(query)}
-    for task in ecs_tasks:
-        state, present = found.get(database.without_try(task.identity.task), (None, None))
-        if is_orphaned(task.identity, state, present, task.arn, runs_own_try=RUNS_OWN_TRY):
-            yield task.arn
