@@ -37,7 +37,7 @@ from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
-from airflow.executors.fargate.config.config import FargateConfig, read_config
+from airflow.executors.fargate.config.config import read_config
 from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
@@ -53,7 +53,6 @@ from airflow.executors.fargate.request.validation import RequestCheck
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
-    from airflow.executors.fargate.aws.ecs import Ecs
     from airflow.executors.fargate.launch import Launch
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
@@ -94,8 +93,6 @@ class FargateExecutor(Base):
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
         self._ledger = Ledger()  # Airflow can hand over the same key twice.
-        #: The name of this scheduler, and the hash of its metadata database's address.
-        self._origin: dict[str, Any] = {}
 
     def start(self) -> None:
         """
@@ -103,27 +100,15 @@ class FargateExecutor(Base):
 
         :raises ConfigError: with every mistake in the options.
         """
-        config, ecs, logs, build = self._connect()
-        name = database.scheduler_name(self.job_id)
-        self._origin = {"scheduler": name, "database": name and database.own_address_hash()}
         # None in a Dag's test, which has no scheduler.
         own_job = self.job_id if isinstance(self.job_id, int) else None
-        interval = compat.sweep_interval()
-        context = Context(
-            ecs,
-            config,
-            build,
-            time.monotonic,
-            time.time,
-            sweep_interval=interval,
-            logs=logs,
-            mask=compat.mask_secrets,
-            scheduler=name,
-            lease=None if own_job is None else compat.lease(),
-        )
+        context = self._connect(None if own_job is None else compat.lease())
+        name, config = context.scheduler, context.config
+        #: The name of this scheduler, and the hash of its metadata database's address.
+        self._origin: Any = {"scheduler": name, "database": name and database.own_address_hash()}
         self._fleet_thread = thread = FleetThread(context)
         lease = Lease(context.lease, context.clock, context.now)
-        self._lookups = Lookups(self._ledger, database.rows, own_job, interval, lease)
+        self._lookups = Lookups(self._ledger, database.rows, own_job, compat.sweep_interval(), lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
         # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
@@ -162,16 +147,26 @@ class FargateExecutor(Base):
             thread.close(TERMINATE_PATIENCE)
             self._fleet_thread = None
 
-    def _connect(self) -> tuple[FargateConfig, Ecs, LogReader, RequestBuilder]:
-        """Return the options, and what they make: the ECS client, what reads logs, what makes requests."""
+    def _connect(self, lease: float | None) -> Context:
+        """Return what the fleet has from outside: the options, and what they make to ask AWS."""
         with compat.options_of(self):
             config, check = read_options(compat.option_reader(), self.session_maker)
             session = self.session_maker(config.conn_id, config.region)
             ecs = clients.connect(session, config.region, config.endpoint_url, connections(config))
         config = replace(config, command_to_request=compat.options_of(self)(config.command_to_request))
         make_logs = partial(clients.make_client, service="logs", connections=LOG_CONCURRENCY)
-        logs = LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region))
-        return config, ecs, logs, RequestBuilder(config, check)
+        return Context(
+            ecs,
+            config,
+            RequestBuilder(config, check),
+            time.monotonic,
+            time.time,
+            sweep_interval=compat.sweep_interval(),
+            logs=LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region)),
+            mask=compat.mask_secrets,
+            scheduler=database.scheduler_name(self.job_id),
+            lease=lease,
+        )
 
     def trigger_tasks(self, open_slots: int) -> None:
         """

@@ -26,7 +26,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -70,8 +70,9 @@ class EcsTask:
     ended_at: float | None = None
     task_definition: str = ""
     containers: tuple[Container, ...] = ()
-    #: The text of the identity in the overrides, and the name of the container that has it; each may be None.
-    identity_override: tuple[Any, Any] = (None, None)
+    #: The member of the answer, from which :attr:`identity` is read only where it is asked for. Never shown:
+    #: the overrides can contain passwords.
+    member: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
     @property
     def cluster_name(self) -> str:
@@ -81,7 +82,7 @@ class EcsTask:
     @property
     def identity(self) -> Identity | None:
         """The identity of the launch; None if this executor did not launch the ECS task."""
-        return Identity.parse(*self.identity_override)
+        return read_identity(self.member)
 
     def container(self, name: str) -> Container:
         """Return the container with that name, or an empty one if there is none."""
@@ -104,7 +105,7 @@ class EcsTask:
             ended_at=_epoch(task.get("executionStoppedAt")),
             task_definition=_string(task.get("taskDefinitionArn")),
             containers=tuple(map(_container, mappings(task.get("containers")))),
-            identity_override=_identity_override(task),
+            member=task,
         )
 
 
@@ -223,16 +224,11 @@ def read_identity(ecs_task: Mapping[str, Any]) -> Identity | None:
 
     The container with the identity is the main container, even if ``container_name`` has changed since.
     """
-    return Identity.parse(*_identity_override(ecs_task))
-
-
-def _identity_override(ecs_task: Mapping[str, Any]) -> tuple[Any, Any]:
-    """Return the identity's text in an ECS task of a response, and its container's name; None for both without one."""
     for override in mappings(mapping(ecs_task.get("overrides")).get("containerOverrides")):
         for variable in mappings(override.get("environment")):
             if variable.get("name") == IDENTITY_VARIABLE:
-                return variable.get("value"), override.get("name")
-    return None, None
+                return Identity.parse(variable.get("value"), override.get("name"))
+    return None
 
 
 def _container(container: Mapping[str, Any]) -> Container:

@@ -27,8 +27,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, select
 
-from airflow.executors.fargate.bridge import database
-from airflow.executors.fargate.bridge.compat import RUNS_OWN_TRY, health_check_threshold
+from airflow.executors.fargate.bridge import compat, database
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.present import is_orphaned
 from airflow.jobs.job import Job, JobState
@@ -74,7 +73,7 @@ def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, sessi
     orphans = []
     for task in ours:
         state, present = found.get(database.without_try(task.identity.task), (None, None))
-        if is_orphaned(task.identity, state, present, task.arn, runs_own_try=RUNS_OWN_TRY):
+        if is_orphaned(task.identity, state, present, task.arn, runs_own_try=compat.RUNS_OWN_TRY):
             orphans.append(task.arn)
     return orphans
 
@@ -94,7 +93,7 @@ def warn_of_another_database() -> None:
 def _names_to_check(names: Collection[str], own_name: str | None, session: Session) -> set[str | None]:
     """Return the own name, and those of schedulers that are gone."""
     ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
-    alive_since = datetime.now(timezone.utc) - health_check_threshold()
+    alive_since = datetime.now(timezone.utc) - compat.health_check_threshold()
     lives = and_(Job.state == JobState.RUNNING, Job.latest_heartbeat > alive_since)
     found = session.execute(select(Job.id, Job.start_date, lives).where(Job.id.in_(ids)))
     jobs = {database.name_of_job(job_id, began): is_alive for job_id, began, is_alive in found}

@@ -70,10 +70,7 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
     is in the database before RunTask is called.
     """
     key, expires = workload_key(workload), _expiry(workload.token)
-
-    def make_command() -> tuple[str, ...]:
-        return (*EXECUTE_WORKLOAD, workload.model_dump_json())
-
+    make_command = lambda: (*EXECUTE_WORKLOAD, workload.model_dump_json())
     if not hasattr(workload, "ti"):
         callback = CallbackId(workload.callback.id, workload.callback.data.get("dag_id"))
         return Launch(

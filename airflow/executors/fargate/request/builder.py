@@ -28,8 +28,7 @@ from airflow.executors.fargate.aws.capacity import NO_SUBNETS, capacity, drop, o
 from airflow.executors.fargate.config.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
-from airflow.executors.fargate.request import merging
-from airflow.executors.fargate.request.tags import own_tags, with_own_tags
+from airflow.executors.fargate.request import merging, tags
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
@@ -193,7 +192,7 @@ class RequestBuilder:
         except RequestError as error:
             raise RequestError(f"the request does not fit together: {error}") from None
         if self._config.tag_tasks:
-            whole = with_own_tags(whole, own_tags(launch, self._config.deployment))
+            whole = tags.with_own_tags(whole, tags.own_tags(launch, self._config.deployment))
         self._check(whole)
         return whole
 

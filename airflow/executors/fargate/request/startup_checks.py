@@ -22,13 +22,13 @@ from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
 from airflow.executors.fargate.aws.clients import default_region, service_model
 from airflow.executors.fargate.config.config import check_connection, check_default_region, read_config
 from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request import builder
-from airflow.executors.fargate.request.merging import container_overrides, find_reserved, plain_copy
+from airflow.executors.fargate.request import builder, merging
 from airflow.executors.fargate.request.validation import RequestCheck
 
 if TYPE_CHECKING:
@@ -100,14 +100,13 @@ def _check_fragment(check: RequestCheck, config: FargateConfig, members: Any, op
     """Return what is wrong with a fragment, and the remedy; an empty text if nothing is."""
     if not isinstance(members, Mapping):
         return f"it is a {type(members).__name__}, not a JSON object", CORRECT
-    reserved = find_reserved(members, config.container_name)
+    reserved = merging.find_reserved(members, config.container_name)
     if reserved:
         return f"it {reserved}", "Leave it out"
-    request = {"taskDefinition": ANY_DEFINITION, **plain_copy(members, option)}
-    for override in container_overrides(request):
+    request = {"taskDefinition": ANY_DEFINITION, **merging.plain_copy(members, option)}
+    for override in merging.container_overrides(request):
         override.setdefault("name", config.container_name or ANY_CONTAINER)
-    network = request.get("networkConfiguration")
-    awsvpc = network.get("awsvpcConfiguration") if isinstance(network, dict) else None
+    awsvpc = mapping(request.get("networkConfiguration")).get("awsvpcConfiguration")
     if isinstance(awsvpc, dict):  # The subnets of the options are merged with it.
         awsvpc.setdefault("subnets", [ANY_SUBNET])
     return "; ".join(check.mistakes(request, whole=False)), CORRECT
