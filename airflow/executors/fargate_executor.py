@@ -37,8 +37,6 @@ from airflow.executors.fargate.bridge.base import Base
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
-from airflow.executors.fargate.config.config import read_config
-from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.context import Context
@@ -48,8 +46,7 @@ from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
-from airflow.executors.fargate.request.startup_checks import read_options
-from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.request.startup_checks import read_options, read_without_function
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
@@ -74,10 +71,7 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
     :raises ConfigError: with every mistake in the options.
     """
-    options, check = Options(compat.option_reader()), RequestCheck(clients.service_model())
-    config = read_config(options, check.launch_types, call_function=False)
-    options.raise_mistakes()
-    return partial(default_request, config)
+    return partial(default_request, read_without_function(compat.option_reader()))
 
 
 class FargateExecutor(Base):

@@ -64,6 +64,18 @@ def read_options(
     return config, check
 
 
+def read_without_function(get_option: Callable[[str], str | None]) -> FargateConfig:
+    """
+    Read the options for the default function, which makes requests of them and is not called itself.
+
+    :raises ConfigError: with every mistake in single options.
+    """
+    options = Options(get_option)
+    config = read_config(options, RequestCheck(service_model()).launch_types, call_function=False)
+    options.raise_mistakes()
+    return config
+
+
 def add_request_mistakes(options: Options, check: RequestCheck, config: FargateConfig) -> None:
     """Add to the options' mistakes what AWS would refuse in the requests that they make."""
     found = list(_check_options(check, config))
