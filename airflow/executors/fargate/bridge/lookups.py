@@ -33,7 +33,7 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -207,14 +207,11 @@ class Lookups:
         chosen = [launch for since, launch in self._unwanted.values() if now - since >= ENDING][:most]
         if now >= self._batch_at and len(chosen) < most:
             self._batch_at = now + self._pause
-            chosen += islice(self._rest_of_round(), most - len(chosen))
+            while self._round and len(chosen) < most:
+                launch = self._round.popleft()
+                if is_present(launch) and not isinstance(launch.task, CallbackId):
+                    chosen.append(launch)
         return [launch for launch in chosen if launch.key not in queued]
-
-    def _rest_of_round(self) -> Iterator[Launch]:
-        while self._round:
-            launch = self._round.popleft()
-            if self._ledger.is_present(launch) and not isinstance(launch.task, CallbackId):
-                yield launch
 
     def _remember(self, finding: Finding, now: float) -> Finding:
         """Remember since when a launch is not wanted; return the finding, marked as overdue where it is."""
