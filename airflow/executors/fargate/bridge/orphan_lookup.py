@@ -98,4 +98,3 @@ def _names_to_check(names: Collection[str], own_name: str | None, session: Sessi
     found = session.execute(select(Job.id, Job.start_date, lives).where(Job.id.in_(ids)))
     jobs = {database.name_of_job(job_id, began): is_alive for job_id, began, is_alive in found}
     return {name for name, is_alive in jobs.items() if name and (not is_alive or name == own_name)}
-
