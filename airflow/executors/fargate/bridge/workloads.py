@@ -22,7 +22,6 @@ import base64
 import json
 import sys
 import uuid
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.bridge.compat import RUNS_CALLBACKS
@@ -50,8 +49,8 @@ def launch_of_command(
     key: TaskInstanceKey, command: Sequence[str], queue: str | None, config: Any, now: float, priority: int
 ) -> Launch:
     """Return the launch of a command, 2.11."""
-    launch = Launch(task_instance_id(key), key, tuple(command), config, queue, priority, now)
-    return replace(launch, environment=COMMAND_ENVIRONMENT)
+    task, words = task_instance_id(key), tuple(command)
+    return Launch(task, key, words, config, queue, priority, now, environment=COMMAND_ENVIRONMENT)
 
 
 def workload_key(workload: Any) -> Any:

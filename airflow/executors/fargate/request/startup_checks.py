@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.answers import mapping
@@ -42,7 +41,7 @@ ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 
 def read_options(
-    get_option: Callable[[str], str | None], session_maker: Callable[..., Any]
+    get_option: Callable[[str], str | None], session_maker: Callable[[str | None, str | None], Any]
 ) -> tuple[FargateConfig, RequestCheck]:
     """
     Read the options and check the requests that they make; return the options and the check.
@@ -56,7 +55,7 @@ def read_options(
     options = Options(get_option)
     config = read_config(options, check.launch_types)
     if config.conn_id:
-        check_connection(options, partial(session_maker, region=None), config.conn_id)
+        check_connection(options, lambda conn_id: session_maker(conn_id, None), config.conn_id)
     elif not config.region:
         check_default_region(options, default_region)
     add_request_mistakes(options, check, config)
