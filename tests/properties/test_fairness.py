@@ -75,7 +75,7 @@ class World:
     def go_on(self, seconds):
         for _ in range(int(seconds / STEP)):
             self.fleet.advance(STEP)
-            self.allowed.append(self.allowed[-1] + STEP * self.bucket.rate)
+            self.allowed.append(self.allowed[-1] + STEP * self.bucket.rate_at(self.clock.at))
 
     def allowed_between(self, first, last):
         places = [min(len(self.allowed) - 1, int((at - self.began) / STEP)) for at in (first, last)]
