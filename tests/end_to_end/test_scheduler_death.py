@@ -89,7 +89,7 @@ def check_every_task_succeeded(result):
 
 
 def check_each_launch_ran_once(result, witness, *, never=()):
-    """No launch has two containers, and user code has run once in each, but for the launches that were given up."""
+    """No launch has two containers, and user code has run once in each, but for the launches that were abandoned."""
     assert Counter(launch.id for launch in result.launches).most_common(1)[0][1] == 1
     assert witness.runs(result.run_id) == {
         launch.id: 1 for launch in result.launches if launch.id not in never
@@ -304,7 +304,7 @@ def test_a_scheduler_killed_at_any_moment_of_a_launch_is_replaced(request, witne
         ("runs", 1): 1,
     }
     assert (late.started, late.stop_code) == (None, "UserInitiated")
-    assert "given up" in late.stopped_reason
+    assert late.stopped_reason == "Airflow has abandoned the launch"
 
 
 def check_that_nothing_is_reset_while_aws_cannot_be_asked(moments):
