@@ -169,9 +169,12 @@ class Airflow:
 
     def _has_dag(self, dag_id: str) -> bool:
         self.check_alive()
+        if self.database.has_dag(dag_id):
+            # A scheduler of 2.11 that was told to go may have left an error of a file that it was just reading again.
+            return True
         if errors := self.database.import_errors():
             raise HarnessError("A DAG file cannot be read:\n" + "\n".join(errors))
-        return self.database.has_dag(dag_id)
+        return False
 
     def _is_well(self) -> bool:
         self.check_alive()
