@@ -47,6 +47,7 @@ from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 from airflow.executors.fargate.request.startup_checks import read_options, read_without_function
+from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
@@ -226,7 +227,7 @@ class FargateExecutor(Base):
         The scheduler asks when it reads the end of a launch, and fails a task instance that did not end with
         it. One that is SCHEDULED by then has deferred or rescheduled itself: only its ECS task has ended.
         """
-        scheduled = task_instance.state == "scheduled"
+        scheduled = task_instance.state == TaskInstanceState.SCHEDULED
         return super().has_task(task_instance) or (scheduled and task_instance.key in self._ledger.just_ended)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:

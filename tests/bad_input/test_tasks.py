@@ -24,6 +24,8 @@ from functools import partial
 
 import pytest
 
+from airflow.executors.fargate.aws.answers import identity_override
+from airflow.executors.fargate.launch import Identity
 from airflow.utils.state import TaskInstanceState
 
 from tests.bad_input import table as bad_input
@@ -139,7 +141,6 @@ def test_a_command_that_is_too_long(row, start, ecs, records, says):
 )
 def test_ids_of_any_alphabet(row, start, ecs, records):
     """Ids that Airflow admits are no mistake: the task runs, and its container can be told by its identity."""
-    from airflow.executors.fargate.aws.answers import read_identity
 
     name, _, expression = row.given.partition(" = ")
     key = make_key(**{"task_id": "odd", name: made(expression)})
@@ -148,7 +149,11 @@ def test_ids_of_any_alphabet(row, start, ecs, records):
     run(scheduler, ecs, 1)
     assert scheduler.ends[key][0] == SUCCESS
     (task,) = ecs.tasks.values()
-    assert tuple(vars(read_identity(task).task).values()) == (*key[:3], key.try_number, key.map_index)
+    assert tuple(vars(Identity.parse(*identity_override(task)).task).values()) == (
+        *key[:3],
+        key.try_number,
+        key.map_index,
+    )
     assert records.errors() == []
 
 

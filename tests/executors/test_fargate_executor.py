@@ -41,7 +41,7 @@ from airflow.exceptions import AirflowNotFoundException
 from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.aws.answers import read_identity
+from airflow.executors.fargate.aws.answers import identity_override
 from airflow.executors.fargate.aws.arns import launched, whereabouts
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
@@ -51,6 +51,7 @@ from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
+from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.present import ENDING, Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -1390,7 +1391,7 @@ def test_an_ecs_task_says_which_scheduler_has_launched_it(unstarted, ecs, monkey
     queue(unstarted, key_of())
     unstarted.heartbeat()
     (task,) = ecs.tasks.values()
-    identity = read_identity(task)
+    identity = Identity.parse(*identity_override(task))
     assert (identity.scheduler, identity.database) == ("17@1.5", "0123456789ab")
 
 
@@ -1402,7 +1403,7 @@ def test_an_ecs_task_launched_outside_of_a_scheduler_names_no_database(unstarted
     queue(unstarted, key_of())
     unstarted.heartbeat()
     (task,) = ecs.tasks.values()
-    assert read_identity(task).database is None
+    assert Identity.parse(*identity_override(task)).database is None
     assert not database.own_address_hash.called
 
 

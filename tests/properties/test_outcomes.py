@@ -23,7 +23,12 @@ from math import isfinite
 
 from hypothesis import given, strategies as st
 
-from airflow.executors.fargate.aws.answers import Answer, EcsTask, MalformedAnswer, read_identity
+from airflow.executors.fargate.aws.answers import (
+    Answer,
+    EcsTask,
+    MalformedAnswer,
+    identity_override,
+)
 from airflow.executors.fargate.aws.classify import (
     CREDENTIAL_CODES,
     SERVER_CODES,
@@ -311,9 +316,11 @@ def test_what_has_started_is_never_launched_again(task):
 def test_any_identity(task, overrides, value):
     """Whatever stands in the overrides of a task that is not ours, reading them raises nothing."""
     task = task if isinstance(task, dict) else {}
-    read_identity({**task, "overrides": overrides})
+    Identity.parse(*identity_override({**task, "overrides": overrides}))
     variable = {"name": IDENTITY_VARIABLE, "value": value}
-    told = read_identity({"overrides": {"containerOverrides": [{"name": NAME, "environment": [variable]}]}})
+    told = Identity.parse(
+        *identity_override({"overrides": {"containerOverrides": [{"name": NAME, "environment": [variable]}]}})
+    )
     assert told is None or isinstance(told.launch_id, str)
 
 
@@ -330,7 +337,9 @@ def test_an_identity_is_read_as_it_was_written(task, handed_over):
     """Ids of any alphabet, with quotes, line breaks and all else, come back as they went."""
     launch = Launch(task, task, handed_over=handed_over)
     variable = {"name": IDENTITY_VARIABLE, "value": launch.identity}
-    told = read_identity({"overrides": {"containerOverrides": [{"name": NAME, "environment": [variable]}]}})
+    told = Identity.parse(
+        *identity_override({"overrides": {"containerOverrides": [{"name": NAME, "environment": [variable]}]}})
+    )
     assert told == Identity(launch.id, task, handed_over, NAME)
 
 

@@ -110,6 +110,7 @@ def overtake(bench: Bench, seen: Seen) -> None:
     full, other = service.told["subnets"][:2]
     driver = bench.start(bench.scale.run_limit)
     driver.beat_for(WARM_UP)
+    driver.beats.clear()
     service.adjust(
         faults=[{"kind": "capacity", "subnet": full}], pretend={"duration": list(scenario.seconds)}
     )

@@ -26,7 +26,7 @@ https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -70,9 +70,8 @@ class EcsTask:
     ended_at: float | None = None
     task_definition: str = ""
     containers: tuple[Container, ...] = ()
-    #: The member of the answer, from which :attr:`identity` is read only where it is asked for. Never shown:
-    #: the overrides can contain passwords.
-    member: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    #: The text of the identity in the overrides, and the name of the container that has it; each may be None.
+    identity_override: tuple[Any, Any] = (None, None)
 
     @property
     def cluster_name(self) -> str:
@@ -82,7 +81,7 @@ class EcsTask:
     @property
     def identity(self) -> Identity | None:
         """The identity of the launch; None if this executor did not launch the ECS task."""
-        return read_identity(self.member)
+        return Identity.parse(*self.identity_override)
 
     def container(self, name: str) -> Container:
         """Return the container with that name, or an empty one if there is none."""
@@ -105,7 +104,7 @@ class EcsTask:
             ended_at=_epoch(task.get("executionStoppedAt")),
             task_definition=_string(task.get("taskDefinitionArn")),
             containers=tuple(map(_container, mappings(task.get("containers")))),
-            member=task,
+            identity_override=identity_override(task),
         )
 
 
@@ -218,17 +217,17 @@ def _string(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def read_identity(ecs_task: Mapping[str, Any]) -> Identity | None:
+def identity_override(task: Mapping[str, Any]) -> tuple[Any, Any]:
     """
-    Read the identity from an ECS task of a DescribeTasks response; None where it carries none.
+    Return the identity's text in an ECS task, and the name of the container that has it; None without one.
 
-    The container with the identity is the main container, even if ``container_name`` has changed since.
+    That is the main container, even if ``container_name`` has changed since.
     """
-    for override in mappings(mapping(ecs_task.get("overrides")).get("containerOverrides")):
+    for override in mappings(mapping(task.get("overrides")).get("containerOverrides")):
         for variable in mappings(override.get("environment")):
             if variable.get("name") == IDENTITY_VARIABLE:
-                return Identity.parse(variable.get("value"), override.get("name"))
-    return None
+                return variable.get("value"), override.get("name")
+    return None, None
 
 
 def _container(container: Mapping[str, Any]) -> Container:

@@ -183,7 +183,7 @@ def _remedy(source: str, is_host: bool) -> str:
     if source in _SSO_CALLS or "SSO" in source or source.startswith("Login"):
         return "Log in again where the scheduler runs: aws sso login"
     if is_host:
-        return f"Check that the scheduler reaches {source}, from a private subnet with a VPC endpoint"
+        return f"Check that the scheduler reaches {source}; from a private subnet this takes a VPC endpoint"
     return "Repair the role, the profile or the connection that the credentials come from"
 
 

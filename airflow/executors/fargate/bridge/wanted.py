@@ -58,7 +58,7 @@ class WantedState(Enum):
     #: The present launch, but another scheduler has adopted it: that one follows and stops its ECS task.
     TAKEN_OVER = "taken over"
     #: No longer the present launch, but its ECS task may be the one that runs the task instance (2.11 and
-    #: 3.0): it is not stopped.
+    #: 3.0). One that has started is not stopped.
     MAY_RUN = "may run"
     #: No longer the present launch.
     UNWANTED = "unwanted"

@@ -31,9 +31,9 @@ from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from airflow.executors.fargate.aws.answers import Answer, read_identity
+from airflow.executors.fargate.aws.answers import Answer, identity_override
 from airflow.executors.fargate.aws.describe_parser import Container, Task, read_less
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 
 #: Members of which only a part is read; ``assert_same`` compares that part.
 IN_PART = ("overrides", "containers")
@@ -139,7 +139,7 @@ class TestReadLess:
         override["environment"].append({"name": IDENTITY_VARIABLE, "value": launch.identity})
         botocores, ours = both(whole_answer)
         assert_same(ours, botocores)
-        found = read_identity(ours["tasks"][0])
+        found = Identity.parse(*identity_override(ours["tasks"][0]))
         assert (found.launch_id, found.task, found.handed_over) == (
             launch.id,
             launch.task,

@@ -30,7 +30,7 @@ from functools import partial
 import pytest
 from botocore.validate import ParamValidator
 
-from airflow.executors.fargate.aws.answers import read_identity
+from airflow.executors.fargate.aws.answers import identity_override
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
@@ -188,7 +188,7 @@ class TestEveryRequest:
                 assert override_of(prepared)["command"] == list(COMMAND)
                 assert prepared.request["startedBy"] == "airflow"
                 assert prepared.request.get("count", 1) == 1
-                assert read_identity(prepared.request).task == TASK
+                assert Identity.parse(*identity_override(prepared.request)).task == TASK
 
     def test_table_of_launch_types_leaves_none_out(self, check):
         """Each launch type that botocore lists is in the table above."""
@@ -259,7 +259,7 @@ class TestIdentity:
     def test_is_in_the_environment_of_the_container(self, build):
         """The identity can be read from the overrides, which DescribeTasks returns."""
         launch = make_launch(id="launch-7", handed_over=12.5)
-        identity = read_identity(build(launch).request)
+        identity = Identity.parse(*identity_override(build(launch).request))
         assert identity == Identity("launch-7", TASK, 12.5, "airflow")
 
     def test_started_by_is_the_deployment(self, make_builder):
@@ -580,8 +580,8 @@ class TestUsersFunction:
         first = build(make_launch(wish_for_container(memory=1), id="first"))
         second = build(make_launch(id="second"))
         assert kept == before
-        assert read_identity(first.request).launch_id == "first"
-        assert read_identity(second.request).launch_id == "second"
+        assert Identity.parse(*identity_override(first.request)).launch_id == "first"
+        assert Identity.parse(*identity_override(second.request)).launch_id == "second"
         assert "memory" not in override_of(second)
 
     @pytest.mark.parametrize(
