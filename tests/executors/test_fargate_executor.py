@@ -47,11 +47,10 @@ from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY
-from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
-from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.launch import Identity, TaskInstanceId
 from airflow.executors.fargate.present import ENDING, Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
@@ -138,6 +137,11 @@ def threaded(connected, fakes, ecs, monkeypatch):
 
 def our_threads():
     return [thread for thread in threading.enumerate() if thread.name.startswith(clients.THREAD_NAMES)]
+
+
+def row_of(state, try_number, queued_by):
+    """Return a task instance as the database has it."""
+    return Candidate(TaskInstanceId("dag", "task", "run", try_number), None, None, None, queued_by, state=state)
 
 
 def key_of(number=0, try_number=1):
@@ -1049,7 +1053,7 @@ def test_the_executor_s_own_launch_is_not_taken_for_what_was_kept(
     """Launched here while AWS could not be asked: the earlier ECS task is stopped."""
     monkeypatch.setattr(unstarted, "job_id", 17)
     monkeypatch.setattr(database, "scheduler_name", lambda job_id: f"{job_id}@1.5")
-    row = TaskInstanceRow("queued", 1, 17)
+    row = row_of("queued", 1, 17)
     monkeypatch.setattr(database, "rows", lambda tasks: dict.fromkeys(tasks, row))
     monkeypatch.setattr(fargate_executor, "ADOPTION_PATIENCE", 0.01)
     unstarted.start()
@@ -1148,13 +1152,13 @@ class Rows:
         self.changed = {}
 
     def change(self, number, state, try_number=1, queued_by=JOB):
-        self.changed[f"task{number}"] = TaskInstanceRow(state, try_number, queued_by)
+        self.changed[f"task{number}"] = row_of(state, try_number, queued_by)
 
     def __call__(self, tasks):
         self.queries += 1
         if self.away:
             return None
-        waits = TaskInstanceRow("queued", 1, self.JOB)
+        waits = row_of("queued", 1, self.JOB)
         rows = {task: self.changed.get(task.task_id, waits) for task in tasks}
         return {task: row for task, row in rows.items() if row is not None}
 

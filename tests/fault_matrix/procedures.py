@@ -33,7 +33,7 @@ from unittest import mock
 from tools.harness.environment import IMPORT_PATH
 
 from airflow.executors.fargate.bridge import compat, database
-from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
+from airflow.executors.fargate.present import Candidate
 
 from tests.bench.adoption import adopt, candidates_of, make_candidate
 from tests.bench.scheduler import Overdue
@@ -206,12 +206,12 @@ def without_database() -> Iterator[None]:
         yield
 
 
-def _rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, TaskInstanceRow]:
+def _rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Candidate]:
     """Return what the database has of task instances that the present thread's successor has adopted or launched."""
     scheduler = _handed_back.scheduler
     ended = {task: scheduler.end(Task(task.task_id).key) for task in tasks}
     return {
-        task: TaskInstanceRow(end.state if end else "running", task.try_number, SUCCESSOR)
+        task: Candidate(task, None, None, None, SUCCESSOR, state=end.state if end else "running")
         for task, end in ended.items()
     }
 

@@ -59,7 +59,8 @@ class Candidate:
     """
     A task instance and its present launch, as the database has them.
 
-    It is one to adopt, whose scheduler is gone, or that of an ECS task that may be orphaned.
+    It is one to adopt, whose scheduler is gone, that of an ECS task that may be orphaned, or that of a launch of
+    this scheduler, which the database may no longer want.
     """
 
     task: TaskInstanceId
@@ -69,7 +70,7 @@ class Candidate:
     external_id: str | None
     #: ``queued_dttm`` of the present launch, seconds since the epoch.
     queued_at: float | None
-    #: ``queued_by_job_id``: the job of the scheduler that is gone.
+    #: ``queued_by_job_id``: the job of the scheduler that has queued or adopted it; None without one.
     queued_by: int | None = None
     #: The name of that scheduler, as in :attr:`Identity.scheduler`; None where it is not known.
     scheduler: str | None = None
@@ -79,6 +80,8 @@ class Candidate:
     database: str | None = None
     #: The last moment at which that scheduler can have called RunTask, seconds since the epoch, or None.
     sent_until: float | None = None
+    #: The task instance's state; None without one, and where it was not asked for, as in adoption.
+    state: str | None = None
 
     @property
     def stored_arn(self) -> str | None:
@@ -180,21 +183,18 @@ def _came_later(identity: Identity, arn: str, candidate: Candidate, own: str | N
     return identity.handed_over > asked + CLOCK_TOLERANCE
 
 
-def is_orphaned(
-    identity: Identity, state: str | None, present: Candidate | None, arn: str, *, runs_own_try: bool
-) -> bool:
+def is_orphaned(identity: Identity, present: Candidate | None, arn: str, *, runs_own_try: bool) -> bool:
     """
     Tell whether an ECS task that no scheduler follows is not that of its task instance's present launch.
 
     :param identity: that of the ECS task.
-    :param state: the task instance's state in the database.
-    :param present: its present launch; None where the task instance was deleted.
+    :param present: its task instance, with the present launch; None where it was deleted.
     :param arn: of the ECS task.
     :param runs_own_try: whether an ECS task can run only the try that it was launched for (3.1 and newer).
     """
     if present is None:
         return True
-    if state in RUNNING:
+    if present.state in RUNNING:
         # It may run in this one: 2.11 and 3.0 admit any ECS task that starts while it is queued.
         return runs_own_try and identity.task != present.task
-    return state != QUEUED or not present.is_present(identity, arn)
+    return present.state != QUEUED or not present.is_present(identity, arn)

@@ -28,7 +28,7 @@ import hashlib
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -39,7 +39,6 @@ from sqlalchemy.orm import Session, object_session
 
 from airflow.executors.fargate.aws.ecs import in_batches
 from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS, health_check_threshold
-from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.bridge.workloads import task_instance_id
 from airflow.executors.fargate.present import ARN, Candidate
 from airflow.jobs.job import Job
@@ -112,10 +111,18 @@ def is_one_of(tasks: Iterable[Any], session: Session) -> Any:
     return tuple_(*KEY_COLUMNS).in_(select(*listed.c))
 
 
-def read(columns: Sequence[Any], tasks: Sequence[Any], session: Session) -> Iterator[Any]:
-    """Read columns of those task instances that exist, whatever their try is: :data:`MAX_NAMED` in a query."""
+def read(tasks: Sequence[Any], session: Session) -> dict[Any, Candidate]:
+    """
+    Return those task instances that exist, whatever their try is, with their states and present launches.
+
+    One query reads :data:`MAX_NAMED` of them.
+    """
+    found = {}
     for batch in in_batches(tasks, MAX_NAMED):
-        yield from session.execute(select(*columns).where(is_one_of(batch, session)))
+        query = select(*CANDIDATE_VALUES, TI.state).where(is_one_of(batch, session))
+        for *row, state in session.execute(query):
+            found[tuple(row[: len(KEY_COLUMNS)])] = candidate_of(row, state=state)
+    return {task: found[without_try(task)] for task in tasks if without_try(task) in found}
 
 
 def without_try(task: Any) -> tuple[str, str, str, int]:
@@ -194,7 +201,7 @@ def candidates(tis: Sequence[TI]) -> dict[Candidate, TI]:
     return found
 
 
-def candidate_of(row: Sequence[Any], began: Any = None) -> Candidate:
+def candidate_of(row: Sequence[Any], began: Any = None, state: str | None = None) -> Candidate:
     """
     Return the candidate of a row.
 
@@ -207,7 +214,9 @@ def candidate_of(row: Sequence[Any], began: Any = None) -> Candidate:
         external_id = None  # Another executor has stored it.
     queued_at, scheduler = queued.timestamp() if queued else None, name_of_job(queued_by, began)
     # From 3.2 on Airflow overwrites the column whenever it queues the task instance: an ARN is the present one.
-    return Candidate(task_instance_id(key), key, external_id, queued_at, queued_by, scheduler, ASSIGNS_IDS)
+    return Candidate(
+        task_instance_id(key), key, external_id, queued_at, queued_by, scheduler, ASSIGNS_IDS, state=state
+    )
 
 
 def _sent_until(heartbeat: Any, ended: Any) -> float | None:
@@ -247,17 +256,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
 # The scheduler's own launches.
 
 
-def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, TaskInstanceRow] | None:
-    """
-    Return the rows of those task instances that exist, whatever their try is; None where the database failed.
-
-    One query reads :data:`MAX_NAMED` of them.
-    """
+def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Candidate] | None:
+    """Return what :func:`read` returns; None where the database failed."""
     failure = "Whether launches are still wanted cannot be looked up, trying again later"
-    return in_own_session(partial(_rows, tasks), failure)
-
-
-def _rows(tasks: Sequence[TaskInstanceId], session: Session) -> dict[TaskInstanceId, TaskInstanceRow]:
-    columns = (*KEY_COLUMNS, TI.state, TI.try_number, TI.queued_by_job_id, TI.external_executor_id)
-    found = {tuple(row[:4]): TaskInstanceRow(*row[4:]) for row in read(columns, tasks, session)}
-    return {task: found[without_try(task)] for task in tasks if without_try(task) in found}
+    return in_own_session(partial(read, tasks), failure)

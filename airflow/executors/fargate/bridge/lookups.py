@@ -39,10 +39,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.bridge.compat import FAILS_RUNNING
-from airflow.executors.fargate.bridge.wanted import Finding, TaskInstanceRow, WantedState, compare
+from airflow.executors.fargate.bridge.wanted import Finding, WantedState, compare
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Event, Unconfirmed
-from airflow.executors.fargate.present import ENDING, RUNNING
+from airflow.executors.fargate.present import ENDING, RUNNING, Candidate
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.bridge.ledger import Ledger
@@ -63,7 +63,7 @@ NEEDS_LOOKUP = (Accepted, Unconfirmed)
 OWN_FAILURES = frozenset({"failed", "up_for_retry"})
 
 #: Reads the rows of those task instances that exist; None where the database could not be asked.
-ReadRows = Callable[[Sequence[TaskInstanceId]], "Mapping[TaskInstanceId, TaskInstanceRow] | None"]
+ReadRows = Callable[[Sequence[TaskInstanceId]], "Mapping[TaskInstanceId, Candidate] | None"]
 
 
 @dataclass(frozen=True)

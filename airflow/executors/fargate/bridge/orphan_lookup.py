@@ -31,7 +31,6 @@ from airflow.executors.fargate.bridge import compat, database
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.present import is_orphaned
 from airflow.jobs.job import Job, JobState
-from airflow.models.taskinstance import TaskInstance as TI
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -67,15 +66,9 @@ def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, sessi
     ours = [task for task in left if not task.identity.is_of_another_database(own)]
     if len(ours) < len(left):
         warn_of_another_database()
-    columns = (*database.CANDIDATE_VALUES, TI.state)
-    rows = database.read(columns, [task.identity.task for task in ours], session)
-    found = {tuple(row[:4]): (state, database.candidate_of(row)) for *row, state in rows}
-    orphans = []
-    for task in ours:
-        state, present = found.get(database.without_try(task.identity.task), (None, None))
-        if is_orphaned(task.identity, state, present, task.arn, runs_own_try=compat.RUNS_OWN_TRY):
-            orphans.append(task.arn)
-    return orphans
+    rows = database.read([task.identity.task for task in ours], session)
+    orphaned = partial(is_orphaned, runs_own_try=compat.RUNS_OWN_TRY)
+    return [one.arn for one in ours if orphaned(one.identity, rows.get(one.identity.task), one.arn)]
 
 
 @cache

@@ -29,25 +29,12 @@ from enum import Enum
 
 from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS, RUNS_OWN_TRY
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
-from airflow.executors.fargate.present import ARN, QUEUED, RUNNING
+from airflow.executors.fargate.present import QUEUED, RUNNING, Candidate
 
 #: States of a task instance that waits for its launch, or runs in it.
 QUEUED_OR_RUNNING = RUNNING | {QUEUED}
 #: States in which a task instance has ended, by itself or because a user has marked it.
 FINAL = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-
-
-@dataclass(frozen=True)
-class TaskInstanceRow:
-    """A task instance as Airflow's database has it."""
-
-    #: Airflow's name of the state, or None.
-    state: str | None
-    try_number: int
-    #: ``queued_by_job_id``: the job of the scheduler that has queued or adopted it; None without one.
-    queued_by: int | None = None
-    #: ``external_executor_id``: the launch's id (3.2 and newer, until the ARN replaces it), an ARN, or None.
-    external_id: str | None = None
 
 
 class WantedState(Enum):
@@ -80,7 +67,7 @@ class Finding:
     overdue: bool = False
 
 
-def compare(launch: Launch, rows: Mapping[TaskInstanceId, TaskInstanceRow] | None, own_job: int) -> Finding:
+def compare(launch: Launch, rows: Mapping[TaskInstanceId, Candidate] | None, own_job: int) -> Finding:
     """
     Tell whether a launch that this scheduler has handed over or adopted is still wanted.
 
@@ -104,18 +91,17 @@ def compare(launch: Launch, rows: Mapping[TaskInstanceId, TaskInstanceRow] | Non
     return Finding(launch, verdict, reason, row.state)
 
 
-def _why_not_present(launch: Launch, try_number: int, row: TaskInstanceRow) -> str:
+def _why_not_present(launch: Launch, try_number: int, row: Candidate) -> str:
     """Return why this is not the present launch of its task instance; an empty text where it is."""
-    if row.try_number != try_number:
-        return f"Airflow has begun try {row.try_number} of the task instance"
+    if row.task.try_number != try_number:
+        return f"Airflow has begun try {row.task.try_number} of the task instance"
     if row.state in FINAL:
         return f"The task instance was marked {row.state}"
     if row.state in (None, "scheduled"):
         return "The task instance was cleared or reset"
     if row.state not in QUEUED_OR_RUNNING:
         return f"The task instance is {row.state}"
-    # An ARN has replaced the id. Before 3.2 an earlier launch or another executor may have stored the value.
-    is_id = row.external_id is not None and not ARN.fullmatch(row.external_id)
-    if ASSIGNS_IDS and is_id and row.external_id != launch.id:
+    # Otherwise an ARN has replaced the id. Before 3.2 another executor may have stored the value.
+    if ASSIGNS_IDS and row.has_assigned_id and row.external_id != launch.id:
         return "Another launch of the task instance has taken the place of this one"
     return ""

@@ -37,7 +37,6 @@ from airflow.executors.fargate.bridge import (
     lookups,
     orphan_lookup,
 )
-from airflow.executors.fargate.bridge.wanted import TaskInstanceRow
 from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
 from airflow.executors.fargate.messages import OtherEcsTask
 from airflow.executors.fargate.present import Candidate
@@ -465,9 +464,10 @@ def test_rows_are_as_they_are_stored(metadata, state):
     metadata.store(0, state=state, try_number=3, queued_by_job_id=LIVING, external_executor_id=ARN.format(0))
     metadata.store(1, map_index=7, queued_dttm=None)
     asked = [*ids(0, 1, 2), TaskInstanceId("dag", "task1", "run", 1, 7)]
-    assert database.rows(asked) == {
-        asked[0]: TaskInstanceRow(state, 3, LIVING, ARN.format(0)),
-        asked[3]: TaskInstanceRow("queued", 2, None, None),
+    found = database.rows(asked)
+    assert {task: (row.state, row.task.try_number, row.queued_by, row.external_id) for task, row in found.items()} == {
+        asked[0]: (state, 3, LIVING, ARN.format(0)),
+        asked[3]: ("queued", 2, None, None),
     }
 
 

@@ -24,15 +24,23 @@ import pytest
 from airflow.executors.fargate.bridge import lookups, wanted
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY, Lookups
-from airflow.executors.fargate.bridge.wanted import TaskInstanceRow, WantedState
-from airflow.executors.fargate.launch import CallbackId
+from airflow.executors.fargate.bridge.wanted import WantedState
+from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
-from airflow.executors.fargate.present import ENDING
+from airflow.executors.fargate.present import ENDING, Candidate
 
 OWN, OTHER = 1, 2
 INTERVAL, LEASE = 300.0, 15.0
-WAITS = TaskInstanceRow("queued", 1, OWN)
+
+
+def row_of(state, try_number, queued_by=None, external_id=None):
+    """Return a task instance as the database has it."""
+    task = TaskInstanceId("dag", "task", "run", try_number)
+    return Candidate(task, None, external_id, None, queued_by, state=state)
+
+
+WAITS = row_of("queued", 1, OWN)
 
 
 class Airflow:
@@ -210,7 +218,7 @@ def test_one_query_reads_all_that_is_about_to_be_reported(airflow):
             ],
         )
     ]
-    airflow.rows[0] = airflow.rows[1] = TaskInstanceRow("success", 1, OWN)
+    airflow.rows[0] = airflow.rows[1] = row_of("success", 1, OWN)
     found = airflow.beat(*events)
     assert airflow.asked == [[0, 1, 2]]
     assert [finding.launch.id for finding in found.unwanted] == ["launch-0", "launch-1"]
@@ -242,10 +250,10 @@ def test_while_the_database_is_away_nothing_is_reported_or_sent(airflow):
     ("row", "told"),
     [
         (WAITS, "exited with code 1"),
-        (TaskInstanceRow("failed", 1, OWN), "exited with code 1"),
-        (TaskInstanceRow("up_for_retry", 1, OWN), "exited with code 1"),
-        (TaskInstanceRow("success", 1, OWN), "The task instance was marked success. exited with code 1"),
-        (TaskInstanceRow(None, 1, OWN), "The task instance was cleared or reset. exited with code 1"),
+        (row_of("failed", 1, OWN), "exited with code 1"),
+        (row_of("up_for_retry", 1, OWN), "exited with code 1"),
+        (row_of("success", 1, OWN), "The task instance was marked success. exited with code 1"),
+        (row_of(None, 1, OWN), "The task instance was cleared or reset. exited with code 1"),
         (None, "The task instance was deleted. exited with code 1"),
     ],
 )
@@ -269,7 +277,7 @@ def test_a_failure_is_reported_as_it_is_while_the_database_is_away(airflow):
 def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
     """Not before, and once, after it was looked up again."""
     airflow.launch()
-    airflow.rows[0] = TaskInstanceRow("skipped", 1, OWN)
+    airflow.rows[0] = row_of("skipped", 1, OWN)
     first = airflow.beat(after=INTERVAL)
     assert [finding.overdue for finding in first.unwanted] == [False]
     until = airflow.clock.at + ENDING
@@ -282,18 +290,18 @@ def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
 
 @pytest.mark.parametrize(
     "row",
-    [WAITS, TaskInstanceRow("running", 2, OWN), TaskInstanceRow("running", 1, OTHER)],
+    [WAITS, row_of("running", 2, OWN), row_of("running", 1, OTHER)],
     ids=["wanted", "may run", "taken over"],
 )
 def test_what_is_wanted_again_is_not_overdue(airflow, monkeypatch, row):
     """The ten minutes begin anew; up to 3.0 an earlier try's ECS task may be where the task instance runs."""
     monkeypatch.setattr(wanted, "RUNS_OWN_TRY", False)
     airflow.launch()
-    airflow.rows[0] = TaskInstanceRow("deferred", 1, OWN)
+    airflow.rows[0] = row_of("deferred", 1, OWN)
     airflow.beat(after=INTERVAL)
     airflow.rows[0] = row
     airflow.beats(INTERVAL)
-    airflow.rows[0] = TaskInstanceRow("deferred", 1, OWN)
+    airflow.rows[0] = row_of("deferred", 1, OWN)
     found = airflow.beats(ENDING - INTERVAL)
     assert any(each.unwanted for each in found)
     assert not any(finding.overdue for each in found for finding in each.unwanted)
@@ -302,7 +310,7 @@ def test_what_is_wanted_again_is_not_overdue(airflow, monkeypatch, row):
 def test_a_database_that_is_away_makes_nothing_overdue(airflow):
     """What has started is stopped only where the database has just confirmed that it is not wanted."""
     airflow.launch()
-    airflow.rows[0] = TaskInstanceRow("skipped", 1, OWN)
+    airflow.rows[0] = row_of("skipped", 1, OWN)
     airflow.beat(after=INTERVAL)
     airflow.away = True
     assert not any(found.unwanted for found in airflow.beats(ENDING + 10))
@@ -321,7 +329,7 @@ def test_after_a_gap_what_is_queued_is_looked_up_before_it_is_launched(airflow, 
     """Once, and only after a gap."""
     airflow.beat()
     assert airflow.lookups.not_wanted(lambda: pytest.fail("asked")) == []
-    airflow.rows[1] = TaskInstanceRow("queued", 2, OTHER)
+    airflow.rows[1] = row_of("queued", 2, OTHER)
     airflow.clock.at += LEASE + 1
     (finding,) = airflow.lookups.not_wanted(queued(fakes, 0, 1))
     assert (finding.launch.key, finding.reason) == (1, "Airflow has begun try 2 of the task instance")
@@ -359,7 +367,7 @@ def test_a_failure_is_reported_until_airflow_has_taken_it(airflow, ended):
     """The scheduler reads an event once, and drops it where another session has locked the row."""
     assert unrecorded(airflow, FAILURE_CHECK_DELAY - 1) == []
     assert unrecorded(airflow, 2 * FAILURE_CHECK_DELAY) == [ended] * 2
-    airflow.rows[0] = TaskInstanceRow("up_for_retry", 1, OWN)
+    airflow.rows[0] = row_of("up_for_retry", 1, OWN)
     assert unrecorded(airflow, 10 * FAILURE_CHECK_DELAY) == []
     assert len(airflow.asked) == 3
 
@@ -368,15 +376,15 @@ def test_a_failure_is_reported_until_airflow_has_taken_it(airflow, ended):
     ("row", "fails_running", "again"),
     [
         (WAITS, True, True),
-        (TaskInstanceRow("running", 1, OWN), True, True),
+        (row_of("running", 1, OWN), True, True),
         # Airflow 2.11 leaves what runs to the look for task instances without a heartbeat.
-        (TaskInstanceRow("running", 1, OWN), False, False),
+        (row_of("running", 1, OWN), False, False),
         (WAITS, False, True),
         # The next try, another scheduler's, or over.
-        (TaskInstanceRow("queued", 2, OWN), True, False),
-        (TaskInstanceRow("queued", 1, OTHER), True, False),
-        (TaskInstanceRow("scheduled", 1, OWN), True, False),
-        (TaskInstanceRow("success", 1, OWN), True, False),
+        (row_of("queued", 2, OWN), True, False),
+        (row_of("queued", 1, OTHER), True, False),
+        (row_of("scheduled", 1, OWN), True, False),
+        (row_of("success", 1, OWN), True, False),
         (None, True, False),
     ],
 )

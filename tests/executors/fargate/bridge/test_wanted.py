@@ -22,8 +22,9 @@ import uuid
 import pytest
 
 from airflow.executors.fargate.bridge import wanted
-from airflow.executors.fargate.bridge.wanted import TaskInstanceRow, WantedState, compare
-from airflow.executors.fargate.launch import CallbackId
+from airflow.executors.fargate.bridge.wanted import WantedState, compare
+from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
+from airflow.executors.fargate.present import Candidate
 
 OWN, OTHER = 1, 2
 ID = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
@@ -35,7 +36,8 @@ OLD, MIDDLE, NEW = (False, False), (False, True), (True, True)
 
 
 def row(state="queued", try_number=1, queued_by=OWN, external_id=None):
-    return TaskInstanceRow(state, try_number, queued_by, external_id)
+    task = TaskInstanceId("dag", "task", "run", try_number)
+    return Candidate(task, None, external_id, None, queued_by, state=state)
 
 
 @pytest.fixture
