@@ -168,28 +168,6 @@ class Page:
         return cls(arns, _string(response.get("nextToken")) or None)
 
 
-@dataclass(frozen=True)
-class LogConfiguration:
-    """
-    Where a container of a task definition logs to. The driver is empty if the definition does not say.
-
-    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
-    """
-
-    driver: str
-    options: Mapping[str, Any]
-
-    @classmethod
-    def of_definition(cls, response: Any) -> dict[str, LogConfiguration]:
-        """Return those that a response of DescribeTaskDefinition contains, by the names of their containers."""
-        definition = mapping(mapping(response).get("taskDefinition"))
-        found = {}
-        for container in mappings(definition.get("containerDefinitions")):
-            log = mapping(container.get("logConfiguration"))
-            found[text(container.get("name"))] = cls(text(log.get("logDriver")), mapping(log.get("options")))
-        return found
-
-
 def mapping(value: Any) -> Mapping[str, Any]:
     """Return a mapping unchanged, and an empty one for any other value."""
     return value if isinstance(value, Mapping) else {}
@@ -228,6 +206,18 @@ def identity_override(task: Mapping[str, Any]) -> tuple[Any, Any]:
             if variable.get("name") == IDENTITY_VARIABLE:
                 return variable.get("value"), override.get("name")
     return None, None
+
+
+def log_configurations(response: Any) -> dict[str, Mapping[str, Any]]:
+    """
+    Return where containers log to, by their names; empty for one of which the task definition does not say it.
+
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+
+    :param response: of DescribeTaskDefinition.
+    """
+    containers = mapping(mapping(response).get("taskDefinition")).get("containerDefinitions")
+    return {text(one.get("name")): mapping(one.get("logConfiguration")) for one in mappings(containers)}
 
 
 def _container(container: Mapping[str, Any]) -> Container:

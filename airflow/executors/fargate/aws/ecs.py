@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from airflow.executors.fargate.aws.answers import Answer, LogConfiguration, Page, mapping
+from airflow.executors.fargate.aws.answers import Answer, Page, log_configurations, mapping
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MAX_DESCRIBED = 100
@@ -80,10 +80,9 @@ class Ecs:
         """Call StopTask. AWS shows the reason as ``stoppedReason``; it is cut to :data:`MAX_STOP_REASON`."""
         self.connected().stop_task(cluster=cluster, task=arn, reason=reason[:MAX_STOP_REASON])
 
-    def describe_logs(self, definition: str) -> dict[str, LogConfiguration]:
+    def describe_logs(self, definition: str) -> dict[str, Mapping[str, Any]]:
         """Call DescribeTaskDefinition, and return the log configurations of its containers by their names."""
-        response = self.connected().describe_task_definition(taskDefinition=definition)
-        return LogConfiguration.of_definition(response)
+        return log_configurations(self.connected().describe_task_definition(taskDefinition=definition))
 
     def list_running(self, cluster: str, started_by: str, next_token: str | None = None) -> Page:
         """Call ListTasks for a page of a deployment's ECS tasks with the desired status RUNNING."""

@@ -28,15 +28,13 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.arns import ecs_task_id, region
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.errors import FargateError
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.aws.answers import LogConfiguration
 
 #: How many pages without a line are read before a log counts as empty. AWS documents that there may be such
 #: pages.
@@ -106,7 +104,7 @@ class LogReader:
     """
 
     def __init__(
-        self, describe_logs: Callable[[str], dict[str, LogConfiguration]], make_client: Callable[[str], Any]
+        self, describe_logs: Callable[[str], dict[str, Mapping[str, Any]]], make_client: Callable[[str], Any]
     ) -> None:
         self._describe_logs = lru_cache(maxsize=MAX_DEFINITIONS)(describe_logs)
         self._client = lru_cache(make_client)
@@ -122,12 +120,12 @@ class LogReader:
             name, or the task definition cannot be read.
         """
         logs = call_aws("ecs:DescribeTaskDefinition", partial(self._describe_logs, definition))
-        log = logs.get(name)
-        if not log or not log.driver:
+        log = mapping(logs.get(name))
+        driver, options = log.get("logDriver"), mapping(log.get("options"))
+        if not driver:
             raise LogError(f"container {name} has no logConfiguration; give it one with the driver awslogs")
-        if log.driver != "awslogs":
-            raise LogError(f"container {name} logs through {log.driver}; only the driver awslogs can be read")
-        options = log.options
+        if driver != "awslogs":
+            raise LogError(f"container {name} logs through {driver}; only the driver awslogs can be read")
         for option in ("awslogs-group", "awslogs-stream-prefix"):
             if not options.get(option):
                 raise LogError(f"the log of container {name} has no {option}, so its stream is not known")
@@ -191,8 +189,8 @@ def call_aws(name: str, call: Callable[[], Any], place: str = "") -> Any:
 
 
 def _failure(name: str, error: Exception, place: str) -> LogError:
-    outcome, response = classify_error(error), getattr(error, "response", None)
-    answer = (response.get("Error") or {}) if isinstance(response, Mapping) else {}
+    outcome = classify_error(error)
+    answer = mapping(mapping(getattr(error, "response", None)).get("Error"))
     words = f"{answer.get('Code')}: {answer.get('Message')}"
     # If there are no credentials, the code is of the call for them.
     code = None if outcome.verdict is Verdict.CREDENTIALS else answer.get("Code")

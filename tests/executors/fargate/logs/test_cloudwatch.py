@@ -23,7 +23,7 @@ import json
 
 import pytest
 
-from airflow.executors.fargate.aws.answers import LogConfiguration
+from airflow.executors.fargate.aws.answers import log_configurations
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import (
     MAX_DEFINITIONS,
@@ -54,7 +54,7 @@ def awslogs(**changes):
 def definition(**logs):
     """Return what DescribeTaskDefinition says of containers with these log configurations."""
     containers = [{"name": name, "logConfiguration": log} for name, log in logs.items()]
-    return LogConfiguration.of_definition({"taskDefinition": {"containerDefinitions": containers}})
+    return log_configurations({"taskDefinition": {"containerDefinitions": containers}})
 
 
 def stream_of(log):

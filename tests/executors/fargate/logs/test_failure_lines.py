@@ -23,7 +23,7 @@ import logging
 
 import pytest
 
-from airflow.executors.fargate.aws.answers import LogConfiguration
+from airflow.executors.fargate.aws.answers import log_configurations
 from airflow.executors.fargate.fleet.calls import LOG_RATE
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.logs.failure_lines import (
@@ -62,7 +62,7 @@ def reader(cloud, definitions):
 
     def describe(arn):
         container = {"name": "airflow", "logConfiguration": definitions[arn]}
-        return LogConfiguration.of_definition({"taskDefinition": {"containerDefinitions": [container]}})
+        return log_configurations({"taskDefinition": {"containerDefinitions": [container]}})
 
     return LogReader(describe, lambda region: cloud)
 
