@@ -44,17 +44,15 @@ from airflow.executors.fargate.aws.outcome import classify_ecs_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.ecs_task_search import EcsTaskSearch, Seeker, Stage
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS, earliest
-from airflow.executors.fargate.fleet.orphan_checks import OrphanChecks
-from airflow.executors.fargate.present import match
+from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer, OrphanChecks, PendingCandidate
+from airflow.executors.fargate.present import Candidate, Match, match
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.aws.answers import EcsTask
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
-    from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer, PendingCandidate
     from airflow.executors.fargate.launch import Identity
-    from airflow.executors.fargate.present import Candidate, Match
 
 log = logging.getLogger(__name__)
 

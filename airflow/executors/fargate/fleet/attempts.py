@@ -24,11 +24,10 @@ from typing import TYPE_CHECKING, Union
 
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE
+from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE, Run
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.context import Context
-    from airflow.executors.fargate.fleet.launch_state import Run
     from airflow.executors.fargate.request.builder import Prepared
 
 log = logging.getLogger(__name__)

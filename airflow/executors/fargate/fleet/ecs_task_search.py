@@ -35,12 +35,11 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, in_batches
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.fleet.context import Part
+from airflow.executors.fargate.fleet.context import Context, Part
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
     from airflow.executors.fargate.fleet.calls import Calls, Reply
-    from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 

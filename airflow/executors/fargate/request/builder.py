@@ -25,13 +25,12 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, capacity, drop, on_fargate, without_unfit
-from airflow.executors.fargate.config.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE
+from airflow.executors.fargate.config.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE, FargateConfig
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
 from airflow.executors.fargate.request import merging, tags
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.request.validation import RequestCheck
 
 #: What to do about a mistake of the task, or of the function.
