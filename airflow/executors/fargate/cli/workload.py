@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import time
 import uuid
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
@@ -57,20 +58,9 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
             raise RequestError(f"Dag {dag_id!r} has no task {task_id!r}. See `airflow tasks list {dag_id}`")
         make = _launch_of_workload if HANDS_OVER_WORKLOADS else _launch_of_command
         key = TaskInstanceKey(dag_id, task_id, RUN_ID, TRY_NUMBER, map_index)
-        return make(dag.get_task(task_id), key, model, token)
-
-
-def _executor_config(task: Any) -> Any:
-    """
-    Return the task's executor_config.
-
-    :raises RequestError: if it is not a dict; Airflow 3.x refuses that when it queues the task.
-    """
-    members = task.executor_config or {}
-    if not isinstance(members, dict):
-        kind = type(members).__name__
-        raise RequestError(f"executor_config is a {kind}; it must be a dict of run_task members")
-    return members
+        task = dag.get_task(task_id)
+        # What makes the request says if it is not a dict; Airflow 3.x refuses that when it queues the task.
+        return replace(make(task, key, model, token), executor_config=task.executor_config or {})
 
 
 def _queue(task: Any) -> str:
@@ -82,7 +72,7 @@ def _launch_of_command(task: Any, key: TaskInstanceKey, *_: Any) -> Launch:
     # Typed as Any: newer releases need more arguments.
     make: Any = TaskInstance
     command = make(task, run_id=key.run_id, map_index=key.map_index).command_as_list(local=True)
-    return workloads.launch_of_command(key, command, _queue(task), _executor_config(task), time.time(), 0)
+    return workloads.launch_of_command(key, command, _queue(task), None, time.time(), 0)
 
 
 def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token: str) -> Launch:
@@ -97,7 +87,7 @@ def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token:
         pool_slots=task.pool_slots,
         queue=_queue(task),
         priority_weight=task.priority_weight,
-        executor_config=_executor_config(task),
+        executor_config=None,
         dag_model=model,
         dag_run=SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None),
     )

@@ -122,9 +122,3 @@ def test_what_airflow_does_not_know(know, ids, message):
     know()
     with pytest.raises(RequestError, match=message):
         launch_of(*ids, -1, TOKEN)
-
-
-def test_executor_config_that_is_no_dict():
-    """The message is the executor's, on every release."""
-    with pytest.raises(RequestError, match="executor_config is a list"):
-        workload._executor_config(mock.Mock(spec=["executor_config"], executor_config=["large"]))
