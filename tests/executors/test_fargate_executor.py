@@ -141,7 +141,9 @@ def our_threads():
 
 def row_of(state, try_number, queued_by):
     """Return a task instance as the database has it."""
-    return Candidate(TaskInstanceId("dag", "task", "run", try_number), None, None, None, queued_by, state=state)
+    return Candidate(
+        TaskInstanceId("dag", "task", "run", try_number), None, None, None, queued_by, state=state
+    )
 
 
 def key_of(number=0, try_number=1):

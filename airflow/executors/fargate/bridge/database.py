@@ -29,7 +29,6 @@ import logging
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -196,27 +195,27 @@ def candidates(tis: Sequence[TI]) -> dict[Candidate, TI]:
     for *row, began, heartbeat, ended in session.execute(query.where(TI.state.in_(State.adoptable_states))):
         ti = asked.get(tuple(row[: len(identity)]))
         if ti is not None:
-            candidate = candidate_of(row[len(identity) :], began)
-            found[replace(candidate, database=own, sent_until=_sent_until(heartbeat, ended))] = ti
+            members = {"database": own, "sent_until": _sent_until(heartbeat, ended)}
+            found[candidate_of(row[len(identity) :], began, **members)] = ti
     return found
 
 
-def candidate_of(row: Sequence[Any], began: Any = None, state: str | None = None) -> Candidate:
+def candidate_of(row: Sequence[Any], began: Any = None, **members: Any) -> Candidate:
     """
     Return the candidate of a row.
 
     :param row: the values of :data:`CANDIDATE_VALUES`.
     :param began: when the job began that has queued it; None where that is not known.
+    :param members: others of the candidate.
     """
     dag_id, task_id, run_id, map_index, try_number, external_id, queued, queued_by = row
     key = TaskInstanceKey(dag_id, task_id, run_id, try_number, map_index)
+    task = task_instance_id(key)
     if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
         external_id = None  # Another executor has stored it.
     queued_at, scheduler = queued.timestamp() if queued else None, name_of_job(queued_by, began)
     # From 3.2 on Airflow overwrites the column whenever it queues the task instance: an ARN is the present one.
-    return Candidate(
-        task_instance_id(key), key, external_id, queued_at, queued_by, scheduler, ASSIGNS_IDS, state=state
-    )
+    return Candidate(task, key, external_id, queued_at, queued_by, scheduler, ASSIGNS_IDS, **members)
 
 
 def _sent_until(heartbeat: Any, ended: Any) -> float | None:

@@ -465,7 +465,9 @@ def test_rows_are_as_they_are_stored(metadata, state):
     metadata.store(1, map_index=7, queued_dttm=None)
     asked = [*ids(0, 1, 2), TaskInstanceId("dag", "task1", "run", 1, 7)]
     found = database.rows(asked)
-    assert {task: (row.state, row.task.try_number, row.queued_by, row.external_id) for task, row in found.items()} == {
+    assert {
+        task: (row.state, row.task.try_number, row.queued_by, row.external_id) for task, row in found.items()
+    } == {
         asked[0]: (state, 3, LIVING, ARN.format(0)),
         asked[3]: ("queued", 2, None, None),
     }
