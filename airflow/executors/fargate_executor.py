@@ -145,7 +145,7 @@ class FargateExecutor(Base):
     def _connect(self, lease: float | None) -> Context:
         """Return what the fleet has from outside: the options, and what they make to ask AWS."""
         with compat.options_of(self):
-            config, check = read_options(compat.option_reader(), self.session_maker)
+            config = read_options(compat.option_reader(), self.session_maker)
             session = self.session_maker(config.conn_id, config.region)
             ecs = clients.connect(session, config.region, config.endpoint_url, connections(config))
         config = replace(config, command_to_request=compat.options_of(self)(config.command_to_request))
@@ -153,7 +153,7 @@ class FargateExecutor(Base):
         return Context(
             ecs,
             config,
-            RequestBuilder(config, check),
+            RequestBuilder(config),
             time.monotonic,
             time.time,
             sweep_interval=compat.sweep_interval(),

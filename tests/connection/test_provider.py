@@ -42,11 +42,10 @@ ASK = """
 import json
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.bridge import compat, sessions
-from airflow.executors.fargate.request.validation import RequestCheck
 from airflow.executors.fargate.config.config import read_config
 from airflow.executors.fargate.config.options import Options
 
-config = read_config(Options(compat.option_reader()), RequestCheck(clients.service_model()).launch_types)
+config = read_config(Options(compat.option_reader()))
 make_session = sessions.session_maker(config.conn_id, config.region)
 ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
 client = ecs._client

@@ -50,8 +50,8 @@ def read_config(check):
     def read(options=()):
         defaults = {name: option["default"] for name, option in template().items()}
         shown = Options({**defaults, **LEFT_OUT, **dict(options)}.get)
-        config = config_module.read_config(shown, check.launch_types, call_function=False)
-        add_request_mistakes(shown, check, config)
+        config = config_module.read_config(shown, call_function=False)
+        add_request_mistakes(shown, config)
         shown.raise_mistakes()
         return config
 

@@ -24,7 +24,7 @@ from airflow.executors.fargate.config import config as config_module
 from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.request.startup_checks import add_request_mistakes
-from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.request.validation import check_request
 
 #: The options that have no default and that the default function needs.
 REQUIRED = {
@@ -46,8 +46,14 @@ def service_model():
 
 @pytest.fixture(scope="session")
 def check(service_model):
-    """Return the check of requests against that model."""
-    return RequestCheck(service_model)
+    """Return the check of requests, which uses that model."""
+    return check_request
+
+
+@pytest.fixture(scope="session")
+def launch_types(service_model):
+    """Return the launch types that the installed botocore lists."""
+    return service_model.operation_model("RunTask").input_shape.members["launchType"].enum
 
 
 @pytest.fixture(scope="session")
@@ -57,9 +63,9 @@ def read_config(check):
     def read(call_function=False, check_requests=False, **texts):
         defaults = {name: option["default"] for name, option in template().items()}
         options = Options({**defaults, **REQUIRED, **texts}.get)
-        config = config_module.read_config(options, check.launch_types, call_function)
+        config = config_module.read_config(options, call_function)
         if check_requests:
-            add_request_mistakes(options, check, config)
+            add_request_mistakes(options, config)
         options.raise_mistakes()
         return config
 

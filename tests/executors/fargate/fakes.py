@@ -42,7 +42,6 @@ from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
-from airflow.executors.fargate.request.validation import RequestCheck
 
 CONFIG = FargateConfig(
     region="us-east-1",
@@ -574,7 +573,7 @@ class SteppedFleet(FleetThread):
             Context(
                 ecs=ecs,
                 config=config,
-                build=build or RequestBuilder(complete, _NoCheck()),
+                build=build or RequestBuilder(complete, check=lambda request: None),
                 make_pool=self._make_pool,
                 clock=clock,
                 now=lambda: clock.at + self.ahead,
@@ -661,13 +660,3 @@ class SteppedFleet(FleetThread):
 
     def _remember(self, event: Event) -> None:
         (self.waiting if isinstance(event, Waiting) else self.told).append(event)
-
-
-class _NoCheck(RequestCheck):
-    """Lets pass any request."""
-
-    def __init__(self) -> None:
-        """Need no model of the service."""
-
-    def __call__(self, request: Mapping[str, Any]) -> None:
-        """Look at nothing."""

@@ -156,11 +156,11 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], Req
     executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
     session_maker = partial(sessions.session_maker, team_name=team)
     with compat.options_of(executor):
-        config, check = read_options(compat.option_reader(), session_maker)
+        config = read_options(compat.option_reader(), session_maker)
         make_session = session_maker(config.conn_id, config.region)
     connect = compat.options_of(executor)(partial(_make_account, config, make_session))
     config = replace(config, command_to_request=compat.options_of(executor)(config.command_to_request))
-    return config, connect, RequestBuilder(config, check)
+    return config, connect, RequestBuilder(config)
 
 
 def _make_account(config: FargateConfig, make_session: Callable[[], Any]) -> Account:

@@ -19,12 +19,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any
 
 from airflow.executors.fargate.aws.capacity import on_fargate
+from airflow.executors.fargate.aws.clients import service_model
 from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, Options, describe_error
 from airflow.executors.fargate.errors import ConfigError
 
@@ -58,9 +59,6 @@ PUBLIC_IP_ON_FARGATE = "ENABLED"
 #: Without SERVICE, which RunTask does not accept.
 PROPAGATE_TAGS = {"TASK_DEFINITION": "TASK_DEFINITION", "NONE": "NONE"}
 
-#: A function that makes a ``run_task`` request of an Airflow command.
-CommandToRequest = Callable[[list[str]], dict[str, Any]]
-
 
 def _option(read: Callable[..., Any], *arguments: Any, **default: Any) -> Any:
     """
@@ -75,6 +73,13 @@ def _option(read: Callable[..., Any], *arguments: Any, **default: Any) -> Any:
 _matching = partial(_option, Options.matching)
 
 
+def _read_launch_type(options: Options, name: str) -> str | None:
+    """Return one of the launch types that the installed botocore lists."""
+    listed = service_model().shape_for("LaunchType").enum
+    # The proposal, AIRFLOW-6440, says ECS where AWS says EC2.
+    return options.choice(name, {**dict(zip(listed, listed)), "ECS": "EC2"})
+
+
 def _read_public_ip(options: Options, name: str) -> str | None:
     if not options.text(name):
         return None
@@ -85,10 +90,11 @@ def _read_public_ip(options: Options, name: str) -> str | None:
 class FargateConfig:
     """The options of ``[fargate]``, which ``config_templates/fargate.yml`` describes."""
 
-    #: What the function that ``execution_config_function`` names returned; None only if it was not called.
-    command_to_request: CommandToRequest
+    #: What the function that ``execution_config_function`` names returned: it makes a ``run_task`` request of an
+    #: Airflow command. None only if it was not called.
+    command_to_request: Callable[[list[str]], dict[str, Any]]
     #: None: the cluster's default capacity provider strategy decides.
-    launch_type: str | None
+    launch_type: str | None = _option(_read_launch_type)
     region: str | None = _matching(REGION, "the code of an AWS Region")
     cluster: str = _matching(CLUSTER, "the name or the ARN of an ECS cluster")
     task_definition: str | None = _matching(
@@ -135,11 +141,10 @@ class FargateConfig:
         return tuple(dict.fromkeys(filter(None, named)))
 
 
-def read_config(options: Options, launch_types: Collection[str], call_function: bool = True) -> FargateConfig:
+def read_config(options: Options, call_function: bool = True) -> FargateConfig:
     """
     Read all options, each by itself, and check that the required ones are set. Mistakes are collected.
 
-    :param launch_types: the launch types that the installed botocore lists for ``RunTask``.
     :param call_function: whether to call ``execution_config_function``. The default function passes False: it
         reads the options itself.
     """
@@ -147,9 +152,6 @@ def read_config(options: Options, launch_types: Collection[str], call_function: 
     own_function = path != DEFAULT_FUNCTION
     all_fields = fields(FargateConfig)
     values = {one.name: one.metadata["read"](options, one.name) for one in all_fields if one.metadata}
-    # The proposal, AIRFLOW-6440, says ECS where AWS says EC2.
-    choices = {**{name: name for name in launch_types}, "ECS": "EC2"}
-    values["launch_type"] = options.choice("launch_type", choices)
     _check_region(options, values["region"])
     options.require("cluster", "deployment")
     if not own_function:

@@ -20,18 +20,16 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, capacity, drop, on_fargate, without_unfit
 from airflow.executors.fargate.config.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE, FargateConfig
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
 from airflow.executors.fargate.request import merging, tags
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.request.validation import check_request
 
 #: What to do about a mistake of the task, or of the function.
 CORRECT_TASK = "Correct the executor_config of the task"
@@ -137,7 +135,9 @@ class RequestBuilder:
     :param check: raises RequestError for what AWS would refuse.
     """
 
-    def __init__(self, config: FargateConfig, check: RequestCheck) -> None:
+    def __init__(
+        self, config: FargateConfig, check: Callable[[Mapping[str, Any]], None] = check_request
+    ) -> None:
         self._config = config
         self._check = check
         # A function of the user's own decides itself what a request for Fargate has.

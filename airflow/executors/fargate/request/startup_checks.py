@@ -23,12 +23,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
-from airflow.executors.fargate.aws.clients import default_region, service_model
+from airflow.executors.fargate.aws.clients import default_region
 from airflow.executors.fargate.config.config import check_connection, check_default_region, read_config
 from airflow.executors.fargate.config.options import Options
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request import builder, merging
-from airflow.executors.fargate.request.validation import RequestCheck
+from airflow.executors.fargate.request.validation import find_mistakes
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
@@ -42,25 +42,24 @@ ANY_DEFINITION, ANY_CONTAINER, ANY_SUBNET = "any", "any", "subnet-0"
 
 def read_options(
     get_option: Callable[[str], str | None], session_maker: Callable[[str | None, str | None], Any]
-) -> tuple[FargateConfig, RequestCheck]:
+) -> FargateConfig:
     """
-    Read the options and check the requests that they make; return the options and the check.
+    Read the options, and check the requests that they make.
 
     :param get_option: returns the text of an option, or None if it is not set.
     :param session_maker: takes a connection's name and a Region, and raises ConfigError if the connection
         does not exist.
     :raises ConfigError: with every mistake in the options.
     """
-    check = RequestCheck(service_model())
     options = Options(get_option)
-    config = read_config(options, check.launch_types)
+    config = read_config(options)
     if config.conn_id:
         check_connection(options, lambda conn_id: session_maker(conn_id, None), config.conn_id)
     elif not config.region:
         check_default_region(options, default_region)
-    add_request_mistakes(options, check, config)
+    add_request_mistakes(options, config)
     options.raise_mistakes()
-    return config, check
+    return config
 
 
 def read_without_function(get_option: Callable[[str], str | None]) -> FargateConfig:
@@ -70,34 +69,34 @@ def read_without_function(get_option: Callable[[str], str | None]) -> FargateCon
     :raises ConfigError: with every mistake in single options.
     """
     options = Options(get_option)
-    config = read_config(options, RequestCheck(service_model()).launch_types, call_function=False)
+    config = read_config(options, call_function=False)
     options.raise_mistakes()
     return config
 
 
-def add_request_mistakes(options: Options, check: RequestCheck, config: FargateConfig) -> None:
+def add_request_mistakes(options: Options, config: FargateConfig) -> None:
     """Add to the options' mistakes what AWS would refuse in the requests that they make."""
-    found = list(_check_options(check, config))
+    found = list(_check_options(config))
     # A request can be made of the options only if each is correct by itself.
     if not found and not options.mistakes:
-        found = list(_check_requests(check, config))
+        found = list(_check_requests(config))
     for mistake in found:
         options.add_mistake(*mistake)
 
 
-def _check_options(check: RequestCheck, config: FargateConfig) -> Iterator[Mistake]:
+def _check_options(config: FargateConfig) -> Iterator[Mistake]:
     """Check each option by itself: those that are members of a request, and those that are fragments of it."""
     for option, member, value in (
         ("capacity_provider_strategy", "capacityProviderStrategy", config.capacity_provider_strategy),
         ("capacity_provider_fallback", "capacityProviderStrategy", config.capacity_provider_fallback),
         ("tags", "tags", config.tags),
     ):
-        wrong = check.mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)}, whole=False)
+        wrong = find_mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)}, whole=False)
         if wrong:
             yield option, "; ".join(wrong), CORRECT
     for queue, members in ((None, config.run_task_kwargs), *config.queues.items()):
         option, where = _option_of(queue)
-        what, remedy = _check_fragment(check, config, members, option)
+        what, remedy = _check_fragment(config, members, option)
         if what:
             yield option, where + what, remedy
 
@@ -107,7 +106,7 @@ def _option_of(queue: str | None) -> tuple[str, str]:
     return ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
 
 
-def _check_fragment(check: RequestCheck, config: FargateConfig, members: Any, option: str) -> tuple[str, str]:
+def _check_fragment(config: FargateConfig, members: Any, option: str) -> tuple[str, str]:
     """Return what is wrong with a fragment, and the remedy; an empty text if nothing is."""
     if not isinstance(members, Mapping):
         return f"it is a {type(members).__name__}, not a JSON object", CORRECT
@@ -120,10 +119,10 @@ def _check_fragment(check: RequestCheck, config: FargateConfig, members: Any, op
     awsvpc = mapping(request.get("networkConfiguration")).get("awsvpcConfiguration")
     if isinstance(awsvpc, dict):  # The subnets of the options are merged with it.
         awsvpc.setdefault("subnets", [ANY_SUBNET])
-    return "; ".join(check.mistakes(request, whole=False)), CORRECT
+    return "; ".join(find_mistakes(request, whole=False)), CORRECT
 
 
-def _check_requests(check: RequestCheck, config: FargateConfig) -> Iterator[Mistake]:
+def _check_requests(config: FargateConfig) -> Iterator[Mistake]:
     """Check the merged requests for no queue and for each queue."""
     name = config.container_name or ANY_CONTAINER
     # What a function of the user's own adds is not known here.
@@ -137,7 +136,7 @@ def _check_requests(check: RequestCheck, config: FargateConfig) -> Iterator[Mist
         try:
             for fragment in builder.option_fragments(config, queue):
                 request = fragment.merged_into(request, name, extra)
-            wrong = check.mistakes(request, is_whole)
+            wrong = find_mistakes(request, is_whole)
             fallback = builder.fallback_fragment(config, request)
             if fallback:
                 fallbacks.append(fallback.merged_into(request, name, extra))

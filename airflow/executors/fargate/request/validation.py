@@ -24,13 +24,14 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws import capacity, sizes
+from airflow.executors.fargate.aws.clients import service_model
 from airflow.executors.fargate.config import config
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request.merging import RESERVED
 from airflow.executors.fargate.request.tags import TAG_CHARACTERS, is_reserved, is_tag_character
 
 if TYPE_CHECKING:
-    from botocore.model import ServiceModel, Shape
+    from botocore.model import Shape
 
 # From the description of RunTask, which botocore's validator does not check:
 # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_RunTask.html
@@ -49,53 +50,38 @@ SHOWN_AT_START, SHOWN_AT_END = 150, 450
 OF_KUBERNETES = ("pod_override", "KubernetesExecutor")
 
 
-class RequestCheck:
+def check_request(request: Mapping[str, Any]) -> None:
     """
-    Checks requests with the validator of the installed botocore, and with rules of its own.
+    Check one whole request.
 
-    The validator checks members and types. It does not check enums, maximal lengths and numbers, character
-    sets, and members that exclude each other.
-
-    :param service_model: botocore's model of the service ``ecs``.
+    :raises RequestError: with all mistakes.
     """
+    mistakes = find_mistakes(request)
+    if mistakes:
+        raise RequestError(f"AWS would refuse the run_task request: {'; '.join(mistakes)}")
 
-    def __init__(self, service_model: ServiceModel) -> None:
-        from botocore.validate import ParamValidator
 
-        self._shape = service_model.operation_model("RunTask").input_shape
-        self._validator = ParamValidator()
+def find_mistakes(request: Mapping[str, Any], whole: bool = True) -> list[str]:
+    """
+    Return the mistakes of a request, at most ``MAX_MISTAKES``.
 
-    @property
-    def launch_types(self) -> tuple[str, ...]:
-        """The launch types that the installed botocore lists."""
-        return tuple(self._shape.members["launchType"].enum)
+    Each names its member. No value is shown that can be a secret. The validator of the installed botocore checks
+    members and types. Enums, maximal lengths and numbers, character sets, and members that exclude each other are
+    checked here.
 
-    def __call__(self, request: Mapping[str, Any]) -> None:
-        """
-        Check one whole request.
+    :param whole: whether it is a whole request, and not a fragment that can lack subnets.
+    """
+    from botocore.validate import ParamValidator
 
-        :raises RequestError: with all mistakes.
-        """
-        mistakes = self.mistakes(request)
-        if mistakes:
-            raise RequestError(f"AWS would refuse the run_task request: {'; '.join(mistakes)}")
-
-    def mistakes(self, request: Mapping[str, Any], whole: bool = True) -> list[str]:
-        """
-        Return the mistakes of a request, at most ``MAX_MISTAKES``.
-
-        Each names its member. No value is shown that can be a secret.
-
-        :param whole: whether it is a whole request, and not a fragment that can lack subnets.
-        """
-        misplaced = _find_misplaced(request, self._shape)
-        rest = {name: value for name, value in request.items() if name not in misplaced}
-        mistakes = [*misplaced.values(), *_report_without_values(self._validator.validate(rest, self._shape))]
-        # Each step requires that the one before it has found nothing.
-        mistakes = mistakes or _model_mistakes(request, self._shape, "")
-        mistakes = mistakes or list(_rule_mistakes(request, whole))
-        more = [f"and {len(mistakes) - MAX_MISTAKES} more"] if len(mistakes) > MAX_MISTAKES else []
-        return [*map(_shorten, mistakes[:MAX_MISTAKES]), *more]
+    shape = service_model().operation_model("RunTask").input_shape
+    misplaced = _find_misplaced(request, shape)
+    rest = {name: value for name, value in request.items() if name not in misplaced}
+    mistakes = [*misplaced.values(), *_report_without_values(ParamValidator().validate(rest, shape))]
+    # Each step requires that the one before it has found nothing.
+    mistakes = mistakes or _model_mistakes(request, shape, "")
+    mistakes = mistakes or list(_rule_mistakes(request, whole))
+    more = [f"and {len(mistakes) - MAX_MISTAKES} more"] if len(mistakes) > MAX_MISTAKES else []
+    return [*map(_shorten, mistakes[:MAX_MISTAKES]), *more]
 
 
 def _shorten(mistake: str) -> str:

@@ -160,9 +160,9 @@ class TestEveryRequest:
     """Combinations of options and executor_config, checked by botocore's own validator."""
 
     @pytest.mark.parametrize("launch_type", ["", "EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"])
-    def test_is_valid_for_botocore(self, launch_type, make_builder, check, service_model):
+    def test_is_valid_for_botocore(self, launch_type, make_builder, launch_types, service_model):
         """Each combination makes a request that botocore's model allows, with the members of the executor."""
-        if launch_type not in {*check.launch_types, ""}:
+        if launch_type not in {*launch_types, ""}:
             pytest.skip(f"this botocore knows no launch type {launch_type}")
         shape = service_model.operation_model("RunTask").input_shape
         combinations = itertools.product(
@@ -190,9 +190,9 @@ class TestEveryRequest:
                 assert prepared.request.get("count", 1) == 1
                 assert Identity.parse(*identity_override(prepared.request)).task == TASK
 
-    def test_table_of_launch_types_leaves_none_out(self, check):
+    def test_table_of_launch_types_leaves_none_out(self, launch_types):
         """Each launch type that botocore lists is in the table above."""
-        assert set(check.launch_types) <= {"EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"}
+        assert set(launch_types) <= {"EC2", "FARGATE", "EXTERNAL", "MANAGED_INSTANCES"}
 
 
 class TestDefaultFunction:

@@ -22,6 +22,7 @@ import pytest
 
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 from airflow.executors.fargate.request.tags import MAX_TAGS, MAX_VALUE, own_tags, tag_value, with_own_tags
+from airflow.executors.fargate.request.validation import find_mistakes
 
 TASK = TaskInstanceId("dag", "group.task", "manual__2026-11-22T00:00:00+00:00", 2, 7)
 
@@ -69,10 +70,10 @@ def test_tags_of_a_callback():
     ],
     ids=ascii,
 )
-def test_a_value_is_one_that_aws_accepts(text, value, check):
+def test_a_value_is_one_that_aws_accepts(text, value, service_model):
     """Other characters are replaced, and a long text is cut; the check of requests accepts the result."""
     assert tag_value(text) == value
-    assert check.mistakes({"taskDefinition": "a", "tags": [{"key": "k", "value": value}]}) == []
+    assert find_mistakes({"taskDefinition": "a", "tags": [{"key": "k", "value": value}]}) == []
 
 
 def test_a_users_tag_of_the_same_key_wins():

@@ -28,7 +28,6 @@ from botocore.validate import ParamValidator
 
 from airflow.executors.fargate.config.config import MAX_OVERRIDES
 from airflow.executors.fargate.errors import RequestError
-from airflow.executors.fargate.request.validation import RequestCheck
 
 PASSWORD = "hunter2-is-no-password"
 VALID = {
@@ -345,11 +344,6 @@ class TestCheck:
         before = copy.deepcopy(request)
         check(request)
         assert request == before
-
-    def test_knows_the_launch_types_of_the_installed_botocore(self, service_model):
-        """The launch types come from botocore: a newer one can have more."""
-        shape = service_model.operation_model("RunTask").input_shape.members["launchType"]
-        assert RequestCheck(service_model).launch_types == tuple(shape.enum)
 
     def test_limit_of_overrides_is_that_of_aws(self):
         """AWS counts the JSON: 8192 characters."""
