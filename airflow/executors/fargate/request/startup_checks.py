@@ -85,25 +85,17 @@ def add_request_mistakes(options: Options, config: FargateConfig) -> None:
 
 
 def _check_options(config: FargateConfig) -> Iterator[Mistake]:
-    """Check each option by itself: those that are members of a request, and those that are fragments of it."""
-    for option, member, value in (
-        ("capacity_provider_strategy", "capacityProviderStrategy", config.capacity_provider_strategy),
-        ("capacity_provider_fallback", "capacityProviderStrategy", config.capacity_provider_fallback),
-        ("tags", "tags", config.tags),
+    """Check each option by itself that is a fragment of a request, or a member of it."""
+    for option, where, members in (
+        ("capacity_provider_strategy", "", {"capacityProviderStrategy": config.capacity_provider_strategy}),
+        ("capacity_provider_fallback", "", {"capacityProviderStrategy": config.capacity_provider_fallback}),
+        ("tags", "", {"tags": config.tags}),
+        ("run_task_kwargs", "", config.run_task_kwargs),
+        *(("queues", f"queue {queue!r}: ", members) for queue, members in config.queues.items()),
     ):
-        wrong = find_mistakes({"taskDefinition": ANY_DEFINITION, member: list(value)}, whole=False)
-        if wrong:
-            yield option, "; ".join(wrong), CORRECT
-    for queue, members in ((None, config.run_task_kwargs), *config.queues.items()):
-        option, where = _option_of(queue)
         what, remedy = _check_fragment(config, members, option)
         if what:
             yield option, where + what, remedy
-
-
-def _option_of(queue: str | None) -> tuple[str, str]:
-    """Return the option that has the fragment of a queue, or of all tasks, and how a message about it begins."""
-    return ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
 
 
 def _check_fragment(config: FargateConfig, members: Any, option: str) -> tuple[str, str]:
@@ -131,7 +123,7 @@ def _check_requests(config: FargateConfig) -> Iterator[Mistake]:
     extra = builder.for_fargate(config) if is_whole else {}
     fallbacks = []
     for queue in (None, *config.queues):
-        option, where = _option_of(queue)
+        option, where = ("run_task_kwargs", "") if queue is None else ("queues", f"queue {queue!r}: ")
         request = base
         try:
             for fragment in builder.option_fragments(config, queue):
