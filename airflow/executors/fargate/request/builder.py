@@ -216,18 +216,16 @@ class RequestBuilder:
         :raises RequestError: if the function raises, returns no dict, or sets the executor's own members.
         """
         function = "the function of execution_config_function"
-        try:
-            with self._one_at_a_time:
-                # Copied before the next call, which may return the same dict with another command.
-                what = "the request of execution_config_function"
-                request = merging.plain_copy(self._config.command_to_request(command), what)
-        except RequestError:
-            raise
-        except BaseException as error:  # On a thread of the pool, where Ctrl-C is not raised.
-            # Only the type and the place: the user's error can contain the command and its token.
-            place = traceback.extract_tb(error.__traceback__)[-1]
-            raised = f"{type(error).__name__} in {place.filename}, line {place.lineno}"
-            raise RequestError(f"{function} raised {raised}. {CORRECT_FUNCTION}") from None
+        with self._one_at_a_time:
+            try:
+                made = self._config.command_to_request(command)
+            except BaseException as error:  # On a thread of the pool, where Ctrl-C is not raised.
+                # Only the type and the place: the user's error can contain the command and its token.
+                place = traceback.extract_tb(error.__traceback__)[-1]
+                raised = f"{type(error).__name__} in {place.filename}, line {place.lineno}"
+                raise RequestError(f"{function} raised {raised}. {CORRECT_FUNCTION}") from None
+            # Copied before the next call, which may return the same dict with another command.
+            request = merging.plain_copy(made, "the request of execution_config_function")
         if not isinstance(request, dict):
             raise RequestError(f"{function} returned a {type(request).__name__}; it must return a dict")
         mistake = merging.find_reserved_member(request, merging.RESERVED[:2])
