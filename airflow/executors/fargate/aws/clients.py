@@ -91,6 +91,7 @@ def make_client(
 
     :param session: a boto3 session.
     :param connections: how many calls are made at the same time.
+    :param endpoint_url: ``[fargate] endpoint_url``, the endpoint of ECS. Other services have their own.
     :param timeouts: seconds to connect, and to read.
     :param attempts: how often botocore sends a request. The fleet uses 1: it waits between resends itself, so
         that they hold no thread and keep to its rate limit.
@@ -106,7 +107,8 @@ def make_client(
         max_pool_connections=connections,
         tcp_keepalive=True,
     )
-    return session.client(service, region_name=region, endpoint_url=endpoint_url, config=config)
+    endpoint_of_service = endpoint_url if service == "ecs" else None
+    return session.client(service, region_name=region, endpoint_url=endpoint_of_service, config=config)
 
 
 def connect(

@@ -24,10 +24,9 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
@@ -40,8 +39,8 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, sessions
 from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
-from airflow.executors.fargate.cli.facts import Account, ask, aws_errors, gather
-from airflow.executors.fargate.errors import ConfigError, FargateError
+from airflow.executors.fargate.cli.facts import Account, ask, gather, known_errors
+from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.builder import RequestBuilder
 from airflow.executors.fargate.request.startup_checks import read_options
 from airflow.utils import cli as cli_utils
@@ -64,8 +63,20 @@ OF_ANOTHER_DATABASE = (
 
 
 def _command(function: Callable[[Namespace], None]) -> Any:
-    """Return a function as a command: with the providers' configuration, without lines of logs and warnings."""
-    return cli_utils.suppress_logs_and_warning(providers_configuration_loaded(function))
+    """
+    Return a function as a command: with the providers' configuration, without lines of logs and warnings.
+
+    An error of the executor's or of botocore's ends it with a message, not a traceback.
+    """
+
+    @wraps(function)
+    def command(args: Namespace) -> None:
+        try:
+            function(args)
+        except known_errors() as error:
+            sys.exit(_explain(error))
+
+    return cli_utils.suppress_logs_and_warning(providers_configuration_loaded(command))
 
 
 @_command
@@ -90,10 +101,9 @@ def fargate_render(args: Namespace) -> None:
     # Not before: it imports Airflow's models, which the other commands do not need.
     from airflow.executors.fargate.cli.workload import launch_of
 
-    with _exit_on_error():
-        config, _, build = _connect(args)
-        launch = launch_of(args.dag_id, args.task_id, args.map_index, rendering.TOKEN)
-        document = rendering.render(launch, build, config)
+    config, _, build = _connect(args)
+    launch = launch_of(args.dag_id, args.task_id, args.map_index, rendering.TOKEN)
+    document = rendering.render(launch, build, config)
     if args.output in FOR_PEOPLE:
         _print(rendering.rows(document), args.output)
     else:
@@ -179,15 +189,14 @@ def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str
     The clusters are those that the options name. The command ends if AWS lists none of them. ECS tasks of
     another metadata database are left out: a copy of it names the same task instances.
     """
-    with _exit_on_error():
-        config, connect, _ = _connect(args)
-        account = connect()
-        found, errors = [], []
-        for cluster in config.clusters:
-            try:
-                found += ecs_tasks.list_live_tasks(account.ecs, cluster, config.deployment)
-            except aws_errors() as error:
-                errors.append(f"Cluster {cluster}: {_explain(error)}")
+    config, connect, _ = _connect(args)
+    account = connect()
+    found, errors = [], []
+    for cluster in config.clusters:
+        try:
+            found += ecs_tasks.list_live_tasks(account.ecs, cluster, config.deployment)
+        except known_errors() as error:
+            errors.append(f"Cluster {cluster}: {_explain(error)}")
     if len(errors) == len(config.clusters):
         sys.exit("\n".join(errors))
     own = database.own_address_hash()
@@ -206,17 +215,7 @@ def _explain(error: Exception) -> str:
     outcome = classify_error(error)
     if getattr(error, "response", None) or outcome.verdict is Verdict.CREDENTIALS:
         return outcome.reason
-    return str(error) if isinstance(error, (FargateError, *aws_errors())) else type(error).__name__
-
-
-@contextmanager
-def _exit_on_error() -> Iterator[None]:
-    """End the command with a message, not a traceback, on an error of the executor's or of botocore's."""
-    errors: tuple[type[Exception], ...] = (FargateError, *aws_errors())
-    try:
-        yield
-    except errors as error:
-        sys.exit(_explain(error))
+    return str(error) if isinstance(error, known_errors()) else type(error).__name__
 
 
 def _print(rows: list[dict[str, Any]], output: str) -> None:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.aws import capacity
 from airflow.executors.fargate.aws.classify import no_credentials
 from airflow.executors.fargate.aws.clients import make_client
-from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.errors import FargateError, RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
@@ -69,18 +69,18 @@ class Answer:
         return ": ".join(filter(None, (code, self.message)))
 
 
-def aws_errors() -> tuple[type[Exception], ...]:
-    """Return the errors that botocore raises for a call, to be caught where boto3 may be missing."""
+def known_errors() -> tuple[type[Exception], ...]:
+    """Return the executor's own errors, and botocore's, to be caught where boto3 may be missing."""
     from botocore.exceptions import BotoCoreError, ClientError
 
-    return BotoCoreError, ClientError
+    return FargateError, BotoCoreError, ClientError
 
 
 def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
     """Make a call and return its answer; an error of botocore's is an answer too."""
     try:
         return Answer(call(**arguments))
-    except aws_errors() as error:
+    except known_errors() as error:
         client: Any = getattr(call, "__self__", None)
         missing = no_credentials(error, client and client.meta.endpoint_url)
         if missing is not None:
@@ -101,14 +101,10 @@ class Account:
     """
 
     def __init__(self, config: FargateConfig, make_session: Callable[[], Any]) -> None:
-        self._endpoint_url = config.endpoint_url
-        self._session = make_session()
+        make = partial(make_client, make_session(), connections=1, attempts=ATTEMPTS)
+        #: Makes a client for a service, in the Region of the options unless another one is given.
+        self.client = partial(make, endpoint_url=config.endpoint_url)
         self.ecs = self.client("ecs")
-
-    def client(self, service: str, region: str | None = None) -> Any:
-        """Return a client; ``[fargate] endpoint_url`` is used for ECS only."""
-        of_ecs: dict[str, Any] = {"endpoint_url": self._endpoint_url} if service == "ecs" else {}
-        return make_client(self._session, service, connections=1, region=region, attempts=ATTEMPTS, **of_ecs)
 
 
 @dataclass(frozen=True)
@@ -249,6 +245,6 @@ def _ask_log(account: Account, group: str | None, region: str | None) -> tuple[A
     """Return what AWS says of a log stream that does not exist, and of the log group; None if there is none."""
     if not group:
         return None, None
-    logs = account.client("logs", region)
+    logs = account.client("logs", region=region)
     events = ask(logs.get_log_events, logGroupName=group, logStreamName=MISSING_LOG_STREAM, limit=1)
     return events, ask(logs.describe_log_streams, logGroupName=group, limit=1)

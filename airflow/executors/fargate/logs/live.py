@@ -179,9 +179,8 @@ class RunningLog:
     def _make_client(self, service: str, in_region: str) -> Any:
         texts = [(self.option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
         session = self.session_maker(texts[0], in_region)()
-        endpoint_url = texts[1] if service == "ecs" else None  # The option is the endpoint of ECS only.
         limits: Any = {"connections": CONNECTIONS, "timeouts": TIMEOUTS}
-        return make_client(session, service, region=in_region, endpoint_url=endpoint_url, **limits)
+        return make_client(session, service, region=in_region, endpoint_url=texts[1], **limits)
 
 
 def _as_json(timestamp: int, text: str) -> str:

@@ -83,7 +83,7 @@ def live(monkeypatch):
     found = [ecs_task(1, "extract"), ecs_task(2, "load"), ecs_task(3, "load", dag_id="other")]
     monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
     ecs = boto3.client("ecs", region_name="us-east-1")
-    monkeypatch.setattr(facts.Account, "client", lambda *_: ecs)
+    monkeypatch.setattr(facts, "make_client", lambda *_, **__: ecs)
     with Stubber(ecs) as stub:
         yield stub
         stub.assert_no_pending_responses()

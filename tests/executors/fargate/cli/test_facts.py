@@ -211,20 +211,20 @@ def test_nothing_names_a_task_definition(account, read_config):
     assert facts.task_definition is None
 
 
-def test_only_calls_that_change_nothing_are_made(account, create, read_config, monkeypatch):
+def test_only_calls_that_change_nothing_are_made(create, read_config, make_session, monkeypatch):
     """Every call is a Describe, List or Get."""
     create()
     calls = []
-    make_client = account._session.client
+    session = make_session()
+    make_client = session.client
 
     def watched(*args, **kwargs):
         client = make_client(*args, **kwargs)
         client.meta.events.register("before-call", lambda model, **_: calls.append(model.name))
         return client
 
-    monkeypatch.setattr(account._session, "client", watched)
-    account.ecs = account.client("ecs")
-    gather(account, read_config(), builder(prepared()))
+    monkeypatch.setattr(session, "client", watched)
+    gather(Account(read_config(), lambda: session), read_config(), builder(prepared()))
     assert sorted(calls) == [
         "DescribeClusters",
         "DescribeLogStreams",
