@@ -57,6 +57,9 @@ CREDENTIAL_CODES = frozenset(
 SERVER_CODES = frozenset(
     {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable"}
 )
+#: A permission is missing. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
+#: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
+REFUSED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 #: The operations that the executor and its commands call. All others are calls for credentials.
 OWN_OPERATIONS = frozenset(
     "DescribeClusters DescribeLogStreams DescribeTaskDefinition DescribeTasks GetCallerIdentity GetLogEvents "

@@ -21,8 +21,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from airflow.executors.fargate.aws import classify
 from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, SERVER_CODES, THROTTLE_CODES
 from airflow.executors.fargate.cli.facts import NO_ANSWER, Answer, Facts
 
 OK = "ok"
@@ -34,9 +34,6 @@ UNKNOWN = "not tested"
 #: How a result is shown in a table, the worst last.
 MARKS = {OK: "✓", ADVICE: "!", UNKNOWN: "?", FAILED: "✗"}
 
-#: AWS's error codes for a missing permission.
-#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
-REFUSED = ("AccessDeniedException", "AccessDenied", "NotAuthorized", "UnauthorizedOperation")
 #: The error of a call that is allowed and finds nothing.
 FOUND_NOTHING = "ResourceNotFoundException"
 #: What to do if another row says more.
@@ -74,13 +71,13 @@ def failed_call(check: str, answer: Answer, if_refused: str, otherwise: str) -> 
     :param if_refused: the remedy if the permission for the call is missing; the result is then UNKNOWN.
     :param otherwise: the remedy for any other error of ECS.
     """
-    if answer.error in REFUSED:
+    if answer.error in classify.REFUSED_CODES:
         return Row(check, UNKNOWN, str(answer), if_refused)
-    if answer.error in THROTTLE_CODES | SERVER_CODES:
+    if answer.error in classify.THROTTLE_CODES | classify.SERVER_CODES:
         return Row(check, UNKNOWN, str(answer), "Check again later")
     if answer.error == NO_ANSWER:
         otherwise = "Check the Region, [fargate] endpoint_url and the network"
-    elif answer.error in CREDENTIAL_CODES:
+    elif answer.error in classify.CREDENTIAL_CODES:
         otherwise = "Give valid credentials first"
     return Row(check, FAILED, str(answer), answer.remedy or otherwise)
 
@@ -255,7 +252,7 @@ def _tested(action: str, answer: Answer | None, use: str, why_not: str = "", whe
         return Row(action, UNKNOWN, f"not tested: {why_not}", ABOVE)
     if answer.error in (None, FOUND_NOTHING):
         return Row(action, OK, "allowed")
-    if answer.error in REFUSED:
+    if answer.error in classify.REFUSED_CODES:
         found = f"refused: {answer.message or answer.error}{where}"
         return Row(action, FAILED, found, f"Allow {action}, for {use}")
     return Row(action, UNKNOWN, f"not tested: {answer}{where}", ABOVE)

@@ -32,7 +32,7 @@ from typing import Any
 
 from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.arns import ecs_task_id, region
-from airflow.executors.fargate.aws.classify import classify_error
+from airflow.executors.fargate.aws.classify import REFUSED_CODES, classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.errors import FargateError
 
@@ -42,9 +42,6 @@ from airflow.executors.fargate.errors import FargateError
 MAX_EMPTY_PAGES = 5
 #: How many task definitions are cached. A revision never changes.
 MAX_DEFINITIONS = 100
-#: The error codes for a missing permission.
-#: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html
-REFUSED = frozenset({"AccessDenied", "AccessDeniedException", "NotAuthorized", "UnauthorizedOperation"})
 
 #: A JSON Web Token: its header, which is JSON, and whatever follows, also if it is cut off.
 JWT = re.compile(r"eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)*")
@@ -196,7 +193,7 @@ def _failure(name: str, error: Exception, place: str) -> LogError:
     code = None if outcome.verdict is Verdict.CREDENTIALS else answer.get("Code")
     if place and code == "ResourceNotFoundException":
         return LogError(f"there is no {place} yet ({words})", Verdict.MISSING)
-    if code in REFUSED:
+    if code in REFUSED_CODES:
         return LogRefused(f"{name} is not allowed ({words})")
     reason = words if answer and outcome.verdict is Verdict.FAILED else outcome.reason
     return LogError(f"{name} failed ({reason})", outcome.verdict)
