@@ -26,7 +26,7 @@ from typing import Any
 
 from airflow.executors.fargate.aws.capacity import on_fargate
 from airflow.executors.fargate.aws.clients import service_model
-from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, Options, describe_error
+from airflow.executors.fargate.config.options import Options, describe_error
 from airflow.executors.fargate.errors import ConfigError
 
 #: The Regions that botocore accepts: https://github.com/boto/botocore/blob/develop/botocore/utils.py
@@ -145,11 +145,11 @@ def read_config(options: Options, call_function: bool = True) -> FargateConfig:
     """
     Read all options, each by itself, and check that the required ones are set. Mistakes are collected.
 
-    :param call_function: whether to call ``execution_config_function``. The default function passes False: it
-        reads the options itself.
+    :param call_function: whether to import and call ``execution_config_function``. The default function passes
+        False: it reads the options itself.
     """
-    path = options.text("execution_config_function") or DEFAULT_FUNCTION
-    own_function = path != DEFAULT_FUNCTION
+    name = "execution_config_function"
+    own_function = options.text(name) not in (None, options.default(name))
     all_fields = fields(FargateConfig)
     values = {one.name: one.metadata["read"](options, one.name) for one in all_fields if one.metadata}
     _check_region(options, values["region"])
@@ -159,9 +159,10 @@ def read_config(options: Options, call_function: bool = True) -> FargateConfig:
         strategy = values["capacity_provider_strategy"]
         if on_fargate({"capacityProviderStrategy": strategy, "launchType": values["launch_type"]}):
             options.require("subnets")
-    # Last: the default function is not called if there are mistakes.
-    function = options.function("execution_config_function", path, call_function)
-    return FargateConfig(**values, own_function=own_function, command_to_request=function)
+    # The default function reads these options too, and would report the same mistakes.
+    is_called = call_function and (own_function or not options.mistakes)
+    values["command_to_request"] = options.function(name) if is_called else None
+    return FargateConfig(**values, own_function=own_function)
 
 
 def _check_region(options: Options, region: str | None) -> None:

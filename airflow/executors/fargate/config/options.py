@@ -28,8 +28,6 @@ from urllib.parse import urlsplit
 from airflow.executors.fargate.config.template import SECTION, template
 from airflow.executors.fargate.errors import ConfigError
 
-DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargate_options_function"
-
 #: The hosts of an endpoint that botocore accepts: a name without underscores, or an IPv6 address.
 HOST = re.compile(r"(?:(?!-)[a-z0-9-]{1,63}(?<!-)\.?)+|[0-9a-f.]*:[0-9a-f:.]*")
 #: The user and the password in a URL, which are not shown.
@@ -197,9 +195,9 @@ class Options:
             self.add_mistake(name, "it is not a list of capacity providers", remedy)
         return tuple(_strategy_item(*item.groups()) for item in found if item)
 
-    def function(self, name: str, path: str, call: bool) -> Any:
+    def function(self, name: str) -> Any:
         """
-        Import the function at a dotted path; return its result, or None if it is not to be called.
+        Import the function at a dotted path, call it, and return its result; None if there is a mistake.
 
         Any exception of the user's code is a mistake, also SystemExit, which would end the scheduler.
 
@@ -208,12 +206,9 @@ class Options:
         remedy = "Name a function without arguments that returns a function from a command to a request"
         what, unlike = "it cannot be imported:", "it is a {}, not a function"
         try:
-            module, _, attribute = path.rpartition(".")
+            module, _, attribute = (self._values[name] or self.default(name)).rpartition(".")
             result = getattr(importlib.import_module(module), attribute)
             if callable(result):
-                if not call or (path == DEFAULT_FUNCTION and self.mistakes):
-                    # The default function reads these options too, and would report the same mistakes.
-                    return None
                 what, unlike = "calling it raised", "it returned a {}, which cannot be called"
                 result = result()
         except ConfigError as error:

@@ -26,9 +26,10 @@ import pytest
 
 from airflow.executors.fargate.config import config as config_module, options as options_module
 from airflow.executors.fargate.config.config import FargateConfig, check_connection, check_default_region
-from airflow.executors.fargate.config.options import DEFAULT_FUNCTION, NOT_SHOWN, Options, template
+from airflow.executors.fargate.config.options import NOT_SHOWN, Options, template
 from airflow.executors.fargate.errors import ConfigError, FargateError
 
+DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargate_options_function"
 USER_MODULE = "users_own_fargate_functions"
 
 
@@ -504,7 +505,7 @@ class TestFunction:
     def test_ctrl_c_is_raised(self, read_config, user_file):
         """Ctrl-C while the user's module is imported ends the process."""
         with pytest.raises(KeyboardInterrupt):
-            read_config(execution_config_function=user_file("raise KeyboardInterrupt"))
+            read_config(execution_config_function=user_file("raise KeyboardInterrupt"), call_function=True)
 
 
 CLUSTER_ARN = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
