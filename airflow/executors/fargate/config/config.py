@@ -26,8 +26,7 @@ from typing import Any
 
 from airflow.executors.fargate.aws.capacity import on_fargate
 from airflow.executors.fargate.aws.clients import service_model
-from airflow.executors.fargate.config.options import Options, describe_error
-from airflow.executors.fargate.errors import ConfigError
+from airflow.executors.fargate.config.options import Options
 
 #: The Regions that botocore accepts: https://github.com/boto/botocore/blob/develop/botocore/utils.py
 REGION = re.compile(r"(?!\d+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
@@ -152,7 +151,7 @@ def read_config(options: Options, call_function: bool = True) -> FargateConfig:
     own_function = options.text(name) not in (None, options.default(name))
     all_fields = fields(FargateConfig)
     values = {one.name: one.metadata["read"](options, one.name) for one in all_fields if one.metadata}
-    _check_region(options, values["region"])
+    check_region(options, values["region"])
     options.require("cluster", "deployment")
     if not own_function:
         options.require("task_definition", "container_name")
@@ -165,7 +164,7 @@ def read_config(options: Options, call_function: bool = True) -> FargateConfig:
     return FargateConfig(**values, own_function=own_function)
 
 
-def _check_region(options: Options, region: str | None) -> None:
+def check_region(options: Options, region: str | None) -> None:
     """
     Add the mistakes of the Region, and of the ARNs that must be in it.
 
@@ -184,34 +183,3 @@ def _check_region(options: Options, region: str | None) -> None:
         if arn and arn["region"] not in (None, region):
             what = f"it is in {arn['region']}, and the Region is {region}"
             options.add_mistake(name, what, "Correct it, or region")
-
-
-def check_default_region(options: Options, default_region: Callable[[], str | None]) -> None:
-    """
-    Check the Region of the calls if neither the options nor a connection name one.
-
-    :param default_region: returns the Region that boto3 finds, or None.
-    """
-    try:
-        region, what = default_region(), "it is not set, and there is no default"
-    except Exception as error:
-        # Of botocore, which is not imported here; for example a missing profile.
-        region, what = None, f"it is not set, and the default cannot be read: {describe_error(error)}"
-    if not region:
-        options.add_mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
-    _check_region(options, region)
-
-
-def check_connection(options: Options, check: Callable[[str], Any], conn_id: str) -> None:
-    """
-    Check that the connection exists.
-
-    :param check: raises ConfigError if it does not.
-    """
-    try:
-        check(conn_id)
-    except ConfigError as error:
-        options.mistakes += error.mistakes
-    except Exception as error:  # Only the type: the text can contain the password of the connection's URI.
-        what = f"it cannot be read: {type(error).__name__}"
-        options.add_mistake("conn_id", what, "Correct it, or leave conn_id empty")

@@ -14,24 +14,25 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Checks the requests that the options make when the scheduler starts: what AWS would refuse is a mistake."""
+"""
+Checks the options together when the scheduler starts: connection, Region, and the requests that they make.
+
+What AWS would refuse is a mistake.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
 from airflow.executors.fargate.aws.clients import default_region
-from airflow.executors.fargate.config.config import check_connection, check_default_region, read_config
-from airflow.executors.fargate.config.options import Options
-from airflow.executors.fargate.errors import RequestError
+from airflow.executors.fargate.config.config import FargateConfig, check_region, read_config
+from airflow.executors.fargate.config.options import Options, describe_error
+from airflow.executors.fargate.errors import ConfigError, RequestError
 from airflow.executors.fargate.request import builder, merging
 from airflow.executors.fargate.request.validation import find_mistakes
-
-if TYPE_CHECKING:
-    from airflow.executors.fargate.config.config import FargateConfig
 
 #: A mistake: the option, what is wrong, the remedy.
 Mistake = tuple[str, str, str]
@@ -72,6 +73,37 @@ def read_without_function(get_option: Callable[[str], str | None]) -> FargateCon
     config = read_config(options, call_function=False)
     options.raise_mistakes()
     return config
+
+
+def check_default_region(options: Options, default_region: Callable[[], str | None]) -> None:
+    """
+    Check the Region of the calls if neither the options nor a connection name one.
+
+    :param default_region: returns the Region that boto3 finds, or None.
+    """
+    try:
+        region, what = default_region(), "it is not set, and there is no default"
+    except Exception as error:
+        # Of botocore, which is not imported here; for example a missing profile.
+        region, what = None, f"it is not set, and the default cannot be read: {describe_error(error)}"
+    if not region:
+        options.add_mistake("region", what, "Set it, or AWS_DEFAULT_REGION")
+    check_region(options, region)
+
+
+def check_connection(options: Options, check: Callable[[str], Any], conn_id: str) -> None:
+    """
+    Check that the connection exists.
+
+    :param check: raises ConfigError if it does not.
+    """
+    try:
+        check(conn_id)
+    except ConfigError as error:
+        options.mistakes += error.mistakes
+    except Exception as error:  # Only the type: the text can contain the password of the connection's URI.
+        what = f"it cannot be read: {type(error).__name__}"
+        options.add_mistake("conn_id", what, "Correct it, or leave conn_id empty")
 
 
 def add_request_mistakes(options: Options, config: FargateConfig) -> None:

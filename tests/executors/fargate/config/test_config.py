@@ -25,9 +25,10 @@ import types
 import pytest
 
 from airflow.executors.fargate.config import config as config_module, options as options_module
-from airflow.executors.fargate.config.config import FargateConfig, check_connection, check_default_region
+from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.config.options import NOT_SHOWN, Options, template
 from airflow.executors.fargate.errors import ConfigError, FargateError
+from airflow.executors.fargate.request.startup_checks import check_connection, check_default_region
 
 DEFAULT_FUNCTION = "airflow.executors.fargate_executor.default_task_id_to_fargate_options_function"
 USER_MODULE = "users_own_fargate_functions"
