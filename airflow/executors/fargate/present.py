@@ -93,10 +93,6 @@ class Candidate:
         """Whether ``external_id`` is the id that Airflow assigned to the launch when it queued it."""
         return bool(self.external_id) and self.stored_arn is None
 
-    def is_launched_by(self, scheduler: str | None) -> bool:
-        """Tell whether this is known to be the name of the scheduler that is gone."""
-        return scheduler is not None and scheduler == self.scheduler
-
     def names(self, arn: str | None) -> bool:
         """Tell whether Airflow has stored this ARN for the present launch."""
         return self.arn_is_present and arn is not None and arn == self.external_id
@@ -150,11 +146,13 @@ def match(
     :param at: when Airflow asked to adopt, seconds since the epoch: see :func:`_came_later`.
     """
     arn = ecs_task.arn
-    if not candidate.is_present(identity, arn) or _came_later(identity, arn, candidate, own, at):
+    is_named, is_stored = candidate.names(arn), arn == candidate.external_id
+    # Whether the scheduler that is gone is known to have launched it.
+    has_queued = identity.scheduler is not None and identity.scheduler == candidate.scheduler
+    may_be_later = not (candidate.has_assigned_id or is_stored or has_queued)
+    if not candidate.is_present(identity, arn) or (may_be_later and _came_later(identity, own, at)):
         return None
     launch = Launch(candidate.task, candidate.key, id=identity.launch_id, handed_over=identity.handed_over)
-    is_named, is_stored = candidate.names(arn), arn == candidate.external_id
-    has_queued = candidate.is_launched_by(identity.scheduler)
     # Only one attempt of a launch can have started; otherwise the one that lives is the latest.
     rank = (is_named, has_queued, identity.handed_over, outcome.started, outcome.lives)
     may_have_queued = has_queued or None in (candidate.scheduler, identity.scheduler)
@@ -167,20 +165,16 @@ def match(
     return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely, is_elsewhere)
 
 
-def _came_later(identity: Identity, arn: str, candidate: Candidate, own: str | None, asked: float) -> bool:
+def _came_later(identity: Identity, own: str | None, asked: float) -> bool:
     """
-    Tell whether the ECS task is of a launch that was made after Airflow asked to adopt.
+    Tell whether the launch of an ECS task was made after Airflow asked to adopt.
 
     Then a scheduler that lives follows it. While AWS cannot be asked, Airflow may revoke the task instance
     and launch it again, from this scheduler or another one. The scheduler's name in the identity decides;
     clocks of two hosts are compared only without it.
     """
-    is_its_own = candidate.has_assigned_id or arn == candidate.external_id
-    if is_its_own or candidate.is_launched_by(identity.scheduler):
-        return False
-    if identity.scheduler is not None and identity.scheduler == own:
-        return True
-    return identity.handed_over > asked + CLOCK_TOLERANCE
+    is_own = own is not None and identity.scheduler == own
+    return is_own or identity.handed_over > asked + CLOCK_TOLERANCE
 
 
 def is_orphaned(identity: Identity, present: Candidate | None, arn: str, *, runs_own_try: bool) -> bool:
