@@ -28,7 +28,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws import clients
@@ -88,6 +88,8 @@ class FargateExecutor(Base):
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
         self._ledger = Ledger()  # Airflow can hand over the same key twice.
+        options, as_json = compat.option_reader(self), compat.READS_LINES_AS_JSON
+        self._running_log = RunningLog(options, self.session_maker, compat.mask_secrets, as_json)
 
     def start(self) -> None:
         """
@@ -263,12 +265,6 @@ class FargateExecutor(Base):
         if try_number != ti.try_number:
             return [], []  # 2.11 asks for any try while the last one runs.
         return self._running_log.read(ti.external_executor_id)
-
-    @cached_property
-    def _running_log(self) -> RunningLog:
-        return RunningLog(
-            compat.option_reader(self), self.session_maker, compat.mask_secrets, compat.READS_LINES_AS_JSON
-        )
 
     def debug_state(self) -> dict[str, Any]:
         """Return, to be read only: the present launches, what the fleet follows, its counters and restarts."""

@@ -57,20 +57,6 @@ def cluster_name(arn: str, cluster: str = "") -> str:
     return (parts and parts["cluster"]) or cluster.rpartition("/")[2] or "default"
 
 
-def ecs_task_link(arn: str, cluster: str = "default") -> str | None:
-    """
-    Return the address of an ECS task's page in the AWS console.
-
-    :param cluster: name or ARN, for an ARN that does not contain the cluster.
-    :return: None if it is not the ARN of an ECS task, or the partition's console is not known.
-    """
-    own_region = region(arn)
-    console = _console(arn, own_region)
-    name, task_id = quote(cluster_name(arn, cluster), safe=""), quote(ecs_task_id(arn), safe="")
-    page = f"/ecs/v2/clusters/{name}/tasks/{task_id}/configuration?region={own_region}"
-    return console and console + page
-
-
 def log_link(arn: str, log_region: str, group: str, stream: str) -> str | None:
     """
     Return the address of a log stream in the AWS console; None if the partition's console is not known.
@@ -84,9 +70,19 @@ def log_link(arn: str, log_region: str, group: str, stream: str) -> str | None:
 
 
 def whereabouts(arn: str, cluster: str = "default") -> str:
-    """Return the id of an ECS task, and the link to its page. The link ends the message that contains it."""
-    link = ecs_task_link(arn, cluster)
-    return f"ECS task {ecs_task_id(arn)}: {link}" if link else f"ECS task {ecs_task_id(arn)}."
+    """
+    Return the id of an ECS task, and the address of its page in the AWS console, which ends the message.
+
+    There is no address if it is not the ARN of an ECS task, or the partition's console is not known.
+
+    :param cluster: name or ARN, for an ARN that does not contain the cluster.
+    """
+    task_id, own_region = ecs_task_id(arn), region(arn)
+    console = _console(arn, own_region)
+    if console is None:
+        return f"ECS task {task_id}."
+    path = f"clusters/{quote(cluster_name(arn, cluster), safe='')}/tasks/{quote(task_id, safe='')}"
+    return f"ECS task {task_id}: {console}/ecs/v2/{path}/configuration?region={own_region}"
 
 
 def launched(arn: str, cluster: str, attempt: int) -> str:
