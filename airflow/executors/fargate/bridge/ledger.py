@@ -24,28 +24,12 @@ scheduler's thread calls it.
 from __future__ import annotations
 
 from collections.abc import Container
-from enum import Enum
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.launch import Identity, Launch
-from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Waiting
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.present import Candidate
-
-#: Events that count only while their launch is the present one of its key.
-LaunchEvent = Union[Abandoned, Accepted, Ended, Noted, Waiting]
-
-
-class Standing(Enum):
-    """Which launch an event is about."""
-
-    #: The present launch of its key.
-    PRESENT = "present"
-    #: A launch that another one has superseded, or that was revoked: its events are ignored.
-    EARLIER = "earlier"
-    #: Airflow revoked the kept key, or launched it anew, before the ECS task was found: it is stopped.
-    REVOKED_WHILE_KEPT = "revoked while kept"
 
 
 class Ledger:
@@ -128,22 +112,23 @@ class Ledger:
     def _is_kept(self, key: Any) -> bool:
         return key in self._launches and self._launches[key] is None
 
-    def record(self, event: LaunchEvent) -> Standing:
+    def accept(self, launch: Launch, arn: str) -> bool:
         """
-        Record what an event says of its launch, and return the launch's standing.
+        Record the ECS task of a launch, if that is the present one of its key.
 
         The launch of the first ECS task that is found for a kept key becomes its present launch.
+
+        :return: whether that ECS task came too late, and is stopped: Airflow has revoked the kept key, or
+            launched it anew.
         """
-        launch = event.launch
         if not self.is_present(launch):
-            if not isinstance(event, Accepted) or self._kept.pop(launch.key, None) is None:
-                return Standing.EARLIER
+            if self._kept.pop(launch.key, None) is None:
+                return False
             if not self._is_kept(launch.key):
-                return Standing.REVOKED_WHILE_KEPT
+                return True
             self._launches[launch.key] = launch
-        if isinstance(event, Accepted):
-            self._arns[launch.key] = event.arn
-        return Standing.PRESENT
+        self._arns[launch.key] = arn
+        return False
 
     def take_kept(self, key: Any) -> Candidate | None:
         """

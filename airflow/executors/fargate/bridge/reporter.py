@@ -21,16 +21,16 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Union
 
 from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import launched
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup
-from airflow.executors.fargate.bridge.ledger import LaunchEvent, Ledger, Standing
 from airflow.executors.fargate.bridge.wanted import WantedState
 
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
+    from airflow.executors.fargate.bridge.ledger import Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
     from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
     from airflow.executors.fargate.fleet.thread import FleetThread
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+#: Events that count only while their launch is the present one of its key.
+LaunchEvent = Union[messages.Abandoned, messages.Accepted, messages.Ended, messages.Noted, messages.Waiting]
 #: How the names of Airflow's metrics of the executor begin.
 METRICS = "fargate_executor"
 
@@ -169,11 +171,11 @@ class Reporter:
         self._executor.log_task_event(event=name, extra=text, ti_key=of.key)
 
     def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
-        launch, standing = event.launch, self._ledger.record(event)
-        if standing is Standing.REVOKED_WHILE_KEPT:
+        launch = event.launch
+        if isinstance(event, messages.Accepted) and self._ledger.accept(launch, event.arn):
             self._thread.tell(self._thread.fleet.revoke, launch.id, "Airflow has abandoned the launch")
-        if standing is not Standing.PRESENT:
-            return
+        if not self._ledger.is_present(launch):
+            return  # Another launch has superseded it, or it was revoked.
         if isinstance(event, messages.Accepted):
             if findings.of(launch).verdict is WantedState.WANTED:
                 self._accepted(event)

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.bridge.ledger import Ledger, Standing
+from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.messages import Accepted, Noted
 from airflow.executors.fargate.present import Candidate
 
@@ -30,6 +30,8 @@ EVENTS = {
     "accepted": lambda launch: Accepted(launch, "arn"),
     "noted": lambda launch: Noted(launch, "text"),
 }
+#: What :func:`record` returns.
+PRESENT, EARLIER, TO_BE_STOPPED = "present", "earlier", "to be stopped"
 #: What can have become of a key before AWS tells, from nothing to the keeping of a task instance and what follows it.
 HISTORIES = {
     "nothing": (),
@@ -45,6 +47,14 @@ HISTORIES = {
 }
 #: As Airflow stores them.
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/{}"
+
+
+def record(ledger, event):
+    """Record an event as the reporter does; return whether its launch is the present one of the key, or is stopped."""
+    if isinstance(event, Accepted) and ledger.accept(event.launch, event.arn):
+        assert not ledger.is_present(event.launch)
+        return TO_BE_STOPPED
+    return PRESENT if ledger.is_present(event.launch) else EARLIER
 
 
 @pytest.fixture
@@ -91,47 +101,47 @@ def after(ledger, make, candidate):
 @pytest.mark.parametrize(
     ("history", "standing"),
     [
-        ("nothing", Standing.EARLIER),
-        ("launched", Standing.PRESENT),
-        ("launched twice", Standing.EARLIER),
-        ("revoked", Standing.EARLIER),
-        ("launched after it was revoked", Standing.EARLIER),
+        ("nothing", EARLIER),
+        ("launched", PRESENT),
+        ("launched twice", EARLIER),
+        ("revoked", EARLIER),
+        ("launched after it was revoked", EARLIER),
     ],
 )
 def test_an_event_counts_for_the_present_launch_alone(after, make, history, standing, event):
     """Without a kept key an event takes nothing over, however it comes."""
     ledger = after(history)
     before = ledger.launches()
-    assert ledger.record(EVENTS[event](make("first"))) is standing
+    assert record(ledger, EVENTS[event](make("first"))) is standing
     assert ledger.launches() == before
 
 
 @pytest.mark.parametrize(
     ("history", "standing"),
     [
-        ("kept", Standing.PRESENT),
-        ("kept after a launch", Standing.PRESENT),
-        ("kept and revoked", Standing.REVOKED_WHILE_KEPT),
-        ("kept and launched", Standing.REVOKED_WHILE_KEPT),
-        ("kept and not found", Standing.EARLIER),
+        ("kept", PRESENT),
+        ("kept after a launch", PRESENT),
+        ("kept and revoked", TO_BE_STOPPED),
+        ("kept and launched", TO_BE_STOPPED),
+        ("kept and not found", EARLIER),
     ],
 )
 def test_an_ecs_task_that_is_found_late_is_taken_over_or_abandoned(after, make, history, standing):
     """It is the key's while the key is kept; what Airflow has replaced is abandoned once, to be stopped."""
     ledger, late = after(history), make("late")
-    assert ledger.record(EVENTS["noted"](late)) is Standing.EARLIER
-    assert ledger.record(EVENTS["accepted"](late)) is standing
-    again = Standing.PRESENT if standing is Standing.PRESENT else Standing.EARLIER
-    assert ledger.record(EVENTS["accepted"](late)) is again
-    assert (late in ledger.launches()) is (standing is Standing.PRESENT)
+    assert record(ledger, EVENTS["noted"](late)) is EARLIER
+    assert record(ledger, EVENTS["accepted"](late)) is standing
+    again = PRESENT if standing is PRESENT else EARLIER
+    assert record(ledger, EVENTS["accepted"](late)) is again
+    assert (late in ledger.launches()) is (standing is PRESENT)
     assert ledger.take_kept(KEY) is None
 
 
 def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_found(after, make):
     """Its own ECS task is accepted before the earlier one is found, which is still abandoned then."""
     ledger = after("kept and launched")
-    assert ledger.record(EVENTS["accepted"](make("second"))) is Standing.PRESENT
-    assert ledger.record(EVENTS["accepted"](make("late"))) is Standing.REVOKED_WHILE_KEPT
+    assert record(ledger, EVENTS["accepted"](make("second"))) is PRESENT
+    assert record(ledger, EVENTS["accepted"](make("late"))) is TO_BE_STOPPED
 
 
 @pytest.mark.parametrize(
@@ -224,7 +234,7 @@ def test_the_reported_arn_identifies_the_present_launch(
     arn = ARN.format("first")
     ledger.replace(KEY, make())
     if told != "nothing":
-        ledger.record(Accepted(make(), arn if told == "its ARN" else ARN.format("second")))
+        record(ledger, Accepted(make(), arn if told == "its ARN" else ARN.format("second")))
     if since == "kept":
         ledger.keep(candidate())
         ledger.take_kept(KEY)
@@ -242,7 +252,7 @@ def test_keys_do_not_touch_each_other(ledger, make, candidate):
     ledger.replace(KEY, first)
     ledger.replace(OTHER, other)
     ledger.keep(candidate())
-    assert ledger.record(EVENTS["accepted"](other)) is Standing.PRESENT
+    assert record(ledger, EVENTS["accepted"](other)) is PRESENT
     ledger.remove(OTHER)
     assert ledger.launches() == []
     assert ledger.take_kept(OTHER) is None
