@@ -98,15 +98,15 @@ def classify_error(error: BaseException, endpoint_url: str | None = None) -> Out
         return Outcome(Verdict.CREDENTIALS, f"{'. '.join(without)}.")
     response = getattr(error, "response", None)
     if isinstance(response, Mapping):
-        return _classify_response(response, _describe(error))
+        return _classify_response(error, response)
     if any(cls.__name__ == "ParamValidationError" for cls in type(error).__mro__):
         # Its message repeats the values, and one of them can be a password.
         return Outcome(Verdict.FAILED, f"{type(error).__name__}: botocore refuses the call's parameters.")
     return Outcome(Verdict.UNKNOWN, _describe(error))
 
 
-def _classify_response(response: Mapping[str, Any], description: str) -> Outcome:
-    code = _code(response)
+def _classify_response(error: BaseException, response: Mapping[str, Any]) -> Outcome:
+    code, description = error_code(error), _describe(error)
     if code in THROTTLE_CODES:
         return Outcome(Verdict.THROTTLED, description)
     if code in CREDENTIAL_CODES:
@@ -190,9 +190,9 @@ def _remedy(source: str, is_host: bool) -> str:
     return "Repair the role, the profile or the connection that the credentials come from"
 
 
-def _code(response: Mapping[str, Any]) -> str:
+def error_code(error: BaseException) -> str:
     """Return AWS's error code; empty if AWS sent none, for which botocore puts the HTTP status."""
-    code = text(mapping(response.get("Error")).get("Code"))
+    code = text(mapping(mapping(getattr(error, "response", None)).get("Error")).get("Code"))
     return "" if code.isdigit() else code
 
 
@@ -201,8 +201,8 @@ def _describe(error: BaseException) -> str:
     if not isinstance(response, Mapping):
         return f"{type(error).__name__}: {text(error)}"
     members = mapping(response.get("Error"))
-    if _code(response):
-        return f"{text(members.get('Code'))}: {text(members.get('Message'))}"
+    if code := error_code(error):
+        return f"{code}: {text(members.get('Message'))}"
     # Without a code, botocore's message is the body, such as a proxy's page. It may repeat the request.
     metadata = mapping(response.get("ResponseMetadata"))
     status = text(members.get("Code")) or text(metadata.get("HTTPStatusCode"))

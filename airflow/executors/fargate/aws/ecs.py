@@ -22,7 +22,8 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
-from airflow.executors.fargate.aws.answers import Answer, Page, log_configurations, mapping
+from airflow.executors.fargate.aws.answers import Answer, Page, log_configurations
+from airflow.executors.fargate.aws.classify import error_code
 
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MAX_DESCRIBED = 100
@@ -101,9 +102,7 @@ class Ecs:
             try:
                 return self._list(next_token, startedBy=started_by, **filters)
             except Exception as error:
-                response = mapping(getattr(error, "response", None))
-                is_refused = mapping(response.get("Error")).get("Code") == "InvalidParameterException"
-                if not is_refused or next_token is not None:
+                if error_code(error) != "InvalidParameterException" or next_token is not None:
                     raise
             self._takes_two_filters = False
         return self._list(next_token, **filters)
