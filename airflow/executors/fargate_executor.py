@@ -180,7 +180,7 @@ class FargateExecutor(Base):
         for finding in unwanted:
             del self.queued_tasks[finding.launch.key]
             text = f"{finding.reason} before its ECS task was launched: none is launched."
-            self.log_task_event(event="fargate launch", extra=text, ti_key=finding.launch.key)
+            self._reporter.note(finding.launch, text)
         self.running.difference_update(self.queued_tasks)
         super().trigger_tasks(open_slots)
 

@@ -135,9 +135,9 @@ class Reporter:
                     lost.append(candidate)
             elif isinstance(event, messages.LogLines):
                 # The launch has ended by now, so it is not the present one.
-                self._note(event.launch, event.text, "fargate log")
+                self.note(event.launch, event.text, "fargate log")
             elif isinstance(event, messages.Revoked):
-                self._note(event.launch, event.text)
+                self.note(event.launch, event.text)
             else:
                 self._act_on_launch(event, findings)
         self._act_on_findings(findings)
@@ -155,7 +155,7 @@ class Reporter:
             self._executor.running.add(candidate.key)
         for note, candidates in ((NOT_DESCRIBED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
             for candidate in candidates:
-                self._note(candidate, note, "fargate adoption")
+                self.note(candidate, note, "fargate adoption")
         if answer.elsewhere:
             orphan_lookup.warn_of_another_database()
         if answer.kept:
@@ -167,7 +167,8 @@ class Reporter:
         if earlier is not None:
             self._thread.tell(self._thread.fleet.supersede, earlier.id)
 
-    def _note(self, of: Launch | Candidate, text: str, name: str = "fargate launch") -> None:
+    def note(self, of: Launch | Candidate, text: str, name: str = "fargate launch") -> None:
+        """Add an event of this name to the event log of a task instance."""
         self._executor.log_task_event(event=name, extra=text, ti_key=of.key)
 
     def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
@@ -185,14 +186,14 @@ class Reporter:
             if isinstance(event, messages.Abandoned):
                 self._ledger.remove(launch.key)
                 self._executor.running.discard(launch.key)
-            self._note(launch, event.text)
+            self.note(launch, event.text)
 
     def _accepted(self, event: messages.Accepted) -> None:
         # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
         self._executor.running_state(event.launch.key, compat.external_id(event.arn))
         self._metrics.time("launch_duration", event.waited)
         if event.attempt:
-            self._note(event.launch, launched(event.arn, event.cluster, event.attempt))
+            self.note(event.launch, launched(event.arn, event.cluster, event.attempt))
 
     def _ended(self, event: messages.Ended, findings: Findings) -> None:
         key = event.launch.key
@@ -207,7 +208,7 @@ class Reporter:
             self._executor.success(key)
             return
         end = findings.explain(event)
-        self._note(end.launch, end.reason or "", "fargate failure")
+        self.note(end.launch, end.reason or "", "fargate failure")
         self._fail(end)
         self._lookups.expect_recorded(end)
 
