@@ -130,8 +130,6 @@ class Match:
     #: Whether it matches without the tolerance of clocks, and no other scheduler is known to have launched
     #: it.
     is_likely: bool
-    #: Whether another database has it, or this one by another address.
-    is_elsewhere: bool
 
 
 def match(
@@ -160,9 +158,8 @@ def match(
     is_likely = may_have_queued and came_after
     # The id, the ARN or the clock of one scheduler says that it is the present launch's.
     is_certain = candidate.has_assigned_id or is_named or (is_likely and (is_stored or has_queued))
-    is_elsewhere = identity.is_of_another_database(candidate.database)
     cluster, name = ecs_task.cluster_name, identity.container_name
-    return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely, is_elsewhere)
+    return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely)
 
 
 def _came_later(identity: Identity, own: str | None, asked: float) -> bool:

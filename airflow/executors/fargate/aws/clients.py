@@ -69,13 +69,6 @@ def service_model() -> ServiceModel:
     return botocore.session.get_session().get_service_model("ecs")
 
 
-def default_region() -> Any:
-    """Return the Region that boto3 uses without an option; None without one."""
-    import boto3
-
-    return boto3.session.Session().region_name
-
-
 def make_client(
     session: Any,
     service: str,

@@ -156,7 +156,8 @@ class Adoption(Seeker):
         candidate_match = match(pending.candidate, ecs_task, identity, outcome, own, pending.asked_at)
         if candidate_match is None:
             return
-        if candidate_match.is_elsewhere:
+        # Another database has it, or this one by another address.
+        if identity.is_of_another_database(pending.candidate.database):
             pending.is_elsewhere = True
         elif candidate_match.is_certain or (stage is Stage.STOPPED and candidate_match.is_likely):
             self._found(pending, candidate_match)

@@ -27,7 +27,6 @@ from typing import Any
 
 from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.capacity import NO_SUBNETS, lacks_subnets
-from airflow.executors.fargate.aws.clients import default_region
 from airflow.executors.fargate.config.config import FargateConfig, check_region, read_config
 from airflow.executors.fargate.config.options import Options, describe_error
 from airflow.executors.fargate.errors import ConfigError, RequestError
@@ -48,8 +47,8 @@ def read_options(
     Read the options, and check the requests that they make.
 
     :param get_option: returns the text of an option, or None if it is not set.
-    :param session_maker: takes a connection's name and a Region, and raises ConfigError if the connection
-        does not exist.
+    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session;
+        raises ConfigError if the connection does not exist.
     :raises ConfigError: with every mistake in the options.
     """
     options = Options(get_option)
@@ -57,7 +56,7 @@ def read_options(
     if config.conn_id:
         check_connection(options, lambda conn_id: session_maker(conn_id, None), config.conn_id)
     elif not config.region:
-        check_default_region(options, default_region)
+        check_default_region(options, lambda: session_maker(None, None)().region_name)
     add_request_mistakes(options, config)
     options.raise_mistakes()
     return config
