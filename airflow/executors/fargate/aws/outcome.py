@@ -92,9 +92,7 @@ def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome
     how, ended_at = f"Container {container.name} exited with code {code}.", task.ended_at
     if code is None:
         how, ended_at = f"Container {container.name} ended without an exit code.", None
-    return Outcome(
-        Verdict.FAILED, f"{how} {explanation}", task.arn, True, ended_at, task.task_definition or None
-    )
+    return Outcome(Verdict.FAILED, f"{how} {explanation}", task.arn, True, ended_at, task.task_definition)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:

@@ -61,8 +61,8 @@ class Outcome:
     #: See ``EcsTask.ended_at``; None also for a container that ended without an exit code.
     ended_at: float | None = None
     #: The ARN of the task definition of an ECS task that started and failed. It contains the location of the
-    #: log.
-    task_definition: str | None = None
+    #: log. Empty if AWS does not send it.
+    task_definition: str = ""
     #: The explanation of what AWS says in addition to exit code 0; empty if AWS says nothing.
     note: str = ""
 

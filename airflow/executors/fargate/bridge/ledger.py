@@ -89,10 +89,10 @@ class Ledger:
         """
         if candidate.key in queued or candidate.key in self._kept:
             return True
-        launch = self._launches.get(candidate.key)
-        return launch is not None and candidate.is_present(
-            Identity(launch.id, launch.task, launch.handed_over, ""), self._arns.get(candidate.key)
-        )
+        launch, arn = self._launches.get(candidate.key), self._arns.get(candidate.key)
+        if launch is None:
+            return False
+        return candidate.is_present(Identity(launch.id, launch.task, launch.handed_over, ""), arn)
 
     def has_key(self, key: Any) -> bool:
         """Tell whether the key has a present launch, known or not."""

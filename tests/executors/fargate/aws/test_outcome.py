@@ -241,8 +241,8 @@ class TestFailed:
         [
             ({"exitCode": 1, "started": True}, DEFINITION),
             ({"started": True}, DEFINITION),
-            ({"exitCode": 0, "started": True}, None),
-            ({}, None),
+            ({"exitCode": 0, "started": True}, ""),
+            ({}, ""),
         ],
     )
     def test_with_the_task_definition_if_it_may_have_a_log(self, members, definition):
