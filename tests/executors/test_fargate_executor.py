@@ -42,7 +42,7 @@ from airflow.executors import fargate_executor
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.aws.answers import identity_override
-from airflow.executors.fargate.aws.arns import launched, whereabouts
+from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
@@ -315,7 +315,7 @@ def test_an_arn_that_is_too_long_for_the_database_is_not_stored(
     assert (len(arn) <= 250) is older_tell
     ((_, info),) = unstarted.get_event_buffer().values()
     assert info == (arn if compat.ASSIGNS_IDS or older_tell else None)
-    told = [] if adopted else [("fargate launch", "task0", launched(arn, "", 1))]
+    told = [] if adopted else [("fargate launch", "task0", f"Launched {whereabouts(arn)}")]
     assert noted(unstarted) == told
     ecs.exit(arn, 0)
     unstarted._fleet_thread.advance(5)
@@ -334,7 +334,7 @@ def test_a_failure_is_reported_with_its_reason(executor, fleet, ecs):
     ((state, info),) = executor.get_event_buffer().values()
     assert (state, "OutOfMemoryError" in info) == (FAILED, True)
     assert noted(executor) == [
-        ("fargate launch", "task0", launched(ecs.arns[0], "", 1)),
+        ("fargate launch", "task0", f"Launched {whereabouts(ecs.arns[0])}"),
         ("fargate failure", "task0", info),
     ]
     assert info.endswith(whereabouts(ecs.arns[0]))
@@ -350,10 +350,10 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     executor.heartbeat()
     first, second = ecs.arns
     told = [text for event, task, text in noted(executor) if (event, task) == ("fargate launch", "task0")]
-    assert told[0] == launched(first, "", 1)
+    assert told[0] == f"Launched {whereabouts(first)}"
     assert told[1].startswith("Container airflow never started.")
     assert told[1].endswith(f"Attempt 1 of 3; launching again. {whereabouts(first)}")
-    assert told[2:] == [launched(second, "", 2)]
+    assert told[2:] == [f"Attempt 2: launched {whereabouts(second)}"]
     assert events(executor).keys() == {key_of()}
     assert executor.running == {key_of()}
     assert len(ecs.arns) == 2

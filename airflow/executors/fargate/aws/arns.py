@@ -85,12 +85,6 @@ def whereabouts(arn: str, cluster: str = "default") -> str:
     return f"ECS task {task_id}: {console}/ecs/v2/{path}/configuration?region={own_region}"
 
 
-def launched(arn: str, cluster: str, attempt: int) -> str:
-    """Return the message about a launched ECS task. It names the attempt from the second one on."""
-    begin = f"Attempt {attempt}: launched" if attempt > 1 else "Launched"
-    return f"{begin} {whereabouts(arn, cluster)}"
-
-
 def _console(arn: str, in_region: str | None) -> str | None:
     parts = TASK_ARN.fullmatch(arn)
     domain = parts and CONSOLES.get(parts["partition"])

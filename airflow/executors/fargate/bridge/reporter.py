@@ -24,7 +24,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Union
 
 from airflow.executors.fargate import messages
-from airflow.executors.fargate.aws.arns import launched
+from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.bridge import compat, database, orphan_lookup
 from airflow.executors.fargate.bridge.wanted import WantedState
 
@@ -193,7 +193,8 @@ class Reporter:
         self._executor.running_state(event.launch.key, compat.external_id(event.arn))
         self._metrics.time("launch_duration", event.waited)
         if event.attempt:
-            self.note(event.launch, launched(event.arn, event.cluster, event.attempt))
+            begin = f"Attempt {event.attempt}: launched" if event.attempt > 1 else "Launched"
+            self.note(event.launch, f"{begin} {whereabouts(event.arn, event.cluster)}")
 
     def _ended(self, event: messages.Ended, findings: Findings) -> None:
         key = event.launch.key

@@ -20,13 +20,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.aws.arns import (
-    ecs_task_id,
-    launched,
-    log_link,
-    region,
-    whereabouts,
-)
+from airflow.executors.fargate.aws.arns import ecs_task_id, log_link, region, whereabouts
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -74,7 +68,11 @@ PAGE = "/ecs/v2/clusters/{cluster}/tasks/{id}/configuration?region={region}"
     ],
 )
 def test_link_to_an_ecs_task(arn, cluster, link):
-    """It is in the partition's console and in the ECS task's Region. Without a console, there is no link."""
+    """
+    It is in the partition's console and in the ECS task's Region. Without a console, there is no link.
+
+    It comes last, so no other text can become part of it.
+    """
     assert whereabouts(arn, cluster) == (
         f"ECS task {ecs_task_id(arn)}: {link}" if link else f"ECS task {ecs_task_id(arn)}."
     )
@@ -100,14 +98,3 @@ def test_link_to_a_log():
         f"#logsV2:log-groups/log-group/$252Fecs$252Fmy$2520airflow/log-events/ecs$252Fairflow$252F{ID}"
     )
     assert log_link("arn:aws-iso:ecs:x:1:task/a/b", "x", "group", "stream") is None
-
-
-@pytest.mark.parametrize(
-    ("attempt", "begin"), [(1, "Launched ECS task"), (2, "Attempt 2: launched ECS task")]
-)
-def test_message_about_a_launch(attempt, begin):
-    """The link comes last, so no other text can become part of it."""
-    arn = f"arn:aws:ecs:eu-west-1:123456789012:task/airflow/{ID}"
-    message = launched(arn, "airflow", attempt)
-    assert message.startswith(begin)
-    assert message.endswith(f"ECS task {ID}: {AWS}{PAGE}".format(region="eu-west-1", cluster="airflow", id=ID))
