@@ -58,7 +58,9 @@ def main() -> int:
         # moto takes seconds to import; whoever made a mistake need not wait for it.
         from tools.simulator.server import LocalFargate
 
-        fargate = LocalFargate(settings, arguments.host, arguments.port, arguments.region)
+        fargate = LocalFargate(
+            settings, arguments.host, arguments.port, arguments.region, arguments.preload
+        )
     except SettingsError as error:
         print("The settings make no sense:", *error.mistakes, sep="\n  ", file=sys.stderr)
         return 2
@@ -90,6 +92,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--ready-file", type=Path, metavar="PATH", help="write the line of JSON there as well"
     )
+    parser.add_argument(
+        "--preload", action="append", default=[], metavar="MODULE",
+        help="import it once for all containers that run a Python module, which start faster then; repeatable",
+    )  # fmt: skip
     setup = parser.add_argument_group("what to create")
     setup.add_argument(
         "--setup", action="store_true", help="a cluster, the network, a log group and a task definition"

@@ -33,6 +33,18 @@ from tools.harness.settings import Settings
 if TYPE_CHECKING:
     from tools.harness.releases import Release
 
+#: What every container imports, by Airflow's major release.
+PRELOAD = {
+    3: (
+        "airflow.executors.base_executor",
+        "airflow.executors.workloads",
+        "airflow.models.dagbag",
+        "airflow.sdk.execution_time.supervisor",
+        "airflow.sdk.execution_time.task_runner",
+    ),
+    2: ("airflow.cli.commands.task_command", "airflow.cli.cli_parser", "airflow.models.dagbag"),
+}
+
 
 class Deployment:
     """
@@ -94,7 +106,8 @@ class Deployment:
             self._environment / "bin" / "python",
             settings.container() | self._container_env,
         )
-        self.fargate = LocalFargate(python, self.folder, container_env, **self._fargate)
+        preload = PRELOAD[self._release.major]
+        self.fargate = LocalFargate(python, self.folder, container_env, preload, **self._fargate)
         stack.callback(self.fargate.stop)
         self.fargate.start()
         self.airflow = Airflow(settings, settings.airflow(self.fargate.told, self._extra), self._dags)

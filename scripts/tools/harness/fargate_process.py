@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,16 @@ ANSWER_TIMEOUT = 60.0
 class LocalFargate:
     """``scripts/local_fargate.py`` with a cluster, a task definition and a network of its own."""
 
-    def __init__(self, python: Path, folder: Path, container_env: Mapping[str, str], **settings: Any) -> None:
+    def __init__(
+        self,
+        python: Path,
+        folder: Path,
+        container_env: Mapping[str, str],
+        preload: Sequence[str] = (),
+        **settings: Any,
+    ) -> None:
         """Prepare it; ``container_env`` goes into the task definition, ``settings`` are the local Fargate's own."""
+        self._preload = preload
         self._python = python
         self._folder = folder
         self._container_env = dict(container_env)
@@ -49,6 +57,8 @@ class LocalFargate:
         ready = self._folder / "fargate.json"
         command = [self._python, REPOSITORY / "scripts" / "local_fargate.py", "--port", "0", "--setup"]
         command += ["--ready-file", ready, "--settings", json.dumps(self._settings)]
+        for module in self._preload:
+            command += ["--preload", module]
         for name, value in self._container_env.items():
             command += ["--container-env", f"{name}={value}"]
         env = {"PATH": self._container_env["PATH"], "TMPDIR": self._container_env["TMPDIR"]}

@@ -77,6 +77,8 @@ class Settings:
             # Airflow repeats a request after 5 s without an answer, and the API server refuses the repeated
             # start of a task instance: on a slow machine it would fail.
             shared["AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT"] = "60"
+            # Nothing speaks TLS here, and to read all certificates takes each container a quarter of a second.
+            shared["SSL_CERT_FILE"] = os.devnull
         return shared
 
     def _shared(self) -> dict[str, str]:

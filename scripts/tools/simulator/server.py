@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from types import TracebackType
 from typing import Any
 
@@ -51,6 +52,7 @@ class LocalFargate:
     :param settings: a ``Settings``, or what ``Settings.from_json`` reads
     :param host: an address of the loopback interface
     :param port: 0 takes a free one
+    :param preload: Python modules that are imported once for all containers that run a Python module
     :raises ValueError: ``host`` is another, or the settings make no sense
     """
 
@@ -60,8 +62,10 @@ class LocalFargate:
         host: str = "127.0.0.1",
         port: int = 0,
         region: str = DEFAULT_REGION,
+        preload: Sequence[str] = (),
     ) -> None:
         self.region = region
+        self._preload = preload
         self._settings = settings if isinstance(settings, Settings) else Settings.from_json(settings or {})
         self._http = HttpServer((host, port), lambda request: self._application.answer(request))
 
@@ -73,7 +77,7 @@ class LocalFargate:
         self._timers.start()
         moto = MotoSide()
         marker = f"{METADATA_VARIABLE}={self.endpoint_url}/v4/{new_id()}"
-        self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto))
+        self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto), self._preload)
         lifecycle = Lifecycle(self._store, self._timers, self._host)
         self._calls, gates = CallCounter(), Gates()
         operations = Operations(self._store, lifecycle, self._faults, moto)

@@ -25,11 +25,12 @@ import signal
 import subprocess
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from tools.simulator.containers import process_tree
 from tools.simulator.containers.output import OutputPump, Sink, Stream
+from tools.simulator.containers.preloaded import Fork, Preloaded
 from tools.simulator.containers.reaper import Reaper
 from tools.simulator.limits import DEFAULT_STOP_TIMEOUT
 
@@ -61,7 +62,7 @@ class StartFailure(Exception):
 class RealContainer:
     """A process in a session of its own, and what it starts."""
 
-    def __init__(self, process: subprocess.Popen[bytes], directory: str, marker: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Fork, directory: str, marker: str) -> None:
         self.pid = process.pid
         self._process = process
         self._directory = directory
@@ -106,10 +107,15 @@ class ContainerHost:
 
     :param marker: a prefix of the environment entry that marks this server's containers
     :param open_log: (task, container) to the sink of its output, or None; raises StartFailure
+    :param preload: Python modules that are imported once for all containers that run a Python module
     """
 
     def __init__(
-        self, marker: str, timers: Timers, open_log: Callable[[Task, Container], Sink | None]
+        self,
+        marker: str,
+        timers: Timers,
+        open_log: Callable[[Task, Container], Sink | None],
+        preload: Sequence[str] = (),
     ) -> None:
         self._marker = marker
         self._timers = timers
@@ -119,6 +125,7 @@ class ContainerHost:
         self._closed = False
         self._scratch = tempfile.mkdtemp(prefix="local-fargate-")
         self._reaper = Reaper(marker, self._scratch)
+        self._preloaded = Preloaded(preload, self._scratch)
         self._pump = OutputPump()
         self._pump.start()
 
@@ -141,17 +148,20 @@ class ContainerHost:
         if not command:
             raise StartFailure("CannotStartContainerError: there is no image here, so it needs a command")
         sink = self._open_log(task, container)
+        reader, writer = os.pipe() if sink else (None, os.open(os.devnull, os.O_WRONLY))
         with self._starting():
             try:
-                process, real = self._spawn(task, container, command, bool(sink))
+                real = self._spawn(task, container, command, writer)
             except (OSError, ValueError) as error:
+                if reader is not None:
+                    os.close(reader)
                 raise StartFailure(f"CannotStartContainerError: {error}") from error
-            self._reaper.watch(process.pid)
-        if sink:
-            # The pump closes it, so it gets a descriptor of its own.
-            real.output = self._pump.follow(os.dup(process.stdout.fileno()), sink)
-            process.stdout.close()
-        container.pid = process.pid
+            finally:
+                os.close(writer)
+            self._reaper.watch(real.pid)
+        if reader is not None:
+            real.output = self._pump.follow(reader, sink)  # It closes it.
+        container.pid = real.pid
         container.process = real
 
     def watch(self, container: Container, on_exit: OnExit) -> None:
@@ -166,6 +176,7 @@ class ContainerHost:
             self._closed = True
             self._changed.wait_for(lambda: not self._in_flight, _START_GRACE)
         self._reaper.close()
+        self._preloaded.close()
         self._pump.close()
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -190,25 +201,29 @@ class ContainerHost:
                 self._in_flight -= 1
                 self._changed.notify_all()
 
-    def _spawn(
-        self, task: Task, container: Container, command: list[str], piped: bool
-    ) -> tuple[subprocess.Popen[bytes], RealContainer]:
+    def _spawn(self, task: Task, container: Container, command: list[str], output: int) -> RealContainer:
         directory = tempfile.mkdtemp(prefix=f"{container.name}-", dir=self._scratch)
         marker = f"{self._marker}/{container.runtime_id}"
+        cwd = container.definition.get("workingDirectory", directory)
+        env = self._environment(task, container, directory, marker)
+        process: subprocess.Popen[bytes] | Fork
         try:
-            process = subprocess.Popen(
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE if piped else subprocess.DEVNULL,
-                stderr=subprocess.STDOUT if piped else subprocess.DEVNULL,
-                cwd=container.definition.get("workingDirectory", directory),
-                env=self._environment(task, container, directory, marker),
-                start_new_session=True,
-            )
+            if self._preloaded.can_start(command):
+                process = self._preloaded.start(command, cwd, env, output)
+            else:
+                process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd=cwd,
+                    env=env,
+                    start_new_session=True,
+                )
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise
-        return process, RealContainer(process, directory, marker)
+        return RealContainer(process, directory, marker)
 
     @staticmethod
     def _environment(task: Task, container: Container, directory: str, marker: str) -> dict[str, str]:
