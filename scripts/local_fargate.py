@@ -58,9 +58,7 @@ def main() -> int:
         # moto takes seconds to import; whoever made a mistake need not wait for it.
         from tools.simulator.server import LocalFargate
 
-        fargate = LocalFargate(
-            settings, arguments.host, arguments.port, arguments.region, arguments.preload
-        )
+        fargate = LocalFargate(settings, arguments.host, arguments.port, arguments.region, arguments.preload)
     except SettingsError as error:
         print("The settings make no sense:", *error.mistakes, sep="\n  ", file=sys.stderr)
         return 2

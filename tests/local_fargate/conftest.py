@@ -23,11 +23,28 @@ import time
 import pytest
 from botocore.config import Config
 from tools.simulator.bootstrap import Wanted, create
+from tools.simulator.ecs.tasks import Container, Task
+from tools.simulator.faults.source import TaskPlan
 from tools.simulator.server import LocalFargate
 
 QUICK = {"provisioning_time": 0.03, "stopping_time": 0.03}
 # The server's answers are what is tested, not botocore's patience.
 NO_RETRIES = Config(retries={"total_max_attempts": 1}, read_timeout=10)
+
+
+def made(*command):
+    """A task with one container that is not started yet."""
+    container = Container("container-arn", "main", {"command": list(command)}, {}, "runtime-id")
+    arn = "arn:aws:ecs:us-east-1:1:task/cluster/id"
+    task = Task(arn, "cluster", "a", "FARGATE", "", 1, TaskPlan(), {}, {}, [], [container], 0.25, 1000.0)
+    return task, container
+
+
+def wait_until(condition, timeout=5):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 class Account:

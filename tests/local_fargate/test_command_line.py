@@ -28,6 +28,7 @@ import urllib.request
 from pathlib import Path
 
 import boto3
+import psutil
 import pytest
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "local_fargate.py"
@@ -167,6 +168,23 @@ def test_every_process_ends_with_the_server(number, tmp_path):
         if number != signal.SIGKILL:
             assert processes_with(mark) == []
         wait_until(lambda: not processes_with(mark), timeout=3)
+        wait_until(lambda: not list(tmp_path.iterdir()), timeout=3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_what_has_imported_modules_ends_with_the_server(number, tmp_path):
+    """So do the containers that are forks of it."""
+    environment = f"PATH={Path(sys.executable).parent}"
+    arguments = ["--setup", "--settings", '{"provisioning_time": 0}', "--preload", "json"]
+    with running(*arguments, "--container-env", environment, TMPDIR=str(tmp_path)) as (process, facts):
+        container = psutil.Process(
+            start_container(facts, "python", "-m", "http.server", "--bind", "127.0.0.1", "0")
+        )
+        parent = container.parent()
+        assert parent.parent().pid == process.pid
+        process.send_signal(number)
+        process.wait(10)
+        wait_until(lambda: not container.is_running() and not parent.is_running(), timeout=3)
         wait_until(lambda: not list(tmp_path.iterdir()), timeout=3)
 
 

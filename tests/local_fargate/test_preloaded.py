@@ -15,7 +15,6 @@
 # specific language governing permissions and limitations
 # under the License.
 from __future__ import annotations
-from __future__ import annotations
 
 import os
 import sys
@@ -26,7 +25,7 @@ import pytest
 from tools.simulator.bootstrap import Wanted, create
 from tools.simulator.server import LocalFargate
 
-from tests.local_fargate.conftest import QUICK, Account
+from tests.local_fargate.conftest import QUICK, Account, wait_until
 
 #: A module that says what it finds, and how often it was imported in this process or the one before.
 HEAVY = """
@@ -107,8 +106,7 @@ def test_it_can_be_stopped(account):
     """SIGTERM reaches it, and its exit code is told."""
     arn = account.run("python", "-m", "program", "waits")
     account.wait(arn, "RUNNING")
-    while "ready" not in account.output(arn):
-        pass
+    wait_until(lambda: "ready" in account.output(arn), timeout=30)
     account.stop(arn)
     assert account.wait(arn)["containers"][0]["exitCode"] == 7
 
@@ -125,7 +123,9 @@ def test_nothing_is_left(modules):
     with LocalFargate(QUICK, preload=["heavy"]) as fargate:
         environment = {"PATH": str(Path(sys.executable).parent), "PYTHONPATH": str(modules)}
         count = modules / "count-of-another"
-        one = Account(fargate, create(fargate, Wanted(environment=environment | {"AIRFLOW_COUNT": str(count)})))
+        one = Account(
+            fargate, create(fargate, Wanted(environment=environment | {"AIRFLOW_COUNT": str(count)}))
+        )
         arn = one.run("python", "-m", "program", "waits")
         one.wait(arn, "RUNNING")
         pid = one.ledger(arn)["containers"][0]["pid"]

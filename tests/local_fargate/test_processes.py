@@ -19,7 +19,6 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-import time
 import urllib.request
 from pathlib import Path
 
@@ -27,18 +26,10 @@ import pytest
 from botocore.exceptions import ClientError
 from tools.simulator.containers import process_tree
 from tools.simulator.containers.host import ContainerHost, StartFailure
-from tools.simulator.ecs.tasks import Container, Task
-from tools.simulator.faults.source import TaskPlan
 from tools.simulator.server import LocalFargate
 from tools.simulator.timers import Timers
 
-
-def made(*command):
-    """A task with one container that is not started yet."""
-    container = Container("container-arn", "main", {"command": list(command)}, {}, "runtime-id")
-    arn = "arn:aws:ecs:us-east-1:1:task/cluster/id"
-    task = Task(arn, "cluster", "a", "FARGATE", "", 1, TaskPlan(), {}, {}, [], [container], 0.25, 1000.0)
-    return task, container
+from tests.local_fargate.conftest import made, wait_until
 
 
 def is_alive(pid):
@@ -46,13 +37,6 @@ def is_alive(pid):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
-
-
-def wait_until(condition, timeout=5):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 class TestEnvironment:
