@@ -20,6 +20,10 @@ import time
 
 import pytest
 from tools.harness.chances import another_chance
+from tools.simulator.ecs.lifecycle import Lifecycle
+from tools.simulator.ecs.task_store import TaskStore
+
+from tests.local_fargate.conftest import made
 
 CHAIN = [
     "PROVISIONING",
@@ -293,3 +297,11 @@ def test_tags_of_the_definition_are_propagated(account):
     )
     tags = {tag["key"]: tag["value"] for tag in account.describe(arn, include=["TAGS"])["tags"]}
     assert tags == {"a": "task", "b": "definition"}
+
+
+def test_no_moment_lies_ahead():
+    """A stopped task that is kept for no time is never seen, in whichever part of a millisecond it has stopped."""
+    store = TaskStore(clock=lambda: 1000.0006)
+    task, _ = made("true")
+    Lifecycle(store, None, None).be_over(task)
+    assert task.times["stoppedAt"] <= store.clock()

@@ -279,7 +279,7 @@ class Lifecycle:
     # ---- time
 
     def _now(self) -> float:
-        return round(self._store.clock(), 3)
+        return tasks.in_milliseconds(self._store.clock())
 
     def _enter(self, task: Task, status: str, *timestamps: str) -> None:
         """Enter a state, and set the timestamps that come with it to the same moment."""

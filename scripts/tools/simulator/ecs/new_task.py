@@ -24,7 +24,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from tools.simulator.ecs.run_request import LATEST_PLATFORM, RunRequest
-from tools.simulator.ecs.tasks import Container, NetworkInterface, Task, new_id
+from tools.simulator.ecs.tasks import Container, NetworkInterface, Task, in_milliseconds, new_id
 from tools.simulator.faults.source import Kind
 from tools.simulator.limits import CPU_UNITS_PER_VCPU, DEFAULT_CPU_UNITS, DEFAULT_STORAGE_GIB
 
@@ -74,7 +74,7 @@ def make(run: RunRequest, number: int, plan: TaskPlan, now: float) -> Task:
             for definition in run.definition.containers
         ],
         vcpus=vcpus(run),
-        created_at=round(now, 3),
+        created_at=in_milliseconds(now),
         network_interface=_network_interface(run) if run.placement.subnet else None,
     )
 

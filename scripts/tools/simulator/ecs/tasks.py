@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import json
+import math
 import uuid
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -250,6 +251,11 @@ class Task:
                 for container in self.containers
             ],
         }
+
+
+def in_milliseconds(seconds: float) -> float:
+    """Return a time in whole milliseconds, of which none lies ahead: what is kept for no time is never seen."""
+    return math.floor(seconds * 1000) / 1000
 
 
 def new_id() -> str:
