@@ -135,8 +135,15 @@ def deployment(shared_deployment):
 
 
 def pytest_collection_modifyitems(items):
-    """Run first what needs no deployment that the tests share, since that one is busy even where nobody asks it."""
-    items.sort(key=lambda item: "shared_deployment" in getattr(item, "fixturenames", ()))
+    """
+    Run first what needs no deployment that the tests share, since that one is busy even where nobody asks it.
+
+    Last comes what starts its API server anew, so that nobody has to wait for the usual one again.
+    """
+    needs = lambda item: [
+        name in getattr(item, "fixturenames", ()) for name in ("shared_deployment", "team_settings")
+    ]
+    items.sort(key=needs)
 
 
 @pytest.hookimpl(wrapper=True)
