@@ -118,6 +118,14 @@ def test_other_commands_run_as_ever(account):
     assert account.end_of("no-such-program")["stopCode"] == "TaskFailedToStart"
 
 
+def test_what_cannot_be_imported_is_the_container_s_own_affair(account, modules):
+    """Where an environment lets the import fail, the program runs as if nothing was to be imported for it, again and again."""
+    for _ in range(2):
+        code, lines = run(account, "0", AIRFLOW_COUNT="/no/such/folder/count")
+        assert code == 1
+        assert "No such file or directory: '/no/such/folder/count'" in lines[-1]
+
+
 def test_nothing_is_left(modules):
     """Neither the process that has imported the modules nor what it has started."""
     with LocalFargate(QUICK, preload=["heavy"]) as fargate:

@@ -206,20 +206,16 @@ class ContainerHost:
         marker = f"{self._marker}/{container.runtime_id}"
         cwd = container.definition.get("workingDirectory", directory)
         env = self._environment(task, container, directory, marker)
-        process: subprocess.Popen[bytes] | Fork
         try:
-            if self._preloaded.can_start(command):
-                process = self._preloaded.start(command, cwd, env, output)
-            else:
-                process = subprocess.Popen(
-                    command,
-                    stdin=subprocess.DEVNULL,
-                    stdout=output,
-                    stderr=output,
-                    cwd=cwd,
-                    env=env,
-                    start_new_session=True,
-                )
+            process = self._preloaded.start(command, cwd, env, output) or subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                cwd=cwd,
+                env=env,
+                start_new_session=True,
+            )
         except BaseException:
             shutil.rmtree(directory, ignore_errors=True)
             raise

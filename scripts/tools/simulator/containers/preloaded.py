@@ -85,27 +85,28 @@ class Preloaded:
         self._lock = threading.Lock()
         self._parents: dict[frozenset[tuple[str, str]], tuple[socket.socket, subprocess.Popen[bytes]]] = {}
 
-    def can_start(self, command: Sequence[str]) -> bool:
-        """Say whether a command is that of a Python module, on a system that can tell of the end of a fork."""
-        return bool(self._modules) and hasattr(os, "pidfd_open") and _arguments(command) is not None
-
-    def start(self, command: Sequence[str], cwd: str, env: Mapping[str, str], output: int) -> Fork:
+    def start(self, command: Sequence[str], cwd: str, env: Mapping[str, str], output: int) -> Fork | None:
         """
         Start a command's module.
 
         :param output: the descriptor for what it writes
+        :return: None where the command is no Python module, what is to be imported cannot be in its environment, or the
+            system does not tell of the end of a fork: then it is started as any other command
         """
-        request = json.dumps({"arguments": _arguments(command), "cwd": cwd, "env": dict(env)}).encode()
+        arguments = _arguments(command)
+        if not self._modules or arguments is None or not hasattr(os, "pidfd_open"):
+            return None
+        request = json.dumps({"arguments": arguments, "cwd": cwd, "env": dict(env)}).encode()
         result, told = os.pipe()
-        with self._lock:
+        with self._lock, contextlib.suppress(ConnectionError):
             channel = self._parent(env)
             socket.send_fds(channel, [request], [output, told])
-            os.close(told)
-            pid = int(channel.recv(_MAX_REQUEST) or 0)
-        if not pid:
-            os.close(result)
-            raise OSError("the process that has imported its modules has ended")
-        return Fork(pid, result)
+            if answer := channel.recv(_MAX_REQUEST):
+                os.close(told)
+                return Fork(int(answer), result)
+        os.close(result)
+        os.close(told)
+        return None
 
     def close(self) -> None:
         """End the processes; those that they have started go on."""
