@@ -25,13 +25,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from importlib.metadata import distributions
 from itertools import takewhile
 from pathlib import Path
 
 import pytest
+from tools.simulator.containers.preloaded import Preloaded
 
 from airflow.executors import executor_constants
 from airflow.executors.base_executor import BaseExecutor
@@ -123,8 +122,26 @@ def assert_shown(line, rows, which=0):
     assert there == [{name: words(str(cell)) for name, cell in row.items()} for row in here]
 
 
+#: What the commands import; it takes seconds.
+IMPORTED = ["airflow.cli.cli_parser", "airflow.executors.fargate.cli.commands", "boto3"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Airflow's home."""
+    return tmp_path_factory.mktemp("airflow")
+
+
+@pytest.fixture(scope="module")
+def preloaded(home):
+    """Starts Airflow's command line as forks of a process that has imported what it needs."""
+    started = Preloaded(IMPORTED, str(home))
+    yield started
+    started.close()
+
+
 @pytest.fixture
-def airflow(account, tmp_path):
+def airflow(account, preloaded, home):
     """Return a function that runs ``airflow …`` and returns the exit code, what it printed as JSON, and all words."""
     options = {
         "REGION": "us-east-1",
@@ -142,11 +159,11 @@ def airflow(account, tmp_path):
         **usual,
         **{f"AIRFLOW__FARGATE__{name}": value for name, value in options.items()},
         "AIRFLOW__CORE__EXECUTOR": "airflow.executors.fargate_executor.FargateExecutor",
-        "AIRFLOW__CORE__DAGS_FOLDER": str(tmp_path / "dags"),
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{tmp_path}/airflow.db",
+        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home}/airflow.db",
         # 2.11 refuses SQLite for an executor that runs tasks in parallel, whichever it is.
         "_AIRFLOW__SKIP_DATABASE_EXECUTOR_COMPATIBILITY_CHECK": "1",
-        "AIRFLOW_HOME": str(tmp_path),
+        "AIRFLOW_HOME": str(home),
         "AWS_ENDPOINT_URL": account.fargate.endpoint_url,
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -154,24 +171,22 @@ def airflow(account, tmp_path):
 
     def run(*words, **options):
         more = {f"AIRFLOW__FARGATE__{name.upper()}": value for name, value in options.items()}
-        done = subprocess.run(
-            [sys.executable, "-m", "airflow", *words],
-            env={**environment, **more},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        return done.returncode, in_json(done.stdout), done.stdout + done.stderr
+        with (home / "output").open("w+") as output:
+            process = preloaded.start(
+                ["python", "-m", "airflow", *words], str(home), {**environment, **more}, output.fileno()
+            )
+            code = process.wait()
+            output.seek(0)
+            printed = output.read()
+        return code, in_json(printed), printed
 
     return run
 
 
 def in_json(printed):
-    """Return the JSON that a command has printed last, below whatever Airflow has said before; None without any."""
+    """Return the JSON that a command has printed, among whatever else Airflow has said; None without any."""
     start = re.search(r"^[\[{](?=[\[{\"\]\n])", printed, re.MULTILINE)
-    return json.loads(printed[start.start() :]) if start else None
+    return json.JSONDecoder().raw_decode(printed[start.start() :])[0] if start else None
 
 
 def start(account, task_id, map_index=-1, cpu="256", memory="512", **members):
@@ -246,10 +261,10 @@ def test_tasks_and_stop(airflow, account):
     assert account.describe(extract)["lastStatus"] == "RUNNING"
 
 
-def test_render(airflow, tmp_path):
+def test_render(airflow, home):
     """The request for an instance of a mapped task, as Airflow's database knows it, with all that its Dag asks for."""
-    (tmp_path / "dags").mkdir()
-    (tmp_path / "dags" / "etl.py").write_text(DAG)
+    (home / "dags").mkdir()
+    (home / "dags" / "etl.py").write_text(DAG)
     for line in (("db", "migrate"), ("dags", "reserialize")):
         code, _, told = airflow(*line)
         assert code == 0, told

@@ -41,9 +41,9 @@ from typing import Any
 #: The most bytes of a request; one of ECS has 8 KB of overrides.
 _MAX_REQUEST = 1 << 17
 #: What a module may read from the environment as it is imported.
-_SEEN_BY_IMPORTS = ("AIRFLOW_", "AWS_", "PYTHON", "PATH", "LANG", "TMPDIR")
-#: Names of that kind which are each container's own, and which no import reads.
-_OWN = ("AIRFLOW_FARGATE_LAUNCH",)
+_SEEN_BY_IMPORTS = ("AIRFLOW_", "_AIRFLOW_", "AWS_", "PYTHON", "PATH", "LANG", "TMPDIR")
+#: Names of that kind which each process has for itself: no import reads them.
+_OWN = ("AIRFLOW_FARGATE_LAUNCH", "AIRFLOW__FARGATE__")
 #: Console scripts, by the module that they run.
 _SCRIPTS = {"airflow": "airflow"}
 
@@ -118,7 +118,9 @@ class Preloaded:
 
     def _parent(self, env: Mapping[str, str]) -> socket.socket:
         """Return the way to the process for this environment; start it where there is none."""
-        seen = {name: env[name] for name in env if name.startswith(_SEEN_BY_IMPORTS) and name not in _OWN}
+        seen = {
+            name: env[name] for name in env if name.startswith(_SEEN_BY_IMPORTS) and not name.startswith(_OWN)
+        }
         key = frozenset(seen.items())
         if key not in self._parents:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
