@@ -18,9 +18,12 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
 import tempfile
+
+import pytest
 
 
 def pytest_addoption(parser):
@@ -47,3 +50,22 @@ def pytest_configure(config):
 
 def pytest_unconfigure(config):
     shutil.rmtree(config.airflow_home, ignore_errors=True)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def models_read_once():
+    """Let all sessions share what is read of AWS's models: each would read megabytes anew, most of what a client costs."""
+    from botocore.loaders import JSONFileLoader, Loader
+
+    read, list_services = functools.cache(JSONFileLoader().load_file), Loader.list_available_services
+
+    @functools.cache
+    def services(type_name, *paths):
+        return list_services(Loader(paths, include_default_search_paths=False), type_name)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(JSONFileLoader, "load_file", lambda self, file_path: read(file_path))
+        patch.setattr(
+            Loader, "list_available_services", lambda self, type_name: services(type_name, *self.search_paths)
+        )
+        yield

@@ -44,7 +44,6 @@ The rows of the table of faults run in the background while the tests wait for t
 
 from __future__ import annotations
 
-import functools
 import logging
 import uuid
 
@@ -137,18 +136,7 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="session")
-def models_read_once():
-    """Let all sessions share what is read of AWS's models: each would read megabytes anew, a third of a run's time."""
-    from botocore.loaders import JSONFileLoader
-
-    read = functools.cache(JSONFileLoader().load_file)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", lambda self, file_path: read(file_path))
-        yield
-
-
-@pytest.fixture(scope="session")
-def matrix(request, eavesdropper, models_read_once):
+def matrix(request, eavesdropper):
     """Yield what runs the rows that this session's tests ask for."""
     from tests.fault_matrix.row import CI, LONG, Row
     from tests.fault_matrix.runner import Matrix
