@@ -30,7 +30,7 @@ from tools.overlay.installation import Installation
 from tools.overlay.layout import Tree, find_tree
 from tools.overlay.plan import Overlay
 
-from tests.overlay.installed import Airflow
+from tests.overlay.installed import LINT, LOADING, Airflow
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LOCAL_EXECUTOR = "airflow.executors.local_executor.LocalExecutor"
@@ -123,15 +123,20 @@ def compiled_beside_the_source(monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def compiled_airflow(tmp_path_factory):
-    """Return the installed Airflow as it is without the overlay, compiled as far as its commands need it; to be copied."""
-    folder = tmp_path_factory.mktemp("compiled")
-    clone(find_tree().package, folder / "airflow")
-    airflow = Airflow(folder / "airflow", tmp_path_factory.mktemp("compiled-home"))
+def plain_airflow(tmp_path_factory):
+    """Return the installed Airflow as it is without the overlay, with what Python has compiled of it; to be copied."""
+    folder = tmp_path_factory.mktemp("plain")
+    clone(find_tree().package, folder / "airflow", compiled=True)
+    return Airflow(folder / "airflow", tmp_path_factory.mktemp("plain-home"))
+
+
+@pytest.fixture(scope="session")
+def with_another_executor(plain_airflow):
+    """Return what it answers where another executor of the core is set; this also compiles what its commands need."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("PYTHONPYCACHEPREFIX", raising=False)
-        airflow.commands(airflow.listing, ["config", "lint"], AIRFLOW__CORE__EXECUTOR=LOCAL_EXECUTOR)
-    return airflow
+        commands = plain_airflow.listing, LINT
+        return plain_airflow.ask(*commands, first=LOADING, AIRFLOW__CORE__EXECUTOR=LOCAL_EXECUTOR)
 
 
 @pytest.fixture
@@ -158,8 +163,9 @@ def installation(overlay, tree):
     return Installation(overlay, tree)
 
 
-def clone(installed: Path, package: Path, only: tuple[str, ...] = ()) -> None:
+def clone(installed: Path, package: Path, only: tuple[str, ...] = (), compiled: bool = False) -> None:
     """Copy an installed package; the overlay that the environment may have is taken off the copy."""
+    left = ("*.map",) if compiled else ("*.map", "__pycache__")
     names = [*only, ".fargate_overlay"] if only else os.listdir(installed)
     package.mkdir(parents=True)
     for name in names:
@@ -169,7 +175,7 @@ def clone(installed: Path, package: Path, only: tuple[str, ...] = ()) -> None:
             assert not any(path.is_symlink() for path in source.rglob("*")), (
                 f"{source} holds links; run these tests in an environment that has its own files (scripts/test)"
             )
-            shutil.copytree(source, package / name, ignore=shutil.ignore_patterns("__pycache__", "*.map"))
+            shutil.copytree(source, package / name, ignore=shutil.ignore_patterns(*left))
         elif source.exists():
             shutil.copy2(source, package / name)
     Installation(Overlay(REPOSITORY / "airflow"), Tree(package, "")).revert(force=True)

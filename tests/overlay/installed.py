@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""An ``airflow`` package that tests run commands of; each run takes seconds, in which Airflow is loaded."""
+"""An ``airflow`` package that tests ask; each process takes seconds, in which Airflow is loaded, and answers several questions."""
 
 from __future__ import annotations
 
@@ -24,15 +24,19 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 # Runs commands in one process, since Airflow takes seconds to start, and tells of each its exit code and output.
-COMMANDS = """\
+#: Printed to the error stream before each command, since what is logged is not the command's own.
+NEXT = "--- the next command's"
+COMMANDS = f"""
 import contextlib, io, json, sys
 from airflow.__main__ import main
 told = []
 for command in json.loads(sys.argv.pop()):
     sys.argv[1:], code = command, 0
+    print("{NEXT}", file=sys.stderr, flush=True)
     with contextlib.redirect_stdout(io.StringIO()) as output:
         try:
             main()
@@ -41,6 +45,36 @@ for command in json.loads(sys.argv.pop()):
     told.append([code, output.getvalue()])
 print(json.dumps(told))
 """
+#: Loads the executor that is set, and prints what it is, and what of AWS's that has loaded.
+LOADING = """\
+import json, sys
+from airflow.executors.executor_loader import ExecutorLoader
+name = ExecutorLoader.get_default_executor_name()
+executor, source = ExecutorLoader.import_default_executor_cls()
+print(json.dumps([name.module_path, executor.__module__, executor.__name__, source.name]))
+print(json.dumps(sorted(m for m in ("boto3", "botocore") if m in sys.modules)))
+"""
+LINT = ["config", "lint"]
+
+
+@dataclass
+class Answers:
+    """
+    What one process has answered that has loaded Airflow once.
+
+    :param first: what its program has printed
+    :param outputs: what each command has printed
+    :param logs: what was logged before the first command, and by each of them; sorted lines
+    """
+
+    first: list[str]
+    outputs: list[str]
+    logs: list[list[str]]
+
+    @property
+    def log(self) -> list[str]:
+        """All that was logged."""
+        return [line for log in self.logs for line in log]
 
 
 class Airflow:
@@ -50,12 +84,15 @@ class Airflow:
         self.package = package
         self.home = home
         self.paths = [package.parent, *paths]
-        self.listed = None
 
-    def run(self, *command, **settings):
-        """Run the environment's Python; return the output and what was logged, with places and times made alike."""
+    def ask(self, *commands, first="", **settings) -> Answers:
+        """
+        Run a program in the environment's Python, and then commands of Airflow's in the same process.
+
+        Places and times are made alike in what it prints and logs.
+        """
         done = subprocess.run(
-            [sys.executable, *command],
+            [sys.executable, "-c", first + COMMANDS, json.dumps(commands)],
             capture_output=True,
             text=True,
             check=False,
@@ -75,14 +112,11 @@ class Airflow:
         alike = re.compile(
             rf"{re.escape(str(self.package.parent))}|{re.escape(str(self.home))}|\d{{4}}-\d\d-\d\d[T ][\d:.+]+Z?"
         )
-        return alike.sub("…", done.stdout), sorted(alike.sub("…", done.stderr).splitlines())
-
-    def commands(self, *commands, **settings):
-        """Run several commands of Airflow's; return the output of each, and what was logged by all."""
-        output, log = self.run("-c", COMMANDS, json.dumps(commands), **settings)
-        told = json.loads(output.splitlines()[-1])
-        assert [code or 0 for code, _ in told] == [0] * len(commands), (told, log)
-        return [text for _, text in told], log
+        *printed, told = alike.sub("…", done.stdout).splitlines()
+        codes, outputs = zip(*json.loads(told))
+        assert [code or 0 for code in codes] == [0] * len(commands), (told, done.stderr)
+        logs = [sorted(log.splitlines()) for log in alike.sub("…", done.stderr).split(f"{NEXT}\n")]
+        return Answers(printed, list(outputs), logs)
 
     @property
     def listing(self):
@@ -91,18 +125,10 @@ class Airflow:
         # From 3.2 on the values, though defaults, are hidden unless asked for.
         return ["config", "list", "--defaults", *(["--show-values"] if "--show-values" in cli else [])]
 
-    def list_defaults(self):
-        if self.listed is None:
-            self.listed = self.run("-m", "airflow", *self.listing)
-        return self.listed
-
     def copy(self, folder: Path, home: Path) -> Airflow:
         """Return a copy of it in another folder, with what Python has compiled, which takes as long as a command does."""
         shutil.copytree(self.package, folder / "airflow")
         return Airflow(folder / "airflow", home)
-
-    def lint(self, **settings):
-        return self.run("-m", "airflow", "config", "lint", **settings)
 
 
 def assert_listed(output, options):

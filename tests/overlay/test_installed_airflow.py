@@ -28,32 +28,28 @@ import yaml
 from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import LOCAL_EXECUTOR, REPOSITORY
-from tests.overlay.installed import assert_listed
-
-LOADING = """\
-import json, sys
-from airflow.executors.executor_loader import ExecutorLoader
-name = ExecutorLoader.get_default_executor_name()
-executor, source = ExecutorLoader.import_default_executor_cls()
-print(json.dumps([name.module_path, executor.__module__, executor.__name__, source.name]))
-print(json.dumps(sorted(m for m in ("boto3", "botocore") if m in sys.modules)))
-"""
+from tests.overlay.installed import LINT, LOADING, assert_listed
 
 
 @pytest.fixture(scope="module")
-def plain(compiled_airflow, tmp_path_factory):
-    """Airflow as it is installed, without the overlay."""
-    return compiled_airflow.copy(tmp_path_factory.mktemp("plain"), tmp_path_factory.mktemp("plain-home"))
-
-
-@pytest.fixture(scope="module")
-def overlaid(compiled_airflow, tmp_path_factory):
-    """The same with the overlay, laid by its command line."""
-    airflow = compiled_airflow.copy(
-        tmp_path_factory.mktemp("overlaid"), tmp_path_factory.mktemp("overlaid-home")
-    )
+def overlaid(plain_airflow, with_another_executor, tmp_path_factory):
+    """Airflow with the overlay, laid by its command line."""
+    airflow = plain_airflow.copy(tmp_path_factory.mktemp("overlaid"), tmp_path_factory.mktemp("overlaid-home"))
     subprocess.run([sys.executable, REPOSITORY / "scripts/overlay.py", "apply", airflow.package], check=True)
     return airflow
+
+
+@pytest.fixture(scope="module")
+def with_ours(overlaid):
+    """What it answers where our executor is set: what that loads first."""
+    commands = [overlaid.listing, ["fargate", "--help"]]
+    return overlaid.ask(*commands, first=LOADING, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
+
+
+@pytest.fixture(scope="module")
+def by_default(overlaid):
+    """What it answers where nothing is set."""
+    return overlaid.ask(overlaid.listing, LINT)
 
 
 @pytest.fixture(scope="module")
@@ -67,65 +63,64 @@ def texts(log):
     return {line.partition(" ")[2] for line in log}
 
 
-def test_the_executor_loads_by_its_name(plain, overlaid):
+def test_the_executor_loads_by_its_name(with_ours, with_another_executor):
     """``[core] executor = FargateExecutor`` is an executor of Airflow's core, and nothing more is logged than else."""
-    output, log = overlaid.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
     module = "airflow.executors.fargate_executor"
-    identity, aws = map(json.loads, output.splitlines()[-2:])
+    identity, aws = map(json.loads, with_ours.first[-2:])
     assert identity == [f"{module}.FargateExecutor", module, "FargateExecutor", "CORE"]
     assert aws == []
-    of_another = plain.run("-c", LOADING, AIRFLOW__CORE__EXECUTOR="LocalExecutor")[1]
-    assert texts(log) == texts(of_another)
+    assert texts(with_ours.logs[0]) == texts(with_another_executor.logs[0])
 
 
-def test_the_commands_are_there_once(overlaid):
+def test_the_commands_are_there_once(with_ours):
     """``airflow fargate`` is found on every release, and by no two ways, which Airflow would refuse."""
-    output, log = overlaid.run(
-        "-m", "airflow", "fargate", "--help", AIRFLOW__CORE__EXECUTOR="FargateExecutor"
-    )
+    _, output = with_ours.outputs
     assert all(f"\n    {name} " in output for name in ("check", "render", "tasks", "stop"))
-    assert "more than once" not in "\n".join(log)
+    assert "more than once" not in "\n".join(with_ours.log)
 
 
-def test_every_option_is_listed_with_its_help(overlaid, options):
+def test_every_option_is_listed_with_its_help(by_default, options):
     """``airflow config list --defaults`` shows the section, each option's help, its variable and its default."""
-    assert_listed(overlaid.list_defaults()[0], options)
+    assert_listed(by_default.outputs[0], options)
 
 
-def test_the_other_sections_are_as_before(plain, overlaid):
+@pytest.mark.parametrize("setting", ["by_default", "with_ours"])
+def test_the_other_sections_are_as_before(with_another_executor, setting, request):
     """What Airflow lists without the overlay it lists with it; keys that each home draws for itself aside."""
     drawn = re.compile(r"^# (fernet_key|secret_key|internal_api_secret_key|jwt_secret) = .*$", re.MULTILINE)
-    without, listed = (drawn.sub("", airflow.list_defaults()[0]) for airflow in (plain, overlaid))
+    answers = with_another_executor, request.getfixturevalue(setting)
+    without, listed = (drawn.sub("", answer.outputs[0]) for answer in answers)
     assert re.sub(r"^\[fargate\]\n.*?(?=^\[|\Z)", "", listed, flags=re.MULTILINE | re.DOTALL) == without
 
 
-def test_listing_logs_nothing_unusual(plain, overlaid):
+def test_listing_logs_nothing_unusual(with_another_executor, with_ours):
     """Reading the configuration warns of nothing that an Airflow without the overlay does not warn of."""
-    assert overlaid.list_defaults()[1] == plain.list_defaults()[1]
+    assert with_ours.logs[1] == with_another_executor.logs[1]
 
 
-def test_lint_is_clean(overlaid):
+def test_lint_is_clean(overlaid, by_default):
     """``airflow config lint`` finds nothing in an overlaid 3.x; 2.11 finds its own defaults not ready for 3."""
-    output = overlaid.lint()[0]
+    output = by_default.outputs[1]
     assert "fargate" not in output.lower()
     assert "No issues found" in output or find_tree(overlaid.package).version.startswith("2.")
 
 
-def test_lint_treats_ours_as_another_core_executor(plain, overlaid, options):
+def test_lint_treats_ours_as_another_core_executor(overlaid, with_another_executor, options):
     """With our executor and options it says no more than of any other executor: that it is not the default."""
     # Airflow remarks on what is too short to be hidden of an option that can hold a password.
     settings = {f"AIRFLOW__FARGATE__{name.upper()}": "of some length" for name in options}
-    output, log = overlaid.lint(AIRFLOW__CORE__EXECUTOR="FargateExecutor", **settings)
-    other, other_log = plain.lint(AIRFLOW__CORE__EXECUTOR=LOCAL_EXECUTOR)
+    settings["AIRFLOW__CORE__EXECUTOR"] = "FargateExecutor"
+    ours = overlaid.ask(overlaid.listing, LINT, first=LOADING, **settings)
+    (_, output), (_, other) = ours.outputs, with_another_executor.outputs
     assert words(output) == words(other.replace(LOCAL_EXECUTOR, "FargateExecutor"))
-    assert texts(log) == texts(other_log)
+    assert texts(ours.log) == texts(with_another_executor.log)
 
 
-def test_revert_gives_back_the_airflow_that_was_installed(plain, overlaid):
+def test_revert_gives_back_the_airflow_that_was_installed(plain_airflow, overlaid):
     """Every file is as it was, and none is left; the last test of what is overlaid."""
     script = REPOSITORY / "scripts/overlay.py"
     subprocess.run([sys.executable, script, "revert", overlaid.package], check=True)
-    assert contents(overlaid.package) == contents(plain.package)
+    assert contents(overlaid.package) == contents(plain_airflow.package)
 
 
 def contents(package):

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import hashlib
 import subprocess
 import zipfile
@@ -27,12 +28,12 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import yaml
 from parameterized import parameterized
 from tools.harness.environment import tools_environment
 from tools.overlay.installation import Installation
 from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
+from tools.overlay.yaml_text import load
 
 from tests.overlay.conftest import REPOSITORY, TOUCHED, snapshot
 
@@ -96,6 +97,12 @@ def names_in(assigned: str, path: Path) -> ast.expr:
     return value
 
 
+@functools.cache
+def compiled(source: bytes, name: Path) -> None:
+    """Compile a file; once where several releases have the same, as of all of ours."""
+    compile(source, str(name), "exec")
+
+
 class TestRelease:
     """Each release's own files, unpacked without what they depend on."""
 
@@ -125,7 +132,7 @@ class TestRelease:
         self.check_style(tree.package)
         applied = snapshot(tree.package)
         for path in tree.package.rglob("*.py"):
-            compile(path.read_bytes(), str(path), "exec")
+            compiled(path.read_bytes(), path.relative_to(tree.package))
         assert installation.apply().lines[-1] == "nothing to do: applied already"
         assert installation.status().settled
         assert snapshot(tree.package) == applied
@@ -151,12 +158,12 @@ class TestRelease:
 
     def check_section(self, package, release):
         templates = package / "config_templates"
-        config = yaml.safe_load((templates / "config.yml").read_bytes())
-        ours = yaml.safe_load((REPOSITORY / "airflow/config_templates/fargate.yml").read_bytes())["fargate"]
+        config = load((templates / "config.yml").read_bytes())
+        ours = load((REPOSITORY / "airflow/config_templates/fargate.yml").read_bytes())["fargate"]
         for option in ours["options"].values():
             option["version_added"] = release
         assert config["fargate"] == ours
-        schema = yaml.safe_load((templates / "config.yml.schema.json").read_bytes())
+        schema = load((templates / "config.yml.schema.json").read_bytes())
         jsonschema.validate({"fargate": config["fargate"]}, schema)
 
     def check_style(self, package):

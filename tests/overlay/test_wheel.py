@@ -32,7 +32,7 @@ from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
 
 from tests.overlay.conftest import REPOSITORY
-from tests.overlay.installed import Airflow, assert_listed
+from tests.overlay.installed import LINT, Airflow, assert_listed
 
 BUILDING = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 MODULE = "airflow.executors.fargate_executor"
@@ -66,7 +66,7 @@ def wheel(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def beside(compiled_airflow, wheel, tmp_path_factory):
+def beside(plain_airflow, with_another_executor, wheel, tmp_path_factory):
     """
     Return the installed Airflow, without the overlay, with the wheel unpacked over it.
 
@@ -74,7 +74,7 @@ def beside(compiled_airflow, wheel, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("site-packages")
     metadata = tmp_path_factory.mktemp("metadata")
-    airflow = compiled_airflow.copy(folder, tmp_path_factory.mktemp("home"))
+    airflow = plain_airflow.copy(folder, tmp_path_factory.mktemp("home"))
     for name in wheel.namelist():
         wheel.extract(name, folder if name.startswith("airflow/") else metadata)
     airflow.paths.append(metadata)
@@ -117,33 +117,38 @@ def ours(providers):
     return [told for told in json.loads(providers) if told["package_name"] == "airflow-fargate-executor"]
 
 
-def test_the_executor_works_by_its_module_path(beside):
+@pytest.fixture(scope="module")
+def with_the_wheel(beside):
+    """What Airflow answers with the wheel, loading the executor first."""
+    value = ["config", "get-value", "fargate", "deployment"]
+    return beside.ask(beside.listing, value, PROVIDERS, first=LOADING, **SETTINGS)
+
+
+def test_the_executor_works_by_its_module_path(with_the_wheel):
     """Without any registration, with the options' defaults from the file that the wheel carries."""
-    output, _ = beside.run("-c", LOADING, **SETTINGS)
-    name, found, source, options = json.loads(output.splitlines()[-1])
+    name, found, source, options = json.loads(with_the_wheel.first[-1])
     assert (name, found, source) == ("FargateExecutor", MODULE, "CUSTOM_PATH")
     assert {"cluster", "task_definition", "container_name"} <= set(options)
 
 
-def test_airflow_knows_the_wheel(beside, options, tmp_path):
+def test_airflow_knows_the_wheel(beside, with_the_wheel, options, tmp_path):
     """Its options with their help and defaults, and itself; and Airflow logs no more than without it."""
-    (listing, value, providers), log = beside.commands(
-        beside.listing, ["config", "get-value", "fargate", "deployment"], PROVIDERS, **SETTINGS
-    )
+    listing, value, providers = with_the_wheel.outputs
     assert_listed(listing, options)
     assert value.splitlines()[-1] == options["deployment"]["default"] != ""
     assert len(ours(providers)) == 1
-    without = Airflow(beside.package, tmp_path)
-    (listing, providers), log_without = without.commands(beside.listing, PROVIDERS, **SETTINGS)
+    without = Airflow(beside.package, tmp_path).ask(beside.listing, PROVIDERS, first=LOADING, **SETTINGS)
+    listing, providers = without.outputs
     assert "[fargate]" not in listing
     assert ours(providers) == []
-    assert set(log) <= set(log_without)
+    assert set(with_the_wheel.log) <= set(without.log)
 
 
 def test_lint_finds_nothing_in_its_options(beside, options):
     """``airflow config lint`` takes them for options that are there, whatever they are set to."""
     settings = {f"AIRFLOW__FARGATE__{name.upper()}": "x" for name in options}
-    assert "fargate" not in beside.lint(**settings)[0].lower()
+    [output] = beside.ask(LINT, **settings).outputs
+    assert "fargate" not in output.lower()
 
 
 def test_the_overlay_comes_and_goes_beside_it(beside, options):
@@ -152,13 +157,14 @@ def test_the_overlay_comes_and_goes_beside_it(beside, options):
     commands = [["fargate", "--help"], beside.listing, PROVIDERS]
     assert "  = executors/fargate_executor.py: there already" in installation.apply().lines
     assert installation.status().settled
-    overlaid = beside.commands(*commands, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
+    overlaid = beside.ask(*commands, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
     installation.revert()
-    for (usage, listing, providers), log in (overlaid, beside.commands(*commands, **SETTINGS)):
+    for answers in (overlaid, beside.ask(*commands, **SETTINGS)):
+        usage, listing, providers = answers.outputs
         assert "render" in usage
         assert_listed(listing, options)
         assert len(ours(providers)) == 1
         # Without the file: a warning of Airflow's imports names the module that imports first.
-        texts = [line.partition(" ")[2] for line in log]
+        texts = [line.partition(" ")[2] for line in answers.log]
         assert not [text for text in texts if "more than once" in text or "fargate" in text.lower()]
     assert (beside.package / "executors" / "fargate_executor.py").exists()
