@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import logging
 from concurrent.futures import Future
 
 import pytest
@@ -30,6 +31,12 @@ from airflow.executors.fargate.request.builder import Prepared
 SPOT, ON_DEMAND = "FARGATE_SPOT", "FARGATE"
 #: Seconds until a call is answered.
 LATENCY = 0.15
+
+
+@pytest.fixture(autouse=True)
+def _few_lines(caplog):
+    """Lines for each of thousands cost more time than what the tests are about."""
+    caplog.set_level(logging.WARNING, "airflow.executors.fargate")
 
 
 @pytest.fixture
