@@ -34,7 +34,9 @@ from tests.overlay.installed import LINT, LOADING, assert_listed
 @pytest.fixture(scope="module")
 def overlaid(plain_airflow, with_another_executor, tmp_path_factory):
     """Airflow with the overlay, laid by its command line."""
-    airflow = plain_airflow.copy(tmp_path_factory.mktemp("overlaid"), tmp_path_factory.mktemp("overlaid-home"))
+    airflow = plain_airflow.copy(
+        tmp_path_factory.mktemp("overlaid"), tmp_path_factory.mktemp("overlaid-home")
+    )
     subprocess.run([sys.executable, REPOSITORY / "scripts/overlay.py", "apply", airflow.package], check=True)
     return airflow
 
