@@ -77,7 +77,7 @@ class Reply:
     error: BaseException | None = None
 
 
-Then = Callable[[Sequence["Run"], Reply], None]
+Then = Callable[[Reply], None]
 
 
 class Calls:
@@ -131,7 +131,7 @@ class Calls:
         """Return when a call that is due then can be made; None if none is due, or while the lane is full."""
         return None if due is None or len(lane.under_way) >= lane.most else max(due, lane.ready_at())
 
-    # The calls. Each passes its reply to ``then``, with the runs that it was made for.
+    # The calls. Each passes its reply to ``then``; the runs are those that wait for it.
 
     def run_task(
         self, run: Run, request: Mapping[str, Any], token: str, then: Then, may_send: Callable[[], bool]
@@ -170,7 +170,7 @@ class Calls:
         self.make(self.stop, call, then, [run])
 
     def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
-        """Make a call on a thread of the lane; ``then`` gets the runs and the reply on the fleet's thread."""
+        """Make a call on a thread of the lane; ``then`` gets the reply on the fleet's thread."""
         lane.pool.submit(call, partial(self._context.post, self._done, lane, runs, self._clock(), then))
         # On the lane's thread this posts ``_done(lane, runs, called_at, then, value, error)`` to the fleet's
         # thread. Noted only now, as submit() raises if no thread can start. The result comes later: this is
@@ -182,7 +182,7 @@ class Calls:
             return  # A bug kept the call from being noted. Its runs have had another turn since.
         lane.under_way.remove(runs)
         self.handling = runs
-        then(runs, self._classify(lane, called_at, *result))
+        then(self._classify(lane, called_at, *result))
         self.handling = ()
 
     def _classify(self, lane: Lane, called_at: float, value: Any, error: BaseException | None) -> Reply:

@@ -227,7 +227,7 @@ class EcsTaskSearch:
             self.calls.list_tasks(step.cluster, step.next_token, is_stopped, then, self.runs)
         self._under_way += 1
 
-    def _done(self, step: _Step, _: Sequence[Run], reply: Reply) -> None:
+    def _done(self, step: _Step, reply: Reply) -> None:
         self._under_way -= 1
         if self.is_over:
             return

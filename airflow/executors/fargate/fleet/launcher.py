@@ -32,7 +32,7 @@ again then: its ECS task is searched for (``unknown_outcomes.py``), and followed
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -188,11 +188,10 @@ class Launcher(Part):
             run.attempt += 1
         # The thread that makes the call checks the lease again, as the process can be stopped until then.
         may_send = partial(self._lease.is_valid, run.confirmed)
-        self._calls.run_task(run, run.prepared.request, run.token, self._sent, may_send)
+        self._calls.run_task(run, run.prepared.request, run.token, partial(self._sent, run), may_send)
         return True
 
-    def _sent(self, runs: Sequence[Run], reply: Reply) -> None:
-        (run,) = runs
+    def _sent(self, run: Run, reply: Reply) -> None:
         if run.over:
             return  # Another scheduler has adopted the launch.
         if isinstance(reply.error, NotConfirmed):

@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -67,7 +67,7 @@ class Preparer(Part):
             if not enough or first is None or run.rank < first.rank:
                 self.line.discard(run)
                 build = partial(self._context.build, run.launch)
-                self._calls.make(self._calls.build, build, self._built, [run])
+                self._calls.make(self._calls.build, build, partial(self._built, run), [run])
                 self._since, self._reported = self._clock(), False
         # Log once that the function has not returned.
         if self._since is None or self._reported:
@@ -90,9 +90,8 @@ class Preparer(Part):
             f"{self._clock() - self._since:.0f} s. Launches whose request it has not made yet wait for it.",
         )
 
-    def _built(self, runs: Sequence[Run], reply: Reply) -> None:
+    def _built(self, run: Run, reply: Reply) -> None:
         self._since = None
-        (run,) = runs
         decision: Decision = Retry()
         if reply.error is None:
             run.prepared = reply.value

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.arns import cluster_name
@@ -93,7 +94,7 @@ class Watcher(Part):
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
         now, watch, stop = self._clock(), self._calls.watch, self._calls.stop
         while self._calls.admits(stop) and (run := self._stops.take(now)):
-            self._calls.stop_task(run, self._stop_answered)
+            self._calls.stop_task(run, partial(self._stop_answered, run))
         while (first := self._first()) and first[0] <= now and self._calls.admits(watch):
             self._describe(first[1], now)
         watch.is_waiting = first is not None and first[0] <= now
@@ -112,7 +113,8 @@ class Watcher(Part):
         while len(batch) < MAX_DESCRIBED and (run := due.take(soon)):
             batch.append(run)
         arns = [run.arn or "" for run in batch]
-        self._calls.describe_tasks(self._calls.watch, cluster, arns, self._described, batch)
+        then = partial(self._described, batch)
+        self._calls.describe_tasks(self._calls.watch, cluster, arns, then, batch)
 
     def _described(self, runs: Sequence[Run], reply: Reply) -> None:
         if reply.problem is not None:
@@ -169,9 +171,8 @@ class Watcher(Part):
         since = run.missing_since if run.seen else run.accepted_at
         return now - since >= (DISAPPEARANCE if run.seen and missing else APPEARANCE)
 
-    def _stop_answered(self, runs: Sequence[Run], reply: Reply) -> None:
-        (run,), problem = runs, reply.problem
-        if problem is None:
+    def _stop_answered(self, run: Run, reply: Reply) -> None:
+        if (problem := reply.problem) is None:
             return
         delay = 0.0
         if problem.verdict not in (Verdict.THROTTLED, Verdict.CREDENTIALS):  # For these all calls wait.

@@ -38,7 +38,6 @@ from airflow.executors.fargate.messages import LogLines
 if TYPE_CHECKING:
     from airflow.executors.fargate.fleet.calls import Calls, Reply
     from airflow.executors.fargate.fleet.context import Context
-    from airflow.executors.fargate.fleet.launch_state import Run
     from airflow.executors.fargate.launch import Launch
 
 log = logging.getLogger(__name__)
@@ -121,7 +120,7 @@ class LastLines:
         self._due.append(replace(failed, looks=failed.looks + 1, at=at))
         self._due.sort(key=lambda one: one.at)
 
-    def _done(self, failed: Failed, _: Sequence[Run], reply: Reply) -> None:
+    def _done(self, failed: Failed, reply: Reply) -> None:
         error = reply.error
         # Without an error, the log is empty. Any other error than a LogError is a bug.
         verdict = Verdict.MISSING if error is None else getattr(error, "verdict", Verdict.FAILED)

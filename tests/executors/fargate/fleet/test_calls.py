@@ -92,8 +92,8 @@ class Door:
         names = {"RunTask": "launch", "StopTask": "stop", "DescribeTasks": "watch", "a log": "logs"}
         return getattr(self.calls, names.get(what, "search"))
 
-    def then(self, runs, reply):
-        self.replies.append((list(runs), reply))
+    def then(self, reply):
+        self.replies.append((list(self.calls.handling), reply))
 
     def log(self):
         return "lines"

@@ -653,10 +653,10 @@ def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
     bad, good = fakes.make_launch(0), fakes.make_launch(1)
     sent = Launcher._sent
 
-    def die(self, runs, result):
-        if runs[0].launch.id == bad.id:
+    def die(self, run, result):
+        if run.launch.id == bad.id:
             raise Bug
-        sent(self, runs, result)
+        sent(self, run, result)
 
     deaths = 0
     with mock.patch.object(Launcher, "_sent", die):
