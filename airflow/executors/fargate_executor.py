@@ -104,8 +104,7 @@ class FargateExecutor(Base):
         #: The name of this scheduler, and the hash of its metadata database's address.
         self._origin: Any = {"scheduler": name, "database": name and database.own_address_hash()}
         self._fleet_thread = thread = FleetThread(context)
-        lease = Lease(context.lease, context.clock, context.now)
-        self._lookups = Lookups(self._ledger, database.rows, own_job, compat.sweep_interval(), lease)
+        self._lookups = Lookups(self._ledger, database.rows, own_job, compat.sweep_interval(), context.lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
         # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
@@ -158,11 +157,11 @@ class FargateExecutor(Base):
             RequestBuilder(config),
             time.monotonic,
             time.time,
+            Lease(lease, time.monotonic, time.time),
             sweep_interval=compat.sweep_interval(),
             logs=LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region)),
             mask=compat.mask_secrets,
             scheduler=database.scheduler_name(self.job_id),
-            lease=lease,
         )
 
     def trigger_tasks(self, open_slots: int) -> None:

@@ -21,10 +21,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 
-class NotConfirmed(Exception):
-    """A call was not made, because the confirmation of its launch has expired."""
-
-
 class Lease:
     """
     Tells whether the confirmation of a launch is recent enough to send the launch. Any thread may use it.

@@ -40,6 +40,7 @@ from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
+from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
 
@@ -76,7 +77,7 @@ def make_config(**options: Any) -> FargateConfig:
 def make_context(clock: Callable[[], float], **others: Any) -> Context:
     """Return what comes from outside for a part of a fleet that makes no calls."""
     members = {"ecs": None, "config": CONFIG, "build": None, "random": lambda: 1.0, **others}
-    return Context(clock=clock, now=clock, **members)
+    return Context(clock=clock, now=clock, lease=Lease(None, clock, clock), **members)
 
 
 def make_task(number: int = 0, **changes: Any) -> TaskInstanceId:
@@ -538,6 +539,7 @@ class SteppedFleet(FleetThread):
     :param config: the options.
     :param build: makes requests; without one, the real builder does, and checks nothing.
     :param clock: the fake.
+    :param lease: seconds for which a launch may be sent after it was confirmed; None for ever.
     :param others: members of the fleet's context.
     """
 
@@ -551,6 +553,7 @@ class SteppedFleet(FleetThread):
         build: Callable[[Launch], Prepared] | None = None,
         *,
         clock: Clock,
+        lease: float | None = None,
         **others: Any,
     ) -> None:
         self.config = config = config or CONFIG
@@ -569,6 +572,7 @@ class SteppedFleet(FleetThread):
         complete = replace(config, command_to_request=partial(default_request, config))
         outbox = Outbox()
         outbox.remember = self._remember
+        now = lambda: clock.at + self.ahead
         super().__init__(
             Context(
                 ecs=ecs,
@@ -576,7 +580,8 @@ class SteppedFleet(FleetThread):
                 build=build or RequestBuilder(complete, check=lambda request: None),
                 make_pool=self._make_pool,
                 clock=clock,
-                now=lambda: clock.at + self.ahead,
+                now=now,
+                lease=Lease(lease, clock, now),
                 random=lambda: 1.0,
                 outbox=outbox,
                 **others,
@@ -586,9 +591,10 @@ class SteppedFleet(FleetThread):
     @classmethod
     def of(cls, context: Context, clock: Clock) -> SteppedFleet:
         """Return one in the place of ``FleetThread``, with this clock."""
-        names = ("sweep_interval", "logs", "mask", "scheduler", "lease")
+        names = ("sweep_interval", "logs", "mask", "scheduler")
         others = {name: getattr(context, name) for name in names}
-        return cls(context.ecs, context.config, context.build, clock=clock, **others)
+        lease = context.lease._seconds
+        return cls(context.ecs, context.config, context.build, clock=clock, lease=lease, **others)
 
     # What FleetThread does with threads.
 

@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.throttle import Credentials, Lane, TokenBucket
-from airflow.executors.fargate.lease import NotConfirmed
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.answers import Answer
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
@@ -64,6 +64,10 @@ SPARE_LAUNCHES = 2
 DESCRIBE_SHARE = 0.98
 #: Share of that which searches may use while followed ECS tasks wait for DescribeTasks: these have the rest.
 SEARCH_SHARE = 0.5
+
+
+class NotConfirmed(Exception):
+    """A call was not made, because the confirmation of its launch has expired."""
 
 
 @dataclass(frozen=True)
@@ -133,19 +137,17 @@ class Calls:
 
     # The calls. Each passes its reply to ``then``; the runs are those that wait for it.
 
-    def run_task(
-        self, run: Run, request: Mapping[str, Any], token: str, then: Then, may_send: Callable[[], bool]
-    ) -> None:
+    def run_task(self, run: Run, request: Mapping[str, Any], token: str, then: Then) -> None:
         """
-        Call RunTask.
+        Call RunTask, unless the confirmation of the launch has expired by then.
 
-        :param may_send: asked on the thread, right before the call. If it returns False, nothing is sent, and
-            the reply's error is :class:`NotConfirmed`.
+        If so, nothing is sent, and the reply's error is :class:`NotConfirmed`.
         """
-        self.make(self.launch, partial(self._run_task, request, token, may_send), then, [run])
+        self.make(self.launch, partial(self._run_task, run.confirmed, request, token), then, [run])
 
-    def _run_task(self, request: Mapping[str, Any], token: str, may_send: Callable[[], bool]) -> Any:
-        if not may_send():
+    def _run_task(self, confirmed: tuple[float, float], request: Mapping[str, Any], token: str) -> Answer:
+        # On the thread, right before the call: the process can be stopped until then.
+        if not self._context.lease.is_valid(confirmed):
             raise NotConfirmed
         return self._ecs.run_task(request, token)
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
     from airflow.executors.fargate.launch import Launch
+    from airflow.executors.fargate.lease import Lease
     from airflow.executors.fargate.logs.cloudwatch import LogReader
     from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.request.builder import Prepared
@@ -50,11 +51,11 @@ class Context:
     :param build: makes the request of a launch.
     :param clock: seconds, never going backwards.
     :param now: seconds since the epoch.
+    :param lease: how long a launch may be sent after the database has confirmed it.
     :param sweep_interval: seconds between two sweeps for orphaned ECS tasks; None disables them.
     :param logs: reads the last lines of containers that failed; None disables that.
     :param mask: removes secrets from these lines.
     :param scheduler: the name of this scheduler; None if it has none.
-    :param lease: seconds for which a launch may be sent after the database has confirmed it; None for ever.
     :param random: returns a number from 0 to 1.
     :param make_pool: returns threads that make calls, by their name and number.
     """
@@ -64,11 +65,11 @@ class Context:
     build: Callable[[Launch], Prepared]
     clock: Callable[[], float]
     now: Callable[[], float]
+    lease: Lease
     sweep_interval: float | None = None
     logs: LogReader | None = None
     mask: Callable[[str], str] = str
     scheduler: str | None = None
-    lease: float | None = None
     random: Callable[[], float] = random_number
     make_pool: Callable[[str, int], DaemonPool] = DaemonPool
     inbox: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)

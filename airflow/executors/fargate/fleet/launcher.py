@@ -39,16 +39,15 @@ from typing import TYPE_CHECKING
 from airflow.executors.fargate.aws.outcome import classify_run_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.attempts import Attempts, Decision, Fail, Search
+from airflow.executors.fargate.fleet.calls import NotConfirmed, Reply
 from airflow.executors.fargate.fleet.capacity_queue import CapacityQueue
 from airflow.executors.fargate.fleet.context import Part
 from airflow.executors.fargate.fleet.launch_state import Line, Run, Schedule, earliest
 from airflow.executors.fargate.fleet.preparer import Preparer
 from airflow.executors.fargate.fleet.waits import LOOKS, PAUSE, Wait, held_up
-from airflow.executors.fargate.lease import Lease, NotConfirmed
 from airflow.executors.fargate.messages import Unconfirmed
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.calls import Reply
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 
 #: The most launches that wait to be confirmed: as many as the executor looks up at a heartbeat.
@@ -67,7 +66,6 @@ class Launcher(Part):
 
     def __init__(self, owner: Lifecycle) -> None:
         super().__init__(owner)
-        self._lease = Lease(owner.context.lease, owner.context.clock, owner.context.now)
         self._attempts = Attempts(owner.context)
         self._preparer = Preparer(owner, self._apply)
         self.queue = CapacityQueue(owner.context)
@@ -161,7 +159,7 @@ class Launcher(Part):
     def confirm(self, launch_ids: Iterable[str]) -> None:
         """Go on with launches that Airflow still wants."""
         for run in filter(None, (self._unconfirmed.pop(launch_id, None) for launch_id in launch_ids)):
-            run.confirmed = self._lease.begin()
+            run.confirmed = self._context.lease.begin()
             if self._context.leaving.is_set() or not self.queue.is_probe(run):
                 self.add(run)
             else:
@@ -176,7 +174,7 @@ class Launcher(Part):
         """Send a run if it may be sent now, else do what is needed instead; return whether it was sent."""
         if run.abandoned or run.prepared is None:
             return False  # It was abandoned while it waited; its ECS task may be searched for.
-        if not self._lease.is_valid(run.confirmed):
+        if not self._context.lease.is_valid(run.confirmed):
             self._ask_to_confirm(run)
             return False
         run.bring_deadline_forward(now, self._context.now())
@@ -186,9 +184,7 @@ class Launcher(Part):
         if run.token is None:
             run.token = uuid.uuid4().hex
             run.attempt += 1
-        # The thread that makes the call checks the lease again, as the process can be stopped until then.
-        may_send = partial(self._lease.is_valid, run.confirmed)
-        self._calls.run_task(run, run.prepared.request, run.token, partial(self._sent, run), may_send)
+        self._calls.run_task(run, run.prepared.request, run.token, partial(self._sent, run))
         return True
 
     def _sent(self, run: Run, reply: Reply) -> None:

@@ -36,6 +36,7 @@ from airflow.executors.fargate.fleet.calls import (
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.launch_state import Run
 from airflow.executors.fargate.fleet.throttle import CREDENTIALS_BACK_OFF
+from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Counters
 
@@ -66,6 +67,7 @@ class Door:
             build=mock.Mock(),
             clock=clock,
             now=clock,
+            lease=Lease(None, clock, clock),
             logs=mock.Mock(spec=LogReader),
             random=lambda: 1.0,
             make_pool=make_pool,
@@ -76,7 +78,7 @@ class Door:
         """Make a call."""
         then = self.then
         {
-            "RunTask": lambda: self.calls.run_task(self.run, self.request, "token", then, lambda: True),
+            "RunTask": lambda: self.calls.run_task(self.run, self.request, "token", then),
             "StopTask": lambda: self.calls.stop_task(self.run, then),
             "DescribeTasks": lambda: self.describe(self.calls.watch, [self.run]),
             "a search": lambda: self.describe(self.calls.search, []),
