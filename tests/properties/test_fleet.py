@@ -471,7 +471,7 @@ class World(RuleBasedStateMachine):
         fleet = self.fleet.fleet
         assert not list(fleet.runs())
         assert (fleet.launches_under_way, fleet.ecs_tasks_to_stop) == (0, 0)
-        assert fleet.counters.live_containers == 0
+        assert fleet.arns() == []
         assert fleet.launcher._waiting.first() is None
         assert not fleet.launcher._waiting._heap
         assert not fleet.watcher._due

@@ -121,7 +121,7 @@ Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines,
 @dataclass
 class Counters:
     """
-    Counters since the fleet began, and one gauge; only its thread writes, any thread may read.
+    Counters since the fleet began; only its thread writes, any thread may read.
 
     The scheduler's thread makes Airflow's metrics of it: the fleet knows nothing of Airflow.
     """
@@ -134,5 +134,3 @@ class Counters:
     describe_calls: int = 0
     #: Items of AWS's answers that were dropped because they were malformed.
     malformed: int = 0
-    #: A gauge: ECS tasks that are followed at the moment. The metric has its name.
-    live_containers: int = 0

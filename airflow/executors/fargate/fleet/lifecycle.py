@@ -64,8 +64,6 @@ class Lifecycle:
         self.runs_by_id: dict[str, Run] = {}
         #: The numbers of the hand-overs.
         self._numbers = itertools.count()
-        #: Ids of the launches that have an ECS task.
-        self._live: set[str] = set()
         self.calls = Calls(context, self.counters)
         self.launcher = Launcher(self)
         #: When to look at what a launch waits for.
@@ -96,7 +94,6 @@ class Lifecycle:
 
     def work(self) -> float | None:
         """Make all calls that are due; return when to look again, or None if only a message can tell."""
-        self.counters.live_containers = len(self._live)
         self._searches.rotate()  # Neither holds up the other.
         turns = [self._look(), self.launcher.work(), *[search.work() for search in self._searches]]
         # The watcher comes after the searches, since it can use up all calls that are admitted; searches
@@ -144,8 +141,8 @@ class Lifecycle:
         return self.runs_by_id.values()
 
     def arns(self) -> Collection[str]:
-        """Return the ARNs of the ECS tasks that are watched."""
-        return [run.arn for run in self.runs_by_id.values() if run.arn]
+        """Return the ARNs of the ECS tasks that are watched; any thread may ask."""
+        return [run.arn for run in list(self.runs_by_id.values()) if run.arn]
 
     def discard(self, orphan: OtherEcsTask, reason: str) -> None:
         """Stop an orphaned ECS task, and watch it until it has stopped."""
@@ -162,7 +159,6 @@ class Lifecycle:
         # An error here counts against this run alone: see Fleet.recover().
         before, self.calls.handling = self.calls.handling, [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
-        self._live.add(run.launch.id)
         self.watcher.add(run)
         if run.abandoned:
             self.watcher.stop(run)
@@ -196,8 +192,6 @@ class Lifecycle:
                 self.last_lines.add(Failed(run.launch, run.arn, run.container_name, outcome.task_definition))
         elif outcome.verdict is not Verdict.LIVE:
             self.launcher.nothing_started(run, outcome)
-        if run.arn is None:
-            self._live.discard(run.launch.id)
         self.calls.handling = before
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
@@ -222,7 +216,6 @@ class Lifecycle:
             run.over = True
             self.runs_by_id.pop(run.launch.id, None)
             self.launcher.forget(run)
-        self._live.discard(run.launch.id)
         if was_wanted and reason is None:
             log.info("%s has finished in ECS task %s", run, run.arn)
         elif was_wanted:
