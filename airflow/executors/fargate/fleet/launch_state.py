@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import bisect
 import heapq
 import itertools
 import math
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
 #: Seconds of its life that a token must have left when an attempt begins: an ECS task takes that long to
 #: start.
 MIN_TOKEN_LIFE = 60.0
-#: The heap of a :class:`Line` is rebuilt when it has this many more entries than twice its runs.
-SPARE_ENTRIES = 16
 #: What launches are ordered by.
 Rank = tuple[int, int, str]
 #: How often handling a launch, or the result of a search, may raise before the fleet gives it up.
@@ -188,9 +187,9 @@ class Line:
     """
 
     def __init__(self) -> None:
-        #: The ranks of the runs that are here, and of some that have left.
-        self._heap: list[Rank] = []
         self._runs: dict[Rank, Run] = {}
+        #: Their ranks, sorted.
+        self._ranks: list[Rank] = []
 
     def __len__(self) -> int:
         return len(self._runs)
@@ -202,16 +201,13 @@ class Line:
         """Add a run, unless it is here already."""
         if run not in self:
             self._runs[run.rank] = run
-            heapq.heappush(self._heap, run.rank)
+            bisect.insort(self._ranks, run.rank)
 
     def discard(self, run: Run) -> None:
         """Remove a run, if it is here."""
-        self._runs.pop(run.rank, None)
-        if len(self._heap) > 2 * len(self._runs) + SPARE_ENTRIES:
-            self._heap = sorted(self._runs)
+        if self._runs.pop(run.rank, None):
+            del self._ranks[bisect.bisect_left(self._ranks, run.rank)]
 
     def first(self) -> Run | None:
         """Return the run whose turn it is; None if there is none."""
-        while self._heap and self._heap[0] not in self._runs:
-            heapq.heappop(self._heap)
-        return self._runs[self._heap[0]] if self._heap else None
+        return self._runs[self._ranks[0]] if self._ranks else None
