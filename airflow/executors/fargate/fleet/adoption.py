@@ -211,7 +211,6 @@ class Adoption(Seeker):
     def _end(self, search: EcsTaskSearch) -> None:
         """Settle the candidates that this search decides, schedule the next search, and answer."""
         self._faults = 0
-        self.has_read(Stage.STOPPED)
         clusters = {cluster_name("", cluster) for cluster in search.clusters}
         again = []  # when to search for candidates that are not settled
         for pending in [*self._checks.open.values()]:

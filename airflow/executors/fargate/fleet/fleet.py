@@ -62,7 +62,7 @@ class Fleet(Lifecycle):
         """Launch an ECS task; a repeated call is ignored."""
         if launch.id in self.runs_by_id:
             return
-        run = self.runs_by_id[launch.id] = Run(launch, order=next(self._numbers))
+        run = self.runs_by_id[launch.id] = Run(launch)
         # The scheduler has just queued it. If the process was stopped since then, the wall clock shows it.
         run.confirmed = self._clock(), launch.handed_over
         run.bring_deadline_forward(self._clock(), self.context.now())
@@ -108,8 +108,6 @@ class Fleet(Lifecycle):
             return
         log.warning("%s was adopted by another scheduler", run)
         run.abandoned = True
-        self.launcher.forget(run)
-        run.may_have_started = False
         self.ended(run, None)
         self.orphans.hasten()
 

@@ -23,7 +23,7 @@ import heapq
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: start.
 MIN_TOKEN_LIFE = 60.0
 #: What launches are ordered by.
-Rank = tuple[int, int, str]
+Rank = tuple[int, int]
 #: How often handling a launch, or the result of a search, may raise before the fleet gives it up.
 MAX_FAULTS = 2
 
@@ -50,8 +50,8 @@ class Run:
     """
 
     launch: Launch
-    #: Its place in the order of the hand-overs.
-    order: int = 0
+    #: Its place in the order in which the fleet got its launches; no two have the same.
+    order: int = field(default_factory=itertools.count().__next__)
     #: The frozen request; None before it is made, once its ECS task has started, and for an adopted ECS task.
     prepared: Prepared | None = None
     container_name: str = ""
@@ -138,7 +138,7 @@ class Run:
     @property
     def rank(self) -> Rank:
         """Its place among others that are to be launched; the lowest comes first, and no two are equal."""
-        return -self.launch.priority, self.order, self.launch.id
+        return -self.launch.priority, self.order
 
     def __str__(self) -> str:
         return str(self.launch)
@@ -153,26 +153,25 @@ class Schedule:
     """Runs ordered by the time of their turn; among equals, in the order of the hand-overs."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, int, Run]] = []
-        self._count = itertools.count()
+        self._heap: list[tuple[float, int, Run]] = []
 
     def __iter__(self) -> Iterator[Run]:
         return (run for *_, run in self._heap if not run.over)
 
     def put(self, at: float, run: Run) -> None:
         """Add a run with the time of its turn, in seconds by the fleet's clock; the lowest comes first."""
-        heapq.heappush(self._heap, (at, run.order, next(self._count), run))
+        heapq.heappush(self._heap, (at, run.order, run))
 
     def first(self) -> float | None:
         """Return the time of the first turn of a run that is not over; None if there is no run."""
-        while self._heap and self._heap[0][3].over:
+        while self._heap and self._heap[0][2].over:
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, until: float) -> Run | None:
         """Remove and return the first run whose turn is not after ``until``; None if there is none."""
         first = self.first()
-        return heapq.heappop(self._heap)[3] if first is not None and first <= until else None
+        return heapq.heappop(self._heap)[2] if first is not None and first <= until else None
 
     def clear(self) -> None:
         """Remove all runs."""

@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections import deque
 from collections.abc import Collection, Iterable
@@ -62,8 +61,6 @@ class Lifecycle:
         self.counters = messages.Counters()
         #: By the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
-        #: The numbers of the hand-overs.
-        self._numbers = itertools.count()
         self.calls = Calls(context, self.counters)
         self.launcher = Launcher(self)
         #: When to look at what a launch waits for.
