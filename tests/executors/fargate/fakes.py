@@ -41,6 +41,7 @@ from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
 
@@ -76,7 +77,7 @@ def make_config(**options: Any) -> FargateConfig:
 
 def make_context(clock: Callable[[], float], **others: Any) -> Context:
     """Return what comes from outside for a part of a fleet that makes no calls."""
-    members = {"ecs": None, "config": CONFIG, "build": None, "random": lambda: 1.0, **others}
+    members = {"ecs": None, "config": CONFIG, "build": None, "logs": None, "random": lambda: 1.0, **others}
     return Context(clock=clock, now=clock, lease=Lease(None, clock, clock), **members)
 
 
@@ -540,6 +541,7 @@ class SteppedFleet(FleetThread):
     :param build: makes requests; without one, the real builder does, and checks nothing.
     :param clock: the fake.
     :param lease: seconds for which a launch may be sent after it was confirmed; None for ever.
+    :param logs: reads logs; without one, there are none.
     :param others: members of the fleet's context.
     """
 
@@ -554,6 +556,7 @@ class SteppedFleet(FleetThread):
         *,
         clock: Clock,
         lease: float | None = None,
+        logs: LogReader | None = None,
         **others: Any,
     ) -> None:
         self.config = config = config or CONFIG
@@ -582,6 +585,7 @@ class SteppedFleet(FleetThread):
                 clock=clock,
                 now=now,
                 lease=Lease(lease, clock, now),
+                logs=logs or LogReader(ecs.describe_logs, lambda region: FakeLogs()),
                 random=lambda: 1.0,
                 outbox=outbox,
                 **others,

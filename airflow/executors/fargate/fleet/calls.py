@@ -100,7 +100,7 @@ class Calls:
         #: The runs whose result is being handled: the suspects if that raises.
         self.handling: Sequence[Run] = ()
 
-        config, logs = context.config, context.logs
+        config = context.config
         credentials = Credentials(context, context.ecs.renew)
         launches = TokenBucket(config.launch_rate, max(1, config.launch_burst - SPARE_LAUNCHES), clock)
         stops = TokenBucket(STOP_RATE, STOP_BURST, clock)
@@ -109,18 +109,17 @@ class Calls:
         searches = TokenBucket(rate * SEARCH_SHARE, max(1.0, rate * SEARCH_SHARE), clock)
         # One thread: the user's function that makes requests is called once at a time.
         self.build = self._lane("build", 1)
-        self.launch = self._lane("launch", config.launch_concurrency, launches, (stops,), credentials)
-        self.stop = self._lane("stop", STOP_CONCURRENCY, stops, (launches,), credentials)
-        self.watch = self._lane("watch", WATCH_CONCURRENCY, looks, (), credentials)
-        self.search = self._lane("search", SEARCH_CONCURRENCY, looks, (), credentials)
-        self.search.buckets = looks, searches
+        self.launch = self._lane("launch", config.launch_concurrency, (launches,), credentials, (stops,))
+        self.stop = self._lane("stop", STOP_CONCURRENCY, (stops,), credentials, (launches,))
+        self.watch = self._lane("watch", WATCH_CONCURRENCY, (looks,), credentials)
+        self.search = self._lane("search", SEARCH_CONCURRENCY, (looks, searches), credentials)
         self.search.shares_with, self.search.share = self.watch, searches
-        self.logs = self._lane("logs", LOG_CONCURRENCY, TokenBucket(LOG_RATE, LOG_RATE, clock))
         # Where a container logs to, ECS says: its client is renewed as well.
-        self.logs.credentials = Credentials(context, logs.renew, context.ecs.renew) if logs else None
+        for_logs = Credentials(context, context.logs.renew, context.ecs.renew)
+        self.logs = self._lane("logs", LOG_CONCURRENCY, (TokenBucket(LOG_RATE, LOG_RATE, clock),), for_logs)
 
-    def _lane(self, name: str, most: int, bucket: TokenBucket | None = None, *others: Any) -> Lane:
-        return Lane(self._context.make_pool(name, most), most, (bucket,) if bucket else (), *others)
+    def _lane(self, name: str, most: int, *others: Any) -> Lane:
+        return Lane(self._context.make_pool(name, most), most, *others)
 
     def close(self) -> None:
         """Let the threads end after the calls that are under way."""

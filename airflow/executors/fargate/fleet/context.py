@@ -52,8 +52,8 @@ class Context:
     :param clock: seconds, never going backwards.
     :param now: seconds since the epoch.
     :param lease: how long a launch may be sent after the database has confirmed it.
+    :param logs: reads the last lines of containers that failed.
     :param sweep_interval: seconds between two sweeps for orphaned ECS tasks; None disables them.
-    :param logs: reads the last lines of containers that failed; None disables that.
     :param mask: removes secrets from these lines.
     :param scheduler: the name of this scheduler; None if it has none.
     :param random: returns a number from 0 to 1.
@@ -66,8 +66,8 @@ class Context:
     clock: Callable[[], float]
     now: Callable[[], float]
     lease: Lease
+    logs: LogReader
     sweep_interval: float | None = None
-    logs: LogReader | None = None
     mask: Callable[[str], str] = str
     scheduler: str | None = None
     random: Callable[[], float] = random_number

@@ -167,8 +167,7 @@ class Fleet(Lifecycle):
         self.adoption.recover()  # It keeps its candidates, and searches anew.
         self.looks.clear()
         for part in (self.launcher, self.watcher, self.unknown_outcomes, self.orphans, self.last_lines):
-            if part:
-                part.clear()
+            part.clear()
         for run in list(self.runs_by_id.values()):  # Those that have been abandoned end here.
             self._resume(run)
 

@@ -70,7 +70,7 @@ class Lifecycle:
         self.adoption = Adoption(self)
         self._searches: deque[UnknownOutcomes | Adoption] = deque((self.unknown_outcomes, self.adoption))
         self.orphans = OrphanReaper(self)
-        self.last_lines = LastLines(context, self.calls, context.logs) if context.logs else None
+        self.last_lines = LastLines(context, self.calls)
 
     def cancel(self, run: Run, reason: str) -> None:
         """Launch no ECS task for an abandoned launch, or stop the one that there is, for this reason."""
@@ -95,8 +95,7 @@ class Lifecycle:
         turns = [self._look(), self.launcher.work(), *[search.work() for search in self._searches]]
         # The watcher comes after the searches, since it can use up all calls that are admitted; searches
         # leave it its share.
-        turns += [self.orphans.work(), self.watcher.work()]
-        turns += [self.last_lines.work()] if self.last_lines else []
+        turns += [self.orphans.work(), self.watcher.work(), self.last_lines.work()]
         return earliest(*turns)
 
     def look_later(self, run: Run) -> None:
@@ -185,7 +184,7 @@ class Lifecycle:
         # Once the main container has started, any end is the launch's end.
         elif outcome.verdict is Verdict.FAILED or (run.started and outcome.verdict is not Verdict.LIVE):
             self.ended(run, outcome.reason, outcome.ended_at)
-            if self.last_lines and run.arn and outcome.task_definition and not run.abandoned:
+            if run.arn and outcome.task_definition and not run.abandoned:
                 self.last_lines.add(Failed(run.launch, run.arn, run.container_name, outcome.task_definition))
         elif outcome.verdict is not Verdict.LIVE:
             self.launcher.nothing_started(run, outcome)

@@ -172,8 +172,8 @@ class Lane:
     :param pool: makes the calls.
     :param most: the most calls that may be under way.
     :param buckets: a call takes a token of each.
-    :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
     :param credentials: None if the calls do not go to AWS.
+    :param counted_with: buckets of other calls that AWS counts together with these: they slow down together.
     :param shares_with: another lane with the same bucket.
     :param share: that of the buckets which limits this lane only while calls of ``shares_with`` wait.
     """
@@ -181,8 +181,8 @@ class Lane:
     pool: DaemonPool
     most: int
     buckets: tuple[TokenBucket, ...] = ()
-    counted_with: tuple[TokenBucket, ...] = ()
     credentials: Credentials | None = None
+    counted_with: tuple[TokenBucket, ...] = ()
     shares_with: Lane | None = None
     share: TokenBucket | None = None
     #: The runs of each call that is under way.

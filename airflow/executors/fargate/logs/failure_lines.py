@@ -77,13 +77,13 @@ class LastLines:
 
     At most :data:`MAX_WAITING` containers are in its queue. Only the fleet's thread calls its methods.
 
-    :param context: sends events to the executor; its ``mask`` masks the secrets that Airflow knows.
+    :param context: sends events to the executor; its ``logs`` reads logs, and its ``mask`` masks the secrets that
+        Airflow knows.
     :param calls: makes the calls, on threads of the pool.
-    :param reader: reads logs.
     """
 
-    def __init__(self, context: Context, calls: Calls, reader: LogReader) -> None:
-        self._read = partial(last_lines_of, reader, context.mask)
+    def __init__(self, context: Context, calls: Calls) -> None:
+        self._read = partial(last_lines_of, context.logs, context.mask)
         self._calls = calls
         self._context = context
         #: By the time of their next look; at most :data:`MAX_WAITING`.

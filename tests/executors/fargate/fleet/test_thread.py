@@ -35,6 +35,7 @@ from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Accepted, Ended
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request.builder import Prepared
@@ -71,9 +72,9 @@ def owner(fakes, ecs, monkeypatch):
 
     monkeypatch.setattr(fleet_thread, "BUG_PAUSE", 0.0)
     config = fakes.make_config(poll_interval=0.01, launch_concurrency=2)
-    owner = FleetThread(
-        Context(ecs, config, build, time.monotonic, time.time, Lease(None, time.monotonic, time.time))
-    )
+    lease = Lease(None, time.monotonic, time.time)
+    logs = mock.Mock(spec=LogReader)
+    owner = FleetThread(Context(ecs, config, build, time.monotonic, time.time, lease, logs))
     yield owner
     owner.close(5)
     fakes.until(lambda: not our_threads())
@@ -387,7 +388,8 @@ class Config:
     launch_rate, launch_burst, describe_rate = 20.0, 100, 10.0
 
 build = lambda launch: Prepared({}, "airflow")
-owner = FleetThread(Context(Ecs(), Config(), build, time.monotonic, time.time, Lease(None, time.monotonic, time.time)))
+lease = Lease(None, time.monotonic, time.time)
+owner = FleetThread(Context(Ecs(), Config(), build, time.monotonic, time.time, lease, types.SimpleNamespace(renew=print)))
 owner.ensure_running()
 owner.tell(owner.fleet.add, Launch(TaskInstanceId("dag", "task", "run", 1), "key"))
 assert called.wait(20)
