@@ -476,7 +476,7 @@ class World(RuleBasedStateMachine):
         assert not fleet.launcher._waiting._heap
         assert not fleet.watcher._due
         queue = fleet.launcher.queue
-        assert (queue._open, queue._shortages) == ({}, {})
+        assert (queue._lines, queue._shortages) == ({}, {})
 
 
 class WorldBefore32(World):

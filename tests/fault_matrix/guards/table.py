@@ -226,8 +226,8 @@ GUARDS = (
         (
             Edit(
                 "fargate/fleet/capacity_queue.py",
-                "        elif shortage is None or run.size < shortage.bound:\n",
-                "        elif True:\n",
+                "        return shortage is not None and size >= shortage.bound\n",
+                "        return False\n",
             ),
         ),
     ),

@@ -94,16 +94,10 @@ class Shortage:
     #: Whether AWS accepts ECS tasks and reports the shortage later. Then only an ECS task that leaves
     #: PROVISIONING shows that there is capacity.
     late: bool = False
-    #: The runs that wait, by size. No line is empty.
-    lines: dict[Size, Line] = field(default_factory=dict)
     #: The probes that were sent, and of which it is not known yet whether there is capacity for them.
     probes: set[Run] = field(default_factory=set)
     #: The number of the next probe, from 1; 1 again after there was capacity for one.
     tries: int = 1
-
-    def first(self) -> Run | None:
-        """Return the next probe: alternately the first run and the first of the smallest; None if none."""
-        return first_of(self.lines.values() if self.tries % 2 else [self.lines[min(self.lines)]])
 
 
 #: The line of the runs that do not wait for capacity, whatever kind and size they ask for.
@@ -124,8 +118,8 @@ class CapacityQueue:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._bucket = TokenBucket(context.config.launch_rate * PROBE_SHARE, 1, context.clock)
-        #: The runs that can go. No line is empty.
-        self._open: dict[tuple[Kind, Size], Line] = {}
+        #: All runs. Those of a line can go, or all of them wait. No line is empty.
+        self._lines: dict[tuple[Kind, Size], Line] = {}
         self._shortages: dict[Kind, Shortage] = {}
 
     def put(self, run: Run) -> None:
@@ -133,86 +127,92 @@ class CapacityQueue:
         if run.prepared is None:
             return
         run.kind, run.size = kind_of(run.prepared.request), size_of(run.prepared.request)
-        shortage = self._shortages.get(run.kind)
         if run.may_have_started or run.prepared.fallback is not None:
             self.resume(run)
-        elif shortage is None or run.size < shortage.bound:
-            self._open.setdefault((run.kind, run.size), Line()).put(run)
-        else:
-            shortage.probes.discard(run)
-            shortage.lines.setdefault(run.size, Line()).put(run)
+            return
+        self._lines.setdefault((run.kind, run.size), Line()).put(run)
+        if self._waits(run.kind, run.size):
+            self._shortages[run.kind].probes.discard(run)
 
     def discard(self, run: Run) -> None:
         """Remove a run that is abandoned, or over."""
-        self._remove_open(run)
+        self._remove(run)
         if shortage := self._shortages.get(run.kind):
-            self._remove(shortage.lines, run.size, run)
             shortage.probes.discard(run)
 
-    def _remove_open(self, run: Run) -> None:
-        self._remove(self._open, FREE, run)
-        self._remove(self._open, (run.kind, run.size), run)
-
-    @staticmethod
-    def _remove(lines: dict[Any, Line], key: Any, run: Run) -> None:
-        if key in lines:
-            lines[key].discard(run)
-            if not lines[key]:
-                del lines[key]
+    def _remove(self, run: Run) -> None:
+        for key in (FREE, (run.kind, run.size)):
+            if line := self._lines.get(key):
+                line.discard(run)
+                if not line:
+                    del self._lines[key]
 
     def clear(self) -> None:
         """Remove all runs; what is known of capacity remains."""
-        self._open.clear()
-        for shortage in self._shortages.values():
-            shortage.lines.clear()
+        self._lines.clear()
+
+    def _waits(self, kind: Kind, size: Size) -> bool:
+        """Tell whether runs of this kind and size wait for capacity."""
+        shortage = self._shortages.get(kind)
+        return shortage is not None and size >= shortage.bound
 
     # Runs that can go.
 
     def first(self) -> Run | None:
         """Return the run that goes next; None if none can."""
-        return first_of(self._open.values())
+        return first_of(self._open())
 
     def take(self) -> Run | None:
         """Remove and return the run that goes next; None if none can."""
         run = self.first()
         if run is not None:
-            self._remove_open(run)
+            self._remove(run)
         return run
 
     def has_at_least(self, count: int) -> bool:
         """Tell whether that many runs can go."""
-        return sum(map(len, self._open.values())) >= count
+        return sum(map(len, self._open())) >= count
+
+    def _open(self) -> list[Line]:
+        return [line for key, line in self._lines.items() if not self._waits(*key)]
 
     # Runs that wait for capacity.
 
     def reason_to_wait(self, run: Run) -> str | None:
         """Return why there is no capacity for a run that waits for it; None if it does not wait."""
-        shortage = self._shortages.get(run.kind)
-        return shortage.reason if shortage and run in shortage.lines.get(run.size, ()) else None
+        waits = self._waits(run.kind, run.size) and run in self._lines.get((run.kind, run.size), ())
+        return self._shortages[run.kind].reason if waits else None
 
-    def _next_shortage(self) -> Shortage | None:
-        """Return the shortage whose probe is due next; None if no run waits."""
-        waiting = (shortage for shortage in self._shortages.values() if shortage.lines)
-        return min(waiting, key=attrgetter("probe_at"), default=None)
+    def _waiting(self) -> list[tuple[Kind, Size]]:
+        """Return the kinds and sizes of which runs wait."""
+        return [key for key in self._lines if self._waits(*key)]
 
     def probe_at(self) -> float | None:
         """Return when a probe may be sent; None if no run waits."""
-        shortage = self._next_shortage()
-        return max(shortage.probe_at, self._bucket.ready_at()) if shortage else None
+        first = min((self._shortages[kind].probe_at for kind, _ in self._waiting()), default=None)
+        return None if first is None else max(first, self._bucket.ready_at())
 
     def take_probe(self) -> Run | None:
-        """Remove and return the next probe, to be noted with :meth:`sent`; None if none may be sent now."""
-        now = self._context.clock()
+        """
+        Remove and return the next probe, to be noted with :meth:`sent`; None if none may be sent now.
+
+        Of a kind, it is alternately the first run and the first of the smallest.
+        """
+        now, kinds = self._context.clock(), dict.fromkeys(kind for kind, _ in self._waiting())
         for kind, shortage in list(self._shortages.items()):
-            if not shortage.lines and not shortage.probes and shortage.probe_at <= now:
+            if kind not in kinds and not shortage.probes and shortage.probe_at <= now:
                 del self._shortages[kind]  # Until then, a run that comes waits for its back-off.
-        due = self._next_shortage()
-        # ready_at() returns the current time if there is a token, so the clock is read after it.
-        if due is None or max(due.probe_at, self._bucket.ready_at()) > self._context.clock():
+        at = self.probe_at()
+        # The bucket returns the current time if it has a token, so the clock is read after it.
+        if at is None or at > self._context.clock():
             return None
-        run = due.first()
+        due = min(kinds, key=lambda kind: self._shortages[kind].probe_at)
+        sizes = [size for kind, size in self._waiting() if kind == due]
+        if self._shortages[due].tries % 2 == 0:
+            sizes = [min(sizes)]
+        run = first_of(self._lines[due, size] for size in sizes)
         if run is not None:
-            self._remove(due.lines, run.size, run)
+            self._remove(run)
         return run
 
     def sent(self, run: Run) -> None:
@@ -224,7 +224,7 @@ class CapacityQueue:
 
     def resume(self, run: Run) -> None:
         """Add a run that waits for no capacity, such as a probe that had to be confirmed first."""
-        self._open.setdefault(FREE, Line()).put(run)
+        self._lines.setdefault(FREE, Line()).put(run)
 
     def is_probe(self, run: Run) -> bool:
         """Tell whether a run is a probe of which it is not known yet whether there is capacity for it."""
@@ -242,8 +242,6 @@ class CapacityQueue:
         shortage.bound, shortage.reason = min(shortage.bound, run.size), reason
         shortage.late = shortage.late or run.arn is not None
         shortage.probes.discard(run)
-        for key in [key for key in self._open if key[0] == run.kind and key[1] >= shortage.bound]:
-            shortage.lines[key[1]] = self._open.pop(key)
 
     def accepted(self, run: Run) -> None:
         """Note that AWS has accepted a run: it has capacity, unless it reports the shortage late."""
@@ -257,10 +255,9 @@ class CapacityQueue:
         if shortage is None or run not in shortage.probes:
             return
         shortage.probes.discard(run)
-        for size in [size for size in shortage.lines if size <= run.size]:
-            self._open[run.kind, size] = shortage.lines.pop(size)
-        if shortage.lines:
-            shortage.bound = min(shortage.lines)
+        larger = [size for kind, size in self._waiting() if kind == run.kind and size > run.size]
+        if larger:
+            shortage.bound = min(larger)
             self._wait(shortage, 1)
         else:
             del self._shortages[run.kind]

@@ -311,7 +311,7 @@ def test_a_run_that_is_abandoned_is_no_probe(queue, clock, make_run):
     assert queue.probe_at() is None
     clock.at = probe_at
     assert queue.take_probe() is None
-    assert (queue._open, queue._shortages) == ({}, {})
+    assert (queue._lines, queue._shortages) == ({}, {})
 
 
 def test_the_last_one_under_way_keeps_the_back_off(queue, clock, make_run):
@@ -398,7 +398,7 @@ def test_a_launch_that_is_revoked_while_it_waits_is_forgotten(fakes, make_fleet,
     fleet.advance(120)
     assert len(ecs.tokens) == asked
     queue = fleet.fleet.launcher.queue
-    assert (queue._open, queue._shortages, list(fleet.fleet.runs())) == ({}, {}, [])
+    assert (queue._lines, queue._shortages, list(fleet.fleet.runs())) == ({}, {}, [])
 
 
 def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_fleet, ecs, clock):
