@@ -270,7 +270,7 @@ class FargateExecutor(Base):
         thread = self._fleet_thread
         return {
             "launches": self._ledger.launches(),
-            "followed": list(thread.fleet.runs()) if thread else [],
+            "followed": list(thread.fleet.runs_by_id.values()) if thread else [],
             "counters": thread.fleet.counters if thread else None,
             "restarts": thread.restarts if thread else 0,
         }

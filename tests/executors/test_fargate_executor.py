@@ -1586,7 +1586,7 @@ def test_no_secret_reaches_a_log_or_a_repr(fakes, executor, fleet, ecs):
                 executor.execute_async(key_of(number), ["run", SECRET], None, config)
         executor.heartbeat()
         fleet.advance(30)
-        shown = [repr(run) for run in fleet.fleet.runs()]
+        shown = [repr(run) for run in fleet.fleet.runs_by_id.values()]
         for arn in ecs.arns:
             ecs.exit(arn, 1)
         fleet.advance(30)

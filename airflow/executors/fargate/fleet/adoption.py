@@ -184,7 +184,7 @@ class Adoption(Seeker):
 
     def _begin(self) -> EcsTaskSearch:
         self._due, self._refused = None, set()
-        for run in self._owner.runs():  # The watcher describes these anyway.
+        for run in self._owner.runs_by_id.values():  # The watcher describes these anyway.
             if run.arn and not run.abandoned:
                 self._known.setdefault(run.arn, (run.cluster, run.launch.task))
         named = {pending.cluster for pending in self._checks.open.values() if pending.cluster}

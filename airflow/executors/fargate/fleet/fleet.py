@@ -23,7 +23,7 @@ from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
-from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS, Run
+from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS, Run, Schedule
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.waits import revoked
 
@@ -165,7 +165,7 @@ class Fleet(Lifecycle):
                 run.may_have_started = bool(run.token or run.arn)
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         self.adoption.recover()  # It keeps its candidates, and searches anew.
-        self.looks.clear()
+        self.looks = Schedule()
         for part in (self.launcher, self.watcher, self.unknown_outcomes, self.orphans, self.last_lines):
             part.clear()
         for run in list(self.runs_by_id.values()):  # Those that have been abandoned end here.

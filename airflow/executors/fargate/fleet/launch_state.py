@@ -173,10 +173,6 @@ class Schedule:
         first = self.first()
         return heapq.heappop(self._heap)[2] if first is not None and first <= until else None
 
-    def clear(self) -> None:
-        """Remove all runs."""
-        self._heap.clear()
-
 
 class Line:
     """

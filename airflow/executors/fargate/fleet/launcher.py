@@ -90,7 +90,7 @@ class Launcher(Part):
         """Forget all turns; the fleet enters the runs again."""
         self._preparer.line = Line()
         self.queue.clear()
-        self._waiting.clear()
+        self._waiting = Schedule()
         self._unconfirmed.clear()
 
     def work(self) -> float | None:

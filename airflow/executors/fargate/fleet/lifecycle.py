@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections import deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
@@ -59,7 +59,7 @@ class Lifecycle:
         self.context = context
         self._clock = context.clock
         self.counters = messages.Counters()
-        #: By the ids of their launches.
+        #: The runs that are not over, by the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
         self.calls = Calls(context, self.counters)
         self.launcher = Launcher(self)
@@ -117,8 +117,7 @@ class Lifecycle:
                 run.wait = wait.kind
                 self.note_wait(run, wait.text)
             self.looks.put(now + waits.AGAIN, run)
-        first = self.looks.first()
-        return None if first is None else max(first, now + waits.PAUSE)
+        return now + waits.PAUSE
 
     # What the parts ask, and what they found.
 
@@ -131,10 +130,6 @@ class Lifecycle:
         self.accepted(run, found.arn)
         self.look_later(run)
         self.apply_outcome(run, found.outcome)
-
-    def runs(self) -> Iterable[Run]:
-        """Return the runs that are not over."""
-        return self.runs_by_id.values()
 
     def arns(self) -> Collection[str]:
         """Return the ARNs of the ECS tasks that are watched; any thread may ask."""

@@ -97,7 +97,7 @@ class FleetThread:
         until = self._context.clock() + patience
         if deliver:
             self.ensure_running()
-            all_accepted = lambda: all(run.arn or run.abandoned for run in self.fleet.runs())
+            all_accepted = lambda: all(run.arn or run.abandoned for run in self.fleet.runs_by_id.values())
             if not self._wait_until(all_accepted, until):
                 log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()

@@ -79,8 +79,7 @@ class UnknownOutcomes(Seeker):
     def clear(self) -> None:
         """Forget all turns; the fleet adds the runs again."""
         super().clear()
-        self._schedule.clear()
-        self._wanted = {}
+        self._schedule, self._wanted = Schedule(), {}
 
     def _due_at(self) -> float | None:
         return self._schedule.first()

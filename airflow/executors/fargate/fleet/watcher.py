@@ -88,7 +88,7 @@ class Watcher(Part):
     def clear(self) -> None:
         """Forget all turns; the fleet adds the runs again."""
         self._due.clear()
-        self._stops.clear()
+        self._stops = Schedule()
 
     def work(self) -> float | None:
         """Make the calls that are due; return when to look again, or None if only a message can tell."""

@@ -173,7 +173,7 @@ def test_what_has_not_been_launched_is_not(fleet, ecs, fakes, launch, clock, sta
     assert told == [
         Abandoned(launch.without_workload(), f"{WHY} before its ECS task was launched: none is launched.")
     ]
-    assert list(fleet.fleet.runs()) == []
+    assert not fleet.fleet.runs_by_id
 
 
 def test_an_ecs_task_that_has_not_started_is_stopped(fleet, ecs, launch):
@@ -197,7 +197,7 @@ def test_an_ecs_task_that_never_started_is_not_launched_again(fleet, ecs, launch
     tell(fleet, fleet.fleet.abandon, launch.id, WHY, False)
     fleet.advance(60)
     assert (len(ecs.tokens), stops(ecs), len(fleet.told_of(launch, Abandoned))) == (1, [], 1)
-    assert list(fleet.fleet.runs()) == []
+    assert not fleet.fleet.runs_by_id
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["known to have started", "not seen yet"])
@@ -226,7 +226,7 @@ def test_an_ecs_task_that_does_not_end_is_stopped_once_it_is_overdue(fleet, ecs,
     ecs.exit(ecs.arns[0], 137)
     fleet.advance(60)
     assert [event.text for event in fleet.told_of(launch, Abandoned)] == [text]
-    assert (fleet.told_of(launch, Ended), list(fleet.fleet.runs())) == ([], [])
+    assert (fleet.told_of(launch, Ended), list(fleet.fleet.runs_by_id.values())) == ([], [])
 
 
 def test_a_call_under_way_is_awaited_and_its_ecs_task_stopped(fleet, ecs, fakes, launch):
@@ -260,7 +260,7 @@ def test_what_another_scheduler_has_adopted_is_left_to_it(fleet, ecs, launch):
     ecs.exit(ecs.arns[0], 1)
     fleet.advance(60)
     assert [event for event in fleet.told_of(launch) if event not in before] == []
-    assert (stops(ecs), list(fleet.fleet.runs()), fleet.fleet.arns()) == ([], [], [])
+    assert (stops(ecs), list(fleet.fleet.runs_by_id.values()), fleet.fleet.arns()) == ([], [], [])
 
 
 def test_what_it_has_not_adopted_is_found_as_an_orphan(fleet, ecs, fakes, launch, clock):

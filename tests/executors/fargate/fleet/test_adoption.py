@@ -413,7 +413,7 @@ def test_what_stopped_in_the_meantime_is_reported(look, fleet, ecs, run, candida
     accepted, ended = fleet.told
     assert (type(accepted), accepted.arn) == (Accepted, arn)
     assert (type(ended), ended.launch.key, ended.reason is None) == (Ended, "key of 0", well)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 def test_an_adopted_ecs_task_is_followed_to_its_end(look, fleet, ecs, run, candidate):

@@ -123,14 +123,14 @@ def test_none_counts_only_once_aws_must_know(fleet, fakes, ecs, clock, without_a
     fleet.advance(CHECKS)
     orphan_check(fleet, [lost])
     fleet.advance(5)
-    assert [str(run.launch.task) for run in fleet.fleet.runs()] == [str(lost.task)]
+    assert [str(run.launch.task) for run in fleet.fleet.runs_by_id.values()] == [str(lost.task)]
 
 
 def settled(fleet, answer):
     """Return the task instances of which the scheduler knows by now what became of them."""
     told = {event.launch.task for event in fleet.told if isinstance(event, (Ended, NotAdopted))}
     of_answer = {candidate.task for candidate in answer.missing} if answer else set()
-    return told | of_answer | {run.launch.task for run in fleet.fleet.runs()}
+    return told | of_answer | {run.launch.task for run in fleet.fleet.runs_by_id.values()}
 
 
 def test_adoption_comes_to_an_end_though_calls_are_throttled(fleet, ecs, put, without_any, clock):
@@ -144,7 +144,7 @@ def test_adoption_comes_to_an_end_though_calls_are_throttled(fleet, ecs, put, wi
     reply = Future()
     fleet.tell(fleet.fleet.adopt, candidates, reply)
     fleet.advance(5)
-    followed = sum(1 for run in fleet.fleet.runs() if run.arn)
+    followed = sum(1 for run in fleet.fleet.runs_by_id.values() if run.arn)
     fleet.advance(PATIENCE - 5)
     answer = None if reply.cancel() else reply.result()
     fleet.advance(60 - (clock.at - began))

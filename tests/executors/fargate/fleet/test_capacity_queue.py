@@ -398,7 +398,7 @@ def test_a_launch_that_is_revoked_while_it_waits_is_forgotten(fakes, make_fleet,
     fleet.advance(120)
     assert len(ecs.tokens) == asked
     queue = fleet.fleet.launcher.queue
-    assert (queue._lines, queue._shortages, list(fleet.fleet.runs())) == ({}, {}, [])
+    assert (queue._lines, queue._shortages, list(fleet.fleet.runs_by_id.values())) == ({}, {}, [])
 
 
 def test_a_token_that_expires_while_its_launch_waits_costs_no_probe(fakes, make_fleet, ecs, clock):
@@ -428,4 +428,4 @@ def test_a_token_that_expires_in_a_long_line_is_noted(fakes, make_fleet, ecs, cl
     assert len(notes) == 300
     fleet.advance(80 + REVOCATION)
     assert len([event for event in fleet.told if isinstance(event, Ended)]) == 300
-    assert [run.launch for run in fleet.fleet.runs()] == [lasting]
+    assert [run.launch for run in fleet.fleet.runs_by_id.values()] == [lasting]

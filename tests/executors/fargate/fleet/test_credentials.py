@@ -93,7 +93,7 @@ def test_nothing_fails_while_the_role_is_refused_for_ten_minutes(fakes, fleet, e
     accepted = {event.launch.id for event in fleet.told if isinstance(event, Accepted)}
     assert accepted >= {launch.id for launch in (*waiting, unknown)}
     assert len(ecs.launches_of(unknown.id)) == 1
-    assert orphan.id in {run.launch.id for run in fleet.fleet.runs()}
+    assert orphan.id in {run.launch.id for run in fleet.fleet.runs_by_id.values()}
     for launch in (runs, orphan):
         ecs.exit(ecs.launches_of(launch.id)[0], 0)
     fleet.advance(20)

@@ -79,9 +79,9 @@ def adopt(fakes, ecs, clock):
             arn = ecs.put(fakes.make_request(launch, cluster=cluster))
             ecs.start(arn)
             candidates.append(Candidate(launch.task, launch.task, arn, clock.at - 60))
-        followed = len(list(fleet.fleet.runs())) + count
+        followed = len(fleet.fleet.runs_by_id) + count
         fleet.tell(fleet.fleet.adopt, candidates, Future())
-        while len(list(fleet.fleet.runs())) < followed:  # Many take longer than Airflow waits for an answer.
+        while len(fleet.fleet.runs_by_id) < followed:  # Many take longer than Airflow waits for an answer.
             fleet.advance(0.5)
 
     return adopt

@@ -200,7 +200,7 @@ def test_a_launch_that_is_revoked_does_not_fall_back(fleet, ecs, launch):
     ecs.break_at_start(ecs.arns[0], "Capacity is unavailable at this time.")
     fleet.advance(600)
     assert len(ecs.made("run_task")) == 1
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 @pytest.mark.parametrize(

@@ -157,7 +157,7 @@ def test_a_revoked_launch_leaves_no_ecs_task_and_no_event(fakes, fleet, ecs, mor
     fleet.tell(fleet.fleet.revoke, mortal.id, "why")
     go_on(fleet, ecs)
     assert fleet.told == told
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert fleet.settle() is None
     assert len(ecs.arns) == (1 if stage in WITH_ECS_TASK else 0)
     assert [call.arguments[1:] for call in ecs.made("stop_task")] == [(arn, "why") for arn in ecs.arns]
@@ -173,11 +173,11 @@ def test_a_superseded_launch_is_forgotten(fakes, fleet, ecs, mortal, stage):
     go_on(fleet, ecs, 60)
     if known:
         assert not ecs.made("stop_task")
-        assert len(list(fleet.fleet.runs())) == 1
+        assert len(fleet.fleet.runs_by_id) == 1
         ecs.exit(ecs.arns[0], 0)
     go_on(fleet, ecs)
     assert fleet.told == told
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert {ecs.tasks[arn]["lastStatus"] for arn in ecs.arns} <= {"STOPPED"}
 
 
@@ -249,7 +249,7 @@ def test_a_search_survives_errors_and_ends(fakes, fleet, ecs, launch):
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.advance(sum(SEARCH_DELAYS) + 10)
     assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS) + 2  # An error counts for no search.
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert fleet.settle() is None
 
 
@@ -303,7 +303,7 @@ def test_a_launch_that_is_refused_after_an_unknown_outcome_leaves_no_ecs_task(fa
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
     assert [type(event) for event in fleet.told] == [Ended]
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 @pytest.mark.parametrize("answer", [ATTRIBUTE, NO_CAPACITY])
@@ -432,7 +432,7 @@ def test_whatever_happens_each_launch_ends_once_with_one_ecs_task(fakes, make_fl
     chaos = Chaos(seed, fakes, fleet, ecs)
     chaos.run(150)
     chaos.calm_down()
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert fleet.settle() is None
     for launch in chaos.launches.values():
         ends = fleet.told_of(launch, Ended)
@@ -553,7 +553,7 @@ def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
             launches.pop(number - 1)
         if (name, when) == ("revoke", "before"):
             revoked.remove(REVOKED[number - 1])
-        assert not list(fleet.fleet.runs())
+        assert not fleet.fleet.runs_by_id
         for launch in launches:
             ends = [bool(end.reason) for end in fleet.told_of(launch, Ended)]
             assert ends == ([] if launch.id in revoked else [launch.id == "launch-4"])
@@ -601,7 +601,7 @@ def test_an_error_from_outside_loses_nothing_and_launches_nothing_twice(fakes, m
                 method.side_effect = fail
             monkeypatch.setattr(module, "log", log)
         launches = life(fakes, fleet, ecs, faults.append)
-        assert not list(fleet.fleet.runs())
+        assert not fleet.fleet.runs_by_id
         for launch in launches:
             ends = [bool(end.reason) for end in fleet.told_of(launch, Ended)]
             assert ends == ([] if launch.id in REVOKED else [launch.id == "launch-4"])
@@ -645,7 +645,7 @@ def test_a_poisonous_launch_harms_itself_alone(fakes, fleet, ecs):
         assert end.reason is None
     assert not fleet.told_of(poisonous, Noted)
     assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.launches_of(poisonous.id)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 def test_a_poisonous_answer_harms_its_launch_alone(fakes, fleet, ecs):
@@ -736,7 +736,7 @@ def test_recovery_forgets_neither_the_look_nor_the_stop(fleet, ecs, launch, unde
     assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
     ecs.exit(ecs.arns[0], 143)
     fleet.advance(5)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 # What AWS says of an end.

@@ -297,7 +297,7 @@ def test_nothing_is_started_with_a_token_about_to_expire(fakes, fleet, ecs):
     assert ecs.arns == []
     assert len(ecs.made("list_tasks")) == 2 * len(SEARCH_DELAYS)
     assert "token" in failed(fleet, launch)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 def test_an_earlier_attempts_ecs_task_is_not_taken_for_that_of_the_last(fakes, fleet, ecs):
@@ -440,7 +440,7 @@ def test_a_launch_that_is_not_revoked_fails_in_the_end(fakes, fleet, ecs, after,
     assert len(fleet.told_of(launch, Ended)) == ended
     assert len(fleet.told_of(launch, Noted)) == 1
     assert ecs.tokens == []
-    assert len(list(fleet.fleet.runs())) == 1 - ended
+    assert len(fleet.fleet.runs_by_id) == 1 - ended
 
 
 @pytest.mark.parametrize(
@@ -599,6 +599,6 @@ def test_a_started_launch_lets_go_of_its_workload(fakes, fleet, ecs, launch):
     fleet.add(launch)
     ecs.start(ecs.arns[0])
     fleet.advance(5)
-    (run,) = fleet.fleet.runs()
+    (run,) = fleet.fleet.runs_by_id.values()
     assert run.prepared is None
     assert run.launch == dataclasses.replace(launch, command=(), executor_config=None)

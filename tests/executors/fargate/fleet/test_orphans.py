@@ -308,7 +308,7 @@ def test_an_orphan_that_has_not_started_is_stopped_at_once(fleet, ecs, run):
     assert ecs.tasks[arn]["stoppedReason"] == orphans.STOP_REASON
     ecs.break_at_start(arn)
     fleet.advance(5)
-    assert list(fleet.fleet.runs()) == []
+    assert not fleet.fleet.runs_by_id
     assert fleet.told == []
     assert sweep(fleet) == [{other}]
     assert stopped(ecs) == [arn]

@@ -63,7 +63,7 @@ def test_launches_that_may_have_started_leave_memory_though_lists_are_refused(fa
         fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.advance(ALL_SEARCHES)
     assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     # Or the end of the scheduler would wait for them all of its patience.
     assert fleet.fleet.ecs_tasks_to_stop == 0
     (line,) = lines(log.error)
@@ -93,7 +93,7 @@ def test_a_launch_that_is_wanted_fails_in_words(fakes, fleet, ecs, log):
     fleet.advance(100 + ALL_SEARCHES)
     (ended,) = [event for event in fleet.told if isinstance(event, Ended)]
     assert ended.reason.startswith(NOT_FOUND)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 @pytest.mark.parametrize("code", ["ThrottlingException", "ServerException", "ExpiredTokenException"])
@@ -134,7 +134,7 @@ def test_a_search_goes_on_once_there_are_credentials(fakes, fleet, ecs, revoked)
     fleet.advance(1200)
     assert fleet.told_of(launch, Ended) == []
     assert [call.arguments[1] for call in ecs.made("stop_task")] == (ecs.arns if revoked else [])
-    assert [run.arn for run in fleet.fleet.runs()] == ecs.arns
+    assert [run.arn for run in fleet.fleet.runs_by_id.values()] == ecs.arns
 
 
 def test_what_is_followed_is_not_described_for_a_search(fakes, fleet, ecs, launch):

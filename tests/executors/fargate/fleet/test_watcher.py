@@ -86,7 +86,7 @@ def test_an_ecs_task_that_finishes_well_ends_its_launch_well(fleet, ecs, launch)
     fleet.advance(60)
     assert (end_of(fleet, launch).reason, end_of(fleet, launch).arn) == (None, ecs.arns[0])
     assert fleet.settle() is None
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 @pytest.mark.parametrize(
@@ -432,7 +432,7 @@ def test_a_revoked_ecs_task_is_stopped_with_the_reason(fleet, ecs, launch):
     ecs.exit(arn, 143)
     fleet.advance(10)
     assert [type(event) for event in fleet.told] == [Accepted]
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
 
 
 @pytest.mark.parametrize(
@@ -468,7 +468,7 @@ def test_a_stop_that_comes_before_aws_knows_the_ecs_task_is_repeated(fleet, ecs,
     assert ecs.tasks[arn]["desiredStatus"] == "STOPPED"
     ecs.exit(arn, 143)
     fleet.advance(60)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert not fleet.told_of(launch, Ended)
 
 
@@ -478,7 +478,7 @@ def test_an_ecs_task_that_aws_never_comes_to_know_is_let_go(fleet, ecs, launch):
     ecs.hidden.update(ecs.arns)
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.advance(APPEARANCE + 60)
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert fleet.settle() is None
 
 
@@ -490,7 +490,7 @@ def test_a_stop_of_what_is_gone_is_not_repeated_for_ever(fleet, ecs, launch):
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.advance(DISAPPEARANCE + 60)
     assert 1 < len(ecs.made("stop_task")) < 12
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert not fleet.told_of(launch, Ended)
     assert fleet.settle() is None
 
@@ -546,6 +546,6 @@ def test_an_ecs_task_that_ends_before_its_stop_is_not_stopped(fakes, fleet, ecs,
     ecs.exit(ecs.arns[0], 0)
     fleet.advance(60)
     assert len(ecs.made("stop_task")) <= 3
-    assert not list(fleet.fleet.runs())
+    assert not fleet.fleet.runs_by_id
     assert fleet.fleet.ecs_tasks_to_stop == 0
     assert not fleet.told_of(launch, Noted)
