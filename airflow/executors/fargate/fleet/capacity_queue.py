@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
@@ -78,7 +77,7 @@ def size_of(request: Mapping[str, Any]) -> Size:
 
 def first_of(lines: Iterable[Line]) -> Run | None:
     """Return the run that comes first in several lines; None if all of them are empty."""
-    return min(filter(None, (line.first() for line in lines)), key=attrgetter("rank"), default=None)
+    return min(filter(None, (line.first() for line in lines)), default=None)
 
 
 @dataclass(eq=False)

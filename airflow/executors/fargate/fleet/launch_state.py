@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 #: Seconds of its life that a token must have left when an attempt begins: an ECS task takes that long to
 #: start.
 MIN_TOKEN_LIFE = 60.0
-#: What launches are ordered by.
-Rank = tuple[int, int]
 #: How often handling a launch, or the result of a search, may raise before the fleet gives it up.
 MAX_FAULTS = 2
 
@@ -135,10 +133,9 @@ class Run:
         self.repeats = self.searches = 0
         self.last_status = ""
 
-    @property
-    def rank(self) -> Rank:
-        """Its place among others that are to be launched; the lowest comes first, and no two are equal."""
-        return -self.launch.priority, self.order
+    def __lt__(self, other: Run) -> bool:
+        """Tell whether this run is launched before another one."""
+        return (-self.launch.priority, self.order) < (-other.launch.priority, other.order)
 
     def __str__(self) -> str:
         return str(self.launch)
@@ -182,27 +179,28 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._runs: dict[Rank, Run] = {}
-        #: Their ranks, sorted.
-        self._ranks: list[Rank] = []
+        self._runs: list[Run] = []
 
     def __len__(self) -> int:
         return len(self._runs)
 
     def __contains__(self, run: Run) -> bool:
-        return run.rank in self._runs
+        place = self._place(run)
+        return self._runs[place : place + 1] == [run]
 
     def put(self, run: Run) -> None:
         """Add a run, unless it is here already."""
         if run not in self:
-            self._runs[run.rank] = run
-            bisect.insort(self._ranks, run.rank)
+            self._runs.insert(self._place(run), run)
 
     def discard(self, run: Run) -> None:
         """Remove a run, if it is here."""
-        if self._runs.pop(run.rank, None):
-            del self._ranks[bisect.bisect_left(self._ranks, run.rank)]
+        if run in self:
+            del self._runs[self._place(run)]
 
     def first(self) -> Run | None:
         """Return the run whose turn it is; None if there is none."""
-        return self._runs[self._ranks[0]] if self._ranks else None
+        return self._runs[0] if self._runs else None
+
+    def _place(self, run: Run) -> int:
+        return bisect.bisect_left(self._runs, run)

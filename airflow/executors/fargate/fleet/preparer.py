@@ -64,7 +64,7 @@ class Preparer(Part):
         """
         run = self.line.first()
         if run is not None and self._calls.admits(self._calls.build):
-            if not enough or first is None or run.rank < first.rank:
+            if not enough or first is None or run < first:
                 self.line.discard(run)
                 build = partial(self._context.build, run.launch)
                 self._calls.make(self._calls.build, build, partial(self._built, run), [run])

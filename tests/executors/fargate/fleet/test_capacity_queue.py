@@ -153,7 +153,7 @@ def test_a_run_that_leaves_a_line_frees_its_memory(make_run):
     del runs[1:], run
     gc.collect()
     assert not any(reference() for reference in gone)
-    assert len(line._ranks) == 1
+    assert len(line._runs) == 1
 
 
 # The queue.
