@@ -85,8 +85,6 @@ class Adoption(Seeker):
         self._known: dict[str, tuple[str, Any]] = {}
         #: The names of clusters for which AWS has refused a call of the search.
         self._refused: set[str] = set()
-        #: Whether the thread is in :meth:`work`; still true after a bug there.
-        self._is_working = False
         #: How many bugs this has met since the last search ended.
         self._faults = 0
 
@@ -110,10 +108,10 @@ class Adoption(Seeker):
         """Make the calls that are due; return when to look again, or None if only a message can tell."""
         if self._context.leaving.is_set():
             return None
-        self._is_working = True
+        self.is_busy = True
         self._checks.answer()
         turn = earliest(super().work(), self._checks.next_at())
-        self._is_working = False
+        self.is_busy = False
         return turn
 
     def recover(self) -> None:
@@ -122,10 +120,10 @@ class Adoption(Seeker):
 
         After :data:`MAX_FAULTS` bugs here, all open candidates are settled as unknown.
         """
-        if self._is_working or (self._search and self._search.is_handling):
+        if self.is_busy:  # There was a bug in work(), or in handling an answer.
             self._faults += 1
         self.clear()
-        self._due, self._is_working = self._clock() if self._checks.open else None, False
+        self._due, self.is_busy = self._clock() if self._checks.open else None, False
         for pending in [*self._checks.open.values()]:
             pending.is_asked = False
             if pending.found:

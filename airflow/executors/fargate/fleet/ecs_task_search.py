@@ -69,6 +69,8 @@ class Seeker(Part, ABC):
         self._search: EcsTaskSearch | None = None
         #: When the next one begins; None if none does.
         self._due: float | None = None
+        #: Whether an answer is being handled; still true after a bug there.
+        self.is_busy = False
 
     def clear(self) -> None:
         """End the search under way."""
@@ -167,8 +169,6 @@ class EcsTaskSearch:
     listed_at: float | None = None
     #: The ARNs on the pages that were read.
     listed: set[str] = field(default_factory=set)
-    #: Whether an answer is being handled; still true after that has ended the thread.
-    is_handling: bool = False
     #: The first that is due is made first.
     _steps: list[_Step] = field(default_factory=list)
     _under_way: int = 0
@@ -220,18 +220,20 @@ class EcsTaskSearch:
 
     def _make(self, step: _Step) -> None:
         self._steps.remove(step)
-        then, is_stopped = partial(self._done, step), self.stage is Stage.STOPPED
+        then, ecs = partial(self._done, step), self.context.ecs
         if step.arns:
             self.calls.describe_tasks(self.calls.search, step.cluster, step.arns, then, self.runs)
         else:
-            self.calls.list_tasks(step.cluster, step.next_token, is_stopped, then, self.runs)
+            ask = ecs.list_stopped if self.stage is Stage.STOPPED else ecs.list_running
+            page = partial(ask, step.cluster, self.context.config.deployment, step.next_token)
+            self.calls.make(self.calls.search, page, then, self.runs)
         self._under_way += 1
 
     def _done(self, step: _Step, reply: Reply) -> None:
         self._under_way -= 1
         if self.is_over:
             return
-        self.is_handling = True
+        self.seeker.is_busy = True
         if reply.problem is not None:
             self._failed(step, reply.problem)
         elif step.arns:
@@ -240,7 +242,7 @@ class EcsTaskSearch:
             self._listed(step, reply.value)
         for left in self._steps if self.pause else ():
             left.due = self.context.clock() + self.pause
-        self.is_handling = False
+        self.seeker.is_busy = False
 
     def _described(self, step: _Step, answer: Answer) -> None:
         self._asked.difference_update(step.arns)  # What AWS did not return may be listed again.
