@@ -470,7 +470,7 @@ class World(RuleBasedStateMachine):
     def nothing_is_left(self):
         fleet = self.fleet.fleet
         assert not fleet.runs_by_id
-        assert (fleet.launches_under_way, fleet.ecs_tasks_to_stop) == (0, 0)
+        assert fleet.awaited == 0
         assert fleet.arns() == []
         assert fleet.launcher._waiting.first() is None
         assert not fleet.launcher._waiting._heap

@@ -242,16 +242,15 @@ class CapacityQueue:
         shortage.late = shortage.late or run.arn is not None
         shortage.probes.discard(run)
 
-    def accepted(self, run: Run) -> None:
-        """Note that AWS has accepted a run: it has capacity, unless it reports the shortage late."""
-        shortage = self._shortages.get(run.kind)
-        if shortage is not None and not shortage.late:
-            self.provisioned(run)
+    def accepted(self, run: Run, *, provisioned: bool = False) -> None:
+        """
+        Note that AWS has accepted a run: if it is a probe, those that wait for no more go on.
 
-    def provisioned(self, run: Run) -> None:
-        """Note that AWS has capacity for a run: if it is a probe, those that wait for no more go on."""
+        :param provisioned: whether its ECS task has left PROVISIONING. Without that, there may be no capacity
+            for it if AWS reports the shortage late.
+        """
         shortage = self._shortages.get(run.kind)
-        if shortage is None or run not in shortage.probes:
+        if shortage is None or run not in shortage.probes or (shortage.late and not provisioned):
             return
         shortage.probes.discard(run)
         larger = [size for kind, size in self._waiting() if kind == run.kind and size > run.size]

@@ -131,14 +131,9 @@ class Fleet(Lifecycle):
             self.revoke(launch_id, reason)
 
     @property
-    def launches_under_way(self) -> int:
-        """How many requests are being made or sent."""
-        return len(self.launcher.runs_under_way())
-
-    @property
-    def ecs_tasks_to_stop(self) -> int:
-        """How many ECS tasks must be stopped and have no answer to StopTask yet."""
-        return self.watcher.stops_open + self.unknown_outcomes.open
+    def awaited(self) -> int:
+        """How many requests are being made or sent, and how many ECS tasks must be stopped and are not yet."""
+        return len(self.launcher.runs_under_way()) + self.watcher.stops_open + self.unknown_outcomes.open
 
     def adopt(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
         """Adopt the ECS tasks of task instances whose scheduler is gone; see :class:`Adoption`."""

@@ -169,7 +169,8 @@ class Lifecycle:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
-            self.launcher.queue.provisioned(run)  # It has left PROVISIONING: there is capacity for it.
+            # It has left PROVISIONING: there is capacity for it.
+            self.launcher.queue.accepted(run, provisioned=True)
         if run.unwanted and not run.abandoned and not run.started:
             self._abandon(run, f"{run.unwanted} while its ECS task was starting: it is stopped.")
         if outcome.verdict is Verdict.FINISHED:

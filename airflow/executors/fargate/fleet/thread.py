@@ -101,7 +101,7 @@ class FleetThread:
             if not self._wait_until(all_accepted, until):
                 log.error("AWS has not accepted all launches within %s s", patience)
         self.leave()
-        self._wait_until(lambda: not (self.fleet.launches_under_way or self.fleet.ecs_tasks_to_stop), until)
+        self._wait_until(lambda: not self.fleet.awaited, until)
         self.tell(self._end.set)
         if self._thread is not None:
             self._thread.join(max(END_TIMEOUT, until - self._context.clock()))

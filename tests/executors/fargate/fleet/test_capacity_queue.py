@@ -252,13 +252,13 @@ def test_a_probe_lets_those_go_that_ask_for_no_more(queue, clock, make_run, late
         assert probe is expected[0]
     queue.accepted(probe)
     assert queue.has_at_least(1) is not late
-    queue.provisioned(probe)
+    queue.accepted(probe, provisioned=True)
     assert drain(queue.take) == small[1:]
     assert queue.reason_to_wait(large[1])
     clock.at = queue.probe_at()
     probe = queue.take_probe()
     queue.sent(probe)
-    queue.provisioned(probe)
+    queue.accepted(probe, provisioned=True)
     assert drain(queue.take) == large[2:]
     assert queue.probe_at() is None
 
@@ -281,7 +281,7 @@ def test_only_a_probe_shows_that_there_is_capacity(queue, make_run):
     assert (queue.take(), queue.take()) == (early, refused)
     refuse(queue, refused, late=True)
     queue.accepted(early)
-    queue.provisioned(early)
+    queue.accepted(early, provisioned=True)
     assert drain(queue.take) == []
 
 

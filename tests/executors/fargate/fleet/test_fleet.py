@@ -194,7 +194,7 @@ def test_nothing_is_launched_after_close(fakes, fleet, ecs, mortal, stage):
     go_on(fleet, ecs)
     assert len(ecs.tokens) == sent
     assert not ecs.made("stop_task")
-    assert fleet.fleet.launches_under_way == 0
+    assert fleet.fleet.awaited == 0
 
 
 @pytest.mark.parametrize("twice", ["revoke", "supersede"])
@@ -280,9 +280,9 @@ def test_what_may_have_started_is_not_idle(fakes, fleet, ecs, launch):
     unknown_outcome_with_an_ecs_task(fleet, ecs, fakes, launch)
     fleet.tell(fleet.fleet.revoke_all, "why")
     fleet.settle()
-    assert fleet.fleet.ecs_tasks_to_stop == 1
+    assert fleet.fleet.awaited == 1
     fleet.advance(60)
-    assert fleet.fleet.ecs_tasks_to_stop == 0
+    assert fleet.fleet.awaited == 0
 
 
 def test_a_launch_that_is_added_twice_is_one(fleet, ecs, launch):
@@ -323,17 +323,17 @@ def test_a_failure_settles_an_unknown_outcome(fleet, ecs, launch, answer):
 def test_calls_and_stops_under_way_are_counted(fakes, fleet, ecs, launch):
     """Whoever closes the fleet can tell whether a launch or a stop is still on its way."""
     sending(fleet, ecs, fakes, launch)
-    assert (fleet.fleet.launches_under_way, fleet.fleet.ecs_tasks_to_stop) == (1, 0)
+    assert fleet.fleet.awaited == 1
     fleet.pools["launch"].held = False
     fleet.settle()
-    assert (fleet.fleet.launches_under_way, fleet.fleet.ecs_tasks_to_stop) == (0, 0)
+    assert fleet.fleet.awaited == 0
     fleet.hold()
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
-    assert fleet.fleet.ecs_tasks_to_stop == 1
+    assert fleet.fleet.awaited == 1
     fleet.hold(False)
     fleet.settle()
-    assert fleet.fleet.ecs_tasks_to_stop == 0
+    assert fleet.fleet.awaited == 0
 
 
 # Everything at once.

@@ -321,10 +321,10 @@ def test_a_launch_that_is_revoked_during_the_search_leaves_no_ecs_task(fakes, fl
     ecs.start(arn)
     ecs.hidden.add(arn)
     fleet.advance(seconds)
-    assert fleet.fleet.ecs_tasks_to_stop == 0
+    assert fleet.fleet.awaited == 0
     fleet.tell(fleet.fleet.revoke, launch.id, "why")
     fleet.settle()
-    assert fleet.fleet.ecs_tasks_to_stop == 1
+    assert fleet.fleet.awaited == 1
     fleet.advance(195 - seconds)
     assert not ecs.made("stop_task")
     ecs.hidden.clear()

@@ -65,7 +65,7 @@ def test_launches_that_may_have_started_leave_memory_though_lists_are_refused(fa
     assert len(ecs.made("list_tasks")) == len(SEARCH_DELAYS)
     assert not fleet.fleet.runs_by_id
     # Or the end of the scheduler would wait for them all of its patience.
-    assert fleet.fleet.ecs_tasks_to_stop == 0
+    assert fleet.fleet.awaited == 0
     (line,) = lines(log.error)
     assert DENIED[0] in line
     assert "Allow ecs:ListTasks and ecs:DescribeTasks" in line

@@ -451,7 +451,7 @@ def test_a_stop_is_repeated_until_aws_has_taken_it(fakes, fleet, ecs, launch, an
     times = [call.at for call in ecs.made("stop_task")]
     assert [round(b - a, 6) for a, b in zip(times, times[1:])] == [1, 2, 4, 8, 16]
     assert ecs.tasks[ecs.arns[0]]["desiredStatus"] == "STOPPED"
-    assert fleet.fleet.ecs_tasks_to_stop == 0
+    assert fleet.fleet.awaited == 0
 
 
 @pytest.mark.parametrize("seconds", [1, 20, 200])
@@ -547,5 +547,5 @@ def test_an_ecs_task_that_ends_before_its_stop_is_not_stopped(fakes, fleet, ecs,
     fleet.advance(60)
     assert len(ecs.made("stop_task")) <= 3
     assert not fleet.fleet.runs_by_id
-    assert fleet.fleet.ecs_tasks_to_stop == 0
+    assert fleet.fleet.awaited == 0
     assert not fleet.told_of(launch, Noted)
