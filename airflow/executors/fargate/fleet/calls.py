@@ -94,7 +94,6 @@ class Calls:
 
     def __init__(self, context: Context, counters: Counters) -> None:
         self._context = context
-        self._ecs = context.ecs
         self._counters = counters
         self._clock = clock = context.clock
         #: The runs whose result is being handled: the suspects if that raises.
@@ -148,18 +147,18 @@ class Calls:
         # On the thread, right before the call: the process can be stopped until then.
         if not self._context.lease.is_valid(confirmed):
             raise NotConfirmed
-        return self._ecs.run_task(request, token)
+        return self._context.ecs.run_task(request, token)
 
     def describe_tasks(
         self, lane: Lane, cluster: str, arns: Sequence[str], then: Then, runs: Sequence[Run]
     ) -> None:
         """Call DescribeTasks in a lane: ``watch`` or ``search``."""
         self._counters.describe_calls += 1
-        self.make(lane, partial(self._ecs.describe_tasks, cluster, arns), then, runs)
+        self.make(lane, partial(self._context.ecs.describe_tasks, cluster, arns), then, runs)
 
     def stop_task(self, run: Run, then: Then) -> None:
         """Call StopTask for a launch's ECS task."""
-        call = partial(self._ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
+        call = partial(self._context.ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
         self.make(self.stop, call, then, [run])
 
     def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
@@ -184,7 +183,7 @@ class Calls:
             return Reply(value, error=error)
         # An error of this package brings its verdict along.
         own: Verdict | None = getattr(error, "verdict", None)
-        problem = Outcome(own, str(error)) if own else classify_error(error, self._ecs.endpoint_url)
+        problem = Outcome(own, str(error)) if own else classify_error(error, self._context.ecs.endpoint_url)
         is_first = False
         if problem.verdict is Verdict.THROTTLED:
             self._counters.throttles += 1

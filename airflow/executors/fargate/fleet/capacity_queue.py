@@ -163,7 +163,10 @@ class CapacityQueue:
 
     def take(self) -> Run | None:
         """Remove and return the run that goes next; None if none can."""
-        run = self.first()
+        return self._take_first(self._open())
+
+    def _take_first(self, lines: Iterable[Line]) -> Run | None:
+        run = first_of(lines)
         if run is not None:
             self._remove(run)
         return run
@@ -209,10 +212,7 @@ class CapacityQueue:
         sizes = [size for kind, size in self._waiting() if kind == due]
         if self._shortages[due].tries % 2 == 0:
             sizes = [min(sizes)]
-        run = first_of(self._lines[due, size] for size in sizes)
-        if run is not None:
-            self._remove(run)
-        return run
+        return self._take_first(self._lines[due, size] for size in sizes)
 
     def sent(self, run: Run) -> None:
         """Note that a probe is sent; the next one of its kind backs off."""
