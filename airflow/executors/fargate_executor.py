@@ -271,8 +271,8 @@ class FargateExecutor(Base):
         return {
             "launches": self._ledger.launches(),
             "followed": list(thread.fleet.runs_by_id.values()) if thread else [],
-            "counters": thread.fleet.counters if thread else None,
-            "restarts": thread.restarts if thread else 0,
+            "counters": thread.fleet.context.counters if thread else None,
+            "restarts": thread.fleet.context.counters.fleet_restarts if thread else 0,
         }
 
     @staticmethod

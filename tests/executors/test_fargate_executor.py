@@ -435,7 +435,7 @@ def test_metrics_count_what_has_happened(executor, fleet, ecs, fakes, stats):
     fleet.advance(5)
     ecs.exit(ecs.arns[0], 0)
     fleet.advance(5)
-    fleet.restarts += 1
+    fleet.fleet.context.counters.fleet_restarts += 1
     for _ in range(2):
         executor.heartbeat()
     assert counted(stats) == {
@@ -1538,7 +1538,7 @@ def test_a_bug_of_the_fleet_does_not_leave_sync(threaded, fakes, ecs):
     fakes.until(lambda: threaded.heartbeat() or ecs.arns)
     with mock.patch.object(fleet_thread, "log", autospec=True) as log:
         threaded._fleet_thread.tell(boom)
-        fakes.until(lambda: threaded._fleet_thread.restarts)
+        fakes.until(lambda: threaded._fleet_thread.fleet.context.counters.fleet_restarts)
         threaded.heartbeat()
     assert isinstance(log.error.call_args.kwargs["exc_info"], ValueError)
     ecs.exit(ecs.arns[0], 0)
@@ -1647,7 +1647,7 @@ class TestTeams:
         of_team.start()
         queue(of_team, key_of())
         of_team.heartbeat()
-        assert of_team._fleet_thread.fleet.counters.launches == 1
+        assert of_team._fleet_thread.fleet.context.counters.launches == 1
         (task,) = ecs.tasks.values()
         assert task["clusterArn"].endswith("of-the-team")
 

@@ -85,7 +85,7 @@ class MortalFleet(fakes.SteppedFleet):
                 return super().settle()
             except Death:
                 again = True
-                self.restarts += 1
+                self._context.counters.fleet_restarts += 1
 
 
 def raise_death():

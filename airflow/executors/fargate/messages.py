@@ -134,3 +134,5 @@ class Counters:
     describe_calls: int = 0
     #: Items of AWS's answers that were dropped because they were malformed.
     malformed: int = 0
+    #: How often the fleet went on after a bug.
+    fleet_restarts: int = 0

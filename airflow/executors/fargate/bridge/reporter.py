@@ -66,17 +66,15 @@ class Metrics:
         #: The counts that were sent last.
         self._reported: Counter[str] = Counter()
 
-    def report(self, counters: messages.Counters, restarts: int, followed: int) -> None:
+    def report(self, counters: messages.Counters, followed: int) -> None:
         """
         Send what the fleet has counted since the last time.
 
         :param counters: the fleet's counters.
-        :param restarts: how often the fleet's thread was started again.
         :param followed: how many ECS tasks are followed at the moment.
         """
-        stats, names = compat.stats(), ("launches", "throttles", "describe_calls")
+        stats, names = compat.stats(), ("launches", "throttles", "describe_calls", "fleet_restarts")
         counted = Counter({name: getattr(counters, name) for name in names})
-        counted["fleet_restarts"] = restarts
         for name, count in (counted - self._reported).items():  # Those that have grown.
             stats.incr(f"{METRICS}.{name}", count, tags=self._tags)
         self._reported = counted
@@ -145,7 +143,7 @@ class Reporter:
         if lost:
             database.hand_back(lost, self._executor.job_id)
         fleet = self._thread.fleet
-        self._metrics.report(fleet.counters, self._thread.restarts, len(fleet.arns()))
+        self._metrics.report(fleet.context.counters, len(fleet.arns()))
 
     def adopt(self, answer: AdoptionAnswer) -> None:
         """Follow the ECS tasks that adoption has found, and note which task instances are left alone."""

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.messages import Counters
 
 log = logging.getLogger(__name__)
 
@@ -88,13 +87,11 @@ class Calls:
     """
     Makes calls, and knows which launches wait for one. Only the fleet's thread uses it.
 
-    :param context: the clients, the rates, the threads, and the way back to the fleet's thread.
-    :param counters: counts calls, throttles and malformed items.
+    :param context: the clients, the rates, the threads, the counters, and the way back to the fleet's thread.
     """
 
-    def __init__(self, context: Context, counters: Counters) -> None:
+    def __init__(self, context: Context) -> None:
         self._context = context
-        self._counters = counters
         self._clock = clock = context.clock
         #: The runs whose result is being handled: the suspects if that raises.
         self.handling: Sequence[Run] = ()
@@ -153,7 +150,7 @@ class Calls:
         self, lane: Lane, cluster: str, arns: Sequence[str], then: Then, runs: Sequence[Run]
     ) -> None:
         """Call DescribeTasks in a lane: ``watch`` or ``search``."""
-        self._counters.describe_calls += 1
+        self._context.counters.describe_calls += 1
         self.make(lane, partial(self._context.ecs.describe_tasks, cluster, arns), then, runs)
 
     def stop_task(self, run: Run, then: Then) -> None:
@@ -186,7 +183,7 @@ class Calls:
         problem = Outcome(own, str(error)) if own else classify_error(error, self._context.ecs.endpoint_url)
         is_first = False
         if problem.verdict is Verdict.THROTTLED:
-            self._counters.throttles += 1
+            self._context.counters.throttles += 1
             is_first = lane.slow_down(called_at)
         elif problem.verdict is Verdict.CREDENTIALS:
             is_first = lane.credentials.refuse(problem.reason)
@@ -199,9 +196,9 @@ class Calls:
         if lane.credentials is not None:
             lane.credentials.accept()
         malformed = getattr(value, "malformed", 0)
-        if malformed and not self._counters.malformed:
+        if malformed and not self._context.counters.malformed:
             log.warning("An answer of AWS has %d malformed items; malformed items are ignored", malformed)
-        self._counters.malformed += malformed
+        self._context.counters.malformed += malformed
 
 
 def connections(config: FargateConfig) -> int:

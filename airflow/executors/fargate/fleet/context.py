@@ -26,6 +26,7 @@ from random import random as random_number
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.fleet.pool import DaemonPool
+from airflow.executors.fargate.messages import Counters, Event
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Launch
     from airflow.executors.fargate.lease import Lease
     from airflow.executors.fargate.logs.cloudwatch import LogReader
-    from airflow.executors.fargate.messages import Event
     from airflow.executors.fargate.request.builder import Prepared
 
 #: What the fleet's thread is to call, and the arguments.
@@ -75,6 +75,7 @@ class Context:
     inbox: queue.SimpleQueue[Command] = field(default_factory=queue.SimpleQueue)
     #: The events that the executor has not taken yet.
     outbox: queue.SimpleQueue[Event] = field(default_factory=queue.SimpleQueue)
+    counters: Counters = field(default_factory=Counters)
     #: Set when the scheduler ends: no more launches are begun, and no more searches for ECS tasks to adopt.
     leaving: threading.Event = field(default_factory=threading.Event)
 

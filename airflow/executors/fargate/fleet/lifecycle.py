@@ -58,10 +58,9 @@ class Lifecycle:
     def __init__(self, context: Context) -> None:
         self.context = context
         self._clock = context.clock
-        self.counters = messages.Counters()
         #: The runs that are not over, by the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
-        self.calls = Calls(context, self.counters)
+        self.calls = Calls(context)
         self.launcher = Launcher(self)
         #: When to look at what a launch waits for.
         self.looks = Schedule()
@@ -154,7 +153,7 @@ class Lifecycle:
         if run.abandoned:
             self.watcher.stop(run)
         else:
-            self.counters.launches += 1
+            self.context.counters.launches += 1
             log.info("ECS task %s is for %s", arn, run)
             waited = self.context.now() - run.launch.handed_over if run.attempt else None
             launch = run.launch.without_workload()

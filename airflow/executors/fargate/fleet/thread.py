@@ -60,8 +60,6 @@ class FleetThread:
         #: The command that is being handled, and the last one that was repeated.
         self._handling: Command | None = None
         self._repeated: Command | None = None
-        #: How often the fleet went on after a bug: since the first one, each start of the loop is a recovery.
-        self.restarts = 0
 
     def tell(self, method: Callable[..., None], *arguments: Any) -> None:
         """Call a method of the fleet on its thread; return at once."""
@@ -120,11 +118,12 @@ class FleetThread:
     def _run(self) -> None:
         while not self._end.is_set():
             try:
-                if self.restarts:
+                # Since the first bug, each start of the loop is a recovery.
+                if self._context.counters.fleet_restarts:
                     self._recover()
                 self._loop()
             except BaseException as error:
-                self.restarts += 1
+                self._context.counters.fleet_restarts += 1
                 text = "A bug of the executor in the fleet's thread; it goes on in %s s"
                 log.error(text, BUG_PAUSE, exc_info=error)
                 time.sleep(BUG_PAUSE)

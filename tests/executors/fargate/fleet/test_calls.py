@@ -38,7 +38,6 @@ from airflow.executors.fargate.fleet.launch_state import Run
 from airflow.executors.fargate.fleet.throttle import CREDENTIALS_BACK_OFF
 from airflow.executors.fargate.lease import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
-from airflow.executors.fargate.messages import Counters
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
@@ -51,7 +50,6 @@ class Door:
 
     def __init__(self, fakes, ecs, clock, **options):
         self.pools, self.sizes, self.replies = {}, {}, []
-        self.counters = Counters()
         self.clock = clock
         self.run = Run(fakes.make_launch(), arn=ARN, cluster="cluster", stop_reason="why")
         self.request = fakes.make_request(fakes.make_launch())
@@ -72,7 +70,7 @@ class Door:
             random=lambda: 1.0,
             make_pool=make_pool,
         )
-        self.calls = Calls(self.context, self.counters)
+        self.calls = Calls(self.context)
 
     def ask(self, what):
         """Make a call."""
@@ -278,7 +276,7 @@ class TestThrottles:
         ecs.next(OPERATIONS[what], fakes.aws_error(*THROTTLED))
         door.meet(what, THROTTLED)
         assert {other for other in OF_ECS if not door.calls.admits(door.lane(other))} == slowed
-        assert door.counters.throttles == 1
+        assert door.context.counters.throttles == 1
         clock.at += 60
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 
@@ -290,7 +288,7 @@ class TestThrottles:
         door.bring_home()
         door.clock.at += 10
         door.meet("RunTask", THROTTLED)
-        assert door.counters.throttles == 17
+        assert door.context.counters.throttles == 17
         assert len([r for r in caplog.records if "refuses calls" in r.getMessage()]) == 1
 
 
@@ -338,12 +336,12 @@ class TestCounts:
     def test_each_describe_tasks_is_counted(self, door, what, count):
         """Including those of adoption and of the search for orphans."""
         door.meet(what, None)
-        assert door.counters.describe_calls == count
+        assert door.context.counters.describe_calls == count
 
     def test_malformed_items_are_counted(self, door, ecs, caplog):
         """A malformed item does not affect the others, and the first one is logged."""
         ecs.next("describe_tasks", {"tasks": [None, {"taskArn": 3}, {"taskArn": ARN}], "failures": ["x", {}]})
         assert len(door.meet("DescribeTasks", None).value.tasks) == 1
         door.meet("DescribeTasks", None)
-        assert door.counters.malformed == 3
+        assert door.context.counters.malformed == 3
         assert len([r for r in caplog.records if "malformed" in r.getMessage()]) == 1

@@ -97,9 +97,9 @@ def boom():
 
 def meet_a_bug(fakes, owner):
     """Let the thread meet a bug."""
-    before = owner.restarts
+    before = owner.fleet.context.counters.fleet_restarts
     owner.tell(boom)
-    fakes.until(lambda: owner.restarts > before)
+    fakes.until(lambda: owner.fleet.context.counters.fleet_restarts > before)
 
 
 def test_nothing_starts_before_it_is_asked_to(fakes, ecs, owner):
@@ -133,7 +133,7 @@ def test_to_ask_again_starts_no_second_thread(owner):
     thread = the_thread()
     owner.ensure_running()
     assert the_thread() is thread
-    assert owner.restarts == 0
+    assert owner.fleet.context.counters.fleet_restarts == 0
 
 
 def test_a_fleet_without_work_sleeps(fakes, ecs, owner):
@@ -163,7 +163,7 @@ def test_a_bug_is_logged_and_the_fleet_goes_on_with_its_state(fakes, ecs, owner)
     error = told.kwargs["exc_info"]
     assert isinstance(error, ValueError)
     assert error.__traceback__ is not None
-    assert owner.restarts == 1
+    assert owner.fleet.context.counters.fleet_restarts == 1
     assert the_thread() is thread
     for arn in ecs.arns:
         ecs.exit(arn, 0)
@@ -203,7 +203,7 @@ def test_a_launch_that_raises_again_and_again_is_given_up(fakes, ecs, owner):
             owner.tell(owner.fleet.add, fakes.make_launch(number))
 
         fakes.until(lambda: events.of(Ended) and events.of(Accepted))
-    assert owner.restarts == MAX_FAULTS
+    assert owner.fleet.context.counters.fleet_restarts == MAX_FAULTS
     assert [(event.launch.id, bool(event.reason)) for event in events.of(Ended)] == [("launch-0", True)]
     assert [event.launch.id for event in events.of(Accepted)] == ["launch-1"]
 
@@ -253,7 +253,7 @@ def test_a_recovery_that_fails_is_tried_again(fakes, ecs, owner):
     with failing, mock.patch.object(fleet_thread, "log", autospec=True) as log:
         owner.tell(boom)
         ecs.exit(ecs.arns[0], 0)
-        fakes.until(lambda: events.of(Ended) and owner.restarts == 2)
+        fakes.until(lambda: events.of(Ended) and owner.fleet.context.counters.fleet_restarts == 2)
     told = [type(call.kwargs["exc_info"]) for call in log.error.call_args_list]
     assert told == [ValueError, KeyError]
 
