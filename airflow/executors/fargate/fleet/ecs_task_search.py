@@ -56,7 +56,7 @@ class Stage(IntEnum):
     KNOWN = 0
     RUNNING = 1
     STOPPED = 2
-    #: None: the search is over.
+    #: None: the search is over. No more calls are made, and no more ECS tasks passed on.
     OVER = 3
 
 
@@ -88,7 +88,7 @@ class Seeker(Part, ABC):
                 self._search = self._begin()
             search = self._search
             turn = search.work()
-            if not search.is_over:
+            if search.stage is not Stage.OVER:
                 return turn
             self._search = None
             self._end(search)
@@ -175,11 +175,6 @@ class EcsTaskSearch:
     #: ARNs that were described or are about to be.
     _asked: set[str] = field(default_factory=set)
 
-    @property
-    def is_over(self) -> bool:
-        """Whether no more calls are made, and no more ECS tasks passed on."""
-        return self.stage is Stage.OVER
-
     def describe(self, cluster: str, arns: Sequence[str]) -> None:
         """Describe these before anything else, even if they are known."""
         self._asked.update(arns)
@@ -199,7 +194,7 @@ class EcsTaskSearch:
 
     def _go_on(self) -> None:
         """Go to the next stage that has calls; end as soon as nothing is lacking, even if calls are under way."""
-        while not self.is_over:
+        while self.stage is not Stage.OVER:
             if not self.seeker.lacks(self.stage):
                 self.end()
             elif self._steps or self._under_way:
@@ -209,7 +204,7 @@ class EcsTaskSearch:
                 self.stage = Stage(self.stage + 1)
                 if self.stage is Stage.RUNNING:
                     self.listed_at = self.context.clock()
-                if not self.is_over:
+                if self.stage is not Stage.OVER:
                     self._steps = [_Step(cluster) for cluster in self.clusters]
 
     def _first(self, now: float) -> _Step | None:
@@ -231,7 +226,7 @@ class EcsTaskSearch:
 
     def _done(self, step: _Step, reply: Reply) -> None:
         self._under_way -= 1
-        if self.is_over:
+        if self.stage is Stage.OVER:
             return
         self.seeker.is_busy = True
         if reply.problem is not None:

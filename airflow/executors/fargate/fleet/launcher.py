@@ -67,7 +67,7 @@ class Launcher(Part):
     def __init__(self, owner: Lifecycle) -> None:
         super().__init__(owner)
         self._attempts = Attempts(owner.context)
-        self._preparer = Preparer(owner, self._apply)
+        self._preparer = Preparer(owner)
         self.queue = CapacityQueue(owner.context)
         self._waiting = Schedule()
         #: The runs that wait until the database confirms that Airflow still wants them, by launch id.
@@ -136,7 +136,7 @@ class Launcher(Part):
         run.problem = outcome
         if outcome.verdict is Verdict.NO_CAPACITY:
             self.queue.refused(run, outcome.reason)
-        self._apply(run, self._attempts.go_on(run, outcome))
+        self.apply(run, self._attempts.go_on(run, outcome))
 
     def give_up(self, run: Run) -> None:
         """End an abandoned launch without an ECS task; if a call is under way, once it is answered."""
@@ -179,7 +179,7 @@ class Launcher(Part):
             return False
         run.bring_deadline_forward(now, self._context.now())
         if (too_late := self._attempts.too_late(run, now)) is not None:
-            self._apply(run, too_late)
+            self.apply(run, too_late)
             return False
         if run.token is None:
             run.token = uuid.uuid4().hex
@@ -206,9 +206,9 @@ class Launcher(Part):
         if resend is None:
             self.nothing_started(run, outcome)
         else:
-            self._apply(run, resend)
+            self.apply(run, resend)
 
-    def _apply(self, run: Run, decision: Decision) -> None:
+    def apply(self, run: Run, decision: Decision) -> None:
         """Carry out what was decided about a run without an ECS task: the one place that does."""
         if isinstance(decision, Fail):
             self._owner.ended(run, decision.reason)

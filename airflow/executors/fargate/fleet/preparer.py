@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -40,15 +39,10 @@ FUNCTION_PATIENCE = 60.0
 
 
 class Preparer(Part):
-    """
-    Makes requests in the order of launches, and no more of them than can be sent soon.
+    """Makes requests in the order of launches, and no more of them than can be sent soon."""
 
-    :param apply: takes a run, and what is decided about it: it is sent, or there is no request for it.
-    """
-
-    def __init__(self, owner: Lifecycle, apply: Callable[[Run, Decision], None]) -> None:
+    def __init__(self, owner: Lifecycle) -> None:
         super().__init__(owner)
-        self._apply = apply
         #: The runs that have no request yet.
         self.line = Line()
         #: When the function was called for its present request; None while it is not called.
@@ -103,4 +97,4 @@ class Preparer(Part):
             # secrets.
             log.error("Making the request for %s failed", run, exc_info=reply.error)
             decision = Fail(f"No ECS task was launched: {type(reply.error).__name__} in the executor.")
-        self._apply(run, decision)
+        self._owner.launcher.apply(run, decision)

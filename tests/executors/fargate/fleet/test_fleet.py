@@ -507,7 +507,7 @@ def life(fakes, fleet, ecs, after_fault):
 HANDLERS = [
     *[(Fleet, name) for name in ("add", "revoke", "work")],
     *[(Lifecycle, name) for name in ("accepted", "apply_outcome", "noted")],
-    *[(Launcher, name) for name in ("add", "_begin", "_sent", "_apply")],
+    *[(Launcher, name) for name in ("add", "_begin", "_sent", "apply")],
     *[(Launcher, name) for name in ("nothing_started", "give_up", "work")],
     (Preparer, "_built"),
     *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
