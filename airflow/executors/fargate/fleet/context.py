@@ -44,7 +44,7 @@ Command = tuple[Callable[..., None], tuple[Any, ...]]
 @dataclass(frozen=True)
 class Context:
     """
-    What comes from outside, and the two queues between the threads: each part takes from it what it needs.
+    What comes from outside, the two queues between the threads, and the counters: each part takes what it needs.
 
     :param ecs: makes the calls to ECS.
     :param config: the options.
