@@ -510,8 +510,7 @@ HANDLERS = [
     *[(Launcher, name) for name in ("add", "_begin", "_sent", "apply")],
     *[(Launcher, name) for name in ("nothing_started", "give_up", "work")],
     (Preparer, "_built"),
-    *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused")],
-    *[(CapacityQueue, name) for name in ("accepted", "provisioned")],
+    *[(CapacityQueue, name) for name in ("put", "take", "take_probe", "sent", "refused", "accepted")],
     *[(Lifecycle, name) for name in ("look_later", "_look")],
     *[(Watcher, name) for name in ("add", "stop", "_describe", "_described", "_not_described")],
     (Watcher, "_stop_answered"),
@@ -532,11 +531,11 @@ def test_an_error_anywhere_loses_nothing_and_launches_nothing_twice(
         fleet = fakes.SteppedFleet(ecs, clock=clock)
         left, faults = itertools.count(1), []
 
-        def fail_once(self, *arguments, left=left, number=number):
+        def fail_once(self, *arguments, left=left, number=number, **named):
             mine = next(left) == number
             if mine and when == "before":
                 raise Bug
-            result = handler(self, *arguments)
+            result = handler(self, *arguments, **named)
             if mine:
                 raise Bug
             return result
