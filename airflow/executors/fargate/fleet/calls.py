@@ -153,6 +153,14 @@ class Calls:
         self._context.counters.describe_calls += 1
         self.make(lane, partial(self._context.ecs.describe_tasks, cluster, arns), then, runs)
 
+    def list_tasks(
+        self, cluster: str, next_token: str | None, stopped: bool, then: Then, runs: Sequence[Run]
+    ) -> None:
+        """Call ListTasks for a page of the deployment's ECS tasks."""
+        ask = self._context.ecs.list_stopped if stopped else self._context.ecs.list_running
+        call = partial(ask, cluster, self._context.config.deployment, next_token)
+        self.make(self.search, call, then, runs)
+
     def stop_task(self, run: Run, then: Then) -> None:
         """Call StopTask for a launch's ECS task."""
         call = partial(self._context.ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")

@@ -215,13 +215,11 @@ class EcsTaskSearch:
 
     def _make(self, step: _Step) -> None:
         self._steps.remove(step)
-        then, ecs = partial(self._done, step), self.context.ecs
+        then, is_stopped = partial(self._done, step), self.stage is Stage.STOPPED
         if step.arns:
             self.calls.describe_tasks(self.calls.search, step.cluster, step.arns, then, self.runs)
         else:
-            ask = ecs.list_stopped if self.stage is Stage.STOPPED else ecs.list_running
-            page = partial(ask, step.cluster, self.context.config.deployment, step.next_token)
-            self.calls.make(self.calls.search, page, then, self.runs)
+            self.calls.list_tasks(step.cluster, step.next_token, is_stopped, then, self.runs)
         self._under_way += 1
 
     def _done(self, step: _Step, reply: Reply) -> None:

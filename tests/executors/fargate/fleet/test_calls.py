@@ -80,15 +80,12 @@ class Door:
             "StopTask": lambda: self.calls.stop_task(self.run, then),
             "DescribeTasks": lambda: self.describe(self.calls.watch, [self.run]),
             "a search": lambda: self.describe(self.calls.search, []),
-            "ListTasks": lambda: self.calls.make(self.calls.search, self.page, then),
+            "ListTasks": lambda: self.calls.list_tasks("cluster", None, False, then, []),
             "a log": lambda: self.calls.make(self.calls.logs, lambda: self.log(), then),
         }[what]()
 
     def describe(self, lane, runs):
         self.calls.describe_tasks(lane, "cluster", [ARN], self.then, runs)
-
-    def page(self):
-        return self.context.ecs.list_running("cluster", "airflow")
 
     def lane(self, what):
         """Return the lane of a call."""
