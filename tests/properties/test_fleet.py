@@ -471,7 +471,7 @@ class World(RuleBasedStateMachine):
         fleet = self.fleet.fleet
         assert not fleet.runs_by_id
         assert fleet.awaited == 0
-        assert fleet.arns() == []
+        assert fleet.context.counters.live_containers == 0
         assert fleet.launcher._waiting.first() is None
         assert not fleet.launcher._waiting._heap
         assert not fleet.watcher._due

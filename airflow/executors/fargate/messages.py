@@ -121,7 +121,7 @@ Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines,
 @dataclass
 class Counters:
     """
-    Counters since the fleet began; only its thread writes, any thread may read.
+    Counters since the fleet began, and one gauge; only its thread writes, any thread may read.
 
     The scheduler's thread makes Airflow's metrics of it: the fleet knows nothing of Airflow.
     """
@@ -136,3 +136,5 @@ class Counters:
     malformed: int = 0
     #: How often the fleet went on after a bug.
     fleet_restarts: int = 0
+    #: A gauge: ECS tasks that are followed at the moment. The metric has its name.
+    live_containers: int = 0

@@ -66,19 +66,14 @@ class Metrics:
         #: The counts that were sent last.
         self._reported: Counter[str] = Counter()
 
-    def report(self, counters: messages.Counters, followed: int) -> None:
-        """
-        Send what the fleet has counted since the last time.
-
-        :param counters: the fleet's counters.
-        :param followed: how many ECS tasks are followed at the moment.
-        """
+    def report(self, counters: messages.Counters) -> None:
+        """Send what the fleet has counted since the last time."""
         stats, names = compat.stats(), ("launches", "throttles", "describe_calls", "fleet_restarts")
         counted = Counter({name: getattr(counters, name) for name in names})
         for name, count in (counted - self._reported).items():  # Those that have grown.
             stats.incr(f"{METRICS}.{name}", count, tags=self._tags)
         self._reported = counted
-        stats.gauge(f"{METRICS}.live_containers", followed, tags=self._tags)
+        stats.gauge(f"{METRICS}.live_containers", counters.live_containers, tags=self._tags)
 
     def time(self, name: str, seconds: float | None) -> None:
         """Send how long something took; None where that is not known."""
@@ -142,8 +137,7 @@ class Reporter:
         self._act_on_findings(findings)
         if lost:
             database.hand_back(lost, self._executor.job_id)
-        fleet = self._thread.fleet
-        self._metrics.report(fleet.context.counters, len(fleet.arns()))
+        self._metrics.report(self._thread.fleet.context.counters)
 
     def adopt(self, answer: AdoptionAnswer) -> None:
         """Follow the ECS tasks that adoption has found, and note which task instances are left alone."""

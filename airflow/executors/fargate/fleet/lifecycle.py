@@ -60,6 +60,8 @@ class Lifecycle:
         self._clock = context.clock
         #: The runs that are not over, by the ids of their launches.
         self.runs_by_id: dict[str, Run] = {}
+        #: The ids of those that have an ECS task.
+        self._live: set[str] = set()
         self.calls = Calls(context)
         self.launcher = Launcher(self)
         #: When to look at what a launch waits for.
@@ -90,6 +92,7 @@ class Lifecycle:
 
     def work(self) -> float | None:
         """Make all calls that are due; return when to look again, or None if only a message can tell."""
+        self.context.counters.live_containers = len(self._live)
         self._searches.rotate()  # Neither holds up the other.
         turns = [self._look(), self.launcher.work(), *[search.work() for search in self._searches]]
         # The watcher comes after the searches, since it can use up all calls that are admitted; searches
@@ -131,8 +134,8 @@ class Lifecycle:
         self.apply_outcome(run, found.outcome)
 
     def arns(self) -> Collection[str]:
-        """Return the ARNs of the ECS tasks that are watched; any thread may ask."""
-        return [run.arn for run in list(self.runs_by_id.values()) if run.arn]
+        """Return the ARNs of the ECS tasks that are watched."""
+        return [run.arn for run in self.runs_by_id.values() if run.arn]
 
     def discard(self, orphan: OtherEcsTask, reason: str) -> None:
         """Stop an orphaned ECS task, and watch it until it has stopped."""
@@ -149,6 +152,7 @@ class Lifecycle:
         # An error here counts against this run alone: see Fleet.recover().
         before, self.calls.handling = self.calls.handling, [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
+        self._live.add(run.launch.id)
         self.watcher.add(run)
         if run.abandoned:
             self.watcher.stop(run)
@@ -183,6 +187,8 @@ class Lifecycle:
                 self.last_lines.add(Failed(run.launch, run.arn, run.container_name, outcome.task_definition))
         elif outcome.verdict is not Verdict.LIVE:
             self.launcher.nothing_started(run, outcome)
+        if run.arn is None:
+            self._live.discard(run.launch.id)
         self.calls.handling = before
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
@@ -207,6 +213,7 @@ class Lifecycle:
             run.over = True
             self.runs_by_id.pop(run.launch.id, None)
             self.launcher.forget(run)
+        self._live.discard(run.launch.id)
         if was_wanted and reason is None:
             log.info("%s has finished in ECS task %s", run, run.arn)
         elif was_wanted:

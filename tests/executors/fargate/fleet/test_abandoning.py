@@ -260,7 +260,11 @@ def test_what_another_scheduler_has_adopted_is_left_to_it(fleet, ecs, launch):
     ecs.exit(ecs.arns[0], 1)
     fleet.advance(60)
     assert [event for event in fleet.told_of(launch) if event not in before] == []
-    assert (stops(ecs), list(fleet.fleet.runs_by_id.values()), fleet.fleet.arns()) == ([], [], [])
+    assert (
+        stops(ecs),
+        list(fleet.fleet.runs_by_id.values()),
+        fleet.fleet.context.counters.live_containers,
+    ) == ([], [], 0)
 
 
 def test_what_it_has_not_adopted_is_found_as_an_orphan(fleet, ecs, fakes, launch, clock):

@@ -497,7 +497,7 @@ def life(fakes, fleet, ecs, after_fault):
             elif task["lastStatus"] == "PROVISIONING" and fleet.clock.at > 1060:
                 ecs.exit(arn, 0 if task["desiredStatus"] == "RUNNING" else 143)
         # Once all are over the rest of the time passes at once.
-        until = fleet.clock.at + 5 if list(fleet.fleet.runs()) else end
+        until = fleet.clock.at + 5 if fleet.fleet.runs_by_id else end
         while fleet.clock.at < until:
             safely(fleet.advance, until - fleet.clock.at)
     return launches
