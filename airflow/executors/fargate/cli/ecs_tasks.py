@@ -30,14 +30,10 @@ from airflow.executors.fargate.aws.ecs import MAX_LISTED
 if TYPE_CHECKING:
     from airflow.executors.fargate.launch import Identity
 
-#: The members that say since when an ECS task has been in a state; the first that AWS returns counts.
+#: The members with the times of changes of state, in their order; the last that AWS returns is since when an
+#: ECS task has been in its state.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
-SINCE = {
-    "RUNNING": ("startedAt", "createdAt"),
-    "DEACTIVATING": ("stoppingAt", "createdAt"),
-    "STOPPING": ("stoppingAt", "createdAt"),
-    "DEPROVISIONING": ("executionStoppedAt", "stoppingAt", "createdAt"),
-}
+TIMES = ("createdAt", "startedAt", "stoppingAt", "executionStoppedAt")
 #: The columns of a task instance. Those that a callback does not have are empty.
 TASK_COLUMNS = ("dag_id", "task_id", "run_id", "map_index", "try_number")
 
@@ -104,8 +100,7 @@ def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     task = EcsTask.parse(ecs_task)
     if task is None or (identity := task.identity) is None or task.last_status in ("STOPPED", "DELETED"):
         return None
-    times = (ecs_task.get(name) for name in SINCE.get(task.last_status, ("createdAt",)))
-    since = next(filter(None, times), None)
+    since = next(filter(None, map(ecs_task.get, reversed(TIMES))), None)
     # The capacity provider, or the launch type if there is none.
     kind = ecs_task.get("capacityProviderName") or ecs_task.get("launchType")
     resources = {"cpu": ecs_task.get("cpu"), "memory": ecs_task.get("memory"), "capacity": kind}

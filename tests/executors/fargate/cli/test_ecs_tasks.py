@@ -84,10 +84,10 @@ def test_a_callback():
 @pytest.mark.parametrize(
     ("members", "column", "shown"),
     [
-        ({"lastStatus": "PENDING"}, "since", "2026-03-01T12:00:00+00:00"),
+        ({"lastStatus": "PENDING", "startedAt": None}, "since", "2026-03-01T12:00:00+00:00"),
         ({"lastStatus": "RUNNING", "startedAt": None}, "since", "2026-03-01T12:00:00+00:00"),
         ({"lastStatus": "STOPPING", "stoppingAt": CREATED + timedelta(hours=1)}, "since", "2026-03-01T13:00:00+00:00"),
-        ({"lastStatus": "PENDING", "createdAt": None}, "since", ""),
+        ({"lastStatus": "PENDING", "createdAt": None, "startedAt": None}, "since", ""),
         ({"startedAt": CREATED.astimezone(timezone(timedelta(hours=2)))}, "since", "2026-03-01T12:00:00+00:00"),
         ({"capacityProviderName": "FARGATE_SPOT"}, "capacity", "FARGATE_SPOT"),
         ({"launchType": None}, "capacity", ""),
