@@ -29,10 +29,10 @@ from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 from airflow.executors.fargate.request.startup_checks import add_request_mistakes
 
-from tests.executors.fargate.conftest import check, service_model
+from tests.executors.fargate.conftest import service_model
 
 #: The check of requests against botocore's model of ECS is the one that the executor's own tests use.
-__all__ = ["check", "service_model"]
+__all__ = ["service_model"]
 
 #: What a snippet that shows a few options leaves out.
 LEFT_OUT = {
@@ -44,7 +44,7 @@ LEFT_OUT = {
 
 
 @pytest.fixture(scope="session")
-def read_config(check):
+def read_config(service_model):
     """Return a function that makes the executor's options of those that a snippet shows."""
 
     def read(options=()):
@@ -59,10 +59,10 @@ def read_config(check):
 
 
 @pytest.fixture(scope="session")
-def make_builder(check):
+def make_builder(service_model):
     """Return a function that makes what makes the requests of launches, for options."""
 
     def make(config):
-        return RequestBuilder(replace(config, command_to_request=partial(default_request, config)), check)
+        return RequestBuilder(replace(config, command_to_request=partial(default_request, config)))
 
     return make

@@ -57,7 +57,7 @@ def launch_types(service_model):
 
 
 @pytest.fixture(scope="session")
-def read_config(check):
+def read_config(service_model):
     """Return a function that reads options, the required ones set, from keywords; None unsets one."""
 
     def read(call_function=False, check_requests=False, **texts):

@@ -72,23 +72,16 @@ def without_unfit(request: Mapping[str, Any]) -> dict[str, Any]:
             fit.pop(member, None)
     if fargate is False:
         fit.pop("platformVersion", None)
-        drop(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
-        drop(fit, "overrides", "ephemeralStorage")
+        fit = without(fit, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
+        fit = without(fit, "overrides", "ephemeralStorage")
     if request.get("launchType") == "EXTERNAL":  # Its ECS tasks have no network interface of their own.
         fit.pop("networkConfiguration", None)
     return fit
 
 
-def drop(members: dict[str, Any], *path: str) -> None:
-    """
-    Remove the member at a path from nested dicts. Inner dicts are copied; the outermost is changed.
-
-    Nothing happens if the path leads through a value that is not a dict.
-    """
-    name, *rest = path
+def without(members: Mapping[str, Any], name: str, *path: str) -> dict[str, Any]:
+    """Return a copy without the member at a path, which may lead through a value that is not a dict."""
     inner = members.get(name)
-    if not rest:
-        members.pop(name, None)
-    elif isinstance(inner, Mapping):
-        members[name] = dict(inner)
-        drop(members[name], *rest)
+    if path and isinstance(inner, Mapping):
+        return {**members, name: without(inner, *path)}
+    return {key: value for key, value in members.items() if path or key != name}

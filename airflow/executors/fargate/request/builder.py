@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from airflow.executors.fargate.aws.capacity import NO_SUBNETS, capacity, drop, on_fargate, without_unfit
+from airflow.executors.fargate.aws.capacity import NO_SUBNETS, capacity, on_fargate, without, without_unfit
 from airflow.executors.fargate.config.config import MAX_OVERRIDES, PUBLIC_IP_ON_FARGATE, FargateConfig
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
@@ -63,7 +63,7 @@ def default_request(config: FargateConfig, command: list[str]) -> dict[str, Any]
         # The cluster's default strategy can be for instances, for which AWS refuses both.
         del request["platformVersion"]
         if config.assign_public_ip is None:
-            drop(request, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
+            request = without(request, "networkConfiguration", "awsvpcConfiguration", "assignPublicIp")
     return without_unfit(request)
 
 
@@ -132,14 +132,10 @@ class RequestBuilder:
     Makes requests; any thread may call it.
 
     :param config: the options, read with ``call_function``.
-    :param check: raises RequestError for what AWS would refuse.
     """
 
-    def __init__(
-        self, config: FargateConfig, check: Callable[[Mapping[str, Any]], None] = check_request
-    ) -> None:
+    def __init__(self, config: FargateConfig) -> None:
         self._config = config
-        self._check = check
         # A function of the user's own decides itself what a request for Fargate has.
         self._for_fargate = {} if config.own_function else for_fargate(config)
         # The user's function need not be thread-safe.
@@ -192,7 +188,7 @@ class RequestBuilder:
             raise RequestError(f"the request does not fit together: {error}") from None
         if self._config.tag_tasks:
             whole = tags.with_own_tags(whole, tags.own_tags(launch, self._config.deployment))
-        self._check(whole)
+        check_request(whole)
         return whole
 
     def _find_remedy(

@@ -42,22 +42,22 @@ def with_function(config, function=None):
 
 
 @pytest.fixture
-def rendered(read_config, check):
+def rendered(read_config):
     """Return a function that renders a launch with an executor_config, a function and options."""
 
     def _render(executor_config=None, function=None, command=COMMAND, environment=(), **options):
         launch = Launch(TASK, "key", command, executor_config, queue="default", environment=environment)
         config = with_function(read_config(**options), function)
-        return render(launch, RequestBuilder(config, check), config)
+        return render(launch, RequestBuilder(config), config)
 
     return _render
 
 
-def test_it_is_the_request_that_the_executor_makes(rendered, read_config, check):
+def test_it_is_the_request_that_the_executor_makes(rendered, read_config):
     """It is what the builder makes, except for the token and the clientToken of an attempt."""
     config = with_function(read_config())
     launch = Launch(TASK, "key", COMMAND, {"overrides": {"cpu": "512"}})
-    build = RequestBuilder(config, check)
+    build = RequestBuilder(config)
     shown = render(launch, build, config)["request"]
     made = build(launch).request
     assert shown == {**json.loads(json.dumps(made).replace(TOKEN, BLANK)), "clientToken": BLANK}

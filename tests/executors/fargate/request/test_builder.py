@@ -114,13 +114,13 @@ def text_of_error(build, launch):
 
 
 @pytest.fixture
-def make_builder(read_config, check):
+def make_builder(read_config):
     """Return a function that makes a builder with the default function from options."""
 
     def make(**options):
         config = read_config(**options)
         function = partial(default_request, config)
-        return RequestBuilder(dataclasses.replace(config, command_to_request=function), check)
+        return RequestBuilder(dataclasses.replace(config, command_to_request=function))
 
     return make
 
@@ -132,7 +132,7 @@ def build(make_builder):
 
 
 @pytest.fixture
-def own_builder(read_config, check):
+def own_builder(read_config):
     """Return a function that makes a builder with a user's own function, and without the options it replaces."""
 
     def make(function, **changes):
@@ -144,7 +144,7 @@ def own_builder(read_config, check):
             "command_to_request": function,
             **changes,
         }
-        return RequestBuilder(dataclasses.replace(read_config(), **replaced), check)
+        return RequestBuilder(dataclasses.replace(read_config(), **replaced))
 
     return make
 

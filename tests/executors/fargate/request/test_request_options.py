@@ -41,7 +41,7 @@ def make_launch(queue=None, executor_config=None):
 
 
 @pytest.fixture
-def make_builder(read_config, check):
+def make_builder(read_config):
     """Return a function that makes a builder from options, given as texts or as values of JSON."""
 
     def make(function=None, **options):
@@ -51,12 +51,12 @@ def make_builder(read_config, check):
         }
         config = read_config(check_requests=True, **texts)
         used = function or partial(default_request, config)
-        return RequestBuilder(replace(config, command_to_request=used), check)
+        return RequestBuilder(replace(config, command_to_request=used))
 
     return make
 
 
-def mistakes_of(read_config, check, **options):
+def mistakes_of(read_config, **options):
     """Return the mistakes of options when the scheduler starts; the test fails if there are none."""
     texts = {name: value if isinstance(value, str) else json.dumps(value) for name, value in options.items()}
     with pytest.raises(ConfigError) as caught:
@@ -453,21 +453,20 @@ class TestMistakesAtTheStart:
             ({"networkConfiguration": {"awsvpcConfiguration": {"subnets": []}}}, "must have 1 to 16 ids"),
         ],
     )
-    def test_a_fragment_is_checked(self, members, named, read_config, check):
+    def test_a_fragment_is_checked(self, members, named, read_config):
         """What AWS would refuse is one mistake with the option, the queue and the member."""
-        (mistake,) = mistakes_of(read_config, check, run_task_kwargs=members)
+        (mistake,) = mistakes_of(read_config, run_task_kwargs=members)
         assert mistake.startswith("[fargate] run_task_kwargs = …: ")
         assert named in mistake
         queues = {"large": members, "fine": {"group": "g"}}
-        (mistake,) = mistakes_of(read_config, check, queues=queues)
+        (mistake,) = mistakes_of(read_config, queues=queues)
         assert mistake.startswith("[fargate] queues = …: queue 'large': ")
         assert named in mistake
 
-    def test_all_are_reported_with_those_of_other_options(self, read_config, check):
+    def test_all_are_reported_with_those_of_other_options(self, read_config):
         """Each queue has a mistake of its own."""
         mistakes = mistakes_of(
             read_config,
-            check,
             cluster="two words",
             tags={"aws:a": "1"},
             capacity_provider_strategy="FARGATE:0,FARGATE_SPOT:0",
@@ -514,9 +513,9 @@ class TestMistakesAtTheStart:
             ),
         ],
     )
-    def test_merged_fragments_are_checked(self, options, named, read_config, check):
+    def test_merged_fragments_are_checked(self, options, named, read_config):
         """Each fragment is correct by itself, and the merged request is not: the last one is named."""
-        (mistake,) = mistakes_of(read_config, check, **options)
+        (mistake,) = mistakes_of(read_config, **options)
         assert mistake.startswith(named)
 
     @pytest.mark.parametrize(
@@ -543,9 +542,9 @@ class TestMistakesAtTheStart:
             ),
         ],
     )
-    def test_a_move_to_fargate_needs_subnets(self, options, named, read_config, check):
+    def test_a_move_to_fargate_needs_subnets(self, options, named, read_config):
         """Instances do not need them."""
-        (mistake,) = mistakes_of(read_config, check, subnets="", launch_type="EC2", **options)
+        (mistake,) = mistakes_of(read_config, subnets="", launch_type="EC2", **options)
         assert mistake.startswith(named)
 
     @pytest.mark.parametrize(
@@ -594,7 +593,7 @@ class TestMistakesAtTheStart:
         assert build
 
     @pytest.mark.parametrize("option", NOT_SHOWN)
-    def test_nothing_of_a_value_is_shown(self, option, read_config, check):
+    def test_nothing_of_a_value_is_shown(self, option, read_config):
         """An environment variable in a fragment can be a password, also in a wrong place."""
         for members in (
             {"overrides": {"containerOverrides": [{"environment": [{"name": "P", "value": [PASSWORD]}]}]}},
@@ -602,8 +601,8 @@ class TestMistakesAtTheStart:
             {"group": {PASSWORD: PASSWORD}},
         ):
             value = {"q": members} if option == "queues" else members
-            assert PASSWORD not in str(mistakes_of(read_config, check, **{option: value}))
-        assert PASSWORD not in str(mistakes_of(read_config, check, **{option: f'{{"a": {PASSWORD}'}))
+            assert PASSWORD not in str(mistakes_of(read_config, **{option: value}))
+        assert PASSWORD not in str(mistakes_of(read_config, **{option: f'{{"a": {PASSWORD}'}))
 
 
 def test_requests_are_not_checked_without_check_requests(read_config):
