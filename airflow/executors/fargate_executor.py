@@ -150,7 +150,7 @@ class FargateExecutor(Base):
             session = self.session_maker(config.conn_id, config.region)
             ecs = clients.connect(session, config.region, config.endpoint_url, connections(config))
         config = replace(config, command_to_request=compat.options_of(self)(config.command_to_request))
-        make_logs = partial(clients.make_client, service="logs", connections=LOG_CONCURRENCY)
+        make_logs = partial(clients.make_client, service="logs", max_pool_connections=LOG_CONCURRENCY)
         return Context(
             ecs,
             config,
@@ -266,13 +266,12 @@ class FargateExecutor(Base):
         return self._running_log.read(ti.external_executor_id)
 
     def debug_state(self) -> dict[str, Any]:
-        """Return, to be read only: the present launches, what the fleet follows, its counters and restarts."""
+        """Return, to be read only: the present launches, what the fleet follows, and its counters."""
         thread = self._fleet_thread
         return {
             "launches": self._ledger.launches(),
             "followed": list(thread.fleet.runs_by_id.values()) if thread else [],
             "counters": thread.fleet.context.counters if thread else None,
-            "restarts": thread.fleet.context.counters.fleet_restarts if thread else 0,
         }
 
     @staticmethod

@@ -78,7 +78,7 @@ def make_ecs(monkeypatch, tmp_path):
     def make(sts_url, ecs_url="http://127.0.0.1:9"):
         monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts_url)
         session = boto3.Session(region_name="us-east-1")
-        return make_client(session, "ecs", endpoint_url=ecs_url, connections=1)
+        return make_client(session, "ecs", endpoint_url=ecs_url, max_pool_connections=1)
 
     return make
 

@@ -1821,7 +1821,7 @@ def test_the_state_is_shown(executor):
     state = executor.debug_state()
     assert [launch.key for launch in state["launches"]] == [key_of()]
     assert [run.launch.key for run in state["followed"]] == [key_of()]
-    assert (state["counters"].launches, state["restarts"]) == (1, 0)
+    assert (state["counters"].launches, state["counters"].fleet_restarts) == (1, 0)
     assert SECRET not in str(state)
 
 

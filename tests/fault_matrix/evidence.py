@@ -145,7 +145,7 @@ class Evidence:
             notes=scheduler.notes,
             longest_heartbeat=scheduler.longest,
             errors=scheduler.errors,
-            restarts=state["restarts"],
+            restarts=state["counters"].fleet_restarts,
             calls=bed.fargate.calls(),
             strikes=bed.fargate.strikes(),
             resumed=None if bed.quiet_since is None else max(created, default=0.0) - bed.quiet_since,

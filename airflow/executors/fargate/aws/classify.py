@@ -55,7 +55,7 @@ CREDENTIAL_CODES = frozenset(
     "RequestTimeTooSkewed SignatureDoesNotMatch UnrecognizedClientException".split()
 )
 SERVER_CODES = frozenset(
-    {"InternalError", "InternalFailure", "InternalServerError", "ServerException", "ServiceUnavailable"}
+    "InternalError InternalFailure InternalServerError ServerException ServiceUnavailable".split()
 )
 #: A permission is missing. https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/CommonErrors.html

@@ -42,6 +42,8 @@ LOGGERS_OF_BODIES = ("botocore.endpoint", "botocore.parsers")
 #: Seconds. ECS answers in tenths of a second, and a hanging call holds one of few threads.
 CONNECT_TIMEOUT = 5
 READ_TIMEOUT = 10
+#: The fleet waits between resends itself, so that they hold no thread and keep to its rate limit.
+SENT_ONCE = {"mode": "standard", "total_max_attempts": 1}
 
 
 def _without_bodies(record: logging.LogRecord) -> bool:
@@ -70,36 +72,22 @@ def service_model() -> ServiceModel:
 
 
 def make_client(
-    session: Any,
-    service: str,
-    *,
-    connections: int,
-    region: str | None = None,
-    endpoint_url: str | None = None,
-    timeouts: tuple[float, float] = (CONNECT_TIMEOUT, READ_TIMEOUT),
-    attempts: int = 1,
+    session: Any, service: str, *, region: str | None = None, endpoint_url: str | None = None, **settings: Any
 ) -> Any:
     """
     Return a boto3 client. Its requests and responses are not logged on the executor's threads.
 
     :param session: a boto3 session.
-    :param connections: how many calls are made at the same time.
     :param endpoint_url: ``[fargate] endpoint_url``, the endpoint of ECS. Other services have their own.
-    :param timeouts: seconds to connect, and to read.
-    :param attempts: how often botocore sends a request. The fleet uses 1: it waits between resends itself, so
-        that they hold no thread and keep to its rate limit.
+    :param settings: of botocore's ``Config``, such as ``max_pool_connections``, the number of calls that are
+        made at the same time. They take precedence over the timeouts above and :data:`SENT_ONCE`.
     """
     from botocore.config import Config
 
     for name in LOGGERS_OF_BODIES:
         logging.getLogger(name).addFilter(_without_bodies)  # A logger adds the same filter only once.
-    config = Config(
-        connect_timeout=timeouts[0],
-        read_timeout=timeouts[1],
-        retries={"mode": "standard", "total_max_attempts": attempts},
-        max_pool_connections=connections,
-        tcp_keepalive=True,
-    )
+    usual = {"connect_timeout": CONNECT_TIMEOUT, "read_timeout": READ_TIMEOUT, "retries": SENT_ONCE}
+    config = Config(tcp_keepalive=True, **{**usual, **settings})
     endpoint_of_service = endpoint_url if service == "ecs" else None
     return session.client(service, region_name=region, endpoint_url=endpoint_of_service, config=config)
 
@@ -121,7 +109,7 @@ def connect(
     """
     from botocore import exceptions as botocores
 
-    make = partial(make_client, service="ecs", connections=connections, endpoint_url=endpoint_url)
+    make = partial(make_client, service="ecs", endpoint_url=endpoint_url, max_pool_connections=connections)
     ecs = Ecs(lambda: read_less(make(make_session())))
     try:
         ecs.connected()

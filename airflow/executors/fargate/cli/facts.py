@@ -39,8 +39,8 @@ EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
 #: Its command. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
-#: Attempts of one call. The user is waiting, so they are few.
-ATTEMPTS = 3
+#: Of one call. The user is waiting, so they are few.
+ATTEMPTS = {"mode": "standard", "total_max_attempts": 3}
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8
 #: The errors of a call that was not made, and of one that AWS did not answer.
@@ -101,9 +101,8 @@ class Account:
     """
 
     def __init__(self, config: FargateConfig, make_session: Callable[[], Any]) -> None:
-        make = partial(make_client, make_session(), connections=1, attempts=ATTEMPTS)
         #: Makes a client for a service, in the Region of the options unless another one is given.
-        self.client = partial(make, endpoint_url=config.endpoint_url)
+        self.client = partial(make_client, make_session(), endpoint_url=config.endpoint_url, retries=ATTEMPTS)
         self.ecs = self.client("ecs")
 
 

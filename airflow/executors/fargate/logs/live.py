@@ -47,11 +47,9 @@ if TYPE_CHECKING:
 #: seconds: the rest is for the work before, such as the first import of this module, and after, to put the
 #: lines together.
 PATIENCE = 4.5
-#: Seconds to connect, and to read. At most two calls of that length go on after PATIENCE, on a thread of
-#: their own.
-TIMEOUTS = 2.0, 3.0
-#: How many connections a client keeps for pages that are read at the same time. More than that work, too.
-CONNECTIONS = 10
+#: Seconds to connect, and to read: at most two calls of that length go on after PATIENCE, on a thread of their
+#: own. And how many connections a client keeps for pages that are read at the same time; more work, too.
+LIMITS = {"connect_timeout": 2.0, "read_timeout": 3.0, "max_pool_connections": 10}
 #: Pages of a megabyte or 10,000 lines from the beginning. Of a longer log, the last lines are shown as well.
 #: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
 MAX_PAGES = 10
@@ -179,8 +177,7 @@ class RunningLog:
     def _make_client(self, service: str, in_region: str) -> Any:
         texts = [(self.option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
         session = self.session_maker(texts[0], in_region)()
-        limits: Any = {"connections": CONNECTIONS, "timeouts": TIMEOUTS}
-        return make_client(session, service, region=in_region, endpoint_url=texts[1], **limits)
+        return make_client(session, service, region=in_region, endpoint_url=texts[1], **LIMITS)
 
 
 def _as_json(timestamp: int, text: str) -> str:

@@ -48,7 +48,7 @@ REQUEST = {
 def client():
     """Return a real client. No test lets it use the network."""
     session = boto3.session.Session("key", "secret", region_name="us-east-1")
-    return make_client(session, "ecs", endpoint_url="http://127.0.0.1:9", connections=4)
+    return make_client(session, "ecs", endpoint_url="http://127.0.0.1:9", max_pool_connections=4)
 
 
 @pytest.fixture
@@ -135,7 +135,7 @@ class TestClientConfig:
     def test_timeouts_and_connections(self):
         """No call hangs longer than ten seconds, and there is a connection for each thread."""
         session = mock.Mock(spec=["client"])
-        make_client(session, "ecs", connections=20)
+        make_client(session, "ecs", max_pool_connections=20)
         config = session.client.call_args.kwargs["config"]
         assert 0 < config.connect_timeout <= 10
         assert 0 < config.read_timeout <= 10
