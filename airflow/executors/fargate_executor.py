@@ -42,7 +42,7 @@ from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
 from airflow.executors.fargate.fleet.thread import FleetThread
-from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.launch import Launch, Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
@@ -51,7 +51,6 @@ from airflow.utils.state import TaskInstanceState
 
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
-    from airflow.executors.fargate.launch import Launch
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -105,7 +104,7 @@ class FargateExecutor(Base):
         self._origin: Any = {"scheduler": name, "database": name and database.own_address_hash()}
         self._fleet_thread = thread = FleetThread(context)
         self._lookups = Lookups(self._ledger, database.rows, own_job, compat.sweep_interval(), context.lease)
-        self._reporter = Reporter(self, thread, self._ledger, self._lookups, name)
+        self._reporter = Reporter(self, thread, self._ledger, self._lookups)
         # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
         gc.freeze()
@@ -267,12 +266,11 @@ class FargateExecutor(Base):
 
     def debug_state(self) -> dict[str, Any]:
         """Return, to be read only: the present launches, what the fleet follows, and its counters."""
-        thread = self._fleet_thread
-        return {
-            "launches": self._ledger.launches(),
-            "followed": list(thread.fleet.runs_by_id.values()) if thread else [],
-            "counters": thread.fleet.context.counters if thread else None,
-        }
+        followed, counters = [], None
+        if self._fleet_thread is not None:
+            fleet = self._fleet_thread.fleet
+            followed, counters = list(fleet.runs_by_id.values()), fleet.context.counters
+        return {"launches": self._ledger.launches(), "followed": followed, "counters": counters}
 
     @staticmethod
     def get_cli_commands() -> list[GroupCommand]:

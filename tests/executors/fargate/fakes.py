@@ -40,8 +40,7 @@ from airflow.executors.fargate.aws.ecs import Ecs
 from airflow.executors.fargate.config.config import FargateConfig
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.thread import FleetThread
-from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, Lease, TaskInstanceId
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
 from airflow.executors.fargate.request import builder

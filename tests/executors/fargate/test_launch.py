@@ -33,6 +33,7 @@ from airflow.executors.fargate.launch import (
     CallbackId,
     Identity,
     Launch,
+    Lease,
     TaskInstanceId,
 )
 from airflow.executors.fargate.messages import Accepted
@@ -264,3 +265,47 @@ class TestLaunch:
     def test_is_shown_as_its_task_instance(self, task, text):
         """A launch is shown as the task instance and the try that it is for."""
         assert str(make_launch(task)) == text
+
+
+class Clocks:
+    """A clock that never goes backwards, and the time of the day."""
+
+    def __init__(self):
+        self.monotonic, self.wall = 10.0, 1000.0
+
+    def lease(self, seconds):
+        return Lease(seconds, lambda: self.monotonic, lambda: self.wall)
+
+
+@pytest.mark.parametrize(
+    ("monotonic", "wall", "is_over"),
+    [
+        pytest.param(14, 14, False, id="just confirmed"),
+        pytest.param(16, 16, True, id="stopped process"),
+        pytest.param(0, 3600, True, id="suspended host: one clock stood still"),
+        pytest.param(16, -3600, True, id="stopped process, and the clock set back"),
+    ],
+)
+def test_the_clock_that_says_more_counts(monotonic, wall, is_over):
+    """However the process was kept from going on, one of the two clocks shows how long that was."""
+    clocks = Clocks()
+    lease = clocks.lease(15.0)
+    confirmed = lease.begin()
+    clocks.monotonic += monotonic
+    clocks.wall += wall
+    assert lease.is_valid(confirmed) is not is_over
+
+
+def test_without_a_limit_it_is_always_valid():
+    """No other scheduler can take over the launches of an executor without a scheduler."""
+    clocks = Clocks()
+    lease = clocks.lease(None)
+    confirmed = lease.begin()
+    clocks.wall += 1e9
+    assert lease.is_valid(confirmed)
+
+
+def test_a_lease_can_have_begun_before():
+    """It can begin with the hand-over, before the process was stopped."""
+    lease = Clocks().lease(15.0)
+    assert [lease.is_valid((10.0, handed_over)) for handed_over in (990.0, 980.0)] == [True, False]

@@ -40,13 +40,12 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.bridge.compat import FAILS_RUNNING
 from airflow.executors.fargate.bridge.wanted import Finding, WantedState, compare
-from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
+from airflow.executors.fargate.launch import CallbackId, Launch, Lease, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Event, Unconfirmed
 from airflow.executors.fargate.present import ENDING, RUNNING, Candidate
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.bridge.ledger import Ledger
-    from airflow.executors.fargate.lease import Lease
 
 #: Most launches that one heartbeat looks up: as many task instances as one query names
 #: (``database.MAX_NAMED``).

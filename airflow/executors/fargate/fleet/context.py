@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the parts of a fleet share: what comes from outside, the queues between the threads, the owner."""
+"""What the parts of a fleet share: what comes from outside, threads that make calls, the queues, the owner."""
 
 from __future__ import annotations
 
@@ -25,20 +25,67 @@ from dataclasses import dataclass, field
 from random import random as random_number
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.fleet.pool import DaemonPool
+from airflow.executors.fargate.aws.clients import THREAD_NAMES
 from airflow.executors.fargate.messages import Counters, Event
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.aws.ecs import Ecs
     from airflow.executors.fargate.config.config import FargateConfig
     from airflow.executors.fargate.fleet.lifecycle import Lifecycle
-    from airflow.executors.fargate.launch import Launch
-    from airflow.executors.fargate.lease import Lease
+    from airflow.executors.fargate.launch import Launch, Lease
     from airflow.executors.fargate.logs.cloudwatch import LogReader
     from airflow.executors.fargate.request.builder import Prepared
 
 #: What the fleet's thread is to call, and the arguments.
 Command = tuple[Callable[..., None], tuple[Any, ...]]
+
+
+class DaemonPool:
+    """
+    A fixed number of daemon threads.
+
+    ``concurrent.futures`` is not used, as the interpreter joins its threads at exit: one hanging call would
+    keep the scheduler's process from ending.
+
+    :param name: part of the threads' names.
+    :param size: the number of threads.
+    """
+
+    def __init__(self, name: str, size: int) -> None:
+        self._name = name
+        self._size = size
+        #: Each call, and what gets its result; None ends a thread.
+        self._calls: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._threads = 0
+
+    def submit(self, call: Callable[[], Any], then: Callable[[Any, BaseException | None], None]) -> None:
+        """
+        Make the call on one of the threads, and call ``then`` on that thread.
+
+        :param then: gets what the call returned, and None; or None, and the exception that it raised.
+        """
+        # All start with the first call; those that could not start then, with a later one.
+        while self._threads < self._size:
+            name = f"{THREAD_NAMES}{self._name}-{self._threads}"
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+            self._threads += 1
+        self._calls.put((call, then))
+
+    def close(self) -> None:
+        """Let the threads end after the calls that are submitted so far."""
+        for _ in range(self._threads):
+            self._calls.put(None)
+
+    def _work(self) -> None:
+        while (job := self._calls.get()) is not None:
+            call, then = job
+            result: tuple[Any, BaseException | None]
+            try:
+                result = call(), None
+            except BaseException as error:
+                result = None, error
+            then(*result)
+            del job, call, then, result  # A waiting thread would keep the last answer in memory.
 
 
 @dataclass(frozen=True)

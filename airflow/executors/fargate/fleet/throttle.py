@@ -28,9 +28,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.fleet.context import Context, DaemonPool
     from airflow.executors.fargate.fleet.launch_state import Run
-    from airflow.executors.fargate.fleet.pool import DaemonPool
 
 #: Seconds; first wait and limit, when credentials are refused.
 CREDENTIALS_BACK_OFF = 2.0, 15.0

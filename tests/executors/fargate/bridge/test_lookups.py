@@ -25,8 +25,7 @@ from airflow.executors.fargate.bridge import lookups, wanted
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY, Lookups
 from airflow.executors.fargate.bridge.wanted import WantedState
-from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
-from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.launch import CallbackId, Lease, TaskInstanceId
 from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Noted, Unconfirmed
 from airflow.executors.fargate.present import ENDING, Candidate
 

@@ -36,7 +36,7 @@ from airflow.executors.fargate.fleet.calls import (
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.launch_state import Run
 from airflow.executors.fargate.fleet.throttle import CREDENTIALS_BACK_OFF
-from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.launch import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")

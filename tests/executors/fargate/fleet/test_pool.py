@@ -26,7 +26,7 @@ import weakref
 import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
-from airflow.executors.fargate.fleet.pool import DaemonPool
+from airflow.executors.fargate.fleet.context import DaemonPool
 
 #: Seconds after which a test that waits for another thread fails; none takes that long.
 PATIENCE = 10

@@ -34,7 +34,7 @@ from airflow.executors.fargate.fleet.fleet import Fleet
 from airflow.executors.fargate.fleet.launch_state import MAX_FAULTS
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.fleet.thread import FleetThread
-from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.launch import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 from airflow.executors.fargate.messages import Accepted, Ended
 from airflow.executors.fargate.present import Candidate
@@ -366,7 +366,7 @@ for name, path in zip(("airflow", "airflow.executors"), sys.argv[1:]):
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.lease import Lease
+from airflow.executors.fargate.launch import Lease
 from airflow.executors.fargate.request.builder import Prepared
 
 called = threading.Event()
