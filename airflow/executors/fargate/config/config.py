@@ -52,7 +52,7 @@ STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/platform-fargate.html
 PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
-EPHEMERAL_STORAGE_GIB = range(21, 201)
+EPHEMERAL_STORAGE_GIB = 21, 200
 #: If the option is empty: in a public subnet a Fargate task cannot pull its image without a public IP.
 PUBLIC_IP_ON_FARGATE = "ENABLED"
 #: Without SERVICE, which RunTask does not accept.
@@ -122,7 +122,7 @@ class FargateConfig:
     capacity_provider_strategy: tuple[Mapping[str, Any], ...] = _option(Options.strategy, default=())
     capacity_provider_fallback: tuple[Mapping[str, Any], ...] = _option(Options.strategy, default=())
     #: GiB; None: the task definition decides.
-    ephemeral_storage: int | None = _option(Options.number_or_none, EPHEMERAL_STORAGE_GIB, default=None)
+    ephemeral_storage: int | None = _option(Options.number, int, *EPHEMERAL_STORAGE_GIB, default=None)
     enable_execute_command: bool = _option(Options.boolean, default=False)
     #: As in RunTask.
     tags: tuple[Mapping[str, Any], ...] = _option(Options.tags, default=())

@@ -132,20 +132,18 @@ class Options:
             self.add_mistake(name, f"{len(values)} ids", f"AWS takes at most {at_most}")
         return values
 
-    def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float:
-        """Return a number in a range."""
+    def number(self, name: str, kind: type[int] | type[float], low: float, high: float) -> float | None:
+        """Return a number in a range; None if the option is empty and has no default."""
+        if not (text := self._values[name] or self.default(name)):
+            return None
         try:
-            number = kind(self._values[name] or self.default(name))
+            number = kind(text)
         except ValueError:
             number = kind(low - 1)
         if not low <= number <= high:
             word = "a whole number" if kind is int else "a number"
             self.add_mistake(name, f"it is not {word} from {low:g} to {high:g}", "Choose one in that range")
         return number
-
-    def number_or_none(self, name: str, numbers: range) -> float | None:
-        """Return a whole number in a range; None if the option is empty."""
-        return self.number(name, int, numbers[0], numbers[-1]) if self._values[name] else None
 
     def url(self, name: str) -> str | None:
         """Return the URL of a service; None if the option is empty."""

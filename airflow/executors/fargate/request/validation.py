@@ -194,8 +194,8 @@ def _override_mistakes(request: Mapping[str, Any]) -> Iterator[str]:
         most = config.MAX_OVERRIDES
         yield f"overrides has {size} characters of JSON, AWS accepts at most {most}; make it smaller"
     storage, gib = overrides.get("ephemeralStorage"), config.EPHEMERAL_STORAGE_GIB
-    if storage is not None and storage["sizeInGiB"] not in gib:
-        yield f"overrides.ephemeralStorage.sizeInGiB is not in {gib[0]} to {gib[-1]}"
+    if storage is not None and not gib[0] <= storage["sizeInGiB"] <= gib[1]:
+        yield f"overrides.ephemeralStorage.sizeInGiB is not in {gib[0]} to {gib[1]}"
     names = [container.get("name") for container in overrides.get("containerOverrides") or []]
     if not all(config.CONTAINER_NAME.fullmatch(name or "") for name in names):
         yield "overrides.containerOverrides has an item without a valid name"
