@@ -126,11 +126,6 @@ class Answer:
     #: How many items were left out because they are not an ECS task or a failure.
     malformed: int = 0
 
-    @property
-    def missing(self) -> set[str]:
-        """The ARNs of all failures. DescribeTasks documents only the reason MISSING."""
-        return {failure.arn for failure in self.failures}
-
     @classmethod
     def parse(cls, response: Any) -> Answer:
         """

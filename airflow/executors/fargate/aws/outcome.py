@@ -115,9 +115,8 @@ def _must_have_run(task: EcsTask, container: Container) -> bool:
     have been the main container. It may have run user code, so it must not be launched again. Exceptions: the
     container has a reason (it could not be started), or the ECS task's reason is that of Spot.
     """
-    if task.stop_code != "EssentialContainerExited" or container.reason or _is_spot(task):
-        return False
-    return all(other.exit_code is None for other in _others(task, container))
+    has_ended = task.stop_code == "EssentialContainerExited" and not container.reason and not _is_spot(task)
+    return has_ended and all(other.exit_code is None for other in _others(task, container))
 
 
 def _verdict_if_nothing_started(statements: Sequence[Statement]) -> Verdict:
@@ -154,6 +153,6 @@ def _others(task: EcsTask, container: Container) -> list[Container]:
 
 def _other_codes(task: EcsTask, container: Container) -> str:
     """Return a sentence with the exit codes of the other containers; empty if there are none."""
-    others = ((other.name, other.exit_code) for other in _others(task, container))
-    codes = [f"{name} {'none' if code is None else code}" for name, code in others]
+    others = _others(task, container)
+    codes = [f"{one.name} {'none' if one.exit_code is None else one.exit_code}" for one in others]
     return f" Exit codes of the other containers: {', '.join(codes)}." if codes else ""

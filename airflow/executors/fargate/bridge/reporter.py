@@ -60,9 +60,8 @@ class Metrics:
 
     def __init__(self, executor: BaseExecutor) -> None:
         #: The tags that Airflow 3.3 gives to its metrics of executors.
-        self._tags = {"executor_class_name": type(executor).__name__}
-        if (team := compat.team_of(executor)) is not None:
-            self._tags["team_name"] = team
+        tags = {"executor_class_name": type(executor).__name__, "team_name": compat.team_of(executor)}
+        self._tags = {name: value for name, value in tags.items() if value is not None}
         #: The counts that were sent last.
         self._reported: Counter[str] = Counter()
 
@@ -92,17 +91,13 @@ class Reporter:
     :param thread: its fleet's.
     :param ledger: its present launches.
     :param lookups: the lookups of its launches in the database.
-    :param name: the ``database.scheduler_name()`` of this scheduler; None without one.
     """
 
-    def __init__(
-        self, executor: BaseExecutor, thread: FleetThread, ledger: Ledger, lookups: Lookups, name: str | None
-    ) -> None:
+    def __init__(self, executor: BaseExecutor, thread: FleetThread, ledger: Ledger, lookups: Lookups) -> None:
         self._executor = executor
         self._thread = thread
         self._ledger = ledger
         self._lookups = lookups
-        self._scheduler = name
         self._metrics = Metrics(executor)
         #: Events of launches that could not be looked up yet.
         self._postponed: list[messages.Event] = []
@@ -118,7 +113,7 @@ class Reporter:
         # ours or not known. The rest counts only while its launch is the present one.
         for event in (event for event in events if not findings.postpones(event)):
             if isinstance(event, messages.OtherEcsTasks):
-                orphans = orphan_lookup.find_orphans(event.ecs_tasks, self._scheduler)
+                orphans = orphan_lookup.find_orphans(event.ecs_tasks, self._thread.fleet.context.scheduler)
                 self._thread.tell(self._thread.fleet.stop_orphans, orphans)
             elif isinstance(event, messages.Unconfirmed):
                 if findings.of(event.launch).verdict is WantedState.WANTED:

@@ -72,9 +72,7 @@ def launch_of_workload(workload: Any, now: float) -> Launch:
     make_command = lambda: (*EXECUTE_WORKLOAD, workload.model_dump_json())
     if not hasattr(workload, "ti"):
         callback = CallbackId(workload.callback.id, workload.callback.data.get("dag_id"))
-        return Launch(
-            callback, key, make_command, priority=CALLBACK_PRIORITY, handed_over=now, expires=expires
-        )
+        return Launch(callback, key, make_command, None, None, CALLBACK_PRIORITY, now, expires)
     ti, task = workload.ti, task_instance_id(key)
     config, priority = ti.executor_config, ti.priority_weight
     return Launch(task, key, make_command, config, ti.queue, priority, now, expires, _launch_id(ti))

@@ -85,9 +85,8 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
     :param ecs: a boto3 client.
     :param deployment: the ``startedBy`` of the ECS tasks.
     """
-    pages = ecs.get_paginator("list_tasks").paginate(
-        cluster=cluster, startedBy=deployment, PaginationConfig={"PageSize": MAX_LISTED}
-    )
+    asked = {"cluster": cluster, "startedBy": deployment, "PaginationConfig": {"PageSize": MAX_LISTED}}
+    pages = ecs.get_paginator("list_tasks").paginate(**asked)
     found: list[LiveTask] = []
     for arns in filter(None, (page.get("taskArns") for page in pages)):
         answer = ecs.describe_tasks(cluster=cluster, tasks=arns)

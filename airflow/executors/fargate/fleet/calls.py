@@ -81,6 +81,7 @@ class Reply:
 
 
 Then = Callable[[Reply], None]
+Runs = Sequence["Run"]
 
 
 class Calls:
@@ -94,7 +95,7 @@ class Calls:
         self._context = context
         self._clock = clock = context.clock
         #: The runs whose result is being handled: the suspects if that raises.
-        self.handling: Sequence[Run] = ()
+        self.handling: Runs = ()
 
         config = context.config
         credentials = Credentials(context, context.ecs.renew)
@@ -146,16 +147,12 @@ class Calls:
             raise NotConfirmed
         return self._context.ecs.run_task(request, token)
 
-    def describe_tasks(
-        self, lane: Lane, cluster: str, arns: Sequence[str], then: Then, runs: Sequence[Run]
-    ) -> None:
+    def describe_tasks(self, lane: Lane, cluster: str, arns: Sequence[str], then: Then, runs: Runs) -> None:
         """Call DescribeTasks in a lane: ``watch`` or ``search``."""
         self._context.counters.describe_calls += 1
         self.make(lane, partial(self._context.ecs.describe_tasks, cluster, arns), then, runs)
 
-    def list_tasks(
-        self, cluster: str, next_token: str | None, stopped: bool, then: Then, runs: Sequence[Run]
-    ) -> None:
+    def list_tasks(self, cluster: str, next_token: str | None, stopped: bool, then: Then, runs: Runs) -> None:
         """Call ListTasks for a page of the deployment's ECS tasks."""
         ask = self._context.ecs.list_stopped if stopped else self._context.ecs.list_running
         call = partial(ask, cluster, self._context.config.deployment, next_token)
@@ -166,7 +163,7 @@ class Calls:
         call = partial(self._context.ecs.stop_task, run.cluster, run.arn or "", run.stop_reason or "")
         self.make(self.stop, call, then, [run])
 
-    def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Sequence[Run] = ()) -> None:
+    def make(self, lane: Lane, call: Callable[[], Any], then: Then, runs: Runs = ()) -> None:
         """Make a call on a thread of the lane; ``then`` gets the reply on the fleet's thread."""
         lane.pool.submit(call, partial(self._context.post, self._done, lane, runs, self._clock(), then))
         # On the lane's thread this posts ``_done(lane, runs, called_at, then, value, error)`` to the fleet's
@@ -174,7 +171,7 @@ class Calls:
         # the thread that handles it.
         lane.take(runs)
 
-    def _done(self, lane: Lane, runs: Sequence[Run], called_at: float, then: Then, *result: Any) -> None:
+    def _done(self, lane: Lane, runs: Runs, called_at: float, then: Then, *result: Any) -> None:
         if runs not in lane.under_way:
             return  # A bug kept the call from being noted. Its runs have had another turn since.
         lane.under_way.remove(runs)

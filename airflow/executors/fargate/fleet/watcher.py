@@ -121,7 +121,9 @@ class Watcher(Part):
             self._not_described(runs, reply.problem)
             return
         self._failures = 0
-        ecs_tasks, missing = {each.arn: each for each in reply.value.tasks}, reply.value.missing
+        # DescribeTasks documents only the failure MISSING.
+        missing = {failure.arn for failure in reply.value.failures}
+        ecs_tasks = {each.arn: each for each in reply.value.tasks}
         for run in runs:
             if run.over:
                 continue

@@ -159,7 +159,7 @@ class RequestBuilder:
         try:
             complete = self._complete(request, launch, name)
         except RequestError as error:
-            raise RequestError(f"{error}. {self._find_remedy(stages, launch, name, command)}") from None
+            raise RequestError(f"{error}. {self._find_remedy(stages, launch, name)}") from None
         fallback, no_fallback = None, ""
         replacing = fallback_fragment(self._config, request)
         try:
@@ -191,11 +191,9 @@ class RequestBuilder:
         check_request(whole)
         return whole
 
-    def _find_remedy(
-        self, stages: list[tuple[dict[str, Any], str]], launch: Launch, name: str, command: list[str]
-    ) -> str:
+    def _find_remedy(self, stages: list[tuple[dict[str, Any], str]], launch: Launch, name: str) -> str:
         """Return what to correct: the first stage whose request is refused."""
-        length = sum(map(len, command))
+        length = sum(map(len, launch.make_command()))
         if length > MAX_OVERRIDES:
             return f"Airflow's command alone has {length} characters: shorten the paths and names in it"
         for request, remedy in stages:
