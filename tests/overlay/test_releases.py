@@ -20,24 +20,25 @@ from __future__ import annotations
 
 import ast
 import functools
-import hashlib
+import os
+import shutil
 import subprocess
-import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import jsonschema
 import pytest
 from parameterized import parameterized
-from tools.harness.environment import tools_environment
+from tools.harness.environment import registry_settings, tools_environment
 from tools.overlay.installation import Installation
 from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
 from tools.overlay.yaml_text import load
 
-from tests.overlay.conftest import REPOSITORY, TOUCHED, snapshot
+from tests.overlay.conftest import REPOSITORY, TOUCHED, clone, snapshot
 
-WHEELS = REPOSITORY / ".cache" / "wheels"
+#: Each release's package, unpacked, and what it was unpacked from.
+UNPACKED = REPOSITORY / ".cache" / "releases"
 DOWNLOADS_AT_ONCE = 4
 
 
@@ -51,40 +52,39 @@ def pinned() -> dict[str, str]:
 RELEASES = pinned()
 
 
-def wheel_path(release: str) -> Path:
-    name = RELEASES[release].split("==")[0].replace("-", "_")
-    return WHEELS / f"{name}-{release}-py3-none-any.whl"
-
-
-def is_whole(release: str) -> bool:
-    """Whether the wheel is there, and not half of it."""
-    path = wheel_path(release)
-    return path.exists() and f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}" in RELEASES[release]
-
-
 @pytest.fixture(scope="session")
-def wheels():
-    """Download the wheels that are not there yet; pip compares their hashes."""
-    missing = [release for release in RELEASES if not is_whole(release)]
-    if missing:
-        WHEELS.mkdir(parents=True, exist_ok=True)
-        python = tools_environment() / "bin" / "python"
-        with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
-            list(pool.map(lambda release: download(python, release), missing))
+def releases():
+    """Download and unpack the releases that are not there yet; uv compares their hashes."""
+    with ThreadPoolExecutor(DOWNLOADS_AT_ONCE) as pool:
+        list(pool.map(unpack, [release for release in RELEASES if not is_there(release)]))
 
 
-def download(python: Path, release: str) -> None:
-    # pip takes a file that lies there for the download.
-    wheel_path(release).unlink(missing_ok=True)
-    requirement = WHEELS / f"{release}.txt"
+def is_there(release: str) -> bool:
+    stamp = UNPACKED / release / "unpacked-from"
+    return stamp.exists() and stamp.read_text() == RELEASES[release]
+
+
+def unpack(release: str) -> None:
+    folder = UNPACKED / release
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    requirement = folder / "requirement.txt"
     requirement.write_text(RELEASES[release] + "\n")
-    command = [python, "-m", "pip", "download", "--quiet", "--no-cache-dir", "--no-input", "--no-deps"]
     # The tree is not run: whether this Python could is of no matter.
-    command += ["--ignore-requires-python", "--only-binary", ":all:", "--require-hashes", "-r", requirement]
-    done = subprocess.run([*command, "-d", WHEELS], capture_output=True, text=True, check=False)
-    requirement.unlink()
-    assert done.returncode == 0, f"{RELEASES[release]} cannot be downloaded:\n{done.stderr}"
-    assert is_whole(release)
+    command = [
+        tools_environment() / "bin" / "uv",
+        "--quiet",
+        "pip",
+        "install",
+        "--no-deps",
+        "--require-hashes",
+    ]
+    command += ["--only-binary", ":all:", "--python-version", "3.11", "--target", folder, "-r", requirement]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=registry_settings() | os.environ
+    )
+    assert done.returncode == 0, f"{RELEASES[release]} cannot be had:\n{done.stderr}"
+    (folder / "unpacked-from").write_text(RELEASES[release])
 
 
 def names_in(assigned: str, path: Path) -> ast.expr:
@@ -107,21 +107,17 @@ class TestRelease:
     """Each release's own files, unpacked without what they depend on."""
 
     @pytest.fixture(autouse=True)
-    def _places(self, tmp_path, wheels):
+    def _places(self, tmp_path, releases):
         self.site_packages = tmp_path
 
-    def unpack(self, release):
-        wanted = tuple(f"airflow/{part}" for part in TOUCHED)
-        with zipfile.ZipFile(wheel_path(release)) as wheel:
-            wheel.extractall(
-                self.site_packages, [name for name in wheel.namelist() if name.startswith(wanted)]
-            )
+    def tree_of(self, release):
+        clone(UNPACKED / release / "airflow", self.site_packages / "airflow", only=TOUCHED)
         return find_tree(self.site_packages)
 
     @parameterized.expand(RELEASES)
     def test_apply_and_revert(self, release):
         """The four places of the registration and the section are there; again changes nothing; revert all."""
-        tree = self.unpack(release)
+        tree = self.tree_of(release)
         assert tree.version == release
         installation = Installation(Overlay(REPOSITORY / "airflow"), tree)
         before = snapshot(tree.package)
