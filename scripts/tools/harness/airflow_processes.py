@@ -83,19 +83,14 @@ class Airflow:
         wait_until(self._is_well, timeout=180, what="Airflow's components to be well")
 
     def start_component(
-        self,
-        name: str,
-        *,
-        env: Mapping[str, str] | None = None,
-        bin: Path | None = None,
-        called: str | None = None,
+        self, name: str, *, env: Mapping[str, str] | None = None, called: str | None = None
     ) -> Process:
         """
-        Start one component, with some settings of its own or from another environment where so told.
+        Start one component, with some settings of its own where so told.
 
         :param called: what a further one of its kind is called, beside the first
         """
-        program = (bin or self.settings.environment / "bin") / "airflow"
+        program = self.settings.environment / "bin" / "airflow"
         command = [program, *COMPONENTS[self.settings.release.major][name]]
         called = called or name
         log = self.logs / f"{called}.log"

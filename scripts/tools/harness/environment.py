@@ -149,18 +149,6 @@ def build_wheel(environment: Path, folder: Path) -> Path:
     return next(folder.glob("*.whl"))
 
 
-def install_beside(release: Release, wheel: Path) -> Path:
-    """Make an environment with the release as it comes, without the overlay, and the project's wheel; return it."""
-    environment = VENVS / f"airflow-{release.line}-wheel"
-    with _exclusive():
-        uv = tools_environment() / "bin" / "uv"
-        lock = REQUIREMENTS / f"airflow-{release.line}.lock"
-        if not _is_current(environment, lock):
-            _install(uv, environment, find_python(release), lock)
-        _uv(uv, "pip", "install", "--python", environment, "--no-deps", "--reinstall", wheel)
-    return environment
-
-
 def _install(uv: Path, environment: Path, python: Path, lock: Path) -> None:
     _say(f"Installing {lock.stem} into {_shown(environment)}")
     _uv(uv, "venv", "--clear", "--no-python-downloads", "--python", python, environment)
