@@ -24,7 +24,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import create_engine, text
-from sqlalchemy.pool import NullPool
 
 
 @dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Database:
     """Read access to Airflow's tables, locks on them, and moments moved into the past so that nobody has to wait."""
 
     def __init__(self, uri: str) -> None:
-        self._engine = create_engine(uri, poolclass=NullPool)
+        self._engine = create_engine(uri)
 
     def has_dag(self, dag_id: str) -> bool:
         """Say whether the DAG processor has read the DAG."""
