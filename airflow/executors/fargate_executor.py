@@ -66,6 +66,8 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
     """
     Return the function that the ``[fargate]`` options make, the default of ``execution_config_function``.
 
+    The proposal, AIP-29, has given it its name.
+
     The function takes an Airflow command, a list of strings, and returns a ``run_task`` request, a dict. A
     function of your own may call this one and change what its function returns.
 
@@ -81,6 +83,9 @@ class FargateExecutor(Base):
     This class connects the scheduler with the fleet, by the interface that the proposal names (AIP-29). The
     fleet makes all calls to AWS, on threads of its own; only adoption, :meth:`end` and :meth:`terminate` wait
     for AWS, for a limited time. The scheduler's thread calls all methods, but for :meth:`get_task_log`.
+
+    Airflow 2.11 hands over each command by :meth:`execute_async`, 3.0 and newer workloads by
+    ``_process_workloads()``; both end in ``_hand_over()``.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -140,7 +140,7 @@ def test_a_command_that_is_too_long(row, start, ecs, records, says):
     "row", bad_input.ODD_IDS, ids=lambda row: row.given.encode("unicode_escape").decode()
 )
 def test_ids_of_any_alphabet(row, start, ecs, records):
-    """Ids that Airflow admits are no mistake: the task runs, and its container can be told by its identity."""
+    """Ids that Airflow accepts are no mistake: the task runs, and its container can be told by its identity."""
 
     name, _, expression = row.given.partition(" = ")
     key = make_key(**{"task_id": "odd", name: made(expression)})

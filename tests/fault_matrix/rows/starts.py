@@ -206,7 +206,7 @@ ROWS = (
     Row(
         "vcpu-quota",
         "The account's quota of virtual CPUs is reached",
-        "As many ECS tasks run as the quota admits. The other launches wait. This uses up no attempt.",
+        "As many ECS tasks run as the quota allows. The other launches wait. This uses up no attempt.",
         quota=0.25,
         seconds=300,
         alone=True,

@@ -38,7 +38,7 @@ def providers(request: Mapping[str, Any]) -> list[Any]:
 
 
 def on_fargate(request: Mapping[str, Any]) -> bool | None:
-    """Tell whether the ECS task runs on Fargate; None if the cluster's default strategy decides."""
+    """Tell whether the ECS task runs on Fargate. None: the cluster's default capacity provider strategy decides."""
     named = providers(request)
     if named:
         return all(provider in FARGATE_PROVIDERS for provider in named)
@@ -48,13 +48,13 @@ def on_fargate(request: Mapping[str, Any]) -> bool | None:
 
 def capacity(request: Mapping[str, Any]) -> set[Any]:
     """Return a request's providers, or its launch type. Requests for the same capacity have equal sets."""
-    # FARGATE is both a launch type and the name of a provider.
+    # FARGATE is both a launch type and the name of a provider. A user's value may not be hashable: so repr().
     return set(map(repr, providers(request) or [request.get("launchType")]))
 
 
 def lacks_subnets(request: Mapping[str, Any]) -> bool:
     """
-    Tell whether a request for Fargate has no ``awsvpcConfiguration``.
+    Tell whether a request for Fargate has no ``awsvpcConfiguration``, and so no subnets.
 
     Fargate always uses the network mode ``awsvpc``.
     Source: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/fargate-task-networking.html

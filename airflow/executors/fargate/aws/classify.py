@@ -78,7 +78,7 @@ _HOSTS = re.compile(r"(?:sts|portal\.sso|oidc|signin)(?:-fips)?\.")
 _ROLE = re.compile(r"arn:aws[a-z-]*:iam::[0-9]{12}:role/[\w+=,.@/-]+")
 #: The operations that assume a role, and what to check of its trust policy if one fails.
 _ROLE_REMEDIES = {
-    "AssumeRole": "admits whoever assumes it, and that they may call sts:AssumeRole",
+    "AssumeRole": "names whoever assumes it, and that they may call sts:AssumeRole",
     "AssumeRoleWithWebIdentity": "names the identity provider and the service account, and that IAM has this provider",
     "AssumeRoleWithSAML": "names the SAML provider, and the assertion",
 }

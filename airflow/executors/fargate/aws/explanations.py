@@ -110,9 +110,9 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     (_AROUND_EC2_ERROR, ": InsufficientFreeAddressesInSubnet", "{subnet} has no free addresses", "Free some in it, or add other subnets to [fargate] subnets", NO_CAPACITY),
     (_AROUND_EC2_ERROR, ": NetworkInterfaceLimitExceeded", "the account's quota of network interfaces is used up", "Ask AWS for a higher quota, or delete those that are not in use", NO_CAPACITY),
     ("", "number of vCPUs", "the account's quota of Fargate vCPUs is used up", _QUOTA, NO_CAPACITY),
-    ("", "number of tasks you can run concurrently", "the account's quota of Fargate tasks is used up", _QUOTA, NO_CAPACITY),
+    ("", "number of tasks you can run concurrently", "the account's quota of ECS tasks on Fargate is used up", _QUOTA, NO_CAPACITY),
     ("", "configuration is above your limit", "the account's quota of Fargate vCPUs is smaller than the size of the ECS task", "Ask AWS for a higher quota, or give the task a smaller size", NO_CAPACITY),
-    ("", "Tasks provisioning capacity limit exceeded|in the PROVISIONING state", "the cluster has as many ECS tasks in PROVISIONING as AWS admits", "Nothing, if it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
+    ("", "Tasks provisioning capacity limit exceeded|in the PROVISIONING state", "the cluster has as many ECS tasks in PROVISIONING as AWS allows", "Nothing, if it passes when some have started; else add capacity to the cluster", NO_CAPACITY),
     ("", "Capacity is unavailable", "AWS has no capacity at the moment", "Add subnets in other Availability Zones", NO_CAPACITY),
     ("", "EMPTY CAPACITY PROVIDER", "the capacity provider has no instances", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
     ("", "NO ACTIVE INSTANCES", "the capacity provider has no instance that is active", "Check the capacity provider's Auto Scaling group", NO_CAPACITY),
@@ -129,7 +129,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
 
     # Roles. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html
     ("", "ECS Infrastructure Role|assume the infrastructure role", "ECS may not use the infrastructure role", "Check that the role exists, that its trust policy names ecs.amazonaws.com, and what it allows"),
-    ("", "service linked role", "the account does not have the service-linked role of ECS", "Make it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
+    ("", "service linked role", "the account does not have the service-linked role of ECS", "Create it with aws iam create-service-linked-role --aws-service-name ecs.amazonaws.com"),
     ("", "unable to assume the role", "ECS may not use a role of the task definition", "Check that the role exists, and that its trust policy names ecs-tasks.amazonaws.com"),
 
     # The image. The execution role pulls it, not the scheduler's.
@@ -156,7 +156,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     (_START, "failed to initialize logging driver", "the container's log could not be opened", "Check logConfiguration: the log group, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),
     (_CREATE, "", "the container could not be started", "Check the entry point and the command of the image, and the log configuration"),
     ("CannotCreateVolumeError", "", "a volume could not be made", "Check the volumes of the task definition, and that the subnets reach them"),
-    (_INIT, "EFS utils", "an EFS file system could not be mounted", "Check its id and access point, that its mount targets' security group admits NFS (port 2049) from the task's one, that the VPC resolves DNS names, and elasticfilesystem:ClientMount of the task role"),
+    (_INIT, "EFS utils", "an EFS file system could not be mounted", "Check its id and access point, that its mount targets' security group allows NFS (port 2049) from the task's one, that the VPC resolves DNS names, and elasticfilesystem:ClientMount of the task role"),
     (_INIT, "retrieve ecr registry auth", "the execution role cannot get access to Amazon ECR", "Allow it ecr:GetAuthorizationToken; and check that the subnets reach ECR"),
     (f"{_INIT} ResourceNotFoundException", "retrieve secret|secret data from", "a secret of the task definition could not be read", "Check its name, the execution role's secretsmanager:GetSecretValue, ssm:GetParameters and kms:Decrypt, and that the subnets reach those services"),
     (_INIT, "logger args|logging driver", "the container's log could not be opened", "Check that the log group exists, the execution role's logs:CreateLogStream, and that the subnets reach CloudWatch Logs"),

@@ -53,7 +53,7 @@ STARTED_BY = re.compile(r"[A-Za-z0-9_/-]{1,128}")
 PLATFORM_VERSION = re.compile(r"LATEST|[0-9]+\.[0-9]+\.[0-9]+")
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_EphemeralStorage.html
 EPHEMERAL_STORAGE_GIB = 21, 200
-#: If the option is empty: in a public subnet a Fargate task cannot pull its image without a public IP.
+#: Sent for Fargate if the option is empty: without it, an ECS task in a public subnet cannot pull its image.
 PUBLIC_IP_ON_FARGATE = "ENABLED"
 #: Without SERVICE, which RunTask does not accept.
 PROPAGATE_TAGS = {"TASK_DEFINITION": "TASK_DEFINITION", "NONE": "NONE"}
@@ -103,7 +103,7 @@ class FargateConfig:
     security_groups: tuple[str, ...] = _option(Options.ids, "sg-", MAX_SECURITY_GROUPS)
     subnets: tuple[str, ...] = _option(Options.ids, "subnet-", MAX_SUBNETS)
     platform_version: str = _matching(PLATFORM_VERSION, "LATEST or a number such as 1.4.0")
-    #: ENABLED or DISABLED. None, if the option is empty: sent only on Fargate, as ``PUBLIC_IP_ON_FARGATE``.
+    #: ENABLED or DISABLED. None if the option is empty: then ``PUBLIC_IP_ON_FARGATE`` is sent, only for Fargate.
     assign_public_ip: str | None = _option(_read_public_ip)
     deployment: str = _matching(STARTED_BY, "at most 128 letters, digits, hyphens, slashes and underscores")
     conn_id: str | None = _option(Options.text)

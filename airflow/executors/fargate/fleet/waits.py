@@ -63,7 +63,7 @@ class Wait(NamedTuple):
 
 
 def held_up(problem: Outcome | None) -> Wait | None:
-    """Return what a launch waits for that is not sent, or got no answer; None if there is no problem."""
+    """Return why a launch is not sent, or has no answer; None if there is no problem."""
     if problem is None:
         return None
     reason = REASONS.get(problem.verdict, "The launch waits")

@@ -43,9 +43,8 @@ from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
 
-#: Seconds after which the page gets the lines that were read so far. The page has its answer within five
-#: seconds: the rest is for the work before, such as the first import of this module, and after, to put the
-#: lines together.
+#: Seconds after which the page gets the lines that were read so far. It must get them within 5 s; the rest is for
+#: imports and for formatting.
 PATIENCE = 4.5
 #: Seconds to connect, and to read: at most two calls of that length go on after PATIENCE, on a thread of their
 #: own. And how many connections a client keeps for pages that are read at the same time; more work, too.
@@ -76,9 +75,8 @@ class RunningLog:
     """
     Reads the logs of the main containers of running ECS tasks, in an API server. Any thread may use it.
 
-    An API server does not have the scheduler's clients. So they are made at the first call, one for each
-    Region. They need the options ``conn_id`` and ``endpoint_url`` alone, as the ARN contains the rest: logs
-    can be read where no other option is set.
+    It makes clients of its own at the first call, one for each Region, by the options ``conn_id`` and
+    ``endpoint_url``. The ARN contains the Region and the cluster, so no other option is needed.
 
     :param option: returns the text of an option.
     :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.

@@ -91,7 +91,7 @@ def option_fragments(config: FargateConfig, queue: str | None) -> list[merging.F
 
 
 def fallback_fragment(config: FargateConfig, request: Mapping[str, Any]) -> merging.Fragment | None:
-    """Return what replaces a request's capacity after a capacity failure; None if there is no other."""
+    """Return ``capacity_provider_fallback`` as a fragment; None if it is empty, or names the request's own capacity."""
     option, strategy = "capacity_provider_fallback", config.capacity_provider_fallback
     members = {"capacityProviderStrategy": [dict(item) for item in strategy]}
     if not strategy or capacity(members) == capacity(request):
@@ -174,7 +174,9 @@ class RequestBuilder:
 
     def _complete(self, request: Mapping[str, Any], launch: Launch, name: str) -> Mapping[str, Any]:
         """
-        Return the request with the executor's own members, checked. The user can replace only its tags.
+        Return the request with the executor's own members, checked.
+
+        A user's tag replaces the executor's own tag of the same key; nothing else can be replaced.
 
         :raises RequestError: if AWS would refuse it.
         """

@@ -15,11 +15,10 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Starts Python programs as forks of a process that has imported their modules already.
+Starts Python programs as forks of a process that has imported their modules.
 
-A container that loads Airflow spends three seconds of processor time on imports; what is imported once for many of them
-leaves two of the three. Each of them is still a process of its own, in a session of its own, with its own environment,
-output and exit code.
+A container that loads Airflow spends three seconds of processor time on imports. Here one process imports the modules, and
+forks for each container. A fork has a session, an environment, an output and an exit code of its own.
 """
 
 from __future__ import annotations
@@ -40,11 +39,11 @@ from typing import Any
 
 #: The most bytes of a request; one of ECS has 8 KB of overrides.
 _MAX_REQUEST = 1 << 17
-#: What a module may read from the environment as it is imported.
+#: The variables that a module may read as it is imported, by how their names begin.
 _SEEN_BY_IMPORTS = ("AIRFLOW_", "_AIRFLOW_", "AWS_", "PYTHON", "PATH", "LANG", "TMPDIR")
-#: Names of that kind which each process has for itself: no import reads them.
+#: Those of them that no import reads: they can differ between the forks of a process.
 _OWN = ("AIRFLOW_FARGATE_LAUNCH", "AIRFLOW__FARGATE__")
-#: Console scripts, by the module that they run.
+#: The modules that console scripts run.
 _SCRIPTS = {"airflow": "airflow"}
 
 
@@ -71,12 +70,12 @@ class Fork:
 
 class Preloaded:
     """
-    Starts programs whose imports are done. Thread-safe.
+    Starts programs whose modules are imported. Thread-safe.
 
-    What a module reads as it is imported it reads from the environment, so there is one process for each environment.
+    There is a process for each environment, as modules read the environment when they are imported.
 
     :param modules: what to import
-    :param directory: an empty folder that serves it as home
+    :param directory: an empty folder, the home of the processes
     """
 
     def __init__(self, modules: Sequence[str], directory: str) -> None:
@@ -87,11 +86,11 @@ class Preloaded:
 
     def start(self, command: Sequence[str], cwd: str, env: Mapping[str, str], output: int) -> Fork | None:
         """
-        Start a command's module.
+        Start the module of a command.
 
         :param output: the descriptor for what it writes
-        :return: None where the command is no Python module, what is to be imported cannot be in its environment, or the
-            system does not tell of the end of a fork: then it is started as any other command
+        :return: None if nothing was started: the command is not that of a Python module, the modules cannot be imported
+            in its environment, or the system has no ``pidfd_open``
         """
         arguments = _arguments(command)
         if not self._modules or arguments is None or not hasattr(os, "pidfd_open"):

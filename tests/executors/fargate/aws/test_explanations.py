@@ -69,7 +69,7 @@ NO_CAPACITY = [
     ("You've reached the limit on the number of vCPUs you can run concurrently", "quota of Fargate vCPUs"),
     (
         "You\u2019ve reached the limit on the number of tasks you can run concurrently",
-        "quota of Fargate tasks",
+        "quota of ECS tasks on Fargate",
     ),
     ("The requested MEMORY configuration is above your limit.", "smaller than the size"),
     ("No Container Instances were found in your cluster.", "[fargate] launch_type"),
