@@ -107,8 +107,8 @@ class CapacityQueue:
     """
     The runs whose request is to be sent now, or once there is capacity.
 
-    Runs that can go are ordered by priority, and so are the runs that wait, within each kind. Those that wait
-    are not examined at each turn.
+    Runs that can go are ordered by priority, and so are the runs that wait, within each kind. No turn goes
+    through the runs that wait.
 
     :param context: the clock, random numbers, and ``launch_rate``, of which probes use :data:`PROBE_SHARE` at
         most.
