@@ -30,6 +30,7 @@ from tools.overlay.installation import Installation, applied_number
 from tools.overlay.layout import find_tree
 from tools.overlay.papers import BODY, SUBJECT
 from tools.overlay.plan import Overlay
+from tools.overlay.yaml_text import load
 
 from tests.overlay.checkouts import (
     EXECUTORS,
@@ -110,9 +111,9 @@ def test_airflows_files_get_their_lines(overlay, checkout, layout):
 def test_the_configuration_is_dated_and_named(overlay, checkout, layout):
     """Options are new in the release that the tree becomes; the help of [core] executor names the executor."""
     path = checkout / layout.package / "config_templates/config.yml"
-    before = yaml.safe_load(path.read_bytes())["core"]["options"]["executor"]
+    before = load(path.read_bytes())["core"]["options"]["executor"]
     installation_of(overlay, checkout).apply()
-    after = yaml.safe_load(path.read_bytes())
+    after = load(path.read_bytes())
     assert {o["version_added"] for o in after["fargate"]["options"].values()} == {"3.9.0"}
     words = after["core"]["options"]["executor"].pop("description").split()
     assert words.pop(words.index("``CeleryExecutor``,") + 1) == "``FargateExecutor``,"

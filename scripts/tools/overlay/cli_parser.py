@@ -24,6 +24,7 @@ executors only where they belong to providers, so that an executor of its core i
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import libcst as cst
 import libcst.matchers as m
@@ -39,6 +40,7 @@ FUNCTION = "fargate_commands"
 LIST = "airflow_commands"
 
 
+@cache
 def asks_executors(source: bytes) -> bool:
     """
     Tell whether Airflow asks every executor that is configured for its commands.
@@ -56,6 +58,7 @@ def asks_executors(source: bytes) -> bool:
     return {"ExecutorLoader", "get_cli_commands"} <= names and "ProvidersManager" not in names
 
 
+@cache
 def bring_commands(source: bytes) -> bytes:
     """
     Return ``cli_parser.py`` with our commands beside those of Airflow's core.

@@ -24,6 +24,7 @@ The section goes to the end: Airflow's own sections follow no order that says mo
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import yaml
 
@@ -35,6 +36,7 @@ SECTION = "fargate"
 OPTION_KEYS = {"description", "version_added", "type", "example", "default"}
 
 
+@cache
 def dated_section(template: bytes, airflow_version: str) -> bytes:
     """
     Return our section for a tree.
@@ -47,6 +49,7 @@ def dated_section(template: bytes, airflow_version: str) -> bytes:
     return _dated(_section_text(template), _base_version(airflow_version)).encode()
 
 
+@cache
 def add_section(config: bytes, section: bytes) -> bytes:
     """
     Return ``config.yml`` with our section at its end.

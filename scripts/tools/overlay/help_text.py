@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from tools.overlay.errors import OverlayError
 from tools.overlay.yaml_text import compose, load, member
 
@@ -26,6 +28,7 @@ OURS = "``FargateExecutor``,"
 PATH = ("core", "options", "executor", "description")
 
 
+@cache
 def name_in_help(config: bytes) -> bytes:
     """
     Return ``config.yml`` with our name after CeleryExecutor's in the list of choices.

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import ast
+from functools import cache
 
 import libcst as cst
 import libcst.matchers as m
@@ -34,6 +35,7 @@ TESTS = {
 }
 
 
+@cache
 def add_parameters(source: bytes) -> bytes:
     """
     Return ``test_executor_loader.py`` with our name before KubernetesExecutor's in both tables.

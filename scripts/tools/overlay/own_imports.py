@@ -23,6 +23,8 @@ A source tree is of one release: a pull request names the one place that it has.
 
 from __future__ import annotations
 
+from functools import cache
+
 import libcst as cst
 import libcst.matchers as m
 
@@ -32,6 +34,7 @@ from tools.overlay.errors import OverlayError
 MARK = "# Airflow 2"
 
 
+@cache
 def resolve(source: bytes, has_sdk: bool) -> bytes:
     """
     Return a file of ours with each such ``try`` replaced by the imports of one line of releases.

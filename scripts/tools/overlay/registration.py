@@ -25,6 +25,8 @@ all four places of every release, is the neighbour that tells where ours belongs
 
 from __future__ import annotations
 
+from functools import cache
+
 import libcst as cst
 import libcst.matchers as m
 from libcst.helpers import get_full_name_for_node
@@ -38,6 +40,7 @@ NEIGHBOUR = "KUBERNETES_EXECUTOR"
 CONSTANTS_MODULE = "airflow.executors.executor_constants"
 
 
+@cache
 def register_name(source: bytes) -> bytes:
     """
     Return ``executor_constants.py`` with our constant, and with it in ``CORE_EXECUTOR_NAMES``.
@@ -53,6 +56,7 @@ def register_name(source: bytes) -> bytes:
     return _with_constant(module).bytes
 
 
+@cache
 def register_class(source: bytes) -> bytes:
     """
     Return ``executor_loader.py`` with our constant imported, and with our entry in ``ExecutorLoader.executors``.
