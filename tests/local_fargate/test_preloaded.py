@@ -22,14 +22,15 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tools.harness.processes import wait_until
 from tools.simulator.bootstrap import Wanted, create
 from tools.simulator.server import LocalFargate
 
-from tests.local_fargate.conftest import QUICK, Account, wait_until
+from tests.local_fargate.conftest import QUICK, Account
 
-#: A module that says what it finds, and how often it was imported in this process or the one before.
+#: A module that tells which processes import it.
 HEAVY = """
-import os, sys
+import os
 print("imported by", os.getpid(), file=open(os.environ["AIRFLOW_COUNT"], "a"))
 """
 PROGRAM = """
@@ -59,12 +60,16 @@ def modules(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def account(modules):
-    environment = {
+def environment(modules):
+    return {
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.defpath)),
         "PYTHONPATH": str(modules),
         "AIRFLOW_COUNT": str(modules / "count"),
     }
+
+
+@pytest.fixture(scope="module")
+def account(environment):
     with LocalFargate(QUICK, preload=["heavy"]) as fargate:
         yield Account(fargate, create(fargate, Wanted(environment=environment)))
 
@@ -106,7 +111,7 @@ def test_it_can_be_stopped(account):
     """SIGTERM reaches it, and its exit code is told."""
     arn = account.run("python", "-m", "program", "waits")
     account.wait(arn, "RUNNING")
-    wait_until(lambda: "ready" in account.output(arn), timeout=30)
+    wait_until(lambda: "ready" in account.output(arn), timeout=30, what="it catches SIGTERM")
     account.stop(arn)
     assert account.wait(arn)["containers"][0]["exitCode"] == 7
 
@@ -116,6 +121,19 @@ def test_other_commands_run_as_ever(account):
     assert account.end_of("sh", "-c", "exit 4")["containers"][0]["exitCode"] == 4
     assert account.end_of("python", "-c", "exit(5)")["containers"][0]["exitCode"] == 5
     assert account.end_of("no-such-program")["stopCode"] == "TaskFailedToStart"
+
+
+@pytest.mark.parametrize("missing", ["python", "/no/such/folder"])
+def test_what_cannot_be_started_fails_to_start(account, environment, missing):
+    """As where nothing is imported for it: its PATH has no ``python``, or its folder is not there."""
+    if missing == "python":
+        members = {"environment": environment | {"PATH": "/no/such/folder"}}
+    else:
+        definition = account.register("elsewhere", {"name": account.container, "workingDirectory": missing})
+        members = {"environment": environment, "taskDefinition": definition}
+    task = account.end_of("python", "-m", "program", "0", **members)
+    assert task["stopCode"] == "TaskFailedToStart"
+    assert f"No such file or directory: '{missing}'" in task["containers"][0]["reason"]
 
 
 def test_what_cannot_be_imported_is_the_container_s_own_affair(account, modules):

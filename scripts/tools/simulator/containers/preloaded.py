@@ -29,6 +29,7 @@ import json
 import os
 import runpy
 import selectors
+import signal
 import socket
 import subprocess
 import sys
@@ -58,14 +59,14 @@ class Fork:
         """Return the exit code, as ``Popen.wait`` does; that of a killed process where nobody can tell any more."""
         with open(self._result, "rb") as result:
             code = result.read()
-        return int(code or -9)
+        return int(code or -signal.SIGKILL)
 
     def send_signal(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             os.kill(self.pid, number)
 
     def kill(self) -> None:
-        self.send_signal(9)
+        self.send_signal(signal.SIGKILL)
 
 
 class Preloaded:
@@ -89,20 +90,22 @@ class Preloaded:
         Start the module of a command.
 
         :param output: the descriptor for what it writes
-        :return: None if nothing was started: the command is not that of a Python module, the modules cannot be imported
-            in its environment, or the system has no ``pidfd_open``
+        :return: None if nothing was started: the command is not that of a Python module, its folder is not there, the
+            modules cannot be imported in its environment, or the system has no ``pidfd_open``
+        :raises OSError: where the environment's ``PATH`` has no ``python``
         """
         arguments = _arguments(command)
-        if not self._modules or arguments is None or not hasattr(os, "pidfd_open"):
+        if not (self._modules and arguments and os.path.isdir(cwd) and hasattr(os, "pidfd_open")):
             return None
         request = json.dumps({"arguments": arguments, "cwd": cwd, "env": dict(env)}).encode()
-        result, told = os.pipe()
-        with self._lock, contextlib.suppress(ConnectionError):
+        with self._lock:
             channel = self._parent(env)
-            socket.send_fds(channel, [request], [output, told])
-            if answer := channel.recv(_MAX_REQUEST):
-                os.close(told)
-                return Fork(int(answer), result)
+            result, told = os.pipe()
+            with contextlib.suppress(ConnectionError):
+                socket.send_fds(channel, [request], [output, told])
+                if answer := channel.recv(_MAX_REQUEST):
+                    os.close(told)
+                    return Fork(int(answer), result)
         os.close(result)
         os.close(told)
         return None
@@ -123,9 +126,8 @@ class Preloaded:
         key = frozenset(seen.items())
         if key not in self._parents:
             ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-            python = next(filter(os.path.exists, (f"{p}/python" for p in env["PATH"].split(os.pathsep))))
             process = subprocess.Popen(
-                [python, Path(__file__), str(theirs.fileno()), *self._modules],
+                ["python", Path(__file__), str(theirs.fileno()), *self._modules],
                 cwd=self._directory,
                 env=seen | {"HOME": self._directory},
                 pass_fds=[theirs.fileno()],
