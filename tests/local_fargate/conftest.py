@@ -40,13 +40,6 @@ def made(*command):
     return task, container
 
 
-def wait_until(condition, timeout=5):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 class Account:
     """What a caller of ECS has: clients, and the names of what exists."""
 

@@ -22,7 +22,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -30,7 +29,10 @@ from pathlib import Path
 import boto3
 import psutil
 import pytest
+from tools.harness.processes import wait_until
 
+#: Seconds after which a test that waits for a process fails; none takes that long.
+PATIENCE = 30
 SCRIPT = Path(__file__).parents[2] / "scripts" / "local_fargate.py"
 
 
@@ -104,13 +106,6 @@ def processes_with(text):
     return found
 
 
-def wait_until(condition, timeout=10):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     """Yield what a server says of itself and where it wrote that, for the tests that leave it running."""
@@ -162,13 +157,13 @@ def test_every_process_ends_with_the_server(number, tmp_path):
         mark = f"{facts['endpoint_url']}/v4/"
         assert pid in processes_with(mark)
         # The shell, its two children and the reaper.
-        wait_until(lambda: len(processes_with(mark)) == 4)
+        wait_until(lambda: len(processes_with(mark)) == 4, timeout=PATIENCE, what="they have all started")
         process.send_signal(number)
         assert process.wait(10) == (-number if number == signal.SIGKILL else 0)
         if number != signal.SIGKILL:
             assert processes_with(mark) == []
-        wait_until(lambda: not processes_with(mark), timeout=3)
-        wait_until(lambda: not list(tmp_path.iterdir()), timeout=3)
+        wait_until(lambda: not processes_with(mark), timeout=PATIENCE, what="they have all ended")
+        wait_until(lambda: not list(tmp_path.iterdir()), timeout=PATIENCE, what="no file is left")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
@@ -184,8 +179,9 @@ def test_what_has_imported_modules_ends_with_the_server(number, tmp_path):
         assert parent.parent().pid == process.pid
         process.send_signal(number)
         process.wait(10)
-        wait_until(lambda: not container.is_running() and not parent.is_running(), timeout=3)
-        wait_until(lambda: not list(tmp_path.iterdir()), timeout=3)
+        for gone in (container, parent):
+            wait_until(lambda: not gone.is_running(), timeout=PATIENCE, what=f"{gone} has ended")
+        wait_until(lambda: not list(tmp_path.iterdir()), timeout=PATIENCE, what="no file is left")
 
 
 def test_settings_at_start_and_while_it_runs(server):

@@ -24,12 +24,13 @@ from pathlib import Path
 
 import pytest
 from botocore.exceptions import ClientError
+from tools.harness.processes import wait_until
 from tools.simulator.containers import process_tree
 from tools.simulator.containers.host import ContainerHost, StartFailure
 from tools.simulator.server import LocalFargate
 from tools.simulator.timers import Timers
 
-from tests.local_fargate.conftest import made, wait_until
+from tests.local_fargate.conftest import made
 
 
 def is_alive(pid):
@@ -225,7 +226,7 @@ class TestWhatIsLeftBehind:
             process_tree.end_all([], "MARK=b/")
             assert is_alive(pid)
             process_tree.end_all([], "MARK=a/")
-            wait_until(lambda: not is_alive(pid))
+            wait_until(lambda: not is_alive(pid), timeout=30, what="it has ended")
         finally:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
@@ -240,7 +241,7 @@ class TestWhatIsLeftBehind:
         host.start(task, container)
         assert is_alive(container.pid)
         host.close()
-        wait_until(lambda: not is_alive(container.pid))
+        wait_until(lambda: not is_alive(container.pid), timeout=30, what="it has ended")
         assert list(tmp_path.iterdir()) == []
 
     def test_nothing_starts_once_the_end_has_begun(self):
@@ -266,7 +267,9 @@ class TestWhatIsLeftBehind:
                 lambda: all(
                     task["lastStatus"] == "RUNNING"
                     for task in ecs.describe_tasks(cluster=account.cluster, tasks=arns)["tasks"]
-                )
+                ),
+                timeout=30,
+                what="all run",
             )
             pids = [entry["containers"][0]["pid"] for entry in other.ledger()]
         assert len(pids) == 3

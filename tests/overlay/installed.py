@@ -27,9 +27,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-# Runs commands in one process, since Airflow takes seconds to start, and tells of each its exit code and output.
 #: Printed to the error stream before each command, since what is logged is not the command's own.
 NEXT = "--- the next command's"
+#: Runs commands in one process, since Airflow takes seconds to start, and tells of each its exit code and output.
 COMMANDS = f"""
 import contextlib, io, json, sys
 from airflow.__main__ import main

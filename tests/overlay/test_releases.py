@@ -71,15 +71,9 @@ def unpack(release: str) -> None:
     requirement = folder / "requirement.txt"
     requirement.write_text(RELEASES[release] + "\n")
     # The tree is not run: whether this Python could is of no matter.
-    command = [
-        tools_environment() / "bin" / "uv",
-        "--quiet",
-        "pip",
-        "install",
-        "--no-deps",
-        "--require-hashes",
-    ]
-    command += ["--only-binary", ":all:", "--python-version", "3.11", "--target", folder, "-r", requirement]
+    command = [tools_environment() / "bin" / "uv", "--quiet", "pip", "install", "--no-deps"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--python-version", "3.11"]
+    command += ["--target", folder, "-r", requirement]
     done = subprocess.run(
         command, capture_output=True, text=True, check=False, env=registry_settings() | os.environ
     )

@@ -186,6 +186,6 @@ def is_orphaned(identity: Identity, present: Candidate | None, arn: str, *, runs
     if present is None:
         return True
     if present.state in RUNNING:
-        # It may run in this one: 2.11 and 3.0 admit any ECS task that starts while it is queued.
+        # It may run in this one: 2.11 and 3.0 accept any ECS task that starts while it is queued.
         return runs_own_try and identity.task != present.task
     return present.state != QUEUED or not present.is_present(identity, arn)

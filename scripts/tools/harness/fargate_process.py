@@ -42,7 +42,13 @@ class LocalFargate:
         preload: Sequence[str] = (),
         **settings: Any,
     ) -> None:
-        """Prepare it; ``container_env`` goes into the task definition, ``settings`` are the local Fargate's own."""
+        """
+        Prepare it.
+
+        :param container_env: goes into the task definition
+        :param preload: Python modules that are imported once for all containers that run a Python module
+        :param settings: the local Fargate's own
+        """
         self._preload = preload
         self._python = python
         self._folder = folder

@@ -63,6 +63,11 @@ def described(value, name="airflow", variable=IDENTITY_VARIABLE):
     }
 
 
+def read_identity(ecs_task):
+    """Return the identity that an ECS task carries."""
+    return Identity.parse(*identity_override(ecs_task))
+
+
 def identity_with(**changes):
     """Return the text of an identity with these members changed; None removes one."""
     members = {**json.loads(make_launch(id="launch").identity), **changes}
@@ -128,7 +133,7 @@ class TestIdentity:
     def test_comes_back_as_it_went(self, task):
         """What the variable says is read back as the same launch."""
         launch = make_launch(task, id="launch-1", handed_over=1795356000.123456)
-        assert Identity.parse(*identity_override(described(launch.identity))) == Identity(
+        assert read_identity(described(launch.identity)) == Identity(
             "launch-1", task, 1795356000.123456, "airflow"
         )
 
@@ -136,10 +141,10 @@ class TestIdentity:
     @pytest.mark.parametrize(("written", "read"), [("a name", "a name"), (None, None), (17, None)])
     def test_names_scheduler_and_database_where_they_are_known(self, member, written, read):
         """Any other value is read as none, and the rest of the identity is valid."""
-        identity = Identity.parse(*identity_override(described(identity_with(**{member: written}))))
+        identity = read_identity(described(identity_with(**{member: written})))
         assert getattr(identity, member) == read
         launch = make_launch(id="launch", **{member: read})
-        assert getattr(Identity.parse(*identity_override(described(launch.identity))), member) == read
+        assert getattr(read_identity(described(launch.identity)), member) == read
 
     @pytest.mark.parametrize(
         ("own", "its", "is_another"),
@@ -147,18 +152,13 @@ class TestIdentity:
     )
     def test_is_of_another_database_only_where_both_are_known(self, own, its, is_another):
         """Otherwise it may be the same one."""
-        identity = Identity.parse(
-            *identity_override(described(make_launch(id="launch", database=its).identity))
-        )
+        identity = read_identity(described(make_launch(id="launch", database=its).identity))
         assert identity.is_of_another_database(own) is is_another
 
     def test_has_members_that_an_older_or_newer_version_does_not_know(self):
         """Unknown members are ignored, so the ECS tasks of a newer version are found after a downgrade."""
-        plain = Identity.parse(*identity_override(described(identity_with())))
-        assert (
-            Identity.parse(*identity_override(described(identity_with(added="x", also={"more": [1]}))))
-            == plain
-        )
+        plain = read_identity(described(identity_with()))
+        assert read_identity(described(identity_with(added="x", also={"more": [1]}))) == plain
 
     def test_holds_no_secret(self):
         """The identity is in the clear, in AWS's console too: without command and executor_config."""
@@ -178,41 +178,34 @@ class TestIdentity:
     )
     def test_is_none_where_an_ecs_task_carries_none(self, ecs_task):
         """An ECS task that this executor has not launched is not taken for one of its own."""
-        assert Identity.parse(*identity_override(ecs_task)) is None
+        assert read_identity(ecs_task) is None
 
     @pytest.mark.parametrize("nest", NESTINGS.values(), ids=NESTINGS)
     def test_is_none_in_a_malformed_response(self, nest):
         """A member of another type raises nothing."""
-        assert [odd for odd in GARBAGE if Identity.parse(*identity_override(nest(odd))) is not None] == []
+        assert [odd for odd in GARBAGE if read_identity(nest(odd)) is not None] == []
 
     @pytest.mark.parametrize("texts", NO_IDENTITIES.values(), ids=NO_IDENTITIES)
     def test_is_none_where_the_variable_means_something_else(self, texts):
         """Nor where a database, in which the identity is looked up, would refuse what it says."""
-        assert [
-            text[:200] for text in texts if Identity.parse(*identity_override(described(text))) is not None
-        ] == []
+        assert [text[:200] for text in texts if read_identity(described(text)) is not None] == []
 
     def test_can_be_looked_up_whatever_it_holds(self):
         """What is read can be a key of a dict: adoption looks it up."""
         odd = {"x": 1}
         names = ("dag_id", "task_id", "run_id", "launch")
-        identity = Identity.parse(*identity_override(described(identity_with(**dict.fromkeys(names, odd)))))
+        identity = read_identity(described(identity_with(**dict.fromkeys(names, odd))))
         assert identity is not None
         assert {identity: 1, identity.task: 2}[identity] == 1
 
     def test_of_a_callback_can_be_looked_up_whatever_it_holds(self):
         """The same is true of a callback's identity."""
         text = json.dumps({"launch": "l", "callback_id": {}, "dag_id": {}, "handed_over": 1})
-        hash(Identity.parse(*identity_override(described(text))).task)
+        hash(read_identity(described(text)).task)
 
     def test_names_the_container_that_carries_it(self):
         """It is the main container, whatever the options say by now."""
-        assert (
-            Identity.parse(
-                *identity_override(described(make_launch().identity, name="worker"))
-            ).container_name
-            == "worker"
-        )
+        assert read_identity(described(make_launch().identity, name="worker")).container_name == "worker"
 
 
 class TestLaunch:

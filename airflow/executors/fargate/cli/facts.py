@@ -39,7 +39,7 @@ EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
 #: Its command. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
-#: Of one call. The user is waiting, so they are few.
+#: Attempts for one call: few, since the user is waiting.
 ATTEMPTS = {"mode": "standard", "total_max_attempts": 3}
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8

@@ -551,7 +551,7 @@ class TestRegions:
         (name,) = options.keys() - {"region"}
         assert mistakes_of(read_config, **options) == (f"[fargate] {name} = {options[name]!r}: {message}",)
 
-    def test_arn_is_compared_with_the_default_region(self, check):
+    def test_arn_is_compared_with_the_default_region(self, service_model):
         """If the option is empty, calls go to the Region of the environment or of the profile."""
         options = {"region": "", "cluster": CLUSTER_ARN, "execution_config_function": "", "conn_id": ""}
 
@@ -583,7 +583,7 @@ class TestRegions:
 
 class TestWhatCannotBeRead:
     @pytest.fixture
-    def mistakes(self, check):
+    def mistakes(self, service_model):
         """Return a function that returns the mistakes if reading an option raises this error."""
 
         def read(name, error, **options):
@@ -619,7 +619,7 @@ class TestWhatCannotBeRead:
             ),
         ],
     )
-    def test_connection_is_checked_with_all_else(self, error, message, check):
+    def test_connection_is_checked_with_all_else(self, error, message, service_model):
         """A mistake of the connection is in the same message as the others."""
 
         def look(conn_id):
@@ -658,7 +658,7 @@ class TestDefaultFunction:
         return put
 
     @pytest.fixture
-    def read(self, options, check):
+    def read(self, options, service_model):
         """Return a function that reads Airflow's configuration, as the executor's start does."""
         from airflow.executors.fargate.bridge import compat
 
