@@ -130,8 +130,6 @@ class CapacityQueue:
             self.resume(run)
             return
         self._lines.setdefault((run.kind, run.size), Line()).put(run)
-        if self._waits(run.kind, run.size):
-            self._shortages[run.kind].probes.discard(run)
 
     def discard(self, run: Run) -> None:
         """Remove a run that is abandoned, or over."""

@@ -24,6 +24,7 @@ from concurrent.futures import Future
 import pytest
 
 from airflow.executors.fargate.fleet.calls import DESCRIBE_SHARE
+from airflow.executors.fargate.fleet.unknown_outcomes import SEARCH_DELAYS
 from airflow.executors.fargate.messages import Accepted, Ended, Unconfirmed
 from airflow.executors.fargate.present import Candidate
 from airflow.executors.fargate.request.builder import Prepared
@@ -142,6 +143,31 @@ def test_the_crowd_is_looked_at_within_one_and_a_half_sweeps(busy_fleet, ecs, ad
     seen, expected = delays(fleet), len(ending)
     assert len(seen) == expected
     assert max(seen) < 1.5 * sweep
+
+
+def test_neither_kind_of_search_holds_up_the_other(busy_fleet, fakes, ecs, clock):
+    """While launches that may have started are searched for in three clusters, another one is adopted at once."""
+    fleet, clusters = busy_fleet(), [f"cluster{number}" for number in range(3)]
+    for number in range(9_000):
+        request = fakes.make_request(fakes.make_launch(number, id=f"other-{number}"), cluster=clusters[number % 3])
+        ecs.put(request)
+    unknown = [
+        fakes.make_launch(10_000 + number, executor_config={"cluster": cluster})
+        for number, cluster in enumerate(clusters)
+    ]
+    ecs.next("run_task", *[ConnectionResetError()] * len(unknown))
+    fleet.add(*unknown)
+    for launch in unknown:
+        fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    fleet.advance(SEARCH_DELAYS[0] + 1)
+    orphaned = fakes.make_launch(20_000, id="orphaned")
+    arn = ecs.put(fakes.make_request(orphaned))
+    ecs.start(arn)
+    fleet.tell(fleet.fleet.adopt, [Candidate(orphaned.task, orphaned.task, arn, clock.at - 60)], Future())
+    fleet.advance(2)
+    assert orphaned.id in fleet.fleet.runs_by_id
+    under_way = [fleet.fleet.unknown_outcomes.has(fleet.fleet.runs_by_id[launch.id]) for launch in unknown]
+    assert all(under_way), "The search goes on meanwhile."
 
 
 # Launches without capacity.
