@@ -40,13 +40,11 @@ from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
 from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
-mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
-
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
 
 
 @pytest.fixture(autouse=True)
-def aws(monkeypatch):
+def aws(monkeypatch, moto_aws):
     """Set the options, and let moto play AWS."""
     options = {
         "CLUSTER": "fleet",
@@ -56,10 +54,6 @@ def aws(monkeypatch):
     }
     for name, value in {**options, "REGION": "us-east-1", "SECURITY_GROUPS": "sg-0a"}.items():
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
-    with mock_aws():
-        yield
 
 
 @pytest.fixture

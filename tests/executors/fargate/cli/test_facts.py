@@ -31,8 +31,6 @@ from airflow.executors.fargate.cli.facts import NO_ANSWER, Account, Answer, ask,
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request.builder import Prepared
 
-mock_aws = pytest.importorskip("moto", reason="comes with the amazon provider's tests").mock_aws
-
 CHECKS = (check_cluster, check_task_definition, check_permissions)
 LOG = {
     "logDriver": "awslogs",
@@ -41,12 +39,9 @@ LOG = {
 
 
 @pytest.fixture
-def make_session(monkeypatch):
+def make_session(moto_aws):
     """Return a function that makes a boto3 session on moto."""
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
-    with mock_aws():
-        yield lambda: boto3.session.Session(region_name="us-east-1")
+    return lambda: boto3.session.Session(region_name="us-east-1")
 
 
 @pytest.fixture
