@@ -23,8 +23,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from tools.harness.dag_run import DagRun
 from tools.harness.demo import DAG_FILE
 from tools.harness.deployment import Deployment
+from tools.harness.processes import wait_until
 from tools.harness.releases import NEWEST, RELEASES
 
 # A scheduler's death is noticed within seconds rather than minutes.
@@ -47,6 +49,10 @@ SOON_REVOKED = {
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT": "240",
     "AIRFLOW__SCHEDULER__TASK_QUEUED_TIMEOUT_CHECK_INTERVAL": "5",
 }
+
+
+# Seconds that the container which is stuck takes to stop: longer than it takes until the next launch has run.
+STUCK_STOP = 90
 
 
 # No file of a DAG changes while the tests run: Airflow would read all of them again every half minute.
@@ -74,6 +80,10 @@ class Witness:
     def release(self, run_id):
         """Let the tasks of a DAG run end that wait for it."""
         Path(f"{self.path}-released-{run_id}").touch()
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "comes_last: waits for what goes on beside all other tests")
 
 
 @pytest.fixture(scope="session")
@@ -126,8 +136,22 @@ def shared_deployment(release, environment, witness, scale):
         yield deployment
 
 
+@pytest.fixture(scope="session")
+def stuck(shared_deployment):
+    """
+    A run of one task whose first container does not start, and is slow to stop; the next one does start.
+
+    The task is queued for too long while all the other tests run.
+    """
+    shared_deployment.fargate.adjust(provisioning_time=1000, stopping_time=STUCK_STOP)
+    run = DagRun(shared_deployment, "witness_one", "stuck")
+    run.trigger()
+    wait_until(run.launches, timeout=60, what="the container that does not start")
+    return run
+
+
 @pytest.fixture
-def deployment(shared_deployment):
+def deployment(shared_deployment, stuck):
     """The deployment that the tests share, as it was at its start whatever the test before has done to it."""
     shared_deployment.fargate.reset()
     shared_deployment.airflow.revive()
@@ -138,12 +162,18 @@ def pytest_collection_modifyitems(items):
     """
     Run first what needs no deployment that the tests share, since that one is busy even where nobody asks it.
 
-    Last comes what starts its API server anew, so that nobody has to wait for the usual one again.
+    Then schedulers die: later the task that is stuck may be launched again meanwhile. What waits for that comes when
+    all else has passed, and last what starts the deployment's API server anew, so that nobody has to wait for the
+    usual one again.
     """
-    needs = lambda item: [
-        name in getattr(item, "fixturenames", ()) for name in ("shared_deployment", "team_settings")
-    ]
-    items.sort(key=needs)
+
+    def place(item):
+        uses = getattr(item, "fixturenames", ())
+        is_last = item.get_closest_marker("comes_last") is not None
+        others_than_death = item.path.stem != "test_scheduler_death"
+        return "shared_deployment" in uses, "team_settings" in uses, is_last, others_than_death
+
+    items.sort(key=place)
 
 
 @pytest.hookimpl(wrapper=True)
