@@ -28,7 +28,7 @@ import yaml
 from tools.overlay.layout import find_tree
 
 from tests.overlay.conftest import LOCAL_EXECUTOR, REPOSITORY
-from tests.overlay.installed import LINT, LOADING, assert_listed
+from tests.overlay.installed import LINT, LOADING, assert_listed, contents
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +42,11 @@ def overlaid(plain_airflow, with_another_executor, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def with_ours(overlaid):
-    """What it answers where our executor is set: what that loads first."""
-    commands = [overlaid.listing, ["fargate", "--help"]]
+def with_ours(overlaid, options):
+    """What it answers where our executor is set: what that loads first; at the end with all its options set, too."""
+    # Airflow remarks on what is too short to be hidden of an option that can hold a password.
+    settings = [f"AIRFLOW__FARGATE__{name.upper()}=of some length" for name in options]
+    commands = [overlaid.listing, ["fargate", "--help"], [*settings, *LINT]]
     return overlaid.ask(*commands, first=LOADING, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
 
 
@@ -76,7 +78,7 @@ def test_the_executor_loads_by_its_name(with_ours, with_another_executor):
 
 def test_the_commands_are_there_once(with_ours):
     """``airflow fargate`` is found on every release, and by no two ways, which Airflow would refuse."""
-    _, output = with_ours.outputs
+    _, output, _ = with_ours.outputs
     assert all(f"\n    {name} " in output for name in ("check", "render", "tasks", "stop"))
     assert "more than once" not in "\n".join(with_ours.log)
 
@@ -107,15 +109,11 @@ def test_lint_is_clean(overlaid, by_default):
     assert "No issues found" in output or find_tree(overlaid.package).version.startswith("2.")
 
 
-def test_lint_treats_ours_as_another_core_executor(overlaid, with_another_executor, options):
+def test_lint_treats_ours_as_another_core_executor(with_ours, with_another_executor):
     """With our executor and options it says no more than of any other executor: that it is not the default."""
-    # Airflow remarks on what is too short to be hidden of an option that can hold a password.
-    settings = {f"AIRFLOW__FARGATE__{name.upper()}": "of some length" for name in options}
-    settings["AIRFLOW__CORE__EXECUTOR"] = "FargateExecutor"
-    ours = overlaid.ask(overlaid.listing, LINT, first=LOADING, **settings)
-    (_, output), (_, other) = ours.outputs, with_another_executor.outputs
+    (*_, output), (_, other) = with_ours.outputs, with_another_executor.outputs
     assert words(output) == words(other.replace(LOCAL_EXECUTOR, "FargateExecutor"))
-    assert texts(ours.log) == texts(with_another_executor.log)
+    assert texts(with_ours.log) == texts(with_another_executor.log)
 
 
 def test_revert_gives_back_the_airflow_that_was_installed(plain_airflow, overlaid):
@@ -123,12 +121,6 @@ def test_revert_gives_back_the_airflow_that_was_installed(plain_airflow, overlai
     script = REPOSITORY / "scripts/overlay.py"
     subprocess.run([sys.executable, script, "revert", overlaid.package], check=True)
     assert contents(overlaid.package) == contents(plain_airflow.package)
-
-
-def contents(package):
-    """Return the bytes of every file by its path, but for what Python has compiled."""
-    files = (path for path in package.rglob("*") if path.is_file() and path.suffix != ".pyc")
-    return {path.relative_to(package).as_posix(): path.read_bytes() for path in files}
 
 
 def words(output):

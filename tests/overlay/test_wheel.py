@@ -32,7 +32,7 @@ from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
 
 from tests.overlay.conftest import REPOSITORY
-from tests.overlay.installed import LINT, Airflow, assert_listed
+from tests.overlay.installed import LINT, Airflow, assert_listed, contents
 
 BUILDING = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 MODULE = "airflow.executors.fargate_executor"
@@ -108,7 +108,9 @@ def test_it_says_what_it_needs(wheel):
     assert sorted(metadata.get_all("License-File")) == ["LICENSE", "NOTICE"]
 
 
-SETTINGS = {"AIRFLOW__CORE__EXECUTOR": f"{MODULE}.FargateExecutor"}
+CLASS = f"{MODULE}.FargateExecutor"
+SETTINGS = {"AIRFLOW__CORE__EXECUTOR": CLASS}
+USAGE = ["fargate", "--help"]
 PROVIDERS = ["providers", "list", "--output", "json"]
 
 
@@ -118,10 +120,12 @@ def ours(providers):
 
 
 @pytest.fixture(scope="module")
-def with_the_wheel(beside):
-    """What Airflow answers with the wheel, loading the executor first."""
+def with_the_wheel(beside, options):
+    """What Airflow answers with the wheel, loading the executor first; at the end with all its options set, too."""
     value = ["config", "get-value", "fargate", "deployment"]
-    return beside.ask(beside.listing, value, PROVIDERS, first=LOADING, **SETTINGS)
+    settings = [f"AIRFLOW__FARGATE__{name.upper()}=x" for name in options]
+    commands = [USAGE, beside.listing, PROVIDERS, value, [*settings, *LINT]]
+    return beside.ask(*commands, first=LOADING, **SETTINGS)
 
 
 def test_the_executor_works_by_its_module_path(with_the_wheel):
@@ -133,7 +137,7 @@ def test_the_executor_works_by_its_module_path(with_the_wheel):
 
 def test_airflow_knows_the_wheel(beside, with_the_wheel, options, tmp_path):
     """Its options with their help and defaults, and itself; and Airflow logs no more than without it."""
-    listing, value, providers = with_the_wheel.outputs
+    _, listing, providers, value, _ = with_the_wheel.outputs
     assert_listed(listing, options)
     assert value.splitlines()[-1] == options["deployment"]["default"] != ""
     assert len(ours(providers)) == 1
@@ -144,27 +148,28 @@ def test_airflow_knows_the_wheel(beside, with_the_wheel, options, tmp_path):
     assert set(with_the_wheel.log) <= set(without.log)
 
 
-def test_lint_finds_nothing_in_its_options(beside, options):
+def test_lint_finds_nothing_in_its_options(with_the_wheel):
     """``airflow config lint`` takes them for options that are there, whatever they are set to."""
-    settings = {f"AIRFLOW__FARGATE__{name.upper()}": "x" for name in options}
-    [output] = beside.ask(LINT, **settings).outputs
-    assert "fargate" not in output.lower()
+    output = "".join(with_the_wheel.outputs[-1].split())
+    assert "fargate" not in output.replace(CLASS, "").lower()
 
 
-def test_the_overlay_comes_and_goes_beside_it(beside, options):
+def test_the_overlay_comes_and_goes_beside_it(beside, with_the_wheel, options):
     """The overlay adds registration and options, and leaves the wheel's files to pip; nothing is there twice."""
     installation = Installation(Overlay(REPOSITORY / "airflow"), find_tree(beside.package))
-    commands = [["fargate", "--help"], beside.listing, PROVIDERS]
+    before = contents(beside.package)
     assert "  = executors/fargate_executor.py: there already" in installation.apply().lines
     assert installation.status().settled
-    overlaid = beside.ask(*commands, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
+    overlaid = beside.ask(USAGE, beside.listing, PROVIDERS, AIRFLOW__CORE__EXECUTOR="FargateExecutor")
     installation.revert()
-    for answers in (overlaid, beside.ask(*commands, **SETTINGS)):
-        usage, listing, providers = answers.outputs
+    # So that it answers as it did before.
+    assert contents(beside.package) == before
+    for answers in (overlaid, with_the_wheel):
+        usage, listing, providers, *_ = answers.outputs
         assert "render" in usage
         assert_listed(listing, options)
         assert len(ours(providers)) == 1
         # Without the file: a warning of Airflow's imports names the module that imports first.
-        texts = [line.partition(" ")[2] for line in answers.log]
+        texts = [line.partition(" ")[2] for log in answers.logs[:4] for line in log]
         assert not [text for text in texts if "more than once" in text or "fargate" in text.lower()]
     assert (beside.package / "executors" / "fargate_executor.py").exists()
