@@ -29,6 +29,7 @@ While it runs, /_fargate/settings (GET, PUT, PATCH), /_fargate/tasks, /_fargate/
 from __future__ import annotations
 
 import argparse
+import gc
 import inspect
 import json
 import os
@@ -55,6 +56,8 @@ def main() -> int:
     try:
         settings = _read_settings(arguments.settings)
         check_loopback(arguments.host)
+        # What is loaded until it answers stays for good: a third of the start would go into looking for what can be freed.
+        gc.disable()
         # moto takes seconds to import; whoever made a mistake need not wait for it.
         from tools.simulator.server import LocalFargate
 
@@ -66,7 +69,10 @@ def main() -> int:
         print(error, file=sys.stderr)
         return 2
     with fargate:
-        _announce(_facts(fargate, arguments), arguments.ready_file)
+        facts = _facts(fargate, arguments)
+        gc.freeze()
+        gc.enable()
+        _announce(facts, arguments.ready_file)
         stop.wait()
     return 0
 
