@@ -24,6 +24,7 @@ forks for each container. A fork has a session, an environment, an output and an
 from __future__ import annotations
 
 import contextlib
+import gc
 import importlib
 import json
 import os
@@ -205,8 +206,11 @@ def _become(arguments: Sequence[str], cwd: str, env: Mapping[str, str], output: 
 
 
 if __name__ == "__main__":
+    # What is imported stays: no fork looks for garbage in it, which would also copy all of its memory.
+    gc.disable()
     for name in sys.argv[2:]:
         importlib.import_module(name)
-    runpy.run_module(
-        _become(**_serve(socket.socket(fileno=int(sys.argv[1])))), run_name="__main__", alter_sys=True
-    )
+    gc.freeze()
+    program = _become(**_serve(socket.socket(fileno=int(sys.argv[1]))))
+    gc.enable()
+    runpy.run_module(program, run_name="__main__", alter_sys=True)
