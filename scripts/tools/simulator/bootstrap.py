@@ -62,19 +62,13 @@ class Created:
 
 
 def create(fargate: LocalFargate, wanted: Wanted) -> Created:
-    """Create through the server's own API what ``wanted`` says; what exists is taken as it is."""
-    ecs, ec2, logs = (fargate.client(service) for service in ("ecs", "ec2", "logs"))
+    """Create through the server's own API what ``wanted`` says; what exists is taken as it is, and the network always."""
+    ecs, logs = fargate.client("ecs"), fargate.client("logs")
     ecs.create_cluster(clusterName=wanted.cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"])
     groups = logs.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]
     if LOG_GROUP not in [group["logGroupName"] for group in groups]:
         logs.create_log_group(logGroupName=LOG_GROUP)
-    subnets = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["true"]}])["Subnets"]
-    security_groups = ec2.describe_security_groups(
-        Filters=[
-            {"Name": "group-name", "Values": ["default"]},
-            {"Name": "vpc-id", "Values": [subnets[0]["VpcId"]]},
-        ]
-    )["SecurityGroups"]
+    subnets, security_groups = fargate.default_network()
     definition = ecs.register_task_definition(
         family=wanted.family,
         requiresCompatibilities=["FARGATE"],
@@ -87,8 +81,8 @@ def create(fargate: LocalFargate, wanted: Wanted) -> Created:
         cluster=wanted.cluster,
         task_definition=f"{definition['family']}:{definition['revision']}",
         container_name=wanted.container,
-        subnets=[subnet["SubnetId"] for subnet in subnets[:2]],
-        security_groups=[group["GroupId"] for group in security_groups],
+        subnets=subnets[:2],
+        security_groups=security_groups,
         log_group=LOG_GROUP,
     )
 

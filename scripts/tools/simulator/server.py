@@ -75,7 +75,7 @@ class LocalFargate:
         self._store = TaskStore(retention=lambda: self._faults.settings.stopped_retention)
         self._timers = Timers()
         self._timers.start()
-        moto = MotoSide()
+        self._moto = moto = MotoSide()
         marker = f"{METADATA_VARIABLE}={self.endpoint_url}/v4/{new_id()}"
         self._host = ContainerHost(marker, self._timers, functools.partial(open_log, moto), self._preload)
         lifecycle = Lifecycle(self._store, self._timers, self._host)
@@ -134,6 +134,10 @@ class LocalFargate:
         an answer of DescribeTasks, ``vcpu_quota`` in one of RunTask.
         """
         return dict(self._faults.strikes)
+
+    def default_network(self) -> tuple[list[str], list[str]]:
+        """Return the ids of the default VPC's subnets and security groups."""
+        return self._moto.default_network(self.region)
 
     def client(self, service: str, **arguments: Any) -> Any:
         """Return a boto3 client that talks to this server; ``arguments`` are those of ``client()``."""
