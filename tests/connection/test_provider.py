@@ -38,25 +38,31 @@ pytestmark = pytest.mark.skipif(
 )
 
 ROLE = "arn:aws:iam::123456789012:role/fargate-launcher"
+#: Answers each question in one process, since Airflow takes seconds to start: a question is environment variables.
 ASK = """
 import json
+import os
+import sys
 from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.bridge import compat, sessions
 from airflow.executors.fargate.config.config import read_config
 from airflow.executors.fargate.config.options import Options
 
-config = read_config(Options(compat.option_reader()))
-make_session = sessions.session_maker(config.conn_id, config.region)
-ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
-client = ecs._client
-told = {
-    "region": client.meta.region_name,
-    "endpoint": client.meta.endpoint_url,
-    "attempts": client.meta.config.retries["total_max_attempts"],
-    "proxies": client.meta.config.proxies,
-    "caller": make_session().client("sts").get_caller_identity()["Arn"],
-}
-print("told", json.dumps(told))
+def answer(question):
+    os.environ.update(question)
+    config = read_config(Options(compat.option_reader()))
+    make_session = sessions.session_maker(config.conn_id, config.region)
+    ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
+    client = ecs._client
+    return {
+        "region": client.meta.region_name,
+        "endpoint": client.meta.endpoint_url,
+        "attempts": client.meta.config.retries["total_max_attempts"],
+        "proxies": client.meta.config.proxies,
+        "caller": make_session().client("sts").get_caller_identity()["Arn"],
+    }
+
+print("told", json.dumps([answer(question) for question in json.loads(sys.argv[1])]))
 """
 LAUNCH = """
 import json
@@ -96,30 +102,45 @@ def aws():
     server.stop()
 
 
-@pytest.fixture
-def ask(python, aws, tmp_path):
-    """Return a function that runs a program with a connection and options, and returns what it has told."""
+def connection(**extra):
+    """Return the variable of a connection."""
+    members = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra}
+    return {"AIRFLOW_CONN_AWS_OURS": json.dumps(members)}
 
-    def ask(extra, program=ASK, **options):
-        connection = {"conn_type": "aws", "login": "AKIAEXAMPLE", "password": "secret", "extra": extra}
+
+def option_variables(**options):
+    return {f"AIRFLOW__FARGATE__{name.upper()}": value for name, value in options.items()}
+
+
+@pytest.fixture(scope="module")
+def ask(python, aws, tmp_path_factory):
+    """Return a function that runs a program with environment variables and arguments, and returns what it has told."""
+
+    def ask(program, *arguments, **variables):
         env = {
             name: value
             for name, value in os.environ.items()
             if not name.startswith(("AWS_", "AIRFLOW__", "AIRFLOW_CONN_"))
         }
         env |= {
-            "AIRFLOW_HOME": str(tmp_path),
-            "AIRFLOW_CONN_AWS_OURS": json.dumps(connection),
-            "AIRFLOW__FARGATE__CONN_ID": "aws_ours",
-            "AIRFLOW__FARGATE__CLUSTER": "airflow",
-            "AIRFLOW__FARGATE__TASK_DEFINITION": "airflow-task",
-            "AIRFLOW__FARGATE__CONTAINER_NAME": "airflow",
-            "AIRFLOW__FARGATE__SUBNETS": "subnet-0123456789abcdef0",
+            "AIRFLOW_HOME": str(tmp_path_factory.mktemp("home")),
             "AWS_ENDPOINT_URL_STS": aws,
-            **{f"AIRFLOW__FARGATE__{name.upper()}": value for name, value in options.items()},
+            **option_variables(
+                conn_id="aws_ours",
+                cluster="airflow",
+                task_definition="airflow-task",
+                container_name="airflow",
+                subnets="subnet-0123456789abcdef0",
+            ),
+            **variables,
         }
         done = subprocess.run(
-            [python, "-c", program], env=env, check=False, capture_output=True, text=True, timeout=120
+            [python, "-c", program, *arguments],
+            env=env,
+            check=False,
+            capture_output=True,
+            text=True,
+            timeout=120,
         )
         lines = [line for line in done.stdout.splitlines() if line.startswith("told ")]
         assert lines, done.stdout + done.stderr
@@ -128,28 +149,32 @@ def ask(python, aws, tmp_path):
     return ask
 
 
-def test_what_the_connection_says_holds(ask):
-    """Its Region, its endpoint for ECS, its proxies and the role that it assumes; the executor's own retries stay off."""
-    told = ask(
-        {
-            "region_name": "eu-west-3",
-            "role_arn": ROLE,
-            "service_config": {"ecs": {"endpoint_url": "http://127.0.0.1:9"}},
-            "config_kwargs": {"proxies": {"https": "http://127.0.0.1:8"}},
-        }
+@pytest.fixture(scope="module")
+def told(ask):
+    """What is told with a connection, and with one and options that say otherwise."""
+    elsewhere = {"ecs": {"endpoint_url": "http://127.0.0.1:9"}}
+    alone = connection(
+        region_name="eu-west-3",
+        role_arn=ROLE,
+        service_config=elsewhere,
+        config_kwargs={"proxies": {"https": "http://127.0.0.1:8"}},
     )
+    options = option_variables(region="us-west-2", endpoint_url="http://127.0.0.1:7")
+    beside = connection(region_name="eu-west-3", service_config=elsewhere) | options
+    return ask(ASK, json.dumps([alone, beside]))
+
+
+def test_what_the_connection_says_holds(told):
+    """Its Region, its endpoint for ECS, its proxies and the role that it assumes; the executor's own retries stay off."""
+    told, _ = told
     assert (told["region"], told["endpoint"]) == ("eu-west-3", "http://127.0.0.1:9")
     assert ":assumed-role/fargate-launcher/" in told["caller"]
     assert (told["attempts"], told["proxies"]) == (1, {"https": "http://127.0.0.1:8"})
 
 
-def test_the_options_win_over_the_connection(ask):
+def test_the_options_win_over_the_connection(told):
     """``region`` and ``endpoint_url`` are this executor's, where they are given."""
-    told = ask(
-        {"region_name": "eu-west-3", "service_config": {"ecs": {"endpoint_url": "http://127.0.0.1:9"}}},
-        region="us-west-2",
-        endpoint_url="http://127.0.0.1:7",
-    )
+    _, told = told
     assert (told["region"], told["endpoint"]) == ("us-west-2", "http://127.0.0.1:7")
 
 
@@ -157,19 +182,19 @@ def test_a_launch_goes_through_the_connection(ask):
     """From the launch to its end all calls go where the connection says, with credentials of the role that it names."""
     with LocalFargate({"provisioning_time": 0.05, "stopping_time": 0.05}) as fargate:
         created = create(fargate, Wanted())
-        ends = ask(
-            {
-                "region_name": fargate.region,
-                "role_arn": ROLE,
-                "service_config": {"ecs": {"endpoint_url": fargate.endpoint_url}},
-            },
-            LAUNCH,
+        ours = connection(
+            region_name=fargate.region,
+            role_arn=ROLE,
+            service_config={"ecs": {"endpoint_url": fargate.endpoint_url}},
+        )
+        options = option_variables(
             cluster=created.cluster,
             task_definition=created.task_definition,
             container_name=created.container_name,
             subnets=",".join(created.subnets),
             poll_interval="0.2",
         )
+        ends = ask(LAUNCH, **ours, **options)
         (container,) = fargate.ledger()
     assert ends == {"success": None}
     assert [entry["exitCode"] for entry in container["containers"]] == [0]
