@@ -26,19 +26,23 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from tools.documentation.options import REPOSITORY
 from tools.harness.environment import registry_settings, tools_environment
-from tools.harness.releases import NEWEST, RELEASES
+from tools.harness.releases import NEWEST
+from tools.overlay.installation import Installation
+from tools.overlay.layout import find_tree
+from tools.overlay.plan import Overlay
 
 import airflow
 
 DOCKERFILE = REPOSITORY / "scripts" / "docker" / "Dockerfile"
 #: Where the image has the repository's files while it is built.
 INSIDE = "/tmp/fargate"
-#: In one process, since Airflow takes seconds to start, and here nothing is compiled yet.
+#: In one process, since Airflow takes seconds to start.
 LOADING = (
     "import boto3, sys; from airflow.executors.executor_loader import ExecutorLoader as loader;"
     "print(loader.import_default_executor_cls()[0].__module__);"
@@ -59,13 +63,19 @@ def of(word):
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory):
-    """Return an environment with the Airflow of these tests as it comes from its package, and pip."""
+    """
+    Return an environment with the Airflow of these tests as it comes from its package, and pip.
+
+    It is a copy of theirs without the overlay, with what Python has compiled there: to compile Airflow takes as long as all
+    that is tested here.
+    """
     uv = tools_environment() / "bin" / "uv"
     folder = tmp_path_factory.mktemp("image") / "environment"
-    release = next(line for line in RELEASES if airflow.__version__.startswith(f"{line}."))
-    lock = REPOSITORY / "requirements" / f"airflow-{release}.lock"
-    for command in (["venv", "--seed"], ["pip", "sync", lock, "--link-mode", "copy", "--python"]):
-        run([uv, "--quiet", *command, folder], registry_settings())
+    run([uv, "--quiet", "venv", "--python", sys.executable, folder])
+    packages = find_tree().package.parent
+    copied = folder / packages.relative_to(sys.prefix)
+    shutil.copytree(packages, copied, dirs_exist_ok=True)
+    Installation(Overlay(REPOSITORY / "airflow"), find_tree(copied / "airflow")).revert(force=True)
     # What a slim image has not got.
     run([uv, "--quiet", "pip", "uninstall", "boto3", "libcst", "--python", folder])
     run([uv, "--quiet", "pip", "install", "pip", "--python", folder], registry_settings())
@@ -104,11 +114,7 @@ def test_docker_gets_what_is_copied():
 
 
 def test_it_makes_an_airflow_that_knows_the_executor(environment, tmp_path):
-    """
-    With no other file than those that are copied, the commands leave an Airflow with the executor, and nothing else.
-
-    It takes half a minute: pip looks at all that Airflow needs, and Python compiles Airflow anew.
-    """
+    """With no other file than those that are copied, the commands leave an Airflow with the executor, and nothing else."""
     there = tmp_path / "fargate"
     for copy in of("COPY"):
         _, source, target = copy.split()
