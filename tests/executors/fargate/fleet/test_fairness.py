@@ -149,7 +149,9 @@ def test_neither_kind_of_search_holds_up_the_other(busy_fleet, fakes, ecs, clock
     """While launches that may have started are searched for in three clusters, another one is adopted at once."""
     fleet, clusters = busy_fleet(), [f"cluster{number}" for number in range(3)]
     for number in range(9_000):
-        request = fakes.make_request(fakes.make_launch(number, id=f"other-{number}"), cluster=clusters[number % 3])
+        request = fakes.make_request(
+            fakes.make_launch(number, id=f"other-{number}"), cluster=clusters[number % 3]
+        )
         ecs.put(request)
     unknown = [
         fakes.make_launch(10_000 + number, executor_config={"cluster": cluster})
