@@ -164,9 +164,10 @@ def assumed_role() -> str | None:
     if role and not os.environ.get("AWS_PROFILE"):
         return role
     try:
-        import botocore.session
+        from botocore.session import Session
 
-        profile: Any = botocore.session.get_session().get_scoped_config()
+        # The handlers of clients take 0.01 s to register, and this runs on the fleet's thread.
+        profile: Any = Session(include_builtin_handlers=False).get_scoped_config()
         return text(profile.get("role_arn")) or role
     except Exception:  # No botocore, no such profile, or a file that cannot be read.
         return role
