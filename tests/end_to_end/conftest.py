@@ -23,10 +23,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from tools.harness.dag_run import DagRun
 from tools.harness.demo import DAG_FILE
 from tools.harness.deployment import Deployment
-from tools.harness.processes import wait_until
 from tools.harness.releases import NEWEST, RELEASES
 
 # A scheduler's death is noticed within seconds rather than minutes.
@@ -51,8 +49,9 @@ SOON_REVOKED = {
 }
 
 
-# Seconds that the container which is stuck takes to stop: longer than it takes until the next launch has run.
-STUCK_STOP = 90
+# The modules whose tests run while a task is stuck, first the one that lets it. In none of them has a scheduler another
+# executor, cluster or database than usual.
+BESIDE_STUCK = ("test_scheduler_death", "test_bad_input", "test_example_dag", "test_logs")
 
 
 # No file of a DAG changes while the tests run: Airflow would read all of them again every half minute.
@@ -83,7 +82,9 @@ class Witness:
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "comes_last: waits for what goes on beside all other tests")
+    config.addinivalue_line(
+        "markers", "waits_for_stuck: comes after the tests that run while a task is stuck"
+    )
 
 
 @pytest.fixture(scope="session")
@@ -136,22 +137,8 @@ def shared_deployment(release, environment, witness, scale):
         yield deployment
 
 
-@pytest.fixture(scope="session")
-def stuck(shared_deployment):
-    """
-    A run of one task whose first container does not start, and is slow to stop; the next one does start.
-
-    The task is queued for too long while all the other tests run.
-    """
-    shared_deployment.fargate.adjust(provisioning_time=1000, stopping_time=STUCK_STOP)
-    run = DagRun(shared_deployment, "witness_one", "stuck")
-    run.trigger()
-    wait_until(run.launches, timeout=60, what="the container that does not start")
-    return run
-
-
 @pytest.fixture
-def deployment(shared_deployment, stuck):
+def deployment(shared_deployment):
     """The deployment that the tests share, as it was at its start whatever the test before has done to it."""
     shared_deployment.fargate.reset()
     shared_deployment.airflow.revive()
@@ -162,16 +149,16 @@ def pytest_collection_modifyitems(items):
     """
     Run first what needs no deployment that the tests share, since that one is busy even where nobody asks it.
 
-    Then schedulers die: later the task that is stuck may be launched again meanwhile. What waits for that comes when
-    all else has passed, and last what starts the deployment's API server anew, so that nobody has to wait for the
-    usual one again.
+    Then comes what can run while a task is stuck, and what waits for that task. Last comes what starts the
+    deployment's API server anew, so that nobody has to wait for the usual one again.
     """
 
     def place(item):
-        uses = getattr(item, "fixturenames", ())
-        is_last = item.get_closest_marker("comes_last") is not None
-        others_than_death = item.path.stem != "test_scheduler_death"
-        return "shared_deployment" in uses, "team_settings" in uses, is_last, others_than_death
+        uses, module = getattr(item, "fixturenames", ()), item.path.stem
+        if "shared_deployment" not in uses:
+            return (False,)
+        waits = item.get_closest_marker("waits_for_stuck") is not None
+        return True, "team_settings" in uses, module not in BESIDE_STUCK, waits, module != BESIDE_STUCK[0]
 
     items.sort(key=place)
 

@@ -27,8 +27,6 @@ import pytest
 from tools.harness.dag_run import FINISHED, STOP_TIMEOUT, DagRun
 from tools.harness.processes import wait_until
 
-from tests.end_to_end.conftest import STUCK_STOP
-
 # As long as Kubernetes, systemd or ECS would wait at least before they kill it.
 SECONDS_TO_GO = 20
 # The moments of the kills; the message of a test that fails says it, too.
@@ -40,6 +38,8 @@ FEW_SLOTS = {"AIRFLOW__CORE__PARALLELISM": "3"}
 LOOK_FOR_ORPHANS = "Adopting or resetting orphaned tasks"
 # Longer than it takes until a container that nobody wants is found and stopped.
 SLOW_START = 20
+# Longer than it takes until the next launch has run.
+SLOW_STOP = 90
 
 
 def running(count):
@@ -102,6 +102,21 @@ def check_everything_ran_once(result, witness):
     check_each_launch_ran_once(result, witness)
     launches = Counter(launch.name for launch in result.launches)
     assert launches == dict.fromkeys((ti.name for ti in result.task_instances), 1)
+
+
+# A task whose container cannot start is queued for too long while other tests run.
+
+
+@pytest.fixture(scope="session", autouse=True)
+def stuck(shared_deployment):
+    """A run of one task whose first container does not start, and is slow to stop; the next one does start."""
+    shared_deployment.airflow.revive()
+    shared_deployment.fargate.adjust(provisioning_time=1000, stopping_time=SLOW_STOP)
+    run = DagRun(shared_deployment, "witness_one", "stuck")
+    run.trigger()
+    wait_until(run.launches, timeout=60, what="the container that does not start")
+    shared_deployment.fargate.reset()
+    return run
 
 
 # Killed at random.
@@ -382,7 +397,7 @@ def test_a_scheduler_that_is_told_to_go_leaves_its_containers_alone(deployment, 
 # The queued timeout.
 
 
-@pytest.mark.comes_last
+@pytest.mark.waits_for_stuck
 def test_a_task_that_is_queued_for_too_long_is_revoked_and_nothing_is_left(deployment, witness, stuck):
     """
     Its container, adopted again and again meanwhile, is stopped before it runs anything, and its next launch succeeds.
@@ -390,7 +405,7 @@ def test_a_task_that_is_queued_for_too_long_is_revoked_and_nothing_is_left(deplo
     The end of the first one, which comes after that, does not harm it.
     """
     stuck.follow(timeout=420)
-    result = stuck.result(STUCK_STOP + STOP_TIMEOUT)
+    result = stuck.result(SLOW_STOP + STOP_TIMEOUT)
     check_every_task_succeeded(result)
     first, *_, last = result.launches
     check_each_launch_ran_once(result, witness, never={launch.id for launch in result.launches[:-1]})
