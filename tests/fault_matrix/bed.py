@@ -38,7 +38,7 @@ from airflow.executors.fargate_executor import FargateExecutor
 
 from tests.fault_matrix import acts, scaling
 from tests.fault_matrix.credentials import Credentials, from_sts
-from tests.fault_matrix.scheduler import PARALLELISM, Scheduler
+from tests.fault_matrix.scheduler import Scheduler
 from tests.fault_matrix.watching import machine
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ USUAL = {
 #: Seconds that a real container works, and the seconds from its SIGTERM to SIGKILL, which AWS takes whole ones of.
 WORK = 15.0
 STOP_TIMEOUT = 2
+#: How many task instances an executor may run: more than there are.
+PARALLELISM = 10_000
 #: vCPUs of a container.
 VCPUS = 0.25
 #: Starting reads what belongs to the process, and moto's state belongs to all local Fargates in it.

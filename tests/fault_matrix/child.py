@@ -31,8 +31,6 @@ READY = "ready to queue at "
 PLANTED = "planted by the process that is to be killed"
 #: The job of the scheduler whose process this is.
 KILLED = 1
-#: What takes it seconds to import; nothing of the executor, which can come from elsewhere.
-IMPORTED = ("tests.bench.work", "boto3")
 
 
 def scheduler_name(job_id: int | None) -> str | None:
@@ -46,13 +44,13 @@ def main() -> None:
     from airflow.executors.fargate.bridge import database
     from airflow.executors.fargate_executor import FargateExecutor
 
-    from tests.fault_matrix import acts, scaling, scheduler, work
+    from tests.fault_matrix import acts, bed, scaling, scheduler, work
 
-    told = json.loads(sys.argv[1])
+    told = json.load(sys.stdin)
     acts.install_clock()
     acts.jump(told["ahead"])
     with scaling.executor_times(told["scale"]):
-        executor = FargateExecutor(parallelism=scheduler.PARALLELISM)
+        executor = FargateExecutor(parallelism=bed.PARALLELISM)
         executor.job_id = KILLED
         database.scheduler_name = scheduler_name
         executor.start()

@@ -21,6 +21,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -28,15 +30,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, TYPE_CHECKING, Any
 from unittest import mock
 
-from tools.harness.environment import IMPORT_PATH, REPOSITORY
-from tools.simulator.containers.preloaded import Fork, Preloaded
+from tools.harness.environment import IMPORT_PATH
 
 from airflow.executors.fargate.bridge import compat, database
 from airflow.executors.fargate.present import Candidate
 
 from tests.bench.adoption import adopt, candidates_of, make_candidate
 from tests.bench.scheduler import Overdue
-from tests.fault_matrix.child import IMPORTED, KILLED, READY, scheduler_name
+from tests.fault_matrix.child import KILLED, READY, scheduler_name
 from tests.fault_matrix.evidence import identity
 from tests.fault_matrix.watching import watched
 from tests.fault_matrix.work import Task, tasks
@@ -63,8 +64,6 @@ SUCCESSOR = KILLED + 1
 LAUNCHED, MOST_LAUNCHED = 0.3, 0.5
 #: Seconds after which a call has come to its end: what the machine needs, and as much again for latencies.
 UNDER_WAY = 1.5
-#: Starts the processes that are to be killed.
-_processes: Preloaded
 #: The keys that the executor of the present thread's row has handed back to the scheduler.
 _handed_back = threading.local()
 
@@ -217,17 +216,6 @@ def _rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Candidate]:
     }
 
 
-@contextlib.contextmanager
-def preloaded() -> Iterator[None]:
-    """Let the processes that are to be killed be forks of one that has imported Airflow, until the end of the block."""
-    global _processes
-    with (
-        tempfile.TemporaryDirectory(prefix="schedulers-") as folder,
-        contextlib.closing(Preloaded(IMPORTED, folder)) as _processes,
-    ):
-        yield
-
-
 def _launch_and_kill(bed: Bed, given: list[Task]) -> float:
     """Let another process launch, kill it while calls are under way, and return when it queued, by its own clock."""
     with tempfile.TemporaryFile() as output:
@@ -235,7 +223,7 @@ def _launch_and_kill(bed: Bed, given: list[Task]) -> float:
         deadline = _deadline(bed)
         try:
             while len(bed.containers()) < len(given) * LAUNCHED:
-                if child.ended or time.monotonic() > deadline:
+                if child.poll() is not None or time.monotonic() > deadline:
                     raise ChildError("the process that is to be killed does not launch")
                 time.sleep(0.01)
         finally:
@@ -256,15 +244,21 @@ def _settle(bed: Bed) -> None:
         time.sleep(UNDER_WAY + UNDER_WAY * bed.size.scale)
 
 
-def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> Fork:
-    tasks_of_child = [[task.task_id, task.external_id] for task in given]
-    work = {"scale": bed.size.scale, "ahead": bed.row.ahead, "tasks": tasks_of_child}
-    command = ["python", "-m", "tests.fault_matrix.child", json.dumps(work)]
+def _start_child(bed: Bed, given: list[Task], output: IO[bytes]) -> subprocess.Popen[bytes]:
     # All that it can write is searched for secrets.
     others = {**IMPORT_PATH, "AIRFLOW__LOGGING__LOGGING_LEVEL": "DEBUG"}
-    child = _processes.start(command, str(REPOSITORY), os.environ | bed.environment | others, output.fileno())
-    if child is None:
-        raise ChildError("the process that is to be killed cannot be started")
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.fault_matrix.child"],
+        env=os.environ | bed.environment | others,
+        stdin=subprocess.PIPE,
+        stdout=output,
+        stderr=output,
+    )
+    tasks_of_child = [[task.task_id, task.external_id] for task in given]
+    work = {"scale": bed.size.scale, "ahead": bed.row.ahead, "tasks": tasks_of_child}
+    if child.stdin:
+        child.stdin.write(json.dumps(work).encode())
+        child.stdin.close()
     return child
 
 

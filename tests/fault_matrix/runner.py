@@ -93,7 +93,6 @@ class Matrix:
             watching.installed(),
             watching.machine.measured(),
             procedures.without_database(),
-            procedures.preloaded(),
             ThreadPoolExecutor(AT_ONCE, "row") as pool,
         ):
             self._together = {

@@ -38,8 +38,6 @@ if TYPE_CHECKING:
 
     from tests.fault_matrix.work import Task
 
-#: How many task instances an executor may run: more than there are.
-PARALLELISM = 10_000
 #: Seconds between two heartbeats, as Airflow has them by default where it has nothing to do.
 HEARTBEAT = 1.0
 #: In how many heartbeats all task instances of a row are queued.

@@ -29,7 +29,6 @@ import importlib
 import json
 import os
 import runpy
-import select
 import selectors
 import signal
 import socket
@@ -56,11 +55,6 @@ class Fork:
     def __init__(self, pid: int, result: int) -> None:
         self.pid = pid
         self._result = result
-
-    @property
-    def ended(self) -> bool:
-        """Whether :meth:`wait` would return at once; not to be asked after it."""
-        return bool(select.select([self._result], [], [], 0)[0])
 
     def wait(self) -> int:
         """Return the exit code, as ``Popen.wait`` does; that of a killed process where nobody can tell any more."""
