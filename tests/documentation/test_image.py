@@ -73,8 +73,9 @@ def environment(tmp_path_factory):
     folder = tmp_path_factory.mktemp("image") / "environment"
     run([uv, "--quiet", "venv", "--python", sys.executable, folder])
     packages = find_tree().package.parent
-    copied = folder / packages.relative_to(sys.prefix)
-    shutil.copytree(packages, copied, dirs_exist_ok=True)
+    copied = folder / packages.relative_to(Path(sys.prefix).resolve())
+    # Without what Python, in other tests, is about to rename.
+    shutil.copytree(packages, copied, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.pyc.*"))
     Installation(Overlay(REPOSITORY / "airflow"), find_tree(copied / "airflow")).revert(force=True)
     # What a slim image has not got.
     run([uv, "--quiet", "pip", "uninstall", "boto3", "libcst", "--python", folder])

@@ -49,8 +49,8 @@ SOON_REVOKED = {
 }
 
 
-# The modules whose tests run while a task is stuck, first the one that lets it. In none of them has a scheduler another
-# executor, cluster or database than usual.
+# The modules whose tests run while a task is stuck; the first one launches that task. In none of them has a scheduler
+# another executor, cluster or database than usual.
 BESIDE_STUCK = ("test_scheduler_death", "test_bad_input", "test_example_dag", "test_logs")
 
 

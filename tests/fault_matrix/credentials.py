@@ -28,8 +28,8 @@ from tools.simulator.http.sts import LocalSts
 
 ROLE = "arn:aws:iam::123456789012:role/airflow-scheduler"
 PROFILE = "scheduler"
-#: Seconds that credentials live, and that they must live on or botocore gets new ones before a call: each 10 s, since it
-#: makes a client for that. AWS's credentials live for an hour, and botocore's limit is ten minutes.
+#: Seconds that credentials live, and that they must live on or botocore gets new ones before a call: so each 10 s, and not
+#: more often, since it makes a client each time. AWS's credentials live for an hour, and botocore's limit is ten minutes.
 LIFE, LEAST = 20.0, 10.0
 #: One attempt a call, since what botocore's own back-off takes cannot be multiplied.
 _CONFIG = """\

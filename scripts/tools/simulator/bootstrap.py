@@ -62,7 +62,11 @@ class Created:
 
 
 def create(fargate: LocalFargate, wanted: Wanted) -> Created:
-    """Create through the server's own API what ``wanted`` says; what exists is taken as it is, and the network always."""
+    """
+    Create through the server's own API what ``wanted`` says; what exists is taken as it is.
+
+    The network is moto's default one.
+    """
     ecs, logs = fargate.client("ecs"), fargate.client("logs")
     ecs.create_cluster(clusterName=wanted.cluster, capacityProviders=["FARGATE", "FARGATE_SPOT"])
     groups = logs.describe_log_groups(logGroupNamePrefix=LOG_GROUP)["logGroups"]

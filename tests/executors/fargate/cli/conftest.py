@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the tests of the package's policies share: botocore's model of ECS, and options read from a dict."""
+"""What the tests of the commands share: AWS as moto plays it."""
 
 from __future__ import annotations
 
