@@ -231,6 +231,17 @@ class TestWhatIsLeftBehind:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
 
+    def test_a_process_that_executes_its_program_just_now_is_waited_for(self, monkeypatch):
+        """Linux shows neither its environment nor its arguments for a moment."""
+        pid, ended = 1 << 30, []
+        starting = process_tree._Process(pid, pid, b"", is_starting=True)
+        started = process_tree._Process(pid, pid, b"MARK=a/1", is_starting=False)
+        looks = iter([[starting], [started], []])
+        monkeypatch.setattr(process_tree, "_living", lambda: next(looks))
+        monkeypatch.setattr(process_tree.os, "kill", lambda *args: ended.append(args))
+        process_tree.end_all([], "MARK=a/")
+        assert ended == [(pid, signal.SIGKILL)]
+
     def test_a_server_whose_reaper_was_ended_still_ends_its_containers(self, tmp_path, monkeypatch):
         """The reaper is for a server that was killed; one that lives does it itself."""
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))

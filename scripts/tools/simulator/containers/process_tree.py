@@ -33,6 +33,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 _PROC = "/proc"
+#: Linux's ``PF_KTHREAD``, among the flags in ``/proc/PID/stat``.
+_KERNEL_THREAD = 0x00200000
 _ROUNDS = 50
 _PAUSE = 0.02
 
@@ -48,8 +50,9 @@ def end_all(sessions: Collection[int], marker: str) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(session, signal.SIGKILL)
     for _ in range(_ROUNDS):
-        remaining = [process.pid for process in _census.look() if process.belongs(sessions, marker.encode())]
-        if not remaining:
+        found = _census.look()
+        remaining = [process.pid for process in found if process.belongs(sessions, marker.encode())]
+        if not remaining and not any(process.is_starting for process in found):
             return
         for pid in remaining:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -64,6 +67,8 @@ class _Process:
     pid: int
     session: int
     environment: bytes
+    #: Whether it executes its program just now: its environment is not to be seen for a moment.
+    is_starting: bool
 
     def belongs(self, sessions: Collection[int], marker: bytes) -> bool:
         """Tell whether it is of one of the sessions, or has the marker."""
@@ -125,11 +130,14 @@ def _living() -> Iterator[_Process]:
 def _read(entry: str) -> Iterator[_Process]:
     with open(f"{_PROC}/{entry}/stat", "rb") as file:
         # The name stands in brackets and may hold anything; what follows it does not.
-        state, _parent, _group, session = file.read().rpartition(b")")[2].split()[:4]
+        state, _, _, session, _, _, flags = file.read().rpartition(b")")[2].split()[:7]
     if state in (b"Z", b"X"):
         return
-    environment = b""
+    environment, is_starting = b"", False
     # Another user's process may show its session and not its environment.
     with contextlib.suppress(OSError), open(f"{_PROC}/{entry}/environ", "rb") as file:
         environment = file.read()
-    yield _Process(int(entry), int(session), environment)
+        if not environment and not int(flags) & _KERNEL_THREAD:
+            with open(f"{_PROC}/{entry}/cmdline", "rb") as arguments:
+                is_starting = not arguments.read()
+    yield _Process(int(entry), int(session), environment, is_starting)
