@@ -35,10 +35,13 @@ QUICK_TO_ADOPT = {
     "AIRFLOW__SCHEDULER__SCHEDULER_HEARTBEAT_SEC": "1",
 }
 
-# So is that a task instance has no ECS task: the executor waits a minute.
-IN_SECONDS = {
+# So is that a task instance has no ECS task: the executor waits a minute. Probes for capacity are rarer than usual, so
+# that a test can stop a scheduler between two of them.
+OTHER_TIMES = {
     "PYTHONPATH": str(Path(__file__).parent / "scheduler_settings"),
-    "EXECUTOR_TIMES": json.dumps({"fleet.adoption.CONSISTENCY": 10.0}),
+    "EXECUTOR_TIMES": json.dumps(
+        {"fleet.adoption.CONSISTENCY": 10.0, "fleet.capacity_queue.PROBE_BACK_OFF": [20.0, 30.0]}
+    ),
 }
 
 # So is a task that is queued for too long. No launch begins with less than a minute of its token's life left, which
@@ -132,7 +135,7 @@ def shared_deployment(release, environment, witness, scale):
         "AIRFLOW__CORE__EXECUTOR": "FargateExecutor",
         **tasks,
     }
-    extra = QUICK_TO_ADOPT | IN_SECONDS | SOON_REVOKED | FILES_STAY | tasks
+    extra = QUICK_TO_ADOPT | OTHER_TIMES | SOON_REVOKED | FILES_STAY | tasks
     with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment
 
