@@ -153,6 +153,7 @@ def test_ids_of_any_alphabet(row, start, ecs, records):
         *key[:3],
         key.try_number,
         key.map_index,
+        None,
     )
     assert records.errors() == []
 

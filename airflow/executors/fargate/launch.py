@@ -36,6 +36,11 @@ MAX_NUMBER = 2**31 - 1
 
 
 class _Id:
+    @property
+    def coordinates(self) -> Any:
+        """The same without the UUID that a task instance can have."""
+        return self
+
     def as_dict(self) -> dict[str, str | int]:
         """Return the members by their names, without those that are None."""
         return {name: value for name, value in vars(self).items() if value is not None}
@@ -43,13 +48,24 @@ class _Id:
 
 @dataclass(frozen=True)
 class TaskInstanceId(_Id):
-    """The task instance and the try that a launch is for, in Airflow's terms."""
+    """
+    The task instance and the try that a launch is for, in Airflow's terms.
+
+    Two with different UUIDs differ, even if their other members, the coordinates, are equal, as in a loop.
+    """
 
     dag_id: str
     task_id: str
     run_id: str
     try_number: int
     map_index: int = -1
+    #: Of the task instance's row; 3.4 and newer.
+    uuid: str | None = None
+
+    @property
+    def coordinates(self) -> TaskInstanceId:
+        """The same without the UUID."""
+        return self if self.uuid is None else replace(self, uuid=None)
 
     def __str__(self) -> str:
         mapped = "" if self.map_index < 0 else f"[{self.map_index}]"
@@ -163,6 +179,10 @@ class Identity:
     #: :attr:`Launch.database`; None where the ECS task does not say, as older versions did not.
     database: str | None = None
 
+    def can_be_of(self, task: TaskInstanceId) -> bool:
+        """Tell whether it is of this task instance; if one of the two has no UUID, coordinates decide."""
+        return self.task in (task, task.coordinates) or self.task.coordinates == task
+
     def is_of_another_database(self, own: str | None) -> bool:
         """
         Tell whether the launch is of another metadata database; False where one of the two is not known.
@@ -192,8 +212,8 @@ def _task(members: Mapping[str, Any]) -> TaskInstanceId | CallbackId:
         dag_id = members.get("dag_id")
         return CallbackId(_text(members["callback_id"]), None if dag_id is None else _text(dag_id))
     dag_id, task_id, run_id = (_text(members[name]) for name in ("dag_id", "task_id", "run_id"))
-    try_number, map_index = _number(members["try_number"]), _number(members["map_index"])
-    return TaskInstanceId(dag_id, task_id, run_id, try_number, map_index)
+    numbers, value = (_number(members["try_number"]), _number(members["map_index"])), members.get("uuid")
+    return TaskInstanceId(dag_id, task_id, run_id, *numbers, None if value is None else str(uuid.UUID(value)))
 
 
 def _text(value: Any) -> str:

@@ -103,7 +103,7 @@ class Candidate:
 
         :param arn: of the ECS task that carries the identity; None where it is not known.
         """
-        if identity.task != self.task:
+        if not identity.can_be_of(self.task):
             return False
         if self.names(arn):
             return True
@@ -187,5 +187,5 @@ def is_orphaned(identity: Identity, present: Candidate | None, arn: str, *, runs
         return True
     if present.state in RUNNING:
         # It may run in this one: 2.11 and 3.0 accept any ECS task that starts while it is queued.
-        return runs_own_try and identity.task != present.task
+        return runs_own_try and not identity.can_be_of(present.task)
     return present.state != QUEUED or not present.is_present(identity, arn)

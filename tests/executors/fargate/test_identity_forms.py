@@ -23,6 +23,8 @@ line of this file may be changed; a new form is added.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from airflow.executors.fargate.launch import CallbackId, Identity, Launch, TaskInstanceId
@@ -31,6 +33,7 @@ LAUNCH_ID = "9dd6c78c-7bfe-457a-88e7-9c4100dbfc20"
 SCHEDULER, DATABASE = "17@1795356000.123456", "0123456789ab"
 HANDED_OVER = 1795356000.5
 TASK = TaskInstanceId("etl", "load", "scheduled__2026-11-22T00:00:00+00:00", 2, 5)
+OF_LOOP = replace(TASK, uuid="01936b2a-5e8f-7c3d-9a41-6f0e2d8c7b15")
 UNICODE = TaskInstanceId("dag 'with' \"quotes\" and \\", "täsk 数据 \N{ROCKET}", "line\nbreak", 1)
 CALLBACK = CallbackId("0199-callback", "etl")
 
@@ -57,9 +60,21 @@ EARLIER = {
         None,
     ),
 }
-#: Forms that are written, by what is known of scheduler and database.
+#: Forms that are written, by what is known of task instance, scheduler and database.
 PRESENT = {
     "complete": (
+        (
+            '{"launch":"9dd6c78c-7bfe-457a-88e7-9c4100dbfc20","dag_id":"etl","task_id":"load",'
+            '"run_id":"scheduled__2026-11-22T00:00:00+00:00","try_number":2,"map_index":5,'
+            '"uuid":"01936b2a-5e8f-7c3d-9a41-6f0e2d8c7b15",'
+            '"handed_over":1795356000.5,"scheduler":"17@1795356000.123456","database":"0123456789ab"}'
+        ),
+        OF_LOOP,
+        SCHEDULER,
+        DATABASE,
+    ),
+    # Before Airflow 3.4; all launches, before the UUID was added.
+    "without UUID": (
         (
             '{"launch":"9dd6c78c-7bfe-457a-88e7-9c4100dbfc20","dag_id":"etl","task_id":"load",'
             '"run_id":"scheduled__2026-11-22T00:00:00+00:00","try_number":2,"map_index":5,'

@@ -40,6 +40,7 @@ from airflow.executors.fargate.messages import Accepted
 
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
 TASK = TaskInstanceId("dag", "task", "run", 2)
+UUID = "01936b2a-5e8f-7c3d-9a41-6f0e2d8c7b15"
 #: The members of an identity that are texts.
 TEXTS = ("launch", "dag_id", "task_id", "run_id", "scheduler", "database")
 #: What may stand in the place of any member of a response.
@@ -114,6 +115,7 @@ NO_IDENTITIES = {
         ),
         identity_with().replace(": 2,", f": {'9' * 5000},"),
     ],
+    "a UUID is none": [identity_with(uuid=value) for value in ("", "x", UUID + "0", 7, [], {})],
     "a callback that no database takes": [
         identity_with(callback_id="nul\0"),
         identity_with(callback_id="id", dag_id="nul\0"),
@@ -126,7 +128,7 @@ class TestIdentity:
         "task",
         [
             TaskInstanceId("dag", "task", "run", 1, 0),
-            TaskInstanceId("d" * 250, "t" * 250, "r" * MAX_TEXT, MAX_NUMBER, MAX_NUMBER),
+            TaskInstanceId("d" * 250, "t" * 250, "r" * MAX_TEXT, MAX_NUMBER, MAX_NUMBER, UUID),
         ],
         ids=str,
     )
@@ -166,7 +168,7 @@ class TestIdentity:
 
     def test_is_short(self):
         """The identity counts towards the 8192 characters of all overrides."""
-        assert len(make_launch().identity) < 200
+        assert len(make_launch(dataclasses.replace(TASK, uuid=UUID)).identity) < 250
 
     @pytest.mark.parametrize(
         "ecs_task",

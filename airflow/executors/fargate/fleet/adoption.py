@@ -81,7 +81,7 @@ class Adoption(Seeker):
         #: The clusters of the options, by their names.
         self._own = {cluster_name("", cluster): cluster for cluster in owner.context.config.clusters}
         self._checks = OrphanChecks(owner.context)
-        #: What was described: cluster and task instance, if it says one, by ARN.
+        #: What was described: cluster, and the task instance's coordinates, if it says them, by ARN.
         self._known: dict[str, tuple[str, Any]] = {}
         #: The names of clusters for which AWS has refused a call of the search.
         self._refused: set[str] = set()
@@ -140,11 +140,11 @@ class Adoption(Seeker):
     def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
         """Compare an ECS task with its task instance's candidate, and remember it for later candidates."""
         identity = ecs_task.identity if ecs_task.started_by == self._context.config.deployment else None
-        pending = self._checks.open.get(identity.task) if identity else None
+        pending = self._checks.of(identity) if identity else None
         if identity and pending:
             self._match(pending, ecs_task, identity, stage)
         # Last: if a line above raises, it is described again.
-        self._known[ecs_task.arn] = cluster, identity and identity.task
+        self._known[ecs_task.arn] = cluster, identity and identity.task.coordinates
 
     def _match(self, pending: PendingCandidate, ecs_task: EcsTask, identity: Identity, stage: Stage) -> None:
         """Take the ECS task if it is certainly the present launch's; keep it if it is the best match yet."""
@@ -184,7 +184,7 @@ class Adoption(Seeker):
         self._due, self._refused = None, set()
         for run in self._owner.runs_by_id.values():  # The watcher describes these anyway.
             if run.arn and not run.abandoned:
-                self._known.setdefault(run.arn, (run.cluster, run.launch.task))
+                self._known.setdefault(run.arn, (run.cluster, run.launch.task.coordinates))
         named = {pending.cluster for pending in self._checks.open.values() if pending.cluster}
         clusters = [*self._own.values(), *sorted(named - self._own.keys())]
         search = EcsTaskSearch(self._context, self._calls, self, clusters, self._known.keys)
@@ -193,12 +193,13 @@ class Adoption(Seeker):
 
     def _describe_known(self, search: EcsTaskSearch) -> None:
         """Describe new candidates' stored ARNs, and what was described of theirs before Airflow asked."""
-        new = {task: pending for task, pending in self._checks.open.items() if not pending.is_asked}
+        new = [pending for pending in self._checks.open.values() if not pending.is_asked]
         arns: dict[str, set[str]] = defaultdict(set)
+        of_new = {pending.candidate.task.coordinates for pending in new}
         for arn, (cluster, task) in self._known.items() if new else ():
-            if task in new:
+            if task in of_new:
                 arns[cluster].add(arn)
-        for pending in new.values():
+        for pending in new:
             pending.is_asked = True
             stored = pending.candidate.stored_arn
             if stored and stored not in self._known:

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from airflow.executors.fargate.fleet.context import Context
+    from airflow.executors.fargate.launch import Identity, TaskInstanceId
     from airflow.executors.fargate.present import Candidate, Match
 
 #: Seconds until Airflow has an answer, at most: a second less than it waits.
@@ -112,7 +113,9 @@ class OrphanChecks:
         #: Candidates that were kept and turned out to have no ECS task, with the time of that.
         self._missing: dict[Candidate, float] = {}
         #: The candidates that are not settled, by task instance.
-        self.open: dict[Any, PendingCandidate] = {}
+        self.open: dict[TaskInstanceId, PendingCandidate] = {}
+        #: The task instances of these coordinates that are open, or were when Airflow asked last.
+        self._tasks: dict[Any, list[TaskInstanceId]] = {}
 
     def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
         """Begin a check; a repeated call is ignored."""
@@ -132,6 +135,15 @@ class OrphanChecks:
                 # At the latest now: a scheduler that Airflow considers dead sends nothing more.
                 ago = 0.0 if candidate.sent_until is None else max(0.0, now - candidate.sent_until)
                 self.open[candidate.task] = PendingCandidate(candidate, now, clock - ago)
+        self._tasks = {}
+        for task in self.open:
+            self._tasks.setdefault(task.coordinates, []).append(task)
+
+    def of(self, identity: Identity) -> PendingCandidate | None:
+        """Return the open candidate that the identity is of; None also where it can be of several."""
+        same = self._tasks.get(identity.task.coordinates, ())
+        tasks = [task for task in same if identity.can_be_of(task)]
+        return self.open.get(tasks[0]) if len(tasks) == 1 else None
 
     def settle(self, pending: PendingCandidate, member: str) -> None:
         """

@@ -53,7 +53,7 @@ def is_reserved(word: str) -> bool:
 
 def own_tags(launch: Launch, deployment: str) -> list[dict[str, str]]:
     """Return the executor's own tags for a launch, the most important first."""
-    members = {**launch.task.as_dict(), "deployment": deployment}
+    members = {**launch.task.coordinates.as_dict(), "deployment": deployment}
     return [{"key": PREFIX + name, "value": tag_value(str(value))} for name, value in members.items()]
 
 

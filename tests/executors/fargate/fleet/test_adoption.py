@@ -20,8 +20,10 @@ from __future__ import annotations
 import itertools
 from collections import Counter
 from concurrent.futures import Future
+from dataclasses import replace
 from functools import partial
 from unittest import mock
+from uuid import UUID
 
 import pytest
 
@@ -40,6 +42,8 @@ QUEUED, HANDED_OVER = 800.0, 801.0
 SENT_UNTIL = 900.0
 #: The id that 3.2 and newer assign when they queue a task instance.
 ASSIGNED = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
+#: UUIDs of two task instances whose other members are equal.
+ONE, TWO = str(UUID(int=1)), str(UUID(int=2))
 #: Names of schedulers: that which asks, that which is gone, and one of which nothing is known.
 OWN, GONE, OTHER = "9@9.000000", "3@3.000000", "5@5.000000"
 
@@ -363,6 +367,38 @@ def test_another_task_instance_is_another(fakes, look, run, candidate, changes):
     """Every part of the task instance's identity must be the same, the try number too."""
     run(task=fakes.make_task(**changes))
     assert found(look(candidate())) == {}
+
+
+@pytest.mark.parametrize("is_described", [False, True])
+@pytest.mark.parametrize(
+    ("carried", "asked", "adopted"),
+    [
+        # Airflow 3.4: all members but the UUID can be the same in a loop.
+        pytest.param(ONE, [ONE], [ONE], id="its UUID"),
+        pytest.param(ONE, [ONE, TWO], [ONE], id="its UUID, of two"),
+        pytest.param(ONE, [TWO], [], id="another UUID"),
+        # After an upgrade of this executor, or of Airflow to 3.4, and after a downgrade.
+        pytest.param(None, [ONE], [ONE], id="an older version's"),
+        pytest.param(None, [ONE, TWO], [], id="an older version's, of two"),
+        pytest.param(ONE, [None], [None], id="a newer version's"),
+    ],
+)
+def test_an_ecs_task_without_uuid_is_adopted_where_it_can_be_of_one_alone(
+    fakes, fleet, look, run, candidate, carried, asked, adopted, is_described
+):
+    """That of an older version is found by dag, task, run, map index and try; one of several is left alone."""
+    arn = run(task=fakes.make_task(uuid=carried))
+    if is_described:  # For a search under way: its candidate is kept.
+        look(candidate(9, sent_until=fleet.clock.at))
+    candidates = [replace(candidate(), task=fakes.make_task(uuid=uuid), key=uuid) for uuid in asked]
+    assert found(look(*candidates)) == dict.fromkeys(adopted, arn)
+
+
+def test_an_adopted_launch_has_the_uuid_that_the_database_has(fakes, look, run, candidate):
+    """Airflow 3.4 looks for its row by it."""
+    run()
+    (match,) = look(replace(candidate(), task=fakes.make_task(uuid=ONE))).found
+    assert match.launch.task.uuid == ONE
 
 
 @pytest.mark.parametrize("stored", [True, False])

@@ -27,8 +27,9 @@ import pytest
 from airflow.executors.fargate.aws.ecs import MAX_DESCRIBED, MAX_LISTED
 from airflow.executors.fargate.fleet import orphans
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
+from airflow.executors.fargate.launch import Identity
 from airflow.executors.fargate.messages import OtherEcsTasks
-from airflow.executors.fargate.present import ENDING
+from airflow.executors.fargate.present import ENDING, Candidate, is_orphaned
 
 INTERVAL = 300.0
 SCHEDULER = "7@1000.5"
@@ -167,6 +168,30 @@ def test_where_no_option_names_a_cluster_nothing_is_swept(fakes, ecs, clock):
     fleet.settle()
     fleet.advance(INTERVAL)
     assert ecs.calls == []
+
+
+@pytest.mark.parametrize(
+    ("carried", "present", "state", "orphaned"),
+    [
+        ("one", "one", "queued", False),
+        ("one", "one", "running", False),
+        ("one", "two", "queued", True),
+        ("one", "two", "running", True),
+        # An older version's ECS task, and a newer one's.
+        *[
+            (*uuids, state, False)
+            for uuids in ((None, "one"), ("one", None))
+            for state in ("queued", "running")
+        ],
+    ],
+)
+def test_an_ecs_task_without_uuid_is_wanted_by_the_task_instance_of_its_coordinates(
+    fakes, carried, present, state, orphaned
+):
+    """After an upgrade or a downgrade no UUID says that it is another one's."""
+    identity = Identity("launch", fakes.make_task(uuid=carried), 1000.0, "airflow")
+    row = Candidate(fakes.make_task(uuid=present), "key", None, 1000.0, state=state)
+    assert is_orphaned(identity, row, "arn", runs_own_try=True) is orphaned
 
 
 # How often, and at what cost.

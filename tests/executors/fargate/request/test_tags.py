@@ -24,7 +24,7 @@ from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 from airflow.executors.fargate.request.tags import MAX_TAGS, MAX_VALUE, own_tags, tag_value, with_own_tags
 from airflow.executors.fargate.request.validation import find_mistakes
 
-TASK = TaskInstanceId("dag", "group.task", "manual__2026-11-22T00:00:00+00:00", 2, 7)
+TASK = TaskInstanceId("dag", "group.task", "manual__2026-11-22T00:00:00+00:00", 2, 7, "its UUID")
 
 
 def by_key(tags):
@@ -32,7 +32,7 @@ def by_key(tags):
 
 
 def test_tags_of_a_task_instance():
-    """They are the members of its key, and the deployment."""
+    """They are its members without the UUID, by which no one reads costs, and the deployment."""
     assert by_key(own_tags(Launch(TASK, TASK), "airflow/prod")) == {
         "airflow:dag_id": "dag",
         "airflow:task_id": "group.task",
