@@ -170,7 +170,7 @@ def test_a_search_for_unknown_outcomes_holds_up_no_adoption(busy_fleet, fakes, e
     fleet.advance(2)
     assert orphaned.id in fleet.fleet.runs_by_id
     # Adoption describes the stored ARN, and lists nothing.
-    assert len(ecs.made("list_tasks")) > listed, "The search went on meanwhile."
+    assert len(ecs.made("list_tasks")) > listed, "That search has made no call meanwhile."
 
 
 # Launches without capacity.
