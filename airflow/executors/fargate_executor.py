@@ -32,8 +32,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.bridge import compat, database, workloads
-from airflow.executors.fargate.bridge.base import Base
+from airflow.executors.fargate.bridge import AIRFLOW, Base, database, sessions, settings
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
@@ -73,7 +72,7 @@ def default_task_id_to_fargate_options_function() -> Callable[[list[str]], dict[
 
     :raises ConfigError: with every mistake in the options.
     """
-    return partial(default_request, read_without_function(compat.option_reader()))
+    return partial(default_request, read_without_function(settings.option_reader()))
 
 
 class FargateExecutor(Base):
@@ -84,16 +83,25 @@ class FargateExecutor(Base):
     fleet makes all calls to AWS, on threads of its own; only adoption, :meth:`end` and :meth:`terminate` wait
     for AWS, for a limited time. The scheduler's thread calls all methods, but for :meth:`get_task_log`.
 
-    Airflow 2.11 hands over each command by :meth:`execute_async`, 3.0 and newer workloads by
-    ``_process_workloads()``; both end in ``_hand_over()``.
+    Each heartbeat hands over what is queued, each launch by :meth:`execute_async`, and then calls :meth:`sync`.
     """
+
+    supports_multi_team = True
+    # Keys, events and identities carry the UUIDs of task instances.
+    supports_task_instance_uuid = True
+    # The scheduler stores an id of the launch in the transaction that queues the task instance.
+    pre_assigns_external_executor_id = True
+    supported_workload_types = AIRFLOW.supported_workload_types
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._fleet_thread: FleetThread | None = None
         self._ledger = Ledger()  # Airflow can hand over the same key twice.
-        options, as_json = compat.option_reader(self), compat.READS_LINES_AS_JSON
-        self._running_log = RunningLog(options, self.session_maker, compat.mask_secrets, as_json)
+        #: What was handed over since the last sync().
+        self._handed_over: list[Launch] = []
+        options, as_json = settings.option_reader(self), AIRFLOW.reads_lines_as_json
+        self._session_maker = partial(sessions.session_maker, team_name=self.team_name)
+        self._running_log = RunningLog(options, self._session_maker, AIRFLOW.mask_secrets, as_json)
 
     def start(self) -> None:
         """
@@ -103,12 +111,14 @@ class FargateExecutor(Base):
         """
         # None in a Dag's test, which has no scheduler.
         own_job = self.job_id if isinstance(self.job_id, int) else None
-        context = self._connect(None if own_job is None else compat.lease())
+        context = self._connect(None if own_job is None else settings.lease())
         name, config = context.scheduler, context.config
         #: The name of this scheduler, and the hash of its metadata database's address.
         self._origin: Any = {"scheduler": name, "database": name and database.own_address_hash()}
         self._fleet_thread = thread = FleetThread(context)
-        self._lookups = Lookups(self._ledger, database.rows, own_job, compat.sweep_interval(), context.lease)
+        self._lookups = Lookups(
+            self._ledger, database.rows, own_job, settings.sweep_interval(), context.lease
+        )
         self._reporter = Reporter(self, thread, self._ledger, self._lookups)
         # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
@@ -117,25 +127,39 @@ class FargateExecutor(Base):
 
     def sync(self) -> None:
         """Report to the scheduler what has happened since the last heartbeat; no call to AWS is made."""
-        self._require_thread().ensure_running()
-        self._unsaved_events = list(self._task_event_logs)
+        thread = self._require_thread()
+        thread.ensure_running()
+        self._tell_launches(thread)
         self._reporter.report()
 
     def execute_async(
         self, key: TaskInstanceKey, command: Any, queue: str | None = None, executor_config: Any = None
     ) -> None:
-        """Hand a command, a list of strings, to the fleet; 2.11 calls this for each task instance."""
-        now, priority = time.time(), self._priorities.get(key, 0)
-        self._hand_over([workloads.launch_of_command(key, command, queue, executor_config, now, priority)])
+        """
+        Hand over one launch.
+
+        :param command: a list of one workload, or of the strings of a command.
+        """
+        self._require_thread()
+        launch = AIRFLOW.launch_of(key, command, queue, executor_config, time.time())
+        launch = replace(launch, **self._origin)
+        self._reporter.supersede(self._ledger.replace(key, launch.without_workload()))
+        self._handed_over.append(launch)
+
+    def _tell_launches(self, thread: FleetThread) -> None:
+        # All at once: while the fleet's thread has work, both threads share the interpreter.
+        while self._handed_over:
+            thread.tell(thread.fleet.add, self._handed_over.pop(0))
 
     def end(self) -> None:
         """
         Launch nothing more and leave, within 15 seconds; the next scheduler adopts the ECS tasks.
 
-        Without a scheduler (2.11's ``airflow tasks run``), what was handed over is launched first.
+        Without a scheduler (``airflow tasks run`` of Airflow 2), what was handed over is launched first.
         """
-        if self._fleet_thread is not None:
-            self._fleet_thread.close(END_PATIENCE, deliver=self.job_id is None)
+        if (thread := self._fleet_thread) is not None:
+            self._tell_launches(thread)
+            thread.close(END_PATIENCE, deliver=self.job_id is None)
             self._fleet_thread = None
 
     def terminate(self) -> None:
@@ -149,11 +173,11 @@ class FargateExecutor(Base):
 
     def _connect(self, lease: float | None) -> Context:
         """Return what the fleet has from outside: the options, and what they make to ask AWS."""
-        with compat.options_of(self):
-            config = read_options(compat.option_reader(), self.session_maker)
-            session = self.session_maker(config.conn_id, config.region)
+        with settings.options_of(self):
+            config = read_options(settings.option_reader(), self._session_maker)
+            session = self._session_maker(config.conn_id, config.region)
             ecs = clients.connect(session, config.region, config.endpoint_url, connections(config))
-        config = replace(config, command_to_request=compat.options_of(self)(config.command_to_request))
+        config = replace(config, command_to_request=settings.options_of(self)(config.command_to_request))
         make_logs = partial(clients.make_client, service="logs", max_pool_connections=LOG_CONCURRENCY)
         return Context(
             ecs,
@@ -162,54 +186,38 @@ class FargateExecutor(Base):
             time.monotonic,
             time.time,
             Lease(lease, time.monotonic, time.time),
-            sweep_interval=compat.sweep_interval(),
+            sweep_interval=settings.sweep_interval(),
             logs=LogReader(ecs.describe_logs, lambda region: make_logs(session(), region=region)),
-            mask=compat.mask_secrets,
+            mask=AIRFLOW.mask_secrets,
             scheduler=database.scheduler_name(self.job_id),
         )
 
-    def trigger_tasks(self, open_slots: int) -> None:
+    def trigger_workloads(self, open_slots: int) -> None:
         """
         Free the slots of keys that Airflow has queued again, then hand over what is queued.
 
-        2.11 and 3.0 would drop a key that is still running after some seconds. After a gap between two
-        heartbeats, another scheduler may have taken over what is queued here, so the database is asked first.
+        After a gap between two heartbeats, another scheduler may have taken over what is queued here, so the
+        database is asked first.
         """
         self._require_thread()
-        queued = lambda: [workloads.queued_launch(*item) for item in self.queued_tasks.items()]
-        unwanted = self._lookups.not_wanted(queued)
+        queued = AIRFLOW.queued(self)
+        unwanted = self._lookups.not_wanted(lambda: [AIRFLOW.queued_launch(*item) for item in queued.items()])
         if unwanted is None:
             return
         for finding in unwanted:
-            del self.queued_tasks[finding.launch.key]
+            del queued[finding.launch.key]
             text = f"{finding.reason} before its ECS task was launched: none is launched."
             self._reporter.note(finding.launch, text)
-        self.running.difference_update(self.queued_tasks)
-        super().trigger_tasks(open_slots)
+        # Not each Airflow hands over a key that is still running.
+        self.running.difference_update(queued)
+        super().trigger_workloads(open_slots)
 
     def _process_workloads(self, workload_items: Sequence[Any]) -> None:
-        """Hand workloads to the fleet, 3.0 and newer."""
-        launches = []
         for workload in workload_items:
-            key, is_task = workloads.workload_key(workload), hasattr(workload, "ti")
-            # 3.2 and newer have a queue of their own for callbacks.
-            queue: dict[Any, Any] = self.queued_tasks if is_task else getattr(self, "queued_callbacks")
-            del queue[key]
+            key = self.get_workload_key(workload)
+            del self.executor_queues[workload.type][key]
             self.running.add(key)
-            if is_task or compat.RUNS_CALLBACKS:
-                launches.append(workloads.launch_of_workload(workload, time.time()))
-            else:
-                self.fail(key, "Airflow executes callbacks in containers from 3.3 on. Name another executor.")
-        # 3.2 hands over the lowest priority first.
-        self._hand_over(sorted(launches, key=lambda launch: launch.priority, reverse=True))
-
-    def _hand_over(self, launches: Sequence[Launch]) -> None:
-        thread, launches = self._require_thread(), [replace(launch, **self._origin) for launch in launches]
-        for launch in launches:
-            self._reporter.supersede(self._ledger.replace(launch.key, launch.without_workload()))
-        # Only now: once the fleet's thread has work, both threads share the interpreter.
-        for launch in launches:
-            thread.tell(thread.fleet.add, launch)
+            self.execute_async(key, [workload])
 
     def _require_thread(self) -> FleetThread:
         if self._fleet_thread is None:
@@ -218,9 +226,10 @@ class FargateExecutor(Base):
 
     def revoke_task(self, *, ti: TaskInstance) -> None:
         """Launch nothing for a task instance, and stop its ECS task if there is one."""
-        self.queued_tasks.pop(ti.key, None)
-        self.running.discard(ti.key)
-        launch, thread = self._ledger.remove(ti.key), self._fleet_thread
+        key = self.get_task_key(ti)
+        AIRFLOW.queued(self).pop(key, None)
+        self.running.discard(key)
+        launch, thread = self._ledger.remove(key), self._fleet_thread
         if launch is not None and thread is not None:
             reason = "Airflow has revoked the task instance: it was queued for too long"
             thread.tell(thread.fleet.revoke, launch.id, reason)
@@ -233,7 +242,8 @@ class FargateExecutor(Base):
         it. One that is SCHEDULED by then has deferred or rescheduled itself: only its ECS task has ended.
         """
         scheduled = task_instance.state == TaskInstanceState.SCHEDULED
-        return super().has_task(task_instance) or (scheduled and task_instance.key in self._ledger.just_ended)
+        has_just_ended = self.get_task_key(task_instance) in self._ledger.just_ended
+        return super().has_task(task_instance) or (scheduled and has_just_ended)
 
     def try_adopt_task_instances(self, tis: Sequence[TaskInstance]) -> Sequence[TaskInstance]:
         """
@@ -247,7 +257,7 @@ class FargateExecutor(Base):
         thread, reply = self._require_thread(), futures.Future[AdoptionAnswer]()
         thread.ensure_running()
         tis_by_candidate = database.candidates(tis)
-        unknown = [c for c in tis_by_candidate if not self._ledger.has(c, self.queued_tasks)]
+        unknown = [c for c in tis_by_candidate if not self._ledger.has(c, AIRFLOW.queued(self))]
         if not unknown:
             return []
         thread.tell(thread.fleet.adopt, unknown, reply)
@@ -266,8 +276,14 @@ class FargateExecutor(Base):
         The API server calls this, without a start, and gets an answer within 5 seconds.
         """
         if try_number != ti.try_number:
-            return [], []  # 2.11 asks for any try while the last one runs.
+            return [], []  # It can be asked for any try while the last one runs.
         return self._running_log.read(ti.external_executor_id)
+
+    def debug_dump(self) -> None:
+        """Log the keys that are here, on SIGUSR2; the base class would log commands with their tokens."""
+        queues = {f"queued {name}": queue for name, queue in self.executor_queues.items()}
+        for name, keys in {**queues, "running": self.running, "event_buffer": self.event_buffer}.items():
+            self.log.info("executor.%s (%d)\n\t%s", name, len(keys), "\n\t".join(map(repr, keys)))
 
     def debug_state(self) -> dict[str, Any]:
         """Return, to be read only: the present launches, what the fleet follows, and its counters."""
@@ -279,7 +295,7 @@ class FargateExecutor(Base):
 
     @staticmethod
     def get_cli_commands() -> list[GroupCommand]:
-        """Return ``airflow fargate``; 2.11, 3.0 and 3.1 ask the configured executors for their commands."""
+        """Return ``airflow fargate``."""
         from airflow.executors.fargate.cli.definition import fargate_commands
 
         return fargate_commands()

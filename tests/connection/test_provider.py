@@ -44,13 +44,13 @@ import json
 import os
 import sys
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.bridge import compat, sessions
+from airflow.executors.fargate.bridge import sessions, settings
 from airflow.executors.fargate.config.config import read_config
 from airflow.executors.fargate.config.options import Options
 
 def answer(question):
     os.environ.update(question)
-    config = read_config(Options(compat.option_reader()))
+    config = read_config(Options(settings.option_reader()))
     make_session = sessions.session_maker(config.conn_id, config.region)
     ecs = clients.connect(make_session, region=config.region, endpoint_url=config.endpoint_url, connections=1)
     client = ecs._client

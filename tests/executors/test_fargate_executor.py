@@ -45,7 +45,7 @@ from airflow.executors.fargate.aws.answers import identity_override
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.bridge import compat, database, orphan_lookup, sessions, workloads
+from airflow.executors.fargate.bridge import AIRFLOW, database, orphan_lookup, sessions, settings, workloads
 from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY
 from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.fleet import thread as fleet_thread
@@ -70,6 +70,9 @@ QUEUED, SUCCESS, FAILED, SCHEDULED, RUNNING = (
 )
 #: 3.0 and newer hand over workloads, 2.11 commands.
 HAS_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
+#: Containers of 3.3 and newer can execute callbacks; 3.2 hands them over all the same.
+RUNS_CALLBACKS = hasattr(BaseExecutor, "run_workload")
+FAILS_CALLBACKS = hasattr(BaseExecutor, "pre_assigns_external_executor_id") and not RUNS_CALLBACKS
 OPTIONS = {
     "CLUSTER": "cluster",
     "TASK_DEFINITION": "airflow:1",
@@ -146,8 +149,26 @@ def row_of(state, try_number, queued_by):
     )
 
 
+def task_of(number=0, try_number=1):
+    """Return what identifies a task instance."""
+    task = TaskInstanceId("dag", f"task{number}", "run", try_number)
+    return dataclasses.replace(task, uuid=str(uuid_of(task))) if AIRFLOW.has_uuids else task
+
+
+def uuid_of(task):
+    return uuid.uuid5(uuid.NAMESPACE_OID, str(task))
+
+
+#: What is known by each of Airflow's keys.
+TASKS = {}
+
+
 def key_of(number=0, try_number=1):
-    return TaskInstanceKey("dag", f"task{number}", "run", try_number, -1)
+    """Return Airflow's key of a task instance."""
+    task = task_of(number, try_number)
+    key = AIRFLOW.key_of(task)
+    TASKS[key] = task
+    return key
 
 
 def queue(executor, key, executor_config=None, priority=1, **members):
@@ -165,14 +186,10 @@ def make_workload(key, executor_config=None, priority=1, external_executor_id=No
 
     from airflow.executors.workloads import ExecuteTask
 
-    model = ExecuteTask.model_fields["ti"].annotation
+    model, task = ExecuteTask.model_fields["ti"].annotation, TASKS[key]
     values = {
-        "id": uuid.uuid4(),
-        "dag_id": key.dag_id,
-        "task_id": key.task_id,
-        "run_id": key.run_id,
-        "try_number": key.try_number,
-        "map_index": key.map_index,
+        **task.coordinates.as_dict(),
+        "id": uuid_of(task.coordinates),
         "dag_version_id": uuid.uuid4(),
         "pool_slots": 1,
         "queue": "default",
@@ -191,15 +208,25 @@ def make_workload(key, executor_config=None, priority=1, external_executor_id=No
     )
 
 
+def launch_of(workload, now=0.0):
+    return AIRFLOW.launch_of(FargateExecutor.get_workload_key(workload), [workload], None, None, now)
+
+
 def task_instance(key, state=QUEUED):
     """Return what the scheduler asks about."""
-    values = dict(zip(("dag_id", "task_id", "run_id", "try_number", "map_index"), key))
-    return mock.Mock(spec=TaskInstance, key=key, state=state, id=str(uuid.uuid4()), **values)
+    values = TASKS[key].coordinates.as_dict()
+    return mock.Mock(
+        spec=TaskInstance,
+        key=TaskInstanceKey(**values),
+        state=state,
+        id=uuid_of(TASKS[key].coordinates),
+        **values,
+    )
 
 
 def ecs_task_of(ecs, key):
     """Return the ARN of the newest ECS task of a task instance."""
-    arns = [arn for arn, task in ecs.tasks.items() if f'"{key.task_id}"' in str(task["overrides"])]
+    arns = [arn for arn, task in ecs.tasks.items() if f'"{TASKS[key].task_id}"' in str(task["overrides"])]
     return arns[-1]
 
 
@@ -247,7 +274,8 @@ def test_a_start_makes_no_call(executor, ecs):
 
 def test_threads_start_at_the_first_sync(threaded, fakes, ecs):
     """2.11 forks the DAG processor between start() and the first sync(): what was handed over waits till then."""
-    threaded.execute_async(key_of(), ["airflow"])
+    queue(threaded, key_of())
+    threaded.trigger_workloads(1)
     assert our_threads() == []
     threaded.sync()
     fakes.until(lambda: ecs.arns)
@@ -314,7 +342,7 @@ def test_an_arn_that_is_too_long_for_the_database_is_not_stored(
     (arn,) = ecs.arns
     assert (len(arn) <= 250) is older_tell
     ((_, info),) = unstarted.get_event_buffer().values()
-    assert info == (arn if compat.ASSIGNS_IDS or older_tell else None)
+    assert info == (arn if AIRFLOW.assigns_ids or older_tell else None)
     told = [] if adopted else [("fargate launch", "task0", f"Launched {whereabouts(arn)}")]
     assert noted(unstarted) == told
     ecs.exit(arn, 0)
@@ -412,9 +440,9 @@ def test_the_scheduler_can_save_what_is_noted(executor, fleet, ecs):
 def stats(monkeypatch):
     """Return what takes the executor's metrics."""
     names = ["incr", "gauge", "timing"]
-    assert all(callable(getattr(compat.stats(), name)) for name in names)
+    assert all(callable(getattr(AIRFLOW.stats(), name)) for name in names)
     taker = mock.Mock(spec=names)
-    monkeypatch.setattr(compat, "stats", lambda: taker)
+    monkeypatch.setattr(AIRFLOW, "stats", lambda: taker)
     return taker
 
 
@@ -509,14 +537,16 @@ def test_a_hanging_call_does_not_hold_up_the_scheduler(threaded, fakes, ecs):
     release.set()
 
 
-def test_2_11_hands_over_commands(executor, ecs):
-    """execute_async() makes a launch of a command, its queue and its executor_config."""
-    executor.execute_async(key_of(), ["airflow", "tasks", "run"], "default", {"overrides": {"cpu": "512"}})
+def test_a_command_becomes_a_launch(executor, ecs):
+    """execute_async() takes a command, its queue and its executor_config, as 2.11 hands them over."""
+    key = TaskInstanceKey("dag", "task0", "run", 1, -1)
+    executor.execute_async(key, ["airflow", "tasks", "run"], "default", {"overrides": {"cpu": "512"}})
     executor.sync()
     (request, _) = ecs.made("run_task")[0].arguments
     (override,) = request["overrides"]["containerOverrides"]
     assert override["command"] == ["airflow", "tasks", "run"]
-    assert {"name": "AIRFLOW_IS_EXECUTOR_CONTAINER", "value": "True"} in override["environment"]
+    logs_like_3_x = {"name": "AIRFLOW_IS_EXECUTOR_CONTAINER", "value": "True"}
+    assert (logs_like_3_x in override["environment"]) is not HAS_WORKLOADS
     assert request["overrides"]["cpu"] == "512"
 
 
@@ -527,7 +557,7 @@ class TestWorkloads:
     def test_a_workload_becomes_a_launch(self, clock):
         """Command, queue, priority, executor_config and the life of the token come from the workload."""
         workload = make_workload(key_of(), {"overrides": {}}, priority=7, exp=5000)
-        launch = workloads.launch_of_workload(workload, clock.at)
+        launch = launch_of(workload, clock.at)
         *command, told = launch.make_command()
         assert tuple(command) == workloads.EXECUTE_WORKLOAD
         assert json.loads(told)["token"] == workload.token
@@ -559,7 +589,7 @@ class TestWorkloads:
         """The ARN of an earlier launch is not taken for this launch's id."""
         if external_id and "external_executor_id" not in type(make_workload(key_of()).ti).model_fields:
             pytest.skip("from 3.2 on")
-        launch = workloads.launch_of_workload(make_workload(key_of(), external_executor_id=external_id), 0.0)
+        launch = launch_of(make_workload(key_of(), external_executor_id=external_id), 0.0)
         assert str(uuid.UUID(launch.id)) == launch.id
 
     @pytest.mark.parametrize("token", ["no token", "a.b.c"])
@@ -567,7 +597,7 @@ class TestWorkloads:
         """What is no JWT has no date; it is launched all the same."""
         workload = make_workload(key_of())
         workload.token = token
-        assert workloads.launch_of_workload(workload, 0.0).expires is None
+        assert launch_of(workload, 0.0).expires is None
 
     def test_no_attempt_begins_in_the_last_minute_of_the_token(self, executor, fleet, ecs):
         """The date in the workload's token reaches the fleet."""
@@ -603,7 +633,7 @@ def test_what_waits_goes_by_priority_across_heartbeats(unstarted, ecs, monkeypat
     assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [0, 2, 1]
 
 
-@pytest.mark.skipif(not compat.HANDS_OVER_CALLBACKS, reason="from 3.2 on")
+@pytest.mark.skipif(not RUNS_CALLBACKS and not FAILS_CALLBACKS, reason="from 3.2 on")
 class TestCallbacks:
     """Callbacks of Dags, such as those of deadlines, that are to be executed as tasks are."""
 
@@ -621,7 +651,7 @@ class TestCallbacks:
             log_path="a.log",
         )
 
-    @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
+    @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
     @pytest.mark.parametrize(("code", "state"), [(0, "success"), (1, "failed")])
     def test_a_callback_is_executed_in_a_ecs_task_of_its_own(
         self, callback, executor, fleet, ecs, code, state
@@ -638,9 +668,9 @@ class TestCallbacks:
         executor.heartbeat()
         ((key, (told, reason)),) = executor.get_event_buffer().items()
         assert (key, told, reason is None) == (callback.key, state, code == 0)
-        assert (executor.running, executor.queued_callbacks) == (set(), {})
+        assert (executor.running, executor.slots_occupied) == (set(), 0)
 
-    @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
+    @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
     def test_callbacks_go_before_tasks(self, callback, unstarted, ecs, monkeypatch):
         """As in Airflow itself, also where they wait for their turn at AWS."""
         monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_CONCURRENCY", "1")
@@ -658,15 +688,15 @@ class TestCallbacks:
         # The first task was under way when the callback came.
         assert [callback.callback.id in text for text in told] == [False, True, False, False]
 
-    @pytest.mark.skipif(not compat.RUNS_CALLBACKS, reason="from 3.3 on")
+    @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
     def test_its_ecs_task_says_what_it_is_for_and_nothing_secret(self, callback):
         """The identity has the callback's id, and no launch shows arguments or token."""
-        launch = dataclasses.replace(workloads.launch_of_workload(callback, 5.0), scheduler="1@2")
+        launch = dataclasses.replace(launch_of(callback, 5.0), scheduler="1@2")
         told = json.loads(launch.identity)
         assert (told["callback_id"], told["dag_id"]) == (callback.callback.id, "dag")
         assert SECRET not in f"{launch!r} {launch} {launch.identity}"
 
-    @pytest.mark.skipif(compat.RUNS_CALLBACKS, reason="3.2 alone")
+    @pytest.mark.skipif(RUNS_CALLBACKS, reason="3.2 alone")
     def test_what_no_container_can_execute_fails(self, callback, executor, ecs):
         """The scheduler would not survive a refusal; so the callback fails, with what to do."""
         executor.queue_workload(callback, None)
@@ -684,7 +714,7 @@ def test_open_slots_are_kept(executor, ecs):
         queue(executor, key_of(number))
     executor.heartbeat()
     assert len(ecs.arns) == len(executor.running) == 3
-    assert len(executor.queued_tasks) == 2
+    assert len(AIRFLOW.queued(executor)) == 2
 
 
 # The same key again.
@@ -705,7 +735,7 @@ def test_a_key_queued_again_is_launched_at_once_and_the_earlier_end_counts_for_n
         ecs.exit(first, 1)
         fleet.advance(5)
     executor.heartbeat()
-    assert key_of() not in executor.queued_tasks
+    assert key_of() not in AIRFLOW.queued(executor)
     assert len(ecs.arns) == 2
     if end_comes == "after it":
         ecs.exit(first, 1)
@@ -788,7 +818,7 @@ def test_to_revoke_never_raises_and_reports_nothing(executor, fleet, ecs, stage)
     executor.heartbeat()
     assert executor.get_event_buffer() == {}
     assert not executor.running
-    assert not executor.queued_tasks
+    assert not AIRFLOW.queued(executor)
     assert len(ecs.made("stop_task")) == (stage == "accepted")
     assert len(ecs.arns) == (stage in ("accepted", "ended"))
 
@@ -830,7 +860,7 @@ def orphans(monkeypatch):
         key = key_of(number)
         ti = task_instance(key)
         members = {"sent_until": 900.0, **members}
-        known[id(ti)] = Candidate(workloads.task_instance_id(key), key, external_id, queued_at, **members)
+        known[id(ti)] = Candidate(TASKS[key], key, external_id, queued_at, **members)
         return ti
 
     monkeypatch.setattr(database, "candidates", lambda tis: {known[id(ti)]: ti for ti in tis})
@@ -842,7 +872,7 @@ def run(fakes, ecs):
     """Return a function that runs an ECS task that a dead scheduler has launched for a task instance."""
 
     def run(number, started=True, cluster="cluster", **changes):
-        task = workloads.task_instance_id(key_of(number))
+        task = task_of(number)
         launch = fakes.make_launch(number, task=task, handed_over=801.0, **changes)
         arn = ecs.put(fakes.make_request(launch, cluster=cluster))
         if started:
@@ -1081,7 +1111,7 @@ def test_a_launch_of_another_scheduler_is_looked_for_beside_an_earlier_one_of_ou
     executor.heartbeat()
     executor.get_event_buffer()
     (earlier,) = ecs.arns
-    task = workloads.task_instance_id(key_of())
+    task = task_of()
     fleet.advance(100)
     later = fakes.make_launch(0, task=task, handed_over=fleet.clock.at)
     present = ecs.put(fakes.make_request(later))
@@ -1440,7 +1470,7 @@ def test_the_end_launches_what_no_other_scheduler_would(
     executor.job_id = job_id
     executor.start()
     queue(executor, key_of())
-    executor.trigger_tasks(1)
+    executor.trigger_workloads(1)
     executor.end()
     fakes.until(lambda: not our_threads())
     assert len(ecs.arns) == launched_tasks
@@ -1611,13 +1641,13 @@ def test_no_secret_reaches_a_log_or_a_repr(fakes, executor, fleet, ecs):
         assert not any(token in text for token in tokens)
 
 
-# What compat and the executor take from elsewhere.
+# What settings and the executor take from elsewhere.
 
 
 def test_options_without_a_section_have_their_defaults(monkeypatch):
     """By its module path alone, on an Airflow that does not know [fargate], the executor works by the template."""
     monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "mine")
-    get = compat.option_reader()
+    get = settings.option_reader()
     assert (get("cluster"), get("deployment"), get("task_definition")) == ("mine", "airflow", None)
 
 
@@ -1626,7 +1656,7 @@ def test_an_executor_s_own_view_of_the_configuration_is_read():
     own = mock.Mock(spec=["get"])
     own.get.return_value = "of the team"
     executor = mock.Mock(spec=["conf"], conf=own)
-    assert compat.option_reader(executor)("cluster") == "of the team"
+    assert settings.option_reader(executor)("cluster") == "of the team"
     assert own.get.call_args.args == ("fargate", "cluster")
 
 
@@ -1856,14 +1886,13 @@ def test_a_profile_that_does_not_exist_ends_the_start(monkeypatch):
         clients.connect(make_session, region="eu-west-1", endpoint_url=None, connections=1)
 
 
-@pytest.mark.skipif(not HAS_WORKLOADS, reason="2.11 hands over one by one")
 def test_the_fleet_is_woken_once_all_of_a_heartbeat_is_noted(executor, fleet, monkeypatch):
     """Else its thread would take turns with the scheduler's, and the heartbeat would take twice as long."""
     noted = []
     monkeypatch.setattr(fleet, "tell", lambda *command: noted.append(len(executor._ledger.launches())))
     for number in range(3):
         queue(executor, key_of(number))
-    executor.trigger_tasks(10)
+    executor.heartbeat()
     assert noted == [3, 3, 3]
 
 

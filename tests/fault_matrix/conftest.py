@@ -100,7 +100,7 @@ class _Stats:
 @pytest.fixture(scope="session")
 def eavesdropper(request):
     """Yield what hears all that this process writes: every log, its own output, metrics, tracebacks included."""
-    from airflow.executors.fargate.bridge import compat
+    from airflow.executors.fargate.bridge import AIRFLOW
 
     from tests.fault_matrix.child import PLANTED
     from tests.fault_matrix.work import MARKERS
@@ -114,7 +114,7 @@ def eavesdropper(request):
         logging.getLogger(name).setLevel(logging.DEBUG)
     logging.getLogger().addHandler(listening)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compat, "stats", lambda: _Stats(listening.listen))
+        patch.setattr(AIRFLOW, "stats", lambda: _Stats(listening.listen))
         yield listening
     logging.getLogger().removeHandler(listening)
     for name, level in levels.items():

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
+from airflow.executors.fargate.bridge import AIRFLOW
 
 from tests.fault_matrix.row import OPERATOR
 from tests.fault_matrix.watching import machine
@@ -197,7 +198,7 @@ def _overtaking(
 
 
 def _busy(scheduler: Scheduler) -> list[TaskInstanceKey]:
-    return [*scheduler.executor.running, *scheduler.executor.queued_tasks]
+    return [*scheduler.executor.running, *AIRFLOW.queued(scheduler.executor)]
 
 
 def _launches(scheduler: Scheduler, entries: Sequence[Mapping[str, Any]]) -> dict[Any, list[Containers]]:

@@ -32,7 +32,7 @@ from unittest import mock
 
 from tools.harness.environment import IMPORT_PATH
 
-from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge import AIRFLOW, database
 from airflow.executors.fargate.present import Candidate
 
 from tests.bench.adoption import adopt, candidates_of, make_candidate
@@ -182,7 +182,7 @@ def _check(scheduler: Scheduler, asked: list[Task], queued_at: float) -> set[Any
             task.key,
             queued_at,
             # Its scheduler died before it stored any ARN.
-            task.external_id if compat.ASSIGNS_IDS else None,
+            task.external_id if AIRFLOW.assigns_ids else None,
             queued_by=KILLED,
             scheduler=scheduler_name(KILLED),
         )

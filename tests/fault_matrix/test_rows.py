@@ -24,7 +24,7 @@ import os
 import pytest
 
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import AIRFLOW
 
 from tests.fault_matrix.results import PROPERTY, cells
 from tests.fault_matrix.rows import ROWS
@@ -61,7 +61,7 @@ def test_plants(eavesdropper):
     BaseExecutor().log.info(planted["Airflow's log"])
     os.write(1, planted["output"].encode())
     os.write(2, planted["error output"].encode())
-    compat.stats().incr("a_metric", tags={"tag": planted["metric"]})
+    AIRFLOW.stats().incr("a_metric", tags={"tag": planted["metric"]})
 
 
 def test_no_secret_was_written(matrix, eavesdropper):

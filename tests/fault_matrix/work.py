@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import AIRFLOW
 
 from tests.bench import work
 
@@ -62,7 +62,7 @@ class Task:
     def queue(self, executor: Any) -> None:
         """Queue it as the scheduler does."""
         claims = {} if self.token_life is None else {"exp": time.time() + self.token_life}
-        assigned = self.external_id if compat.ASSIGNS_IDS else None
+        assigned = self.external_id if AIRFLOW.assigns_ids else None
         sign = partial(work.signed, **claims)
         work.queue(executor, self.key, self.executor_config, external_id=assigned, sign=sign)
 

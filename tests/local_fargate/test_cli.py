@@ -34,7 +34,6 @@ from tools.simulator.containers.preloaded import Preloaded
 
 from airflow.executors import executor_constants
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.bridge.compat import HANDS_OVER_WORKLOADS
 from airflow.executors.fargate.cli.checks import MARKS
 from airflow.executors.fargate.cli.rendering import members
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
@@ -278,7 +277,7 @@ def test_render(airflow, home):
     identity = json.loads(environment[IDENTITY_VARIABLE])
     assert (identity["dag_id"], identity["task_id"], identity["map_index"]) == ("etl", "load", 1)
     command = json.dumps(override["command"])
-    assert ("execute_workload" in command) is HANDS_OVER_WORKLOADS
+    assert ("execute_workload" in command) is hasattr(BaseExecutor, "queue_workload")
     assert "etl" in command
     assert "token-" not in told
     assert origins["overrides.memory"] == "executor_config"

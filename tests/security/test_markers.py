@@ -27,7 +27,7 @@ from unittest import mock
 import pytest
 
 from airflow.executors.fargate.aws import clients
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet.lifecycle import Lifecycle
 from airflow.executors.fargate.launch import Launch
@@ -97,7 +97,7 @@ def wishes(number):
 def metrics(monkeypatch):
     """Return what takes the executor's metrics."""
     taker = mock.Mock(spec=["incr", "gauge", "timing"])
-    monkeypatch.setattr(compat, "stats", lambda: taker)
+    monkeypatch.setattr(AIRFLOW, "stats", lambda: taker)
     return taker
 
 
@@ -118,7 +118,7 @@ def queue(scheduler, key, executor_config, tokens):
     """Queue a task instance whose command holds a secret."""
     if HAS_WORKLOADS:
         scheduler.queue(key, executor_config, long_path=f"{MARKER}.log")
-        tokens.add(scheduler.executor.queued_tasks[key].token)
+        tokens.add(AIRFLOW.queued(scheduler.executor)[key].token)
         return
     # 2.11 logs commands itself, which hold no secret there: so this one goes past it.
     scheduler.executor.execute_async(key, ["run", key.task_id, MARKER], None, executor_config)

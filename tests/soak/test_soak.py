@@ -36,6 +36,7 @@ from types import SimpleNamespace
 import pytest
 
 from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.models.log import Log
 from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -184,7 +185,8 @@ def test_memory_stays_what_it_was(scheduler, request):
 
 def nothing_is_left(scheduler):
     executor = scheduler.executor
-    for name in ("running", "queued_tasks", "event_buffer"):
+    assert not AIRFLOW.queued(executor)
+    for name in ("running", "event_buffer"):
         assert not getattr(executor, name), name
     assert not executor.debug_state()["followed"]
     assert not scheduler.ecs.tasks

@@ -52,6 +52,9 @@ ENDING = 600.0
 #: States of a task instance in which one of its launches runs.
 RUNNING = frozenset({"running", "restarting"})
 QUEUED = "queued"
+#: Takes the place of the state of a task instance that Airflow has archived: another try has followed it, or none
+#: is wanted. 3.4 and newer, where each try has a row.
+ARCHIVED = "archived"
 
 
 @dataclass(frozen=True)

@@ -143,7 +143,7 @@ def test_no_module_imports_itself_by_way_of_others():
 
 def test_imports_are_found():
     """The tests above can fail: imports at a module's top and within its functions count, those for types do not."""
-    assert {"request.builder", "bridge.compat"} <= IMPORTED["cli.commands"]
+    assert {"request.builder", "bridge.settings"} <= IMPORTED["cli.commands"]
     assert "fleet.fleet" in IMPORTED["fleet.thread"]
     assert "config.config" not in IMPORTED["fleet.thread"]
 

@@ -14,4 +14,24 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What knows Airflow: its releases, its database, its metrics."""
+"""
+What knows Airflow: its interface, its database, its metrics.
+
+``Base`` is the executor's base class: ``BaseExecutor`` itself on the newest line of Airflow's releases. ``AIRFLOW``
+is its :class:`Contract`. For a line that does it otherwise both come from the line's file under ``older/``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge import older
+from airflow.executors.fargate.bridge.contract import Contract
+
+_line = older.module_for_this_airflow()
+AIRFLOW: Contract = _line.Contract() if _line else Contract()
+if TYPE_CHECKING:
+    Base = BaseExecutor
+else:
+    Base = _line.Base if _line else BaseExecutor

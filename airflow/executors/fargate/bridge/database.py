@@ -31,25 +31,24 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
+from uuid import UUID
 
-from sqlalchemy import Integer, String, bindparam, func, inspect, select, tuple_, update
+from sqlalchemy import Integer, String, and_, bindparam, func, inspect, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, object_session
 
 from airflow.executors.fargate.aws.ecs import in_batches
-from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS, health_check_threshold
-from airflow.executors.fargate.bridge.workloads import task_instance_id
-from airflow.executors.fargate.present import ARN, Candidate
+from airflow.executors.fargate.bridge import AIRFLOW
+from airflow.executors.fargate.bridge.settings import health_check_threshold
+from airflow.executors.fargate.launch import TaskInstanceId
+from airflow.executors.fargate.present import ARCHIVED, ARN, Candidate
 from airflow.jobs.job import Job
 from airflow.models.taskinstance import TaskInstance as TI
-from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.session import create_session
 from airflow.utils.state import State
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import URL
-
-    from airflow.executors.fargate.launch import TaskInstanceId
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +57,17 @@ T = TypeVar("T")
 #: Colours of a terminal, and control characters: not every database takes NUL.
 COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
-#: What identifies the row of a task instance, whatever its try is.
-KEY_COLUMNS = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
+#: The coordinates of a task instance, whatever its try is.
+COORDINATES = (TI.dag_id, TI.task_id, TI.run_id, TI.map_index)
 #: The columns that :func:`candidate_of` takes.
-CANDIDATE_VALUES = (*KEY_COLUMNS, TI.try_number, TI.external_executor_id, TI.queued_dttm, TI.queued_by_job_id)
+CANDIDATE_VALUES = (
+    *COORDINATES,
+    TI.try_number,
+    *AIRFLOW.identifying_columns(TI),
+    TI.external_executor_id,
+    TI.queued_dttm,
+    TI.queued_by_job_id,
+)
 #: Most task instances that one query names: with four values each, below the limit of parameters of every
 #: database.
 MAX_NAMED = 200
@@ -94,39 +100,56 @@ def in_own_session(query: Callable[[Session], T], failure: str) -> T | None:
         return None
 
 
-def is_one_of(tasks: Iterable[Any], session: Session) -> Any:
+def is_one_of(tasks: Sequence[TaskInstanceId], session: Session) -> Any:
     """
     Return the condition that a row is that of one of these task instances.
+
+    Where they have UUIDs these decide, and all must have one. Otherwise it is the row of the present try.
 
     PostgreSQL's planning time for a list of rows grows with the square of its length: for 200 rows it is ten
     times the time to read them. So the values are passed as four arrays (``unnest``).
     """
-    keys = [without_try(task) for task in tasks]
-    if not keys or session.get_bind().dialect.name != "postgresql":
-        return tuple_(*KEY_COLUMNS).in_(keys)
-    types = (String, String, String, Integer)
-    arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*keys), types))
-    listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
-    return tuple_(*KEY_COLUMNS).in_(select(*listed.c))
+    if any(has_row_of_its_own(task) for task in tasks):
+        return TI.id.in_([UUID(task.uuid) for task in tasks])
+    listed: Any = [row_of(task) for task in tasks]
+    if tasks and session.get_bind().dialect.name == "postgresql":
+        types = (String, String, String, Integer)
+        arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*listed), types))
+        rows = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
+        listed = select(*rows.c)
+    return and_(tuple_(*COORDINATES).in_(listed), AIRFLOW.is_present_try(TI))
 
 
-def read(tasks: Sequence[Any], session: Session) -> dict[Any, Candidate]:
+def has_row_of_its_own(task: TaskInstanceId) -> bool:
+    """Tell whether a UUID says which row of the table a task instance has."""
+    return AIRFLOW.has_uuids and task.uuid is not None
+
+
+def row_of(task: TaskInstanceId) -> Any:
+    """Return what says which rows of the table a task instance can have: its UUID, or its coordinates."""
+    return task.uuid if has_row_of_its_own(task) else (task.dag_id, task.task_id, task.run_id, task.map_index)
+
+
+def read(tasks: Iterable[TaskInstanceId], session: Session) -> dict[TaskInstanceId, tuple[Candidate, ...]]:
     """
-    Return those task instances that exist, whatever their try is, with their states and present launches.
+    Return the rows of task instances, with their states and present launches.
 
     One query reads :data:`MAX_NAMED` of them.
+
+    :return: for each task instance one row, or none where it does not exist. Only one without a UUID can have
+        several: those with its coordinates, such as in several regions of a loop.
     """
-    found = {}
-    for batch in in_batches(tasks, MAX_NAMED):
+    found: dict[Any, tuple[Candidate, ...]] = defaultdict(tuple)
+    tasks = list(tasks)
+    by_uuid = [task for task in tasks if has_row_of_its_own(task)]
+    by_coordinates = [task for task in tasks if not has_row_of_its_own(task)]
+    for batch in (*in_batches(by_uuid, MAX_NAMED), *in_batches(by_coordinates, MAX_NAMED)):
         query = select(*CANDIDATE_VALUES, TI.state).where(is_one_of(batch, session))
         for *row, state in session.execute(query):
-            found[tuple(row[: len(KEY_COLUMNS)])] = candidate_of(row, state=state)
-    return {task: found[without_try(task)] for task in tasks if without_try(task) in found}
-
-
-def without_try(task: Any) -> tuple[str, str, str, int]:
-    """Return the values of :data:`KEY_COLUMNS` of a task instance."""
-    return task.dag_id, task.task_id, task.run_id, task.map_index
+            candidate = candidate_of(row, state=state)
+            of = row_of(candidate.task if has_row_of_its_own(batch[0]) else candidate.task.coordinates)
+            found[of] += (candidate,)
+    return {task: found[row_of(task)] for task in tasks}
 
 
 # Schedulers and databases.
@@ -208,14 +231,16 @@ def candidate_of(row: Sequence[Any], began: Any = None, **members: Any) -> Candi
     :param began: when the job began that has queued it; None where that is not known.
     :param members: others of the candidate.
     """
-    dag_id, task_id, run_id, map_index, try_number, external_id, queued, queued_by = row
-    key = TaskInstanceKey(dag_id, task_id, run_id, try_number, map_index)
-    task = task_instance_id(key)
-    if not ASSIGNS_IDS and not ARN.fullmatch(external_id or ""):
+    dag_id, task_id, run_id, map_index, try_number, uuid, is_present, external_id, queued, queued_by = row
+    task = TaskInstanceId(dag_id, task_id, run_id, try_number, map_index, uuid and str(uuid))
+    if not AIRFLOW.assigns_ids and not ARN.fullmatch(external_id or ""):
         external_id = None  # Another executor has stored it.
+    if not is_present:
+        members["state"] = ARCHIVED
     queued_at, scheduler = queued.timestamp() if queued else None, name_of_job(queued_by, began)
-    # From 3.2 on Airflow overwrites the column whenever it queues the task instance: an ARN is the present one.
-    return Candidate(task, key, external_id, queued_at, queued_by, scheduler, ASSIGNS_IDS, **members)
+    # Where Airflow overwrites the column whenever it queues the task instance, an ARN is the present launch's.
+    key, arn_is_present = AIRFLOW.key_of(task), AIRFLOW.assigns_ids
+    return Candidate(task, key, external_id, queued_at, queued_by, scheduler, arn_is_present, **members)
 
 
 def _sent_until(heartbeat: Any, ended: Any) -> float | None:
@@ -256,6 +281,7 @@ def hand_back(kept: Iterable[Candidate], own_job: Any) -> None:
 
 
 def rows(tasks: Sequence[TaskInstanceId]) -> dict[TaskInstanceId, Candidate] | None:
-    """Return what :func:`read` returns; None where the database failed."""
+    """Return the rows of launches' task instances that exist, each has one; None where the database failed."""
     failure = "Whether launches are still wanted cannot be looked up, trying again later"
-    return in_own_session(partial(read, tasks), failure)
+    found = in_own_session(partial(read, tasks), failure)
+    return None if found is None else {task: rows[0] for task, rows in found.items() if rows}

@@ -23,7 +23,7 @@ scheduler's thread calls it.
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.launch import Identity, Launch
@@ -43,10 +43,10 @@ class Ledger:
     **The same key twice.** A defer, a reschedule and a requeue keep the try number, so Airflow can hand over
     a key while its earlier ECS task is still ending:
 
-    * **Queued again before the end** (``trigger_tasks`` of 2.11 and 3.0): the earlier launch is superseded.
+    * **Queued again before the end** (a heartbeat of 2.11 and 3.0): the earlier launch is superseded.
       Its slot is free, and its end is not reported.
-    * **The end before it is queued again** (``process_executor_events`` of 3.0 to 3.3): the task instance is
-      SCHEDULED. 3.0 and 3.1 would fail it, 3.2 and 3.3 after a reschedule, so ``has_task()`` of the executor
+    * **The end before it is queued again** (``process_executor_events`` of 3.0 and newer): the task instance is
+      SCHEDULED. 3.0 and 3.1 would fail it, newer ones after a reschedule, so ``has_task()`` of the executor
       says that the executor has it.
 
     Both can be removed when no supported release fails a task instance for the end of an earlier launch.
@@ -93,6 +93,10 @@ class Ledger:
         if launch is None:
             return False
         return candidate.is_present(Identity(launch.id, launch.task, launch.handed_over, ""), arn)
+
+    def keys(self) -> Iterable[Any]:
+        """Return the keys that have a present launch, known or not."""
+        return self._launches.keys()
 
     def has_key(self, key: Any) -> bool:
         """Tell whether the key has a present launch, known or not."""

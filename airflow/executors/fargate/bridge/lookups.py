@@ -38,7 +38,7 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.bridge.compat import FAILS_RUNNING
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.bridge.wanted import Finding, WantedState, compare
 from airflow.executors.fargate.launch import CallbackId, Launch, Lease, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Event, Unconfirmed
@@ -246,7 +246,7 @@ class Lookups:
         if end.launch.key in queued or self._ledger.has_key(end.launch.key):
             return False  # Its task instance has been launched again.
         waits_or_runs = finding.verdict is WantedState.WANTED
-        is_unrecorded = waits_or_runs and (FAILS_RUNNING or finding.state not in RUNNING)
+        is_unrecorded = waits_or_runs and (AIRFLOW.fails_running or finding.state not in RUNNING)
         if is_unrecorded or finding.verdict is WantedState.UNKNOWN:
             self.expect_recorded(end)
         return is_unrecorded

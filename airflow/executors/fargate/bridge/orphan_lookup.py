@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, select
 
-from airflow.executors.fargate.bridge import compat, database
+from airflow.executors.fargate.bridge import AIRFLOW, database, settings
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.executors.fargate.present import is_orphaned
 from airflow.jobs.job import Job, JobState
@@ -61,14 +61,16 @@ def find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None) -> lis
 def _find_orphans(ecs_tasks: Sequence[OtherEcsTask], own_name: str | None, session: Session) -> list[str]:
     names = _names_to_check({task.identity.scheduler or "" for task in ecs_tasks}, own_name, session)
     of_names = [task for task in ecs_tasks if task.identity.scheduler in names]
-    left = [task for task in of_names if isinstance(task.identity.task, TaskInstanceId)]
+    left = {one: one.identity.task for one in of_names if isinstance(one.identity.task, TaskInstanceId)}
     own = database.address_hash(session.get_bind().engine.url)
-    ours = [task for task in left if not task.identity.is_of_another_database(own)]
+    ours = {one: task for one, task in left.items() if not one.identity.is_of_another_database(own)}
     if len(ours) < len(left):
         warn_of_another_database()
-    rows = database.read([task.identity.task for task in ours], session)
-    orphaned = partial(is_orphaned, runs_own_try=compat.RUNS_OWN_TRY)
-    return [one.arn for one in ours if orphaned(one.identity, rows.get(one.identity.task), one.arn)]
+    rows = database.read(ours.values(), session)
+    # Which of several rows an ECS task is for cannot be told: then it is left alone.
+    certain = {one: next(iter(rows[task]), None) for one, task in ours.items() if len(rows[task]) < 2}
+    orphaned = partial(is_orphaned, runs_own_try=AIRFLOW.runs_own_try)
+    return [one.arn for one, row in certain.items() if orphaned(one.identity, row, one.arn)]
 
 
 @cache
@@ -86,7 +88,7 @@ def warn_of_another_database() -> None:
 def _names_to_check(names: Collection[str], own_name: str | None, session: Session) -> set[str | None]:
     """Return the own name, and those of schedulers that are gone."""
     ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
-    alive_since = datetime.now(timezone.utc) - compat.health_check_threshold()
+    alive_since = datetime.now(timezone.utc) - settings.health_check_threshold()
     lives = and_(Job.state == JobState.RUNNING, Job.latest_heartbeat > alive_since)
     found = session.execute(select(Job.id, Job.start_date, lives).where(Job.id.in_(ids)))
     jobs = {database.name_of_job(job_id, began): is_alive for job_id, began, is_alive in found}

@@ -22,14 +22,17 @@ import logging
 from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Union
+from uuid import UUID
 
 from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import whereabouts
-from airflow.executors.fargate.bridge import compat, database, orphan_lookup
+from airflow.executors.fargate.bridge import AIRFLOW, database, orphan_lookup
 from airflow.executors.fargate.bridge.wanted import WantedState
+from airflow.executors.fargate.launch import TaskInstanceId
+from airflow.models.log import Log
 
 if TYPE_CHECKING:
-    from airflow.executors.base_executor import BaseExecutor
+    from airflow.executors.fargate.bridge import Base
     from airflow.executors.fargate.bridge.ledger import Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
     from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
@@ -58,16 +61,16 @@ ELSEWHERE = (
 class Metrics:
     """Sends Airflow's metrics of an executor."""
 
-    def __init__(self, executor: BaseExecutor) -> None:
+    def __init__(self, executor: Base) -> None:
         #: The tags that Airflow 3.3 gives to its metrics of executors.
-        tags = {"executor_class_name": type(executor).__name__, "team_name": compat.team_of(executor)}
+        tags = {"executor_class_name": type(executor).__name__, "team_name": executor.team_name}
         self._tags = {name: value for name, value in tags.items() if value is not None}
         #: The counts that were sent last.
         self._reported: Counter[str] = Counter()
 
     def report(self, counters: messages.Counters) -> None:
         """Send what the fleet has counted since the last time."""
-        stats, names = compat.stats(), ("launches", "throttles", "describe_calls", "fleet_restarts")
+        stats, names = AIRFLOW.stats(), ("launches", "throttles", "describe_calls", "fleet_restarts")
         counted = Counter({name: getattr(counters, name) for name in names})
         for name, count in (counted - self._reported).items():  # Those that have grown.
             stats.incr(f"{METRICS}.{name}", count, tags=self._tags)
@@ -78,7 +81,7 @@ class Metrics:
         """Send how long something took; None where that is not known."""
         if seconds is not None:
             # AWS's clock may be ahead.
-            compat.stats().timing(f"{METRICS}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
+            AIRFLOW.stats().timing(f"{METRICS}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
 
 
 class Reporter:
@@ -93,7 +96,7 @@ class Reporter:
     :param lookups: the lookups of its launches in the database.
     """
 
-    def __init__(self, executor: BaseExecutor, thread: FleetThread, ledger: Ledger, lookups: Lookups) -> None:
+    def __init__(self, executor: Base, thread: FleetThread, ledger: Ledger, lookups: Lookups) -> None:
         self._executor = executor
         self._thread = thread
         self._ledger = ledger
@@ -106,7 +109,7 @@ class Reporter:
         """Act on the events since the last heartbeat, and on one batch of lookups; send the metrics."""
         self._ledger.just_ended.clear()
         events = [*self._postponed, *self._thread.events()]
-        findings = self._lookups.look_up(events, self._executor.queued_tasks)
+        findings = self._lookups.look_up(events, AIRFLOW.queued(self._executor))
         self._postponed = [event for event in events if findings.postpones(event)]
         lost: list[Candidate] = []
         # First the events that count although their launch is not the present one: it is over, revoked, not
@@ -120,7 +123,6 @@ class Reporter:
                     self._thread.tell(self._thread.fleet.confirm, [event.launch.id])
             elif isinstance(event, messages.NotAdopted):
                 if (candidate := self._ledger.take_kept(event.launch.key)) is not None:
-                    self._executor.running.discard(candidate.key)
                     lost.append(candidate)
             elif isinstance(event, messages.LogLines):
                 # The launch has ended by now, so it is not the present one.
@@ -130,6 +132,8 @@ class Reporter:
             else:
                 self._act_on_launch(event, findings)
         self._act_on_findings(findings)
+        # Airflow also counts as running what adoption has neither adopted nor given back.
+        self._executor.running.intersection_update(self._ledger.keys())
         if lost:
             database.hand_back(lost, self._executor.job_id)
         self._metrics.report(self._thread.fleet.context.counters)
@@ -157,8 +161,15 @@ class Reporter:
             self._thread.tell(self._thread.fleet.supersede, earlier.id)
 
     def note(self, of: Launch | Candidate, text: str, name: str = "fargate launch") -> None:
-        """Add an event of this name to the event log of a task instance."""
-        self._executor.log_task_event(event=name, extra=text, ti_key=of.key)
+        """
+        Add an event of this name to the event log of a task instance, which the UI shows; callbacks have none.
+
+        Airflow's ``log_task_event()`` knows the Dag and task of a UUID only until the end was reported.
+        """
+        if isinstance(task := of.task, TaskInstanceId):
+            extra, row = database.storable(text), task.uuid and UUID(task.uuid)
+            event = Log(event=name, task_instance=task, extra=extra, task_instance_id=row)
+            self._executor._task_event_logs.append(event)
 
     def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
         launch = event.launch
@@ -174,12 +185,11 @@ class Reporter:
         else:
             if isinstance(event, messages.Abandoned):
                 self._ledger.remove(launch.key)
-                self._executor.running.discard(launch.key)
             self.note(launch, event.text)
 
     def _accepted(self, event: messages.Accepted) -> None:
         # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
-        self._executor.running_state(event.launch.key, compat.external_id(event.arn))
+        self._executor.running_state(event.launch.key, event.arn)
         self._metrics.time("launch_duration", event.waited)
         if event.attempt:
             begin = f"Attempt {event.attempt}: launched" if event.attempt > 1 else "Launched"
@@ -188,10 +198,8 @@ class Reporter:
     def _ended(self, event: messages.Ended, findings: Findings) -> None:
         key = event.launch.key
         self._ledger.remove(key)
-        if key in self._executor.queued_tasks:
-            # Airflow has queued the task instance again: this is the end of an earlier launch.
-            self._executor.running.discard(key)
-            return
+        if key in AIRFLOW.queued(self._executor):
+            return  # Airflow has queued the task instance again: this is the end of an earlier launch.
         self._ledger.just_ended.add(key)
         self._metrics.time("end_to_event_duration", event.seen_after)
         if event.reason is None:

@@ -27,9 +27,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
-from airflow.executors.fargate.bridge.compat import ASSIGNS_IDS, RUNS_OWN_TRY
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
-from airflow.executors.fargate.present import QUEUED, RUNNING, Candidate
+from airflow.executors.fargate.present import ARCHIVED, QUEUED, RUNNING, Candidate
 
 #: States of a task instance that waits for its launch, or runs in it.
 QUEUED_OR_RUNNING = RUNNING | {QUEUED}
@@ -86,7 +86,7 @@ def compare(launch: Launch, rows: Mapping[TaskInstanceId, Candidate] | None, own
         verdict = WantedState.WANTED
     elif not reason:
         verdict, reason = WantedState.TAKEN_OVER, "Another scheduler has taken over the task instance"
-    elif row.state in RUNNING and not RUNS_OWN_TRY:
+    elif row.state in RUNNING and not AIRFLOW.runs_own_try:
         verdict = WantedState.MAY_RUN
     return Finding(launch, verdict, reason, row.state)
 
@@ -95,6 +95,8 @@ def _why_not_present(launch: Launch, try_number: int, row: Candidate) -> str:
     """Return why this is not the present launch of its task instance; an empty text where it is."""
     if row.task.try_number != try_number:
         return f"Airflow has begun try {row.task.try_number} of the task instance"
+    if row.state == ARCHIVED:
+        return "Airflow has archived this try of the task instance"
     if row.state in FINAL:
         return f"The task instance was marked {row.state}"
     if row.state in (None, "scheduled"):
@@ -102,6 +104,6 @@ def _why_not_present(launch: Launch, try_number: int, row: Candidate) -> str:
     if row.state not in QUEUED_OR_RUNNING:
         return f"The task instance is {row.state}"
     # Otherwise an ARN has replaced the id. Before 3.2 another executor may have stored the value.
-    if ASSIGNS_IDS and row.has_assigned_id and row.external_id != launch.id:
+    if AIRFLOW.assigns_ids and row.has_assigned_id and row.external_id != launch.id:
         return "Another launch of the task instance has taken the place of this one"
     return ""

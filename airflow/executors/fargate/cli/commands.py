@@ -31,12 +31,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.cli.simple_table import AirflowConsole
 from airflow.configuration import conf
-from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.aws.arns import ecs_task_id
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.bridge import compat, database, sessions
+from airflow.executors.fargate.bridge import Base, database, sessions, settings
 from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
 from airflow.executors.fargate.cli.facts import Account, ask, gather, known_errors
@@ -162,14 +161,14 @@ def _connect(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], Req
     if team is not None and not conf.getboolean("core", "multi_team", fallback=False):
         what = f"--team-name {team}: Airflow has no teams"
         raise ConfigError([f"{what}. Set [core] multi_team, or leave it out."])
-    # Only its configuration is used, which any executor has. Older releases know no such argument.
-    executor: Any = BaseExecutor(**({} if team is None else {"team_name": team}))
+    # Only its configuration is used, which any executor has. Not each release knows such an argument.
+    executor: Any = Base(**({} if team is None else {"team_name": team}))
     session_maker = partial(sessions.session_maker, team_name=team)
-    with compat.options_of(executor):
-        config = read_options(compat.option_reader(), session_maker)
+    with settings.options_of(executor):
+        config = read_options(settings.option_reader(), session_maker)
         make_session = session_maker(config.conn_id, config.region)
-    connect = compat.options_of(executor)(partial(_make_account, config, make_session))
-    config = replace(config, command_to_request=compat.options_of(executor)(config.command_to_request))
+    connect = settings.options_of(executor)(partial(_make_account, config, make_session))
+    config = replace(config, command_to_request=settings.options_of(executor)(config.command_to_request))
     return config, connect, RequestBuilder(config)
 
 

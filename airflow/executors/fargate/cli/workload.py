@@ -25,12 +25,10 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
-from airflow.executors.fargate.bridge import workloads
-from airflow.executors.fargate.bridge.compat import HANDS_OVER_WORKLOADS
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.errors import RequestError
 from airflow.models.dag import DagModel
 from airflow.models.serialized_dag import SerializedDagModel
-from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.session import create_session
 
@@ -56,40 +54,28 @@ def launch_of(dag_id: str, task_id: str, map_index: int, token: str) -> Launch:
             raise RequestError(f"Airflow's database has no Dag {dag_id!r}. See `airflow dags list`")
         if not dag.has_task(task_id):
             raise RequestError(f"Dag {dag_id!r} has no task {task_id!r}. See `airflow tasks list {dag_id}`")
-        make = _launch_of_workload if HANDS_OVER_WORKLOADS else _launch_of_command
-        key = TaskInstanceKey(dag_id, task_id, RUN_ID, TRY_NUMBER, map_index)
         task = dag.get_task(task_id)
-        # What makes the request says if it is not a dict; Airflow 3.x refuses that when it queues the task.
-        return replace(make(task, key, model, token), executor_config=task.executor_config or {})
+        instance = _instance_of(TaskInstanceKey(dag_id, task_id, RUN_ID, TRY_NUMBER, map_index), task, model)
+        command = AIRFLOW.example_command(task, instance, token)
+        # What makes the request says if the executor_config is not a dict; Airflow 3 refuses that when it queues the task.
+        config = task.executor_config or {}
+        launch = AIRFLOW.launch_of(instance.key, command, instance.queue, config, time.time())
+        return replace(launch, executor_config=config)
 
 
-def _queue(task: Any) -> str:
-    return str(task.queue or conf.get("operators", "default_queue"))
-
-
-def _launch_of_command(task: Any, key: TaskInstanceKey, *_: Any) -> Launch:
-    """Return the launch of the command that Airflow 2.11 makes."""
-    # Typed as Any: newer releases need more arguments.
-    make: Any = TaskInstance
-    command = make(task, run_id=key.run_id, map_index=key.map_index).command_as_list(local=True)
-    return workloads.launch_of_command(key, command, _queue(task), None, time.time(), 0)
-
-
-def _launch_of_workload(task: Any, key: TaskInstanceKey, model: DagModel, token: str) -> Launch:
-    """Return the launch of the workload that Airflow 3.0 and newer make."""
-    from airflow.executors.workloads import ExecuteTask
-
-    # Stand-ins with the attributes that ExecuteTask.make() reads; typed as Any.
-    instance: Any = SimpleNamespace(
+def _instance_of(key: TaskInstanceKey, task: Any, model: DagModel) -> SimpleNamespace:
+    """Return a stand-in for a row of a task instance, with what Airflow reads of one when it queues it."""
+    return SimpleNamespace(
         **key._asdict(),
+        key=key,
         id=uuid.UUID(int=0),
+        region_id=uuid.UUID(int=0),
+        region_index=key.map_index,
         dag_version_id=uuid.UUID(int=0),
         pool_slots=task.pool_slots,
-        queue=_queue(task),
+        queue=str(task.queue or conf.get("operators", "default_queue")),
         priority_weight=task.priority_weight,
         executor_config=None,
         dag_model=model,
         dag_run=SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None),
     )
-    generator: Any = SimpleNamespace(generate=lambda *_, **__: token)
-    return workloads.launch_of_workload(ExecuteTask.make(instance, generator=generator), time.time())

@@ -32,7 +32,7 @@ from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
 from airflow.executors.fargate.bridge import (
-    compat,
+    AIRFLOW,
     database,
     lookups,
     orphan_lookup,
@@ -177,7 +177,7 @@ def test_a_candidate_says_which_database_has_it_and_what_its_arn_means(metadata,
     metadata.store(0)
     tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
     (candidate,) = database.candidates(tis)
-    assert (candidate.database, candidate.arn_is_present) == (address, compat.ASSIGNS_IDS)
+    assert (candidate.database, candidate.arn_is_present) == (address, AIRFLOW.assigns_ids)
 
 
 @pytest.mark.parametrize(
@@ -326,13 +326,13 @@ def test_one_odd_name_hides_no_other(metadata):
         ({}, {"handed_over": -300.0}, True),
         ({"external_executor_id": ARN.format(1)}, {"handed_over": -300.0}, True),
         # From 3.2 on a stored ARN is that of the present launch, whatever the clocks say, but not of another try.
-        ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, not compat.ASSIGNS_IDS),
+        ({"external_executor_id": ARN.format(0)}, {"handed_over": -300.0}, not AIRFLOW.assigns_ids),
         ({"external_executor_id": ARN.format(0), "try_number": 3}, {"handed_over": -300.0}, True),
         # Within the tolerance of two schedulers' clocks.
         ({}, {"handed_over": -1.0}, False),
         # One of its ECS tasks runs, and it may be this one; from 3.1 on it is one of its present try.
-        ({"state": "running", "try_number": 3}, {}, compat.RUNS_OWN_TRY),
-        ({"state": "restarting", "try_number": 3}, {}, compat.RUNS_OWN_TRY),
+        ({"state": "running", "try_number": 3}, {}, AIRFLOW.runs_own_try),
+        ({"state": "restarting", "try_number": 3}, {}, AIRFLOW.runs_own_try),
         ({"state": "running"}, {"handed_over": -300.0}, False),
         # Ended otherwise.
         ({"state": "deferred"}, {}, True),
@@ -350,7 +350,7 @@ def test_the_database_decides_what_is_orphaned(metadata, row, ecs_task, is_orpha
     assert told == ([ARN.format(0)] if is_orphaned else [])
 
 
-@pytest.mark.skipif(not compat.ASSIGNS_IDS, reason="from 3.2 on")
+@pytest.mark.skipif(not AIRFLOW.assigns_ids, reason="from 3.2 on")
 @pytest.mark.parametrize(("launch_id", "is_orphaned"), [(ASSIGNED, False), ("another", True)])
 def test_an_assigned_id_identifies_the_present_launch(metadata, launch_id, is_orphaned):
     """From 3.2 on Airflow's own id of the launch decides, whatever the clocks say."""

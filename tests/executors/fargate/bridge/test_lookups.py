@@ -21,7 +21,7 @@ from itertools import count
 
 import pytest
 
-from airflow.executors.fargate.bridge import lookups, wanted
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import BATCH, FAILURE_CHECK_DELAY, Lookups
 from airflow.executors.fargate.bridge.wanted import WantedState
@@ -82,8 +82,8 @@ class Airflow:
 
 @pytest.fixture
 def airflow(fakes, clock, monkeypatch):
-    monkeypatch.setattr(wanted, "RUNS_OWN_TRY", True)
-    monkeypatch.setattr(lookups, "FAILS_RUNNING", True)
+    monkeypatch.setattr(AIRFLOW, "runs_own_try", True)
+    monkeypatch.setattr(AIRFLOW, "fails_running", True)
     return Airflow(fakes, clock)
 
 
@@ -294,7 +294,7 @@ def test_what_is_not_wanted_is_overdue_ten_minutes_later(airflow):
 )
 def test_what_is_wanted_again_is_not_overdue(airflow, monkeypatch, row):
     """The ten minutes begin anew; up to 3.0 an earlier try's ECS task may be where the task instance runs."""
-    monkeypatch.setattr(wanted, "RUNS_OWN_TRY", False)
+    monkeypatch.setattr(AIRFLOW, "runs_own_try", False)
     airflow.launch()
     airflow.rows[0] = row_of("deferred", 1, OWN)
     airflow.beat(after=INTERVAL)
@@ -391,7 +391,7 @@ def test_only_a_failure_that_was_not_taken_is_reported_again(
     airflow, fakes, monkeypatch, row, fails_running, again
 ):
     """Airflow has taken it where the task instance neither waits nor runs in that launch any more."""
-    monkeypatch.setattr(lookups, "FAILS_RUNNING", fails_running)
+    monkeypatch.setattr(AIRFLOW, "fails_running", fails_running)
     airflow.rows[0] = row
     airflow.lookups.expect_recorded(Ended(fakes.make_launch(0, key=0), "why"))
     assert len(unrecorded(airflow, FAILURE_CHECK_DELAY)) == again

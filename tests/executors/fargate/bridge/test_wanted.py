@@ -21,7 +21,7 @@ import uuid
 
 import pytest
 
-from airflow.executors.fargate.bridge import wanted
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.bridge.wanted import WantedState, compare
 from airflow.executors.fargate.launch import CallbackId, TaskInstanceId
 from airflow.executors.fargate.present import Candidate
@@ -31,7 +31,7 @@ ID = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/0"
 WANTED, UNWANTED = WantedState.WANTED, WantedState.UNWANTED
 TAKEN_OVER, MAY_RUN = WantedState.TAKEN_OVER, WantedState.MAY_RUN
-#: ``ASSIGNS_IDS`` and ``RUNS_OWN_TRY`` on 2.11 and 3.0, on 3.1, and on 3.2 and newer.
+#: ``assigns_ids`` and ``runs_own_try`` on 2.11 and 3.0, on 3.1, and on 3.2 and newer.
 OLD, MIDDLE, NEW = (False, False), (False, True), (True, True)
 
 
@@ -50,8 +50,8 @@ def compare_on(monkeypatch):
     """Return a function that compares a launch with rows as on a release."""
 
     def on(release, launch, rows):
-        for name, value in zip(("ASSIGNS_IDS", "RUNS_OWN_TRY"), release):
-            monkeypatch.setattr(wanted, name, value)
+        for name, value in zip(("assigns_ids", "runs_own_try"), release):
+            monkeypatch.setattr(AIRFLOW, name, value)
         return compare(launch, rows, OWN)
 
     return on

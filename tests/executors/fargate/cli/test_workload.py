@@ -24,9 +24,10 @@ from unittest import mock
 
 import pytest
 
-from airflow.executors.fargate.bridge.workloads import COMMAND_ENVIRONMENT, EXECUTE_WORKLOAD
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge.workloads import EXECUTE_WORKLOAD
 from airflow.executors.fargate.cli import workload
-from airflow.executors.fargate.cli.workload import HANDS_OVER_WORKLOADS, launch_of
+from airflow.executors.fargate.cli.workload import launch_of
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.dag import DagModel
@@ -39,6 +40,8 @@ except ImportError:
     from airflow.models.dag import DAG  # type: ignore[assignment]
 
 TOKEN = "the-token"
+#: 3.0 and newer hand over workloads, 2.11 commands.
+HAS_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
 
 
 @pytest.fixture
@@ -50,7 +53,7 @@ def know(monkeypatch):
         BaseOperator(task_id="load", dag=dag, **arguments)
         dag.fileloc = workload.__file__
         model = DagModel(dag_id="etl", fileloc=dag.fileloc)
-        if HANDS_OVER_WORKLOADS:
+        if HAS_WORKLOADS:
             model.relative_fileloc = "folder/etl.py"
             model.bundle_name = "dags-folder"
         session = mock.Mock(spec=["get"])
@@ -73,7 +76,7 @@ def test_it_is_for_the_task_instance(know, map_index):
     """The launch has the task instance, its executor_config and its queue."""
     know(queue="large", executor_config={"overrides": {"cpu": "512"}})
     launch = launch_of("etl", "load", map_index, TOKEN)
-    assert launch.task == TaskInstanceId("etl", "load", workload.RUN_ID, 1, map_index)
+    assert launch.task.coordinates == TaskInstanceId("etl", "load", workload.RUN_ID, 1, map_index)
     assert launch.executor_config == {"overrides": {"cpu": "512"}}
     assert launch.queue == "large"
 
@@ -85,19 +88,19 @@ def test_it_has_airflows_default_queue(know, monkeypatch):
     assert launch_of("etl", "load", -1, TOKEN).queue == "default"
 
 
-@pytest.mark.skipif(HANDS_OVER_WORKLOADS, reason="3.x hands over workloads")
+@pytest.mark.skipif(HAS_WORKLOADS, reason="3.x hands over workloads")
 def test_the_command_of_2_11(know):
     """It is the one that the scheduler would hand over."""
     know()
     launch = launch_of("etl", "load", 2, TOKEN)
     command = launch.make_command()
-    assert launch.environment == COMMAND_ENVIRONMENT
+    assert launch.environment == (("AIRFLOW_IS_EXECUTOR_CONTAINER", "True"),)
     assert command[:6] == ["airflow", "tasks", "run", "etl", "load", workload.RUN_ID]
     assert "--local" in command
     assert command[-2:] == ["--map-index", "2"]
 
 
-@pytest.mark.skipif(not HANDS_OVER_WORKLOADS, reason="2.11 hands over commands")
+@pytest.mark.skipif(not HAS_WORKLOADS, reason="2.11 hands over commands")
 def test_the_workload_of_3_x(know):
     """It is the one that the scheduler would hand over, with the given text as the token."""
     know(priority_weight=7)

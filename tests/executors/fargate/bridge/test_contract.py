@@ -14,21 +14,29 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What differs between the releases, by what the installed one does."""
+"""What Airflow gives and expects, by what the installed release does."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
-from airflow.executors.fargate.bridge import compat
+from airflow.executors.fargate.bridge import AIRFLOW, Base
+from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.connection import Connection
 from airflow.models.taskinstance import TaskInstance
 
 
-def test_the_length_of_an_external_id_is_that_of_airflow_s_column():
+@pytest.mark.parametrize("length", [250, 251])
+def test_an_arn_is_told_if_airflow_s_column_takes_it(length):
     """The number that is written down for older releases is that of the installed one's own model."""
-    column = TaskInstance.__table__.columns["external_executor_id"]
-    assert column.type.length == compat.MAX_EXTERNAL_ID
+    column, executor = TaskInstance.__table__.columns["external_executor_id"], Base()
+    executor.running_state(
+        key := AIRFLOW.key_of(TaskInstanceId("dag", "task", "run", 1, uuid=str(UUID(int=1)))), "a" * length
+    )
+    fits = column.type.length is None or length <= column.type.length
+    assert executor.event_buffer[key][1] == ("a" * length if fits else None)
 
 
 # Airflow's own test plugin takes the masker out of all other tests.
@@ -36,12 +44,12 @@ def test_the_length_of_an_external_id_is_that_of_airflow_s_column():
 def test_what_airflow_masks_is_masked():
     """A password is a secret as soon as Airflow has made a connection of it: it is hidden as in Airflow's own logs."""
     Connection(conn_id="any", conn_type="aws", login="nobody", password="abracadabra-abracadabra")
-    told = compat.mask_secrets("nobody said abracadabra-abracadabra, twice: abracadabra-abracadabra")
+    told = AIRFLOW.mask_secrets("nobody said abracadabra-abracadabra, twice: abracadabra-abracadabra")
     assert told == "nobody said ***, twice: ***"
 
 
 def test_without_airflow_s_masker_no_text_is_returned(monkeypatch):
     """In a release that has it elsewhere no text comes out with its secrets in it, but an error."""
-    monkeypatch.setattr(compat, "SECRETS_MASKERS", ("airflow.no_such_masker", "airflow.nor_this"))
-    with pytest.raises(ImportError, match="none of airflow.no_such_masker, airflow.nor_this"):
-        compat.mask_secrets("any")
+    monkeypatch.setattr(AIRFLOW, "secrets_masker", "airflow.no_such_masker")
+    with pytest.raises(ImportError, match="airflow.no_such_masker"):
+        AIRFLOW.mask_secrets("any")

@@ -1,0 +1,100 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Airflow 3.3: a queue for each type of workload in an attribute of its own, and keys that are coordinates."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import null, true
+
+from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge import contract, workloads
+from airflow.models.taskinstancekey import TaskInstanceKey
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from airflow.executors.fargate.launch import TaskInstanceId
+
+
+class Base(BaseExecutor):
+    """``BaseExecutor`` with the names of 3.4."""
+
+    supports_callbacks: bool = True
+
+    @property
+    def executor_queues(self) -> Mapping[str, dict[Any, Any]]:
+        """The queues, by type of workload."""
+        return {"ExecuteTask": self.queued_tasks, "ExecuteCallback": getattr(self, "queued_callbacks", {})}
+
+    @classmethod
+    def get_task_key(cls, ti: Any) -> Any:
+        """Return the key of a task instance."""
+        return ti.key
+
+    @classmethod
+    def get_workload_key(cls, workload: Any) -> Any:
+        """Return the key of a workload."""
+        return workload.ti.key if hasattr(workload, "ti") else workload.key
+
+    def trigger_tasks(self, open_slots: int) -> None:
+        """Hand over what is queued; ``heartbeat()`` calls this."""
+        self.trigger_workloads(open_slots)
+
+    def trigger_workloads(self, open_slots: int) -> None:
+        """Hand over what is queued; the executor overrides this."""
+        super().trigger_tasks(open_slots)
+
+    def heartbeat(self) -> None:
+        """
+        Do what the scheduler asks of every executor in each of its loops.
+
+        It saves the events for the event log afterwards: it removes them from the queue one by one, and until
+        they are saved together only SQLAlchemy's session refers to them, weakly. So a reference is kept, or they
+        and what is saved with them would be lost.
+        """
+        super().heartbeat()
+        self._unsaved_events = list(self._task_event_logs)
+
+
+class Contract(contract.Contract):
+    """What is otherwise than on 3.4."""
+
+    has_uuids = False
+    task_type = "ExecuteTask"
+    supported_workload_types = frozenset({"ExecuteTask", "ExecuteCallback"})
+
+    def identifying_columns(self, row: Any) -> Sequence[Any]:
+        """Return what stands for the columns of a UUID, and of whether it is the present try: each row is."""
+        return null(), true()
+
+    def is_present_try(self, row: Any) -> Any:
+        """Return the condition that a row is that of the present try: each row is."""
+        return true()
+
+    def task_instance_id(self, ti: Any) -> TaskInstanceId:
+        """Return coordinates."""
+        return workloads.task_instance_id(ti.key)
+
+    def key_of(self, task: TaskInstanceId) -> Any:
+        """Return a key made of coordinates."""
+        return TaskInstanceKey(task.dag_id, task.task_id, task.run_id, task.try_number, task.map_index)
+
+    def example_context(self, ti: Any) -> dict[str, Any]:
+        """Return nothing: ``ExecuteTask.make()`` itself renders the path of the log."""
+        return {}
