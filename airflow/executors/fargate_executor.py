@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent import futures
 from dataclasses import replace
 from functools import partial
@@ -81,7 +81,7 @@ class FargateExecutor(Base):
 
     This class connects the scheduler with the fleet, by the interface that the proposal names (AIP-29). The
     fleet makes all calls to AWS, on threads of its own; only adoption, :meth:`end` and :meth:`terminate` wait
-    for AWS, for a limited time. The scheduler's thread calls all methods, but for :meth:`get_task_log`.
+    for AWS, for a limited time. The scheduler's thread calls all methods but those that return a log.
 
     Each heartbeat hands over what is queued, each launch by :meth:`execute_async`, and then calls :meth:`sync`.
     """
@@ -269,15 +269,16 @@ class FargateExecutor(Base):
         self._reporter.adopt(answer)
         return [tis_by_candidate[candidate] for candidate in answer.missing]
 
-    def get_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[str]]:
+    def get_streaming_task_log(
+        self, ti: TaskInstance, try_number: int
+    ) -> tuple[list[str], list[Generator[str, None, None]]]:
         """
         Return the sources and the lines of a running try's main container in CloudWatch, or why there are none.
 
         The API server calls this, without a start, and gets an answer within 5 seconds.
         """
-        if try_number != ti.try_number:
-            return [], []  # It can be asked for any try while the last one runs.
-        return self._running_log.read(ti.external_executor_id)
+        sources, lines = self._running_log.read(ti.external_executor_id)
+        return sources, [lines]
 
     def debug_dump(self) -> None:
         """Log the keys that are here, on SIGUSR2; the base class would log commands with their tokens."""

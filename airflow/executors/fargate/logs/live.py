@@ -27,12 +27,13 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.executors.fargate.aws.arns import cluster_name, log_link, region, whereabouts
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
@@ -42,6 +43,8 @@ from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.logs.cloudwatch import Line, Stream
+
+T = TypeVar("T")
 
 #: Seconds after which the page gets the lines that were read so far. It must get them within 5 s; the rest is for
 #: imports and for formatting.
@@ -58,16 +61,6 @@ MAX_ECS_TASKS = 200
 #: The states of an ECS task before its containers run.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
 NOT_STARTED = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
-
-
-@dataclass
-class _Progress:
-    """What was read so far. The thread that reads adds to it; the thread that waits for it copies it."""
-
-    sources: list[str]
-    lines: list[str] = field(default_factory=list)
-    #: Why there are no more lines; None once all were read.
-    problem: str | None = f"AWS has not sent all of it within {PATIENCE:g} seconds"
 
 
 @dataclass(eq=False)
@@ -98,58 +91,69 @@ class RunningLog:
         self._reader = LogReader(describe_logs, partial(self._make_client, "logs"))
         self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
 
-    def read(self, external_executor_id: str | None) -> tuple[list[str], list[str]]:
+    def read(self, external_executor_id: str | None) -> tuple[list[str], Generator[str, None, None]]:
         """
-        Return the sources of the lines, and the lines, within :data:`PATIENCE`.
+        Return the sources of the lines, and the lines: all within :data:`PATIENCE` from now on.
+
+        A page is read when its first line is asked for, so only one page is in memory.
 
         :param external_executor_id: the ECS task's ARN; before it is stored, None or an id of Airflow's.
         """
         arn = external_executor_id or ""
         if region(arn) is None:
             source = "Fargate: Airflow has not stored yet which ECS task runs this try."
-            return [source], [f"{source} Look again in a moment."]
-        progress = _Progress([whereabouts(arn)])
-        _run_on_thread(partial(self._read, arn, progress, self.clock() + PATIENCE), PATIENCE)
-        problem, sources, lines = progress.problem, [*progress.sources], [*progress.lines]
-        if problem is not None:
-            # Airflow collapses the sources, so the reason is shown as a line.
-            lines.append(f"The container's log cannot be shown{' further' if lines else ''}: {problem}.")
-        return sources, lines
+            return [source], (line for line in [f"{source} Look again in a moment."])
+        sources = [whereabouts(arn)]
+        pages = self._in_time(self._pages(arn, sources), self.clock() + PATIENCE)
+        first = next(pages)  # Finds the log stream, which is one of the sources.
+        return [*sources], (line for page in chain([first], pages) for line in page)
 
-    def _read(self, arn: str, progress: _Progress, until: float) -> None:
+    def _in_time(self, pages: Iterator[list[str] | str], until: float) -> Iterator[list[str]]:
+        """Yield the pages that come in time, and last the reason if there are more."""
+        further, problem = "", f"AWS has not sent all of it within {PATIENCE:g} seconds"
+        while (left := until - self.clock()) > 0:
+            page = _within(left, lambda: next(pages, ""))
+            if not isinstance(page, list):
+                problem = problem if page is None else page
+                break
+            further = further or (" further" if page else "")
+            yield page
+        if problem:
+            # Airflow collapses the sources, so the reason is shown as a line.
+            yield [f"The container's log cannot be shown{further}: {problem}."]
+
+    def _pages(self, arn: str, sources: list[str]) -> Iterator[list[str] | str]:
+        """Yield an empty page once the log stream is a source, then the log's pages, and last why there are no more."""
         try:
             stream = self._stream(arn)
             link = log_link(arn, stream.region, stream.group, stream.name)
             lossy = "; its driver may drop lines (mode non-blocking)" if stream.lossy else ""
             place = f"CloudWatch log group {stream.group}, stream {stream.name}{lossy}"
-            progress.sources.append(f"{place}: {link}" if link else place)
+            sources.append(f"{place}: {link}" if link else place)
+            yield []
             for number, page in enumerate(self._reader.pages(stream), 1):
                 if number > MAX_PAGES and page:
                     last = self._reader.last(stream, LAST_LINES)
-                    progress.lines.append(f"(The log is longer than this. Its last {len(last)} lines:)")
-                    self._add(progress, last)
+                    yield [f"(The log is longer than this. Its last {len(last)} lines:)", *self._lines(last)]
                     break
-                self._add(progress, page)
-                if self.clock() >= until:
-                    return
-            progress.problem = None
+                yield self._lines(page)
         except LogError as error:
-            progress.problem = str(error)
             # Only then: making clients costs processor time, and each open page would do it.
             if error.verdict is Verdict.CREDENTIALS:
                 self._ecs.cache_clear()
                 self._reader.renew()
+            yield str(error)
         except Exception as error:
             # A bug here or in a library: the page shows its type instead of failing.
-            progress.problem = f"{type(error).__name__} in the executor"
+            yield f"{type(error).__name__} in the executor"
 
-    def _add(self, progress: _Progress, page: Sequence[Line]) -> None:
+    def _lines(self, page: Sequence[Line]) -> list[str]:
         # All lines at once, as masking costs time.
         texts = self._masked("\n".join(line.text for line in page)).split("\n")
         if len(texts) != len(page):
             # An event or a secret has several lines, so each event is masked by itself.
             texts = [self._masked(line.text).replace("\n", " ") for line in page]
-        progress.lines.extend(self._format(line.timestamp, text) for line, text in zip(page, texts))
+        return [self._format(line.timestamp, text) for line, text in zip(page, texts)]
 
     def _masked(self, text: str) -> str:
         return self.mask(without_tokens(text))
@@ -196,8 +200,11 @@ def _moment(timestamp: int) -> datetime:
     return datetime.fromtimestamp(timestamp / 1000, timezone.utc)
 
 
-def _run_on_thread(function: Callable[[], None], patience: float) -> None:
-    """Run a function on a thread of its own, as it may hang in a call. Wait for it at most ``patience`` seconds."""
-    thread = threading.Thread(target=function, name=f"{THREAD_NAMES}running-log", daemon=True)
+def _within(patience: float, function: Callable[[], T]) -> T | None:
+    """Return what a function returns on a thread of its own, as it may hang in a call; None after ``patience`` s."""
+    results: list[T] = []
+    target = lambda: results.append(function())
+    thread = threading.Thread(target=target, name=f"{THREAD_NAMES}running-log", daemon=True)
     thread.start()
     thread.join(patience)
+    return results[0] if results else None

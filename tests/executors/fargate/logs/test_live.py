@@ -64,7 +64,8 @@ class RunningTask:
         )
 
     def read(self, arn=ARN):
-        return self.log_of.read(arn)
+        sources, lines = self.log_of.read(arn)
+        return sources, [*lines]
 
     def client(self, service, region_name, **_):
         self.made.append(service)
@@ -84,7 +85,7 @@ class RunningTask:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch):
     """Read on the test's own thread."""
-    monkeypatch.setattr(live, "_run_on_thread", lambda function, patience: function())
+    monkeypatch.setattr(live, "_within", lambda patience, function: function())
 
 
 @pytest.fixture
@@ -101,6 +102,17 @@ def test_lines_of_all_pages(running):
     assert running.asked == [("eu-west-1", "fleet", ARN)]
     assert sources[0].startswith(f"ECS task {ID}: https://eu-west-1.console.aws.amazon.com/")
     assert sources[1].startswith(f"CloudWatch log group {GROUP}, stream {STREAM}: https://")
+
+
+def test_only_one_page_is_in_memory(running):
+    """A page is requested when its first line is asked for; the sources are known before."""
+    running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(1000)))
+    sources, lines = running.log_of.read(ARN)
+    requested = [len(running.cloud.calls)]
+    for number, _ in zip(range(1, 31), lines):
+        if number in (1, 10, 11, 30):
+            requested.append(len(running.cloud.calls))
+    assert (len(sources), requested) == (2, [0, 1, 1, 2, 3])
 
 
 def test_non_blocking_log_driver(running):
@@ -260,20 +272,23 @@ def test_slow_answers(running):
 
 def test_hanging_call(running, monkeypatch):
     """It delays neither the page nor the end of the process."""
-    hangs, waited = threading.Event(), []
+    hangs, threads, waited = threading.Event(), [], []
 
-    def run(function, patience):
-        thread = threading.Thread(target=function, daemon=True)
-        thread.start()
-        waited.append(patience)
+    class Thread(threading.Thread):
+        def join(self, timeout=None):
+            threads.append(self)
+            waited.append(timeout)
+            super().join(None if len(threads) == 1 else 0)
 
-    monkeypatch.setattr(live, "_run_on_thread", run)
+    monkeypatch.undo()
+    monkeypatch.setattr(live.threading, "Thread", Thread)
     running.cloud.get_log_events = lambda **_: hangs.wait(20) and {}
     try:
         sources, lines = running.read()
     finally:
         hangs.set()
-    assert waited == [PATIENCE]
+    assert (len(sources), waited) == (2, [PATIENCE, PATIENCE])
+    assert all(thread.daemon for thread in threads)
     assert "within 4.5 seconds" in lines[-1]
 
 

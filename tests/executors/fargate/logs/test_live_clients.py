@@ -91,7 +91,7 @@ def test_clients_need_the_arn_and_two_options(session, make, options, conn_id, e
     """One is for ECS in the ECS task's Region, with the endpoint; one for CloudWatch in the log's Region."""
     log, session_maker = make(**options)
     for _ in range(3):
-        assert log.read(ARN)[1][0].endswith("a line")
+        assert next(log.read(ARN)[1]).endswith("a line")
     assert session_maker.call_args_list == [mock.call(conn_id, "eu-west-3"), mock.call(conn_id, "eu-north-1")]
     made = [
         (c.args, c.kwargs["region_name"], c.kwargs["endpoint_url"]) for c in session.client.call_args_list
@@ -101,7 +101,7 @@ def test_clients_need_the_arn_and_two_options(session, make, options, conn_id, e
 
 def test_timeouts(session, make):
     """They are shorter than the scheduler's, as a user waits for the page, and no call is repeated."""
-    make()[0].read(ARN)
+    next(make()[0].read(ARN)[1])
     configs = [call.kwargs["config"] for call in session.client.call_args_list]
     assert len(configs) == 2
     for config in configs:
@@ -114,7 +114,7 @@ def test_expired_credentials(client, session, make, fakes):
     """The next read makes new clients, which look for credentials again."""
     log, _ = make()
     client.describe_tasks.side_effect = fakes.aws_error("ExpiredTokenException", "expired")
-    assert "cannot be shown" in log.read(ARN)[1][0]
+    assert "cannot be shown" in next(log.read(ARN)[1])
     client.describe_tasks.side_effect = None
-    assert log.read(ARN)[1][0].endswith("a line")
+    assert next(log.read(ARN)[1]).endswith("a line")
     assert [call.args for call in session.client.call_args_list] == [("ecs",), ("ecs",), ("logs",)]

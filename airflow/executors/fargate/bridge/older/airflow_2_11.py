@@ -54,6 +54,10 @@ class Base(airflow_3_0.Base):
             for key, (command, priority, *rest) in ordered
         ]
 
+    def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
+        """Return the log of the last try; it is asked for any try while the last one runs."""
+        return super().get_task_log(ti, try_number) if try_number == ti.try_number else ([], [])
+
 
 class Contract(airflow_3_0.Contract):
     """What is otherwise than on 3.0."""

@@ -71,6 +71,11 @@ class Base(BaseExecutor):
         super().heartbeat()
         self._unsaved_events = list(self._task_event_logs)
 
+    def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
+        """Return the sources and the lines of a log, read whole."""
+        sources, streams = self.get_streaming_task_log(ti, try_number)
+        return sources, [line for stream in streams for line in stream]
+
 
 class Contract(contract.Contract):
     """What is otherwise than on 3.4."""
