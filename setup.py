@@ -60,8 +60,8 @@ setup(
     ],
     python_requires=">=3.9",
     install_requires=[
-        # Those that the overlay and the end-to-end tests know.
-        "apache-airflow>=2.11,<3.4",
+        # No upper bound: it would take a newer Airflow back.
+        "apache-airflow>=2.11",
         oldest_boto3(),
     ],
     extras_require={

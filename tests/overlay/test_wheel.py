@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -27,6 +28,7 @@ from email import message_from_bytes
 
 import pytest
 import yaml
+from tools.harness.environment import tools_environment
 from tools.overlay.installation import Installation
 from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
@@ -98,14 +100,23 @@ def test_it_carries_our_files_and_none_of_airflows(wheel):
 
 
 def test_it_says_what_it_needs(wheel):
-    """The Airflow releases and the boto3 that it works with, and the extra."""
+    """The oldest Airflow and the oldest boto3 that it works with, and the extra."""
     [path] = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     metadata = message_from_bytes(wheel.read(path))
     assert metadata["Name"] == "airflow-fargate-executor"
     needed = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
-    assert needed == ["apache-airflow<3.4,>=2.11", "boto3>=1.28.85"]
+    assert needed == ["apache-airflow>=2.11", "boto3>=1.28.85"]
     assert metadata.get_all("Provides-Extra") == ["amazon"]
     assert sorted(metadata.get_all("License-File")) == ["LICENSE", "NOTICE"]
+
+
+def test_it_leaves_the_installed_airflow_as_it_is(wheel):
+    """Whichever release that is, a pre-release too: nothing but the wheel is installed."""
+    command = [tools_environment() / "bin" / "uv", "pip", "install", "--dry-run", "--offline", "--no-cache"]
+    command += ["--python", sys.executable, wheel.filename]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.findall(r"^ [+~-] (\S+)", done.stderr, re.MULTILINE) == ["airflow-fargate-executor"]
 
 
 CLASS = f"{MODULE}.FargateExecutor"
