@@ -31,7 +31,7 @@ import pytest
 from parameterized import parameterized
 from tools.harness.environment import registry_settings, tools_environment
 from tools.overlay.installation import Installation
-from tools.overlay.layout import find_tree
+from tools.overlay.layout import NEWEST_TESTED, find_tree
 from tools.overlay.plan import Overlay
 from tools.overlay.yaml_text import load
 
@@ -50,6 +50,11 @@ def pinned() -> dict[str, str]:
 
 
 RELEASES = pinned()
+
+
+def test_the_newest_tested_is_the_newest_here():
+    """What ``apply`` says on a newer one is true."""
+    assert list(RELEASES)[-1] == NEWEST_TESTED
 
 
 @pytest.fixture(scope="session")
@@ -147,11 +152,12 @@ class TestRelease:
         assert source.count("\nairflow_commands.extend(fargate_commands())\n") == (0 if asked else 1)
 
     def check_section(self, package, release):
+        base, _, _ = release.partition("b")
         templates = package / "config_templates"
         config = load((templates / "config.yml").read_bytes())
         ours = load((REPOSITORY / "airflow/config_templates/fargate.yml").read_bytes())["fargate"]
         for option in ours["options"].values():
-            option["version_added"] = release
+            option["version_added"] = base
         assert config["fargate"] == ours
         schema = load((templates / "config.yml.schema.json").read_bytes())
         jsonschema.validate({"fargate": config["fargate"]}, schema)

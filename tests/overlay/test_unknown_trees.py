@@ -28,7 +28,6 @@ from tests.overlay.conftest import put, snapshot
 CONSTANTS = "executors/executor_constants.py"
 LOADER = "executors/executor_loader.py"
 CONFIG = "config_templates/config.yml"
-BASE = "executors/base_executor.py"
 
 
 def without_line(part):
@@ -79,22 +78,13 @@ UNKNOWN = [
     (CONFIG, with_end("core:\n  description: ~\n  options: {}\n"), "each once"),
     (CONFIG, with_end("fargate:\n  description: ~\n  options: {}\n"), "section fargate stands there already"),
     (CONFIG, with_end("...\n"), "does not end where a section can follow"),
-    # As after 3.3.
-    (
-        BASE,
-        with_text("self.trigger_tasks(open_slots)", "self.trigger_workloads(open_slots)"),
-        "heartbeat does not call trigger_tasks",
-    ),
-    (BASE, with_text("self.queued_tasks: dict", "self.executor_queues: dict"), "it makes no queued_tasks"),
-    (BASE, with_text("class BaseExecutor(", "class Base("), "no class BaseExecutor"),
-    (BASE, with_end("def broken(:\n"), "base_executor.py: not Python that can be read"),
     ("__init__.py", with_text('__version__ = "', '__release__ = "'), "no single __version__"),
     ("__init__.py", lambda text: '__version__ = "2.10.5"\n', "FargateExecutor needs 2.11 or newer"),
     ("__init__.py", lambda text: '__version__ = "4.0"\n', "has no three numbers"),
 ]
 
 
-@pytest.mark.parametrize("name", [CONSTANTS, LOADER, CONFIG, BASE, "__init__.py"])
+@pytest.mark.parametrize("name", [CONSTANTS, LOADER, CONFIG, "__init__.py"])
 def test_an_unknown_tree_is_refused(overlay, tree, name):
     """One message says what the overlay did not find, and nothing in the tree is other than before."""
     path = tree.package / name

@@ -14,48 +14,90 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Whether an Airflow's ``BaseExecutor`` is the one that FargateExecutor is written for."""
+"""
+What FargateExecutor needs of Airflow's ``BaseExecutor``.
+
+A tree is judged by this and not by its number, so that the overlay also works on releases that are newer than it.
+"""
 
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
 
 from tools.overlay.errors import OverlayError
 from tools.overlay.python_source import only
 
 PATH = "executors/base_executor.py"
 CLASS = "BaseExecutor"
-#: What the executor overrides, and the heartbeat has to call.
-HOOKS = ("trigger_tasks", "sync")
-#: Queues and buffers that the executor reads and writes.
-ATTRIBUTES = ("queued_tasks", "running", "event_buffer")
+
+
+@dataclass(frozen=True)
+class Interface:
+    """
+    What it needs in some releases.
+
+    :param called: methods that it overrides, and that the heartbeat has to call
+    :param made: what it reads and writes, and ``__init__`` has to make
+    :param methods: the others that it overrides, and those that it calls
+    """
+
+    called: tuple[str, ...]
+    made: tuple[str, ...]
+    methods: tuple[str, ...]
+
+
+_MADE = ("running", "event_buffer", "_task_event_logs")
+_METHODS = (
+    *("start", "end", "terminate", "debug_dump", "get_cli_commands"),
+    *("has_task", "revoke_task", "try_adopt_task_instances", "get_task_log"),
+    *("success", "fail", "running_state", "log_task_event"),
+)
+
+#: The newest one first.
+INTERFACES = {
+    "3.4 and newer": Interface(
+        ("trigger_workloads", "sync"),
+        ("executor_queues", *_MADE),
+        (*_METHODS, "queue_workload", "_process_workloads", "get_task_key", "get_streaming_task_log"),
+    ),
+    "2.11 to 3.3": Interface(("trigger_tasks", "sync"), ("queued_tasks", *_MADE), _METHODS),
+}
 
 
 def check_base(source: bytes) -> None:
     """
-    See that what FargateExecutor rests on is there.
-
-    After 3.3 Airflow's main has a queue for each type of workload, and its heartbeat calls ``trigger_workloads``.
+    See that the class has one of the interfaces.
 
     :param source: ``base_executor.py``
-    :raises OverlayError: with the names of what is missing
+    :raises OverlayError: with the names of what is missing of the interface that is nearest
     """
     try:
         tree = ast.parse(source)
-    except SyntaxError as error:
-        raise OverlayError(f"not Python that can be read: {error.msg}") from error
+    except (SyntaxError, ValueError) as error:
+        raise OverlayError(f"not Python that can be read: {error}") from error
     found = [node for node in tree.body if isinstance(node, ast.ClassDef) and node.name == CLASS]
     body = only(found, f"class {CLASS}").body
     functions = {node.name: node for node in body if isinstance(node, ast.FunctionDef)}
-    called = _of_self(functions.get("heartbeat"), ast.Load)
-    assigned = _of_self(functions.get("__init__"), ast.Store)
-    missing = [f"its heartbeat does not call {name}" for name in HOOKS if name not in called]
-    missing += [f"it makes no {name}" for name in ATTRIBUTES if name not in assigned]
+    missing = min((_missing(interface, functions) for interface in INTERFACES.values()), key=len)
     if missing:
-        raise OverlayError(
-            f"{CLASS} is not one that FargateExecutor works with yet: {', '.join(missing)}. The executor's "
-            "compat.py is to be taught its queues"
-        )
+        raise OverlayError(f"{CLASS} is not one that FargateExecutor works with: {', '.join(missing)}")
+
+
+def _missing(interface: Interface, functions: dict[str, ast.FunctionDef]) -> list[str]:
+    """Return, in words, what a class with these methods lacks."""
+    called = _of_self(functions.get("heartbeat"), ast.Load)
+    made = _of_self(functions.get("__init__"), ast.Store)
+    needed = (*interface.called, *interface.methods)
+    return [
+        *(f"it has no method {name}" for name in needed if name not in functions),
+        *(
+            f"its heartbeat does not call {name}"
+            for name in interface.called
+            if name in functions and name not in called
+        ),
+        *(f"it makes no {name}" for name in interface.made if name not in made),
+    ]
 
 
 def _of_self(function: ast.FunctionDef | None, use: type[ast.expr_context]) -> set[str]:

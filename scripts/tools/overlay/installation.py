@@ -81,7 +81,8 @@ class Installation:
         if known is not None and _without_caches(known.entries) == wanted and not survey.outdated(wanted):
             return self._report(*recovered, "nothing to do: applied already")
         self._bring_about(survey, plan, known, self._next_state(survey, known, wanted, own, link), own)
-        return self._report(*recovered, *_contents(plan, wanted), f"applied: {self._how(link)}")
+        warning = [self._tree.warning] if self._tree.warning else []
+        return self._report(*recovered, *_contents(plan, wanted), *warning, f"applied: {self._how(link)}")
 
     def revert(self, force: bool = False) -> Report:
         """
@@ -99,17 +100,25 @@ class Installation:
         return self._report(*recovered, *self._give_back(state), "reverted")
 
     def status(self) -> Report:
-        """Tell what is applied, and what differs from what ``apply`` would bring about now."""
+        """Tell what is applied, and what differs from what ``apply`` would bring about now, or why it would refuse."""
         state = self._journal.read()
-        if state is None:
-            return self._report("not applied", settled=False)
-        if not state.complete:
+        if state is not None and not state.complete:
             return self._report("interrupted: the next apply or revert puts it right", settled=False)
-        differing = self._survey(state).differences(state)
+        survey = self._survey(state)
+        said = "not applied"
+        if state is not None:
+            how = "linked" if state.linked else "copied"
+            said = f"applied: {how}, overlay {state.overlay}, Airflow {state.airflow}"
+        try:
+            wanted = survey.wanted(survey.plan()[0], link=state is not None and state.linked)
+        except OverlayError as error:
+            return self._report(said, str(error), settled=False)
+        if state is None:
+            return self._report(said, settled=False)
+        differing = survey.differences(wanted)
         if differing:
             differing.append(f"  apply brings the tree up to overlay {self._overlay.version(self._tree)}")
-        how = f"{'linked' if state.linked else 'copied'}, overlay {state.overlay}, Airflow {state.airflow}"
-        return self._report(f"applied: {how}", *differing, settled=not differing)
+        return self._report(said, *differing, settled=not differing)
 
     def diff(self, mail: bool = False) -> bytes:
         """

@@ -27,6 +27,8 @@ from tools.overlay.checkout import PACKAGES, Checkout, find_checkout
 from tools.overlay.errors import OverlayError
 
 OLDEST_SUPPORTED = (2, 11)
+#: The newest release that tests/overlay lays the overlay on; newer ones are judged by what they have.
+NEWEST_TESTED = "3.4.0b2"
 
 # What makes a folder the ``airflow`` package of a release with executors and a configuration to register in.
 LANDMARKS = ("__init__.py", "executors/executor_loader.py", "config_templates/config.yml")
@@ -62,6 +64,12 @@ class Tree:
         """Whether it has the Task SDK, of which DAGs import: in the package, or beside it in a checkout."""
         beside = self.checkout and (self.checkout.root / "task-sdk").is_dir()
         return bool(beside) or (self.package / "sdk").is_dir()
+
+    @property
+    def warning(self) -> str:
+        """Which newest release was tested, in a sentence; empty where that is this one, or this one is older."""
+        is_older = _numbers(self.version) < _numbers(NEWEST_TESTED)
+        return "" if is_older or self.version == NEWEST_TESTED else f"Tested up to Airflow {NEWEST_TESTED}."
 
     def place(self, path: str) -> str:
         """Return where a file of the package lies below the root."""
@@ -120,3 +128,8 @@ def _version(package: Path) -> str:
         oldest = ".".join(map(str, OLDEST_SUPPORTED))
         raise OverlayError(f"{package} is Airflow {version}; FargateExecutor needs {oldest} or newer.")
     return version
+
+
+def _numbers(version: str) -> list[int]:
+    """Return the numbers of a version, without those of a pre-release."""
+    return [int(number) for number in re.match(r"[\d.]*", version).group().strip(".").split(".")]

@@ -180,7 +180,7 @@ def _refusing(tree: Tree, path: str) -> Iterator[None]:
     except (OverlayError, SyntaxError, OSError) as error:
         raise OverlayError(
             f"The overlay does not know this tree, Airflow {tree.version} in {tree.root}, and has left it as "
-            f"it is. {path}: {error}."
+            f"it is. {path}: {error}. {tree.warning}".rstrip()
         ) from error
 
 

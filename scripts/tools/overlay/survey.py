@@ -130,17 +130,12 @@ class Survey:
         """Whether a file that was edited is without our lines now, as an upgrade of Airflow leaves it."""
         return any(rule.path == path and self._is_unedited(rule) for rule in self._rules)
 
-    def differences(self, state: State) -> list[str]:
+    def differences(self, wanted: dict[str, Entry]) -> list[str]:
         """Tell, in a line each, what ``apply`` would change."""
         differing = {path: "missing" if self.present(path) is None else "changed" for path in self.changed()}
-        try:
-            plan, _ = self.plan()
-            wanted = self.wanted(plan, state.linked)
-        except OverlayError as error:
-            return [str(error)]
         for path in self.outdated(wanted):
             differing.setdefault(path, "not the repository's")
-        for path in state.entries.keys() - wanted.keys():
+        for path in self._entries.keys() - wanted.keys():
             if not is_cache(path):
                 differing.setdefault(path, "no longer in the repository")
         return [f"  {path}: {what}" for path, what in sorted(differing.items())]
