@@ -27,8 +27,8 @@ In a source checkout each takes --pull-request NUMBER, which names the newsfragm
 
 TARGET is a virtual environment, a site-packages folder, an ``airflow`` package folder or a source checkout of
 Airflow's repository; without it, the Airflow of the Python that runs this. A checkout takes all that a pull request
-needs, tests and documentation included. Exit codes: 0 done; 1 ``status`` found something for ``apply`` to do;
-2 refused, with nothing changed.
+needs, tests and documentation included. Exit codes: 0 done; 1 ``status`` found something for ``apply`` to do, or
+why it would refuse; 2 refused, with nothing changed.
 """
 
 from __future__ import annotations
