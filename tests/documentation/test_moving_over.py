@@ -79,5 +79,5 @@ def test_tags_as_aws_has_them_are_taken(read_config):
 
 def test_it_is_the_version_that_we_are_measured_against():
     """The list is that of the provider that the benchmark installs: who changes one, looks at the other."""
-    pinned = (REPOSITORY / "requirements" / "airflow-3.3-benchmark.in").read_text(encoding="utf-8")
+    pinned = (REPOSITORY / "requirements" / "benchmark.in").read_text(encoding="utf-8")
     assert f"{PACKAGE}=={VERSION}" in pinned

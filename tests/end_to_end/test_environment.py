@@ -30,7 +30,8 @@ pytestmark = pytest.mark.usefixtures("same_on_all_releases")
 
 LOCKS = ["tools", *(f"airflow-{line}" for line in RELEASES)]
 
-OLD = Release("old", newest_python=(3, 11))
+# Neither end is that of another release.
+SOME = Release("some", newest_python=(3, 12), oldest_python=(3, 11))
 
 
 @pytest.fixture
@@ -51,26 +52,26 @@ def pythons(tmp_path, monkeypatch):
 
 def test_the_running_python_is_taken_where_it_fits(pythons):
     """Whoever runs the script with a Python means that one."""
-    pythons("running", "3 11 /running")
-    pythons("python-a", "3 10 /a")
-    assert str(find_python(OLD)) == "/running"
+    pythons("running", "3 12 /running")
+    pythons("python-a", "3 11 /a")
+    assert str(find_python(SOME)) == "/running"
 
 
 @pytest.mark.parametrize(
     "answer, code",
-    [("3 12 /too/new", 0), ("3 9 /too/old", 0), ("pyenv: not found", 127), ("3 11 /broken", 1), ("", 0)],
+    [("3 13 /too/new", 0), ("3 10 /too/old", 0), ("pyenv: not found", 127), ("3 11 /broken", 1), ("", 0)],
 )
 def test_a_python_that_does_not_fit_is_passed_over(pythons, answer, code):
     """Too new, too old, a shim with nothing behind it: the next on PATH is taken."""
     pythons("python-a", answer, code)
-    pythons("python-b", "3 10 /b")
-    assert str(find_python(OLD)) == "/b"
+    pythons("python-b", "3 11 /b")
+    assert str(find_python(SOME)) == "/b"
 
 
 def test_without_a_python_that_fits_the_message_says_what_to_install(pythons):
     """Nothing is downloaded behind the user's back."""
-    with pytest.raises(InstallError, match=r"Airflow old runs on Python 3.10 to 3.11, .*python3.11"):
-        find_python(OLD)
+    with pytest.raises(InstallError, match=r"Airflow some runs on Python 3.11 to 3.12, .*python3.12"):
+        find_python(SOME)
 
 
 @pytest.mark.parametrize("name", LOCKS)
@@ -88,7 +89,7 @@ def test_a_lock_pins_everything_by_version_and_hash(name):
 def test_a_lock_holds_the_release_that_it_is_named_for(line):
     """Asking for a release installs that release."""
     assert re.search(
-        rf"^apache-airflow=={re.escape(line)}\.\d+ ",
+        rf"^apache-airflow=={re.escape(line)}\.\d+(b\d+|rc\d+)? ",
         (REQUIREMENTS / f"airflow-{line}.lock").read_text(),
         re.M,
     )

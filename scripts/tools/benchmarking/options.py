@@ -23,6 +23,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tools.benchmarking.scenarios import EXECUTORS, FULL
+from tools.harness.environment import REQUIREMENTS
+from tools.harness.releases import NEWEST, RELEASES
+
+#: The lines of Airflow for which what the benchmark needs is pinned.
+LINES = [line for line in RELEASES if (REQUIREMENTS / f"airflow-{line}-benchmark.lock").is_file()]
 
 
 def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespace:
@@ -33,6 +38,7 @@ def parse(arguments: Sequence[str], description: str | None) -> argparse.Namespa
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument("--airflow", choices=LINES, default=NEWEST, help="the Airflow release (%(default)s)")
     names = [scenario.name for scenario in FULL.scenarios]
     parser.add_argument(
         "--quick", action="store_true", help="smaller loads and limits, once: under three minutes"

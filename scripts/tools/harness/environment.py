@@ -33,9 +33,12 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tools.harness import interruption
-from tools.harness.releases import OLDEST_PYTHON, Release
+
+if TYPE_CHECKING:
+    from tools.harness.releases import Release
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 REQUIREMENTS = REPOSITORY / "requirements"
@@ -105,9 +108,10 @@ def find_python(release: Release) -> Path:
     """Return the first Python that the release runs on: the one running this, or one on PATH."""
     for candidate in (sys.executable, *PYTHON_NAMES):
         found = _ask_python(candidate)
-        if found and OLDEST_PYTHON <= found[0] <= release.newest_python:
+        if found and release.oldest_python <= found[0] <= release.newest_python:
             return found[1]
-    oldest, newest = (".".join(map(str, version)) for version in (OLDEST_PYTHON, release.newest_python))
+    pythons = release.oldest_python, release.newest_python
+    oldest, newest = (".".join(map(str, version)) for version in pythons)
     raise InstallError(
         f"Airflow {release.line} runs on Python {oldest} to {newest}, and none of them is on PATH. "
         f"Install one, for example python{newest}, and run this again."

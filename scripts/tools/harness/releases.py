@@ -20,6 +20,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The oldest Python that the scripts run on.
+OLDEST_PYTHON = (3, 10)
+
 
 @dataclass(frozen=True)
 class Release:
@@ -29,7 +32,10 @@ class Release:
     """As the command line names it, for example ``3.3``; ``requirements/airflow-<line>.lock`` pins it."""
 
     newest_python: tuple[int, int]
-    """The newest Python that Airflow says it runs on; the oldest that the scripts need is newer than its own."""
+    """The newest Python that Airflow says it runs on."""
+
+    oldest_python: tuple[int, int] = OLDEST_PYTHON
+    """The oldest Python that it runs on, where the scripts run on an older one."""
 
     @property
     def major(self) -> int:
@@ -54,6 +60,7 @@ class Release:
 RELEASES = {
     release.line: release
     for release in (
+        Release("3.4", newest_python=(3, 14), oldest_python=(3, 11)),
         Release("3.3", newest_python=(3, 14)),
         Release("3.2", newest_python=(3, 14)),
         Release("3.1", newest_python=(3, 13)),
@@ -63,4 +70,3 @@ RELEASES = {
 }
 
 NEWEST = "3.3"
-OLDEST_PYTHON = (3, 10)
