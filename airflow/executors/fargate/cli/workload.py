@@ -77,5 +77,9 @@ def _instance_of(key: TaskInstanceKey, task: Any, model: DagModel) -> SimpleName
         priority_weight=task.priority_weight,
         executor_config=None,
         dag_model=model,
-        dag_run=SimpleNamespace(bundle_version=getattr(model, "bundle_version", None), context_carrier=None),
+        dag_run=SimpleNamespace(
+            bundle_version=getattr(model, "bundle_version", None),
+            context_carrier=None,
+            created_dag_version=None,
+        ),
     )

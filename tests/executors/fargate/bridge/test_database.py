@@ -50,6 +50,8 @@ from airflow.utils.state import State
 QUEUED_AT = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/{}"
 ASSIGNED = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
+#: The column that 3.4 and newer call otherwise.
+MAP_INDEX = "region_index" if "region_index" in TaskInstance.__table__.columns else "map_index"
 #: The ids of the jobs of three schedulers: this one, one that lives, one that is gone.
 OWN, LIVING, GONE, SILENT = 1, 2, 3, 4
 
@@ -92,7 +94,7 @@ class Metadata:
             "dag_id": "dag",
             "task_id": f"task{number}",
             "run_id": "run",
-            "map_index": -1,
+            MAP_INDEX: values.pop("map_index", -1),
             "try_number": 2,
             "state": "queued",
             "pool": "default_pool",
@@ -142,7 +144,9 @@ def test_one_query_reads_any_number_of_task_instances(metadata, count):
     assert len(candidates) == count
     for candidate, ti in candidates.items():
         number = int(candidate.task.task_id.removeprefix("task"))
-        assert candidate.key == TaskInstanceKey("dag", f"task{number}", "run", 2, -1)
+        assert candidate.key == AIRFLOW.key_of(candidate.task)
+        assert candidate.task.uuid == (str(ti.id) if AIRFLOW.has_uuids else None)
+        assert candidate.task.coordinates == TaskInstanceId("dag", f"task{number}", "run", 2, -1)
         assert candidate.external_id == ARN.format(number)
         assert candidate.queued_at == (QUEUED_AT + timedelta(seconds=number)).timestamp()
         assert (candidate.queued_by, candidate.scheduler) == (GONE, metadata.name(GONE))
