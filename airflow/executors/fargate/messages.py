@@ -19,9 +19,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from airflow.executors.fargate.launch import Identity, Launch
 
 
@@ -115,7 +117,9 @@ class OtherEcsTasks:
 
 
 #: What the fleet sends to the executor.
-Event = Union[Accepted, Ended, Abandoned, Unconfirmed, Noted, Waiting, LogLines, NotAdopted, OtherEcsTasks]
+Event: TypeAlias = (
+    "Accepted | Ended | Abandoned | Unconfirmed | Noted | Waiting | LogLines | NotAdopted | OtherEcsTasks"
+)
 
 
 @dataclass

@@ -21,10 +21,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Sequence
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
+from pendulum import UTC
 from sqlalchemy import and_, select
 
 from airflow.executors.fargate.bridge import AIRFLOW, database, settings
@@ -88,7 +89,7 @@ def warn_of_another_database() -> None:
 def _names_to_check(names: Collection[str], own_name: str | None, session: Session) -> set[str | None]:
     """Return the own name, and those of schedulers that are gone."""
     ids = {int(begins[1]) for begins in map(JOB.match, names) if begins}
-    alive_since = datetime.now(timezone.utc) - settings.health_check_threshold()
+    alive_since = datetime.now(UTC) - settings.health_check_threshold()
     lives = and_(Job.state == JobState.RUNNING, Job.latest_heartbeat > alive_since)
     found = session.execute(select(Job.id, Job.start_date, lives).where(Job.id.in_(ids)))
     jobs = {database.name_of_job(job_id, began): is_alive for job_id, began, is_alive in found}

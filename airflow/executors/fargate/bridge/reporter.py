@@ -21,7 +21,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from airflow.executors.fargate import messages
@@ -32,6 +32,8 @@ from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.log import Log
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from airflow.executors.fargate.bridge import Base
     from airflow.executors.fargate.bridge.ledger import Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
@@ -43,7 +45,9 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 #: Events that count only while their launch is the present one of its key.
-LaunchEvent = Union[messages.Abandoned, messages.Accepted, messages.Ended, messages.Noted, messages.Waiting]
+LaunchEvent: TypeAlias = (
+    "messages.Abandoned | messages.Accepted | messages.Ended | messages.Noted | messages.Waiting"
+)
 #: How the names of Airflow's metrics of the executor begin.
 METRICS = "fargate_executor"
 

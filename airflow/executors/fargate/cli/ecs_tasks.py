@@ -20,8 +20,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
+
+from pendulum import UTC
 
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.arns import ecs_task_id
@@ -103,4 +105,4 @@ def parse_ecs_task(ecs_task: Mapping[str, Any]) -> LiveTask | None:
     # The capacity provider, or the launch type if there is none.
     kind = ecs_task.get("capacityProviderName") or ecs_task.get("launchType")
     resources = {"cpu": ecs_task.get("cpu"), "memory": ecs_task.get("memory"), "capacity": kind}
-    return LiveTask(task, identity, since and since.astimezone(timezone.utc), resources)
+    return LiveTask(task, identity, since and since.astimezone(UTC), resources)

@@ -20,13 +20,15 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet.launch_state import MIN_TOKEN_LIFE, Run
 
 if TYPE_CHECKING:
+    from typing import TypeAlias
+
     from airflow.executors.fargate.fleet.context import Context
     from airflow.executors.fargate.request.builder import Prepared
 
@@ -67,7 +69,7 @@ class Fail:
     reason: str
 
 
-Decision = Union[Retry, Search, Fail]
+Decision: TypeAlias = "Retry | Search | Fail"
 
 
 class Attempts:

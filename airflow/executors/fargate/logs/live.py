@@ -30,10 +30,12 @@ import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from functools import lru_cache, partial
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from pendulum import UTC
 
 from airflow.executors.fargate.aws.arns import cluster_name, log_link, region, whereabouts
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
@@ -197,7 +199,7 @@ def _as_text(timestamp: int, text: str) -> str:
 
 
 def _moment(timestamp: int) -> datetime:
-    return datetime.fromtimestamp(timestamp / 1000, timezone.utc)
+    return datetime.fromtimestamp(timestamp / 1000, UTC)
 
 
 def _within(patience: float, function: Callable[[], T]) -> T | None:

@@ -20,11 +20,12 @@ from __future__ import annotations
 import dataclasses
 import re
 import uuid
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from types import SimpleNamespace
 from unittest import mock
 
 import pytest
+from pendulum import UTC
 from sqlalchemy import create_engine, event, select
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.engine import make_url
@@ -47,7 +48,7 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils import session as airflow_session
 from airflow.utils.state import State
 
-QUEUED_AT = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
+QUEUED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/{}"
 ASSIGNED = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
 #: The column that 3.4 and newer call otherwise.
@@ -73,7 +74,7 @@ class Metadata:
         self.session = Session(self.engine)
         monkeypatch.setattr(airflow_session.settings, "Session", lambda: Session(self.engine))
         self.began = {}
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         self.add_job(OWN, "running", now)
         self.add_job(LIVING, "running", now)
         self.add_job(GONE, "failed", now)
@@ -101,7 +102,7 @@ class Metadata:
             "pool_slots": 1,
             "max_tries": 3,
             "executor_config": {},
-            "updated_at": datetime.now(timezone.utc),
+            "updated_at": datetime.now(UTC),
             "queued_dttm": QUEUED_AT,
             **values,
         }

@@ -22,7 +22,7 @@ import json
 import os
 import sys
 from argparse import Namespace
-from datetime import datetime, timezone
+from datetime import datetime
 from types import SimpleNamespace
 
 import boto3
@@ -30,6 +30,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
 from botocore.stub import Stubber
+from pendulum import UTC
 
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
@@ -101,7 +102,7 @@ def live_by_cluster(live, monkeypatch):
 def ecs_task(number, task_id, dag_id="etl", cluster="fleet", database=None):
     of = TaskInstanceId(dag_id, task_id, "run[1]", 1)
     identity = Identity(f"launch-{number}", of, 0.0, "airflow", database=database)
-    since = datetime(2026, 3, 1, tzinfo=timezone.utc)
+    since = datetime(2026, 3, 1, tzinfo=UTC)
     arn = f"arn:aws:ecs:us-east-1:123456789012:task/{cluster}/{number:032}"
     task = EcsTask(arn, CLUSTER.replace("fleet", cluster), "RUNNING")
     return LiveTask(task, identity, since, {"cpu": "256"})

@@ -23,11 +23,12 @@ from datetime import datetime, timedelta, timezone
 import boto3
 import pytest
 from botocore.stub import Stubber
+from pendulum import UTC
 
 from airflow.executors.fargate.cli.ecs_tasks import in_order, list_live_tasks, parse_ecs_task
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, CallbackId, Launch, TaskInstanceId
 
-CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
+CREATED = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
 
 
