@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from dataclasses import asdict
 from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -48,8 +49,6 @@ log = logging.getLogger(__name__)
 LaunchEvent: TypeAlias = (
     "messages.Abandoned | messages.Accepted | messages.Ended | messages.Noted | messages.Waiting"
 )
-#: How the names of Airflow's metrics of the executor begin.
-METRICS = "fargate_executor"
 
 #: Notes on task instances that are neither adopted nor given back.
 NOT_DESCRIBED = (
@@ -63,7 +62,7 @@ ELSEWHERE = (
 
 
 class Metrics:
-    """Sends Airflow's metrics of an executor."""
+    """Sends Airflow's metrics of an executor. The names are literals, which Airflow's hook finds in its registry."""
 
     def __init__(self, executor: Base) -> None:
         #: The tags that Airflow 3.3 gives to its metrics of executors.
@@ -74,18 +73,33 @@ class Metrics:
 
     def report(self, counters: messages.Counters) -> None:
         """Send what the fleet has counted since the last time."""
-        stats, names = AIRFLOW.stats(), ("launches", "throttles", "describe_calls", "fleet_restarts")
-        counted = Counter({name: getattr(counters, name) for name in names})
-        for name, count in (counted - self._reported).items():  # Those that have grown.
-            stats.incr(f"{METRICS}.{name}", count, tags=self._tags)
-        self._reported = counted
-        stats.gauge(f"{METRICS}.live_containers", counters.live_containers, tags=self._tags)
+        stats, counted = AIRFLOW.stats(), Counter(asdict(counters))
+        grown, self._reported = counted - self._reported, counted
+        if count := grown["launches"]:
+            stats.incr("fargate_executor.launches", count, tags=self._tags)
+        if count := grown["throttles"]:
+            stats.incr("fargate_executor.throttles", count, tags=self._tags)
+        if count := grown["describe_calls"]:
+            stats.incr("fargate_executor.describe_calls", count, tags=self._tags)
+        if count := grown["fleet_restarts"]:
+            stats.incr("fargate_executor.fleet_restarts", count, tags=self._tags)
+        stats.gauge("fargate_executor.live_containers", counters.live_containers, tags=self._tags)
 
-    def time(self, name: str, seconds: float | None) -> None:
-        """Send how long something took; None where that is not known."""
+    def time_launch(self, seconds: float | None) -> None:
+        """Send how long it took until AWS accepted a launch; None where that is not known."""
         if seconds is not None:
-            # AWS's clock may be ahead.
-            AIRFLOW.stats().timing(f"{METRICS}.{name}", timedelta(seconds=max(0.0, seconds)), tags=self._tags)
+            stats = AIRFLOW.stats()
+            stats.timing("fargate_executor.launch_duration", _duration(seconds), tags=self._tags)
+
+    def time_end(self, seconds: float | None) -> None:
+        """Send how long ago an ECS task ended; None without one."""
+        if seconds is not None:
+            stats = AIRFLOW.stats()
+            stats.timing("fargate_executor.end_to_event_duration", _duration(seconds), tags=self._tags)
+
+
+def _duration(seconds: float) -> timedelta:
+    return timedelta(seconds=max(0.0, seconds))  # AWS's clock may be ahead.
 
 
 class Reporter:
@@ -194,7 +208,7 @@ class Reporter:
     def _accepted(self, event: messages.Accepted) -> None:
         # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
         self._executor.running_state(event.launch.key, event.arn)
-        self._metrics.time("launch_duration", event.waited)
+        self._metrics.time_launch(event.waited)
         if event.attempt:
             begin = f"Attempt {event.attempt}: launched" if event.attempt > 1 else "Launched"
             self.note(event.launch, f"{begin} {whereabouts(event.arn, event.cluster)}")
@@ -205,7 +219,7 @@ class Reporter:
         if key in AIRFLOW.queued(self._executor):
             return  # Airflow has queued the task instance again: this is the end of an earlier launch.
         self._ledger.just_ended.add(key)
-        self._metrics.time("end_to_event_duration", event.seen_after)
+        self._metrics.time_end(event.seen_after)
         if event.reason is None:
             self._executor.success(key)
             return
