@@ -95,6 +95,10 @@ PAPERS = {
     "tests/executors/test_fargate_executor.py": HEADER + "TEST = 1\n",
     "tests/executors/fargate/test_fleet.py": HEADER + "TEST = 2\n",
     "docs/executor/fargate.rst": PAGE,
+    "docs/executor/fargate-cli.rst": "Commands\n========\n",
+}
+# What stays in the repository: tables of tests, data, pictures.
+STAYS = {
     "docs/executor/fargate-faults.rst": "Faults\n======\n",
     "docs/executor/picture.svg": "<svg/>\n",
     "docs/executor/figures.json": "{}\n",
@@ -145,7 +149,7 @@ def overlay(tmp_path):
     root = tmp_path / "repository" / "airflow"
     for name, content in {**FILES, **dict.fromkeys(LITTER, "litter")}.items():
         put(root / name, content)
-    for name, content in PAPERS.items():
+    for name, content in (PAPERS | STAYS).items():
         put(root.parent / name, content)
     return Overlay(root)
 

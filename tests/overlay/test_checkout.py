@@ -30,6 +30,7 @@ from tools.overlay.installation import Installation, applied_number
 from tools.overlay.layout import find_tree
 from tools.overlay.papers import BODY, SUBJECT
 from tools.overlay.plan import Overlay
+from tools.overlay.selection import CONFIG_TEMPLATE
 from tools.overlay.yaml_text import load
 
 from tests.overlay.checkouts import (
@@ -73,20 +74,58 @@ def installation_of(overlay, checkout):
 def test_everything_lies_at_its_place(overlay, checkout, layout):
     """The layout that is found decides where each file goes; tests get the packages that such a tree has."""
     installation_of(overlay, checkout).apply()
-    laid = {f"{layout.package}/{name}": content for name, content in FILES.items()}
+    laid = {f"{layout.package}/{name}": content for name, content in FILES.items() if name != CONFIG_TEMPLATE}
     example = f"{layout.package}/example_dags/example_fargate_executor.py"
     laid[example] = (
         "import os\n\n# Why.\nfrom airflow.sdk import dag\nfrom airflow.standard import trigger\n\nDAG = dag\n"
     )
     for name, content in PAPERS.items():
-        if name.endswith(".json"):
-            continue
         name = name.replace("tests/executors/", f"{layout.tests}/")
         laid[name.replace("docs/executor/", f"{layout.docs}/")] = content
     laid[f"{layout.tests}/fargate/__init__.py"] = HEADER
     new = git(checkout, "ls-files", "--others", "--exclude-standard").splitlines()
     assert set(new) - laid.keys() == {f"{layout.newsfragments}/6440.feature.rst"}
     assert {name: (checkout / name).read_text(encoding="utf-8") for name in laid} == laid
+
+
+@pytest.mark.parametrize(
+    "version, lines, base",
+    [
+        (
+            "2.11.1",
+            ["2_11", "3_0", "3_3"],
+            "airflow.executors.fargate.bridge.older.airflow_2_11 import Oldest as Base",
+        ),
+        ("3.1.0", ["3_3"], "airflow.executors.fargate.bridge.older.airflow_3_3 import Base"),
+        ("3.4.0b2", [], "airflow.executors.base_executor import BaseExecutor as Base"),
+        ("4.0.0.dev0", [], "airflow.executors.base_executor import BaseExecutor as Base"),
+    ],
+)
+def test_lines_that_are_older_than_the_tree_stay_here(overlay, tmp_path, version, lines, base):
+    """With their tests, and their folder where none is left; the module that tells them apart names the tree's own."""
+    folder = overlay.root / "executors/fargate/bridge"
+    put(folder / "base.py", HEADER + '"""Finds out."""\n')
+    put(folder / "older/__init__.py", HEADER)
+    classes = {"2_11": "Helper:\n    pass\n\n\nclass Oldest", "3_0": "Old", "3_3": "Base"}
+    for line, name in classes.items():
+        put(folder / f"older/airflow_{line}.py", f"class {name}:\n    pass\n")
+        put(
+            overlay.root.parent / f"tests/executors/fargate/bridge/older/test_airflow_{line}.py", "TEST = 3\n"
+        )
+    layout = LAYOUTS["new"]
+    checkout = make_checkout(tmp_path / "checkout", layout, version)
+    installation_of(overlay, checkout).apply()
+    laid = checkout / layout.package / "executors/fargate/bridge"
+    assert sorted(path.name for path in laid.glob("older/*")) == ["__init__.py"] * bool(lines) + [
+        f"airflow_{line}.py" for line in lines
+    ]
+    assert sorted(path.name for path in (checkout / layout.tests).rglob("test_airflow_*")) == [
+        f"test_airflow_{line}.py" for line in lines
+    ]
+    text = (laid / "base.py").read_text()
+    assert text.startswith(HEADER)
+    assert f"\nfrom {base}\n" in text
+    assert "Finds out" not in text
 
 
 def test_airflows_files_get_their_lines(overlay, checkout, layout):
@@ -136,7 +175,9 @@ def test_the_pages_are_in_the_toctree(overlay, checkout, layout):
     """The main page stands among the examples of its group; all pages are in a toctree, so that Sphinx finds them."""
     installation_of(overlay, checkout).apply()
     text = (checkout / layout.docs / "index.rst").read_text()
-    ours = "* :doc:`FargateExecutor <fargate>`\n\n.. toctree::\n    :hidden:\n\n    fargate\n    fargate-faults\n"
+    ours = (
+        "* :doc:`FargateExecutor <fargate>`\n\n.. toctree::\n    :hidden:\n\n    fargate\n    fargate-cli\n"
+    )
     assert text == INDEX.replace("other>`\n", f"other>`\n{ours}")
 
 

@@ -31,7 +31,7 @@ from tests.overlay.conftest import REPOSITORY
 
 # What a source tree has not: our scripts, our data, and the tests that stay here.
 OF_THIS_REPOSITORY = re.compile(
-    rb"scripts/(?!ci)|fargate-performance\.json|tests/(fault_matrix|bad_input|security|documentation)"
+    rb"scripts/(?!ci)|fargate-performance|fargate\.yml|tests/(fault_matrix|bad_input|security|documentation|deeper)"
     rb"|\.\. (end of )?here only"
 )
 PAGE = """\
@@ -81,7 +81,7 @@ def laid_files(tmp_path):
 def test_no_laid_file_names_what_stays_here(tmp_path):
     """Whoever reads a page or a test in Airflow's tree finds there what it names."""
     laid = laid_files(tmp_path)
-    assert {"docs/fargate-performance.rst", "airflow/config_templates/fargate.yml"} <= laid.keys()
+    assert {"docs/fargate-cli.rst", "airflow/executors/fargate/config/template.py"} <= laid.keys()
     found = {
         path: line.decode()
         for path, content in laid.items()
@@ -89,6 +89,18 @@ def test_no_laid_file_names_what_stays_here(tmp_path):
         if OF_THIS_REPOSITORY.search(line)
     }
     assert found == {}
+
+
+def test_the_pages_of_a_tree_name_places_that_it_has(tmp_path):
+    """A place is one of the pages that go along, or that of our section in Airflow's page of options; no page is a picture."""
+    pages = {
+        path: source.decode() for path, source in laid_files(tmp_path).items() if path.startswith("docs/")
+    }
+    assert {path.rpartition(".")[2] for path in pages} == {"rst"}
+    text = "".join(pages.values())
+    known = {*re.findall(r"(?m)^\.\. _(\S+):$", text), "config:fargate"}
+    assert set(re.findall(r":ref:`(?:[^`<]+<)?([^`>]+)>?`", text)) - known == set()
+    assert "image::" not in text
 
 
 def test_the_pages_here_name_it():

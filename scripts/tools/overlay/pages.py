@@ -18,7 +18,7 @@
 Our pages of documentation, as a source tree has them.
 
 What a page says of this repository stays here: what is between the two lines of HERE_ONLY, and the comments by which
-scripts find what they write.
+scripts find what they write. Where a page here names our page of options, a page in a tree names Airflow's.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from tools.overlay.errors import OverlayError
 
 HERE_ONLY = (".. here only", ".. end of here only")
 _BLOCK = re.compile("^{}\n.*?^{}\n+".format(*map(re.escape, HERE_ONLY)), re.MULTILINE | re.DOTALL)
+# The label of our page of options, and that of Airflow's.
+_OPTIONS = ("executor:FargateExecutor:options", "config:fargate")
 _COMMENT = re.compile(r"^\.\. (?:[^\n]+: (?:made|written) by scripts/[^\n]+|end of [^\n]+)\n+", re.MULTILINE)
 
 
@@ -41,4 +43,4 @@ def for_a_tree(page: bytes) -> bytes:
     text = _BLOCK.sub("", page.decode())
     if any(line in HERE_ONLY for line in text.splitlines()):
         raise OverlayError(f"a page of ours has one of the lines {' and '.join(HERE_ONLY)} without the other")
-    return (_COMMENT.sub("", text).rstrip("\n") + "\n").encode()
+    return (_COMMENT.sub("", text.replace(*_OPTIONS)).rstrip("\n") + "\n").encode()

@@ -33,15 +33,22 @@ from tools.overlay.own_imports import resolve
 from tools.overlay.pages import for_a_tree
 from tools.overlay.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
 from tools.overlay.rules import EditRule, Material, rules_for
+from tools.overlay.selection import (
+    BASE as OWN_BASE,
+    CONFIG_TEMPLATE,
+    base_for,
+    has_older_lines,
+    module_for,
+    package_for,
+    pages_for,
+    tests_for,
+)
 
 if TYPE_CHECKING:
     from tools.overlay.layout import Tree
 
-CONFIG_TEMPLATE = "config_templates/fargate.yml"
 # The page that the others hang on; it has the table of metrics.
 MAIN_PAGE = "fargate.rst"
-# Data that a page was made from stays here.
-PAGE_SUFFIXES = {".rst", ".svg", ".png"}
 # Where Airflow's own checks ask for imports of the one release, which users read.
 EXAMPLES = "example_dags/"
 LICENCE_LINES = 16
@@ -86,30 +93,31 @@ class Overlay:
             )
         if tree is None or tree.checkout is None:
             return package
-        laid: dict[str, Source] = {tree.place(name): path for name, path in package.items()}
-        for name in package:
+        kept = package_for(package, tree.version)
+        laid = {tree.place(name): _as_in_a_tree(path) for name, path in kept.items()}
+        for name in kept:
             if name.startswith(EXAMPLES):
-                laid[tree.place(name)] = Text(resolve(package[name].read_bytes(), tree.has_sdk))
+                laid[tree.place(name)] = Text(resolve(kept[name].read_bytes(), tree.has_sdk))
+        if has_older_lines(package):
+            laid[tree.place(OWN_BASE)] = Text(base_for(package[OWN_BASE].read_bytes(), kept))
         return laid | dict(self._papers(tree))
 
     def _papers(self, tree: Tree) -> Iterator[tuple[str, Source]]:
         """Yield what a pull request has beside the package."""
         checkout = tree.checkout
-        tests = _below(self.root.parent / "tests" / "executors")
+        tests = tests_for(_below(self.root.parent / "tests" / "executors"), tree.version)
         for name, path in tests.items():
-            yield f"{checkout.tests}/{name}", path
+            yield f"{checkout.tests}/{name}", _as_in_a_tree(path)
         if (checkout.root / checkout.tests / "__init__.py").is_file():
             # Airflow's tests are packages; here they are not.
             for folder in sorted({Path(name).parent.as_posix() for name in tests} - {"."}):
                 yield f"{checkout.tests}/{folder}/__init__.py", Text(_licence(next(iter(tests.values()))))
         for name, path in self._pages().items():
-            is_text = path.suffix == ".rst"
-            yield f"{checkout.docs}/{name}", Text(for_a_tree(path.read_bytes())) if is_text else path
+            yield f"{checkout.docs}/{name}", Text(for_a_tree(path.read_bytes()))
         yield newsfragment(checkout.newsfragments, self.pull_request), Text(NEWSFRAGMENT.encode())
 
     def _pages(self) -> dict[str, Path]:
-        found = _below(self.root.parent / "docs" / "executor")
-        pages = {name: path for name, path in found.items() if path.suffix in PAGE_SUFFIXES}
+        pages = pages_for(_below(self.root.parent / "docs" / "executor"))
         if MAIN_PAGE not in pages:
             raise OverlayError(f"{self.root.parent} is not this repository: no docs/executor/{MAIN_PAGE}")
         return pages
@@ -120,8 +128,7 @@ class Overlay:
         if tree.checkout is None:
             return Material(section)
         pages = self._pages()
-        names = [name for name in pages if name.endswith(".rst")]
-        names.sort(key=lambda name: (name != MAIN_PAGE, name))
+        names = sorted(pages, key=lambda name: (name != MAIN_PAGE, name))
         metrics = read_metrics(pages[MAIN_PAGE].read_text(encoding="utf-8"))
         return Material(section, tuple(name.removesuffix(".rst") for name in names), metrics)
 
@@ -187,6 +194,12 @@ def _refusing(tree: Tree, path: str) -> Iterator[None]:
 def _below(folder: Path) -> dict[str, Path]:
     found = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*"))}
     return {name: path for name, path in found.items() if path.is_file() and not _is_litter(Path(name))}
+
+
+def _as_in_a_tree(path: Path) -> Source:
+    content = path.read_bytes()
+    changed = module_for(content)
+    return path if changed == content else Text(changed)
 
 
 def _licence(path: Path) -> bytes:

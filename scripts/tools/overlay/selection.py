@@ -1,0 +1,119 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""
+What of the repository a source tree takes: all that this tree needs, and no more.
+
+An installed Airflow takes every file of the package, whatever its release.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+
+from tools.overlay.errors import OverlayError
+
+# The source of our options; a source tree has them in Airflow's own file.
+CONFIG_TEMPLATE = "config_templates/fargate.yml"
+# The folder of a room with a file for each older line of releases, each of which needs those of the newer lines.
+OLDER = "older"
+_LINE = re.compile(r"(?:test_)?airflow_(\d+)_(\d+)\.py")
+# Which of the older lines the executor's base class is of; in a source tree that is no question.
+BASE = "executors/fargate/bridge/base.py"
+AIRFLOWS_BASE = ("airflow.executors.base_executor", "BaseExecutor")
+# Pages that stay here: tables of tests, a comparison with a provider's executor, and the options, of which Airflow makes a
+# page itself.
+PAGES_HERE = ("fargate-bad-input", "fargate-faults", "fargate-options", "fargate-performance")
+
+
+def package_for(files: dict[str, Path], version: str) -> dict[str, Path]:
+    """Return the files of the package for a tree of a version."""
+    wanted = _without_older_lines(files, version)
+    del wanted[CONFIG_TEMPLATE]
+    return wanted
+
+
+def tests_for(files: dict[str, Path], version: str) -> dict[str, Path]:
+    """Return the tests for a tree of a version."""
+    return _without_older_lines(files, version)
+
+
+def pages_for(files: dict[str, Path]) -> dict[str, Path]:
+    """Return the pages of documentation for a tree; pictures stay here, since scripts of ours make them."""
+    return {
+        name: path for name, path in files.items() if path.suffix == ".rst" and path.stem not in PAGES_HERE
+    }
+
+
+def module_for(source: bytes) -> bytes:
+    """Return the source of a module as a tree has it, whose options are in Airflow's own file."""
+    return source.replace(PurePosixPath(CONFIG_TEMPLATE).name.encode(), b"config.yml")
+
+
+def has_older_lines(files: Iterable[str]) -> bool:
+    """Whether some of the files are for an older line of releases."""
+    return any(map(_line_of, files))
+
+
+def base_for(source: bytes, files: dict[str, Path]) -> bytes:
+    """
+    Return the module of the base class for a tree, which is the class of the one line that it is of.
+
+    :param source: our own module, which finds out about the line
+    :param files: those that the tree takes of the package
+    """
+    lines = sorted((line, name) for name in files if (line := _line_of(name)))
+    module, base = _class_in(lines[0][1], files[lines[0][1]]) if lines else AIRFLOWS_BASE
+    header = source[: source.index(b'"""')].decode()
+    imported = base if base == "Base" else f"{base} as Base"
+    return f'''{header}"""The base class of the executor."""
+
+from __future__ import annotations
+
+from {module} import {imported}
+
+__all__ = ["Base"]
+'''.encode()
+
+
+def _class_in(name: str, path: Path) -> tuple[str, str]:
+    """Return the name of a line's module, and that of its class, which is the last one there."""
+    body = ast.parse(path.read_bytes()).body
+    classes = [node.name for node in body if isinstance(node, ast.ClassDef)]
+    if not classes:
+        raise OverlayError(f"{path} has no class for its line of releases")
+    return f"airflow.{name.removesuffix('.py').replace('/', '.')}", classes[-1]
+
+
+def _without_older_lines(files: dict[str, Path], version: str) -> dict[str, Path]:
+    """Leave out the lines that are older than a version; without any line left, their folders."""
+    line = tuple(int(number) for number in version.split(".")[:2])
+    kept = {name: path for name, path in files.items() if (_line_of(name) or line) >= line}
+    folders = {PurePosixPath(name).parent for name in kept if _line_of(name)}
+    return {
+        name: path
+        for name, path in kept.items()
+        if (folder := PurePosixPath(name).parent).name != OLDER or folder in folders
+    }
+
+
+def _line_of(name: str) -> tuple[int, int] | None:
+    path = PurePosixPath(name)
+    found = _LINE.fullmatch(path.name) if path.parent.name == OLDER else None
+    return (int(found[1]), int(found[2])) if found else None
