@@ -14,9 +14,11 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the tests of the package's policies share: botocore's model of ECS, and options read from a dict."""
+"""What several tests share: botocore's model of ECS, options read from a dict, and AWS played by moto."""
 
 from __future__ import annotations
+
+import threading
 
 import pytest
 
@@ -70,3 +72,26 @@ def read_config(service_model):
         return config
 
     return read
+
+
+@pytest.fixture
+def moto_aws(monkeypatch):
+    """
+    Let moto play AWS, one call at a time.
+
+    The commands ask on several threads, and moto's calls change what the others read meanwhile.
+    """
+    moto = pytest.importorskip("moto", reason="comes with the amazon provider's tests")
+    from moto.core.botocore_stubber import BotocoreStubber
+
+    lock, process_request = threading.RLock(), BotocoreStubber.process_request
+
+    def process_alone(*args):
+        with lock:
+            return process_request(*args)
+
+    monkeypatch.setattr(BotocoreStubber, "process_request", process_alone)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
+    with moto.mock_aws():
+        yield
