@@ -120,7 +120,7 @@ def crowd(pytestconfig):
     """Return how many launches there are at the most; stepping through them takes minutes."""
     if not pytestconfig.getoption("--long"):
         pytest.skip(
-            "takes minutes: only with --long. tests/executors/fargate/fleet/test_fairness.py has fewer"
+            "takes minutes: only with --long. tests/deeper/fleet/test_fairness.py has fewer"
         )
     return 50_000
 
