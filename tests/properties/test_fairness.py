@@ -119,9 +119,7 @@ def test_no_ecs_task_waits_longer_than_twice_what_the_rate_allows(sizes, by_arn,
 def crowd(pytestconfig):
     """Return how many launches there are at the most; stepping through them takes minutes."""
     if not pytestconfig.getoption("--long"):
-        pytest.skip(
-            "takes minutes: only with --long. tests/deeper/fleet/test_fairness.py has fewer"
-        )
+        pytest.skip("takes minutes: only with --long. tests/deeper/fleet/test_fairness.py has fewer")
     return 50_000
 
 

@@ -26,12 +26,9 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.fleet.calls import (
     SEARCH_CONCURRENCY,
     SEARCH_SHARE,
-    STOP_BURST,
     STOP_CONCURRENCY,
-    STOP_RATE,
     WATCH_CONCURRENCY,
     Calls,
-    connections,
 )
 from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.launch_state import Run
@@ -40,8 +37,14 @@ from airflow.executors.fargate.launch import Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
 
 THROTTLED = ("ThrottlingException", "Rate exceeded")
+
+
 EXPIRED = ("ExpiredTokenException", "The security token included in the request is expired")
+
+
 DENIED = ("AccessDeniedException", "not authorized")
+
+
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/0123"
 
 
@@ -129,6 +132,8 @@ OPERATIONS = {
     "a search": "describe_tasks",
     "ListTasks": "list_tasks",
 }
+
+
 OF_ECS = [*OPERATIONS]
 
 
@@ -171,21 +176,6 @@ class TestThereAndBack:
         ecs.next(OPERATIONS[what], fakes.aws_error(*error))
         assert door.meet(what, error).problem.verdict is verdict
 
-    @pytest.mark.parametrize("what", [what for what in OF_ECS if what != "StopTask"])
-    def test_a_malformed_answer_is_an_error(self, door, ecs, what):
-        """No module has to check whether an answer is one."""
-        ecs.next(OPERATIONS[what], "garbage")
-        assert door.meet(what, None).problem.verdict is Verdict.UNKNOWN
-
-    def test_the_result_of_a_call_that_was_not_noted_is_dropped(self, door):
-        """If the thread dies before it has noted the call, its launches get another turn."""
-        with mock.patch.object(door.calls.launch, "take", autospec=True, side_effect=MemoryError):
-            with pytest.raises(MemoryError):
-                door.ask("RunTask")
-        door.bring_home()
-        assert door.replies == []
-        assert door.calls.launch.under_way == []
-
 
 class TestPace:
     @pytest.mark.parametrize(
@@ -209,25 +199,6 @@ class TestPace:
         door.bring_home()
         assert door.lane(what).under_way == []
 
-    @pytest.mark.parametrize(
-        ("what", "burst", "rate"),
-        [
-            ("RunTask", 98, 20),
-            ("StopTask", STOP_BURST, STOP_RATE),
-            ("DescribeTasks", 10, 9.8),
-            ("ListTasks", 10, 9.8),
-        ],
-    )
-    def test_calls_keep_to_their_rate(self, door, clock, what, burst, rate):
-        """Adoption and the search for orphans keep to describe_rate as well."""
-        assert door.drain(what) == burst
-        clock.at += 100
-        door.drain(what)
-        clock.at += 1
-        assert door.drain(what) == pytest.approx(rate, abs=1)
-        at = door.calls.turn(door.lane(what), clock.at)
-        assert clock.at < at <= clock.at + 1 / rate + 0.001
-
     def test_searches_leave_half_of_the_rate_to_followed_ecs_tasks(self, door, clock):
         """However much is searched, half of describe_rate is left for followed ECS tasks."""
         door.calls.watch.is_waiting = True
@@ -240,22 +211,6 @@ class TestPace:
             watched += door.drain("DescribeTasks")
         assert watched >= 9.8 * (1 - SEARCH_SHARE) * 100 - 1
         assert searched == pytest.approx(9.8 * SEARCH_SHARE * 100, rel=0.05)
-
-    def test_searches_use_what_followed_ecs_tasks_do_not_need(self, door, clock):
-        """While no followed ECS task waits for DescribeTasks, searches have the whole rate."""
-        door.drain("ListTasks")
-        searched = 0
-        for _ in range(1000):
-            clock.at += 0.1
-            searched += door.drain("ListTasks")
-        assert searched == pytest.approx(9.8 * 100, rel=0.05)
-
-    def test_there_is_a_connection_for_each_thread_that_calls(self, fakes, make_door):
-        """botocore throws away connections beyond the size of its pool, and logs that."""
-        door = make_door(launch_concurrency=7)
-        sizes = dict(door.sizes)
-        assert sizes.pop("build") == 1  # It does not call AWS.
-        assert connections(fakes.make_config(launch_concurrency=7)) == sum(sizes.values())
 
 
 class TestThrottles:
@@ -277,17 +232,6 @@ class TestThrottles:
         clock.at += 60
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
 
-    def test_throttling_is_logged_once(self, door, fakes, ecs, caplog):
-        """Sixteen throttled calls that were under way together make one line, and the next one makes none."""
-        ecs.next("run_task", *[fakes.aws_error(*THROTTLED) for _ in range(17)])
-        for _ in range(16):
-            door.ask("RunTask")
-        door.bring_home()
-        door.clock.at += 10
-        door.meet("RunTask", THROTTLED)
-        assert door.context.counters.throttles == 17
-        assert len([r for r in caplog.records if "refuses calls" in r.getMessage()]) == 1
-
 
 class TestCredentials:
     @pytest.mark.parametrize("what", ["RunTask", "StopTask", "DescribeTasks", "ListTasks"])
@@ -301,44 +245,3 @@ class TestCredentials:
         assert door.calls.turn(door.lane(what), clock.at) == clock.at + CREDENTIALS_BACK_OFF[0]
         clock.at += CREDENTIALS_BACK_OFF[0]
         assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
-
-    def test_waits_grow_until_they_are_accepted(self, door, fakes, ecs, clock):
-        """Up to the limit; calls that were under way together count once."""
-        waits = []
-        for _ in range(5):
-            ecs.next("describe_tasks", fakes.aws_error(*EXPIRED), fakes.aws_error(*EXPIRED))
-            door.ask("DescribeTasks")
-            door.ask("a search")
-            door.bring_home()
-            waits.append(door.calls.watch.ready_at() - clock.at)
-            clock.at += waits[-1]
-        assert waits == [2, 4, 8, 15, 15]
-        assert ecs.renewed == 5
-        door.meet("RunTask", None)
-        ecs.next("run_task", fakes.aws_error(*EXPIRED))
-        door.meet("RunTask", EXPIRED)
-        assert door.calls.launch.ready_at() - clock.at == 2
-
-    def test_logs_have_credentials_of_their_own(self, door, fakes, ecs):
-        """When a log cannot be read for want of them, calls to ECS go on; its client says where logs are."""
-        door.log = mock.Mock(spec=lambda: "", side_effect=fakes.aws_error(*EXPIRED))
-        assert door.meet("a log", EXPIRED).problem.verdict is Verdict.CREDENTIALS
-        assert (door.context.logs.renew.call_count, ecs.renewed) == (1, 1)
-        assert not door.calls.admits(door.calls.logs)
-        assert all(door.calls.admits(door.lane(other)) for other in OF_ECS)
-
-
-class TestCounts:
-    @pytest.mark.parametrize(("what", "count"), [("DescribeTasks", 1), ("a search", 1), ("ListTasks", 0)])
-    def test_each_describe_tasks_is_counted(self, door, what, count):
-        """Including those of adoption and of the search for orphans."""
-        door.meet(what, None)
-        assert door.context.counters.describe_calls == count
-
-    def test_malformed_items_are_counted(self, door, ecs, caplog):
-        """A malformed item does not affect the others, and the first one is logged."""
-        ecs.next("describe_tasks", {"tasks": [None, {"taskArn": 3}, {"taskArn": ARN}], "failures": ["x", {}]})
-        assert len(door.meet("DescribeTasks", None).value.tasks) == 1
-        door.meet("DescribeTasks", None)
-        assert door.context.counters.malformed == 3
-        assert len([r for r in caplog.records if "malformed" in r.getMessage()]) == 1

@@ -25,22 +25,27 @@ import pytest
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
-    MARKS,
     OK,
     UNKNOWN,
     check_caller,
     check_options,
     check_permissions,
-    check_queues,
     rows_of,
 )
 from airflow.executors.fargate.cli.commands import OF_REQUEST
 from airflow.executors.fargate.cli.facts import NO_ANSWER, NO_CREDENTIALS, Answer, Facts
 
 CHECKS = (check_caller, *OF_REQUEST, check_permissions)
+
+
 DENIED = Answer(error="AccessDeniedException", message="User: me is not authorized to perform: that")
+
+
 UNREACHED = Answer(error=NO_ANSWER, message="EndpointConnectionError: Could not connect")
+
+
 NOT_FOUND = Answer(error="ResourceNotFoundException", message="The specified log stream does not exist.")
+
 
 CONTAINER = {
     "name": "airflow",
@@ -50,6 +55,8 @@ CONTAINER = {
         "options": {"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs"},
     },
 }
+
+
 DEFINITION = {
     "family": "airflow-task",
     "revision": 3,
@@ -62,8 +69,14 @@ DEFINITION = {
     "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
     "containerDefinitions": [CONTAINER, {"name": "proxy", "essential": False}],
 }
+
+
 CLUSTER = {"clusterName": "fleet", "status": "ACTIVE", "capacityProviders": ["FARGATE"]}
+
+
 NETWORK = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
+
+
 REQUEST = {
     "cluster": "fleet",
     "taskDefinition": "airflow-task:3",
@@ -71,6 +84,8 @@ REQUEST = {
     "networkConfiguration": {"awsvpcConfiguration": NETWORK},
     "overrides": {"containerOverrides": [{"name": "airflow", "command": ["x"]}]},
 }
+
+
 GOOD = Facts(
     region="us-east-1",
     request=REQUEST,
@@ -211,91 +226,17 @@ def test_no_row_for_what_does_not_matter(facts, absent):
     assert absent not in by_check(facts)
 
 
-def by_cluster_default(*providers, **members):
-    """Return facts of a request without launch type, in a cluster whose default strategy has these providers."""
-    strategy = [{"capacityProvider": provider, "weight": 1} for provider in providers]
-    cluster = Answer({"clusters": [{**CLUSTER, "defaultCapacityProviderStrategy": strategy}]})
-    return replace(definition(**members), request=request(launchType=None).request, cluster=cluster)
-
-
-@pytest.mark.parametrize(
-    ("facts", "check", "result", "found"),
-    [
-        (by_cluster_default("FARGATE_SPOT", "FARGATE"), "launch type", OK, "FARGATE, by the cluster's default"),
-        (by_cluster_default("FARGATE", compatibilities=["EC2"]), "launch type", FAILED, "offers EC2"),
-        (by_cluster_default("my-instances", compatibilities=["EC2"]), "launch type", OK, "my-instances, by the cluster's default"),
-        (by_cluster_default("my-instances", networkMode="bridge"), "network mode", OK, "bridge"),
-        (by_cluster_default(), "launch type", UNKNOWN, "no default capacity provider strategy"),
-        (by_cluster_default(networkMode="bridge"), "network mode", UNKNOWN, "bridge"),
-        (by_cluster_default(), "size", UNKNOWN, "not tested"),
-        (replace(by_cluster_default("FARGATE"), cluster=DENIED), "launch type", UNKNOWN, "none given"),
-        (replace(by_cluster_default("my-instances"), request=REQUEST), "launch type", OK, "FARGATE, which"),
-        (replace(by_cluster_default("FARGATE"), request={}, refusal="no"), "launch type", None, ""),
-    ],
-)  # fmt: skip
-def test_the_default_strategy_of_the_cluster(facts, check, result, found):
-    """It decides if the request names no capacity; if it is not known, nothing is guessed."""
-    row = by_check(facts).get(check)
-    assert (row and row.result) == result
-    assert found in (row.found if row else "")
-
-
-def of_queues(**queues):
-    """Return the rows about queues, by what they are about."""
-    facts = replace(GOOD, queues=queues)
-    return {row.check: row for row in check_queues(facts, OF_REQUEST)}
-
-
-def test_what_differs_for_a_queue_has_a_row():
-    """A row that is the same as without the queue is not repeated."""
-    rows = of_queues(large=request(overrides={"cpu": "4096", "memory": "16384"}))
-    assert [(row.check, row.result, row.found) for row in rows.values()] == [
-        ("queue large: size", OK, "4096 CPU units, 16384 MiB")
-    ]
-
-
-def test_a_queue_without_a_difference():
-    """A row says that the queue was checked."""
-    rows = of_queues(plain=request(tags=[]))
-    assert {row.result for row in rows.values()} == {OK}
-
-
-@pytest.mark.parametrize(
-    ("own", "check", "found"),
-    [
-        (request(overrides={"memory": "61440"}), "size", "Fargate has no cpu of '256'"),
-        (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", "lacks FARGATE_SPOT"),
-        (replace(GOOD, request={}, refusal="queue 'q' sets count"), "request", "sets count"),
-    ],
-)  # fmt: skip
-def test_a_mistake_of_a_queue(own, check, found):
-    """It is a row of that queue only."""
-    rows = of_queues(q=own, fine=GOOD)
-    assert rows[f"queue q: {check}"].result == FAILED
-    assert found in rows[f"queue q: {check}"].found
-    assert rows["queue fine"].result == OK
-
-
-def test_permissions_are_for_the_queues_too():
-    """The task definitions and roles of all queues are named."""
-    own = replace(
-        request(taskDefinition="gpu:1", tags=[{"key": "a"}]),
-        task_definition=Answer({"taskDefinition": {**DEFINITION, "taskRoleArn": "arn:aws:iam::1:role/gpu"}}),
-    )
-    rows = by_check(replace(GOOD, queues={"gpu": own}))
-    assert "airflow-task:3, gpu:1" in rows["ecs:RunTask"].found
-    assert "role/task" in rows["iam:PassRole"].found
-    assert "role/gpu" in rows["iam:PassRole"].found
-    assert rows["ecs:TagResource"].result == UNKNOWN
-
-
 def of_queue(facts):
     """Return facts where all is well, but for a queue's."""
     return replace(GOOD, queues={"fine": GOOD, "q": facts})
 
 
 SILENT = container(logConfiguration=None)
+
+
 BROKEN = Answer(error="ClientException", message="Unable to describe task definition.")
+
+
 NOTHING = replace(
     GOOD, request={}, refusal="no", container="", task_definition=None, log_events=None, log_group=None
 )
@@ -331,25 +272,6 @@ def test_permission(facts, action, result, found):
     assert bool(row.remedy) == (result != OK)
 
 
-@pytest.mark.parametrize(
-    "facts",
-    [GOOD, NOTHING],
-    ids=["all is well", "nothing is known"],
-)
-def test_every_permission_has_one_row(facts):
-    """No permission of the executor is left out."""
-    assert [row.check for row in check_permissions(facts)] == [
-        "ecs:RunTask",
-        "iam:PassRole",
-        "ecs:TagResource",
-        "ecs:ListTasks",
-        "ecs:DescribeTasks",
-        "ecs:StopTask",
-        "ecs:DescribeTaskDefinition",
-        "logs:GetLogEvents",
-    ]
-
-
 def test_mistakes_in_options():
     """Each mistake is a row with its remedy, and nothing else is checked."""
     rows = check_options(
@@ -365,8 +287,3 @@ def test_mistakes_in_options():
         ("options", FAILED, "boto3 is missing", ""),
         ("everything else", UNKNOWN, "the options come first", "Correct them, and check again"),
     ]  # fmt: skip
-
-
-def test_each_result_has_a_mark():
-    """The marks of a table differ."""
-    assert len({MARKS[result] for result in (OK, FAILED, ADVICE, UNKNOWN)}) == 4

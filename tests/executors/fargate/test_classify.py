@@ -18,9 +18,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import pytest
 from botocore import exceptions
 from botocore.exceptions import ClientError
@@ -31,15 +28,20 @@ from airflow.executors.fargate.aws.classify import (
     CREDENTIAL_ERRORS,
     OWN_OPERATIONS,
     THROTTLE_CODES,
-    assumed_role,
     classify_error,
     no_credentials,
 )
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
+
+
 ROLE = "arn:aws:iam::123456789012:role/service-role/scheduler"
+
+
 ECS = "https://ecs.us-east-1.amazonaws.com/"
+
+
 STS = "https://sts.us-east-1.amazonaws.com/"
 
 
@@ -95,13 +97,6 @@ class TestCodes:
             for code in codes:
                 assert classify_error(client_error(code)) == Outcome(verdict, f"{code}: words of AWS")
 
-    def test_unknown_code_has_no_explanation(self):
-        """The reason is the code and the message alone."""
-        assert (
-            classify_error(client_error("NewException", "AGENT Smith.")).reason
-            == "NewException: AGENT Smith."
-        )
-
 
 class TestWithoutResponse:
     @pytest.mark.parametrize(
@@ -142,15 +137,6 @@ class TestWithoutResponse:
         """The message of botocore's exception repeats the values, and one can be a password."""
         error = exceptions.ParamValidationError(report="Invalid type for parameter x, value: hunter2")
         assert "hunter2" not in classify_error(error).reason
-
-    def test_exception_whose_text_raises(self):
-        """It is an unknown outcome like any other."""
-
-        class Shy(Exception):
-            def __str__(self):
-                raise RuntimeError
-
-        assert classify_error(Shy()) == Outcome(Verdict.UNKNOWN, "Shy: (Shy)")
 
 
 #: Errors while botocore gets credentials: (error, whether the reason has the role, what else it has).
@@ -236,26 +222,6 @@ class TestCredentials:
             for words in expected:
                 assert words in outcome.reason
 
-    @pytest.mark.parametrize(
-        ("url", "endpoint_url", "verdict"),
-        [
-            ("http://127.0.0.1:4566/", "http://127.0.0.1:5000", Verdict.CREDENTIALS),
-            ("http://127.0.0.1:5000/", "http://127.0.0.1:5000", Verdict.UNKNOWN),
-            ("https://ECS.us-east-1.amazonaws.com/", ECS, Verdict.UNKNOWN),
-            ("https://vpce-1.sts.us-east-1.vpce.amazonaws.com/", ECS, Verdict.CREDENTIALS),
-            # Without the call's own endpoint, an unknown host may be its own.
-            ("http://127.0.0.1:4566/", None, Verdict.UNKNOWN),
-            ("https://logs.us-east-1.amazonaws.com/", None, Verdict.UNKNOWN),
-            ("https://sts-fips.us-east-1.amazonaws.com/", None, Verdict.CREDENTIALS),
-            ("https://statistics.example.com/", None, Verdict.UNKNOWN),
-            ("http://[", ECS, Verdict.UNKNOWN),
-        ],
-    )
-    def test_connection_to_another_host_is_for_credentials(self, url, endpoint_url, verdict):
-        """A failed connection to the call's own host, such as a custom endpoint, is an unknown outcome."""
-        for kind in (exceptions.EndpointConnectionError, exceptions.ReadTimeoutError):
-            assert classify_error(kind(endpoint_url=url), endpoint_url).verdict is verdict
-
     def test_refusal_of_an_own_call(self):
         """Errors of the executor's own calls are classified by their codes."""
         for operation in OWN_OPERATIONS:
@@ -263,58 +229,7 @@ class TestCredentials:
             assert classify_error(error).verdict is Verdict.FAILED
             assert no_credentials(error) is None
 
-    def test_own_operations_are_all_that_the_package_calls(self):
-        """The package calls no other method of a client."""
-        folder = Path(module.__file__).parents[1]
-        sources = "".join(path.read_text(encoding="utf-8") for path in folder.rglob("*.py"))
-        client = r"(?:connected\(\)|\becs|\blogs|client\(\"sts\"\)|_client\(\w+\)|_client)"
-        verbs = "run|list|stop|describe|get|start|filter|create|put"
-        called = set(re.findall(rf"{client}\.((?:{verbs})_(?!paginator)\w+)", sources))
-        named = {"".join(word.capitalize() for word in name.split("_")) for name in called}
-        assert {"RunTask", "StopTask", "ListTasks", "DescribeTasks"} <= named
-        assert named - {"ListRunning", "ListStopped", "DescribeLogs"} <= OWN_OPERATIONS
-
     def test_exceptions_known_by_name_exist(self):
         """The module does not import botocore, but knows its exceptions by name."""
         newer = {"LoginError", "UnknownTokenProviderError"}
         assert [name for name in CREDENTIAL_ERRORS - newer if not hasattr(exceptions, name)] == []
-
-    def test_role_is_looked_up_only_if_needed(self, looked_up):
-        """Reading the profile takes time on the fleet's thread."""
-        for error, names_role, _ in WITHOUT_CREDENTIALS:
-            classify_error(error, ECS)
-            assert bool(looked_up) == names_role
-            looked_up.clear()
-        classify_error(client_error("AccessDeniedException"), ECS)
-        assert looked_up == []
-
-
-class TestAssumedRole:
-    @pytest.fixture
-    def profile(self, tmp_path, monkeypatch):
-        """Configure two profiles with roles, and return a function that sets environment variables."""
-        for name in ("AWS_PROFILE", "AWS_ROLE_ARN", "AWS_DEFAULT_PROFILE"):
-            monkeypatch.delenv(name, raising=False)
-        file = tmp_path / "config"
-        file.write_text(
-            "[default]\nrole_arn = of-default\n[profile prod]\nrole_arn = of-prod\n", encoding="utf-8"
-        )
-        monkeypatch.setenv("AWS_CONFIG_FILE", str(file))
-        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
-        return monkeypatch.setenv
-
-    @pytest.mark.parametrize(
-        ("environment", "role"),
-        [
-            ({}, "of-default"),
-            ({"AWS_PROFILE": "prod"}, "of-prod"),
-            ({"AWS_ROLE_ARN": ROLE}, ROLE),
-            ({"AWS_ROLE_ARN": ROLE, "AWS_PROFILE": "prod"}, "of-prod"),
-            ({"AWS_PROFILE": "nowhere"}, None),
-        ],
-    )
-    def test_is_the_one_that_botocore_uses(self, environment, role, profile):
-        """A profile in the environment takes precedence over a role in the environment."""
-        for name, value in environment.items():
-            profile(name, value)
-        assert assumed_role() == role

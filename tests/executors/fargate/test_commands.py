@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from argparse import Namespace
 from datetime import datetime
@@ -28,18 +27,16 @@ from types import SimpleNamespace
 import boto3
 import pytest
 import yaml
-from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from pendulum import UTC
 
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
-from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
-from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
 CLUSTER = "arn:aws:ecs:us-east-1:123456789012:cluster/fleet"
 
@@ -136,22 +133,6 @@ class TestCheck:
         assert rows[0] == {"result": "ok", "check": "options", "found": "all can be read", "remedy": ""}
         assert "task:1, ACTIVE" in [row["found"] for row in rows]
 
-    def test_each_queue_is_looked_at(self, ready, monkeypatch, capsys):
-        """What the tasks of a queue ask for is compared with its task definition."""
-        queues = {
-            "large": {"overrides": {"cpu": "1024", "memory": "2048"}},
-            "wrong": {"overrides": {"memory": "4096"}},
-            "gpu": {"taskDefinition": "none-such"},
-        }
-        monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", json.dumps(queues))
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json"))
-        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
-        assert rows["queue large: size"]["found"] == "1024 CPU units, 2048 MiB"
-        assert rows["queue wrong: size"]["result"] == "failed"
-        assert rows["queue gpu: task definition"]["result"] == "failed"
-        assert rows["size"]["result"] == "ok"
-
     def test_a_failure(self, capsys):
         """A missing cluster is a row with its mark and its remedy, and the exit code is 1."""
         with pytest.raises(SystemExit) as left:
@@ -174,42 +155,6 @@ class TestCheck:
             "[fargate] launch_type",
             "[fargate] cluster",
         }
-
-    @pytest.mark.parametrize(
-        ("error", "shown"),
-        [
-            (ProfileNotFound(profile="mine"), "The config profile (mine) could not be found"),
-            (ClientError({"Error": {"Code": "AccessDenied", "Message": "no role"}}, "AssumeRole"), "no role"),
-            (ValueError("a-password"), "ValueError"),
-        ],
-    )
-    def test_no_session_can_be_made(self, error, shown, monkeypatch, capsys):
-        """It is a row like any other; a secret in the connection is not shown."""
-
-        def make_session():
-            raise error
-
-        monkeypatch.setattr(commands.sessions, "session_maker", lambda *_, **__: make_session)
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json"))
-        output = capsys.readouterr().out
-        assert [row["result"] for row in json.loads(output)] == ["failed", "not tested"]
-        assert shown in output
-        assert "a-password" not in output
-
-    def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
-        """The function is called for an example, and its failure is a row."""
-        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
-        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(own=bad_function))
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json"))
-        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
-        assert rows["request"]["result"] == "failed"
-        assert "raised ZeroDivisionError" in rows["request"]["found"]
-
-
-def bad_function():
-    return lambda command: 1 / 0
 
 
 class TestRender:
@@ -248,12 +193,6 @@ class TestRender:
         self.render("json")
         assert json.loads(capsys.readouterr().out)["from"]["group"] == "function"
 
-    def test_a_mistake_is_a_message(self, monkeypatch):
-        """No traceback."""
-        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "a b")
-        with pytest.raises(SystemExit, match=r"\[fargate\] cluster = 'a b'"):
-            self.render("json")
-
 
 def own_function():
     overrides = {"name": "airflow"}
@@ -272,11 +211,6 @@ class TestTasks:
         assert [row["task_id"] for row in rows] == ["extract", "load", "load"]
         assert rows[0]["since"] == "2026-03-01T00:00:00+00:00"
 
-    def test_a_table_shows_brackets_as_they_are(self, live, capsys):
-        """An id may have any characters."""
-        commands.fargate_tasks(arguments(output="table"))
-        assert "run[1]" in capsys.readouterr().out
-
     def test_no_such_cluster(self):
         """AWS's error is printed with its explanation, without a traceback."""
         with pytest.raises(SystemExit, match="Cluster fleet: There is no such cluster"):
@@ -287,31 +221,6 @@ class TestTasks:
         commands.fargate_tasks(arguments(output="json"))
         rows = json.loads(capsys.readouterr().out)
         assert [(row["task_id"], row["cluster"]) for row in rows] == [("extract", "fleet"), ("load", "gpus")]
-
-    @pytest.mark.parametrize(("missing", "left"), [("gpus", "extract"), ("fleet", "load")])
-    def test_one_of_the_clusters_does_not_answer(self, live_by_cluster, capsys, missing, left):
-        """The ECS tasks of the other one are shown, the error is printed, and the exit code is 1."""
-        live_by_cluster[missing] = None
-        with pytest.raises(SystemExit, match=f"Cluster {missing}: There is no such cluster"):
-            commands.fargate_tasks(arguments(output="json"))
-        assert [row["task_id"] for row in json.loads(capsys.readouterr().out)] == [left]
-
-    def test_none_of_the_clusters_answers(self, live_by_cluster, capsys):
-        """No empty table is printed, which would say that nothing runs."""
-        live_by_cluster.update(fleet=None, gpus=None)
-        with pytest.raises(SystemExit, match="Cluster fleet: .*\nCluster gpus: "):
-            commands.fargate_tasks(arguments(output="table"))
-        assert capsys.readouterr().out == ""
-
-    def test_aws_cannot_be_reached(self, monkeypatch):
-        """The error of the connection is printed."""
-
-        def unreached(*args):
-            raise ReadTimeoutError(endpoint_url="https://ecs.test")  # Its response is None.
-
-        monkeypatch.setattr(ecs_tasks, "list_live_tasks", unreached)
-        with pytest.raises(SystemExit, match="https://ecs.test"):
-            commands.fargate_tasks(arguments(output="table"))
 
 
 class TestStop:
@@ -339,21 +248,6 @@ class TestStop:
         stop()
         assert capsys.readouterr().out.count("asked to stop") == 2
 
-    def test_in_each_cluster(self, live, live_by_cluster):
-        """An ECS task is stopped in the cluster in which it runs."""
-        expect_stop(live, 1)
-        expect_stop(live, 2, cluster="gpus")
-        stop()
-
-    def test_one_of_the_clusters_does_not_answer(self, live, live_by_cluster, capsys):
-        """What was found is stopped, the error is printed, and the exit code is 1."""
-        live_by_cluster["gpus"] = None
-        expect_stop(live, 1)
-        with pytest.raises(SystemExit) as left:
-            stop()
-        assert left.value.code == 1
-        assert "Cluster gpus: " in capsys.readouterr().err
-
     def test_what_another_database_has_is_left_alone(self, live, live_by_cluster, monkeypatch, capsys):
         """A clone of the database names the same task instances; what names no database is stopped as before."""
         monkeypatch.setattr(commands.database, "own_address_hash", lambda: "clone")
@@ -370,14 +264,6 @@ class TestStop:
         assert f"1 {commands.OF_ANOTHER_DATABASE}" in output.err
         assert f"{1:032}" not in output.out
 
-    def test_only_another_database_has_what_matches(self, live, live_by_cluster, monkeypatch, capsys):
-        """Then there is nothing to stop, and the exit code is 1."""
-        monkeypatch.setattr(commands.database, "own_address_hash", lambda: "clone")
-        live_by_cluster.update(fleet=[ecs_task(1, "extract", database="production")], gpus=[])
-        with pytest.raises(SystemExit, match="Nothing was stopped"):
-            stop()
-        assert "[fargate] deployment" in capsys.readouterr().err
-
     def test_a_task_alone(self, live):
         """The ids of the task and of the run narrow it down."""
         expect_stop(live, 2)
@@ -392,24 +278,6 @@ class TestStop:
             stop(yes=False)
         assert asked == ["Stop these 2 ECS tasks? [y/N] "]
 
-    def test_nobody_to_answer(self, live, monkeypatch):
-        """The end of the input is no confirmation, and no traceback."""
-
-        def ended(text):
-            raise EOFError
-
-        monkeypatch.setattr("builtins.input", ended)
-        with pytest.raises(SystemExit, match="Nothing was stopped"):
-            stop(yes=False)
-
-    @pytest.mark.parametrize("answer", ["Y", "yes "])
-    def test_with_a_yes_they_are(self, live, monkeypatch, answer):
-        """In each way to write it."""
-        expect_stop(live, 1)
-        expect_stop(live, 2)
-        monkeypatch.setattr("builtins.input", lambda text: answer)
-        stop(yes=False)
-
     @pytest.mark.parametrize(
         ("yes", "filters"), [(True, {"dag_id": "nobody's"}), (False, {"run_id": "never"})]
     )
@@ -419,92 +287,3 @@ class TestStop:
             stop(yes=yes, **filters)
         assert left.value.code == "No live ECS task matches. Nothing was stopped."
         assert capsys.readouterr().out == ""
-
-    def test_nothing_matches_and_a_cluster_does_not_answer(self, live, live_by_cluster, capsys):
-        """The error of the other cluster is printed too."""
-        live_by_cluster["gpus"] = None
-        with pytest.raises(SystemExit, match="No live ECS task matches"):
-            stop(dag_id="nobody's")
-        assert "Cluster gpus: " in capsys.readouterr().err
-
-    def test_one_cannot_be_stopped(self, live, capsys):
-        """The others are, and the exit code is 1."""
-        expect_stop(live, 1, "AccessDeniedException")
-        expect_stop(live, 2)
-        with pytest.raises(SystemExit) as left:
-            stop()
-        assert left.value.code == 1
-        assert "AccessDeniedException: why" in capsys.readouterr().out
-
-
-@pytest.mark.skipif(not OF_TEAM, reason="Airflow has teams from 3.2 on")
-class TestTeams:
-    """Each team has an executor with options of its own, which ``--team-name`` takes."""
-
-    @pytest.fixture(autouse=True)
-    def _options(self, monkeypatch):
-        for name in ("CLUSTER", "TASK_DEFINITION", "CONTAINER_NAME", "SUBNETS", "REGION"):
-            value = os.environ[f"AIRFLOW__FARGATE__{name}"]
-            monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
-            monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
-        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
-
-    def test_the_options_are_the_team_s(self, ready, capsys):
-        """Also those that the default function reads; without the team's name they are missing."""
-        commands.fargate_check(arguments(output="json", team_name="planets"))
-        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
-        assert (rows["request"]["result"], rows["cluster"]["found"]) == ("ok", "fleet, ACTIVE")
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json", team_name=None))
-        assert "[fargate] cluster" in capsys.readouterr().out
-
-    def test_a_mistake_names_the_team(self, monkeypatch, capsys):
-        """The message says whose option is wrong."""
-        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json", team_name="planets"))
-        [row, _] = json.loads(capsys.readouterr().out)
-        assert row["found"].startswith("Team planets: [fargate] cluster")
-
-    def test_the_other_commands_take_it_too(self, ready, monkeypatch, capsys):
-        """``render``, ``tasks`` and ``stop`` use the options of the team."""
-        launch = Launch(TaskInstanceId("etl", "load", "run", 1), "key", ("run", TOKEN))
-        monkeypatch.setattr(workload, "launch_of", lambda *_: launch)
-        of_team = {"team_name": "planets", "output": "json"}
-        commands.fargate_render(arguments(**of_team, dag_id="etl", task_id="load", map_index=-1))
-        assert json.loads(capsys.readouterr().out)["request"]["cluster"] == "fleet"
-        commands.fargate_tasks(arguments(**of_team))
-        assert json.loads(capsys.readouterr().out) == []
-        with pytest.raises(SystemExit, match="No live ECS task matches"):
-            stop(team_name="planets")
-
-    def test_the_connection_is_the_team_s(self, ready, monkeypatch, capsys):
-        """Airflow finds the connection of a team only by the team's name, and another one without it."""
-        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CONN_ID", "aws_planets")
-        made = []
-
-        def session_maker(conn_id, region, team_name=None):
-            made.append((conn_id, team_name))
-            return lambda: boto3.session.Session(region_name=region)
-
-        monkeypatch.setattr(commands.sessions, "session_maker", session_maker)
-        commands.fargate_check(arguments(output="json", team_name="planets"))
-        assert set(made) == {("aws_planets", "planets")}
-
-    def test_a_function_reads_the_options_of_the_team(self, ready, monkeypatch, capsys):
-        """Also when it is called for a launch, as in the executor."""
-        monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.late")
-        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(late=late_function))
-        commands.fargate_check(arguments(output="json", team_name="planets"))
-        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
-        assert rows["request"]["result"] == "ok"
-
-    def test_without_teams(self, monkeypatch):
-        """``--team-name`` is refused if Airflow has no teams."""
-        monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "False")
-        with pytest.raises(SystemExit, match=r"Set \[core\] multi_team"):
-            commands.fargate_tasks(arguments(output="json", team_name="planets"))
-
-
-def late_function():
-    return lambda command: default_task_id_to_fargate_options_function()(command)

@@ -27,7 +27,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.client import BaseClient
-from botocore.exceptions import ClientError, NoCredentialsError
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
@@ -35,7 +35,11 @@ from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/fleet/0123456789abcdef0123456789abcdef"
+
+
 TOKEN = "bearer-eyJhbGciOiJIUzI1NiJ9"
+
+
 REQUEST = {
     "cluster": "fleet",
     "taskDefinition": "airflow:1",
@@ -99,21 +103,6 @@ class TestCalls:
         asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1"]}, {**asked, "startedBy": "airflow"})
         assert real.list_stopped("fleet", "airflow") == Page(("1",))
-
-    def test_list_stopped_leaves_out_started_by_if_aws_refuses_two_filters(self, real, stub):
-        """Two filters, which the documentation forbids, are tried once; then all stopped ones are listed."""
-        stub.add_client_error("list_tasks", "InvalidParameterException", "only one filter")
-        asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
-        stub.add_response("list_tasks", {"taskArns": ["1"], "nextToken": "n"}, asked)
-        stub.add_response("list_tasks", {"taskArns": ["2"]}, {**asked, "nextToken": "n"})
-        assert real.list_stopped("fleet", "airflow") == Page(("1",), "n")
-        assert real.list_stopped("fleet", "airflow", "n") == Page(("2",))
-
-    def test_list_stopped_raises_any_other_error(self, real, stub):
-        """The call is not repeated."""
-        stub.add_client_error("list_tasks", "ThrottlingException")
-        with pytest.raises(ClientError, match="ThrottlingException"):
-            real.list_stopped("fleet", "airflow")
 
     @pytest.mark.parametrize(
         ("name", "call"),
@@ -203,12 +192,6 @@ class TestRenew:
         ecs.close()
         assert clients[0].method_calls == [mock.call.close()]
 
-    def test_close_with_an_old_botocore(self):
-        """A client without a method to close it is left as it is."""
-        ecs = Ecs(mock.Mock(spec=lambda: None, return_value=mock.Mock(spec=["describe_tasks"])))
-        ecs.connected()
-        ecs.close()
-
     def test_new_client_is_made_at_the_next_call_after_renew(self, make_client):
         """Credentials are looked for when the next call needs them. That client is then kept."""
         ecs = Ecs(make_client)
@@ -220,43 +203,6 @@ class TestRenew:
         assert make_client.call_count == 2
         ecs.renew()
         assert answering_client(ecs) == 2
-
-    def test_threads_share_a_new_client(self, clients, make_client):
-        """Sixteen calls that are made while a client is made wait for that client."""
-        ecs = Ecs(make_client)
-        ecs.connected()
-        ecs.renew()
-        gate, answers = threading.Event(), []
-        make_client.side_effect = lambda: gate.wait(10) and clients[1]
-        threads = [threading.Thread(target=lambda: answers.append(answering_client(ecs))) for _ in range(16)]
-        for thread in threads:
-            thread.start()
-        gate.set()
-        for thread in threads:
-            thread.join()
-        assert answers == [1] * 16
-        assert make_client.call_count == 2
-
-    def test_renew_while_a_client_is_made(self, clients, make_client):
-        """That client may have read the old credentials, so another is made."""
-        ecs = Ecs(make_client)
-        ecs.connected()
-        ecs.renew()
-        make_client.side_effect = lambda: ecs.renew() or clients[make_client.call_count - 1]
-        assert answering_client(ecs) == 1
-        make_client.side_effect = [clients[2]]
-        assert answering_client(ecs) == 2
-
-    def test_client_that_cannot_be_made(self, clients, make_client):
-        """Each call raises while there are no credentials, and the first call after that works."""
-        make_client.side_effect = [clients[0], NoCredentialsError(), NoCredentialsError(), clients[1]]
-        ecs = Ecs(make_client)
-        ecs.connected()
-        ecs.renew()
-        for _ in range(2):
-            with pytest.raises(NoCredentialsError):
-                answering_client(ecs)
-        assert answering_client(ecs) == 1
 
 
 class TestLog:

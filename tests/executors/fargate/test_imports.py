@@ -31,16 +31,25 @@ import airflow.executors.fargate as package
 from airflow.executors.fargate.aws.ecs import Ecs
 
 PACKAGE = package.__name__
+
+
 FOLDER = Path(package.__file__).parent
+
+
 #: By the module's name below the package's.
 SOURCES = {
     ".".join(path.relative_to(FOLDER).with_suffix("").parts): path.read_text(encoding="utf-8")
     for path in FOLDER.rglob("*.py")
 }
+
+
 TREES = {module: ast.parse(source) for module, source in SOURCES.items()}
+
 
 #: The room that belongs to no other: what a launch is, and what is told of it.
 HALL = "(hall)"
+
+
 #: Which rooms the modules of each may import when they run, beside their own and the hall.
 MAY_IMPORT = {
     HALL: "",
@@ -52,10 +61,15 @@ MAY_IMPORT = {
     "bridge": "aws config logs",
     "cli": "aws bridge config request",
 }
+
+
 #: The rooms that may import Airflow.
 OF_AIRFLOW = ("bridge", "cli")
+
+
 #: The modules that import boto3, in functions; all others get what they need of it from these.
 OF_BOTO3 = {"aws.clients", "bridge.sessions"}
+
 
 #: Imports modules where Airflow is two empty packages, and tells what there is afterwards.
 IMPORT = """
@@ -169,20 +183,6 @@ def test_airflow_and_boto3_are_imported_where_they_may_be():
     assert {room_of(module) for module in of_airflow} == set(OF_AIRFLOW)
     assert {m for m, names in imported.items() if any(n.split(".")[0] == "boto3" for n in names)} == OF_BOTO3
     assert [m for m, names in imported.items() if any("fargate_executor" in n for n in names)] == []
-
-
-def test_imports_are_absolute():
-    """Airflow's own rules ask for that."""
-    assert [m for m, tree in TREES.items() if any(name.startswith(".") for name in imports(tree))] == []
-
-
-def test_sources_are_of_python_3_9():
-    """No newer syntax is used, and annotations are never evaluated, so newer types may stand in them."""
-    trees = {module: ast.parse(source, feature_version=(3, 9)) for module, source in SOURCES.items()}
-    lazy = {m for m, tree in trees.items() if "__future__.annotations" in set(imports(tree))}
-    assert {m for m in SOURCES if m not in lazy and TREES[m].body[1:]} == set()
-    with pytest.raises(SyntaxError):  # The test can fail: a match statement is newer than 3.9.
-        ast.parse("match 1:\n    case 1: pass", feature_version=(3, 9))
 
 
 def test_one_module_makes_all_calls_of_the_fleet():

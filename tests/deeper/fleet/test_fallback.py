@@ -1,0 +1,121 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""More on what ``test_fallback.py`` tests."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow.executors.fargate.messages import Accepted, Ended, Noted
+
+from tests.executors.fargate.test_fallback import (
+    NO_CAPACITY,
+    ON_DEMAND,
+    SPOT,
+    ReadTimeoutError,
+    asked,
+    fleet,
+    launch,
+)
+
+ENI = "Timeout waiting for network interface provisioning to complete."
+
+
+def test_only_where_it_runs_differs(fleet, ecs, launch):
+    """The fallback is the same request but for the strategy."""
+    ecs.next("run_task", NO_CAPACITY)
+    fleet.add(launch)
+    first, second = (dict(call.arguments[0]) for call in ecs.made("run_task"))
+    assert first.pop("capacityProviderStrategy") != second.pop("capacityProviderStrategy")
+    assert first == second
+
+
+def test_a_failure_of_another_kind_does_not_fall_back(fakes, make_fleet, ecs, launch):
+    """A missing network interface is no lack of capacity: the launch tries the same again."""
+    fleet = make_fleet(capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,))
+    fleet.add(launch)
+    ecs.break_at_start(ecs.arns[0], ENI)
+    fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"]] * 2
+
+
+def test_attempts_after_the_fallback_stay_with_it(make_fleet, ecs, launch):
+    """A failure of another kind does not bring back the first request."""
+    fleet = make_fleet(capacity_provider_strategy=(SPOT,), capacity_provider_fallback=(ON_DEMAND,))
+    ecs.next("run_task", NO_CAPACITY)
+    fleet.add(launch)
+    for number in range(3):
+        ecs.break_at_start(ecs.arns[number], ENI)
+        fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"], *[["FARGATE"]] * 3]
+    assert "Attempts: 3 of 3" in fleet.told_of(launch, Ended)[0].reason
+
+
+def test_a_fallback_that_may_have_started_keeps_its_own_token(fakes, fleet, ecs, launch):
+    """The fallback's attempt is one like any other: after a lost answer it is sent again unchanged."""
+    ecs.next("run_task", NO_CAPACITY, fakes.Lost(ReadTimeoutError()), ReadTimeoutError())
+    fleet.add(launch)
+    fleet.advance(60)
+    assert len(set(ecs.tokens[1:])) == 1
+    assert [event.arn for event in fleet.told_of(launch, Accepted)] == ecs.arns
+    assert len(ecs.arns) == 1
+
+
+def test_a_fallback_that_aws_refuses_later_is_noted(fakes, fleet, ecs, launch):
+    """Even if lack of capacity has been noted before."""
+    refused = fakes.aws_error("InvalidParameterException", "not associated with the cluster")
+    ecs.next("run_task", NO_CAPACITY, NO_CAPACITY, refused)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert "not associated with the cluster" in fleet.told_of(launch, Noted)[-1].text
+
+
+def test_a_launch_that_is_revoked_does_not_fall_back(fleet, ecs, launch):
+    """Airflow revokes the launch while its ECS task waits for capacity: there is no other one."""
+    fleet.add(launch)
+    fleet.tell(fleet.fleet.revoke, launch.id, "why")
+    ecs.break_at_start(ecs.arns[0], "Capacity is unavailable at this time.")
+    fleet.advance(600)
+    assert len(ecs.made("run_task")) == 1
+    assert not fleet.fleet.runs_by_id
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"capacity_provider_strategy": (ON_DEMAND,)},
+        {"capacity_provider_strategy": (), "launch_type": "FARGATE"},
+    ],
+    ids=["strategy", "launch type"],
+)
+def test_the_same_capacity_is_no_fallback(make_fleet, ecs, launch, options):
+    """A launch does not ask for the same again: it waits, as without a fallback."""
+    fleet = make_fleet(**options, capacity_provider_fallback=(ON_DEMAND,))
+    ecs.next("run_task", NO_CAPACITY)
+    fleet.add(launch)
+    assert len(ecs.made("run_task")) == 1
+    (note,) = fleet.told_of(launch, Noted)
+    assert note.text.endswith("Trying again until there is capacity.")
+
+
+def test_without_a_fallback_a_launch_waits(make_fleet, ecs, launch):
+    """It asks for the same capacity each time."""
+    fleet = make_fleet(capacity_provider_strategy=(SPOT,))
+    ecs.next("run_task", *[NO_CAPACITY] * 3)
+    fleet.add(launch)
+    fleet.advance(60)
+    assert asked(ecs) == [["FARGATE_SPOT"]] * 4
