@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
             )
         if name == "diff":
             command.add_argument(
-                "--format-patch", action="store_true", help="as a commit for git am, with its message"
+                "--format-patch", action="store_true", help="as a series of commits for git am"
             )
         if name in ("apply", "revert"):
             command.add_argument(

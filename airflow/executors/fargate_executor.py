@@ -99,9 +99,10 @@ class FargateExecutor(Base):
         self._ledger = Ledger()  # Airflow can hand over the same key twice.
         #: What was handed over since the last sync().
         self._handed_over: list[Launch] = []
-        options, as_json = settings.option_reader(self), AIRFLOW.reads_lines_as_json
         self._session_maker = partial(sessions.session_maker, team_name=self.team_name)
-        self._running_log = RunningLog(options, self._session_maker, AIRFLOW.mask_secrets, as_json)
+        self._running_log = RunningLog(
+            settings.option_reader(self), self._session_maker, AIRFLOW.mask_secrets, AIRFLOW.reads_lines_as_json
+        )
 
     def start(self) -> None:
         """

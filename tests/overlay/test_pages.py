@@ -71,10 +71,14 @@ Data.
 """
 
 
+def tree_of(root):
+    """Return a source tree that is newer than all releases."""
+    checkout = Checkout(root, "airflow", tests="tests", docs="docs", newsfragments="newsfragments")
+    return Tree(root / "airflow", "3.9.0", checkout)
+
+
 def laid_files(tmp_path):
-    checkout = Checkout(tmp_path, "airflow", tests="tests", docs="docs", newsfragments="newsfragments")
-    tree = Tree(tmp_path / "airflow", "3.9.0", checkout)
-    files = Overlay(REPOSITORY / "airflow").files(tree)
+    files = Overlay(REPOSITORY / "airflow").files(tree_of(tmp_path))
     return {path: source.read_bytes() for path, source in files.items()}
 
 

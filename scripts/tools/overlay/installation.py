@@ -124,7 +124,7 @@ class Installation:
         """
         Return what ``apply`` changes of the tree as it came, as a patch; nothing is written.
 
-        :param mail: as a commit for ``git am``, by the author whom git in the tree would take
+        :param mail: as a series of commits for ``git am``, by the author whom git in the tree would take
         :raises OverlayError: the tree is unknown, or git cannot make the patch
         """
         plan, _ = self._survey(self._journal.read()).plan()

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 # What stands for the number of the pull request until there is one: the proposal's issue, AIRFLOW-6440.
 PROPOSAL = 6440
@@ -29,10 +30,24 @@ NEWSFRAGMENT = (
     "Fargate. It is configured in the new section ``[fargate]``.\n"
 )
 
-# A subject of at most 50 characters in the imperative, a body of at most 72 a line that says what and why: the form
-# that Airflow's guide for pull requests asks for (https://cbea.ms/git-commit/).
-SUBJECT = "Add FargateExecutor to run tasks on AWS Fargate"
-BODY = """\
+
+@dataclass(frozen=True)
+class Message:
+    """
+    A commit's message, in the form that Airflow's guide for pull requests asks for (https://cbea.ms/git-commit/).
+
+    :param subject: at most 50 characters, in the imperative
+    :param body: at most 72 characters a line; says what and why
+    """
+
+    subject: str
+    body: str
+
+
+# The title and the beginning of the pull request, whose commits are squashed in the end, and the first of its commits.
+CORE = Message(
+    "Add FargateExecutor to run tasks on AWS Fargate",
+    """\
 Run each task instance in a container of its own on Amazon ECS with
 AWS Fargate: no workers to keep, no queue to run, and the CPU and
 memory that each task asks for.
@@ -49,7 +64,32 @@ The executor is registered as "FargateExecutor" and configured in the
 section [fargate].
 
 AIP-29, AIRFLOW-6440
-"""
+""",
+)
+LOGS = Message(
+    "Show logs of running tasks of FargateExecutor",
+    """\
+While a task runs, its page in the UI shows what its container has
+written to CloudWatch Logs, or says why there is nothing to show. The
+API server asks AWS itself, within five seconds.
+""",
+)
+COMMANDS = Message(
+    "Add commands airflow fargate",
+    """\
+"check" finds mistakes in the options, the network and the
+permissions before a task does; "render" shows the request for a
+task, and where each member comes from; "tasks" and "stop" list the
+containers of a deployment and stop some of them.
+""",
+)
+DOCUMENTATION = Message(
+    "Document FargateExecutor",
+    """\
+How to set it up, recipes, what to do about what goes wrong, and who
+can see what; an example Dag, and the newsfragment.
+""",
+)
 
 
 def newsfragment(folder: str, number: int) -> str:

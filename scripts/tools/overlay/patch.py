@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tools.overlay.errors import OverlayError
-from tools.overlay.papers import BODY, SUBJECT
+from tools.overlay.series import series_of
 
 if TYPE_CHECKING:
     from tools.overlay.plan import Plan
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 def make_patch(plan: Plan, root: Path, mail: bool = False) -> bytes:
     """
-    Return what ``git apply`` takes, or with ``mail`` what ``git am`` takes.
+    Return what ``git apply`` takes, or with ``mail`` the series of commits that ``git am`` takes.
 
     Nothing is read from the tree but the author's name, with ``mail``: whoever git there says would commit.
 
@@ -44,13 +44,13 @@ def make_patch(plan: Plan, root: Path, mail: bool = False) -> bytes:
         git("init", "--quiet")
         before = {edit.rule.path: edit.before for edit in plan.edits}
         git.commit(before, "before")
-        after = {edit.rule.path: edit.after for edit in plan.edits}
-        ours = {path: source.read_bytes() for path, source in plan.files.items()}
         if not mail:
-            git.add(after | ours)
+            git.add(plan.after())
             return git("diff", "--cached", "--binary")
-        git.commit(after | ours, f"{SUBJECT}\n\n{BODY}", author=_author(root))
-        return git("format-patch", "--stdout", "--binary", "-1")
+        author, commits = _author(root), list(series_of(plan))
+        for message, files in commits:
+            git.commit(files, f"{message.subject}\n\n{message.body}", author)
+        return git("format-patch", "--stdout", "--binary", f"-{len(commits)}")
 
 
 class _Git:

@@ -156,6 +156,11 @@ class Plan:
     edits: tuple[Edit, ...]
     files: dict[str, Source]
 
+    def after(self) -> dict[str, bytes]:
+        """Return the content of each of these files."""
+        edited = {edit.rule.path: edit.after for edit in self.edits}
+        return edited | {path: source.read_bytes() for path, source in self.files.items()}
+
 
 def make_plan(overlay: Overlay, tree: Tree, originals: dict[str, bytes]) -> Plan:
     """
