@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent import futures
 from dataclasses import replace
 from functools import partial
@@ -101,7 +101,7 @@ class FargateExecutor(Base):
         self._handed_over: list[Launch] = []
         self._session_maker = partial(sessions.session_maker, team_name=self.team_name)
         self._running_log = RunningLog(
-            settings.option_reader(self), self._session_maker, AIRFLOW.mask_secrets, AIRFLOW.reads_lines_as_json
+            settings.option_reader(self), self._session_maker, AIRFLOW.mask_secrets, AIRFLOW.has_json_logs
         )
 
     def start(self) -> None:
@@ -117,9 +117,8 @@ class FargateExecutor(Base):
         #: The name of this scheduler, and the hash of its metadata database's address.
         self._origin: Any = {"scheduler": name, "database": name and database.own_address_hash()}
         self._fleet_thread = thread = FleetThread(context)
-        self._lookups = Lookups(
-            self._ledger, database.rows, own_job, settings.sweep_interval(), context.lease
-        )
+        interval = settings.sweep_interval()
+        self._lookups = Lookups(self._ledger, database.rows, own_job, interval, context.lease)
         self._reporter = Reporter(self, thread, self._ledger, self._lookups)
         # Garbage collection no longer walks what exists now: that took 0.1 s, in which no thread runs.
         gc.collect()
@@ -270,9 +269,7 @@ class FargateExecutor(Base):
         self._reporter.adopt(answer)
         return [tis_by_candidate[candidate] for candidate in answer.missing]
 
-    def get_streaming_task_log(
-        self, ti: TaskInstance, try_number: int
-    ) -> tuple[list[str], list[Generator[str, None, None]]]:
+    def get_streaming_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[Any]]:
         """
         Return the sources and the lines of a running try's main container in CloudWatch, or why there are none.
 

@@ -94,9 +94,9 @@ def test_everything_lies_at_its_place(overlay, checkout, layout):
         (
             "2.11.1",
             ["2_11", "3_0", "3_3"],
-            "airflow.executors.fargate.bridge.older.airflow_2_11 import Oldest as Base",
+            "airflow.executors.fargate.bridge.older.airflow_2_11 import Base, Contract",
         ),
-        ("3.1.0", ["3_3"], "airflow.executors.fargate.bridge.older.airflow_3_3 import Base"),
+        ("3.1.0", ["3_3"], "airflow.executors.fargate.bridge.older.airflow_3_3 import Base, Contract"),
         ("3.4.0b2", [], "airflow.executors.base_executor import BaseExecutor as Base"),
         ("4.0.0.dev0", [], "airflow.executors.base_executor import BaseExecutor as Base"),
     ],
@@ -104,11 +104,10 @@ def test_everything_lies_at_its_place(overlay, checkout, layout):
 def test_lines_that_are_older_than_the_tree_stay_here(overlay, tmp_path, version, lines, base):
     """With their tests, and their folder where none is left; the module that tells them apart names the tree's own."""
     folder = overlay.root / "executors/fargate/bridge"
-    put(folder / "base.py", HEADER + '"""Finds out."""\n')
-    put(folder / "older/__init__.py", HEADER)
-    classes = {"2_11": "Helper:\n    pass\n\n\nclass Oldest", "3_0": "Old", "3_3": "Base"}
-    for line, name in classes.items():
-        put(folder / f"older/airflow_{line}.py", f"class {name}:\n    pass\n")
+    for name in ("__init__.py", "older/__init__.py"):
+        put(folder / name, HEADER + '"""Finds out."""\n')
+    for line in ("2_11", "3_0", "3_3"):
+        put(folder / f"older/airflow_{line}.py", "class Base:\n    pass\n")
         put(
             overlay.root.parent / f"tests/executors/fargate/bridge/older/test_airflow_{line}.py", "TEST = 3\n"
         )
@@ -122,10 +121,11 @@ def test_lines_that_are_older_than_the_tree_stay_here(overlay, tmp_path, version
     assert sorted(path.name for path in (checkout / layout.tests).rglob("test_airflow_*")) == [
         f"test_airflow_{line}.py" for line in lines
     ]
-    text = (laid / "base.py").read_text()
-    assert text.startswith(HEADER)
+    text = (laid / "__init__.py").read_text()
     assert f"\nfrom {base}\n" in text
-    assert "Finds out" not in text
+    for path in (laid / "__init__.py", *laid.glob("older/__init__.py")):
+        assert path.read_text().startswith(HEADER)
+        assert "Finds out" not in path.read_text()
 
 
 def test_airflows_files_get_their_lines(overlay, checkout, layout):

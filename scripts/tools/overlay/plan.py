@@ -34,9 +34,9 @@ from tools.overlay.pages import for_a_tree
 from tools.overlay.papers import NEWSFRAGMENT, PROPOSAL, newsfragment
 from tools.overlay.rules import EditRule, Material, rules_for
 from tools.overlay.selection import (
-    BASE as OWN_BASE,
+    BRIDGE,
     CONFIG_TEMPLATE,
-    base_for,
+    bridge_for,
     has_older_lines,
     module_for,
     package_for,
@@ -99,7 +99,8 @@ class Overlay:
             if name.startswith(EXAMPLES):
                 laid[tree.place(name)] = Text(resolve(kept[name].read_bytes(), tree.has_sdk))
         if has_older_lines(package):
-            laid[tree.place(OWN_BASE)] = Text(base_for(package[OWN_BASE].read_bytes(), kept))
+            for name, content in bridge_for(package[BRIDGE].read_bytes(), kept).items():
+                laid[tree.place(name)] = Text(content)
         return laid | dict(self._papers(tree))
 
     def _papers(self, tree: Tree) -> Iterator[tuple[str, Source]]:

@@ -22,21 +22,18 @@ An installed Airflow takes every file of the package, whatever its release.
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-
-from tools.overlay.errors import OverlayError
 
 # The source of our options; a source tree has them in Airflow's own file.
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
 # The folder of a room with a file for each older line of releases, each of which needs those of the newer lines.
 OLDER = "older"
 _LINE = re.compile(r"(?:test_)?airflow_(\d+)_(\d+)\.py")
-# Which of the older lines the executor's base class is of; in a source tree that is no question.
-BASE = "executors/fargate/bridge/base.py"
-AIRFLOWS_BASE = ("airflow.executors.base_executor", "BaseExecutor")
+# Which of the lines this Airflow is of; in a source tree that is no question.
+BRIDGE = "executors/fargate/bridge/__init__.py"
+PICKER = "executors/fargate/bridge/older/__init__.py"
 # Pages that stay here: tables of tests, a comparison with a provider's executor, and the options, of which Airflow makes a
 # page itself.
 PAGES_HERE = ("fargate-bad-input", "fargate-faults", "fargate-options", "fargate-performance")
@@ -71,34 +68,36 @@ def has_older_lines(files: Iterable[str]) -> bool:
     return any(map(_line_of, files))
 
 
-def base_for(source: bytes, files: dict[str, Path]) -> bytes:
+def bridge_for(source: bytes, files: dict[str, Path]) -> dict[str, bytes]:
     """
-    Return the module of the base class for a tree, which is the class of the one line that it is of.
+    Return the modules that find out about the line, for a tree, which is of one.
 
-    :param source: our own module, which finds out about the line
+    :param source: our own module
     :param files: those that the tree takes of the package
     """
-    lines = sorted((line, name) for name in files if (line := _line_of(name)))
-    module, base = _class_in(lines[0][1], files[lines[0][1]]) if lines else AIRFLOWS_BASE
     header = source[: source.index(b'"""')].decode()
-    imported = base if base == "Base" else f"{base} as Base"
-    return f'''{header}"""The base class of the executor."""
+    lines = sorted((line, name) for name in files if (line := _line_of(name)))
+    if lines:
+        imports = f"from airflow.{lines[0][1].removesuffix('.py').replace('/', '.')} import Base, Contract"
+    else:
+        imports = "from airflow.executors.base_executor import BaseExecutor as Base"
+        imports += "\nfrom airflow.executors.fargate.bridge.contract import Contract"
+    bridge = f'''{header}"""What knows Airflow: its interface, its database, its metrics."""
 
 from __future__ import annotations
 
-from {module} import {imported}
+{imports}
 
-__all__ = ["Base"]
-'''.encode()
+__all__ = ["AIRFLOW", "Base"]
 
-
-def _class_in(name: str, path: Path) -> tuple[str, str]:
-    """Return the name of a line's module, and that of its class, which is the last one there."""
-    body = ast.parse(path.read_bytes()).body
-    classes = [node.name for node in body if isinstance(node, ast.ClassDef)]
-    if not classes:
-        raise OverlayError(f"{path} has no class for its line of releases")
-    return f"airflow.{name.removesuffix('.py').replace('/', '.')}", classes[-1]
+#: What Airflow gives an executor, and expects of it.
+AIRFLOW = Contract()
+'''
+    laid = {BRIDGE: bridge.encode()}
+    if lines:
+        text = "What is otherwise than on newer lines of Airflow's releases; each derives from the next newer one's."
+        laid[PICKER] = f'{header}"""{text}"""\n'.encode()
+    return laid
 
 
 def _without_older_lines(files: dict[str, Path], version: str) -> dict[str, Path]:

@@ -45,7 +45,7 @@ class Contract:
     #: Whether the scheduler fails a running task instance when its launch fails, and not only a queued one.
     fails_running = True
     #: Whether a line of a log is JSON and has a time; otherwise it begins with its time.
-    reads_lines_as_json = True
+    has_json_logs = True
     #: The module that masks secrets.
     secrets_masker = "airflow._shared.secrets_masker"
     #: The name in ``base_executor.py`` of what takes metrics.

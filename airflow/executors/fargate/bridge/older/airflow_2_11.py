@@ -63,7 +63,7 @@ class Contract(airflow_3_0.Contract):
     """What is otherwise than on 3.0."""
 
     fails_running = False
-    reads_lines_as_json = False
+    has_json_logs = False
     secrets_masker = "airflow.utils.log.secrets_masker"
 
     def launch_of(
