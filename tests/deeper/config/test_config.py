@@ -287,10 +287,10 @@ class TestDefaultFunction:
     @pytest.fixture
     def read(self, options, service_model):
         """Return a function that reads Airflow's configuration, as the executor's start does."""
-        from airflow.executors.fargate.bridge import compat
+        from airflow.executors.fargate.bridge import settings
 
         def read():
-            read_options = Options(compat.option_reader())
+            read_options = Options(settings.option_reader())
             config = config_module.read_config(read_options)
             read_options.raise_mistakes()
             return config
