@@ -22,8 +22,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
-from sqlalchemy import create_engine, text
+from sqlalchemy import create_engine, inspect, text
+
+#: The map index, and which rows are those of the present tries, from 3.4 on: each try has a row of its own there, and a row of
+#: a loop or of a mapped task has its index in a region.
+REGIONAL = (
+    "CASE WHEN region_id = '00000000-0000-0000-0000-000000000000' OR EXISTS"
+    " (SELECT 1 FROM dynamic_region AS region WHERE region.id = region_id AND region.node_id = task_id)"
+    " THEN region_index ELSE -1 END"
+)
+PRESENT = " AND working_set"
 
 
 @dataclass(frozen=True)
@@ -51,6 +61,11 @@ class Database:
     def __init__(self, uri: str) -> None:
         self._engine = create_engine(uri)
 
+    @cached_property
+    def _has_regions(self) -> bool:
+        """Whether this is 3.4 or newer."""
+        return inspect(self._engine).has_table("dynamic_region")
+
     def has_dag(self, dag_id: str) -> bool:
         """Say whether the DAG processor has read the DAG."""
         return bool(self._rows("SELECT 1 FROM serialized_dag WHERE dag_id = :dag_id", dag_id=dag_id))
@@ -67,9 +82,10 @@ class Database:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the task instances of a DAG run, in order of their names."""
+        map_index, present = (REGIONAL, PRESENT) if self._has_regions else ("map_index", "")
         rows = self._rows(
-            "SELECT task_id, map_index, state, try_number, queued_dttm, external_executor_id FROM task_instance"
-            " WHERE dag_id = :dag_id AND run_id = :run_id",
+            f"SELECT task_id, {map_index} AS map_index, state, try_number, queued_dttm, external_executor_id"
+            f" FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id{present}",
             dag_id=dag_id,
             run_id=run_id,
         )
@@ -103,7 +119,7 @@ class Database:
         """Hold the lock on a task instance's row, as another transaction would."""
         lock = text(
             "SELECT 1 FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id AND task_id = :task_id"
-            " FOR UPDATE"
+            f"{PRESENT if self._has_regions else ''} FOR UPDATE"
         )
         with self._engine.connect() as connection:
             connection.execute(lock, {"dag_id": dag_id, "run_id": run_id, "task_id": task_id}).one()
