@@ -50,8 +50,8 @@ class Interface:
 _MADE = ("running", "event_buffer", "_task_event_logs")
 _METHODS = (
     *("start", "end", "terminate", "debug_dump", "get_cli_commands"),
-    *("has_task", "revoke_task", "try_adopt_task_instances", "get_task_log"),
-    *("success", "fail", "running_state", "log_task_event"),
+    *("has_task", "revoke_task", "try_adopt_task_instances"),
+    *("success", "fail", "running_state"),
 )
 
 #: The newest one first.
@@ -59,9 +59,11 @@ INTERFACES = {
     "3.4 and newer": Interface(
         ("trigger_workloads", "sync"),
         ("executor_queues", *_MADE),
-        (*_METHODS, "queue_workload", "_process_workloads", "get_task_key", "get_streaming_task_log"),
+        (*_METHODS, "_process_workloads", "get_task_key", "get_workload_key", "get_streaming_task_log"),
     ),
-    "2.11 to 3.3": Interface(("trigger_tasks", "sync"), ("queued_tasks", *_MADE), _METHODS),
+    "2.11 to 3.3": Interface(
+        ("trigger_tasks", "sync"), ("queued_tasks", *_MADE), (*_METHODS, "get_task_log")
+    ),
 }
 
 
