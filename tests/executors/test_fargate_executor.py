@@ -189,7 +189,7 @@ def make_workload(key, executor_config=None, priority=1, external_executor_id=No
     model, task = ExecuteTask.model_fields["ti"].annotation, TASKS[key]
     values = {
         **task.coordinates.as_dict(),
-        "id": uuid_of(task.coordinates),
+        "id": task.uuid or uuid_of(task),
         "dag_version_id": uuid.uuid4(),
         "pool_slots": 1,
         "queue": "default",
@@ -219,7 +219,7 @@ def task_instance(key, state=QUEUED):
         spec=TaskInstance,
         key=TaskInstanceKey(**values),
         state=state,
-        id=uuid_of(TASKS[key].coordinates),
+        id=uuid.UUID(TASKS[key].uuid) if TASKS[key].uuid else uuid_of(TASKS[key]),
         **values,
     )
 
@@ -846,6 +846,31 @@ def test_a_revoked_key_can_be_queued_again(executor, fleet, ecs):
     fleet.advance(5)
     executor.heartbeat()
     assert events(executor) == {key_of(): SUCCESS}
+
+
+@pytest.mark.skipif(not AIRFLOW.has_uuids, reason="from 3.4 on")
+def test_task_instances_with_the_same_coordinates_are_told_apart(executor, fleet, ecs):
+    """In a loop only their UUIDs differ: each has its launch, its end and its notes, and one is revoked alone."""
+    tasks = [dataclasses.replace(task_of(), uuid=str(uuid.uuid4())) for _ in range(3)]
+    keys = [AIRFLOW.key_of(task) for task in tasks]
+    TASKS.update(zip(keys, tasks))
+    for key in keys:
+        queue(executor, key)
+    executor.heartbeat()
+    assert executor.running == set(keys)
+    told = {key: info for key, (_, info) in executor.get_event_buffer().items()}
+    identities = [json.loads(identity_override(ecs.tasks[told[key]])[0]) for key in keys]
+    assert [identity["uuid"] for identity in identities] == [task.uuid for task in tasks]
+    executor.revoke_task(ti=task_instance(keys[0]))
+    assert [executor.has_task(task_instance(key)) for key in keys] == [False, True, True]
+    ecs.exit(told[keys[1]], 1)
+    ecs.exit(told[keys[2]], 0)
+    fleet.advance(5)
+    executor.heartbeat()
+    assert [call.arguments[1] for call in ecs.made("stop_task")] == [told[keys[0]]]
+    assert events(executor) == {keys[1]: FAILED, keys[2]: SUCCESS}
+    failures = [log for log in executor._task_event_logs if log.event == "fargate failure"]
+    assert [(str(log.task_instance_id), log.task_id) for log in failures] == [(tasks[1].uuid, "task0")]
 
 
 # Adoption.

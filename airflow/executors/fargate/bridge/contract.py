@@ -79,10 +79,6 @@ class Contract:
         """Return the columns that say of a row of the table of task instances: its UUID, whether it is the present try."""
         return row.id, row.working_set
 
-    def is_present_try(self, row: Any) -> Any:
-        """Return the condition that a row of the table of task instances is that of the present try."""
-        return row.working_set.is_(True)
-
     def task_instance_id(self, ti: Any) -> TaskInstanceId:
         """Return the package's own form of what identifies a task instance, a row or what a workload has of it."""
         return workloads.task_instance_id(ti.key, str(ti.id))

@@ -30,10 +30,11 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Integer, String, and_, bindparam, func, inspect, select, tuple_, update
+from sqlalchemy import Integer, String, bindparam, func, inspect, select, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session, object_session
 
@@ -102,32 +103,30 @@ def in_own_session(query: Callable[[Session], T], failure: str) -> T | None:
 
 def is_one_of(tasks: Sequence[TaskInstanceId], session: Session) -> Any:
     """
-    Return the condition that a row is that of one of these task instances.
-
-    Where they have UUIDs these decide, and all must have one. Otherwise it is the row of the present try.
+    Return the condition that a row is that of one of these task instances, which all have a UUID or none has one.
 
     PostgreSQL's planning time for a list of rows grows with the square of its length: for 200 rows it is ten
     times the time to read them. So the values are passed as four arrays (``unnest``).
     """
-    if any(has_row_of_its_own(task) for task in tasks):
+    if tasks and has_uuid(tasks[0]):
         return TI.id.in_([UUID(task.uuid) for task in tasks])
-    listed: Any = [row_of(task) for task in tasks]
-    if tasks and session.get_bind().dialect.name == "postgresql":
-        types = (String, String, String, Integer)
-        arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*listed), types))
-        rows = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
-        listed = select(*rows.c)
-    return and_(tuple_(*COORDINATES).in_(listed), AIRFLOW.is_present_try(TI))
+    coordinates = [without_try(task) for task in tasks]
+    if not tasks or session.get_bind().dialect.name != "postgresql":
+        return tuple_(*COORDINATES).in_(coordinates)
+    types = (String, String, String, Integer)
+    arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*coordinates), types))
+    listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
+    return tuple_(*COORDINATES).in_(select(*listed.c))
 
 
-def has_row_of_its_own(task: TaskInstanceId) -> bool:
-    """Tell whether a UUID says which row of the table a task instance has."""
+def has_uuid(task: TaskInstanceId) -> bool:
+    """Tell whether a task instance has a UUID that this Airflow knows it by."""
     return AIRFLOW.has_uuids and task.uuid is not None
 
 
-def row_of(task: TaskInstanceId) -> Any:
-    """Return what says which rows of the table a task instance can have: its UUID, or its coordinates."""
-    return task.uuid if has_row_of_its_own(task) else (task.dag_id, task.task_id, task.run_id, task.map_index)
+def without_try(task: TaskInstanceId) -> tuple[str, str, str, int]:
+    """Return the values of :data:`COORDINATES` of a task instance."""
+    return task.dag_id, task.task_id, task.run_id, task.map_index
 
 
 def read(tasks: Iterable[TaskInstanceId], session: Session) -> dict[TaskInstanceId, tuple[Candidate, ...]]:
@@ -136,20 +135,25 @@ def read(tasks: Iterable[TaskInstanceId], session: Session) -> dict[TaskInstance
 
     One query reads :data:`MAX_NAMED` of them.
 
-    :return: for each task instance one row, or none where it does not exist. Only one without a UUID can have
-        several: those with its coordinates, such as in several regions of a loop.
+    :return: for each task instance its row, or none where it does not exist. For one without a UUID, the rows of
+        the present tries, whatever these are; only these can be several, such as in several regions of a loop.
     """
-    found: dict[Any, tuple[Candidate, ...]] = defaultdict(tuple)
-    tasks = list(tasks)
-    by_uuid = [task for task in tasks if has_row_of_its_own(task)]
-    by_coordinates = [task for task in tasks if not has_row_of_its_own(task)]
-    for batch in (*in_batches(by_uuid, MAX_NAMED), *in_batches(by_coordinates, MAX_NAMED)):
-        query = select(*CANDIDATE_VALUES, TI.state).where(is_one_of(batch, session))
-        for *row, state in session.execute(query):
-            candidate = candidate_of(row, state=state)
-            of = row_of(candidate.task if has_row_of_its_own(batch[0]) else candidate.task.coordinates)
-            found[of] += (candidate,)
-    return {task: found[row_of(task)] for task in tasks}
+    by_uuid, by_coordinates = {}, {}
+    for task in tasks:
+        if has_uuid(task):
+            by_uuid[task] = task.uuid
+        else:
+            by_coordinates[task] = without_try(task)
+    rows: dict[Any, tuple[Candidate, ...]] = defaultdict(tuple)
+    for known, identify in ((by_uuid, attrgetter("uuid")), (by_coordinates, without_try)):
+        # Airflow itself hides the rows of tries that it has archived.
+        options = {"include_all_attempts": known is by_uuid}
+        for batch in in_batches(list(known), MAX_NAMED):
+            query = select(*CANDIDATE_VALUES, TI.state).where(is_one_of(batch, session))
+            for *row, state in session.execute(query, execution_options=options):
+                candidate = candidate_of(row, state=state)
+                rows[identify(candidate.task)] += (candidate,)
+    return {task: rows[identity] for task, identity in {**by_uuid, **by_coordinates}.items()}
 
 
 # Schedulers and databases.

@@ -88,10 +88,6 @@ class Contract(contract.Contract):
         """Return what stands for the columns of a UUID, and of whether it is the present try: each row is."""
         return null(), true()
 
-    def is_present_try(self, row: Any) -> Any:
-        """Return the condition that a row is that of the present try: each row is."""
-        return true()
-
     def task_instance_id(self, ti: Any) -> TaskInstanceId:
         """Return coordinates."""
         return workloads.task_instance_id(ti.key)
