@@ -70,9 +70,8 @@ QUEUED, SUCCESS, FAILED, SCHEDULED, RUNNING = (
 )
 #: 3.0 and newer hand over workloads, 2.11 commands.
 HAS_WORKLOADS = hasattr(BaseExecutor, "queue_workload")
-#: Containers of 3.3 and newer can execute callbacks; 3.2 hands them over all the same.
+#: Containers of 3.3 and newer can execute callbacks.
 RUNS_CALLBACKS = hasattr(BaseExecutor, "run_workload")
-FAILS_CALLBACKS = hasattr(BaseExecutor, "pre_assigns_external_executor_id") and not RUNS_CALLBACKS
 OPTIONS = {
     "CLUSTER": "cluster",
     "TASK_DEFINITION": "airflow:1",
@@ -317,40 +316,6 @@ def test_a_task_instance_runs_in_a_ecs_task_of_its_own(executor, fleet, ecs, cod
     assert executor.slots_available == 100
 
 
-#: The name of a cluster with which ARNs have 250 characters.
-LONGEST = "c" * 177
-
-
-@pytest.mark.parametrize(
-    ("cluster", "older_tell"),
-    [(LONGEST, True), (f"{LONGEST}c", False)],
-    ids=lambda value: str(len(value)) if isinstance(value, str) else None,
-)
-@pytest.mark.parametrize("adopted", [True, False])
-def test_an_arn_that_is_too_long_for_the_database_is_not_stored(
-    unstarted, ecs, orphans, run, monkeypatch, cluster, older_tell, adopted
-):
-    """Up to 3.1 the scheduler's loop would end with a DataError; the ECS task is found by its identity all the same."""
-    monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", cluster)
-    unstarted.start()
-    if adopted:
-        run(0, cluster=cluster)
-        assert list(unstarted.try_adopt_task_instances([orphans(0)])) == []
-    else:
-        queue(unstarted, key_of())
-    unstarted.heartbeat()
-    (arn,) = ecs.arns
-    assert (len(arn) <= 250) is older_tell
-    ((_, info),) = unstarted.get_event_buffer().values()
-    assert info == (arn if AIRFLOW.assigns_ids or older_tell else None)
-    told = [] if adopted else [("fargate launch", "task0", f"Launched {whereabouts(arn)}")]
-    assert noted(unstarted) == told
-    ecs.exit(arn, 0)
-    unstarted._fleet_thread.advance(5)
-    unstarted.heartbeat()
-    assert events(unstarted) == {key_of(): SUCCESS}
-
-
 def test_a_failure_is_reported_with_its_reason(executor, fleet, ecs):
     """The reason stands in the event and in the task event log, which the UI shows."""
     queue(executor, key_of())
@@ -545,8 +510,6 @@ def test_a_command_becomes_a_launch(executor, ecs):
     (request, _) = ecs.made("run_task")[0].arguments
     (override,) = request["overrides"]["containerOverrides"]
     assert override["command"] == ["airflow", "tasks", "run"]
-    logs_like_3_x = {"name": "AIRFLOW_IS_EXECUTOR_CONTAINER", "value": "True"}
-    assert (logs_like_3_x in override["environment"]) is not HAS_WORKLOADS
     assert request["overrides"]["cpu"] == "512"
 
 
@@ -633,7 +596,7 @@ def test_what_waits_goes_by_priority_across_heartbeats(unstarted, ecs, monkeypat
     assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [0, 2, 1]
 
 
-@pytest.mark.skipif(not RUNS_CALLBACKS and not FAILS_CALLBACKS, reason="from 3.2 on")
+@pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
 class TestCallbacks:
     """Callbacks of Dags, such as those of deadlines, that are to be executed as tasks are."""
 
@@ -651,7 +614,6 @@ class TestCallbacks:
             log_path="a.log",
         )
 
-    @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
     @pytest.mark.parametrize(("code", "state"), [(0, "success"), (1, "failed")])
     def test_a_callback_is_executed_in_a_ecs_task_of_its_own(
         self, callback, executor, fleet, ecs, code, state
@@ -670,7 +632,6 @@ class TestCallbacks:
         assert (key, told, reason is None) == (callback.key, state, code == 0)
         assert (executor.running, executor.slots_occupied) == (set(), 0)
 
-    @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
     def test_callbacks_go_before_tasks(self, callback, unstarted, ecs, monkeypatch):
         """As in Airflow itself, also where they wait for their turn at AWS."""
         monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_CONCURRENCY", "1")
@@ -688,23 +649,12 @@ class TestCallbacks:
         # The first task was under way when the callback came.
         assert [callback.callback.id in text for text in told] == [False, True, False, False]
 
-    @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
     def test_its_ecs_task_says_what_it_is_for_and_nothing_secret(self, callback):
         """The identity has the callback's id, and no launch shows arguments or token."""
         launch = dataclasses.replace(launch_of(callback, 5.0), scheduler="1@2")
         told = json.loads(launch.identity)
         assert (told["callback_id"], told["dag_id"]) == (callback.callback.id, "dag")
         assert SECRET not in f"{launch!r} {launch} {launch.identity}"
-
-    @pytest.mark.skipif(RUNS_CALLBACKS, reason="3.2 alone")
-    def test_what_no_container_can_execute_fails(self, callback, executor, ecs):
-        """The scheduler would not survive a refusal; so the callback fails, with what to do."""
-        executor.queue_workload(callback, None)
-        executor.heartbeat()
-        ((state, reason),) = executor.get_event_buffer().values()
-        assert (state, "Name another executor" in reason) == ("failed", True)
-        assert not ecs.tokens
-        assert executor.running == set()
 
 
 def test_open_slots_are_kept(executor, ecs):

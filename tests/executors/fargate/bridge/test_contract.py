@@ -18,25 +18,10 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
 import pytest
 
-from airflow.executors.fargate.bridge import AIRFLOW, Base
-from airflow.executors.fargate.launch import TaskInstanceId
+from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.models.connection import Connection
-from airflow.models.taskinstance import TaskInstance
-
-
-@pytest.mark.parametrize("length", [250, 251])
-def test_an_arn_is_told_if_airflow_s_column_takes_it(length):
-    """The number that is written down for older releases is that of the installed one's own model."""
-    column, executor = TaskInstance.__table__.columns["external_executor_id"], Base()
-    executor.running_state(
-        key := AIRFLOW.key_of(TaskInstanceId("dag", "task", "run", 1, uuid=str(UUID(int=1)))), "a" * length
-    )
-    fits = column.type.length is None or length <= column.type.length
-    assert executor.event_buffer[key][1] == ("a" * length if fits else None)
 
 
 # Airflow's own test plugin takes the masker out of all other tests.

@@ -19,10 +19,11 @@
 from __future__ import annotations
 
 import dataclasses
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from pendulum import UTC
 from sqlalchemy import create_engine, select
 from sqlalchemy.orm import Session, lazyload
 from sqlalchemy.pool import StaticPool
@@ -39,7 +40,7 @@ from airflow.utils import session as airflow_session
 pytestmark = pytest.mark.skipif(not AIRFLOW.has_uuids, reason="from 3.4 on")
 
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/0"
-QUEUED_AT = datetime(2026, 11, 29, 12, tzinfo=timezone.utc)
+QUEUED_AT = datetime(2026, 11, 29, 12, tzinfo=UTC)
 BEGAN = QUEUED_AT - timedelta(hours=1)
 #: The jobs of this scheduler and of one that is gone.
 OWN, GONE = 1, 2
