@@ -20,22 +20,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from unittest import mock
 
 from airflow.executors import fargate_executor
-from airflow.executors.fargate.bridge import database, workloads
+from airflow.executors.fargate.bridge import AIRFLOW, database, workloads
 from airflow.executors.fargate.present import Candidate
+from airflow.models.taskinstancekey import TaskInstanceKey
 
-if TYPE_CHECKING:
-    from airflow.models.taskinstancekey import TaskInstanceKey
+from tests.bench.work import row_id
 
 
 def make_candidate(
     key: TaskInstanceKey, queued_at: float, external_id: str | None = None, **members: Any
 ) -> Candidate:
     """Return what the database has of a task instance whose scheduler is gone."""
-    return Candidate(workloads.task_instance_id(key), key, external_id, queued_at, **members)
+    task = workloads.task_instance_id(key, str(row_id(key)) if AIRFLOW.has_uuids else None)
+    return Candidate(task, AIRFLOW.key_of(task), external_id, queued_at, **members)
 
 
 def candidates_of(tis: Iterable[Any]) -> dict[Candidate, Any]:
@@ -51,10 +52,17 @@ def adopt(
 
     :param patience: seconds that it waits for AWS; with 0 it keeps all, and finds out later; None is its own
     """
-    tis = [SimpleNamespace(key=candidate.key, candidate=candidate) for candidate in candidates]
+    tis = [_task_instance(candidate) for candidate in candidates]
     seconds = fargate_executor.ADOPTION_PATIENCE if patience is None else patience
     with (
         mock.patch.object(database, "candidates", candidates_of),
         mock.patch.object(fargate_executor, "ADOPTION_PATIENCE", seconds),
     ):
         return {ti.key for ti in executor.try_adopt_task_instances(tis)}
+
+
+def _task_instance(candidate: Candidate) -> SimpleNamespace:
+    """Return what the base class reads of a task instance, and its candidate."""
+    task = candidate.task
+    key = TaskInstanceKey(task.dag_id, task.task_id, task.run_id, task.try_number, task.map_index)
+    return SimpleNamespace(id=row_id(key), key=key, candidate=candidate)

@@ -78,8 +78,10 @@ class Scheduler:
             self.heartbeat()
         finally:
             self.took = time.monotonic() - self.began
+        # From 3.4 on an executor's keys are UUIDs, and the base class forgets what has ended.
+        keys = dict(getattr(self.executor, "_task_coordinates", ()))
         for key, (state, info) in self.executor.get_event_buffer().items():
-            self.hear(key, state, info)
+            self.hear(keys.get(key, key), state, info)
         rows = self.executor._task_event_logs  # Airflow's scheduler empties it, too.
         while rows:
             self.note(rows.popleft())

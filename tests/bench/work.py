@@ -46,6 +46,11 @@ def signed(subject: str, **claims: Any) -> str:
     return jwt.encode({"sub": subject, **claims}, SIGNED_WITH, algorithm="HS256")
 
 
+def row_id(key: TaskInstanceKey) -> uuid.UUID:
+    """Return the UUID of a task instance's row: always the same for a key, which has the number of the try."""
+    return uuid.uuid5(uuid.NAMESPACE_OID, repr(tuple(key)))
+
+
 def make_workload(
     key: TaskInstanceKey,
     executor_config: Any = None,
@@ -66,7 +71,7 @@ def make_workload(
 
     model = workloads.ExecuteTask.model_fields["ti"].annotation
     values = {
-        "id": uuid.uuid4(),
+        "id": row_id(key),
         "dag_id": key.dag_id,
         "task_id": key.task_id,
         "run_id": key.run_id,

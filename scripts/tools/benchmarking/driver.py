@@ -32,7 +32,7 @@ from tests.bench.scheduler import ENDS, Scheduler
 if TYPE_CHECKING:
     from airflow.executors.base_executor import BaseExecutor
     from airflow.executors.workloads import ExecuteTask
-    from airflow.executors.workloads.types import WorkloadKey
+    from airflow.models.taskinstancekey import TaskInstanceKey
 
 
 class Driver(Scheduler):
@@ -49,9 +49,6 @@ class Driver(Scheduler):
         self.beats: list[Beat] = []
         #: When each end was told, in seconds since the epoch, by task id.
         self.told: dict[str, float] = {}
-        #: The task ids by the executor's keys, which have none from 3.4 on.
-        self.task_ids: dict[WorkloadKey, str] = {}
-        self._key_of = getattr(executor, "get_workload_key", lambda workload: workload.ti.key)
         #: How often the executor told of a container that AWS accepted, and of a failure.
         self.accepted = self.failed = 0
 
@@ -62,7 +59,6 @@ class Driver(Scheduler):
 
     def hand_in(self, workload: ExecuteTask) -> None:
         """Queue a workload."""
-        self.task_ids[self._key_of(workload)] = workload.ti.task_id
         self.executor.queue_workload(workload, session=None)
 
     def heartbeat(self) -> None:
@@ -70,12 +66,12 @@ class Driver(Scheduler):
         self.at = time.time()
         super().heartbeat()
 
-    def hear(self, key: WorkloadKey, state: Any, info: Any) -> None:
+    def hear(self, key: TaskInstanceKey, state: Any, info: Any) -> None:
         """Count what was accepted and what failed, and remember when an end was told."""
         if state == TaskInstanceState.RUNNING:
             self.accepted += 1
         elif state in ENDS:
-            self.told[self.task_ids[key]] = time.time()
+            self.told[key.task_id] = time.time()
             self.failed += state == TaskInstanceState.FAILED
 
     def note(self, row: Any) -> None:
