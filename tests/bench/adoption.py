@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
@@ -28,7 +27,7 @@ from airflow.executors.fargate.bridge import AIRFLOW, database, workloads
 from airflow.executors.fargate.present import Candidate
 from airflow.models.taskinstancekey import TaskInstanceKey
 
-from tests.bench.work import row_id
+from tests.bench.work import row_id, task_instance
 
 
 def make_candidate(
@@ -52,7 +51,7 @@ def adopt(
 
     :param patience: seconds that it waits for AWS; with 0 it keeps all, and finds out later; None is its own
     """
-    tis = [_task_instance(candidate) for candidate in candidates]
+    tis = [task_instance(coordinates(candidate), candidate=candidate) for candidate in candidates]
     seconds = fargate_executor.ADOPTION_PATIENCE if patience is None else patience
     with (
         mock.patch.object(database, "candidates", candidates_of),
@@ -61,8 +60,7 @@ def adopt(
         return {ti.key for ti in executor.try_adopt_task_instances(tis)}
 
 
-def _task_instance(candidate: Candidate) -> SimpleNamespace:
-    """Return what the base class reads of a task instance, and its candidate."""
+def coordinates(candidate: Candidate) -> TaskInstanceKey:
+    """Return Airflow's key of coordinates, which is the executor's key up to 3.3."""
     task = candidate.task
-    key = TaskInstanceKey(task.dag_id, task.task_id, task.run_id, task.try_number, task.map_index)
-    return SimpleNamespace(id=row_id(key), key=key, candidate=candidate)
+    return TaskInstanceKey(task.dag_id, task.task_id, task.run_id, task.try_number, task.map_index)

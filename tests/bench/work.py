@@ -51,6 +51,11 @@ def row_id(key: TaskInstanceKey) -> uuid.UUID:
     return uuid.uuid5(uuid.NAMESPACE_OID, repr(tuple(key)))
 
 
+def task_instance(key: TaskInstanceKey, **members: Any) -> SimpleNamespace:
+    """Return what executors read of a task instance's row."""
+    return SimpleNamespace(id=row_id(key), key=key, **members)
+
+
 def make_workload(
     key: TaskInstanceKey,
     executor_config: Any = None,

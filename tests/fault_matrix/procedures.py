@@ -35,7 +35,7 @@ from tools.harness.environment import IMPORT_PATH
 from airflow.executors.fargate.bridge import AIRFLOW, database
 from airflow.executors.fargate.present import Candidate
 
-from tests.bench.adoption import adopt, candidates_of, make_candidate
+from tests.bench.adoption import adopt, candidates_of, coordinates, make_candidate
 from tests.bench.scheduler import Overdue
 from tests.fault_matrix.child import KILLED, READY, scheduler_name
 from tests.fault_matrix.evidence import identity
@@ -195,11 +195,10 @@ def _check(scheduler: Scheduler, asked: list[Task], queued_at: float) -> set[Any
 @contextlib.contextmanager
 def without_database() -> Iterator[None]:
     """Let executors adopt what :func:`killed` gives them, in place of what the database has, until the end of the block."""
+    take_back = lambda lost, job_id: _handed_back.keys.extend(map(coordinates, lost))
     with (
         mock.patch.object(database, "candidates", candidates_of),
-        mock.patch.object(
-            database, "hand_back", lambda lost, job_id: _handed_back.keys.extend(one.key for one in lost)
-        ),
+        mock.patch.object(database, "hand_back", take_back),
         mock.patch.object(database, "scheduler_name", scheduler_name),
         mock.patch.object(database, "rows", _rows),
     ):

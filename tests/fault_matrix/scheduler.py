@@ -23,12 +23,12 @@ import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.utils.state import TaskInstanceState
 
 from tests.bench.scheduler import ENDS, Scheduler as MiniScheduler
+from tests.bench.work import task_instance
 from tests.fault_matrix.watching import watched
 from tests.fault_matrix.work import MARKERS
 
@@ -113,7 +113,7 @@ class Scheduler(MiniScheduler):
         self.told[key].append(Told(str(getattr(state, "value", state)), info, len(self.tasks[key])))
         if key in self.returning and state in ENDS:
             # Airflow asks when it reads an end, and fails what is SCHEDULED and not the executor's any more.
-            ti = SimpleNamespace(id=key.task_id, key=key, state=TaskInstanceState.SCHEDULED)
+            ti = task_instance(key, state=TaskInstanceState.SCHEDULED)
             self.left_alone.append((key, self.executor.has_task(ti)))
 
     def note(self, row: Any) -> None:
@@ -130,7 +130,7 @@ class Scheduler(MiniScheduler):
 
     def revoke(self, key: TaskInstanceKey) -> None:
         """Take a task instance back, as Airflow does with what is queued for too long."""
-        self.executor.revoke_task(ti=SimpleNamespace(key=key))
+        self.executor.revoke_task(ti=task_instance(key))
 
     def give_up(self) -> None:
         """Take back all that has not ended, for good."""
