@@ -36,7 +36,7 @@ from tests.overlay.conftest import put
 
 
 def test_the_table_tells_each_check():
-    """What passed, what failed as before, what failed, and what was skipped with its reason; details below."""
+    """What passed, what failed as before, what failed, and what was not checked with its reason; details below."""
     rows = [
         Row("a", "-", "3 passed", True),
         Row("bb", "failed", "failed", True, ("why",)),
@@ -49,7 +49,7 @@ def test_the_table_tells_each_check():
         "a      -       3 passed  ok",
         "bb     failed  failed    as before",
         "c      passed  failed    FAILED",
-        "d      -                 skipped: needs Docker, and much else",
+        "d      -                 not checked: needs Docker, and much else",
         "",
         "bb:",
         "  why",
@@ -175,26 +175,52 @@ repos:
         entry: x
       - id: whole
         language: python
-        entry: ./everything.py
+        entry: ./everything.py --all
         pass_filenames: false
       - id: ruff-format
         language: python
         entry: ./everything.py
         pass_filenames: false
 """
+CORE_CONFIG = """\
+repos:
+  - repo: local
+    hooks:
+      - id: plain
+        language: pygrep
+        entry: TODO
+        files: ^c\\.py$
+      - id: others
+        language: pygrep
+        entry: TODO
+        files: ^core/
+"""
 OUTPUT = """\
-A plain thing................................................................Failed
-- hook id: plain
-- duration: 0.1s
-- exit code: 1
+✓ core
+  A plain thing..............................................................Passed
+  - hook id: plain
+  - duration: 0.1s
+× <workspace>
+  A plain thing..............................................................Failed
+  - hook id: plain
+  - duration: 0.1s
+  - exit code: 1
 
-a.py:1: TODO
+    a.py:1: TODO
 
-codespell....................................................................Passed
-- hook id: codespell
-- duration: 0.1s
-ruff.....................................................(no files to check)Skipped
-- hook id: ruff-format
+  codespell..................................................................Passed
+  - hook id: codespell
+  - duration: 0.1s
+  ruff...................................................(no files to check)Skipped
+"""
+# What a script can say that it needs.
+SCRIPT = """\
+# /// script
+# dependencies = [
+#   "rich>=13.6.0",
+#   "other==1",
+# ]
+# ///
 """
 
 
@@ -202,34 +228,54 @@ ruff.....................................................(no files to check)Skip
 def hooks(tmp_path):
     """Return hooks of a small repository, prepared, and what they ran."""
     put(tmp_path / ".pre-commit-config.yaml", CONFIG)
+    put(tmp_path / "core/.pre-commit-config.yaml", CORE_CONFIG)
     put(tmp_path / "starts_docker.py", "run('docker')\n")
-    put(tmp_path / "everything.py", "")
+    put(tmp_path / "everything.py", SCRIPT)
     bed = SimpleNamespace(
-        root=tmp_path, home=tmp_path, git=lambda *_: "", run=lambda *_, **__: Done(1, OUTPUT)
+        root=tmp_path,
+        home=tmp_path,
+        git=lambda *_: "",
+        run=lambda *_, **__: Done(1, OUTPUT),
+        stand_in=lambda program: None,
     )
     hooks = Hooks(bed)
-    hooks.prepare([Path("a.py"), Path("b.py")])
+    hooks.prepare([Path("a.py"), Path("b.py"), Path("core/c.py")])
     return hooks
 
 
+def configured(hooks, tmp_path, folder="."):
+    """Return the hooks of a folder that prek is given, by their ids."""
+    hooks.before([Path("a.py")])
+    repositories = yaml.safe_load((tmp_path / folder / ".pre-commit-config.yaml").read_text())["repos"]
+    return {hook["id"]: hook for repository in repositories for hook in repository["hooks"]}
+
+
 def test_hooks_run_as_they_are_configured(hooks, tmp_path):
-    """Those of the repository, and those whose package is on the registry, pinned."""
-    [local] = yaml.safe_load((tmp_path / "pre-commit-config.yaml").read_text())["repos"]
-    by_name = {hook["id"]: hook for hook in local["hooks"]}
+    """Those of the repository, and those whose package is on the registry, pinned; those of a folder for its own files."""
+    by_name = configured(hooks, tmp_path)
     assert by_name.keys() == {"codespell", "plain", "whole", "ruff-format"}
     assert by_name["codespell"]["additional_dependencies"] == ["codespell==2.4.1"]
     assert by_name["codespell"]["args"] == ["--ignore=x"]
     assert by_name["ruff-format"]["pass_filenames"] is True
+    assert configured(hooks, tmp_path, "core").keys() == {"plain"}
+
+
+def test_a_script_gets_what_it_lacks(hooks, tmp_path):
+    """The packages that it names or imports, and somebody who executes it."""
+    whole = configured(hooks, tmp_path)["whole"]
+    assert whole["entry"] == "python ./everything.py --all"
+    assert whole["additional_dependencies"] == ["rich>=13.6.0", "other==1", "astor", "pyyaml"]
 
 
 def test_hooks_are_told_with_what_they_said(hooks):
     """What was not asked has no row; what was skipped has its reason, if it concerns a file of the patch."""
     hooks.before([Path("a.py")])
     rows = {row.check.removeprefix("hook "): row for row in hooks.after([Path("a.py")], [Path("b.py")])}
-    assert rows.keys() == {"plain", "codespell", "identity", "elses", "containers", "styles"}
+    assert rows.keys() == {"plain", "plain of core", "codespell", "identity", "elses", "containers", "styles"}
     assert rows["plain"].details == ("a.py:1: TODO",)
     plain = rows["plain"]
     assert (plain.before, plain.after, rows["codespell"].after) == ("failed", "failed", "passed")
+    assert rows["plain of core"].after == "passed"
     reasons = {name: row.after for name, row in rows.items() if row.passed is None}
     assert reasons == {
         "identity": "checks the list of hooks, not the patch",
@@ -239,13 +285,23 @@ def test_hooks_are_told_with_what_they_said(hooks):
     }
 
 
-def test_folders_with_hooks_of_their_own_are_told(hooks, tmp_path):
-    """Newer trees have such; pre-commit does not see them, so they are not taken for passed."""
-    for folder in ("core", "other"):
-        put(tmp_path / folder / ".pre-commit-config.yaml", "repos: []\n")
-    hooks.prepare([Path("core/a.py")])
-    [row] = [row for row in hooks.after([Path("a.py")], [Path("core/a.py")]) if "hooks of" in row.check]
-    assert (row.check, row.passed) == ("hooks of core/.pre-commit-config.yaml", None)
+@pytest.mark.parametrize("before", ["ModuleNotFoundError: No module named 'x'", "", "a.py:1: TODO"])
+@pytest.mark.parametrize(
+    "said",
+    ["ModuleNotFoundError: No module named 'x'", "json.AttributeError: x", "sh: 1: x: command not found"],
+)
+def test_a_hook_that_cannot_run_is_not_checked(hooks, monkeypatch, before, said):
+    """Also where it could not run before: that is neither a pass nor a failure of the patch, and it can be mended."""
+    pending = iter([before, f"Traceback\n{said}", None])
+
+    def run(*command, **settings):
+        text = next(pending)
+        return Done(0, f"A thing....{'Failed' if text else 'Passed'}\n- hook id: plain\n{text or ''}\n")
+
+    monkeypatch.setattr(hooks._clone, "run", run)
+    hooks.before([Path("a.py")])
+    row = hooks.after([Path("a.py")], [Path("b.py")])[0]
+    assert (row.passed, row.possible, row.after) == (None, True, f"it could not run: {said}")
 
 
 TODO = "a.py:1: TODO"
@@ -267,7 +323,6 @@ OTHER = "a.py:2: TODO later"
         ([TODO], [TODO, MOVED], None, False, (MOVED,)),
         ([TODO], [TODO], ["b.py:1: TODO"], False, ("b.py:1: TODO",)),
         (None, None, [TODO], False, (TODO,)),
-        # A hook that broke off before does so for new files as well, in the same words.
         ([TODO], None, [TODO], True, (TODO,)),
         ([TODO], [TODO], [TODO, OTHER], False, (OTHER,)),
     ],

@@ -25,12 +25,12 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-import yaml
 from tools.upstreaming import types_check
 from tools.upstreaming.__main__ import _verdict
 from tools.upstreaming.clone import Done
 from tools.upstreaming.forms import SECTION, _config_listed
-from tools.upstreaming.hooks import EXPRESSIONS, Hooks
+from tools.upstreaming.hook_configuration import Folder
+from tools.upstreaming.hook_tables import EXPRESSIONS
 from tools.upstreaming.options import FAILED, GOOD, IMPOSSIBLE, INCOMPLETE
 from tools.upstreaming.table import Row
 from tools.upstreaming.tests import RunsOfTests
@@ -39,6 +39,7 @@ from tests.overlay.conftest import REPOSITORY, put
 from tests.overlay.test_upstream import AIRFLOWS, NAMED, bed_of
 
 OK, BAD, SKIPPED = (Row("a check", "-", "", passed) for passed in (True, False, None))
+BROKEN = Row("a hook", "-", "", None, (), True)
 
 
 @pytest.mark.parametrize(
@@ -50,12 +51,13 @@ OK, BAD, SKIPPED = (Row("a check", "-", "", passed) for passed in (True, False, 
         ({"patch": [OK], "forms": [SKIPPED], "types": [SKIPPED]}, INCOMPLETE, "forms, types"),
         ({"patch": [OK], "types": [SKIPPED, SKIPPED]}, INCOMPLETE, "types"),
         ({"patch": [OK], "hooks": []}, INCOMPLETE, "hooks"),
+        ({"patch": [OK], "hooks": [OK, BROKEN]}, INCOMPLETE, "a hook"),
         # A failure weighs more, and hides nothing.
         ({"patch": [BAD], "types": [SKIPPED]}, FAILED, "types"),
     ],
 )
 def test_a_group_that_was_not_checked_is_no_pass(capsys, rows, code, unchecked):
-    """Such as of a tree whose Airflow cannot be installed: the last line says so, and the exit code."""
+    """Such as of a tree whose Airflow cannot be installed; nor is a single check that can be made. The last line says so."""
     assert _verdict(rows) == code
     told = capsys.readouterr().out.strip()
     assert told == (f"NOT CHECKED: {unchecked}" if unchecked else "")
@@ -76,15 +78,15 @@ HOOKS = """\
 repos:
   - repo: local
     hooks:
-      - {id: mypy-airflow, files: '\\.py$', exclude: '^docs|^scripts'}
-      - {id: mypy-airflow, files: '\\.py$', stages: [manual]}
-      - {id: mypy-docs, files: '^docs/.*\\.py$'}
+      - {id: mypy-airflow, language: python, entry: x, files: '\\.py$', exclude: '^docs|^scripts'}
+      - {id: mypy-airflow, language: python, entry: x, files: '\\.py$', stages: [manual]}
+      - {id: mypy-docs, language: python, entry: x, files: '^docs/.*\\.py$'}
 """
 OTHER_HOOKS = """\
 repos:
   - repo: local
     hooks:
-      - {id: ruff, files: '\\.py$'}
+      - {id: ruff, language: python, entry: x, files: '\\.py$'}
 """
 OLD, NEW = "airflow/executors/loader.py", "tests/executors/fargate/test_x.py"
 
@@ -277,13 +279,9 @@ repos:
         exclude: ^y
 """
     put(tmp_path / ".pre-commit-config.yaml", config)
-    bed = SimpleNamespace(root=tmp_path, home=tmp_path)
-    hooks = Hooks(bed)
-    hooks.prepare([Path("a.rst")])
-    [local] = yaml.safe_load((tmp_path / "pre-commit-config.yaml").read_text())["repos"]
-    assert [(hook["id"], hook["language"], hook["exclude"]) for hook in local["hooks"]] == (
-        [("rst-backticks", "pygrep", "^y")] if run else []
-    )
-    assert [row.after for row in hooks._skipped] == (
-        [] if run else ["comes from pre-commit/pygrep-hooks 9, which is on no package registry"]
-    )
+    [(_, hook, reason)] = Folder(tmp_path, ".").hooks()
+    if run:
+        assert (hook["id"], hook["language"], hook["exclude"]) == ("rst-backticks", "pygrep", "^y")
+    else:
+        assert hook is None
+    assert reason == ("" if run else "comes from pre-commit/pygrep-hooks 9, which is on no package registry")

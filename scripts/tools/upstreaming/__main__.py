@@ -63,8 +63,11 @@ def main() -> int:
 
 
 def _verdict(rows: Mapping[str, Sequence[Row]]) -> int:
-    """Tell which groups were not checked at all, and return the exit code."""
+    """Tell what was not checked that could be, or a whole group, and return the exit code."""
     unchecked = [name for name, group in rows.items() if all(row.passed is None for row in group)]
+    unchecked += [
+        row.check for group in rows.values() for row in group if row.passed is None and row.possible
+    ]
     if unchecked:
         print(f"\nNOT CHECKED: {', '.join(unchecked)}")
     if any(row.passed is False for group in rows.values() for row in group):

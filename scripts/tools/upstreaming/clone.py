@@ -60,6 +60,7 @@ class Clone:
         # Airflow's tests put their database there, and those of 3.0 do not make the folder.
         (self.home / "airflow").mkdir(parents=True)
         self._logs = logs
+        self._programs = self.home / "bin"
         self.repository = room / "repository"
         for name in ("airflow", "tests/executors", "docs/executor"):
             # A copy, so that all checks see the same, whatever is edited meanwhile.
@@ -88,6 +89,13 @@ class Clone:
     def git(self, *arguments: str) -> str:
         """Run git in the clone and return what it says; raises UpstreamError where it fails."""
         return self._ask("git", "-C", self.root, *WHO, *arguments)
+
+    def stand_in(self, program: str) -> None:
+        """Let there be a program that fails; commands find it unless there is one before it on the path."""
+        path = self._programs / program
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"#!/bin/sh\necho '{program} is not here' >&2\nexit 1\n", encoding="utf-8")
+        path.chmod(0o755)
 
     def overlay(self, *arguments: str) -> Done:
         """Run the overlay's command line on the clone."""
@@ -125,7 +133,12 @@ class Clone:
         }
         sources = (self.tree.package.parent, *(self.root / p for p in ("task-sdk/src", "devel-common/src")))
         # Airflow's test plugin of 3.0 calls uv.
-        programs = (str(Path(sys.executable).parent), str(VENVS / "tools/bin"), kept.get("PATH", os.defpath))
+        programs = (
+            str(Path(sys.executable).parent),
+            str(VENVS / "tools/bin"),
+            kept.get("PATH", os.defpath),
+            str(self._programs),
+        )
         return (
             registry_settings()
             | kept
@@ -136,7 +149,7 @@ class Clone:
                 "PYTHONPATH": os.pathsep.join(str(path) for path in sources if path.is_dir()),
                 "PYTHONDONTWRITEBYTECODE": "1",
                 # Environments of hooks take minutes to make.
-                "PRE_COMMIT_HOME": str(VENVS / "pre-commit"),
+                "PREK_HOME": str(VENVS / "prek"),
                 "BACKEND": "sqlite",
             }
         )

@@ -14,13 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""
-The checks that Airflow's repository runs before each commit, as it configures them, on the files of the patch.
-
-Hooks of the repository itself run through pre-commit as they are. Of hooks that come from elsewhere, those whose
-package is on the registry, or that are but an expression, are made such hooks, pinned as in the configuration. The
-others are skipped, each with its reason.
-"""
+"""The checks that Airflow's repository runs before each commit, as it configures them, on the files of the patch, by prek."""
 
 from __future__ import annotations
 
@@ -28,71 +22,22 @@ import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import yaml
 
 from tools.upstreaming.clone import Clone, UpstreamError
 from tools.upstreaming.complaints import beyond
+from tools.upstreaming.hook_configuration import folders
 from tools.upstreaming.table import Row
 
-# Repositories of hooks whose package is on the registry: its name there, and the program and files of each hook.
-PACKAGES: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
-    "codespell-project/codespell": ("codespell", {"codespell": {"entry": "codespell", "types": ["text"]}}),
-    "adrienverge/yamllint": ("yamllint", {"yamllint": {"entry": "yamllint", "types": ["file", "yaml"]}}),
-    "asottile/blacken-docs": (
-        "blacken-docs",
-        {"blacken-docs": {"entry": "blacken-docs", "files": r"\.(rst|md)$"}},
-    ),
-    "ikamensh/flynt": ("flynt", {"flynt": {"entry": "flynt", "types": ["python"]}}),
-    "pre-commit/pre-commit-hooks": (
-        "pre-commit-hooks",
-        {
-            "check-merge-conflict": {"entry": "check-merge-conflict", "types": ["text"]},
-            "debug-statements": {"entry": "debug-statement-hook", "types": ["python"]},
-            "check-builtin-literals": {"entry": "check-builtin-literals", "types": ["python"]},
-            "check-executables-have-shebangs": {
-                "entry": "check-executables-have-shebangs",
-                "types": ["text", "executable"],
-            },
-            "check-xml": {"entry": "check-xml", "types": ["xml"]},
-            "detect-private-key": {"entry": "detect-private-key", "types": ["text"]},
-            "end-of-file-fixer": {"entry": "end-of-file-fixer", "types": ["text"]},
-            "fix-encoding-pragma": {"entry": "fix-encoding-pragma", "types": ["python"]},
-            "mixed-line-ending": {"entry": "mixed-line-ending", "types": ["text"]},
-            "pretty-format-json": {"entry": "pretty-format-json", "types": ["json"]},
-            "trailing-whitespace": {"entry": "trailing-whitespace-fixer", "types": ["text"]},
-        },
-    ),
-}
-# Hooks that are an expression which no line may match, on no registry: repository and version, and what each looks for.
-EXPRESSIONS: dict[tuple[str, str], dict[str, dict[str, Any]]] = {
-    ("pre-commit/pygrep-hooks", "1.10.0"): {
-        "python-no-log-warn": {"entry": r"\.(?<!warnings\.)warn\(", "types": ["python"]},
-        "rst-backticks": {"entry": r"^(?! {4})(.* )?`[^`]+`(?!_)", "types": ["rst"]},
-    },
-}
-# Hooks of the repository's own that cannot say what is asked here, and why.
-EXCUSED = {
-    "check-usage-of-re2-over-re": "RE2 has no look-ahead, which our patterns use; Airflow 3 has dropped this rule",
-    "check-hooks-apply": "checks the list of hooks, not the patch",
-    "update-vendored-in-k8s-json-schema": "fetches the schema of Kubernetes from GitHub, of which the patch has nothing",
-}
-# What another row of the table says.
-ELSEWHERE = {
-    "insert-license": "see the row of licence headers",
-    "check-default-configuration": "see the row of the default configuration",
-    "mypy-airflow": "see the row of types",
-    "mypy-airflow-core": "see the row of types",
-}
-# Hooks that see all of the repository, made to see the files of the patch.
-NARROWED = {"ruff-format": {"entry": "ruff format --force-exclude --check", "pass_filenames": True}}
 SHOWN_LINES = 12
-CONFIGURATION = ".pre-commit-config.yaml"
-# What pre-commit writes over each hook.
-HEADER = re.compile(r"(?m)^.*?\.*(?:\(.*\))?(Passed|Failed|Skipped)\n- hook id: (\S+)\n")
-# What a hook's script has in it where it starts containers.
-BREEZE = re.compile(r"breeze|run_command_via_breeze_shell|docker", re.IGNORECASE)
+# What prek writes over the hooks of a folder, and over each hook.
+FOLDER = re.compile(r"(?m)^[✓×] (\S+)\n")
+HEADER = re.compile(r"(?m)^ *\S.*?\.*(?:\(.*\))?(Passed|Failed|Skipped)\n *- hook id: (\S+)\n")
+ROOT = (".", "<workspace>")
+# What a hook says that could not run.
+BROKEN = re.compile(
+    r"^(\w+\.)*(ModuleNotFound|Import|Attribute|FileNotFound|Name|Permission|Connection)Error: "
+    r"|command not found|No such file or directory|Permission denied|not resolve host|Failed to spawn"
+)
 
 
 @dataclass
@@ -111,6 +56,11 @@ class Ran:
         """Return what was not said before, wherever in a file it stood then."""
         return beyond(self.said, before.said)
 
+    @property
+    def broken(self) -> str | None:
+        """Why the hook could not run at all, in its own words."""
+        return next(filter(BROKEN.search, self.said), None)
+
 
 class Hooks:
     """The hooks of one clone."""
@@ -121,33 +71,26 @@ class Hooks:
         self._skipped: list[Row] = []
         # Those that look at what they like, whichever files they are run for.
         self._whole: set[str] = set()
-        self._config = clone.home / "pre-commit-config.yaml"
+        # Of each folder that has one.
+        self._configurations: dict[Path, str] = {}
 
     def prepare(self, files: list[Path]) -> None:
-        """Write the configuration of those that can run, and remember why the others that concern files cannot."""
-        text = (self._clone.root / CONFIGURATION).read_text(encoding="utf-8")
-        config = yaml.safe_load(text)
-        hooks = []
-        for repository in config["repos"]:
-            for hook in repository["hooks"]:
-                local, reason = self._runnable(repository, hook, text)
+        """Make the configurations of those that can run, and remember why the others that concern files cannot."""
+        self._clone.stand_in("breeze")  # Some scripts ask whether it is there, and do without.
+        for folder in folders(self._clone.root):
+            runnable = []
+            for hook, local, reason in folder.hooks():
+                if not any(folder.concerned(hook, file) for file in files):
+                    continue
+                name = _named(hook["id"], folder.name)
                 if local is not None:
-                    hooks.append(local)
-                elif reason and any(concerned(hook, path) for path in files):
-                    row = Row(f"hook {hook['id']}", "-", reason, None)
+                    runnable.append(local)
+                    if local.get("pass_filenames") is False:
+                        self._whole.add(name)
+                elif reason:
+                    row = Row(f"hook {name}", "-", reason, None)
                     self._skipped += [row] if row not in self._skipped else []
-        self._skipped += self._of_folders(files)
-        self._whole = {hook["id"] for hook in hooks if hook.get("pass_filenames") is False}
-        ours = {"exclude": config.get("exclude", "^$"), "repos": [{"repo": "local", "hooks": hooks}]}
-        self._config.write_text(yaml.safe_dump(ours, sort_keys=False), encoding="utf-8")
-
-    def _of_folders(self, files: list[Path]) -> list[Row]:
-        """Return a row for each folder with hooks of its own, which newer trees have and pre-commit passes over."""
-        found = {path.relative_to(self._clone.root) for path in self._clone.root.glob(f"*/{CONFIGURATION}")}
-        concerned = sorted(path for path in found if any(file.is_relative_to(path.parent) for file in files))
-        return [
-            Row(f"hooks of {path}", "-", "need prek: prek run, in the checkout", None) for path in concerned
-        ]
+            self._configurations[folder.path] = folder.configuration(runnable)
 
     def before(self, modified: list[Path]) -> None:
         """Run them on the files that the patch modifies, as they are without it."""
@@ -157,7 +100,8 @@ class Hooks:
         """Run them on every file of the patch; those that concern none of these are left out."""
         on_modified = self._run("hooks-after", modified)
         on_added = self._run("hooks-added", added)
-        rows = [self._row(name, on_modified.get(name, Ran()), ran) for name, ran in on_added.items()]
+        names = dict.fromkeys([*on_modified, *on_added])
+        rows = [self._row(name, on_modified.get(name, Ran()), on_added.get(name, Ran())) for name in names]
         return [row for row in rows if row.after != "skipped"] + self._skipped
 
     def _row(self, name: str, modified: Ran, added: Ran) -> Row:
@@ -167,6 +111,15 @@ class Hooks:
             added = Ran()
         both = Ran(modified.outcome, [*modified.said])
         both.add(added.outcome, added.said)
+        if both.broken:
+            return Row(
+                f"hook {name}",
+                "-",
+                f"it could not run: {both.broken}",
+                None,
+                tuple(both.said[-SHOWN_LINES:]),
+                True,
+            )
         # Where it failed already, it fails for what the patch has brought.
         failed_already = before.outcome == "Failed"
         good, new = True, []
@@ -180,65 +133,35 @@ class Hooks:
         return Row(f"hook {name}", told, both.outcome.lower(), good, tuple(shown))
 
     def _run(self, log: str, files: list[Path]) -> dict[str, Ran]:
-        command = ["run", "--config", str(self._config), "--verbose", "--color=never", "--files"]
-        done = self._clone.run(log, sys.executable, "-m", "pre_commit", *command, *map(str, files))
-        headers = list(HEADER.finditer(done.output))
-        if not headers:
-            raise UpstreamError(f"pre-commit broke off:\n{done.output[-3000:]}")
+        for path, configuration in self._configurations.items():
+            path.write_text(configuration, encoding="utf-8")
+        prek = Path(sys.executable).with_name("prek")
+        done = self._clone.run(
+            log, prek, "run", "--verbose", "--color=never", "--no-progress", "--files", *files
+        )
         # What a hook has put right is not to reach the next run.
         self._clone.git("checkout", "--quiet", "--", ".")
-        ran: dict[str, Ran] = {}
-        ends = [header.start() for header in headers[1:]] + [len(done.output)]
-        for header, end in zip(headers, ends):
-            lines = done.output[header.end() : end].splitlines()
-            said = [line for line in lines if line.strip() and not line.startswith("- ")]
-            ran.setdefault(header[2], Ran()).add(header[1], said)
+        # Where there is one folder alone, its name does not stand there.
+        first, *others = FOLDER.split(done.output)
+        ran = _parsed(first, ".")
+        for folder, output in zip(others[::2], others[1::2]):
+            ran |= _parsed(output, folder)
+        if not ran:
+            raise UpstreamError(f"prek broke off:\n{done.output[-3000:]}")
         return ran
 
-    def _runnable(self, repository: dict, hook: dict, text: str) -> tuple[dict | None, str]:
-        """Return the hook in a form that pre-commit can run here, or why there is none; both empty: leave it out."""
-        if repository["repo"] == "local":
-            return self._local(hook)
-        if repository["repo"] == "meta":
-            return None, "checks the list of hooks, not the patch"
-        owner = "/".join(repository["repo"].removesuffix(".git").split("/")[-2:])
-        version = _frozen(text, repository["rev"])
-        kept = {key: value for key, value in hook.items() if key not in ("name", "stages")}
-        if looked_for := EXPRESSIONS.get((owner, version), {}).get(hook["id"]):
-            return {"name": hook["id"], "language": "pygrep", **looked_for, **kept}, ""
-        package, hooks = PACKAGES.get(owner, ("", {}))
-        if hook["id"] not in hooks:
-            elsewhere = f"comes from {owner} {version}, which is on no package registry"
-            return None, ELSEWHERE.get(hook["id"]) or elsewhere
-        return {
-            "name": hook["id"],
-            "language": "python",
-            **hooks[hook["id"]],
-            **kept,
-            "additional_dependencies": [f"{package}=={version}", *hook.get("additional_dependencies", [])],
-        }, ""
 
-    def _local(self, hook: dict) -> tuple[dict | None, str]:
-        if "manual" in hook.get("stages", ()):
-            return None, ""
-        if reason := EXCUSED.get(hook["id"]) or ELSEWHERE.get(hook["id"]):
-            return None, reason
-        if hook["language"] not in ("python", "pygrep", "system"):
-            return None, f"needs {hook['language']}"
-        script = self._clone.root / hook["entry"].split()[0]
-        if script.is_file() and BREEZE.search(script.read_text(encoding="utf-8")):
-            return None, "runs in Breeze, which needs Docker"
-        kept = {key: value for key, value in hook.items() if key != "stages"}
-        return {**kept, **NARROWED.get(hook["id"], {})}, ""
+def _parsed(output: str, folder: str) -> dict[str, Ran]:
+    """Return what became of each hook of a folder."""
+    headers = list(HEADER.finditer(output))
+    ran: dict[str, Ran] = {}
+    ends = [header.start() for header in headers[1:]] + [len(output)]
+    for header, end in zip(headers, ends):
+        lines = output[header.end() : end].splitlines()
+        said = [line for line in map(str.strip, lines) if line and not line.startswith("- ")]
+        ran.setdefault(_named(header[2], folder), Ran()).add(header[1], said)
+    return ran
 
 
-def _frozen(text: str, revision: str) -> str:
-    """Return the version that a revision is, which may stand behind it as a comment."""
-    comment = re.search(rf"rev: {re.escape(revision)}\s*# frozen: (\S+)", text)
-    return (comment[1] if comment else revision).removeprefix("v")
-
-
-def concerned(hook: dict, path: Path) -> bool:
-    """Whether a hook would see a file, as far as its patterns tell."""
-    name = path.as_posix()
-    return bool(re.search(hook.get("files", ""), name) and not re.search(hook.get("exclude", "^$"), name))
+def _named(hook: str, folder: str) -> str:
+    return hook if folder in ROOT else f"{hook} of {folder}"

@@ -28,10 +28,10 @@ WITH_AIRFLOW = ("forms", "types", "tests")
 GOOD, FAILED, IMPOSSIBLE, INCOMPLETE = range(4)
 MEANINGS = """\
 exit codes:
-  0  every group was checked, and nothing fails that had passed
+  0  all that can be checked here was checked, and nothing fails that had passed
   1  something fails with the patch that had passed without it, or that is new
   2  the checks could not be made
-  3  nothing of the kind fails, but a whole group was not checked: the last line names it
+  3  nothing of the kind fails, but something was not checked that can be: the last line names it
 """
 REQUIREMENTS = Path(__file__).parents[3] / "requirements"
 

@@ -27,9 +27,10 @@ class Row:
     One check.
 
     :param before: what it says without the patch; a dash where it can only be made with it
-    :param after: what it says with the patch; of a check that is skipped, the reason
-    :param passed: None where it was skipped
+    :param after: what it says with the patch; of a check that was not made, the reason
+    :param passed: None where it was not made
     :param details: what to read below the table
+    :param possible: whether a check that was not made could be made here
     """
 
     check: str
@@ -37,6 +38,7 @@ class Row:
     after: str
     passed: bool | None
     details: tuple[str, ...] = ()
+    possible: bool = False
 
 
 def lines(rows: list[Row]) -> list[str]:
@@ -54,19 +56,19 @@ def lines(rows: list[Row]) -> list[str]:
 
 def _mark(row: Row) -> str:
     if row.passed is None:
-        return "skipped"
+        return "not checked"
     if row.passed:
         return "ok" if row.after != "failed" else "as before"
     return "FAILED"
 
 
 def _cells(row: Row) -> tuple[str, ...]:
-    # What is skipped has its reason in the last column, which may be as long as it likes.
+    # What was not checked has its reason in the last column, which may be as long as it likes.
     return row.check, row.before, "" if row.passed is None else row.after
 
 
 def _line(row: Row, widths: list[int], mark: str) -> str:
     after = row.after if row.check == "check" or row.passed is not None else ""
     cells = [text.ljust(width) for text, width in zip((row.check, row.before, after), widths)]
-    reason = f": {row.after}" if mark == "skipped" else ""
+    reason = f": {row.after}" if mark == "not checked" else ""
     return "  ".join([*cells, mark + reason]).rstrip()

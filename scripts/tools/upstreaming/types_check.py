@@ -24,12 +24,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import yaml
-
 from tools.harness.environment import VENVS
 from tools.upstreaming.clone import UpstreamError
 from tools.upstreaming.complaints import beyond
-from tools.upstreaming.hooks import CONFIGURATION, concerned
+from tools.upstreaming.hook_configuration import folders
 from tools.upstreaming.patch import changed_files
 from tools.upstreaming.table import Row
 
@@ -74,15 +72,18 @@ def _before(clone: Clone, version: str, files: Sequence[Path]) -> list[str]:
 
 def _looked_at(clone: Clone, changed: Sequence[Path]) -> list[Path]:
     """Return the files that a hook of HOOKS looks at before each commit; where there is none, every Python file."""
-    config = yaml.safe_load((clone.root / CONFIGURATION).read_text(encoding="utf-8"))
     hooks = [
-        hook
-        for repository in config["repos"]
-        for hook in repository["hooks"]
+        (folder, hook)
+        for folder in folders(clone.root)
+        for hook, _, _ in folder.hooks()
         if hook["id"] in HOOKS and "manual" not in hook.get("stages", ())
     ]
     files = [path for path in changed if path.suffix == ".py"]
-    return [path for path in files if any(concerned(hook, path) for hook in hooks)] if hooks else files
+    return (
+        [path for path in files if any(folder.concerned(hook, path) for folder, hook in hooks)]
+        if hooks
+        else files
+    )
 
 
 def _errors(clone: Clone, version: str, files: Sequence[Path]) -> list[str]:

@@ -32,7 +32,7 @@ from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 from unittest import mock
 
 from airflow.executors.fargate.aws.answers import Answer, Page
@@ -56,7 +56,7 @@ CONFIG = FargateConfig(
     platform_version="LATEST",
     launch_type="FARGATE",
     assign_public_ip="ENABLED",
-    command_to_request=None,
+    command_to_request=None,  # type: ignore[arg-type]
     deployment="airflow",
     conn_id=None,
     endpoint_url=None,
@@ -480,7 +480,8 @@ class SteppedPool:
         #: Answers that are on their way: when they arrive, and who gets them.
         self._answers: list[tuple[float, int, Callable[..., None], tuple[Any, Any]]] = []
         self._numbers = itertools.count()
-        self._clock, self._calls, self._seconds, self._threads = Clock(), [], 0.0, 1
+        self._calls: list[Call] = []
+        self._clock, self._seconds, self._threads = Clock(), 0.0, 1
 
     def take_time(self, clock: Clock, ecs: FakeEcs, seconds: float, threads: int) -> None:
         """Let each call of ECS take so many seconds, with at most so many jobs under way."""
@@ -588,7 +589,7 @@ class SteppedFleet(FleetThread):
                 ecs=ecs,
                 config=config,
                 build=build or partial(without_check, RequestBuilder(complete)),
-                make_pool=self._make_pool,
+                make_pool=self._make_pool,  # type: ignore[arg-type]
                 clock=clock,
                 now=now,
                 lease=Lease(lease, clock, now),
@@ -605,7 +606,9 @@ class SteppedFleet(FleetThread):
         names = ("sweep_interval", "logs", "mask", "scheduler")
         others = {name: getattr(context, name) for name in names}
         lease = context.lease._seconds
-        return cls(context.ecs, context.config, context.build, clock=clock, lease=lease, **others)
+        return cls(
+            cast("FakeEcs", context.ecs), context.config, context.build, clock=clock, lease=lease, **others
+        )
 
     # What FleetThread does with threads.
 
@@ -631,7 +634,7 @@ class SteppedFleet(FleetThread):
     def take_time(self, seconds: float) -> None:
         """Let each call of ECS take so many seconds from now on, with as many under way as there are threads."""
         for name, pool in self.pools.items():
-            pool.take_time(self.clock, self._context.ecs, seconds, self._threads[name])
+            pool.take_time(self.clock, cast("FakeEcs", self._context.ecs), seconds, self._threads[name])
 
     def add(self, *launches: Launch) -> None:
         """Hand over launches, and let happen what happens at once."""
@@ -676,4 +679,7 @@ class SteppedFleet(FleetThread):
         return self.pools[name]
 
     def _remember(self, event: Event) -> None:
-        (self.waiting if isinstance(event, Waiting) else self.told).append(event)
+        if isinstance(event, Waiting):
+            self.waiting.append(event)
+        else:
+            self.told.append(event)

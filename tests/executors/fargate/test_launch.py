@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import uuid
+from typing import Any
 
 import pytest
 
@@ -77,24 +78,24 @@ def identity_with(**changes):
     return json.dumps({name: value for name, value in members.items() if value is not None})
 
 
+#: Members of an identity that should be numbers, and are none.
+NO_NUMBERS: list[dict[str, Any]] = [
+    {"try_number": "one"},
+    {"try_number": float("inf")},
+    {"try_number": float("nan")},
+    {"try_number": [1]},
+    {"map_index": {}},
+    {"handed_over": "now"},
+    {"handed_over": []},
+    {"handed_over": float("inf")},
+    {"handed_over": float("nan")},
+]
+NO_UUIDS: list[Any] = ["", "x", UUID + "0", 7, [], {}]
 #: Texts of the variable that are no identity.
 NO_IDENTITIES = {
     "no object": ["null", "[]", "7", '"launch"', "{", "[" * 100_000],
     "a member is missing": [identity_with(**{name: None}) for name in json.loads(make_launch().identity)],
-    "a number is none": [
-        identity_with(**changes)
-        for changes in (
-            {"try_number": "one"},
-            {"try_number": float("inf")},
-            {"try_number": float("nan")},
-            {"try_number": [1]},
-            {"map_index": {}},
-            {"handed_over": "now"},
-            {"handed_over": []},
-            {"handed_over": float("inf")},
-            {"handed_over": float("nan")},
-        )
-    ],
+    "a number is none": [identity_with(**changes) for changes in NO_NUMBERS],
     "a text that no database takes": [
         identity_with(**{name: text})
         for name in TEXTS
@@ -108,7 +109,7 @@ NO_IDENTITIES = {
         ),
         identity_with().replace(": 2,", f": {'9' * 5000},"),
     ],
-    "a UUID is none": [identity_with(uuid=value) for value in ("", "x", UUID + "0", 7, [], {})],
+    "a UUID is none": [identity_with(uuid=value) for value in NO_UUIDS],
     "a callback that no database takes": [
         identity_with(callback_id="nul\0"),
         identity_with(callback_id="id", dag_id="nul\0"),

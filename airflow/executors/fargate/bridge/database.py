@@ -114,7 +114,9 @@ def is_one_of(tasks: Sequence[TaskInstanceId], session: Session) -> Any:
     if not tasks or session.get_bind().dialect.name != "postgresql":
         return tuple_(*COORDINATES).in_(coordinates)
     types = (String, String, String, Integer)
-    arrays = (bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*coordinates), types))
+    arrays: list[Any] = [
+        bindparam(None, list(values), type_=ARRAY(of)) for values, of in zip(zip(*coordinates), types)
+    ]
     listed = func.unnest(*arrays).table_valued("dag_id", "task_id", "run_id", "map_index").render_derived()
     return tuple_(*COORDINATES).in_(select(*listed.c))
 
