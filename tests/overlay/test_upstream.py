@@ -95,7 +95,7 @@ def bed_of(tmp_path, runs, files=AIRFLOWS):
     for name in files:
         put(tmp_path / name, "")
     tree = SimpleNamespace(checkout=SimpleNamespace(tests="tests/executors"))
-    return SimpleNamespace(root=tmp_path, home=tmp_path, tree=tree, run=run)
+    return SimpleNamespace(root=tmp_path, home=tmp_path, tree=tree, run=run, commits=lambda: ["the last"])
 
 
 NAMED = {"core[FargateExecutor]": "passed"}
@@ -132,6 +132,29 @@ def test_our_tests_must_run_and_pass(tmp_path, outcomes):
     tests = RunsOfTests(bed_of(tmp_path, [{}, outcomes, NAMED, {"example": "passed"}]))
     tests.before()
     assert tests.after()[0].passed is False
+
+
+def test_our_tests_must_pass_at_each_commit(tmp_path):
+    """Each has a row of its own; what fails at one fails there alone, and the patch is in place afterwards."""
+    runs = [{}, {"a": "passed"}, {"a": "failed"}, {"a": "passed"}, NAMED, {"example": "passed"}]
+    bed, checked_out = bed_of(tmp_path, runs), []
+    bed.commits = lambda: ["1", "2", "3"]
+
+    def git(command, *arguments):
+        if command == "checkout":
+            checked_out.append(arguments[-1])
+        return f"Commit {checked_out[-1]}"
+
+    bed.git = git
+    tests = RunsOfTests(bed)
+    tests.before()
+    first, second, last, *_ = tests.after()
+    assert [(row.check, row.passed) for row in (first, second)] == [
+        ('our tests, at "Commit 1"', True),
+        ('our tests, at "Commit 2"', False),
+    ]
+    assert last.passed
+    assert checked_out == ["1", "-", "2", "-"]
 
 
 def test_a_run_that_broke_off_is_told(tmp_path):

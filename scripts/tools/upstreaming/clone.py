@@ -90,6 +90,10 @@ class Clone:
         """Run git in the clone and return what it says; raises UpstreamError where it fails."""
         return self._ask("git", "-C", self.root, *WHO, *arguments)
 
+    def commits(self) -> list[str]:
+        """Return the commits of the patch, the first one first."""
+        return self.git("rev-list", "--reverse", "--abbrev-commit", "before..HEAD").splitlines()
+
     def stand_in(self, program: str) -> None:
         """Let there be a program that fails; commands find it unless there is one before it on the path."""
         path = self._programs / program

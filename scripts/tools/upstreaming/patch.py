@@ -70,9 +70,8 @@ def _git_am(clone: Clone) -> Row:
     refused = _given(clone, _patch(clone, "--format-patch"), "am", "--quiet")
     if refused:
         return Row("overlay diff --format-patch | git am", "-", refused, False)
-    subject = clone.git("log", "-1", "--format=%s")
     clean = not clone.git("status", "--porcelain")
-    return Row("overlay diff --format-patch | git am", "-", subject, clean)
+    return Row("overlay diff --format-patch | git am", "-", f"{len(clone.commits())} commits", clean)
 
 
 def _patch(clone: Clone, *options: str) -> bytes:

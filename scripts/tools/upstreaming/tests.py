@@ -67,17 +67,29 @@ class RunsOfTests:
         self._before = self._run("airflows-tests-before", *self._airflows())
 
     def after(self) -> list[Row]:
-        """Run ours and Airflow's own tests, with the patch."""
-        ours = self._run("our-tests", *(str(self._executors / name) for name in OURS))
+        """Run ours at each commit of the patch, and Airflow's own tests, with the patch."""
+        earlier = [self._ours_at(commit) for commit in self._clone.commits()[:-1]]
+        ours = self._ours("our-tests")
         left_out = [f"--ignore={self._executors / name}" for name in OURS]
         after = self._run("airflows-tests-after", *self._airflows(), *left_out)
         return [
+            *earlier,
             Row("our tests, in the tree", "-", str(ours), _good(ours), tuple(sorted(ours.failed()))),
             self._compared(after),
             *(_absent(f"Airflow's {name}") for name in OTHERS if not self._named(name)),
             self._example(),
             *(Row(f"Airflow's {name}", "-", reason, None) for name, reason in LEFT_OUT.items()),
         ]
+
+    def _ours_at(self, commit: str) -> Row:
+        self._clone.git("checkout", "--quiet", commit)
+        subject = self._clone.git("log", "-1", "--format=%s")
+        ours = self._ours(f"our-tests-{commit}")
+        self._clone.git("checkout", "--quiet", "-")
+        return Row(f'our tests, at "{subject}"', "-", str(ours), _good(ours), tuple(sorted(ours.failed())))
+
+    def _ours(self, log: str) -> Results:
+        return self._run(log, *(str(self._executors / name) for name in OURS))
 
     def _example(self) -> Row:
         check = "Airflow's tests of example DAGs, ours"
