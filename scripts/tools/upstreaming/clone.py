@@ -136,7 +136,7 @@ class Clone:
             if not name.startswith(("AIRFLOW", "AWS_", "GIT_", "PYTEST", "PYTHON"))
         }
         sources = (self.tree.package.parent, *(self.root / p for p in ("task-sdk/src", "devel-common/src")))
-        # Airflow's test plugin of 3.0 calls uv.
+        # Airflow's test plugin calls uv, since 3.0, with scripts that are for one Python.
         programs = (
             str(Path(sys.executable).parent),
             str(VENVS / "tools/bin"),
@@ -155,5 +155,6 @@ class Clone:
                 # Environments of hooks take minutes to make.
                 "PREK_HOME": str(VENVS / "prek"),
                 "BACKEND": "sqlite",
+                "UV_PYTHON": sys.executable,
             }
         )
