@@ -25,7 +25,7 @@ from functools import partial
 import pytest
 
 from airflow.executors.fargate.aws.answers import identity_override
-from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.launch import Identity, TaskInstanceId
 from airflow.utils.state import TaskInstanceState
 
 from tests.bad_input import table as bad_input
@@ -149,12 +149,7 @@ def test_ids_of_any_alphabet(row, start, ecs, records):
     run(scheduler, ecs, 1)
     assert scheduler.ends[key][0] == SUCCESS
     (task,) = ecs.tasks.values()
-    assert tuple(vars(Identity.parse(*identity_override(task)).task).values()) == (
-        *key[:3],
-        key.try_number,
-        key.map_index,
-        None,
-    )
+    assert Identity.parse(*identity_override(task)).task.coordinates == TaskInstanceId(*key)
     assert records.errors() == []
 
 

@@ -56,6 +56,12 @@ def task_instance(key: TaskInstanceKey, **members: Any) -> SimpleNamespace:
     return SimpleNamespace(id=row_id(key), key=key, **members)
 
 
+def read_log(executor: Any, ti: Any) -> tuple[list[str], list[str]]:
+    """Return the sources and the lines of a running task instance's log, read whole."""
+    sources, streams = executor.get_streaming_task_log(ti, 1)
+    return sources, [line for stream in streams for line in stream]
+
+
 def make_workload(
     key: TaskInstanceKey,
     executor_config: Any = None,

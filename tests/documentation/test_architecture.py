@@ -25,7 +25,12 @@ from tools.harness.environment import REPOSITORY
 TEXT = (REPOSITORY / "CONTRIBUTING.md").read_text(encoding="utf-8")
 PAGE = TEXT.partition("\n## ARCHITECTURE\n")[2].partition("\n## ")[0]
 PACKAGE = REPOSITORY / "airflow/executors/fargate"
-MODULES = [p.relative_to(PACKAGE).as_posix() for p in PACKAGE.rglob("*.py") if p.name != "__init__.py"]
+#: All but those of older lines of Airflow's releases, of which the list names the folder.
+MODULES = [
+    path.relative_to(PACKAGE).as_posix()
+    for path in PACKAGE.rglob("*.py")
+    if path.name != "__init__.py" and path.parent.name != "older"
+]
 #: A line of the list: how far it is indented, a module, and what it does.
 LINE = re.compile(r"( +)(\w+\.py) +(\S.+)")
 #: Lines beside those of the modules: what can be taken in at once.

@@ -24,21 +24,26 @@ import socket
 import threading
 import time
 from types import SimpleNamespace
+from unittest import mock
 
 import pytest
 
 from airflow.executors.fargate.aws.clients import THREAD_NAMES
+from airflow.executors.fargate.bridge import AIRFLOW
+from airflow.executors.fargate.launch import Launch
 from airflow.executors.fargate_executor import FargateExecutor
 
 # What Airflow itself hides a connection's password with; each line of releases has it elsewhere.
 from airflow.models.connection import mask_secret
-from airflow.models.taskinstancekey import TaskInstanceKey
 from airflow.utils.state import TaskInstanceState
 
 from tests.bench.adoption import adopt, make_candidate
+from tests.bench.work import make_key, read_log, task_instance
 
 SUCCESS, FAILED, RUNNING = TaskInstanceState.SUCCESS, TaskInstanceState.FAILED, TaskInstanceState.RUNNING
 PATIENCE = 20
+#: The coordinates of task instances, by the executor's keys.
+KEYS = {}
 
 
 class Scheduler:
@@ -49,9 +54,13 @@ class Scheduler:
         self.events = {}
 
     def hand_over(self, task_id, *command, executor_config=None):
-        key = TaskInstanceKey("dag", task_id, "run", 1, -1)
-        self.executor.execute_async(key, list(command), None, executor_config)
-        self.executor.running.add(key)
+        """Hand over a command of our own in the place of what Airflow hands over."""
+        candidate = make_candidate(key := make_key(task_id), time.time())
+        launch = Launch(candidate.task, candidate.key, command, executor_config, handed_over=time.time())
+        KEYS[candidate.key] = key
+        with mock.patch.object(AIRFLOW, "launch_of", return_value=launch):
+            self.executor.execute_async(launch.key, list(command))
+        self.executor.running.add(launch.key)
         return key
 
     def until(self, condition):
@@ -60,7 +69,7 @@ class Scheduler:
             assert time.monotonic() < deadline, self.events
             self.executor.sync()
             for key, (state, info) in self.executor.get_event_buffer().items():
-                self.events.setdefault(key, []).append((state, info))
+                self.events.setdefault(KEYS[key], []).append((state, info))
             time.sleep(0.02)
 
     def ends(self):
@@ -163,7 +172,7 @@ def test_revoked_while_run_task_is_under_way(account, start):
     key = scheduler.hand_over("task", "sleep", "60")
     scheduler.executor.sync()
     scheduler.until(lambda: run_task_is_under_way(scheduler))
-    scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+    scheduler.executor.revoke_task(ti=task_instance(key))
     scheduler.until(
         lambda: [e.get("stopCode") for e in containers(account).get("task", [])] == ["UserInitiated"]
     )
@@ -315,11 +324,10 @@ def test_a_log_is_shown_while_its_container_runs(account, start, fargate_options
     account.wait_for_output(arn)
     ti = SimpleNamespace(external_executor_id=arn, try_number=1)
     reader = FargateExecutor()
-    sources, lines = reader.get_task_log(ti, 1)
+    sources, lines = read_log(reader, ti)
     assert [line.count(word) for line, word in zip(lines, ("first", "second"))] == [1, 1]
     assert any("/ecs/airflow" in source for source in sources)
-    assert reader.get_task_log(ti, 2) == ([], [])
-    scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+    scheduler.executor.revoke_task(ti=task_instance(key))
 
 
 @pytest.fixture
@@ -355,7 +363,7 @@ def test_whoever_looks_at_a_log_has_an_answer_while_aws_still_hangs(dripping, fa
     end = threading.Timer(60, dripping.over.set)
     end.start()
     try:
-        _, lines = FargateExecutor().get_task_log(SimpleNamespace(external_executor_id=arn, try_number=1), 1)
+        _, lines = read_log(FargateExecutor(), SimpleNamespace(external_executor_id=arn))
         still_hangs = not dripping.over.is_set()
     finally:
         end.cancel()
@@ -371,6 +379,6 @@ def test_no_token_in_debug_logs_of_the_log_reader(account, start, fargate_option
     scheduler.until(lambda: containers(account).get("task"))
     caplog.clear()
     arn = containers(account)["task"][0]["taskArn"]
-    FargateExecutor().get_task_log(SimpleNamespace(external_executor_id=arn, try_number=1), 1)
+    read_log(FargateExecutor(), SimpleNamespace(external_executor_id=arn))
     assert any("DescribeTasks" in record.getMessage() for record in caplog.records)
     assert not any("s3cr3t-command" in record.getMessage() for record in caplog.records)

@@ -21,7 +21,6 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from types import SimpleNamespace
 from unittest import mock
 
 import pytest
@@ -34,7 +33,7 @@ from airflow.executors.fargate.launch import Launch
 from airflow.utils.state import TaskInstanceState
 
 from tests.bench.adoption import adopt, make_candidate
-from tests.bench.work import HAS_WORKLOADS, SIGNED_WITH, make_key
+from tests.bench.work import HAS_WORKLOADS, SIGNED_WITH, make_key, task_instance
 
 #: Whatever is secret holds this word, in a shape of its own for each place where it is planted.
 MARKER = "s3cr3tm4rk3r"
@@ -118,7 +117,8 @@ def queue(scheduler, key, executor_config, tokens):
     """Queue a task instance whose command holds a secret."""
     if HAS_WORKLOADS:
         scheduler.queue(key, executor_config, long_path=f"{MARKER}.log")
-        tokens.add(AIRFLOW.queued(scheduler.executor)[key].token)
+        queued = AIRFLOW.queued(scheduler.executor).values()
+        tokens.update(workload.token for workload in queued if workload.ti.key == key)
         return
     # 2.11 logs commands itself, which hold no secret there: so this one goes past it.
     scheduler.executor.execute_async(key, ["run", key.task_id, MARKER], None, executor_config)
@@ -170,7 +170,7 @@ def test_nothing_secret_is_written(
 
     monkeypatch.setattr(Lifecycle, "apply_outcome", die_once)
     scheduler.beat()
-    scheduler.executor.revoke_task(ti=SimpleNamespace(key=make_key("to_be_revoked")))
+    scheduler.executor.revoke_task(ti=task_instance(make_key("to_be_revoked")))
     shown, prepared = everything_about(scheduler)
     told.append(shown)
     scheduler.until(lambda: len(scheduler.ends) == len(good) + len(bad) + 1)

@@ -30,7 +30,7 @@ from botocore.session import Session
 from airflow.executors.fargate_executor import FargateExecutor
 
 from tests.bench.adoption import adopt, make_candidate
-from tests.bench.work import make_key
+from tests.bench.work import make_key, read_log, task_instance
 
 REPOSITORY = Path(__file__).parents[2]
 SECURITY = REPOSITORY / "docs" / "executor" / "fargate-security.rst"
@@ -98,7 +98,7 @@ def lead_a_life(fargate, start, calls):
         first.queue(key, None)
     first.until(lambda: len(fargate.tasks()) == len(keys))
     first.until(lambda: len(first.executor.debug_state()["launches"]) == len(keys))
-    first.executor.revoke_task(ti=SimpleNamespace(key=keys[1]))
+    first.executor.revoke_task(ti=task_instance(keys[1]))
     first.until(lambda: any(task["desiredStatus"] == "STOPPED" for task in fargate.tasks()))
     first.executor.end()
     second = start()
@@ -132,7 +132,7 @@ def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start):
     (task,) = fargate.tasks()
     calls.clear()
     ti = SimpleNamespace(external_executor_id=task["taskArn"], try_number=1)
-    FargateExecutor().get_task_log(ti, 1)
+    read_log(FargateExecutor(), ti)
     mine = {f"{service}:{operation}" for service, operation, params in calls if params.get("cluster") is None}
     assert mine == actions(statements("FindLogs", "ReadLogs"))
     text = " ".join(SECURITY.read_text().split())

@@ -31,7 +31,6 @@ import time
 from collections import Counter, deque
 from collections.abc import Mapping, Set
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -42,7 +41,7 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 
 from tests.bench.forgetful_ecs import RETENTION, ForgetfulEcs
 from tests.bench.stepped import OPTIONS, SteppedScheduler, set_options
-from tests.bench.work import make_key
+from tests.bench.work import make_key, task_instance
 from tests.executors.fargate import fakes
 
 LAUNCHING = {"POLL_INTERVAL": "10", "LAUNCH_RATE": "1000", "LAUNCH_BURST": "1000"}
@@ -89,7 +88,7 @@ def wave(scheduler, first, count):
     scheduler.beat()
     for number, key in enumerate(keys, first):
         if number % REVOKED == 0:
-            scheduler.executor.revoke_task(ti=SimpleNamespace(key=key))
+            scheduler.executor.revoke_task(ti=task_instance(key))
         elif number % AGAIN == 0 and key not in scheduler.ends:
             scheduler.queue(key)
     for _ in range(3):

@@ -69,4 +69,4 @@ RELEASES = {
     )
 }
 
-NEWEST = "3.3"
+NEWEST = "3.4"
