@@ -17,28 +17,21 @@
 
 from __future__ import annotations
 
-import dataclasses
-import re
 import uuid
 from datetime import datetime, timedelta
-from types import SimpleNamespace
-from unittest import mock
 
 import pytest
 from pendulum import UTC
 from sqlalchemy import create_engine, event, select
-from sqlalchemy.dialects import postgresql
-from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session, lazyload, load_only
 from sqlalchemy.pool import StaticPool
 
 from airflow.executors.fargate.bridge import (
     AIRFLOW,
     database,
-    lookups,
     orphan_lookup,
 )
-from airflow.executors.fargate.launch import CallbackId, Identity, TaskInstanceId
+from airflow.executors.fargate.launch import Identity, TaskInstanceId
 from airflow.executors.fargate.messages import OtherEcsTask
 from airflow.executors.fargate.present import Candidate
 from airflow.jobs.job import Job
@@ -49,10 +42,18 @@ from airflow.utils import session as airflow_session
 from airflow.utils.state import State
 
 QUEUED_AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/c/{}"
+
+
 ASSIGNED = "6f2f3c1e-5a52-4ad4-9c5a-1f2c7f0f6f10"
+
+
 #: The column that 3.4 and newer call otherwise.
 MAP_INDEX = "region_index" if "region_index" in TaskInstance.__table__.columns else "map_index"
+
+
 #: The ids of the jobs of three schedulers: this one, one that lives, one that is gone.
 OWN, LIVING, GONE, SILENT = 1, 2, 3, 4
 
@@ -126,9 +127,6 @@ def metadata(monkeypatch):
     metadata.engine.dispose()
 
 
-# Candidates for adoption.
-
-
 @pytest.mark.parametrize("count", [1, 1000])
 def test_one_query_reads_any_number_of_task_instances(metadata, count):
     """However few columns the scheduler has loaded, one statement fetches what adoption needs."""
@@ -166,15 +164,6 @@ def test_only_what_may_be_adopted_is_a_candidate(metadata, state):
     assert [(c.external_id, c.queued_at) for c in candidates] == [(None, None)] * len(candidates)
 
 
-@pytest.mark.parametrize("queued_by", [None, 99])
-def test_a_scheduler_of_which_no_job_is_left_has_no_name(metadata, queued_by):
-    """Its task instances are candidates all the same."""
-    metadata.store(0, queued_by_job_id=queued_by)
-    tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
-    (candidate,) = database.candidates(tis)
-    assert (candidate.queued_by, candidate.scheduler) == (queued_by, None)
-
-
 @pytest.mark.parametrize("address", ["0123456789ab", None])
 def test_a_candidate_says_which_database_has_it_and_what_its_arn_means(metadata, monkeypatch, address):
     """From 3.2 on each queueing overwrites external_executor_id, so that an ARN there is the present launch's."""
@@ -183,89 +172,6 @@ def test_a_candidate_says_which_database_has_it_and_what_its_arn_means(metadata,
     tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
     (candidate,) = database.candidates(tis)
     assert (candidate.database, candidate.arn_is_present) == (address, AIRFLOW.assigns_ids)
-
-
-@pytest.mark.parametrize(
-    ("heartbeat", "ended", "sent_until"),
-    [
-        # Killed: it sends nothing once its heartbeats are older than the threshold.
-        (QUEUED_AT, None, QUEUED_AT + timedelta(seconds=45)),
-        (QUEUED_AT, QUEUED_AT + timedelta(seconds=3), QUEUED_AT + timedelta(seconds=3)),
-        (None, None, None),
-    ],
-)
-@pytest.mark.parametrize("state", ["running", "failed"])
-def test_a_candidate_says_until_when_its_scheduler_can_have_launched(
-    metadata, monkeypatch, heartbeat, ended, sent_until, state
-):
-    """A scheduler that ended by itself has an end in the database, whatever another one wrote there of its state."""
-    monkeypatch.setenv("AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_THRESHOLD", "45")
-    metadata.add_job(77, state, heartbeat, end_date=ended)
-    metadata.store(0, queued_by_job_id=77)
-    tis = metadata.session.scalars(select(TaskInstance).options(lazyload("*"))).all()
-    (candidate,) = database.candidates(tis)
-    assert candidate.sent_until == (sent_until and sent_until.timestamp())
-
-
-# Which database is which.
-
-
-def test_the_own_database_is_known_without_a_query(metadata, monkeypatch):
-    """It is the one of Airflow's own sessions."""
-    monkeypatch.setattr(database, "address_hash", lambda url: url)
-    assert database.own_address_hash() is metadata.engine.url
-    assert metadata.statements == []
-
-
-@pytest.mark.parametrize(
-    ("url", "other", "are_one"),
-    [
-        # What is not its address: who logs in, with what driver, and how.
-        ("postgresql://me:a@host:5432/airflow", "postgresql+psycopg2://you:b@host:5432/airflow", True),
-        ("postgresql://host/airflow?sslmode=require", "postgresql://host/airflow", True),
-        # The same address, written otherwise.
-        ("postgresql://host/airflow", "postgresql://HOST:5432/airflow", True),
-        ("mysql+mysqldb://host/airflow", "mysql://host:3306/airflow", True),
-        ("postgresql:///airflow?host=/run/a", "postgresql://@/airflow?host=/run/a", True),
-        ("postgresql://host:5432/airflow", "postgresql://host2:5432/airflow", False),
-        ("postgresql://host:5432/airflow", "postgresql://host:5433/airflow", False),
-        ("postgresql://host:5432/airflow", "postgresql://host:5432/airflow2", False),
-        ("postgresql://host:5432/airflow", "postgresql://host:5432/Airflow", False),
-        ("postgresql:///airflow?host=/run/a", "postgresql:///airflow?host=/run/b", False),
-        ("postgresql:///airflow?host=a&port=1", "postgresql:///airflow?host=a&port=2", False),
-        ("postgresql:///airflow?host=a&host=b", "postgresql:///airflow?host=a&host=c", False),
-        ("sqlite:////a/airflow.db", "sqlite:////b/airflow.db", False),
-    ],
-)
-def test_a_database_is_known_by_host_port_and_name(url, other, are_one):
-    """A clone has another host or name than its origin; who logs in, and how, makes no other database."""
-    first, second = (database.address_hash(make_url(text)) for text in (url, other))
-    assert (first == second) is are_one
-    assert re.fullmatch(f"[0-9a-f]{{{database.HASH_LENGTH}}}", first)
-
-
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
-def test_a_database_in_memory_has_no_address(url):
-    """Nothing distinguishes it from another one."""
-    assert database.address_hash(make_url(url)) is None
-
-
-# Which scheduler is which.
-
-
-def test_a_scheduler_is_named_by_its_job_and_when_that_began(metadata):
-    """So a job of the same number in another Airflow has another name."""
-    assert database.scheduler_name(OWN) == metadata.name(OWN)
-    assert len({metadata.name(number) for number in metadata.began}) == len(metadata.began)
-
-
-@pytest.mark.parametrize("job_id", [None, "manual", 99])
-def test_without_a_job_there_is_no_name(metadata, job_id):
-    """An executor outside of a scheduler names none; so its ECS tasks are never orphaned."""
-    assert database.scheduler_name(job_id) is None
-
-
-# Orphaned ECS tasks.
 
 
 def other_ecs_task(scheduler, number=0, try_number=2, handed_over=1.0, launch_id="launch", database=None):
@@ -306,12 +212,6 @@ def test_what_no_scheduler_of_this_database_has_launched_is_left_alone(metadata,
     """Another Airflow with the same deployment has the same jobs' numbers and task instances."""
     metadata.store(0, state="success")
     assert orphan_lookup.find_orphans([other_ecs_task(name)], metadata.name(OWN)) == []
-
-
-def test_one_odd_name_hides_no_other(metadata):
-    """Whatever the scheduler is called in one ECS task, the others are compared."""
-    odd = [other_ecs_task(name) for name in ("9" * 5000 + "@1.0", "nul\0@1.0", "half\ud800@1.0")]
-    assert orphan_lookup.find_orphans([*odd, other_ecs_task(metadata.name(GONE), 1)], None) == [ARN.format(1)]
 
 
 @pytest.mark.parametrize(
@@ -365,20 +265,6 @@ def test_an_assigned_id_identifies_the_present_launch(metadata, launch_id, is_or
 
 
 @pytest.mark.parametrize(
-    ("text", "stored"),
-    [
-        ("plain\ttext\nin lines \N{ROCKET}", "plain\ttext\nin lines \N{ROCKET}"),
-        ("nul\x00", "nul\N{REPLACEMENT CHARACTER}"),
-        ("half\ud800", "half?"),
-        ("\x1b[31mred\x1b[0m", "red"),
-    ],
-)
-def test_whatever_is_reported_can_be_stored(text, stored):
-    """What a database refuses would end the scheduler, which stores reasons unguarded."""
-    assert database.storable(text) == stored
-
-
-@pytest.mark.parametrize(
     ("own", "its", "is_orphaned"),
     [("here", "here", True), ("here", "there", False), ("here", None, True), (None, "there", True)],
 )
@@ -390,47 +276,6 @@ def test_what_another_database_has_is_never_orphaned(metadata, monkeypatch, own,
     assert told == ([ARN.format(0)] if is_orphaned else [])
 
 
-@pytest.mark.parametrize(
-    ("scheduler", "its", "warned"),
-    [
-        (GONE, "there", True),
-        (OWN, "there", True),
-        # Another Airflow's under the same name, which no scheduler here has launched; and what is no other database's.
-        (None, "there", False),
-        (GONE, "here", False),
-        (GONE, None, False),
-    ],
-)
-def test_another_database_is_warned_of_once(metadata, monkeypatch, scheduler, its, warned):
-    """One warning names the option and both cases, however often such ECS tasks are met."""
-    orphan_lookup.warn_of_another_database.cache_clear()
-    monkeypatch.setattr(database, "address_hash", lambda url: "here")
-    name = metadata.name(scheduler) if scheduler else "9@9.000000"
-    other_ecs_tasks = [other_ecs_task(name, number, database=its) for number in range(3)]
-    with mock.patch.object(orphan_lookup, "log", autospec=True) as log:
-        for _ in range(3):
-            orphan_lookup.find_orphans(other_ecs_tasks, metadata.name(OWN))
-    told = [call.args[0] for call in log.warning.call_args_list]
-    assert [all(word in text for word in ("[fargate] deployment", "copy", "host")) for text in told] == [
-        True
-    ] * warned
-
-
-def test_a_callback_is_never_orphaned(metadata):
-    """The database does not say so, and no task instance is mistaken for it."""
-    identity = dataclasses.replace(other_ecs_task(metadata.name(GONE)).identity, task=CallbackId("id", "dag"))
-    callback = dataclasses.replace(other_ecs_task(metadata.name(GONE)), identity=identity)
-    assert orphan_lookup.find_orphans([callback], None) == []
-
-
-def test_few_queries_compare_many_ecs_tasks(metadata):
-    """One for the schedulers, and one for each two hundred task instances; none for those of living schedulers."""
-    many = [other_ecs_task(metadata.name(GONE), number) for number in range(450)]
-    others = [other_ecs_task(metadata.name(LIVING), number) for number in range(450, 2000)]
-    assert len(orphan_lookup.find_orphans(many + others, None)) == 450
-    assert len(metadata.statements) == 1 + 3
-
-
 def test_a_database_that_fails_ends_no_scheduler(metadata):
     """Nothing is concluded, and nothing is raised: sync() is not guarded."""
     Job.__table__.drop(metadata.engine)
@@ -439,24 +284,6 @@ def test_a_database_that_fails_ends_no_scheduler(metadata):
     assert database.rows(ids(0)) is None
     database.hand_back([], OWN)
     database.hand_back([candidate()], OWN)
-
-
-@pytest.mark.parametrize("error", [ValueError, OverflowError, RuntimeError, TypeError])
-def test_an_error_that_is_none_of_the_database_s_ends_no_scheduler(monkeypatch, caplog, error):
-    """A driver raises what it likes for a value that it does not take; one line names the error, and no value."""
-
-    def fail():
-        raise error("sesame-open")
-
-    monkeypatch.setattr(airflow_session.settings, "Session", fail)
-    assert orphan_lookup.find_orphans([other_ecs_task("3@1.0")], None) == []
-    assert database.rows(ids(0)) is None
-    database.hand_back([candidate()], OWN)
-    told = [record.getMessage() for record in caplog.records if record.name == database.__name__]
-    assert [line.rpartition(": ")[2] for line in told] == [error.__name__] * 3
-
-
-# The scheduler's own launches.
 
 
 def ids(*numbers):
@@ -476,34 +303,6 @@ def test_rows_are_as_they_are_stored(metadata, state):
         asked[0]: (state, 3, LIVING, ARN.format(0)),
         asked[3]: ("queued", 2, None, None),
     }
-
-
-@pytest.mark.parametrize(("count", "queries"), [(0, 0), (1, 1), (200, 1), (450, 3)])
-def test_few_queries_read_many_rows(metadata, count, queries):
-    """One for each two hundred."""
-    for number in range(count):
-        metadata.store(number)
-    assert len(database.rows(ids(*range(count))) or ()) == count
-    assert len(metadata.statements) == queries
-
-
-@pytest.mark.parametrize("count", [1, 200])
-def test_postgresql_is_given_arrays(count):
-    """It would plan a list of rows for longer than it takes to read them; four parameters name any number of them."""
-    asked = mock.Mock(spec=["get_bind"])
-    asked.get_bind.return_value = SimpleNamespace(dialect=postgresql.dialect())
-    condition = database.is_one_of(ids(*range(count)), asked)
-    compiled = condition.compile(dialect=postgresql.dialect())
-    assert "unnest(" in str(compiled)
-    assert [len(values) for values in compiled.params.values()] == [count] * 4
-
-
-def test_a_heartbeat_looks_up_what_one_query_reads():
-    """No more than that, and no less."""
-    assert lookups.BATCH == database.MAX_NAMED
-
-
-# Handing back.
 
 
 def candidate(number=0):

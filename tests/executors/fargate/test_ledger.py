@@ -25,13 +25,21 @@ from airflow.executors.fargate.messages import Accepted, Noted
 from airflow.executors.fargate.present import Candidate
 
 KEY, OTHER = "key", "other"
+
+
 HANDED_OVER = 1000.0
+
+
 EVENTS = {
     "accepted": lambda launch: Accepted(launch, "arn"),
     "noted": lambda launch: Noted(launch, "text"),
 }
+
+
 #: What :func:`record` returns.
 PRESENT, EARLIER, TO_BE_STOPPED = "present", "earlier", "to be stopped"
+
+
 #: What can have become of a key before AWS tells, from nothing to the keeping of a task instance and what follows it.
 HISTORIES = {
     "nothing": (),
@@ -45,6 +53,8 @@ HISTORIES = {
     "kept and launched": ("keep", "launch second"),
     "kept and not found": ("keep", "not found"),
 }
+
+
 #: As Airflow stores them.
 ARN = "arn:aws:ecs:us-east-1:123456789012:task/cluster/{}"
 
@@ -137,49 +147,6 @@ def test_an_ecs_task_that_is_found_late_is_taken_over_or_abandoned(after, make, 
     assert ledger.take_kept(KEY) is None
 
 
-def test_the_present_launch_of_a_kept_key_leaves_the_late_one_to_be_found(after, make):
-    """Its own ECS task is accepted before the earlier one is found, which is still abandoned then."""
-    ledger = after("kept and launched")
-    assert record(ledger, EVENTS["accepted"](make("second"))) is PRESENT
-    assert record(ledger, EVENTS["accepted"](make("late"))) is TO_BE_STOPPED
-
-
-@pytest.mark.parametrize(
-    ("history", "earlier", "how"),
-    [
-        ("nothing", None, "replace"),
-        ("launched", "first", "replace"),
-        ("launched twice", "second", "replace"),
-        ("revoked", None, "replace"),
-        ("kept", None, "replace"),
-        ("launched", "first", "keep"),
-        ("launched", "first", "revoke"),
-    ],
-)
-def test_what_was_the_key_s_launch_is_returned(after, make, candidate, history, earlier, how):
-    """Whoever replaces, keeps or revokes a key gets the earlier launch, if there is one."""
-    ledger = after(history)
-    call = {
-        "replace": lambda: ledger.replace(KEY, make("third")),
-        "keep": lambda: ledger.keep(candidate()),
-        "revoke": lambda: ledger.remove(KEY),
-    }[how]
-    returned = call()
-    assert (returned and returned.id) == earlier
-    assert [launch.id for launch in ledger.launches()] == (["third"] if how == "replace" else [])
-
-
-@pytest.mark.parametrize("history", HISTORIES)
-def test_a_key_without_an_ecs_task_is_removed_while_it_is_kept(after, candidate, history):
-    """It goes back to Airflow unless it was launched, revoked, or removed before."""
-    ledger = after(history)
-    before = ledger.launches()
-    assert ledger.take_kept(KEY) == (candidate() if history in ("kept", "kept after a launch") else None)
-    assert ledger.take_kept(KEY) is None
-    assert ledger.launches() == before
-    assert ledger.remove(KEY) == (before[0] if before else None)
-
-
 @pytest.mark.parametrize(
     ("history", "has"),
     [
@@ -198,20 +165,6 @@ def test_what_is_known_need_not_be_asked_for(after, candidate, history, has):
     assert ledger.has(candidate(), queued={OTHER}) is has
     assert ledger.has(candidate(), queued={KEY}) is True
     assert ledger.has(candidate(key=OTHER), queued=()) is False
-
-
-@pytest.mark.parametrize(
-    ("queued_at", "external_id", "has"),
-    [
-        (HANDED_OVER, None, True),
-        (HANDED_OVER + 60, None, False),
-        (HANDED_OVER + 60, "first", True),
-        (HANDED_OVER, "second", False),
-    ],
-)
-def test_an_earlier_launch_here_is_not_the_present_one(after, candidate, queued_at, external_id, has):
-    """Another scheduler may have launched the task instance since: its ECS task is to be looked for."""
-    assert after("launched").has(candidate(queued_at, external_id), queued=()) is has
 
 
 @pytest.mark.parametrize(
@@ -244,16 +197,3 @@ def test_the_reported_arn_identifies_the_present_launch(
         ledger.replace(KEY, make("second"))
     asked = candidate(HANDED_OVER + 60, arn, arn_is_present=overwritten)
     assert ledger.has(asked, queued=()) is has
-
-
-def test_keys_do_not_touch_each_other(ledger, make, candidate):
-    """What becomes of one leaves the other as it is."""
-    first, other = make("first"), make("of other", OTHER)
-    ledger.replace(KEY, first)
-    ledger.replace(OTHER, other)
-    ledger.keep(candidate())
-    assert record(ledger, EVENTS["accepted"](other)) is PRESENT
-    ledger.remove(OTHER)
-    assert ledger.launches() == []
-    assert ledger.take_kept(OTHER) is None
-    assert ledger.take_kept(KEY) == candidate()
