@@ -108,7 +108,7 @@ def test_lines_that_are_older_than_the_tree_stay_here(overlay, tmp_path, version
         put(folder / name, HEADER + '"""Finds out."""\n')
     for line in ("2_11", "3_0", "3_3"):
         put(folder / f"older/airflow_{line}.py", "class Base:\n    pass\n")
-        put(overlay.root.parent / f"tests/executors/fargate/older/test_airflow_{line}.py", "TEST = 3\n")
+        put(overlay.root.parent / f"tests/executors/fargate/test_airflow_{line}.py", "TEST = 3\n")
     layout = LAYOUTS["new"]
     checkout = make_checkout(tmp_path / "checkout", layout, version)
     installation_of(overlay, checkout).apply()

@@ -28,9 +28,10 @@ from pathlib import Path, PurePosixPath
 
 # The source of our options; a source tree has them in Airflow's own file.
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
-# The folder of a room with a file for each older line of releases, each of which needs those of the newer lines.
+# The folder of a room with a file for each older line of releases, each of which needs those of the newer lines; and their
+# tests.
 OLDER = "older"
-_LINE = re.compile(r"(?:test_)?airflow_(\d+)_(\d+)\.py")
+_LINE = re.compile(rf".*/(?:{OLDER}/|test_)airflow_(\d+)_(\d+)\.py")
 # Which of the lines this Airflow is of; in a source tree that is no question.
 BRIDGE = "executors/fargate/bridge/__init__.py"
 PICKER = "executors/fargate/bridge/older/__init__.py"
@@ -113,6 +114,5 @@ def _without_older_lines(files: dict[str, Path], version: str) -> dict[str, Path
 
 
 def _line_of(name: str) -> tuple[int, int] | None:
-    path = PurePosixPath(name)
-    found = _LINE.fullmatch(path.name) if path.parent.name == OLDER else None
+    found = _LINE.fullmatch(name)
     return (int(found[1]), int(found[2])) if found else None

@@ -59,7 +59,7 @@ LATER = (
     Part(LOGS, re.compile(r"/fargate/(logs/|test_)live\.py$"), (f"{PACKAGE}.logs.live",)),
     Part(
         COMMANDS,
-        re.compile(rf"/fargate/cli/|/fargate/test_(checks|commands|imports)\.py$|/{PARSER}$"),
+        re.compile(rf"/fargate/cli/|/fargate/test_(commands|imports)\.py$|/{PARSER}$"),
         (f"{PACKAGE}.cli",),
     ),
     Part(DOCUMENTATION, re.compile(r"(^|/)(docs|newsfragments|example_dags)/")),

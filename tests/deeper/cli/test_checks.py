@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""More on what ``test_checks.py`` tests."""
+"""The checks of ``airflow fargate check``: facts in, rows out."""
 
 from __future__ import annotations
 
@@ -28,28 +28,187 @@ from airflow.executors.fargate.cli.checks import (
     MARKS,
     OK,
     UNKNOWN,
+    check_caller,
+    check_options,
     check_permissions,
     check_queues,
+    rows_of,
 )
 from airflow.executors.fargate.cli.commands import OF_REQUEST
-from airflow.executors.fargate.cli.facts import Answer
+from airflow.executors.fargate.cli.facts import NO_ANSWER, NO_CREDENTIALS, Answer, Facts
 
-from tests.executors.fargate.test_checks import (
-    CHECKS,
-    CLUSTER,
-    CONTAINER,
-    DEFINITION,
-    DENIED,
-    GOOD,
-    NETWORK,
-    NOT_FOUND,
-    NOTHING,
-    REQUEST,
-    by_check,
-    definition,
-    request,
-    strategy,
+CHECKS = (check_caller, *OF_REQUEST, check_permissions)
+DENIED = Answer(error="AccessDeniedException", message="User: me is not authorized to perform: that")
+UNREACHED = Answer(error=NO_ANSWER, message="EndpointConnectionError: Could not connect")
+NOT_FOUND = Answer(error="ResourceNotFoundException", message="The specified log stream does not exist.")
+
+CONTAINER = {
+    "name": "airflow",
+    "essential": True,
+    "logConfiguration": {
+        "logDriver": "awslogs",
+        "options": {"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs"},
+    },
+}
+DEFINITION = {
+    "family": "airflow-task",
+    "revision": 3,
+    "status": "ACTIVE",
+    "compatibilities": ["EC2", "FARGATE"],
+    "networkMode": "awsvpc",
+    "cpu": "256",
+    "memory": "512",
+    "taskRoleArn": "arn:aws:iam::123456789012:role/task",
+    "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
+    "containerDefinitions": [CONTAINER, {"name": "proxy", "essential": False}],
+}
+CLUSTER = {"clusterName": "fleet", "status": "ACTIVE", "capacityProviders": ["FARGATE"]}
+NETWORK = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
+REQUEST = {
+    "cluster": "fleet",
+    "taskDefinition": "airflow-task:3",
+    "launchType": "FARGATE",
+    "networkConfiguration": {"awsvpcConfiguration": NETWORK},
+    "overrides": {"containerOverrides": [{"name": "airflow", "command": ["x"]}]},
+}
+GOOD = Facts(
+    region="us-east-1",
+    request=REQUEST,
+    container="airflow",
+    refusal="",
+    caller=Answer({"Arn": "arn:aws:sts::123456789012:assumed-role/scheduler/me", "Account": "123456789012"}),
+    cluster=Answer({"clusters": [CLUSTER]}),
+    list_tasks={"fleet": Answer({"taskArns": []})},
+    describe_tasks={"fleet": Answer({"tasks": [], "failures": [{"reason": "MISSING"}]})},
+    task_definition=Answer({"taskDefinition": DEFINITION}),
+    log_events=NOT_FOUND,
+    log_group=Answer({"logStreams": []}),
 )
+
+
+def request(**members):
+    """Return facts whose request has these members; None takes one out."""
+    changed = {name: value for name, value in {**REQUEST, **members}.items() if value is not None}
+    return replace(GOOD, request=changed)
+
+
+def network(**members):
+    """Return facts whose request has this network configuration."""
+    return request(networkConfiguration={"awsvpcConfiguration": {**NETWORK, **members}})
+
+
+def strategy(name):
+    """Return a request for this capacity provider."""
+    return {"capacityProviderStrategy": [{"capacityProvider": name, "weight": 1}]}
+
+
+def definition(**members):
+    """Return facts whose task definition has these members."""
+    return replace(GOOD, task_definition=Answer({"taskDefinition": {**DEFINITION, **members}}))
+
+
+def container(**members):
+    """Return facts whose container in the task definition has these members."""
+    return definition(containerDefinitions=[{**CONTAINER, **members}])
+
+
+def log_options(**options):
+    """Return facts whose container has these options of its log driver."""
+    return container(logConfiguration={"logDriver": "awslogs", "options": options})
+
+
+def by_check(facts):
+    """Return the rows by what they are about."""
+    return {row.check: row for row in rows_of(facts, CHECKS)}
+
+
+def test_all_is_well():
+    """Nothing fails; what cannot be tested is so marked. There is no row for what the request does not name."""
+    rows = by_check(GOOD)
+    assert rows.keys() & {"capacity providers", "fallback", "ECS Exec"} == set()
+    assert {name for name, row in rows.items() if row.result == UNKNOWN} == {
+        "ecs:RunTask",
+        "ecs:StopTask",
+        "iam:PassRole",
+    }
+    assert {row.result for row in rows.values()} == {OK, UNKNOWN}
+    assert rows["size"].found == "256 CPU units, 512 MiB"
+    assert "role/task" in rows["iam:PassRole"].found
+
+
+@pytest.mark.parametrize(
+    ("facts", "check", "result", "found", "remedy"),
+    [
+        (replace(GOOD, caller=Answer({}, NO_CREDENTIALS, "There are no credentials: AssumeRole for the role r fails", "Check r")), "credentials", FAILED, "AssumeRole for the role r", "Check r"),
+        (replace(GOOD, caller=Answer(error="ExpiredToken", message="Expired")), "credentials", FAILED, "ExpiredToken: Expired", "conn_id"),
+        (replace(GOOD, caller=UNREACHED), "credentials", UNKNOWN, "Could not connect", "ECS below"),
+        (replace(GOOD, cluster=Answer({"clusters": [], "failures": [{"reason": "MISSING"}]})), "cluster", FAILED, "MISSING", "[fargate] cluster"),
+        (replace(GOOD, cluster=Answer({"clusters": [{**CLUSTER, "status": "INACTIVE"}]})), "cluster", FAILED, "INACTIVE", "ACTIVE"),
+        (replace(GOOD, cluster=DENIED), "cluster", UNKNOWN, "not authorized", "ecs:DescribeClusters"),
+        (replace(GOOD, cluster=UNREACHED), "cluster", FAILED, "Could not connect", "endpoint_url"),
+        (replace(GOOD, cluster=Answer(error="InvalidParameterException", message="no")), "cluster", FAILED, "no", "region"),
+        (replace(GOOD, cluster=Answer(error="ServerException")), "cluster", UNKNOWN, "ServerException", "later"),
+        (replace(GOOD, cluster=Answer(error="ThrottlingException")), "cluster", UNKNOWN, "Throttling", "later"),
+        (replace(GOOD, cluster=Answer({}, NO_CREDENTIALS, "There are no credentials: AssumeRole fails", "Check r")), "cluster", FAILED, "AssumeRole", "Check r"),
+        (replace(GOOD, cluster=Answer(error="ExpiredTokenException")), "cluster", FAILED, "ExpiredToken", "credentials"),
+        (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE"}]), "capacity providers", OK, "FARGATE", ""),
+        (request(launchType=None, capacityProviderStrategy=[{"capacityProvider": "FARGATE_SPOT"}]), "capacity providers", FAILED, "lacks FARGATE_SPOT", "put-cluster-capacity-providers"),
+        (replace(GOOD, request={}, refusal="the function raised"), "request", FAILED, "the function raised", "Correct"),
+        (request(networkConfiguration=None), "subnets", FAILED, "none", "[fargate] subnets"),
+        (network(subnets=[]), "subnets", FAILED, "none at all", "[fargate] subnets"),
+        (network(subnets=["sg-1"]), "subnets", FAILED, "sg-1", "[fargate] subnets"),
+        (network(securityGroups=["subnet-1"]), "security groups", FAILED, "subnet-1", "[fargate] security_groups"),
+        (network(securityGroups=[]), "security groups", ADVICE, "default one of the VPC", "[fargate] security_groups"),
+        (network(assignPublicIp="ENABLED"), "public IP", OK, "public ones", ""),
+        (replace(GOOD, task_definition=None), "task definition", UNKNOWN, "no task definition is named", "request"),
+        (replace(GOOD, task_definition=DENIED), "task definition", UNKNOWN, "not authorized", "ecs:DescribeTaskDefinition"),
+        (replace(GOOD, task_definition=Answer(error="ClientException", message="Unable to describe")), "task definition", FAILED, "Unable to describe", "[fargate] task_definition"),
+        (definition(status="INACTIVE"), "task definition", FAILED, "airflow-task:3, INACTIVE", "ACTIVE"),
+        (replace(GOOD, container="worker"), "container", FAILED, "no container 'worker', but airflow, proxy", "container_name"),
+        (replace(GOOD, container="proxy"), "container", ADVICE, "proxy, not essential", "essential"),
+        (definition(compatibilities=["EC2"]), "launch type", FAILED, "offers EC2", "requiresCompatibilities"),
+        (request(launchType="EC2"), "launch type", OK, "EC2", ""),
+        (definition(networkMode="bridge"), "network mode", FAILED, "bridge", "awsvpc"),
+        (definition(networkMode=None), "network mode", FAILED, "none given", "awsvpc"),
+        (definition(cpu=None), "size", FAILED, "cpu not given", "Set cpu and memory"),
+        (request(overrides={"cpu": "1024", "memory": "2048"}), "size", OK, "1024 CPU units, 2048 MiB", ""),
+        (container(logConfiguration=None), "log", ADVICE, "nothing says why", "awslogs"),
+        (container(logConfiguration={"logDriver": "awsfirelens"}), "log", OK, "awsfirelens", ""),
+        (log_options(**{"awslogs-stream-prefix": "ecs"}), "log", FAILED, "without a group", "awslogs-group"),
+        (log_options(**{"awslogs-group": "/ecs/airflow"}), "log", FAILED, "prefix", "awslogs-stream-prefix"),
+        (replace(GOOD, log_group=NOT_FOUND), "log", FAILED, "no log group /ecs/airflow", "create-log-group"),
+        (replace(GOOD, log_group=DENIED), "log", OK, "/ecs/airflow", ""),
+        (request(overrides={"memory": "4096"}), "size", FAILED, "'256' with a memory of '4096'", "cpu and memory"),
+        (request(overrides={"cpu": "1 vCPU", "memory": "2048"}), "size", OK, "1 vCPU, 2048 MiB", ""),
+        (request(enableExecuteCommand=True), "ECS Exec", OK, "role/task", ""),
+        (replace(definition(taskRoleArn=None), request={**REQUEST, "enableExecuteCommand": True}), "ECS Exec", FAILED, "task role", "taskRoleArn"),
+        (replace(GOOD, fallback=strategy("FARGATE")), "fallback", OK, "FARGATE", ""),
+        (replace(GOOD, fallback=strategy("FARGATE_SPOT")), "fallback", FAILED, "lacks FARGATE_SPOT", "put-cluster-capacity-providers"),
+        (replace(definition(compatibilities=["EC2"]), fallback=strategy("FARGATE"), request={**REQUEST, "launchType": "EC2"}), "fallback", FAILED, "offers EC2", "requiresCompatibilities"),
+        (replace(GOOD, no_fallback="it cannot be used"), "fallback", ADVICE, "it cannot be used", "wait"),
+    ],
+)  # fmt: skip
+def test_row(facts, check, result, found, remedy):
+    """Each mistake has its row, with what was found and what to do."""
+    row = by_check(facts)[check]
+    assert row.result == result
+    assert found in row.found
+    assert remedy in row.remedy
+    assert bool(row.remedy) == (result != OK), "a remedy where there is something to do, and nowhere else"
+
+
+@pytest.mark.parametrize(
+    ("facts", "absent"),
+    [
+        (definition(executionRoleArn=None), "execution role"),
+        (request(launchType="EC2"), "size"),
+        (replace(GOOD, request={}, refusal="no"), "subnets"),
+        (definition(containerDefinitions=[]), "log"),
+    ],
+)
+def test_no_row_for_what_does_not_matter(facts, absent):
+    """There is no row for what the request does not need."""
+    assert absent not in by_check(facts)
 
 
 def by_cluster_default(*providers, **members):
@@ -130,6 +289,48 @@ def test_permissions_are_for_the_queues_too():
     assert rows["ecs:TagResource"].result == UNKNOWN
 
 
+def of_queue(facts):
+    """Return facts where all is well, but for a queue's."""
+    return replace(GOOD, queues={"fine": GOOD, "q": facts})
+
+
+SILENT = container(logConfiguration=None)
+BROKEN = Answer(error="ClientException", message="Unable to describe task definition.")
+NOTHING = replace(
+    GOOD, request={}, refusal="no", container="", task_definition=None, log_events=None, log_group=None
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "action", "result", "found"),
+    [
+        (definition(taskRoleArn=None, executionRoleArn=None), "iam:PassRole", OK, "not needed"),
+        (replace(GOOD, task_definition=DENIED), "iam:PassRole", UNKNOWN, "not known"),
+        (replace(definition(taskRoleArn=None, executionRoleArn=None), request={}), "iam:PassRole", UNKNOWN, "not known"),
+        (GOOD, "ecs:TagResource", OK, "not needed"),
+        (NOTHING, "ecs:TagResource", UNKNOWN, "not known"),
+        (replace(GOOD, task_definition=DENIED), "ecs:DescribeTaskDefinition", FAILED, "refused"),
+        (replace(GOOD, task_definition=BROKEN), "ecs:DescribeTaskDefinition", UNKNOWN, "Unable to describe"),
+        (NOTHING, "ecs:DescribeTaskDefinition", UNKNOWN, "no task definition is named"),
+        (of_queue(replace(GOOD, task_definition=DENIED)), "ecs:DescribeTaskDefinition", FAILED, "refused"),
+        (replace(SILENT, log_events=None), "logs:GetLogEvents", OK, "not needed"),
+        (replace(GOOD, task_definition=DENIED, log_events=None), "logs:GetLogEvents", UNKNOWN, "not known"),
+        (replace(log_options(), log_events=None), "logs:GetLogEvents", UNKNOWN, "no group"),
+        (of_queue(replace(GOOD, log_events=DENIED)), "logs:GetLogEvents", FAILED, "refused"),
+        (replace(GOOD, list_tasks={"fleet": GOOD.list_tasks["fleet"], "gpus": DENIED}), "ecs:ListTasks", FAILED, "that (cluster gpus)"),
+        (replace(GOOD, describe_tasks={"fleet": UNREACHED, "gpus": DENIED}), "ecs:DescribeTasks", FAILED, "(cluster gpus)"),
+        (replace(GOOD, list_tasks={"fleet": UNREACHED, "gpus": GOOD.list_tasks["fleet"]}), "ecs:ListTasks", UNKNOWN, "(cluster fleet)"),
+        (replace(GOOD, list_tasks={"a": GOOD.list_tasks["fleet"], "b": NOT_FOUND}), "ecs:ListTasks", OK, "allowed"),
+    ],
+)  # fmt: skip
+def test_permission(facts, action, result, found):
+    """Each permission has a row, whatever is known; the worst answer of all queues and clusters counts."""
+    row = by_check(facts)[action]
+    assert row.result == result
+    assert found in row.found
+    assert bool(row.remedy) == (result != OK)
+
+
 @pytest.mark.parametrize(
     "facts",
     [GOOD, NOTHING],
@@ -147,6 +348,23 @@ def test_every_permission_has_one_row(facts):
         "ecs:DescribeTaskDefinition",
         "logs:GetLogEvents",
     ]
+
+
+def test_mistakes_in_options():
+    """Each mistake is a row with its remedy, and nothing else is checked."""
+    rows = check_options(
+        [
+            "[fargate] cluster = '': it is required and not set. Set it, for example to airflow.",
+            "[fargate] launch_type = 'MOON': no such choice. Choose one of EC2, FARGATE.",
+            "boto3 is missing",
+        ]
+    )
+    assert [(row.check, row.result, row.found, row.remedy) for row in rows] == [
+        ("options", FAILED, "[fargate] cluster = '': it is required and not set", "Set it, for example to airflow"),
+        ("options", FAILED, "[fargate] launch_type = 'MOON': no such choice", "Choose one of EC2, FARGATE"),
+        ("options", FAILED, "boto3 is missing", ""),
+        ("everything else", UNKNOWN, "the options come first", "Correct them, and check again"),
+    ]  # fmt: skip
 
 
 def test_each_result_has_a_mark():
