@@ -32,7 +32,7 @@ from pathlib import Path
 import pytest
 from tools.documentation.options import REPOSITORY
 from tools.harness.environment import registry_settings, tools_environment
-from tools.harness.releases import NEWEST
+from tools.harness.releases import RELEASES
 from tools.overlay.installation import Installation
 from tools.overlay.layout import find_tree
 from tools.overlay.plan import Overlay
@@ -92,12 +92,13 @@ def run(command, env=None):
 
 
 def test_it_starts_from_airflows_image():
-    """FROM the official image of the version that is asked for, by default the newest that the tests run on."""
+    """FROM the official image of the version that is asked for, by default the newest of the tests that is no beta."""
     assert {word for word, _ in instructions()} == {"ARG", "FROM", "USER", "COPY", "RUN"}
     assert of("FROM") == ["apache/airflow:${AIRFLOW_VERSION}"]
     [default] = of("ARG")
-    pinned = (REPOSITORY / "requirements" / f"airflow-{NEWEST}.in").read_text(encoding="utf-8")
-    assert f"apache-{default.lower().replace('_version=', '==')}\n" in pinned
+    files = [REPOSITORY / "requirements" / f"airflow-{line}.in" for line in RELEASES]
+    pins = [re.search(r"^apache-airflow==(.+)$", file.read_text(encoding="utf-8"), re.M)[1] for file in files]
+    assert default == f"AIRFLOW_VERSION={next(pin for pin in pins if pin.replace('.', '').isdigit())}"
 
 
 def test_it_ends_as_airflows_user():

@@ -78,7 +78,8 @@ def team_settings(deployment, release):
     }
     settings |= {f"AIRFLOW__{TEAM.upper()}___FARGATE__{name}": value for name, value in options.items()}
     settings["AIRFLOW__CORE__EXECUTOR"] = f"FargateExecutor;{TEAM}=FargateExecutor"
-    airflow.command("teams", "create", TEAM)
+    # With the setting of teams: from 3.4 on the team gets a pool then.
+    airflow.command("teams", "create", TEAM, env=settings)
     stop(airflow)
     for name in COMPONENTS:
         airflow.start_component(name, env=settings)

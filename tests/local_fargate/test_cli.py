@@ -45,7 +45,7 @@ IS_OVERLAID = hasattr(executor_constants, "FARGATE_EXECUTOR")
 IS_INSTALLED = any(found.metadata["Name"] == "airflow-fargate-executor" for found in distributions())
 PAGE = Path(__file__).parents[2] / "docs" / "executor" / "fargate-cli.rst"
 #: The page shows what this release prints.
-IS_SHOWN = version.startswith("3.3.")
+IS_SHOWN = version.startswith("3.4.")
 #: What is another one on each machine, each day and for each container.
 CHANGES = (
     (re.compile(r"\b(subnet|sg)-[0-9a-f]{17}\b"), r"\1-of-the-machine"),

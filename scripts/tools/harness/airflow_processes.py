@@ -147,10 +147,10 @@ class Airflow:
         # The command line takes seconds to start.
         self.api.trigger(dag_id, run_id)
 
-    def command(self, *arguments: str) -> str:
-        """Run a command of Airflow's command line to its end and return what it printed."""
+    def command(self, *arguments: str, env: Mapping[str, str] | None = None) -> str:
+        """Run a command of Airflow's to its end, with some settings of its own where so told; return what it printed."""
         program = self.settings.environment / "bin" / "airflow"
-        done = interruption.run([program, *arguments], env=self.env, cwd=self.settings.home)
+        done = interruption.run([program, *arguments], env=self.env | dict(env or {}), cwd=self.settings.home)
         if done.returncode:
             said = (done.stdout + done.stderr).strip()[-4000:]
             raise HarnessError(f"airflow {' '.join(arguments[:2])} ended with {done.returncode}:\n{said}")
