@@ -115,9 +115,20 @@ def test_the_pages_here_name_it():
 
 def test_a_page_is_laid_without_what_is_of_this_repository(tmp_path):
     """Blocks and the comments of our scripts go with the empty line behind them; all else stays as it is."""
-    assert for_a_tree(PAGE.encode()).decode() == (
+    assert for_a_tree(PAGE.encode(), "3.2.0").decode() == (
         "Title\n=====\n\nA table.\n\nMore, of which scripts are made by hand.\n\nA figure.\n"
     )
+
+
+@pytest.mark.parametrize(
+    "version, expected",
+    [("2.11.1", "a\n\nb\n\n  c\n\nd\n"), ("3.0.0", "a\n\n  c\n\nd\n"), ("3.2.0.dev0", "a\n\nd\n")],
+)
+def test_a_page_says_nothing_of_releases_before_the_tree(version, expected):
+    """What concerns these alone is between two lines; what concerns the tree's own is laid without these lines."""
+    old = "{0}.. until Airflow {1}\n\n{0}{2}\n\n{0}.. end of until Airflow {1}\n\n"
+    page = "a\n\n" + old.format("", "2.11", "b") + old.format("  ", "3.1", "c") + "d\n"
+    assert for_a_tree(page.encode(), version).decode() == expected
 
 
 @pytest.mark.parametrize(
@@ -126,12 +137,15 @@ def test_a_page_is_laid_without_what_is_of_this_repository(tmp_path):
         ".. here only\n\nText.\n",
         "Text.\n\n.. end of here only\n",
         PAGE + "\n.. here only\n",
+        "  .. until Airflow 3.1\n\nText.\n",
+        ".. until Airflow 3.1\n\nText.\n\n.. end of until Airflow 3.0\n",
+        "Text.\n\n.. end of until Airflow 3.1\n",
     ],
 )
 def test_half_a_block_is_told(page):
     """A mistake in a page of ours neither cuts the rest of it nor goes unseen."""
     with pytest.raises(OverlayError, match="without the other"):
-        for_a_tree(page.encode())
+        for_a_tree(page.encode(), "3.2.0")
 
 
 def test_what_has_nothing_of_it_is_laid_as_it_is(tmp_path):

@@ -18,7 +18,8 @@
 Our pages of documentation, as a source tree has them.
 
 What a page says of this repository stays here: what is between the two lines of HERE_ONLY, and the comments by which
-scripts find what they write. Where a page here names our page of options, a page in a tree names Airflow's.
+scripts find what they write. So does what it says of releases older than the tree alone, between the two lines of UNTIL.
+Where a page here names our page of options, a page in a tree names Airflow's.
 """
 
 from __future__ import annotations
@@ -29,18 +30,32 @@ from tools.overlay.errors import OverlayError
 
 HERE_ONLY = (".. here only", ".. end of here only")
 _BLOCK = re.compile("^{}\n.*?^{}\n+".format(*map(re.escape, HERE_ONLY)), re.MULTILINE | re.DOTALL)
+UNTIL = (".. until Airflow ", ".. end of until Airflow ")
+_OLDER = re.compile(
+    r"^(?P<indent> *){}(?P<line>\d+\.\d+)\n\n(?P<text>.*?)^(?P=indent){}(?P=line)\n+".format(
+        *map(re.escape, UNTIL)
+    ),
+    re.MULTILINE | re.DOTALL,
+)
 # The label of our page of options, and that of Airflow's.
 _OPTIONS = ("executor:FargateExecutor:options", "config:fargate")
 _COMMENT = re.compile(r"^\.\. (?:[^\n]+: (?:made|written) by scripts/[^\n]+|end of [^\n]+)\n+", re.MULTILINE)
 
 
-def for_a_tree(page: bytes) -> bytes:
+def for_a_tree(page: bytes, version: str) -> bytes:
     """
-    Return a page of ours without what is of this repository.
+    Return a page of ours without what is of this repository, or of releases before a version.
 
-    :raises OverlayError: a line of HERE_ONLY stands without the other one
+    :raises OverlayError: a line of HERE_ONLY or UNTIL stands without the other one
     """
     text = _BLOCK.sub("", page.decode())
-    if any(line in HERE_ONLY for line in text.splitlines()):
-        raise OverlayError(f"a page of ours has one of the lines {' and '.join(HERE_ONLY)} without the other")
+    text = _OLDER.sub(lambda block: "" if _line(block["line"]) < _line(version) else block["text"], text)
+    if alone := next(
+        (line for line in text.splitlines() if line.strip().startswith(HERE_ONLY + UNTIL)), None
+    ):
+        raise OverlayError(f"a page of ours has a line {alone.strip()!r} without the other one")
     return (_COMMENT.sub("", text.replace(*_OPTIONS)).rstrip("\n") + "\n").encode()
+
+
+def _line(version: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in version.split(".")[:2])

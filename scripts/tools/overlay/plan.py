@@ -114,7 +114,7 @@ class Overlay:
             for folder in sorted({Path(name).parent.as_posix() for name in tests} - {"."}):
                 yield f"{checkout.tests}/{folder}/__init__.py", Text(_licence(next(iter(tests.values()))))
         for name, path in self._pages().items():
-            yield f"{checkout.docs}/{name}", Text(for_a_tree(path.read_bytes()))
+            yield f"{checkout.docs}/{name}", Text(for_a_tree(path.read_bytes(), tree.version))
         yield newsfragment(checkout.newsfragments, self.pull_request), Text(NEWSFRAGMENT.encode())
 
     def _pages(self) -> dict[str, Path]:
