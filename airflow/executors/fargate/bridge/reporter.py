@@ -29,6 +29,7 @@ from airflow.executors.fargate import messages
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.bridge import AIRFLOW, database, orphan_lookup
 from airflow.executors.fargate.bridge.wanted import WantedState
+from airflow.executors.fargate.bridge.workloads import coordinates_of
 from airflow.executors.fargate.launch import TaskInstanceId
 from airflow.models.log import Log
 
@@ -186,8 +187,8 @@ class Reporter:
         """
         if isinstance(task := of.task, TaskInstanceId):
             extra, row = database.storable(text), task.uuid and UUID(task.uuid)
-            event = Log(event=name, task_instance=task, extra=extra, task_instance_id=row)
-            self._executor._task_event_logs.append(event)
+            log_entry = Log(event=name, task_instance=coordinates_of(task), extra=extra, task_instance_id=row)
+            self._executor._task_event_logs.append(log_entry)
 
     def _act_on_launch(self, event: LaunchEvent, findings: Findings) -> None:
         launch = event.launch

@@ -25,11 +25,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
+from airflow.models.taskinstancekey import TaskInstanceKey
 
 if TYPE_CHECKING:
     from types import SimpleNamespace
-
-    from airflow.models.taskinstancekey import TaskInstanceKey
 
 #: What the main container runs; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
@@ -40,6 +39,11 @@ CALLBACK_PRIORITY = sys.maxsize
 def task_instance_id(key: TaskInstanceKey, uuid: str | None = None) -> TaskInstanceId:
     """Return the package's own form of a task instance's coordinates, and of its UUID where it has one."""
     return TaskInstanceId(key.dag_id, key.task_id, key.run_id, key.try_number, key.map_index, uuid)
+
+
+def coordinates_of(task: TaskInstanceId) -> TaskInstanceKey:
+    """Return Airflow's own form of a task instance's coordinates."""
+    return TaskInstanceKey(task.dag_id, task.task_id, task.run_id, task.try_number, task.map_index)
 
 
 def launch_of(workload: Any, key: Any, task: TaskInstanceId | None, now: float) -> Launch:

@@ -24,7 +24,6 @@ from sqlalchemy import null, true
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.bridge import contract, workloads
-from airflow.models.taskinstancekey import TaskInstanceKey
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,7 +93,7 @@ class Contract(contract.Contract):
 
     def key_of(self, task: TaskInstanceId) -> Any:
         """Return a key made of coordinates."""
-        return TaskInstanceKey(task.dag_id, task.task_id, task.run_id, task.try_number, task.map_index)
+        return workloads.coordinates_of(task)
 
     def example_context(self, ti: Any) -> dict[str, Any]:
         """Return nothing: ``ExecuteTask.make()`` itself renders the path of the log."""
