@@ -61,11 +61,11 @@ class Base(BaseExecutor):
 
     def heartbeat(self) -> None:
         """
-        Do what the scheduler asks of every executor in each of its loops.
+        Hand over what is queued, and report what has happened.
 
-        It saves the events for the event log afterwards: it removes them from the queue one by one, and until
-        they are saved together only SQLAlchemy's session refers to them, weakly. So a reference is kept, or they
-        and what is saved with them would be lost.
+        Afterwards the scheduler saves the events for the event log: it removes them from their queue one by one,
+        and until they are saved together only SQLAlchemy's session refers to them, weakly. A reference is kept,
+        or they and what is saved with them would be lost.
         """
         super().heartbeat()
         self._unsaved_events = list(self._task_event_logs)
