@@ -128,6 +128,8 @@ def shared_deployment(release, environment, witness, scale):
         dags += [folder / "misses_deadlines.py", folder / "callbacks.py"]
     if release.has_teams:
         dags += [folder / "waits.py"]
+    if release.has_loops:
+        dags += [folder / "loops.py"]
     tasks = {"WITNESS_TASKS": str(scale[0]), "WITNESS_SECONDS": str(scale[2])}
     # Without the executor's name a container could not read the file of a Dag whose tasks name it.
     container_env = {

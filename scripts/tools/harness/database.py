@@ -26,13 +26,14 @@ from functools import cached_property
 
 from sqlalchemy import create_engine, inspect, text
 
-#: The map index, and which rows are those of the present tries, from 3.4 on: each try has a row of its own there, and a row of
-#: a loop or of a mapped task has its index in a region.
+#: The map index, what tells rows with equal coordinates apart, and which rows are those of the present tries, from 3.4 on: each
+#: try has a row of its own there, and a row of a loop or of a mapped task has its index in a region.
 REGIONAL = (
     "CASE WHEN region_id = '00000000-0000-0000-0000-000000000000' OR EXISTS"
     " (SELECT 1 FROM dynamic_region AS region WHERE region.id = region_id AND region.node_id = task_id)"
     " THEN region_index ELSE -1 END"
 )
+APART = "CAST(id AS text) AS uuid, CAST(region_id AS text) AS region"
 PRESENT = " AND working_set"
 
 
@@ -48,6 +49,10 @@ class TaskInstance:
     """When it was last handed to the executor."""
     external_id: str | None = None
     """What is stored of its container."""
+    uuid: str | None = None
+    """Of its row, from 3.4 on."""
+    region: str | None = None
+    """The id of its region, which differs from one pass of a loop to the next, from 3.4 on."""
 
     @property
     def name(self) -> str:
@@ -82,10 +87,13 @@ class Database:
 
     def task_instances(self, dag_id: str, run_id: str) -> list[TaskInstance]:
         """Return the task instances of a DAG run, in order of their names."""
-        map_index, present = (REGIONAL, PRESENT) if self._has_regions else ("map_index", "")
+        if self._has_regions:
+            map_index, apart, present = REGIONAL, APART, PRESENT
+        else:
+            map_index, apart, present = "map_index", "NULL AS uuid, NULL AS region", ""
         rows = self._rows(
-            f"SELECT task_id, {map_index} AS map_index, state, try_number, queued_dttm, external_executor_id"
-            f" FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id{present}",
+            f"SELECT task_id, {map_index} AS map_index, state, try_number, queued_dttm, external_executor_id,"
+            f" {apart} FROM task_instance WHERE dag_id = :dag_id AND run_id = :run_id{present}",
             dag_id=dag_id,
             run_id=run_id,
         )
@@ -97,17 +105,22 @@ class Database:
                 row.try_number,
                 row.queued_dttm,
                 row.external_executor_id,
+                row.uuid,
+                row.region,
             )
             for row in rows
         ]
         return sorted(task_instances, key=lambda ti: (ti.task_id, ti.map_index))
 
-    def events(self, dag_id: str, run_id: str, event: str) -> dict[str, list[str]]:
-        """Return what the event logs of a DAG run's tasks say under this name, by task."""
+    def events(self, dag_id: str, run_id: str, event: str, by: str = "task_id") -> dict[str, list[str]]:
+        """Return what the event logs of a DAG run's tasks say under this name, by task or by another column."""
         found: dict[str, list[str]] = {}
-        select = "SELECT task_id, extra FROM log WHERE dag_id = :dag_id AND run_id = :run_id AND event = :event ORDER BY id"
+        select = (
+            f"SELECT CAST({by} AS text) AS name, extra FROM log"
+            " WHERE dag_id = :dag_id AND run_id = :run_id AND event = :event ORDER BY id"
+        )
         for row in self._rows(select, dag_id=dag_id, run_id=run_id, event=event):
-            found.setdefault(row.task_id, []).append(row.extra)
+            found.setdefault(row.name, []).append(row.extra)
         return found
 
     def callbacks(self) -> dict[str, str]:

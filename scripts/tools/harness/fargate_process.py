@@ -76,6 +76,11 @@ class LocalFargate:
         """Return every task that it ever started, the oldest first."""
         return self._call("GET", "tasks")["tasks"]
 
+    def pid(self, ecs_task_id: str) -> int:
+        """Return the number of the process that an ECS task's first container is."""
+        (entry,) = (task for task in self.tasks() if task["taskArn"].endswith(f"/{ecs_task_id}"))
+        return int(entry["containers"][0]["pid"])
+
     def adjust(self, **settings: Any) -> None:
         """Change some of its settings; they hold for what happens from now on."""
         self._call("PATCH", "settings", settings)

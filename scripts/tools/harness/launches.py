@@ -53,6 +53,8 @@ class Launch:
     stopped_reason: str | None = None
     scheduler: str | None = None
     """The scheduler that has launched it."""
+    uuid: str | None = None
+    """Of the task instance, from 3.4 on."""
 
     @property
     def name(self) -> str:
@@ -94,6 +96,7 @@ def _read_launch(ecs_task: Mapping[str, Any]) -> Launch | None:
         stopped=ecs_task.get("stoppedAt"),
         stopped_reason=ecs_task.get("stoppedReason"),
         scheduler=identity.get("scheduler"),
+        uuid=identity.get("uuid"),
     )
 
 

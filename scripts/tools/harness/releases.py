@@ -53,6 +53,11 @@ class Release:
         return self._number >= (3, 2)
 
     @property
+    def has_loops(self) -> bool:
+        """Whether a Dag can have loops, and each try of a task instance has a row of its own: from 3.4 on."""
+        return self._number >= (3, 4)
+
+    @property
     def _number(self) -> tuple[int, ...]:
         return tuple(map(int, self.line.split(".")[:2]))
 

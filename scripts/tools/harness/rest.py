@@ -21,7 +21,7 @@ from __future__ import annotations
 import base64
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
@@ -49,10 +49,14 @@ class RestApi:
             body["logical_date"] = None
         self.ask(f"/dags/{dag_id}/dagRuns", body)
 
-    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> str:
-        """Return the log of a try as the UI gets it: its sources, and its lines."""
+    def log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, **where: object) -> str:
+        """
+        Return the log of a try as the UI gets it: its sources, and its lines.
+
+        :param where: which of several task instances: their ``map_index``, or ``region_id`` and ``region_index``
+        """
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/logs/{try_number}"
-        answer = self.ask(f"{path}?{urlencode({'full_content': 'true'})}")
+        answer = self.ask(f"{path}?{urlencode({'full_content': 'true', **where})}")
         content = answer["content"]
         if isinstance(content, str):  # Airflow 2
             return content
@@ -72,10 +76,17 @@ class RestApi:
         path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}"
         self.ask(path, self._really({"new_state": state}), method="PATCH")
 
-    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task instance, in whatever state it is."""
-        which = {"dag_run_id": run_id, "task_ids": [task_id], "only_failed": False}
-        self.ask(f"/dags/{dag_id}/clearTaskInstances", {"dry_run": False, **which})
+    def clear(self, dag_id: str, run_id: str, *task_ids: str) -> None:
+        """Clear all task instances of tasks, in whatever state they are."""
+        self._clear(dag_id, run_id, task_ids=task_ids)
+
+    def clear_these(self, dag_id: str, run_id: str, uuids: Iterable[str]) -> None:
+        """Clear the task instances with these UUIDs; 3.4 and newer."""
+        self._clear(dag_id, run_id, task_instance_ids=list(uuids))
+
+    def _clear(self, dag_id: str, run_id: str, **which: Sequence[str]) -> None:
+        body = {"dry_run": False, "dag_run_id": run_id, "only_failed": False, **which}
+        self.ask(f"/dags/{dag_id}/clearTaskInstances", body)
 
     def fail_run(self, dag_id: str, run_id: str) -> None:
         """Mark a DAG run as failed."""
