@@ -168,7 +168,6 @@ def witness_elsewhere():
     catchup=False,
     # Longer than any test takes: they move the start of the run.
     dagrun_timeout=timedelta(hours=12),
-    default_args={"retries": 1, "retry_delay": timedelta(0)},
 )
 def witness_hangs():
     task(task_id="hangs")(work_until_released)()
