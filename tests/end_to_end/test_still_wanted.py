@@ -306,6 +306,37 @@ def test_an_ecs_task_of_a_run_that_timed_out_gives_its_slot_back_and_is_stopped(
     assert len(run.result().launches) == 1
 
 
+# A running task instance that the user clears.
+
+
+def test_a_running_task_instance_that_the_user_clears(paired, witness, release):
+    """
+    It is restarting until its end is known, here from the executor alone; then its next try has the slot that it had.
+
+    The other slot is that of a task instance that runs meanwhile.
+    """
+    if not release.has_loops:
+        pytest.skip("from 3.4 on")
+    run = DagRun(paired, "witness_two", "cleared-while-it-runs")
+    run.trigger()
+    try:
+        wait_for("their code to begin", lambda: len(witness.runs(run.run_id)) == 2)
+        with hanging(paired, run, "first") as processes:
+            paired.airflow.api.clear(run.dag_id, run.run_id, "first")
+            assert rows(paired, run)["first"].state == "restarting"
+            for process in processes:
+                process.kill()
+        wait_for_states(paired, run, first=(2, "running"), second=(1, "running"))
+    finally:
+        witness.release(run.run_id)
+    run.follow(timeout=PATIENCE)
+    result = run.result()
+    assert result.state == "success"
+    launches = Counter((launch.name, launch.try_number) for launch in result.launches)
+    assert launches == {("first", 1): 1, ("first", 2): 1, ("second", 1): 1}
+    check_code_ran_once(witness, run, result.launches)
+
+
 # Launches that the user does not want any more.
 
 HELD_BACK = {
