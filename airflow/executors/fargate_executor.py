@@ -135,15 +135,13 @@ class FargateExecutor(Base):
     def execute_async(
         self, key: TaskInstanceKey, command: Any, queue: str | None = None, executor_config: Any = None
     ) -> None:
-        """
-        Hand over one launch.
-
-        :param command: a list of one workload, or of the strings of a command.
-        """
-        self._require_thread()
+        """Hand over one launch; the command is a list of one workload, or of strings."""
+        thread = self._require_thread()
         launch = AIRFLOW.launch_of(key, command, queue, executor_config, time.time())
         launch = replace(launch, **self._origin)
-        self._reporter.supersede(self._ledger.replace(key, launch.without_workload()))
+        if (earlier := self._ledger.replace(key, launch.without_workload())) is not None:
+            self._tell_launches(thread)
+            self._reporter.supersede(earlier)
         self._handed_over.append(launch)
 
     def _tell_launches(self, thread: FleetThread) -> None:
@@ -155,7 +153,7 @@ class FargateExecutor(Base):
         """
         Launch nothing more and leave, within 15 seconds; the next scheduler adopts the ECS tasks.
 
-        Without a scheduler (``airflow tasks run`` of Airflow 2), what was handed over is launched first.
+        Without a scheduler's job, what was handed over is launched first.
         """
         if (thread := self._fleet_thread) is not None:
             self._tell_launches(thread)
@@ -229,8 +227,10 @@ class FargateExecutor(Base):
         key = self.get_task_key(ti)
         AIRFLOW.queued(self).pop(key, None)
         self.running.discard(key)
+        self.event_buffer.pop(key, None)
         launch, thread = self._ledger.remove(key), self._fleet_thread
         if launch is not None and thread is not None:
+            self._tell_launches(thread)
             reason = "Airflow has revoked the task instance: it was queued for too long"
             thread.tell(thread.fleet.revoke, launch.id, reason)
 

@@ -594,7 +594,7 @@ def test_a_key_queued_again_is_launched_at_once_and_the_earlier_end_counts_for_n
     [(SCHEDULED, True, True), (SCHEDULED, False, False), (QUEUED, True, False), (RUNNING, True, False)],
 )
 def test_a_task_that_deferred_has_not_ended_with_its_ecs_task(executor, fleet, ecs, state, ended, knows):
-    """Where the end of its launch finds a task instance SCHEDULED, it is still known, until the next heartbeat."""
+    """Where the end of its launch finds a task instance SCHEDULED, it is still known, until Airflow has read the end."""
     if ended:
         queue(executor, key_of())
         executor.heartbeat()
@@ -602,6 +602,9 @@ def test_a_task_that_deferred_has_not_ended_with_its_ecs_task(executor, fleet, e
         fleet.advance(5)
         executor.heartbeat()
     assert executor.has_task(task_instance(key_of(), state)) is knows
+    executor.heartbeat()  # Airflow can keep an event for the next one, while another session has locked the row.
+    assert executor.has_task(task_instance(key_of(), state)) is knows
+    executor.get_event_buffer()
     executor.heartbeat()
     assert executor.has_task(task_instance(key_of(), state)) is False
 
@@ -657,6 +660,29 @@ def test_a_revoked_key_can_be_queued_again(executor, fleet, ecs):
     fleet.advance(5)
     executor.heartbeat()
     assert events(executor) == {key_of(): SUCCESS}
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_what_was_just_handed_over_can_be_revoked_or_superseded(executor, ecs, again):
+    """Before the fleet was told of it: it starts no ECS task, but the next launch does."""
+    queue(executor, key_of())
+    executor.trigger_workloads(1)
+    if not again:
+        executor.revoke_task(ti=task_instance(key_of()))
+    queue(executor, key_of())
+    executor.trigger_workloads(1)
+    executor.sync()
+    assert len(ecs.arns) == 1
+    assert [launch.key for launch in executor.debug_state()["launches"]] == [key_of()]
+
+
+def test_no_event_of_a_revoked_launch_is_left(executor, ecs):
+    """Airflow could keep it, and store the ARN over the id of the next launch."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    assert list(executor.event_buffer) == [key_of()]
+    executor.revoke_task(ti=task_instance(key_of()))
+    assert executor.get_event_buffer() == {}
 
 
 @pytest.mark.skipif(not AIRFLOW.has_uuids, reason="from 3.4 on")

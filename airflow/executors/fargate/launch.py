@@ -181,7 +181,8 @@ class Identity:
 
     def can_be_of(self, task: TaskInstanceId) -> bool:
         """Tell whether it is of this task instance; if one of the two has no UUID, coordinates decide."""
-        return self.task in (task, task.coordinates) or self.task.coordinates == task
+        own = getattr(self.task, "uuid", None)
+        return self.task.coordinates == task.coordinates if None in (own, task.uuid) else own == task.uuid
 
     def is_of_another_database(self, own: str | None) -> bool:
         """

@@ -38,3 +38,9 @@ def test_without_airflow_s_masker_no_text_is_returned(monkeypatch):
     monkeypatch.setattr(AIRFLOW, "secrets_masker", "airflow.no_such_masker")
     with pytest.raises(ImportError, match="airflow.no_such_masker"):
         AIRFLOW.mask_secrets("any")
+
+
+def test_where_nothing_takes_metrics_none_are_sent(monkeypatch):
+    """A release that has it elsewhere would end with the error."""
+    monkeypatch.setattr(AIRFLOW, "stats_name", "no_such_name")
+    assert AIRFLOW.stats().incr("fargate_executor.launches", 1, tags={}) is None

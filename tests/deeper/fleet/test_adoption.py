@@ -247,7 +247,12 @@ def test_an_ecs_task_without_uuid_is_adopted_where_it_can_be_of_one_alone(
     if is_described:  # For a search under way: its candidate is kept.
         look(candidate(9, sent_until=fleet.clock.at))
     candidates = [replace(candidate(), task=fakes.make_task(uuid=uuid), key=uuid) for uuid in asked]
-    assert found(look(*candidates)) == dict.fromkeys(adopted, arn)
+    for _ in range(2):
+        answer = look(*candidates)
+        assert found(answer) == dict.fromkeys(adopted, arn)
+        # Nor are those launched anew that it may be for.
+        left_alone = asked if carried is None and len(asked) > 1 else []
+        assert [each.key for each in answer.unknown] == left_alone
 
 
 def test_an_adopted_launch_has_the_uuid_that_the_database_has(fakes, look, run, candidate):

@@ -115,8 +115,7 @@ def test_slow_answers(running):
     lines = running.read()[1]
     assert len(lines) == 21
     assert (
-        lines[-1]
-        == "The container's log cannot be shown further: AWS has not sent all of it within 4.5 seconds."
+        lines[-1] == "The container's log cannot be shown further: not all of it was read within 4.5 seconds."
     )
 
 

@@ -169,7 +169,7 @@ def test_all_rooms_but_two_are_imported_without_airflow():
     assert {name for name in ours if not name.startswith(PACKAGE)} == {"airflow", "airflow.executors"}
     assert imported & {"boto3", "botocore", "aiobotocore"} == set()
     with pytest.raises(AssertionError, match="ImportError|ModuleNotFoundError"):
-        import_alone("bridge.compat")  # The process has no Airflow.
+        import_alone("bridge.contract")  # The process has no Airflow.
 
 
 def test_airflow_and_boto3_are_imported_where_they_may_be():

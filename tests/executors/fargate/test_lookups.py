@@ -178,6 +178,7 @@ def test_while_the_database_is_away_nothing_is_reported_or_sent(airflow):
         (WAITS, "exited with code 1"),
         (row_of("failed", 1, OWN), "exited with code 1"),
         (row_of("up_for_retry", 1, OWN), "exited with code 1"),
+        (row_of("archived", 1, OWN), "exited with code 1"),
         (row_of("success", 1, OWN), "The task instance was marked success. exited with code 1"),
         (row_of(None, 1, OWN), "The task instance was cleared or reset. exited with code 1"),
         (None, "The task instance was deleted. exited with code 1"),

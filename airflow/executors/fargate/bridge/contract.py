@@ -21,6 +21,7 @@ from __future__ import annotations
 import importlib
 import uuid
 from functools import cached_property
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors import base_executor
@@ -29,7 +30,9 @@ from airflow.executors.fargate.launch import Launch, TaskInstanceId
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from types import SimpleNamespace
+
+#: Takes metrics where a release has moved what takes them: an error would end the scheduler.
+NOWHERE = SimpleNamespace(**dict.fromkeys(("incr", "gauge", "timing"), lambda *_, **__: None))
 
 
 class Contract:
@@ -67,7 +70,7 @@ class Contract:
 
     def stats(self) -> Any:
         """Return what takes metrics (``incr``, ``gauge``, ``timing``)."""
-        return getattr(base_executor, self.stats_name)
+        return getattr(base_executor, self.stats_name, NOWHERE)
 
     def mask_secrets(self, text: str) -> str:
         """Return a text without the secrets that Airflow knows in this process, as those of read connections."""
@@ -75,9 +78,9 @@ class Contract:
 
     # Task instances.
 
-    def identifying_columns(self, row: Any) -> Sequence[Any]:
-        """Return the columns that say of a row of the table of task instances: its UUID, whether it is the present try."""
-        return row.id, row.working_set
+    def identifying_columns(self, table: Any) -> Sequence[Any]:
+        """Return the columns of the table of task instances that say of a row its UUID, and whether it is archived."""
+        return table.id, table.working_set.is_(None)
 
     def task_instance_id(self, ti: Any) -> TaskInstanceId:
         """Return the package's own form of what identifies a task instance, a row or what a workload has of it."""

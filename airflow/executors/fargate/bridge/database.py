@@ -137,8 +137,8 @@ def read(tasks: Iterable[TaskInstanceId], session: Session) -> dict[TaskInstance
 
     One query reads :data:`MAX_NAMED` of them.
 
-    :return: for each task instance its row, or none where it does not exist. For one without a UUID, the rows of
-        the present tries, whatever these are; only these can be several, such as in several regions of a loop.
+    :return: for each task instance its row, or none where it does not exist. One without a UUID has the rows of
+        present tries with its coordinates, whatever the number of the try; there can be several, as in a loop.
     """
     by_uuid, by_coordinates = {}, {}
     for task in tasks:
@@ -237,11 +237,11 @@ def candidate_of(row: Sequence[Any], began: Any = None, **members: Any) -> Candi
     :param began: when the job began that has queued it; None where that is not known.
     :param members: others of the candidate.
     """
-    dag_id, task_id, run_id, map_index, try_number, uuid, is_present, external_id, queued, queued_by = row
+    dag_id, task_id, run_id, map_index, try_number, uuid, is_archived, external_id, queued, queued_by = row
     task = TaskInstanceId(dag_id, task_id, run_id, try_number, map_index, uuid and str(uuid))
     if not AIRFLOW.assigns_ids and not ARN.fullmatch(external_id or ""):
         external_id = None  # Another executor has stored it.
-    if not is_present:
+    if is_archived:
         members["state"] = ARCHIVED
     queued_at, scheduler = queued.timestamp() if queued else None, name_of_job(queued_by, began)
     # Where Airflow overwrites the column whenever it queues the task instance, an ARN is the present launch's.

@@ -60,7 +60,7 @@ class Ledger:
         #: Candidates that were kept. They stay here after a revocation, so that an ECS task that is found
         #: late is stopped.
         self._kept: dict[Any, Candidate] = {}
-        #: Keys whose end was reported to Airflow since the last heartbeat.
+        #: Keys whose end was reported, and that Airflow may not have read yet.
         self.just_ended: set[Any] = set()
 
     # What Airflow asks for.

@@ -42,7 +42,7 @@ from airflow.executors.fargate.bridge import AIRFLOW
 from airflow.executors.fargate.bridge.wanted import Finding, WantedState, compare
 from airflow.executors.fargate.launch import CallbackId, Launch, Lease, TaskInstanceId
 from airflow.executors.fargate.messages import Accepted, Ended, Event, Unconfirmed
-from airflow.executors.fargate.present import ENDING, RUNNING, Candidate
+from airflow.executors.fargate.present import ARCHIVED, ENDING, RUNNING, Candidate
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.bridge.ledger import Ledger
@@ -58,8 +58,8 @@ SHORTEST_INTERVAL = 1.0
 FAILURE_CHECK_DELAY = 5.0
 #: Events that are acted on only while their launch is still wanted.
 NEEDS_LOOKUP = (Accepted, Unconfirmed)
-#: States of a task instance that failed itself: then its ECS task failed for the same reason.
-OWN_FAILURES = frozenset({"failed", "up_for_retry"})
+#: States of a task instance that may have failed itself: then its ECS task failed for the same reason.
+OWN_FAILURES = frozenset({"failed", "up_for_retry", ARCHIVED})
 
 #: Reads the rows of those task instances that exist; None where the database could not be asked.
 ReadRows = Callable[[Sequence[TaskInstanceId]], "Mapping[TaskInstanceId, Candidate] | None"]
@@ -143,17 +143,17 @@ class Lookups:
 
     # Before anything is launched.
 
-    def not_wanted(self, queued: Callable[[], Sequence[Launch]]) -> list[Finding] | None:
+    def not_wanted(self, make_queued: Callable[[], Sequence[Launch]]) -> list[Finding] | None:
         """
         Return what Airflow has queued here before a gap and no longer wants.
 
-        :param queued: returns what is queued; called only after a gap.
+        :param make_queued: makes launches of what is queued; called only after a gap.
         :return: None where the database could not be asked: then nothing may be launched now.
         """
         self._hold_queue = self._hold_queue or not self._lease.is_valid(self._beat_at)
         if self._own_job is None or not self._hold_queue:
             return []
-        found = self._look_up(queued(), self._own_job)
+        found = self._look_up(make_queued(), self._own_job)
         self._hold_queue = any(finding.verdict is WantedState.UNKNOWN for finding in found.values())
         return None if self._hold_queue else Findings(found).unwanted
 

@@ -126,7 +126,8 @@ class Reporter:
 
     def report(self) -> None:
         """Act on the events since the last heartbeat, and on one batch of lookups; send the metrics."""
-        self._ledger.just_ended.clear()
+        # Airflow has read an end that is not in the buffer any more; others it reads later.
+        self._ledger.just_ended.intersection_update(self._executor.event_buffer)
         events = [*self._postponed, *self._thread.events()]
         findings = self._lookups.look_up(events, AIRFLOW.queued(self._executor))
         self._postponed = [event for event in events if findings.postpones(event)]
@@ -183,7 +184,8 @@ class Reporter:
         """
         Add an event of this name to the event log of a task instance, which the UI shows; callbacks have none.
 
-        Airflow's ``log_task_event()`` knows the Dag and task of a UUID only until the end was reported.
+        Airflow's ``log_task_event()`` would leave out the Dag and the task of an event that comes after the end,
+        when Airflow has forgotten of which task instance the UUID is.
         """
         if isinstance(task := of.task, TaskInstanceId):
             extra, row = database.storable(text), task.uuid and UUID(task.uuid)

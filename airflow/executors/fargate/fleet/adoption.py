@@ -140,13 +140,16 @@ class Adoption(Seeker):
     def take(self, cluster: str, ecs_task: EcsTask, stage: Stage) -> None:
         """Compare an ECS task with its task instance's candidate, and remember it for later candidates."""
         identity = ecs_task.identity if ecs_task.started_by == self._context.config.deployment else None
-        pending = self._checks.of(identity) if identity else None
-        if identity and pending:
-            self._match(pending, ecs_task, identity, stage)
+        found = self._checks.of(identity) if identity else []
+        for pending in found:
+            if identity and pending:
+                self._match(pending, ecs_task, identity, stage, is_only=len(found) == 1)
         # Last: if a line above raises, it is described again.
         self._known[ecs_task.arn] = cluster, identity and identity.task.coordinates
 
-    def _match(self, pending: PendingCandidate, ecs_task: EcsTask, identity: Identity, stage: Stage) -> None:
+    def _match(
+        self, pending: PendingCandidate, ecs_task: EcsTask, identity: Identity, stage: Stage, *, is_only: bool
+    ) -> None:
         """Take the ECS task if it is certainly the present launch's; keep it if it is the best match yet."""
         outcome, own = classify_ecs_task(ecs_task, identity.container_name), self._context.scheduler
         if outcome.verdict in NEVER_STARTED:
@@ -157,6 +160,8 @@ class Adoption(Seeker):
         # Another database has it, or this one by another address.
         if identity.is_of_another_database(pending.candidate.database):
             pending.is_elsewhere = True
+        elif not is_only:
+            self._checks.settle(pending, "unknown")  # Which of several it is for cannot be told.
         elif candidate_match.is_certain or (stage is Stage.STOPPED and candidate_match.is_likely):
             self._found(pending, candidate_match)
         elif pending.best is None or candidate_match.rank > pending.best.rank:

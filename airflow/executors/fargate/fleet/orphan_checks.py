@@ -114,7 +114,7 @@ class OrphanChecks:
         self._missing: dict[Candidate, float] = {}
         #: The candidates that are not settled, by task instance.
         self.open: dict[TaskInstanceId, PendingCandidate] = {}
-        #: The task instances of these coordinates that are open, or were when Airflow asked last.
+        #: The task instances that were open when Airflow asked last, by their coordinates.
         self._tasks: dict[Any, list[TaskInstanceId]] = {}
 
     def ask(self, candidates: Sequence[Candidate], reply: Future[AdoptionAnswer]) -> None:
@@ -139,11 +139,10 @@ class OrphanChecks:
         for task in self.open:
             self._tasks.setdefault(task.coordinates, []).append(task)
 
-    def of(self, identity: Identity) -> PendingCandidate | None:
-        """Return the open candidate that the identity is of; None also where it can be of several."""
+    def of(self, identity: Identity) -> list[PendingCandidate | None]:
+        """Return the candidates that the identity can be of; None for one that is settled."""
         same = self._tasks.get(identity.task.coordinates, ())
-        tasks = [task for task in same if identity.can_be_of(task)]
-        return self.open.get(tasks[0]) if len(tasks) == 1 else None
+        return [self.open.get(task) for task in same if identity.can_be_of(task)]
 
     def settle(self, pending: PendingCandidate, member: str) -> None:
         """

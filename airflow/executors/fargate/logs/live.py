@@ -112,7 +112,7 @@ class RunningLog:
 
     def _in_time(self, pages: Iterator[list[str] | str], until: float) -> Iterator[list[str]]:
         """Yield the pages that come in time, and last the reason if there are more."""
-        further, problem = "", f"AWS has not sent all of it within {PATIENCE:g} seconds"
+        further, problem = "", f"not all of it was read within {PATIENCE:g} seconds"
         while (left := until - self.clock()) > 0:
             page = _within(left, lambda: next(pages, ""))
             if not isinstance(page, list):

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import null, true
+from sqlalchemy import false, null
 
 from airflow.executors.base_executor import BaseExecutor
 from airflow.executors.fargate.bridge import contract, workloads
@@ -83,9 +83,9 @@ class Contract(contract.Contract):
     task_type = "ExecuteTask"
     supported_workload_types = frozenset({"ExecuteTask", "ExecuteCallback"})
 
-    def identifying_columns(self, row: Any) -> Sequence[Any]:
-        """Return what stands for the columns of a UUID, and of whether it is the present try: each row is."""
-        return null(), true()
+    def identifying_columns(self, table: Any) -> Sequence[Any]:
+        """Return what stands for these columns; no row is archived."""
+        return null(), false()
 
     def task_instance_id(self, ti: Any) -> TaskInstanceId:
         """Return coordinates."""
