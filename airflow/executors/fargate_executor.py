@@ -51,7 +51,6 @@ from airflow.utils.state import TaskInstanceState
 if TYPE_CHECKING:
     from airflow.cli.cli_config import GroupCommand
     from airflow.models.taskinstance import TaskInstance
-    from airflow.models.taskinstancekey import TaskInstanceKey
 
 #: Seconds that end() waits for calls under way; the scheduler's process gets SIGKILL soon after SIGTERM.
 END_PATIENCE = 12.0
@@ -133,7 +132,7 @@ class FargateExecutor(Base):
         self._reporter.report()
 
     def execute_async(
-        self, key: TaskInstanceKey, command: Any, queue: str | None = None, executor_config: Any = None
+        self, key: Any, command: Any, queue: str | None = None, executor_config: Any = None
     ) -> None:
         """Hand over one launch; the command is a list of one workload, or of strings."""
         thread = self._require_thread()

@@ -154,7 +154,7 @@ def uuid_of(task):
 
 
 #: What is known by each of Airflow's keys.
-TASKS = {}
+TASKS: dict[object, TaskInstanceId] = {}
 
 
 def key_of(number=0, try_number=1):
