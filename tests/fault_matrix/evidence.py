@@ -132,7 +132,7 @@ class Evidence:
         state = scheduler.executor.debug_state()
         created = [entry["createdAt"] for entry in entries]
         followed = [f"{run} is followed" for run in state["followed"]]
-        queued = [f"{key.task_id} is queued or running" for key in _busy(scheduler)]
+        queued = [f"{key} is queued or running" for key in _busy(scheduler)]
         return cls(
             launches=_launches(scheduler, entries),
             hand_overs={key: len(tasks) for key, tasks in scheduler.tasks.items()},
