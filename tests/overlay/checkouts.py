@@ -49,6 +49,7 @@ LAYOUTS = {
     ),
 }
 METRICS = "shared/observability/src/airflow_shared/observability/metrics"
+DISTRIBUTED_METRICS = "src/airflow/_shared/observability/metrics"
 
 LOADER_TEST = """\
 import pytest
@@ -184,4 +185,13 @@ def make_checkout(
         files["task-sdk/pyproject.toml"] = ""
     for name, content in files.items():
         put(root / name, content)
+    return root
+
+
+def make_distribution(root: Path) -> Path:
+    """Make a source distribution of Airflow's core around a copy of the Airflow that runs the tests; return its root."""
+    clone(find_tree().package, root / "src/airflow", only=TOUCHED)
+    for name in ("PKG-INFO", "pyproject.toml"):
+        put(root / name, "")
+    put(root / DISTRIBUTED_METRICS / "metrics_template.yaml", REGISTRY)
     return root

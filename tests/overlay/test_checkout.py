@@ -34,6 +34,7 @@ from tools.overlay.selection import CONFIG_TEMPLATE
 from tools.overlay.yaml_text import load
 
 from tests.overlay.checkouts import (
+    DISTRIBUTED_METRICS,
     EXECUTORS,
     INDEX,
     LAYOUTS,
@@ -41,6 +42,7 @@ from tests.overlay.checkouts import (
     METRICS,
     REGISTRY,
     make_checkout,
+    make_distribution,
     schema,
 )
 from tests.overlay.conftest import FILES, HEADER, PAPERS, REPOSITORY, put, snapshot
@@ -477,6 +479,23 @@ def test_parts_may_have_moved_at_different_times(overlay, tmp_path):
     installation_of(overlay, root).apply()
     assert (root / old.docs / "fargate.rst").is_file()
     assert (root / new.tests / "test_fargate_executor.py").is_file()
+
+
+def test_a_source_distribution_takes_what_its_package_needs(overlay, tmp_path):
+    """Airflow's own tests, pages and chart are not there to be edited; ours lie where the core of a checkout has them."""
+    root = make_distribution(tmp_path / "core")
+    laid = [line.split() for line in installation_of(overlay, root).apply().lines]
+    edited = {words[1].strip(":") for words in laid if words[0] == "~"}
+    assert edited - {"src/airflow/cli/cli_parser.py"} == {
+        "src/airflow/executors/executor_constants.py",
+        "src/airflow/executors/executor_loader.py",
+        "src/airflow/config_templates/config.yml",
+        f"{DISTRIBUTED_METRICS}/metrics_template.yaml",
+    }
+    assert (root / "tests/unit/executors/test_fargate_executor.py").is_file()
+    example = (root / "src/airflow/example_dags/example_fargate_executor.py").read_text()
+    # The Task SDK is a distribution of its own.
+    assert "from airflow.sdk import dag" in example
 
 
 def test_a_part_at_two_places_is_refused(tmp_path):

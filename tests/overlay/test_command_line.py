@@ -155,7 +155,7 @@ def test_a_target_with_two_airflows_is_refused(tree, tmp_path):
 
 @pytest.mark.parametrize("project", ["pyproject.toml", "../pyproject.toml"])
 def test_half_a_source_tree_is_refused(tree, project):
-    """A patch needs more there than the package, such as an unpacked source distribution has."""
+    """A patch needs more there than the package."""
     put(tree.package.parent / project, "")
     with pytest.raises(OverlayError, match="a source tree"):
         find_tree(tree.package)

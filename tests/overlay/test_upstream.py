@@ -19,11 +19,16 @@
 from __future__ import annotations
 
 import subprocess
+import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import yaml
+from tools.overlay.checkout import DISTRIBUTED, Checkout
+from tools.overlay.layout import Tree
+from tools.upstreaming import distribution
 from tools.upstreaming.__main__ import _possible
 from tools.upstreaming.clone import Clone, Done, UpstreamError
 from tools.upstreaming.hooks import Hooks
@@ -31,7 +36,7 @@ from tools.upstreaming.options import GROUPS
 from tools.upstreaming.table import Row, lines
 from tools.upstreaming.tests import RunsOfTests
 
-from tests.overlay.checkouts import LAYOUTS, make_checkout
+from tests.overlay.checkouts import DISTRIBUTED_METRICS, LAYOUTS, make_checkout, make_distribution
 from tests.overlay.conftest import put
 
 
@@ -78,7 +83,7 @@ AIRFLOWS = (
 )
 
 
-def bed_of(tmp_path, runs, files=AIRFLOWS):
+def bed_of(tmp_path, runs, files=AIRFLOWS, package="airflow"):
     """Return a bed whose test runs come to what is given: for each, a dict of test to outcome; None: pytest broke off."""
     pending = iter(runs)
 
@@ -94,7 +99,7 @@ def bed_of(tmp_path, runs, files=AIRFLOWS):
 
     for name in files:
         put(tmp_path / name, "")
-    tree = SimpleNamespace(checkout=SimpleNamespace(tests="tests/executors"))
+    tree = Tree(tmp_path, "3.9.0", Checkout(tmp_path, package, "tests/executors", docs="", newsfragments=""))
     return SimpleNamespace(root=tmp_path, home=tmp_path, tree=tree, run=run, commits=lambda: ["the last"])
 
 
@@ -124,6 +129,17 @@ def test_airflows_tests_must_pass_as_before(tmp_path, before, after, passed):
     ours, airflows, example, left_out = tests.after()
     assert (ours.passed, airflows.passed, example.passed) == (True, passed, True)
     assert (left_out.check, left_out.passed) == ("Airflow's TestCliSubprocess", None)
+
+
+def test_a_source_distribution_has_our_tests_alone(tmp_path):
+    """Airflow's are in no distribution, and neither is the plugin that makes them a database."""
+    bed, given = bed_of(tmp_path, [{"a": "passed"}], package=DISTRIBUTED), []
+    run = bed.run
+    bed.run = lambda log, *command: given.extend(command) or run(log, *command)
+    tests = RunsOfTests(bed)
+    tests.before()
+    assert [(row.check, row.passed) for row in tests.after()] == [("our tests, in the tree", True)]
+    assert "--with-db-init" not in given
 
 
 @pytest.mark.parametrize("outcomes", [{}, {"a": "skipped"}, {"a": "passed", "b": "failed"}])
@@ -407,9 +423,10 @@ def test_hooks_that_broke_off_are_told(hooks, monkeypatch):
         ("3.0.0.dev0", ["patch", "hooks"], "requirements/upstream-3.0.in is of the release"),
     ],
 )
-def test_of_a_tree_without_requirements_the_patch_alone_is_checked(version, possible, reason):
+def test_of_a_tree_without_requirements_the_patch_alone_is_checked(tmp_path, version, possible, reason):
     """What would import the tree's Airflow is skipped, with the reason."""
-    bed = SimpleNamespace(tree=SimpleNamespace(version=version))
+    bed = bed_of(tmp_path, [])
+    bed.tree = replace(bed.tree, version=version)
     groups, skipped = _possible(bed, GROUPS)
     assert groups == possible
     assert sorted([*groups, *skipped]) == sorted(GROUPS)
@@ -417,6 +434,41 @@ def test_of_a_tree_without_requirements_the_patch_alone_is_checked(version, poss
         [row] = rows
         assert (row.check, row.passed) == (f"all {name}", None)
         assert reason in row.after
+
+
+def test_a_source_distribution_has_no_hooks(tmp_path):
+    """What it depends on is known from our own tests."""
+    groups, skipped = _possible(bed_of(tmp_path, [], package=DISTRIBUTED), GROUPS)
+    assert (groups, skipped) == (["patch", "forms", "types", "tests"], {})
+
+
+PIP = """\
+#!{python}
+import sys, tarfile
+
+[folder] = [word.partition("=")[2] for word in sys.argv if word.startswith("--dest=")]
+if sys.argv[-1] != "apache-airflow-core==3.9.0":
+    sys.exit("No matching distribution")
+with tarfile.open(folder + "/core-3.9.0.tar.gz", "w:gz") as file:
+    file.add({source!r}, "core-3.9.0")
+"""
+
+
+def test_a_release_is_fetched_as_a_checkout_of_the_package(tmp_path, monkeypatch):
+    """All of it, whatever its .gitignore says, as what can be cloned; a version that there is not is told."""
+    source = make_distribution(tmp_path / "source")
+    put(source / ".gitignore", "*.yaml\n")
+    pip = tmp_path / "venvs/tools/bin/python"
+    put(pip, PIP.format(python=sys.executable, source=str(source)))
+    pip.chmod(0o755)
+    monkeypatch.setattr(distribution, "VENVS", tmp_path / "venvs")
+    room = tmp_path / "room"
+    room.mkdir()
+    clone = Clone(distribution.fetch("3.9.0", room), room, tmp_path)
+    assert clone.tree.checkout.is_distribution
+    assert (clone.root / DISTRIBUTED_METRICS / "metrics_template.yaml").is_file()
+    with pytest.raises(UpstreamError, match="No matching distribution"):
+        distribution.fetch("3.9.1", room)
 
 
 @pytest.mark.parametrize("state, message", [("no repository", "git"), ("changed", "not committed")])

@@ -25,6 +25,9 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tools.overlay import checkout
+from tools.overlay.checkout import DISTRIBUTED
+from tools.overlay.layout import Tree
 from tools.upstreaming import types_check
 from tools.upstreaming.__main__ import _verdict
 from tools.upstreaming.clone import Done
@@ -51,6 +54,7 @@ BROKEN = Row("a hook", "-", "", None, (), True)
         ({"patch": [OK], "forms": [SKIPPED], "types": [SKIPPED]}, INCOMPLETE, "forms, types"),
         ({"patch": [OK], "types": [SKIPPED, SKIPPED]}, INCOMPLETE, "types"),
         ({"patch": [OK], "hooks": []}, INCOMPLETE, "hooks"),
+        ({}, INCOMPLETE, ""),
         ({"patch": [OK], "hooks": [OK, BROKEN]}, INCOMPLETE, "a hook"),
         # A failure weighs more, and hides nothing.
         ({"patch": [BAD], "types": [SKIPPED]}, FAILED, "types"),
@@ -63,10 +67,12 @@ def test_a_group_that_was_not_checked_is_no_pass(capsys, rows, code, unchecked):
     assert told == (f"NOT CHECKED: {unchecked}" if unchecked else "")
 
 
-def test_what_cannot_be_checked_has_an_exit_code_of_its_own(tmp_path):
+@pytest.mark.parametrize("tree", [".", "9.9.0"])
+def test_what_cannot_be_checked_has_an_exit_code_of_its_own(tmp_path, tree):
     """It is no failure of the patch."""
     done = subprocess.run(
-        [sys.executable, REPOSITORY / "scripts/upstream", tmp_path],
+        [sys.executable, REPOSITORY / "scripts/upstream", tree],
+        cwd=tmp_path,
         check=False,
         capture_output=True,
         text=True,
@@ -94,9 +100,12 @@ OLD, NEW = "airflow/executors/loader.py", "tests/executors/fargate/test_x.py"
 class Checkout:
     """A bed whose mypy says what it is given, before and with the patch."""
 
-    def __init__(self, root, before, after, hooks=HOOKS):
-        put(root / ".pre-commit-config.yaml", hooks)
-        put(root / "hatch_build.py", '"mypy==1.9.0"')
+    def __init__(self, root, before, after, hooks=HOOKS, package="airflow"):
+        if hooks:
+            put(root / ".pre-commit-config.yaml", hooks)
+            put(root / "hatch_build.py", '"mypy==1.9.0"')
+        parts = checkout.Checkout(root, package, "tests/executors", docs="", newsfragments="")
+        self.tree = Tree(root / package, "3.9.0", parts)
         self.root = self.home = root
         self.looked_at = []
         self._state = "with"
@@ -110,8 +119,9 @@ class Checkout:
         added = "" if "--diff-filter=M" in arguments else f"\n{NEW}\ndocs/conf.py\nchart/values.yaml"
         return OLD + added
 
-    def run(self, log, *command):
+    def run(self, log, *command, **settings):
         """Be mypy."""
+        self.last = (command, settings)
         self.looked_at.append((self._state, [str(word) for word in command if str(word).endswith(".py")]))
         return Done(1, "\n".join(self._said[self._state]))
 
@@ -154,6 +164,16 @@ def test_types_of_every_file_are_checked_where_the_tree_does_not_say(tmp_path):
     bed = Checkout(tmp_path, ["Success: no"], ["Success: no"], OTHER_HOOKS)
     assert types_check.check_types(bed).passed
     assert bed.looked_at[-1] == ("with", [OLD, NEW, "docs/conf.py"])
+
+
+def test_types_in_a_source_distribution_are_checked_with_our_pin(tmp_path):
+    """It has neither a pin nor settings; Airflow's own types are seen."""
+    bed = Checkout(tmp_path, ["Success: no"], ["Success: no"], "", DISTRIBUTED)
+    assert types_check.check_types(bed).passed
+    command, settings = bed.last
+    [version] = re.findall("mypy==(.+)", (REPOSITORY / "requirements/tools.in").read_text())
+    assert f"--from=mypy=={version}" in command
+    assert settings == {"MYPYPATH": str(tmp_path / "src")}
 
 
 def test_no_file_to_check_is_no_pass(tmp_path):

@@ -25,6 +25,8 @@ from tools.overlay.errors import OverlayError
 
 # Where a checkout keeps the package: to 2.11, and on main until March 2025; since then.
 PACKAGES = ("airflow", "airflow-core/src/airflow")
+# Where the core's source distribution has it, which takes what is ours as the folder airflow-core of a checkout does.
+DISTRIBUTED = "src/airflow"
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Checkout:
     chart: str | None = None
     metrics: str | None = None
 
+    @property
+    def is_distribution(self) -> bool:
+        """Whether it is the core's source distribution, which has the package alone."""
+        return self.package == DISTRIBUTED
+
 
 def find_checkout(package: Path) -> Checkout | None:
     """
@@ -70,6 +77,16 @@ def find_checkout(package: Path) -> Checkout | None:
                 chart=_optional(root, "Helm chart", _CHART, "values.schema.json"),
                 metrics=_optional(root, "registry of metrics", _METRICS, "metrics_template.yaml"),
             )
+    root = _above(package, DISTRIBUTED)
+    if root is not None and (root / "PKG-INFO").is_file():
+        return Checkout(
+            root,
+            DISTRIBUTED,
+            tests="tests/unit/executors",
+            docs="docs/core-concepts/executor",
+            newsfragments="newsfragments",
+            metrics=_optional(root, "registry of metrics", _METRICS, "metrics_template.yaml"),
+        )
     if any((folder / "pyproject.toml").is_file() for folder in (package.parent, package.parent.parent)):
         raise OverlayError(
             f"{package} lies in a source tree, but not where a checkout of Airflow's repository has it "
@@ -82,7 +99,10 @@ _TESTS = ("tests/executors", "airflow-core/tests/unit/executors")
 _DOCS = ("docs/apache-airflow/core-concepts/executor", "airflow-core/docs/core-concepts/executor")
 _NEWSFRAGMENTS = ("newsfragments", "airflow-core/newsfragments")
 _CHART = ("chart",)
-_METRICS = ("shared/observability/src/airflow_shared/observability/metrics",)
+_METRICS = (
+    "shared/observability/src/airflow_shared/observability/metrics",
+    "src/airflow/_shared/observability/metrics",
+)
 
 
 def _above(package: Path, place: str) -> Path | None:

@@ -23,7 +23,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tools.overlay.checkout import PACKAGES, Checkout, find_checkout
+from tools.overlay.checkout import DISTRIBUTED, PACKAGES, Checkout, find_checkout
 from tools.overlay.errors import OverlayError
 
 OLDEST_SUPPORTED = (2, 11)
@@ -35,7 +35,7 @@ LANDMARKS = ("__init__.py", "executors/executor_loader.py", "config_templates/co
 
 # Where a package lies below the folder that a person names, where that is not the package itself: site-packages, an
 # environment, a source checkout.
-PLACES = (*PACKAGES, "lib/python3.*/site-packages/airflow", "Lib/site-packages/airflow")
+PLACES = (*PACKAGES, DISTRIBUTED, "lib/python3.*/site-packages/airflow", "Lib/site-packages/airflow")
 
 _VERSION = re.compile(r"^__version__ = \"(?P<version>(?P<major>\d+)\.(?P<minor>\d+)[^\"]*)\"$", re.MULTILINE)
 
@@ -61,9 +61,10 @@ class Tree:
 
     @property
     def has_sdk(self) -> bool:
-        """Whether it has the Task SDK, of which DAGs import: in the package, or beside it in a checkout."""
-        beside = self.checkout and (self.checkout.root / "task-sdk").is_dir()
-        return bool(beside) or (self.package / "sdk").is_dir()
+        """Whether it has the Task SDK, of which DAGs import: in the package, or beside it, as the core's distribution has it."""
+        if self.checkout and (self.checkout.is_distribution or (self.checkout.root / "task-sdk").is_dir()):
+            return True
+        return (self.package / "sdk").is_dir()
 
     @property
     def warning(self) -> str:

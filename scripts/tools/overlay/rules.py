@@ -129,35 +129,32 @@ def _checkout_rules(tree: Tree) -> list[EditRule]:
         NAME.encode(),
         lambda content, material: add_pages(content, material.pages),
     )
-    return [
+    rules = [
         section_and_help,
         *_test_rules(checkout),
         pages,
         *_chart_rules(checkout),
         *_metrics_rules(checkout),
     ]
+    # What every checkout has was found with it; a source distribution lacks that, too.
+    return [rule for rule in rules if (checkout.root / rule.path).is_file()]
 
 
 def _test_rules(checkout: Checkout) -> list[EditRule]:
-    rules = [
+    return [
         EditRule(
             f"{checkout.tests}/test_executor_loader.py",
             "name among the parameters of the loader's tests",
             NAME.encode(),
             lambda content, material: add_parameters(content),
-        )
+        ),
+        EditRule(
+            f"{checkout.tests.rpartition('/')[0]}/{SENSITIVE_TEST}",
+            "sensitive options in the list of the configuration's test",
+            b'("fargate", ',
+            lambda content, material: add_sensitive(content, material.section),
+        ),
     ]
-    test = f"{checkout.tests.rpartition('/')[0]}/{SENSITIVE_TEST}"
-    if (checkout.root / test).is_file():
-        rules.append(
-            EditRule(
-                test,
-                "sensitive options in the list of the configuration's test",
-                b'("fargate", ',
-                lambda content, material: add_sensitive(content, material.section),
-            )
-        )
-    return rules
 
 
 def _chart_rules(checkout: Checkout) -> list[EditRule]:

@@ -26,6 +26,7 @@ from pathlib import Path
 
 from tools.overlay.errors import OverlayError
 from tools.upstreaming.clone import Clone, UpstreamError
+from tools.upstreaming.distribution import fetch
 from tools.upstreaming.forms import check_forms
 from tools.upstreaming.hooks import Hooks
 from tools.upstreaming.options import (
@@ -35,6 +36,7 @@ from tools.upstreaming.options import (
     IMPOSSIBLE,
     INCOMPLETE,
     WITH_AIRFLOW,
+    is_version,
     parse,
     why_unknown,
 )
@@ -51,7 +53,9 @@ def main() -> int:
         logs = options.logs or Path(room)
         logs.mkdir(parents=True, exist_ok=True)
         try:
-            clone = Clone(options.tree.resolve(), Path(room), logs)
+            tree = options.tree
+            source = fetch(str(tree), Path(room)) if is_version(tree) else tree.resolve()
+            clone = Clone(source, Path(room), logs)
             print(f"Airflow {clone.tree.version}, {clone.git('rev-parse', 'HEAD')}", flush=True)
             groups, skipped = _possible(clone, options.only or GROUPS)
             rows = _check(clone, groups) | skipped
@@ -72,11 +76,14 @@ def _verdict(rows: Mapping[str, Sequence[Row]]) -> int:
         print(f"\nNOT CHECKED: {', '.join(unchecked)}")
     if any(row.passed is False for group in rows.values() for row in group):
         return FAILED
-    return INCOMPLETE if unchecked else GOOD
+    return INCOMPLETE if unchecked or not rows else GOOD
 
 
 def _possible(clone: Clone, groups: Sequence[str]) -> tuple[list[str], dict[str, list[Row]]]:
     """Return the groups that can be checked in this tree, and of each other one a row that says why not."""
+    if clone.tree.checkout.is_distribution:
+        # A row of the patch tells of what it lacks.
+        return [group for group in groups if group != "hooks"], {}
     reason = why_unknown(clone.tree.version)
     without = WITH_AIRFLOW if reason else ()
     skipped = {group: [Row(f"all {group}", "-", reason, None)] for group in groups if group in without}

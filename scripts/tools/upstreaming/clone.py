@@ -37,6 +37,14 @@ class UpstreamError(Exception):
     """The checks cannot be made at all; the message says why."""
 
 
+def ask(*command: str | Path) -> str:
+    """Run a command and return what it says; raises UpstreamError where it fails."""
+    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    if done.returncode:
+        raise UpstreamError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
+    return done.stdout.strip()
+
+
 @dataclass(frozen=True)
 class Done:
     """What a command came to."""
@@ -69,26 +77,20 @@ class Clone:
         self.tree: Tree = find_tree(self.root)
 
     def _clone(self, source: Path) -> None:
-        top = self._ask("git", "-C", source, "rev-parse", "--show-toplevel")
+        top = ask("git", "-C", source, "rev-parse", "--show-toplevel")
         if Path(top) != find_tree(source).root:
             raise UpstreamError(
                 f"{source} is no git repository of its own: git init, git add -A, git commit."
             )
-        if self._ask("git", "-C", source, "status", "--porcelain", "--untracked-files=no"):
+        if ask("git", "-C", source, "status", "--porcelain", "--untracked-files=no"):
             raise UpstreamError(
                 f"{source} has changes that are not committed; they would not be in the clone."
             )
-        self._ask("git", "clone", "--quiet", "--shared", "--no-tags", source, self.root)
-
-    def _ask(self, *command: str | Path) -> str:
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode:
-            raise UpstreamError(f"{' '.join(map(str, command))}: {done.stderr.strip()}")
-        return done.stdout.strip()
+        ask("git", "clone", "--quiet", "--shared", "--no-tags", source, self.root)
 
     def git(self, *arguments: str) -> str:
         """Run git in the clone and return what it says; raises UpstreamError where it fails."""
-        return self._ask("git", "-C", self.root, *WHO, *arguments)
+        return ask("git", "-C", self.root, *WHO, *arguments)
 
     def commits(self) -> list[str]:
         """Return the commits of the patch, the first one first."""

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from pathlib import Path
 
 GROUPS = ("patch", "forms", "hooks", "types", "tests")
@@ -41,12 +42,21 @@ def parse(arguments: list[str], description: str | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=description, epilog=MEANINGS, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("tree", type=Path, help="a checkout of Airflow's repository, committed")
+    parser.add_argument(
+        "tree",
+        type=Path,
+        help="a checkout of Airflow's repository, committed; or a version, such as 3.4.0b2: the core's source distribution",
+    )
     parser.add_argument(
         "--only", choices=GROUPS, action="append", help="this group of checks (again for more; default: all)"
     )
     parser.add_argument("--logs", type=Path, help="keep what the checks said in this folder")
     return parser.parse_args(arguments)
+
+
+def is_version(tree: Path) -> bool:
+    """Whether the version of a release stands in the place of a checkout."""
+    return bool(re.fullmatch(r"\d+(\.\d+)+\w*", str(tree))) and not tree.exists()
 
 
 def lines_known() -> list[str]:

@@ -30,6 +30,9 @@ def check_patch(clone: Clone) -> list[Row]:
     rows = [_round_trip(clone), _git_apply(clone)]
     clone.git("tag", "before")
     rows.append(_git_am(clone))
+    if clone.tree.checkout.is_distribution:
+        lacks = "hooks, Airflow's tests, its documentation, its chart"
+        rows.append(Row(lacks, "-", "a source distribution has the package alone", None))
     return rows
 
 

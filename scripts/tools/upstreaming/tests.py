@@ -24,6 +24,7 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.harness.environment import REPOSITORY
 from tools.upstreaming.clone import Clone, UpstreamError
 from tools.upstreaming.table import Row
 
@@ -61,20 +62,28 @@ class RunsOfTests:
         self._clone = clone
         self._executors = Path(clone.tree.checkout.tests)
         self._before: Results | None = None
+        self._is_distribution = clone.tree.checkout.is_distribution
 
     def before(self) -> None:
         """Run Airflow's own tests, without the patch."""
+        if self._is_distribution:
+            return
         self._before = self._run("airflows-tests-before", *self._airflows())
 
     def after(self) -> list[Row]:
         """Run ours at each commit of the patch, and Airflow's own tests, with the patch."""
         earlier = [self._ours_at(commit) for commit in self._clone.commits()[:-1]]
         ours = self._ours("our-tests")
+        rows = [
+            *earlier,
+            Row("our tests, in the tree", "-", str(ours), _good(ours), tuple(sorted(ours.failed()))),
+        ]
+        return rows if self._is_distribution else rows + self._airflows_after()
+
+    def _airflows_after(self) -> list[Row]:
         left_out = [f"--ignore={self._executors / name}" for name in OURS]
         after = self._run("airflows-tests-after", *self._airflows(), *left_out)
         return [
-            *earlier,
-            Row("our tests, in the tree", "-", str(ours), _good(ours), tuple(sorted(ours.failed()))),
             self._compared(after),
             *(_absent(f"Airflow's {name}") for name in OTHERS if not self._named(name)),
             self._example(),
@@ -124,7 +133,9 @@ class RunsOfTests:
 
     def _run(self, log: str, *arguments: str) -> Results:
         report = self._clone.home / f"{log}.xml"
-        options = ["-q", "-p", "no:cacheprovider", "--with-db-init", f"--junitxml={report}"]
+        # Airflow's test plugin knows this, and a source distribution has none: it takes our own settings.
+        own = [f"--config-file={REPOSITORY}/pyproject.toml"] if self._is_distribution else ["--with-db-init"]
+        options = ["-q", "-p", "no:cacheprovider", *own, f"--junitxml={report}"]
         done = self._clone.run(log, sys.executable, "-m", "pytest", *options, *arguments)
         if not report.exists():
             raise UpstreamError(f"pytest broke off:\n{done.output[-3000:]}")

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.harness.environment import VENVS
+from tools.harness.environment import REQUIREMENTS, VENVS
 from tools.upstreaming.clone import UpstreamError
 from tools.upstreaming.complaints import beyond
 from tools.upstreaming.hook_configuration import folders
@@ -37,24 +37,31 @@ if TYPE_CHECKING:
 # Where trees pin mypy: to 2.11, since then.
 PINS = ("hatch_build.py", "devel-common/pyproject.toml")
 CHECK = "types, by mypy as the tree configures it"
+# A source distribution has neither: our own pin, and what of a checkout's settings matters here.
+OUR_PIN = REQUIREMENTS / "tools.in"
+OUR_CHECK = "types, by our mypy"
+OUR_OPTIONS = ("--ignore-missing-imports", "--explicit-package-bases")
 # The hook for what is in Airflow's core, tests and all: to 2.11, since then.
 HOOKS = ("mypy-airflow", "mypy-airflow-core")
 
 
 def check_types(clone: Clone) -> Row:
     """Check the files of the patch that the tree's hook of mypy looks at; what is wrong in others does not count."""
-    version = _pinned(clone)
+    check, pins = CHECK, [clone.root / name for name in PINS]
+    if clone.tree.checkout.is_distribution:
+        check, pins = OUR_CHECK, [OUR_PIN]
+    version = _pinned(pins)
     if version is None:
-        return Row(CHECK, "-", f"no pin of mypy in {' or '.join(PINS)}", None)
+        return Row(check, "-", f"no pin of mypy in {' or '.join(PINS)}", None)
     modified, files = (_looked_at(clone, changed_files(clone, kinds)) for kinds in ("M", "AM"))
     try:
         before = _before(clone, version, modified)
         after = _errors(clone, version, files)
     except UpstreamError as error:
-        return Row(CHECK, "-", "broke off", False, tuple(str(error).splitlines()))
+        return Row(check, "-", "broke off", False, tuple(str(error).splitlines()))
     new = beyond(after, before)
     return Row(
-        f"{CHECK} ({version})",
+        f"{check} ({version})",
         f"{len(before)} errors in {len(modified)} files",
         f"{len(after)} errors in {len(files)} files",
         bool(files) and not new,
@@ -92,7 +99,11 @@ def _errors(clone: Clone, version: str, files: Sequence[Path]) -> list[str]:
         return []
     mypy = [VENVS / "tools/bin/uv", "--quiet", "tool", "run", f"--from=mypy=={version}", "mypy"]
     options = ["--no-pretty", f"--python-executable={sys.executable}", f"--cache-dir={clone.home}/mypy"]
-    done = clone.run("mypy", *mypy, *options, *files)
+    settings = {}
+    if clone.tree.checkout.is_distribution:
+        options += OUR_OPTIONS
+        settings["MYPYPATH"] = str(clone.tree.package.parent)
+    done = clone.run("mypy", *mypy, *options, *files, **settings)
     if not re.search(r"(?m)^(Found \d+ error|Success)", done.output):
         raise UpstreamError("\n".join(done.output.splitlines()[-12:]))
     names = {path.as_posix() for path in files}
@@ -101,10 +112,7 @@ def _errors(clone: Clone, version: str, files: Sequence[Path]) -> list[str]:
     ]
 
 
-def _pinned(clone: Clone) -> str | None:
-    for name in PINS:
-        path = clone.root / name
-        found = re.search(r'"mypy==([0-9.]+)"', path.read_text(encoding="utf-8")) if path.is_file() else None
-        if found:
-            return found[1]
-    return None
+def _pinned(files: Sequence[Path]) -> str | None:
+    texts = [path.read_text(encoding="utf-8") for path in files if path.is_file()]
+    found = re.search(r"\bmypy==([0-9.]+)", "\n".join(texts))
+    return found[1] if found else None
