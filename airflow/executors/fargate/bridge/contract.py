@@ -31,12 +31,17 @@ from airflow.executors.fargate.launch import Launch, TaskInstanceId
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+WORKLOADS = "airflow.executors.workloads"
 #: Takes metrics where a release has moved what takes them: an error would end the scheduler.
 NOWHERE = SimpleNamespace(**dict.fromkeys(("incr", "gauge", "timing"), lambda *_, **__: None))
 
 
 class Contract:
-    """The contract of the newest line of Airflow's releases; :mod:`older` has what other lines do otherwise."""
+    """
+    The contract of the newest line of Airflow's releases; :mod:`older` has what other lines do otherwise.
+
+    What the other lines do not have is imported by its name, or mypy would miss it in their trees.
+    """
 
     #: Whether Airflow knows a task instance by the UUID of its row, and not by its coordinates. Each try has a row.
     has_uuids = True
@@ -57,16 +62,13 @@ class Contract:
     @cached_property
     def task_type(self) -> Any:
         """The type of workloads that execute a task instance, and key of their queue."""
-        from airflow.executors.workloads import WorkloadType
-
-        return WorkloadType.EXECUTE_TASK
+        return importlib.import_module(WORKLOADS).WorkloadType.EXECUTE_TASK
 
     @cached_property
     def supported_workload_types(self) -> frozenset[Any]:
         """The types of workloads that a container can execute."""
-        from airflow.executors.workloads import WorkloadType
-
-        return frozenset({WorkloadType.EXECUTE_TASK, WorkloadType.EXECUTE_CALLBACK})
+        types = importlib.import_module(WORKLOADS).WorkloadType
+        return frozenset({types.EXECUTE_TASK, types.EXECUTE_CALLBACK})
 
     def stats(self) -> Any:
         """Return what takes metrics (``incr``, ``gauge``, ``timing``)."""
@@ -88,9 +90,7 @@ class Contract:
 
     def key_of(self, task: TaskInstanceId) -> Any:
         """Return Airflow's key of a task instance."""
-        from airflow.executors.workloads.types import TaskInstanceUuid
-
-        return TaskInstanceUuid(uuid.UUID(task.uuid))
+        return importlib.import_module(f"{WORKLOADS}.types").TaskInstanceUuid(uuid.UUID(task.uuid))
 
     # What the scheduler hands over.
 

@@ -70,6 +70,10 @@ class Base(BaseExecutor):
         super().heartbeat()
         self._unsaved_events = list(self._task_event_logs)
 
+    def get_streaming_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[Any]]:
+        """Return the sources and the streams of lines of a log; the executor overrides this."""
+        raise NotImplementedError
+
     def get_task_log(self, ti: Any, try_number: int) -> tuple[list[str], list[str]]:
         """Return the sources and the lines of a log, read whole."""
         sources, streams = self.get_streaming_task_log(ti, try_number)
