@@ -30,7 +30,6 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
@@ -140,21 +139,23 @@ def read(tasks: Iterable[TaskInstanceId], session: Session) -> dict[TaskInstance
     :return: for each task instance its row, or none where it does not exist. One without a UUID has the rows of
         present tries with its coordinates, whatever the number of the try; there can be several, as in a loop.
     """
-    by_uuid, by_coordinates = {}, {}
+    by_uuid: dict[TaskInstanceId, Any] = {}
+    by_coordinates: dict[TaskInstanceId, Any] = {}
     for task in tasks:
         if has_uuid(task):
             by_uuid[task] = task.uuid
         else:
             by_coordinates[task] = without_try(task)
     rows: dict[Any, tuple[Candidate, ...]] = defaultdict(tuple)
-    for known, identify in ((by_uuid, attrgetter("uuid")), (by_coordinates, without_try)):
+    for known in (by_uuid, by_coordinates):
         # Airflow itself hides the rows of tries that it has archived.
         options = {"include_all_attempts": known is by_uuid}
         for batch in in_batches(list(known), MAX_NAMED):
             query = select(*CANDIDATE_VALUES, TI.state).where(is_one_of(batch, session))
             for *row, state in session.execute(query, execution_options=options):
                 candidate = candidate_of(row, state=state)
-                rows[identify(candidate.task)] += (candidate,)
+                identity = candidate.task.uuid if known is by_uuid else without_try(candidate.task)
+                rows[identity] += (candidate,)
     return {task: rows[identity] for task, identity in {**by_uuid, **by_coordinates}.items()}
 
 

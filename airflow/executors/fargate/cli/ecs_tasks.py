@@ -90,9 +90,10 @@ def list_live_tasks(ecs: Any, cluster: str, deployment: str) -> list[LiveTask]:
     asked = {"cluster": cluster, "startedBy": deployment, "PaginationConfig": {"PageSize": MAX_LISTED}}
     pages = ecs.get_paginator("list_tasks").paginate(**asked)
     found: list[LiveTask] = []
-    for arns in filter(None, (page.get("taskArns") for page in pages)):
-        answer = ecs.describe_tasks(cluster=cluster, tasks=arns)
-        found += filter(None, map(parse_ecs_task, answer.get("tasks") or ()))
+    for page in pages:
+        if arns := page.get("taskArns"):
+            answer = ecs.describe_tasks(cluster=cluster, tasks=arns)
+            found += filter(None, map(parse_ecs_task, answer.get("tasks") or ()))
     return found
 
 

@@ -209,9 +209,9 @@ class EcsTaskSearch:
 
     def _first(self, now: float) -> _Step | None:
         """Return the first step that is due, or else the next one; None if there is none, or while it waits."""
-        if self.pause and self._under_way:
+        if not self._steps or (self.pause and self._under_way):
             return None
-        return min(self._steps, key=lambda step: max(step.due, now), default=None)
+        return min(self._steps, key=lambda step: max(step.due, now))
 
     def _make(self, step: _Step) -> None:
         self._steps.remove(step)

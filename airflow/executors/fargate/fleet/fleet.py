@@ -161,8 +161,11 @@ class Fleet(Lifecycle):
                 self.ended(run, "The executor could not handle it; the scheduler's log has the traceback.")
         self.adoption.recover()  # It keeps its candidates, and searches anew.
         self.looks = Schedule()
-        for part in (self.launcher, self.watcher, self.unknown_outcomes, self.orphans, self.last_lines):
-            part.clear()
+        self.launcher.clear()
+        self.watcher.clear()
+        self.unknown_outcomes.clear()
+        self.orphans.clear()
+        self.last_lines.clear()
         for run in list(self.runs_by_id.values()):  # Those that have been abandoned end here.
             self._resume(run)
 

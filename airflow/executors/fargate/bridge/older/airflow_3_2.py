@@ -32,7 +32,8 @@ class Base(airflow_3_3.Base):
     def queue_workload(self, workload: Any, session: Session) -> None:
         """Queue a workload. A callback fails; an executor that refused it would end the scheduler."""
         if hasattr(workload, "ti"):
-            super().queue_workload(workload, session)
+            parent: Any = super()  # 2.11 has commands, and no such method.
+            parent.queue_workload(workload, session)
         else:
             reason = "Airflow executes callbacks in containers from 3.3 on. Name another executor."
             self.fail(workload.callback.id, reason)
