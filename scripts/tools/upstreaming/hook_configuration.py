@@ -33,7 +33,7 @@ from typing import Any
 
 import yaml
 
-from tools.upstreaming.hook_tables import ELSEWHERE, EXCUSED, EXPRESSIONS, NARROWED, PACKAGES
+from tools.upstreaming.hook_tables import CHANGED, ELSEWHERE, EXCUSED, EXPRESSIONS, PACKAGES
 
 CONFIGURATION = ".pre-commit-config.yaml"
 # What a hook's script has in it where it starts containers.
@@ -121,7 +121,7 @@ class Folder:
         if BREEZE.search(source):
             return None, "runs in Breeze, which needs Docker"
         kept = {key: value for key, value in hook.items() if key != "stages"}
-        return {**kept, **_provided(hook, source), **NARROWED.get(hook["id"], {})}, ""
+        return {**kept, **_provided(hook, source), **CHANGED.get(hook["id"], {})}, ""
 
 
 def _provided(hook: dict, source: str) -> dict[str, Any]:

@@ -73,5 +73,8 @@ ELSEWHERE = {
     "mypy-airflow": "see the row of types",
     "mypy-airflow-core": "see the row of types",
 }
-# Hooks that see all of the repository, made to see the files of the patch.
-NARROWED = {"ruff-format": {"entry": "ruff format --force-exclude --check", "pass_filenames": True}}
+# Hooks that see all of the repository, made to see the files of the patch; and one that mends, made to say what.
+CHANGED = {
+    "ruff": {"args": ["--output-format=concise"]},
+    "ruff-format": {"entry": "ruff format --force-exclude --check", "pass_filenames": True},
+}
