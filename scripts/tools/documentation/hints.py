@@ -28,7 +28,7 @@ from tools.harness.environment import REPOSITORY
 FILE = REPOSITORY / "docs" / "executor" / "fargate-troubleshooting.rst"
 WIDTH = 120
 #: AWS's names of actions and of members, which are shown as literal text: Airflow's check of spelling leaves that out.
-NAMES = re.compile(r"\b(?:(?:ecs|iam|logs):\w+|[a-z]+[A-Z]\w*|awsvpc)")
+NAMES = re.compile(r"\b(?:[a-z0-9]+:[A-Z]\w*|[a-z]+[A-Z]\w*|awsvpc)")
 
 
 def made() -> str:

@@ -124,7 +124,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("", "is missing an attribute required by your task", "no container instance of the cluster has what the task definition asks for", "Check the attributes that the task definition requires"),
     ("MemberOf", "placement constraint unsatisfied", "no container instance of the cluster meets the placement constraint", "Check placementConstraints of the request and of the task definition"),
     ("LOCATION", "", "no container instance of the cluster is in the right Availability Zone", "Add capacity to the cluster in the Availability Zones of the subnets"),
-    ("INACTIVE", "", "the container instance has been deregistered", _CAPACITY),
+    ("INACTIVE", "", "the container instance is no longer registered", _CAPACITY),
     ("", "no container instance met all of its requirements", "the instances of the cluster lack the resources for the ECS task", _CAPACITY, NO_CAPACITY),
 
     # Roles. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/infrastructure_IAM_role.html
