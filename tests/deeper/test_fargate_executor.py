@@ -66,6 +66,7 @@ from tests.executors.test_fargate_executor import (
     SUCCESS,
     TASKS,
     Rows,
+    callback,
     connected,
     ecs_model,
     events,
@@ -183,20 +184,6 @@ def test_what_waits_goes_by_priority_across_heartbeats(unstarted, ecs, monkeypat
 @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
 class TestCallbacks:
     """Callbacks of Dags, such as those of deadlines, that are to be executed as tasks are."""
-
-    @pytest.fixture
-    def callback(self):
-        """Return a workload as the scheduler makes it."""
-        from airflow.executors.workloads import ExecuteCallback
-
-        data = {"path": "module.notify", "kwargs": {"password": SECRET}, "dag_id": "dag", "dag_run_id": 1}
-        return ExecuteCallback(
-            callback={"id": str(uuid.uuid4()), "fetch_method": "import_path", "data": data},
-            dag_rel_path="dag.py",
-            token=SECRET,
-            bundle_info={"name": "bundle", "version": None},
-            log_path="a.log",
-        )
 
     def test_callbacks_go_before_tasks(self, callback, unstarted, ecs, monkeypatch):
         """As in Airflow itself, also where they wait for their turn at AWS."""

@@ -492,7 +492,7 @@ class TestWorkloads:
         assert [event for event, _, _ in noted(executor)] == ["fargate launch"]
 
     def test_higher_priority_is_launched_first(self, executor, fleet, ecs):
-        """Of what the scheduler hands over at once, in whatever order; 3.2 has the lowest priority first."""
+        """Of what the scheduler hands over at once, in whatever order."""
         for number, priority in enumerate([1, 3, 2]):
             queue(executor, key_of(number), priority=priority)
         fleet.pools["launch"].held = True
@@ -503,23 +503,24 @@ class TestWorkloads:
         assert [next(n for n in range(3) if f"task{n}" in name) for name in names] == [1, 2, 0]
 
 
+@pytest.fixture
+def callback():
+    """Return a workload as the scheduler makes it."""
+    from airflow.executors.workloads import ExecuteCallback
+
+    data = {"path": "module.notify", "kwargs": {"password": SECRET}, "dag_id": "dag", "dag_run_id": 1}
+    return ExecuteCallback(
+        callback={"id": str(uuid.uuid4()), "fetch_method": "import_path", "data": data},
+        dag_rel_path="dag.py",
+        token=SECRET,
+        bundle_info={"name": "bundle", "version": None},
+        log_path="a.log",
+    )
+
+
 @pytest.mark.skipif(not RUNS_CALLBACKS, reason="from 3.3 on")
 class TestCallbacks:
     """Callbacks of Dags, such as those of deadlines, that are to be executed as tasks are."""
-
-    @pytest.fixture
-    def callback(self):
-        """Return a workload as the scheduler makes it."""
-        from airflow.executors.workloads import ExecuteCallback
-
-        data = {"path": "module.notify", "kwargs": {"password": SECRET}, "dag_id": "dag", "dag_run_id": 1}
-        return ExecuteCallback(
-            callback={"id": str(uuid.uuid4()), "fetch_method": "import_path", "data": data},
-            dag_rel_path="dag.py",
-            token=SECRET,
-            bundle_info={"name": "bundle", "version": None},
-            log_path="a.log",
-        )
 
     @pytest.mark.parametrize(("code", "state"), [(0, "success"), (1, "failed")])
     def test_a_callback_is_executed_in_a_ecs_task_of_its_own(

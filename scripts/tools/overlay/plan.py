@@ -37,7 +37,6 @@ from tools.overlay.selection import (
     BRIDGE,
     CONFIG_TEMPLATE,
     bridge_for,
-    has_older_lines,
     module_for,
     package_for,
     pages_for,
@@ -98,7 +97,7 @@ class Overlay:
         for name in kept:
             if name.startswith(EXAMPLES):
                 laid[tree.place(name)] = Text(resolve(kept[name].read_bytes(), tree.has_sdk))
-        if has_older_lines(package):
+        if BRIDGE in package:
             for name, content in bridge_for(package[BRIDGE].read_bytes(), kept).items():
                 laid[tree.place(name)] = Text(content)
         return laid | dict(self._papers(tree))

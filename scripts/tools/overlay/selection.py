@@ -23,7 +23,6 @@ An installed Airflow takes every file of the package, whatever its release.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
 # The source of our options; a source tree has them in Airflow's own file.
@@ -62,11 +61,6 @@ def pages_for(files: dict[str, Path]) -> dict[str, Path]:
 def module_for(source: bytes) -> bytes:
     """Return the source of a module as a tree has it, whose options are in Airflow's own file."""
     return source.replace(PurePosixPath(CONFIG_TEMPLATE).name.encode(), b"config.yml")
-
-
-def has_older_lines(files: Iterable[str]) -> bool:
-    """Whether some of the files are for an older line of releases."""
-    return any(map(_line_of, files))
 
 
 def bridge_for(source: bytes, files: dict[str, Path]) -> dict[str, bytes]:

@@ -28,7 +28,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 from airflow.executors.fargate.aws.answers import Page
 from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
 
-from tests.executors.fargate.test_ecs import ARN, answering_client, client, real, stub
+from tests.executors.fargate.test_ecs import ARN, answering_client, client, clients, give_clients, real, stub
 
 
 class TestCalls:
@@ -49,36 +49,19 @@ class TestCalls:
 
 
 class TestRenew:
-    @pytest.fixture
-    def clients(self):
-        """Return clients with different answers."""
-        # spec_set would need methods that botocore makes from its model for each client.
-        return [
-            mock.Mock(
-                spec=BaseClient,
-                describe_tasks=mock.Mock(spec=lambda **_: {}, return_value={"tasks": [{"taskArn": str(n)}]}),
-            )
-            for n in range(3)
-        ]
-
-    @pytest.fixture
-    def make_client(self, clients):
-        """Return a factory that returns those clients in turn."""
-        return mock.Mock(spec=lambda: None, side_effect=clients)
-
     def test_close_with_an_old_botocore(self):
         """A client without a method to close it is left as it is."""
         ecs = Ecs(mock.Mock(spec=lambda: None, return_value=mock.Mock(spec=["describe_tasks"])))
         ecs.connected()
         ecs.close()
 
-    def test_threads_share_a_new_client(self, clients, make_client):
+    def test_threads_share_a_new_client(self, clients, give_clients):
         """Sixteen calls that are made while a client is made wait for that client."""
-        ecs = Ecs(make_client)
+        ecs = Ecs(give_clients)
         ecs.connected()
         ecs.renew()
         gate, answers = threading.Event(), []
-        make_client.side_effect = lambda: gate.wait(10) and clients[1]
+        give_clients.side_effect = lambda: gate.wait(10) and clients[1]
         threads = [threading.Thread(target=lambda: answers.append(answering_client(ecs))) for _ in range(16)]
         for thread in threads:
             thread.start()
@@ -86,22 +69,22 @@ class TestRenew:
         for thread in threads:
             thread.join()
         assert answers == [1] * 16
-        assert make_client.call_count == 2
+        assert give_clients.call_count == 2
 
-    def test_renew_while_a_client_is_made(self, clients, make_client):
+    def test_renew_while_a_client_is_made(self, clients, give_clients):
         """That client may have read the old credentials, so another is made."""
-        ecs = Ecs(make_client)
+        ecs = Ecs(give_clients)
         ecs.connected()
         ecs.renew()
-        make_client.side_effect = lambda: ecs.renew() or clients[make_client.call_count - 1]
+        give_clients.side_effect = lambda: ecs.renew() or clients[give_clients.call_count - 1]
         assert answering_client(ecs) == 1
-        make_client.side_effect = [clients[2]]
+        give_clients.side_effect = [clients[2]]
         assert answering_client(ecs) == 2
 
-    def test_client_that_cannot_be_made(self, clients, make_client):
+    def test_client_that_cannot_be_made(self, clients, give_clients):
         """Each call raises while there are no credentials, and the first call after that works."""
-        make_client.side_effect = [clients[0], NoCredentialsError(), NoCredentialsError(), clients[1]]
-        ecs = Ecs(make_client)
+        give_clients.side_effect = [clients[0], NoCredentialsError(), NoCredentialsError(), clients[1]]
+        ecs = Ecs(give_clients)
         ecs.connected()
         ecs.renew()
         for _ in range(2):

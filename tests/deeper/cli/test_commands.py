@@ -35,6 +35,7 @@ from airflow.executors.fargate_executor import default_task_id_to_fargate_option
 
 from tests.executors.fargate.test_commands import (
     CLUSTER,
+    actions,
     arguments,
     aws,
     ecs_task,
@@ -150,16 +151,8 @@ class TestTasks:
             commands.fargate_tasks(arguments(output="table"))
 
 
+@pytest.mark.usefixtures("actions")
 class TestStop:
-    @pytest.fixture(autouse=True)
-    def actions(self, monkeypatch):
-        """Return what would be written to Airflow's audit log in the database."""
-        actions = []
-        monkeypatch.setattr(
-            "airflow.utils.cli_action_loggers.on_pre_execution", lambda **action: actions.append(action)
-        )
-        return actions
-
     def test_in_each_cluster(self, live, live_by_cluster):
         """An ECS task is stopped in the cluster in which it runs."""
         expect_stop(live, 1)

@@ -27,7 +27,7 @@ from airflow.executors.fargate.config.options import Options, template
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.startup_checks import check_connection, check_default_region
 
-from tests.executors.fargate.test_config import USER_MODULE, mistakes_of
+from tests.executors.fargate.test_config import USER_MODULE, mistakes_of, options, read
 
 
 @pytest.fixture
@@ -272,30 +272,6 @@ class TestWhatCannotBeRead:
 
 class TestDefaultFunction:
     """With Airflow, whose configuration the default function reads."""
-
-    @pytest.fixture
-    def options(self, monkeypatch):
-        """Set the required options, and return a function that sets further ones."""
-
-        def put(**options):
-            for name, value in options.items():
-                monkeypatch.setenv(f"AIRFLOW__FARGATE__{name.upper()}", value)
-
-        put(cluster="fleet", task_definition="airflow-task:3", container_name="airflow", subnets="subnet-1")
-        return put
-
-    @pytest.fixture
-    def read(self, options, service_model):
-        """Return a function that reads Airflow's configuration, as the executor's start does."""
-        from airflow.executors.fargate.bridge import settings
-
-        def read():
-            read_options = Options(settings.option_reader())
-            config = config_module.read_config(read_options)
-            read_options.raise_mistakes()
-            return config
-
-        return read
 
     @pytest.fixture
     def wrapper(self, user_file):

@@ -223,16 +223,18 @@ class TestTasks:
         assert [(row["task_id"], row["cluster"]) for row in rows] == [("extract", "fleet"), ("load", "gpus")]
 
 
-class TestStop:
-    @pytest.fixture(autouse=True)
-    def actions(self, monkeypatch):
-        """Return what would be written to Airflow's audit log in the database."""
-        actions = []
-        monkeypatch.setattr(
-            "airflow.utils.cli_action_loggers.on_pre_execution", lambda **action: actions.append(action)
-        )
-        return actions
+@pytest.fixture
+def actions(monkeypatch):
+    """Return what would be written to Airflow's audit log in the database."""
+    actions = []
+    monkeypatch.setattr(
+        "airflow.utils.cli_action_loggers.on_pre_execution", lambda **action: actions.append(action)
+    )
+    return actions
 
+
+@pytest.mark.usefixtures("actions")
+class TestStop:
     def test_the_audit_log_has_an_entry(self, live, actions):
         """It says who stopped what."""
         expect_stop(live, 2)

@@ -410,32 +410,34 @@ class TestFunction:
             assert "container_name" in mistake
 
 
+@pytest.fixture
+def options(monkeypatch):
+    """Set the required options, and return a function that sets further ones."""
+
+    def put(**options):
+        for name, value in options.items():
+            monkeypatch.setenv(f"AIRFLOW__FARGATE__{name.upper()}", value)
+
+    put(cluster="fleet", task_definition="airflow-task:3", container_name="airflow", subnets="subnet-1")
+    return put
+
+
+@pytest.fixture
+def read(options, service_model):
+    """Return a function that reads Airflow's configuration, as the executor's start does."""
+    from airflow.executors.fargate.bridge import settings
+
+    def read():
+        read_options = Options(settings.option_reader())
+        config = config_module.read_config(read_options)
+        read_options.raise_mistakes()
+        return config
+
+    return read
+
+
 class TestDefaultFunction:
     """With Airflow, whose configuration the default function reads."""
-
-    @pytest.fixture
-    def options(self, monkeypatch):
-        """Set the required options, and return a function that sets further ones."""
-
-        def put(**options):
-            for name, value in options.items():
-                monkeypatch.setenv(f"AIRFLOW__FARGATE__{name.upper()}", value)
-
-        put(cluster="fleet", task_definition="airflow-task:3", container_name="airflow", subnets="subnet-1")
-        return put
-
-    @pytest.fixture
-    def read(self, options, service_model):
-        """Return a function that reads Airflow's configuration, as the executor's start does."""
-        from airflow.executors.fargate.bridge import settings
-
-        def read():
-            read_options = Options(settings.option_reader())
-            config = config_module.read_config(read_options)
-            read_options.raise_mistakes()
-            return config
-
-        return read
 
     def test_default_function_makes_requests_from_the_options(self, read):
         """Without a function of the user's own, the options make the requests."""

@@ -160,47 +160,49 @@ def answering_client(ecs):
     return int(ecs.describe_tasks("fleet", [ARN]).tasks[0].arn)
 
 
+@pytest.fixture
+def clients():
+    """Return clients with different answers."""
+    # spec_set would need methods that botocore makes from its model for each client.
+    return [
+        mock.Mock(
+            spec=BaseClient,
+            describe_tasks=mock.Mock(spec=lambda **_: {}, return_value={"tasks": [{"taskArn": str(n)}]}),
+        )
+        for n in range(3)
+    ]
+
+
+@pytest.fixture
+def give_clients(clients):
+    """Return a factory that returns those clients in turn."""
+    return mock.Mock(spec=lambda: None, side_effect=clients)
+
+
 class TestRenew:
-    @pytest.fixture
-    def clients(self):
-        """Return clients with different answers."""
-        # spec_set would need methods that botocore makes from its model for each client.
-        return [
-            mock.Mock(
-                spec=BaseClient,
-                describe_tasks=mock.Mock(spec=lambda **_: {}, return_value={"tasks": [{"taskArn": str(n)}]}),
-            )
-            for n in range(3)
-        ]
-
-    @pytest.fixture
-    def make_client(self, clients):
-        """Return a factory that returns those clients in turn."""
-        return mock.Mock(spec=lambda: None, side_effect=clients)
-
-    def test_one_client_serves_all_calls(self, make_client):
+    def test_one_client_serves_all_calls(self, give_clients):
         """The first call makes it, and it is used until it is renewed."""
-        ecs = Ecs(make_client)
+        ecs = Ecs(give_clients)
         assert ecs.endpoint_url is None
         assert [answering_client(ecs) for _ in range(3)] == [0, 0, 0]
-        assert make_client.call_count == 1
+        assert give_clients.call_count == 1
 
-    def test_close_closes_the_connections(self, clients, make_client):
+    def test_close_closes_the_connections(self, clients, give_clients):
         """Otherwise they would stay open as long as the client is in memory."""
-        ecs = Ecs(make_client)
+        ecs = Ecs(give_clients)
         ecs.connected()
         ecs.close()
         assert clients[0].method_calls == [mock.call.close()]
 
-    def test_new_client_is_made_at_the_next_call_after_renew(self, make_client):
+    def test_new_client_is_made_at_the_next_call_after_renew(self, give_clients):
         """Credentials are looked for when the next call needs them. That client is then kept."""
-        ecs = Ecs(make_client)
+        ecs = Ecs(give_clients)
         ecs.connected()
         ecs.renew()
         ecs.renew()
-        assert make_client.call_count == 1
+        assert give_clients.call_count == 1
         assert [answering_client(ecs) for _ in range(3)] == [1, 1, 1]
-        assert make_client.call_count == 2
+        assert give_clients.call_count == 2
         ecs.renew()
         assert answering_client(ecs) == 2
 

@@ -22,13 +22,11 @@ import base64
 import json
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 from airflow.executors.fargate.launch import CallbackId, Launch, TaskInstanceId
 from airflow.models.taskinstancekey import TaskInstanceKey
-
-if TYPE_CHECKING:
-    from types import SimpleNamespace
 
 #: What the main container runs; the workload follows as JSON.
 EXECUTE_WORKLOAD = ("python", "-m", "airflow.sdk.execution_time.execute_workload", "--json-string")
@@ -101,6 +99,7 @@ def example(ti: SimpleNamespace, token: str, **others: Any) -> Any:
     """
     from airflow.executors.workloads import ExecuteTask
 
-    generator: Any = type("Generator", (), {"generate": lambda *_, **__: token})()
+    # Typed as Any: stand-ins.
     instance: Any = ti
+    generator: Any = SimpleNamespace(generate=lambda *_, **__: token)
     return ExecuteTask.make(instance, generator=generator, **others)
