@@ -19,8 +19,8 @@ The wheel: our modules, to lie beside those of an installed Airflow.
 
 ``airflow`` and ``airflow.executors`` are Airflow's own packages. The wheel puts files into their folders and carries
 no ``__init__.py`` of theirs. Where it is installed, ``executor = airflow.executors.fargate_executor.FargateExecutor``
-works, and Airflow knows the section ``[fargate]`` and the commands as it knows a provider's; the short name needs the
-registration that ``scripts/overlay.py`` makes.
+works, and Airflow knows the section ``[fargate]`` and the commands as it knows a provider's, and loads the plugin; the
+short name needs the registration that ``scripts/overlay.py`` makes.
 """
 
 from __future__ import annotations
@@ -72,7 +72,11 @@ setup(
     # What the wheel alone has lies with what stays here.
     package_dir={"": "scripts/tools/wheel", "airflow": "airflow"},
     py_modules=["airflow_fargate_executor"],
-    # How Airflow finds the options and, from 3.2 on, the commands.
-    entry_points={"apache_airflow_provider": ["provider_info=airflow_fargate_executor:provider_info"]},
+    entry_points={
+        # How Airflow finds the options and, from 3.2 on, the commands.
+        "apache_airflow_provider": ["provider_info=airflow_fargate_executor:provider_info"],
+        # The buttons on the pages of task instances.
+        "airflow.plugins": ["fargate=airflow.executors.fargate.ui.links:FargatePlugin"],
+    },
     package_data={"airflow.config_templates": ["*.yml"]},
 )

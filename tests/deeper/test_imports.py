@@ -22,7 +22,14 @@ import ast
 
 import pytest
 
-from tests.executors.fargate.test_imports import FOLDER, SOURCES, TREES, imports
+from tests.executors.fargate.test_imports import (
+    PACKAGE,
+    SOURCES,
+    TREES,
+    imports,
+    room_of,
+    without_type_checking,
+)
 
 
 def test_imports_are_absolute():
@@ -37,3 +44,18 @@ def test_sources_are_of_python_3_9():
     assert {m for m in SOURCES if m not in lazy and TREES[m].body[1:]} == set()
     with pytest.raises(SyntaxError):  # The test can fail: a match statement is newer than 3.9.
         ast.parse("match 1:\n    case 1: pass", feature_version=(3, 9))
+
+
+def test_little_is_imported_with_what_all_of_airflow_loads():
+    """Each command and each container loads plugins and the logging configuration: nothing that asks anything."""
+    at_import = {
+        name
+        for module in SOURCES
+        if room_of(module) == "ui"
+        for node in without_type_checking(SOURCES[module]).body
+        for name in imports(ast.Module([node], []))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    }
+    assert f"{PACKAGE}.notes.noted_ecs_task" in at_import
+    heavy = ("sqlalchemy.", "boto3", "airflow.models.", f"{PACKAGE}.bridge.", f"{PACKAGE}.cli.")
+    assert [name for name in at_import if name.startswith(heavy)] == []

@@ -123,6 +123,7 @@ CLASS = f"{MODULE}.FargateExecutor"
 SETTINGS = {"AIRFLOW__CORE__EXECUTOR": CLASS}
 USAGE = ["fargate", "--help"]
 PROVIDERS = ["providers", "list", "--output", "json"]
+PLUGINS = ["plugins", "--output", "json"]
 
 
 def ours(providers):
@@ -135,7 +136,7 @@ def with_the_wheel(beside, options):
     """What Airflow answers with the wheel, loading the executor first; at the end with all its options set, too."""
     value = ["config", "get-value", "fargate", "deployment"]
     settings = [f"AIRFLOW__FARGATE__{name.upper()}=x" for name in options]
-    commands = [USAGE, beside.listing, PROVIDERS, value, [*settings, *LINT]]
+    commands = [USAGE, beside.listing, PROVIDERS, PLUGINS, value, [*settings, *LINT]]
     return beside.ask(*commands, first=LOADING, **SETTINGS)
 
 
@@ -148,7 +149,7 @@ def test_the_executor_works_by_its_module_path(with_the_wheel):
 
 def test_airflow_knows_the_wheel(beside, with_the_wheel, options, tmp_path):
     """Its options with their help and defaults, and itself; and Airflow logs no more than without it."""
-    _, listing, providers, value, _ = with_the_wheel.outputs
+    _, listing, providers, _, value, _ = with_the_wheel.outputs
     assert_listed(listing, options)
     assert value.splitlines()[-1] == options["deployment"]["default"] != ""
     assert len(ours(providers)) == 1
@@ -157,6 +158,16 @@ def test_airflow_knows_the_wheel(beside, with_the_wheel, options, tmp_path):
     assert "[fargate]" not in listing
     assert ours(providers) == []
     assert set(with_the_wheel.log) <= set(without.log)
+
+
+def test_airflow_loads_the_plugin(with_the_wheel):
+    """By the wheel's entry point, with both buttons and nothing else."""
+    plugins = json.loads(with_the_wheel.outputs[3])
+    [plugin] = [told for told in plugins if told["name"] == "fargate"]
+    assert "airflow-fargate-executor" in plugin["source"]
+    buttons = plugin.pop("global_operator_extra_links")
+    assert str(buttons).count("airflow.executors.fargate.ui.links.EcsTaskButton") == 2
+    assert not any(value for name, value in plugin.items() if name not in ("name", "source"))
 
 
 def test_lint_finds_nothing_in_its_options(with_the_wheel):

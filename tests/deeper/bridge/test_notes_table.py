@@ -26,6 +26,7 @@ import pytest
 from pendulum import UTC
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 
 from airflow.executors.fargate import notes
 from airflow.executors.fargate.bridge import AIRFLOW
@@ -34,6 +35,7 @@ from airflow.models import import_all_models
 from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
+from airflow.utils import session as airflow_session
 
 KEY = TaskInstanceKey("dag", "task", "run", 2, -1)
 NOON = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -66,8 +68,11 @@ class Database:
 
 
 @pytest.fixture
-def database():
-    with Session(create_engine("sqlite://")) as session:
+def database(monkeypatch):
+    """Return a database, which is Airflow's own, too."""
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    monkeypatch.setattr(airflow_session.settings, "Session", lambda: Session(engine))
+    with Session(engine) as session:
         yield Database(session)
 
 

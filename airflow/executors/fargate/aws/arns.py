@@ -77,12 +77,23 @@ def whereabouts(arn: str, cluster: str = "default") -> str:
 
     :param cluster: name or ARN, for an ARN that does not contain the cluster.
     """
-    task_id, own_region = ecs_task_id(arn), region(arn)
+    link = ecs_task_link(arn, cluster)
+    return f"ECS task {ecs_task_id(arn)}{f': {link}' if link else '.'}"
+
+
+def ecs_task_link(arn: str, cluster: str = "default", tab: str = "configuration") -> str | None:
+    """
+    Return the address of an ECS task's page in the AWS console; None if there is none, as for :func:`whereabouts`.
+
+    The console asks DescribeTasks, so it has the page until about an hour after the ECS task's end:
+    https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
+
+    :param tab: of the page. ``logs`` shows what containers with the log driver ``awslogs`` have written.
+    """
+    own_region = region(arn)
     console = _console(arn, own_region)
-    if console is None:
-        return f"ECS task {task_id}."
-    path = f"clusters/{quote(cluster_name(arn, cluster), safe='')}/tasks/{quote(task_id, safe='')}"
-    return f"ECS task {task_id}: {console}/ecs/v2/{path}/configuration?region={own_region}"
+    path = f"clusters/{quote(cluster_name(arn, cluster), safe='')}/tasks/{quote(ecs_task_id(arn), safe='')}"
+    return console and f"{console}/ecs/v2/{path}/{tab}?region={own_region}"
 
 
 def _console(arn: str, in_region: str | None) -> str | None:
