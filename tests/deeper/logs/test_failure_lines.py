@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 
 import pytest
@@ -120,3 +121,18 @@ class TestText:
         """With awslogs-multiline-pattern, one event of the log can be a whole traceback."""
         text = self.text(reader, cloud, "\n".join(f"line {number}" for number in range(100)))
         assert text.split("\n")[1:] == [f"| line {number}" for number in range(100 - COUNT, 100)]
+
+    def test_json_of_airflow_s_is_readable(self, reader, cloud):
+        """What was masked stays masked, and a secret that is written otherwise in JSON is masked, too."""
+        secret = 'say "friend"'
+        lines = [
+            {"timestamp": "2026-11-29T10:02:11Z", "level": "info", "event": "Connected", "token": "s3cr3t"},
+            {"timestamp": "2026-11-29T10:02:12Z", "level": "error", "event": f"No entry: {secret}"},
+        ]
+        mask = lambda text: text.replace(secret, "***")
+        text = self.text(reader, cloud, *map(json.dumps, lines), "plain", mask=mask)
+        assert text.split("\n")[1:] == [
+            "| 10:02:11 INFO Connected token=***",
+            "| 10:02:12 ERROR No entry: ***",
+            "| plain",
+        ]

@@ -25,14 +25,16 @@ late.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws.arns import ecs_task_id
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, LogRefused, without_tokens
+from airflow.executors.fargate.logs.rendered import readable_lines
 from airflow.executors.fargate.messages import LogLines
 
 if TYPE_CHECKING:
@@ -154,7 +156,7 @@ class LastLines:
 
 def last_lines_of(reader: LogReader, mask: Callable[[str], str], failed: Failed) -> str:
     """
-    Return the text for the event log: the container's last lines, with secrets masked, cut to size.
+    Return the text for the event log: the container's last lines, readable, with secrets masked, cut to size.
 
     :param mask: masks the secrets that Airflow knows.
     :return: empty if nothing was written yet.
@@ -163,11 +165,18 @@ def last_lines_of(reader: LogReader, mask: Callable[[str], str], failed: Failed)
     lines = reader.last(reader.stream(failed.definition, failed.container, failed.arn), COUNT)
     if not lines:
         return ""
-    # Mask before cutting: half a secret would not be recognized.
-    text = mask(without_tokens("\n".join(line.text.rstrip() for line in lines)))
+    # Mask before cutting: half a secret would not be recognized. JSON writes some secrets otherwise, and what is
+    # readable has no quotes by which a token is recognized: so mask both.
+    texts = _masked(mask, (line.text.rstrip() for line in lines))
+    texts = _masked(mask, chain.from_iterable(map(readable_lines, texts)))
     head = f"Last lines of container {failed.container} ({ecs_task_id(failed.arn)}):"
     # Airflow's UI shows the text without its line breaks, so each line begins with a bar.
-    return "\n".join([head, *(f"| {line}" for line in _cut(text.split("\n")))])
+    return "\n".join([head, *(f"| {line}" for line in _cut(texts))])
+
+
+def _masked(mask: Callable[[str], str], lines: Iterable[str]) -> list[str]:
+    """Return lines with secrets masked; one can have several lines, so all are masked at once."""
+    return mask(without_tokens("\n".join(lines))).split("\n")
 
 
 def _cut(lines: Sequence[str]) -> list[str]:
