@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,11 @@ from tools.harness.processes import wait_until
 
 
 def test_each_of_two_executors_has_its_own_tasks(deployment):
-    """A task that names this executor runs in a container, and one that names none where the first executor runs it."""
+    """
+    A task that names this executor runs in a container, and one that names none where the first executor runs it.
+
+    The one has buttons that lead to the ECS task, and to its log, in the AWS console.
+    """
     deployment.airflow.scheduler.stop()
     scheduler = deployment.airflow.start_component(
         "scheduler", env={"AIRFLOW__CORE__EXECUTOR": "LocalExecutor,FargateExecutor"}
@@ -41,7 +46,16 @@ def test_each_of_two_executors_has_its_own_tasks(deployment):
             "in_a_container": "success",
             "here": "success",
         }
-        assert [launch.task_id for launch in result.launches] == ["in_a_container"]
+        (launch,) = result.launches
+        assert launch.task_id == "in_a_container"
+        deployment.airflow.add_user()
+        links = partial(deployment.airflow.api.links, run.dag_id, run.run_id)
+        page = f"https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/airflow/tasks/{launch.container}"
+        assert links("in_a_container") == {
+            "ECS task": f"{page}/configuration?region=us-east-1",
+            "ECS task log": f"{page}/logs?region=us-east-1",
+        }
+        assert links("here") == {"ECS task": None, "ECS task log": None}
     finally:
         scheduler.stop()
 

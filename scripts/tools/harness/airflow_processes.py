@@ -51,6 +51,10 @@ HEALTH = {
 }
 
 
+#: The wheel brings the plugin by an entry point, which the overlay has not.
+PLUGIN = "from airflow.executors.fargate.ui.links import FargatePlugin\n"
+
+
 class Airflow:
     """One Airflow installation's components on one database."""
 
@@ -63,8 +67,9 @@ class Airflow:
         self.processes: dict[str, Process] = {}
         self._user_added = False
         self.logs = settings.home / "component-logs"
-        for folder in ("component-logs", "dags"):
+        for folder in ("component-logs", "dags", "plugins"):
             (settings.home / folder).mkdir()
+        (settings.home / "plugins" / "fargate.py").write_text(PLUGIN)
         for dag in dags:
             shutil.copy(dag, settings.home / "dags")
 

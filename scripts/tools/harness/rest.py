@@ -65,6 +65,12 @@ class RestApi:
             for line in content
         )
 
+    def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
+        """Return the buttons of a task instance, and where each leads; None where it is not shown."""
+        told = self.ask(f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/links")
+        links: dict[str, str | None] = told.get("extra_links", told)  # Airflow 2 has them alone.
+        return links
+
     def events(self, dag_id: str, run_id: str) -> list[dict[str, Any]]:
         """Return the events of a run in the audit log, the oldest first."""
         query = urlencode({"dag_id": dag_id, "run_id": run_id, "order_by": "when", "limit": 100})
