@@ -42,6 +42,7 @@ from airflow.executors.fargate.errors import ConfigError, FargateError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.launch import Identity, TaskInstanceId
+from airflow.executors.fargate.notes import ecs_task_text
 from airflow.executors.fargate.present import ENDING, Candidate
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.models.taskinstance import TaskInstance
@@ -316,8 +317,9 @@ def test_a_failure_is_reported_with_its_reason(executor, fleet, ecs):
     ((state, info),) = executor.get_event_buffer().values()
     assert (state, "OutOfMemoryError" in info) == (FAILED, True)
     assert noted(executor) == [
-        ("fargate launch", "task0", f"Launched {whereabouts(ecs.arns[0])}"),
+        ("fargate launch", "task0", f"Launched {ecs_task_text(ecs.arns[0], container='airflow')}"),
         ("fargate failure", "task0", info),
+        ("fargate launch", "task0", "Ended: accepted 0 s."),
     ]
     assert info.endswith(whereabouts(ecs.arns[0]))
 
@@ -332,10 +334,10 @@ def test_what_is_noted_stands_in_the_task_event_log(executor, fleet, ecs):
     executor.heartbeat()
     first, second = ecs.arns
     told = [text for event, task, text in noted(executor) if (event, task) == ("fargate launch", "task0")]
-    assert told[0] == f"Launched {whereabouts(first)}"
+    assert told[0] == f"Launched {ecs_task_text(first, container='airflow')}"
     assert told[1].startswith("Container airflow never started.")
     assert told[1].endswith(f"Attempt 1 of 3; launching again. {whereabouts(first)}")
-    assert told[2:] == [f"Attempt 2: launched {whereabouts(second)}"]
+    assert told[2:] == [f"Attempt 2: launched {ecs_task_text(second, container='airflow')}"]
     assert events(executor).keys() == {key_of()}
     assert executor.running == {key_of()}
     assert len(ecs.arns) == 2
@@ -399,7 +401,7 @@ def test_metrics_count_what_has_happened(executor, fleet, ecs, fakes, stats):
 
 
 def test_metrics_time_a_launch(executor, fleet, ecs, stats):
-    """How long a launch waited for its ECS task, and its end to be seen, where both are known."""
+    """How long a launch waited for its ECS task, and its end to be seen, and its steps, where AWS says both times."""
     queue(executor, key_of())
     executor.heartbeat()
     ecs.exit(ecs.arns[0], 0)
@@ -407,9 +409,51 @@ def test_metrics_time_a_launch(executor, fleet, ecs, stats):
     fleet.advance(5)
     executor.heartbeat()
     told = {call.args[0]: call.args[1].total_seconds() for call in stats.timing.call_args_list}
-    assert set(told) == {"fargate_executor.launch_duration", "fargate_executor.end_to_event_duration"}
-    assert told["fargate_executor.launch_duration"] == 0
-    assert told["fargate_executor.end_to_event_duration"] == pytest.approx(1)
+    assert told == pytest.approx(
+        {
+            "fargate_executor.launch_duration": 0,
+            "fargate_executor.end_to_event_duration": 1,
+            "fargate_executor.run_duration": 1,
+        }
+    )
+
+
+STEPS = {"createdAt": 1001.0, "pullStartedAt": 1010.0, "pullStoppedAt": 1037.0, "startedAt": 1041.0}
+CAPACITY = {"cpu": "512", "memory": "1024", "launchType": "FARGATE", "capacityProviderName": "FARGATE_SPOT"}
+
+
+def test_what_an_ecs_task_took_is_noted_and_measured(executor, fleet, ecs, stats):
+    """Its start once, and after its end, which AWS dates, the steps and what AWS bills."""
+    queue(executor, key_of())
+    executor.heartbeat()
+    ecs.start(ecs.arns[0])
+    attribute = {"name": "ecs.cpu-architecture", "value": "arm64"}
+    ecs.tasks[ecs.arns[0]].update(STEPS, **CAPACITY, attributes=[attribute])
+    for _ in range(2):
+        fleet.advance(5)
+        executor.heartbeat()
+    ecs.exit(ecs.arns[0], 0)
+    ecs.tasks[ecs.arns[0]].update(STEPS, executionStoppedAt=1353.0, stoppedAt=1358.2)
+    fleet.advance(5)
+    executor.heartbeat()
+    steps = "accepted 1 s, provisioned 9 s, image pulled 27 s, started 4 s"
+    bill = "Billed: 0.5 vCPU and 1 GB for 349 s = 174.5 vCPU-seconds, 349 GB-seconds, Spot, ARM."
+    assert [text for _, _, text in noted(executor)][1:] == [
+        f"Started after 41 s ({steps}).",
+        f"Ran for 312 s: {steps}. {bill}",
+    ]
+    times = {call.args[0]: call.args[1].total_seconds() for call in stats.timing.call_args_list}
+    assert {name.partition(".")[2]: times[name] for name in times if "_to_" not in name} == {
+        "launch_duration": 0,
+        "provision_duration": 9,
+        "pull_duration": 27,
+        "start_duration": 4,
+        "run_duration": 312,
+    }
+    sums = counted(stats)
+    assert (sums["fargate_executor.vcpu_seconds"], sums["fargate_executor.gb_seconds"]) == (174.5, 349)
+    tags = [call.kwargs["tags"] for call in stats.incr.call_args_list if call.args[0].endswith("_seconds")]
+    assert [(each.get("capacity"), each.get("architecture")) for each in tags] == [("spot", "arm64")] * 2
 
 
 def test_a_request_that_aws_would_refuse_fails_that_task_alone(executor, ecs):

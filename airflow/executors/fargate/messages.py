@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from airflow.executors.fargate.aws.usage import Billed, Took
     from airflow.executors.fargate.launch import Identity, Launch
 
 
@@ -49,6 +50,10 @@ class Accepted(_LaunchEvent):
     attempt: int = 0
     #: Name or ARN of its cluster.
     cluster: str = ""
+    #: The ARN of its task definition; empty if AWS does not say it.
+    definition: str = ""
+    #: The name of its main container.
+    container: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,10 @@ class Noted(_Note):
     """A note on a launch that goes on."""
 
 
+class Started(Noted):
+    """The note that the ECS task of a launch has started."""
+
+
 class Waiting(_Note):
     """What a launch waits for that has not started for long."""
 
@@ -88,6 +97,21 @@ class Revoked(Waiting):
 
 class LogLines(_Note):
     """The last log lines of a launch that failed; they come after its end."""
+
+
+@dataclass(frozen=True)
+class Measured(_LaunchEvent):
+    """
+    What an ECS task took that has ended; it comes after the end of its launch, if that is over.
+
+    It is emitted for abandoned launches, too: AWS bills their ECS tasks.
+    """
+
+    took: Took
+    #: None where AWS bills no ECS task, or does not say enough.
+    billed: Billed | None
+    #: For the user; empty if nothing is known, or another ECS task is launched.
+    text: str
 
 
 class NotAdopted(_LaunchEvent):
@@ -118,7 +142,8 @@ class OtherEcsTasks:
 
 #: What the fleet sends to the executor.
 Event: TypeAlias = (
-    "Accepted | Ended | Abandoned | Unconfirmed | Noted | Waiting | LogLines | NotAdopted | OtherEcsTasks"
+    "Accepted | Ended | Abandoned | Unconfirmed | Noted | Waiting | LogLines | Measured | NotAdopted | "
+    "OtherEcsTasks"
 )
 
 

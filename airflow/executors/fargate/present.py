@@ -31,6 +31,7 @@ name.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -45,6 +46,9 @@ ARN = re.compile(r"arn:[^:]*:ecs:[^:]*:[^:]*:task/(?:(?P<cluster>[^/]+)/)?[^/]+"
 #: Seconds by which a scheduler's clock may be set back between ``queued_dttm`` and the hand-over, and by
 #: which the clocks of two schedulers that launch the same task instance may differ.
 CLOCK_TOLERANCE = 2.0
+#: Seconds after an ECS task's start within which the scheduler that follows it has noted that. They include
+#: those for which Airflow took it for alive after its last heartbeat (30 by default).
+NOTED_WITHIN = 300.0
 #: Seconds that an ECS task which has started has to end by itself before it is stopped. It may have done its
 #: work and be writing its log. If Airflow refuses its start, or its task instance was cleared, it ends within
 #: some of its heartbeats.
@@ -133,6 +137,8 @@ class Match:
     #: Whether it matches without the tolerance of clocks, and no other scheduler is known to have launched
     #: it.
     is_likely: bool
+    #: Whether the scheduler that is gone must have noted that the ECS task has started.
+    is_start_noted: bool = False
 
 
 def match(
@@ -162,7 +168,8 @@ def match(
     # The id, the ARN or the clock of one scheduler says that it is the present launch's.
     is_certain = candidate.has_assigned_id or is_named or (is_likely and (is_stored or has_queued))
     cluster, name = ecs_task.cluster_name, identity.container_name
-    return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely)
+    is_start_noted = (ecs_task.usage.started or math.inf) + NOTED_WITHIN < (candidate.sent_until or 0.0)
+    return Match(launch, arn, cluster, name, outcome, rank, is_certain, is_likely, is_start_noted)
 
 
 def _came_later(identity: Identity, own: str | None, asked: float) -> bool:

@@ -36,7 +36,7 @@ from airflow.executors.fargate.aws.describe_parser import Container, Task, read_
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity, Launch, TaskInstanceId
 
 #: Members of which only a part is read; ``assert_same`` compares that part.
-IN_PART = ("overrides", "containers")
+IN_PART = ("overrides", "containers", "attributes")
 TASK_MEMBERS = [member for member in Task.__annotations__ if member not in IN_PART]
 CONTAINER_MEMBERS = list(Container.__annotations__)
 

@@ -102,7 +102,6 @@ class TestFailed:
         [
             ({"exitCode": 1, "started": True}, DEFINITION),
             ({"started": True}, DEFINITION),
-            ({"exitCode": 0, "started": True}, ""),
             ({}, ""),
         ],
     )

@@ -42,7 +42,7 @@ from airflow.executors.fargate.fleet.context import Context
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, Lease, TaskInstanceId
 from airflow.executors.fargate.logs.cloudwatch import LogReader
-from airflow.executors.fargate.messages import Event, OtherEcsTasks, Waiting
+from airflow.executors.fargate.messages import Event, Measured, OtherEcsTasks, Started, Waiting
 from airflow.executors.fargate.request import builder
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder, default_request
 
@@ -569,10 +569,12 @@ class SteppedFleet(FleetThread):
     ) -> None:
         self.config = config = config or CONFIG
         self.clock = clock
-        #: All events that there have ever been, but for those of the next list.
+        #: All events that there have ever been, but for those of the next lists.
         self.told: list[Event] = []
         #: What launches have waited for.
         self.waiting: list[Waiting] = []
+        #: What ECS tasks took until they had started, and until they ended.
+        self.took: list[Started | Measured] = []
         #: By the kind of call.
         self.pools: dict[str, SteppedPool] = defaultdict(SteppedPool)
         self._threads: dict[str, int] = {}
@@ -681,5 +683,7 @@ class SteppedFleet(FleetThread):
     def _remember(self, event: Event) -> None:
         if isinstance(event, Waiting):
             self.waiting.append(event)
+        elif isinstance(event, (Started, Measured)):
+            self.took.append(event)
         else:
             self.told.append(event)

@@ -150,11 +150,11 @@ def test_a_launch_that_raises_again_and_again_is_given_up(fakes, ecs, owner):
     events = Events(owner)
     accepted = Lifecycle.accepted
 
-    def die(self, run, arn):
+    def die(self, run, *ecs_task):
         if run.launch.id == "launch-0":
             self.calls.handling = [run]
             boom()
-        accepted(self, run, arn)
+        accepted(self, run, *ecs_task)
 
     with mock.patch.object(Lifecycle, "accepted", die), mock.patch.object(fleet_thread, "log", autospec=True):
         owner.ensure_running()

@@ -190,7 +190,7 @@ GUARDS = (
         (
             Edit(
                 "fargate/bridge/reporter.py",
-                '        self.note(end.launch, end.reason or "", "fargate failure")\n',
+                '        self.note(end.launch, end.reason or "", notes.FAILURE)\n',
                 "",
             ),
         ),

@@ -31,9 +31,12 @@ from datetime import datetime
 from typing import Any
 
 from airflow.executors.fargate.aws.arns import cluster_name
+from airflow.executors.fargate.aws.usage import Usage
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Identity
 
+#: The attribute of an ECS task that has its CPU architecture.
+ARCHITECTURE = "ecs.cpu-architecture"
 #: The end of the year 9999, the last year of Python's ``datetime``, in seconds since the epoch.
 END_OF_TIME = 253_402_300_800
 
@@ -65,13 +68,17 @@ class EcsTask:
     stopped_reason: str = ""
     #: Whether AWS sends a start time.
     has_started: bool = False
-    #: AWS's ``executionStoppedAt``: when the containers had stopped, in seconds since the epoch; None if AWS
-    #: does not send it.
-    ended_at: float | None = None
     task_definition: str = ""
     containers: tuple[Container, ...] = ()
     #: The text of the identity in the overrides, and the name of the container that has it; each may be None.
     identity_override: tuple[Any, Any] = (None, None)
+    #: When its steps were, and its size and capacity.
+    usage: Usage = Usage()
+
+    @property
+    def ended_at(self) -> float | None:
+        """When the containers had stopped, in seconds since the epoch; None if AWS does not send it."""
+        return self.usage.execution_stopped
 
     @property
     def cluster_name(self) -> str:
@@ -101,10 +108,10 @@ class EcsTask:
             stop_code=_string(task.get("stopCode")),
             stopped_reason=text(task.get("stoppedReason")),
             has_started=bool(task.get("startedAt")),
-            ended_at=_epoch(task.get("executionStoppedAt")),
             task_definition=_string(task.get("taskDefinitionArn")),
             containers=tuple(map(_container, mappings(task.get("containers")))),
             identity_override=identity_override(task),
+            usage=_usage(task),
         )
 
 
@@ -213,6 +220,26 @@ def log_configurations(response: Any) -> dict[str, Mapping[str, Any]]:
     """
     containers = mapping(mapping(response).get("taskDefinition")).get("containerDefinitions")
     return {text(one.get("name")): mapping(one.get("logConfiguration")) for one in mappings(containers)}
+
+
+def _usage(task: Mapping[str, Any]) -> Usage:
+    attributes = mappings(task.get("attributes"))
+    architecture = next((one.get("value") for one in attributes if one.get("name") == ARCHITECTURE), None)
+    return Usage(
+        created=_epoch(task.get("createdAt")),
+        pull_started=_epoch(task.get("pullStartedAt")),
+        pull_stopped=_epoch(task.get("pullStoppedAt")),
+        started=_epoch(task.get("startedAt")),
+        stopping=_epoch(task.get("stoppingAt")),
+        execution_stopped=_epoch(task.get("executionStoppedAt")),
+        stopped=_epoch(task.get("stoppedAt")),
+        cpu=_string(task.get("cpu")),
+        memory=_string(task.get("memory")),
+        capacity_provider=_string(task.get("capacityProviderName")),
+        launch_type=_string(task.get("launchType")),
+        platform_family=_string(task.get("platformFamily")),
+        architecture=_string(architecture),
+    )
 
 
 def _container(container: Mapping[str, Any]) -> Container:

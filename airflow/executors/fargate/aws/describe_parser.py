@@ -46,6 +46,13 @@ class Container(TypedDict, total=False):
     reason: str
 
 
+class Attribute(TypedDict, total=False):
+    """The members of an attribute that are read."""
+
+    name: str
+    value: str
+
+
 class Task(TypedDict, total=False):
     """The members of an ECS task that are read. AWS sends timestamps in seconds since the epoch."""
 
@@ -53,11 +60,22 @@ class Task(TypedDict, total=False):
     clusterArn: str
     taskDefinitionArn: str
     lastStatus: str
+    createdAt: float
+    pullStartedAt: float
+    pullStoppedAt: float
     startedAt: float
     startedBy: str
+    stoppingAt: float
     executionStoppedAt: float
+    stoppedAt: float
     stopCode: str
     stoppedReason: str
+    cpu: str
+    memory: str
+    capacityProviderName: str
+    launchType: str
+    platformFamily: str
+    attributes: list[Attribute]
     overrides: _TaskOverride
     containers: list[Container]
 

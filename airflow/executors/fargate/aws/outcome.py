@@ -46,7 +46,8 @@ ROUTINE = ("", "EssentialContainerExited", "Essential container in task exited")
 def classify_run_task(answer: Answer) -> Outcome:
     """Classify an answer to RunTask. Without an ECS task and without a failure, the outcome is unknown."""
     if answer.tasks:
-        return Outcome(Verdict.ACCEPTED, arn=answer.tasks[0].arn)
+        ecs_task = answer.tasks[0]
+        return Outcome(Verdict.ACCEPTED, arn=ecs_task.arn, task_definition=ecs_task.task_definition)
     if answer.failures:
         failure = answer.failures[0]
         statements = [Statement(": ".join(filter(None, (failure.reason, failure.detail))))]
@@ -69,7 +70,8 @@ def classify_ecs_task(task: EcsTask, container_name: str) -> Outcome:
         container = replace(container, exit_code=None)
     started = task.has_started or container.exit_code is not None or _must_have_run(task, container)
     if not stopped and (container.exit_code is None or container.last_status != "STOPPED"):
-        return Outcome(Verdict.LIVE, arn=task.arn, started=started)
+        definition = task.task_definition
+        return Outcome(Verdict.LIVE, "", task.arn, started, task_definition=definition, usage=task.usage)
     return _classify_end(task, container, started)
 
 
@@ -81,18 +83,22 @@ def _classify_end(task: EcsTask, container: Container, started: bool) -> Outcome
         # From Airflow 3.0 on, the exit code is also 0 if the task's own process was killed.
         details = f"{explain(notable)}{_other_codes(task, container)}"
         note = f"Container {container.name} exited with code 0. {details}" if notable else ""
-        return Outcome(Verdict.FINISHED, "", task.arn, True, task.ended_at, note=note)
+        return Outcome(
+            Verdict.FINISHED, "", task.arn, True, task.ended_at, task.task_definition, note, task.usage
+        )
     # The exit code explains the end only if AWS names no other cause.
     explanation = explain(statements, code if task.stop_code in ROUTINE else None)
     explanation += _other_codes(task, container)
     if not started:
         # Whoever stops an ECS task wants the launch to end, so no other attempt follows.
         verdict = Verdict.FAILED if _stopped_by_user(task) else _verdict_if_nothing_started(statements)
-        return Outcome(verdict, f"Container {container.name} never started. {explanation}", arn=task.arn)
+        reason = f"Container {container.name} never started. {explanation}"
+        return Outcome(verdict, reason, task.arn, usage=task.usage)
     how, ended_at = f"Container {container.name} exited with code {code}.", task.ended_at
     if code is None:
         how, ended_at = f"Container {container.name} ended without an exit code.", None
-    return Outcome(Verdict.FAILED, f"{how} {explanation}", task.arn, True, ended_at, task.task_definition)
+    reason = f"{how} {explanation}"
+    return Outcome(Verdict.FAILED, reason, task.arn, True, ended_at, task.task_definition, usage=task.usage)
 
 
 def _never_started(task: EcsTask, container: Container) -> bool:

@@ -18,8 +18,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.usage import Usage
 
 
 class Verdict(Enum):
@@ -60,11 +64,13 @@ class Outcome:
     started: bool = False
     #: See ``EcsTask.ended_at``; None also for a container that ended without an exit code.
     ended_at: float | None = None
-    #: The ARN of the task definition of an ECS task that started and failed. It contains the location of the
-    #: log. Empty if AWS does not send it.
+    #: The ARN of the task definition of an ECS task, which contains the location of the log. Empty if AWS does
+    #: not send it.
     task_definition: str = ""
     #: The explanation of what AWS says in addition to exit code 0; empty if AWS says nothing.
     note: str = ""
+    #: What AWS says of the ECS task's times, size and capacity; None without one.
+    usage: Usage | None = field(default=None, compare=False)
 
     @property
     def lives(self) -> bool:

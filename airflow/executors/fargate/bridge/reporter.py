@@ -25,8 +25,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from airflow.executors.fargate import messages
-from airflow.executors.fargate.aws.arns import whereabouts
+from airflow.executors.fargate import messages, notes
 from airflow.executors.fargate.bridge import AIRFLOW, database, orphan_lookup
 from airflow.executors.fargate.bridge.wanted import WantedState
 from airflow.executors.fargate.bridge.workloads import coordinates_of
@@ -36,6 +35,7 @@ from airflow.models.log import Log
 if TYPE_CHECKING:
     from typing import TypeAlias
 
+    from airflow.executors.fargate.aws.usage import Billed, Took
     from airflow.executors.fargate.bridge import Base
     from airflow.executors.fargate.bridge.ledger import Ledger
     from airflow.executors.fargate.bridge.lookups import Findings, Lookups
@@ -98,6 +98,24 @@ class Metrics:
             stats = AIRFLOW.stats()
             stats.timing("fargate_executor.end_to_event_duration", _duration(seconds), tags=self._tags)
 
+    def measure(self, took: Took, billed: Billed | None) -> None:
+        """Send how long the steps of an ECS task took that has ended, and what AWS bills for it."""
+        stats, tags = AIRFLOW.stats(), self._tags
+        if took.provisioned is not None:
+            stats.timing("fargate_executor.provision_duration", _duration(took.provisioned), tags=tags)
+        if took.pulled is not None:
+            stats.timing("fargate_executor.pull_duration", _duration(took.pulled), tags=tags)
+        if took.started is not None:
+            stats.timing("fargate_executor.start_duration", _duration(took.started), tags=tags)
+        if took.ran is not None:
+            stats.timing("fargate_executor.run_duration", _duration(took.ran), tags=tags)
+        if billed is not None:
+            tags = {**tags, "capacity": "spot" if billed.is_spot else "on_demand"}
+            if billed.architecture:
+                tags["architecture"] = billed.architecture
+            stats.incr("fargate_executor.vcpu_seconds", billed.vcpu_seconds, tags=tags)
+            stats.incr("fargate_executor.gb_seconds", billed.gb_seconds, tags=tags)
+
 
 def _duration(seconds: float) -> timedelta:
     return timedelta(seconds=max(0.0, seconds))  # AWS's clock may be ahead.
@@ -146,7 +164,10 @@ class Reporter:
                     lost.append(candidate)
             elif isinstance(event, messages.LogLines):
                 # The launch has ended by now, so it is not the present one.
-                self.note(event.launch, event.text, "fargate log")
+                self.note(event.launch, event.text, notes.LINES)
+            elif isinstance(event, messages.Measured):
+                self._metrics.measure(event.took, event.billed)
+                self.note(event.launch, event.text)
             elif isinstance(event, messages.Revoked):
                 self.note(event.launch, event.text)
             else:
@@ -168,7 +189,7 @@ class Reporter:
             self._executor.running.add(candidate.key)
         for note, candidates in ((NOT_DESCRIBED, answer.unknown), (ELSEWHERE, answer.elsewhere)):
             for candidate in candidates:
-                self.note(candidate, note, "fargate adoption")
+                self.note(candidate, note, notes.ADOPTION)
         if answer.elsewhere:
             orphan_lookup.warn_of_another_database()
         if answer.kept:
@@ -180,14 +201,16 @@ class Reporter:
         if earlier is not None:
             self._thread.tell(self._thread.fleet.supersede, earlier.id)
 
-    def note(self, of: Launch | Candidate, text: str, name: str = "fargate launch") -> None:
+    def note(self, of: Launch | Candidate, text: str, name: str = notes.LAUNCH) -> None:
         """
         Add an event of this name to the event log of a task instance, which the UI shows; callbacks have none.
+
+        An empty text is not noted.
 
         Airflow's ``log_task_event()`` would leave out the Dag and the task of an event that comes after the end,
         when Airflow has forgotten of which task instance the UUID is.
         """
-        if isinstance(task := of.task, TaskInstanceId):
+        if text and isinstance(task := of.task, TaskInstanceId):
             extra, row = database.storable(text), task.uuid and UUID(task.uuid)
             log_entry = Log(event=name, task_instance=coordinates_of(task), extra=extra, task_instance_id=row)
             self._executor._task_event_logs.append(log_entry)
@@ -212,9 +235,9 @@ class Reporter:
         # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
         self._executor.running_state(event.launch.key, event.arn)
         self._metrics.time_launch(event.waited)
-        if event.attempt:
-            begin = f"Attempt {event.attempt}: launched" if event.attempt > 1 else "Launched"
-            self.note(event.launch, f"{begin} {whereabouts(event.arn, event.cluster)}")
+        ecs_task = notes.ecs_task_text(event.arn, event.cluster, event.definition, event.container)
+        name = notes.LAUNCH if event.attempt else notes.ADOPTION
+        self.note(event.launch, notes.launched_text(event.attempt, ecs_task), name)
 
     def _ended(self, event: messages.Ended, findings: Findings) -> None:
         key = event.launch.key
@@ -227,7 +250,7 @@ class Reporter:
             self._executor.success(key)
             return
         end = findings.explain(event)
-        self.note(end.launch, end.reason or "", "fargate failure")
+        self.note(end.launch, end.reason or "", notes.FAILURE)
         self._fail(end)
         self._lookups.expect_recorded(end)
 

@@ -199,7 +199,7 @@ class Launcher(Part):
             self._throttled = outcome
         if outcome.verdict is Verdict.ACCEPTED:
             self.queue.accepted(run)
-            self._owner.accepted(run, outcome.arn or "")
+            self._owner.accepted(run, outcome.arn or "", outcome.task_definition)
             return
         run.problem = outcome
         resend = self._attempts.resend(run, outcome, reply.problem is not None)

@@ -24,6 +24,7 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate import messages
+from airflow.executors.fargate.aws import usage
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.fleet import waits
@@ -128,8 +129,10 @@ class Lifecycle:
         if found.launch.id in self.runs_by_id:
             return
         run = Run(found.launch, container_name=found.container_name, cluster=found.cluster, seen=True)
+        # Then it is not noted again that it has started.
+        run.started = found.is_start_noted
         self.runs_by_id[found.launch.id] = run
-        self.accepted(run, found.arn)
+        self.accepted(run, found.arn, found.outcome.task_definition)
         self.look_later(run)
         self.apply_outcome(run, found.outcome)
 
@@ -147,8 +150,12 @@ class Lifecycle:
         log.warning("ECS task %s is stopped: %s (%s)", orphan.arn, reason, launch)
         self.accepted(run, orphan.arn)
 
-    def accepted(self, run: Run, arn: str) -> None:
-        """Follow the run's ECS task, which was accepted by RunTask, found by a search, or is adopted."""
+    def accepted(self, run: Run, arn: str, definition: str = "") -> None:
+        """
+        Follow the run's ECS task, which was accepted by RunTask, found by a search, or is adopted.
+
+        :param definition: the ARN of its task definition; empty if it is not known.
+        """
         # An error here counts against this run alone: see Fleet.recover().
         before, self.calls.handling = self.calls.handling, [run]
         run.arn, run.accepted_at, run.may_have_started = arn, self._clock(), False
@@ -161,7 +168,8 @@ class Lifecycle:
             log.info("ECS task %s is for %s", arn, run)
             waited = self.context.now() - run.launch.handed_over if run.attempt else None
             launch = run.launch.without_workload()
-            self.context.emit(messages.Accepted(launch, arn, waited, run.attempt, run.cluster))
+            where = run.cluster, definition, run.container_name
+            self.context.emit(messages.Accepted(launch, arn, waited, run.attempt, *where))
         self.calls.handling = before
 
     def apply_outcome(self, run: Run, outcome: Outcome) -> None:
@@ -171,6 +179,7 @@ class Lifecycle:
         if outcome.started and not run.started:
             run.started, run.prepared = True, None
             run.launch = run.launch.without_workload()
+            self._note_start(run, outcome)
         if run.started or outcome.verdict is Verdict.LIVE and run.last_status not in ("", "PROVISIONING"):
             # It has left PROVISIONING: there is capacity for it.
             self.launcher.queue.accepted(run, provisioned=True)
@@ -189,7 +198,22 @@ class Lifecycle:
             self.launcher.nothing_started(run, outcome)
         if run.arn is None:
             self._live.discard(run.launch.id)
+        if not outcome.lives:
+            self._measure(run, outcome)
         self.calls.handling = before
+
+    def _note_start(self, run: Run, outcome: Outcome) -> None:
+        """Note when the ECS task started; if it has ended by now, the note on its end says that."""
+        text = usage.started_note(outcome.usage, run.launch.handed_over) if outcome.usage else None
+        if text and outcome.lives and not run.abandoned:
+            self.context.emit(messages.Started(run.launch.without_workload(), text))
+
+    def _measure(self, run: Run, outcome: Outcome) -> None:
+        """Emit what an ECS task took that has ended; for the user only if no other one follows it."""
+        if outcome.usage is not None:
+            took, billed = usage.took(outcome.usage, run.launch.handed_over), usage.billed(outcome.usage)
+            text = usage.ended_note(took, billed) if run.started or run.over else ""
+            self.context.emit(messages.Measured(run.launch.without_workload(), took, billed, text))
 
     def ended(self, run: Run, reason: str | None, ended_at: float | None = None) -> None:
         """

@@ -117,7 +117,7 @@ class UnknownOutcomes(Seeker):
         if stage is Stage.STOPPED and (run.abandoned or not outcome.started):
             return
         del self._wanted[identity.launch_id]
-        self._owner.accepted(run, ecs_task.arn)
+        self._owner.accepted(run, ecs_task.arn, ecs_task.task_definition)
 
     def refused(self, cluster: str, problem: Outcome, stage: Stage) -> None:
         """Count the search as one that has found nothing, and log that once until a search succeeds again."""
