@@ -234,6 +234,22 @@ def test_overrides_of_cpu_and_memory_are_the_tasks(account):
     assert (task["cpu"], task["memory"]) == ("1024", "2048")
 
 
+@pytest.mark.parametrize(
+    ("platform", "family", "architecture"),
+    [
+        ({}, "Linux", "x86_64"),
+        ({"cpuArchitecture": "ARM64", "operatingSystemFamily": "LINUX"}, "Linux", "arm64"),
+        ({"operatingSystemFamily": "WINDOWS_SERVER_2022_CORE"}, "Windows Server 2022 Core", "x86_64"),
+    ],
+)
+def test_the_platform_is_the_definitions(account, platform, family, architecture):
+    """Operating system and CPU architecture, from RunTask's answer on."""
+    definition = account.register("platform", {"name": account.container}, runtimePlatform=platform)
+    task = account.ecs.run_task(**account.request("true", taskDefinition=definition))["tasks"][0]
+    assert task["platformFamily"] == family
+    assert task["attributes"] == [{"name": "ecs.cpu-architecture", "value": architecture}]
+
+
 class TestSeveralContainers:
     @pytest.fixture
     def pair(self, account):

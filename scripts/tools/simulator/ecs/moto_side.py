@@ -24,7 +24,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,6 +66,8 @@ class TaskDefinition:
     cpu: str | None
     memory: str | None
     task_role: str | None
+    #: ``runtimePlatform``: operating system and CPU architecture; empty is Linux on x86.
+    platform: Mapping[str, str]
     containers: Sequence[dict[str, Any]]
     tags: Sequence[dict[str, str]]
 
@@ -141,6 +143,7 @@ class MotoSide:
                 cpu=found.cpu,
                 memory=found.memory,
                 task_role=getattr(found, "task_role_arn", None),
+                platform=found.runtime_platform or {},
                 containers=tuple(found.container_definitions),
                 tags=tuple(found.tags),
             )

@@ -94,6 +94,7 @@ def _facts(run: RunRequest) -> dict[str, Any]:
         "healthStatus": "UNKNOWN",
         "overrides": {"inferenceAcceleratorOverrides": [], **_overrides(run)},
         "startedBy": request.get("startedBy"),
+        "attributes": [{"name": "ecs.cpu-architecture", "value": _architecture(run)}],
     }
     if placement.launch_type == "FARGATE":
         facts["ephemeralStorage"] = request.get("overrides", {}).get(
@@ -101,8 +102,14 @@ def _facts(run: RunRequest) -> dict[str, Any]:
         )
         version = request.get("platformVersion", "LATEST")
         facts["platformVersion"] = LATEST_PLATFORM if version == "LATEST" else version
-        facts["platformFamily"] = "Linux"
+        # AWS writes it as "Linux", and as "Windows Server 2022 Core".
+        family = run.definition.platform.get("operatingSystemFamily", "LINUX")
+        facts["platformFamily"] = family.replace("_", " ").title()
     return {name: value for name, value in facts.items() if value is not None}
+
+
+def _architecture(run: RunRequest) -> str:
+    return run.definition.platform.get("cpuArchitecture", "X86_64").lower()
 
 
 def _overrides(run: RunRequest) -> dict[str, Any]:
