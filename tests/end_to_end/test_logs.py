@@ -18,9 +18,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from tools.harness.dag_run import DagRun
 from tools.harness.processes import wait_until
+
+from airflow.executors.fargate.notes import EVENTS, FAILURE, LAUNCH, LINES, noted_ecs_task
 
 PATIENCE = 90
 
@@ -78,20 +82,27 @@ def test_a_container_that_dies_before_airflow_logs_is_not_mute(deployment, api):
 
     def told():
         events = api.events("dies_mute", run_id)
-        return events if any(event["event"] == "fargate log" for event in events) else None
+        return events if any(event["event"] == LINES for event in events) else None
 
     events = wait_until(told, timeout=PATIENCE, what="the container's last words")
     (launch,) = run.launches()
-    texts = {event["event"]: event["extra"] for event in events if event["event"].startswith("fargate")}
-    assert {(event["task_id"], event["try_number"]) for event in events if event["event"] in texts} == {
-        ("never_begins", 1)
-    }
-    assert list(texts) == ["fargate launch", "fargate failure", "fargate log"]
-    assert texts["fargate launch"].startswith(f"Launched ECS task {launch.container}: ")
-    failure = texts["fargate failure"]
+    told = [event for event in events if event["event"] in EVENTS]
+    # It may be seen while it runs.
+    told = [event for event in told if not event["extra"].startswith("Started after ")]
+    assert {(event["task_id"], event["try_number"]) for event in told} == {("never_begins", 1)}
+    assert [event["event"] for event in told] == [LAUNCH, FAILURE, LAUNCH, LINES]
+    launched, failure, ended, lines = (event["extra"] for event in told)
+    ecs_task = noted_ecs_task(launched)
+    assert (ecs_task.arn.rpartition("/")[2], ecs_task.container) == (launch.container, "airflow")
+    assert re.fullmatch(r"airflow:\d+", ecs_task.definition)
+    assert re.match(
+        r"Ran for \d+ s: accepted \d+ s, provisioned \d+ s, image pulled \d+ s, started \d+ s\. "
+        r"Billed: 0\.25 vCPU and 0\.5 GB for 60 s = 15 vCPU-seconds, 30 GB-seconds, on demand, x86\.$",
+        ended,
+    )
     assert failure.startswith("Container airflow exited with code 1. Its command failed (AWS: ")
     link = f"ECS task {launch.container}: https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/airflow/tasks/"
     assert f"{link}{launch.container}/" in failure
     assert failure.endswith("?region=us-east-1")
-    assert texts["fargate log"].startswith(f"Last lines of container airflow ({launch.container}):\n")
-    assert "LookupError: unknown encoding: no-such-encoding" in texts["fargate log"]
+    assert lines.startswith(f"Last lines of container airflow ({launch.container}):\n")
+    assert "LookupError: unknown encoding: no-such-encoding" in lines

@@ -24,6 +24,8 @@ from tools.harness.dag_run import DagRun
 from tools.harness.processes import wait_until
 from tools.harness.schedulers import LogPart
 
+from airflow.executors.fargate.notes import noted_ecs_task
+
 TASK = "twice.work"
 PATIENCE = 120
 HELD = {"operation": "RunTask", "holds": "call", "containing": f'\\"task_id\\":\\"{TASK}\\"'}
@@ -70,8 +72,8 @@ class Passes:
             notes = database.events(run.dag_id, run.run_id, "fargate launch", by="task_instance_id")
             return all(
                 row.external_id.endswith(f"/{launch.container}")
-                and [note.partition(": ")[0] for note in notes.get(row.uuid, ())]
-                == [f"Launched ECS task {launch.container}"]
+                and [note.arn for note in map(noted_ecs_task, notes.get(row.uuid, ())) if note]
+                == [row.external_id]
                 for row, launch in zip(self.rows(), launches)
             )
 
