@@ -22,6 +22,7 @@ from dataclasses import replace
 
 import pytest
 
+from airflow.executors.fargate.cli.all_checks import OF_REQUEST
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -34,7 +35,6 @@ from airflow.executors.fargate.cli.checks import (
     check_queues,
     rows_of,
 )
-from airflow.executors.fargate.cli.commands import OF_REQUEST
 from airflow.executors.fargate.cli.facts import NO_ANSWER, NO_CREDENTIALS, Answer, Facts
 
 CHECKS = (check_caller, *OF_REQUEST, check_permissions)

@@ -36,6 +36,10 @@ MARKS = {OK: "✓", ADVICE: "!", UNKNOWN: "?", FAILED: "✗"}
 
 #: The error of a call that is allowed and finds nothing.
 FOUND_NOTHING = "ResourceNotFoundException"
+#: What S3 says of a bucket without an error code.
+REFUSED_STATUS = frozenset({"403"})
+#: What to do if only an ECS task knows.
+FROM_INSIDE = "Run airflow fargate check --run, which looks from inside an ECS task"
 #: What to do if another row says more.
 ABOVE = "See the rows above"
 
@@ -82,11 +86,28 @@ def failed_call(check: str, answer: Answer, if_refused: str, otherwise: str) -> 
     return Row(check, FAILED, str(answer), answer.remedy or otherwise)
 
 
+def not_looked_at(check: str, answer: Answer | None, action: str) -> Row:
+    """
+    Return the row of what a call did not show; the executor does not make the call, so this is no failure.
+
+    :param answer: None if the call was not made.
+    :param action: the permission that the call needs.
+    """
+    found, remedy = f"not looked at: {answer or ABOVE.lower()}", ABOVE
+    if answer and answer.error in classify.REFUSED_CODES | REFUSED_STATUS:
+        remedy = f"Allow {action} to whoever runs this check; the executor does not need it"
+    elif answer and answer.error in classify.THROTTLE_CODES | classify.SERVER_CODES:
+        remedy = "Check again later"
+    elif answer and answer.error == NO_ANSWER:
+        remedy = f"Nothing, if the executor works: only this check needs {action}"
+    return Row(check, UNKNOWN, found, (answer and answer.remedy) or remedy)
+
+
 def check_caller(facts: Facts) -> Iterable[Row]:
     """Show the Region, and whose the credentials are; nothing of the credentials themselves is shown."""
     yield Row("region", OK, facts.region)
     caller = facts.caller
-    if caller.error == NO_ANSWER:
+    if caller.error == NO_ANSWER or (caller.error and caller.where):
         # STS has an endpoint of its own, which the executor does not need.
         yield Row("credentials", UNKNOWN, str(caller), "Nothing, if the calls to ECS below are allowed")
     else:
@@ -124,31 +145,6 @@ def check_request(facts: Facts) -> Iterable[Row]:
     members = ", ".join(name for name in facts.request if name not in ("overrides", "count", "startedBy"))
     found = facts.refusal or f"valid for an example; it sets {members}"
     yield ok_or_failed(not facts.refusal, "request", found, "Correct what is named")
-
-
-def check_network(facts: Facts) -> Iterable[Row]:
-    """Check that the request has subnets and security groups, and the form of their ids."""
-    network = (facts.request.get("networkConfiguration") or {}).get("awsvpcConfiguration")
-    if not network:
-        if facts.request and facts.definition.get("networkMode") == "awsvpc":
-            yield Row("subnets", FAILED, "none, and the task definition needs them", "Set [fargate] subnets")
-        return
-    yield _check_ids("subnets", network.get("subnets"), "subnet-", "Set [fargate] subnets")
-    if groups := network.get("securityGroups"):
-        yield _check_ids("security groups", groups, "sg-", "Correct [fargate] security_groups")
-    else:
-        remedy = "Set [fargate] security_groups to choose what the ECS tasks can reach"
-        yield Row("security groups", ADVICE, "none: AWS uses the default one of the VPC", remedy)
-    public = network.get("assignPublicIp", "DISABLED")
-    need = "be public ones" if public == "ENABLED" else "have a NAT gateway or VPC endpoints"
-    yield Row("public IP", OK, f"{public}: the subnets must {need}")
-
-
-def _check_ids(check: str, ids: list[str] | None, prefix: str, remedy: str) -> Row:
-    wrong = ", ".join(one for one in ids or () if not one.startswith(prefix))
-    if wrong or not ids:
-        return Row(check, FAILED, f"no id of the form {prefix}…: {wrong or 'none at all'}", remedy)
-    return Row(check, OK, ", ".join(ids))
 
 
 def check_queues(facts: Facts, checks: Iterable[Check]) -> Iterable[Row]:

@@ -37,8 +37,10 @@ from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import Base, database, sessions, settings
 from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
-from airflow.executors.fargate.cli.definition_checks import check_task_definition
+from airflow.executors.fargate.cli.airflow_facts import read_airflow
+from airflow.executors.fargate.cli.all_checks import ALL_CHECKS, ASKS
 from airflow.executors.fargate.cli.facts import Account, ask, gather, known_errors
+from airflow.executors.fargate.cli.questions import look_further
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.builder import RequestBuilder
 from airflow.executors.fargate.request.startup_checks import read_options
@@ -46,14 +48,11 @@ from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.cli.facts import Facts
     from airflow.executors.fargate.config.config import FargateConfig
 
 #: Output formats for people.
 FOR_PEOPLE = ("table", "plain")
-#: The checks of a request, which are made for each queue, too.
-OF_REQUEST = (checks.check_cluster, checks.check_request, check_task_definition, checks.check_network)
-OF_QUEUES = partial(checks.check_queues, checks=OF_REQUEST)
-ALL_CHECKS = (checks.check_caller, *OF_REQUEST, OF_QUEUES, checks.check_permissions)
 #: Follows the number of ECS tasks that are left out.
 OF_ANOTHER_DATABASE = (
     "ECS tasks under this [fargate] deployment come from another metadata database, or from this one before its "
@@ -88,10 +87,18 @@ def fargate_check(args: Namespace) -> None:
         rows = list(checks.check_options(error.mistakes))
     else:
         rows = [checks.Row("options", checks.OK, "all can be read")]
-        rows += checks.rows_of(gather(account, config, build), ALL_CHECKS)
+        rows += checks.rows_of(_look(args, account, config, build), ALL_CHECKS)
     _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
     if any(row.result == checks.FAILED for row in rows):
         sys.exit(1)
+
+
+def _look(args: Namespace, account: Account, config: FargateConfig, build: RequestBuilder) -> Facts:
+    """Return everything that the checks look at."""
+    airflow = read_airflow(getattr(args, "team_name", None))
+    facts = gather(account, config, build)
+    queues = {name: replace(own, airflow=airflow) for name, own in facts.queues.items()}
+    return look_further(account, replace(facts, airflow=airflow, queues=queues), ASKS)
 
 
 @_command

@@ -22,7 +22,16 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws import capacity, sizes
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, failed_call, ok_or_failed
+from airflow.executors.fargate.cli.checks import (
+    ADVICE,
+    FAILED,
+    OK,
+    UNKNOWN,
+    Row,
+    failed_call,
+    not_looked_at,
+    ok_or_failed,
+)
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
@@ -46,7 +55,7 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
     status = definition.get("status")
     found = f"{definition.get('family')}:{definition.get('revision')}, {status}"
     yield ok_or_failed(status == "ACTIVE", CHECK, found, "Use a revision that is ACTIVE")
-    parts = (_check_container, _check_launch_type, _check_network_mode, _check_size, _check_log, _check_roles)
+    parts = (_check_container, _check_launch_type, _check_network_mode, _check_size, _check_log)
     for check in parts:
         yield from check(facts)
 
@@ -126,31 +135,36 @@ def _check_log(facts: Facts) -> Iterable[Row]:
     log = facts.container_definition.get("logConfiguration")
     options = facts.awslogs or {}
     group = options.get("awslogs-group")
-    missing = facts.log_group is not None and facts.log_group.error == "ResourceNotFoundException"
+    answer = facts.log_group
+    missing = answer is not None and answer.error == "ResourceNotFoundException"
+    creates = options.get("awslogs-create-group") == "true"
     if not log:
         found = "none: if the container dies before Airflow's own logging begins, nothing says why"
         yield Row("log", ADVICE, found, "Give the container a logConfiguration with the driver awslogs")
     elif facts.awslogs is None:
-        yield Row("log", OK, str(log.get("logDriver")))
+        found = f"{log.get('logDriver')}, which was not looked at"
+        yield Row("log", UNKNOWN, found, "Use awslogs if the Logs tab is to show the container's lines")
     elif not group:
         yield Row("log", FAILED, "awslogs without a group", "Set awslogs-group in its logConfiguration")
-    elif missing and options.get("awslogs-create-group") != "true":
+    elif missing and not creates:
         remedy = f"Create it: aws logs create-log-group --log-group-name {group}"
         yield Row("log", FAILED, f"awslogs, and there is no log group {group}", remedy)
     elif facts.on_fargate and not options.get("awslogs-stream-prefix"):
         remedy = "Set awslogs-stream-prefix in its logConfiguration"
         yield Row("log", FAILED, f"awslogs, {group}, without the prefix that Fargate needs", remedy)
+    elif missing:
+        found = f"awslogs, and there is no log group {group} yet; the container's start creates it"
+        remedy = "Check that the execution role allows logs:CreateLogGroup"
+        yield Row("log", UNKNOWN, found, remedy)
+    elif answer is None or answer.error:
+        yield not_looked_at("log", answer, "logs:DescribeLogStreams")
+    else:
+        yield from _check_log_region(facts, group, options.get("awslogs-region"))
+
+
+def _check_log_region(facts: Facts, group: str, region: str | None) -> Iterable[Row]:
+    if region and region != facts.region:
+        found = f"awslogs, {group}, in {region}, and not in {facts.region}"
+        yield Row("log", ADVICE, found, "Nothing, if this is meant: AWS charges for traffic between Regions")
     else:
         yield Row("log", OK, f"awslogs, {group}")
-
-
-def _check_roles(facts: Facts) -> Iterable[Row]:
-    # If Fargate needs one, for awslogs or a private image, AWS registers no task definition without it.
-    if role := facts.definition.get("executionRoleArn"):
-        yield Row("execution role", OK, role)
-    # AWS refuses ECS Exec without a task role. What the role must allow:
-    # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html#ecs-exec-required-iam-permissions
-    role = facts.role("taskRoleArn")
-    if facts.request.get("enableExecuteCommand"):
-        found = f"with {role}" if role else "it needs a task role, and there is none"
-        yield ok_or_failed(bool(role), "ECS Exec", found, "Set the definition's taskRoleArn")

@@ -18,7 +18,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -32,6 +32,8 @@ from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
+    from airflow.executors.fargate.cli.questions import Question
     from airflow.executors.fargate.config.config import FargateConfig
 
 #: The task instance of the example for which a request is made.
@@ -62,11 +64,13 @@ class Answer:
     message: str = ""
     #: What to do if there are no credentials; empty for any other error.
     remedy: str = ""
+    #: Where the call was made, if that needs to be said.
+    where: str = ""
 
     def __str__(self) -> str:
         """Return the error in one line."""
         code = None if self.error in (NO_CREDENTIALS, NO_ANSWER) else self.error
-        return ": ".join(filter(None, (code, self.message)))
+        return ": ".join(filter(None, (code, self.message))) + (f" ({self.where})" if self.where else "")
 
 
 def known_errors() -> tuple[type[Exception], ...]:
@@ -82,7 +86,10 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
         return Answer(call(**arguments))
     except known_errors() as error:
         client: Any = getattr(call, "__self__", None)
-        missing = no_credentials(error, client and client.meta.endpoint_url)
+        operations = client.meta.method_to_api_mapping if client else {}
+        # The operation decides whose error it is: the executor itself knows only its own ones.
+        is_own = getattr(error, "operation_name", "") == operations.get(getattr(call, "__name__", None))
+        missing = None if is_own else no_credentials(error, client and client.meta.endpoint_url)
         if missing is not None:
             return Answer({}, NO_CREDENTIALS, *missing)
         response = getattr(error, "response", None)
@@ -133,6 +140,17 @@ class Facts:
     no_fallback: str = ""
     #: The facts for the tasks of each queue that the options name.
     queues: Mapping[str, Facts] = field(default_factory=dict)
+    #: What the services beside ECS say; the same for all queues.
+    answers: Mapping[Question, Answer] = field(default_factory=dict)
+    #: By service: the URL at which it was asked.
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    #: None if it was not read.
+    airflow: AirflowFacts | None = None
+
+    @property
+    def account_id(self) -> str:
+        """The account of the credentials; empty if it is not known."""
+        return str(self.caller.response.get("Account") or "")
 
     @property
     def overrides(self) -> Mapping[str, Any]:
@@ -149,10 +167,29 @@ class Facts:
         return self.overrides.get(name) or self.definition.get(name)
 
     @property
+    def containers(self) -> Sequence[Mapping[str, Any]]:
+        """All containers in the task definition; empty if AWS did not return it."""
+        return self.definition.get("containerDefinitions") or ()
+
+    @property
     def container_definition(self) -> Mapping[str, Any] | None:
         """The main container in the task definition; None if it is not there."""
-        containers = self.definition.get("containerDefinitions") or ()
-        return next((one for one in containers if one.get("name") == self.container), None)
+        return next((one for one in self.containers if one.get("name") == self.container), None)
+
+    @property
+    def environment(self) -> Mapping[str, str | None]:
+        """The main container's environment, as far as it is known; None for the value of a secret."""
+        container = self.container_definition or {}
+        overrides = self.overrides.get("containerOverrides") or ()
+        found: dict[str, str | None] = {str(one["name"]): None for one in container.get("secrets") or ()}
+        for each in (container, *(one for one in overrides if one.get("name") == self.container)):
+            found.update({str(one.get("name")): one.get("value") for one in each.get("environment") or ()})
+        return found
+
+    @property
+    def network(self) -> Mapping[str, Any]:
+        """The network configuration of the request; empty if it has none."""
+        return (self.request.get("networkConfiguration") or {}).get("awsvpcConfiguration") or {}
 
     @property
     def awslogs(self) -> Mapping[str, str] | None:

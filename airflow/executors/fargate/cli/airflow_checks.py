@@ -1,0 +1,114 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""Checks of ``[core] executor``, and of where the log of a task is when its container has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from airflow.executors.fargate.cli.checks import ADVICE, FAILED, FROM_INSIDE, OK, UNKNOWN, Row, not_looked_at
+from airflow.executors.fargate.cli.questions import Question, question
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
+    from airflow.executors.fargate.cli.facts import Facts
+
+REMOTE_LOGGING = "remote logging"
+#: The environment variable of ``[logging] remote_base_log_folder``.
+LOG_FOLDER = "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"
+#: Shows the log of each try, and needs no storage beside CloudWatch.
+OUR_LOGGING = "airflow.executors.fargate.ui.logging_config.LOGGING_CONFIG"
+OUR_SCHEME = "fargate://"
+#: S3's answers if there is no such bucket: HeadBucket's has only a status.
+NO_BUCKET = ("404", "NoSuchBucket")
+
+
+def check_executor(facts: Facts) -> Iterable[Row]:
+    """Check that ``[core] executor`` names the FargateExecutor."""
+    if facts.airflow is None:
+        return
+    found = f"[core] executor = {facts.airflow.executor}"
+    if facts.airflow.not_fargate:
+        remedy = "Name the FargateExecutor in [core] executor"
+        yield Row("executor", FAILED, f"{found}: {facts.airflow.not_fargate}", remedy)
+    else:
+        yield Row("executor", OK, found)
+
+
+def log_questions(facts: Facts) -> Iterable[Question]:
+    """Yield a question for each bucket of logs."""
+    for folder in _folders(facts, facts.airflow) if facts.airflow else ():
+        if bucket := _bucket(folder):
+            yield _bucket_question(bucket)
+
+
+def _bucket_question(bucket: str) -> Question:
+    return question("s3", "HeadBucket", Bucket=bucket)
+
+
+def _folders(facts: Facts, airflow: AirflowFacts) -> dict[str, str]:
+    """Return by remote folder for logs where it is set: here, for who reads, and in the container, which writes."""
+    here = airflow.log_folder if airflow.remote_logging else ""
+    there = facts.environment.get(LOG_FOLDER)
+    found = {there: f"{LOG_FOLDER} of the container"} if there else {}
+    return {**found, here: "[logging] remote_base_log_folder here"} if here else found
+
+
+def _bucket(folder: str) -> str:
+    return folder.partition("://")[2].partition("/")[0] if folder.startswith("s3://") else ""
+
+
+def check_remote_logging(facts: Facts) -> Iterable[Row]:
+    """Check that the log of a task can be read after its container has ended."""
+    airflow = facts.airflow
+    if airflow is None:
+        return
+    if airflow.logging_config_class == OUR_LOGGING:
+        yield Row(REMOTE_LOGGING, OK, f"[logging] logging_config_class = {OUR_LOGGING}")
+    folders = _folders(facts, airflow)
+    for folder, where in folders.items():
+        yield _check_folder(facts, folder, where)
+    if len(folders) > 1:
+        found = f"containers write to {next(iter(folders))}, and it is read from {airflow.log_folder}"
+        yield Row(REMOTE_LOGGING, ADVICE, found, f"Let both be the same, or set {OUR_LOGGING}")
+    if airflow.logging_config_class not in ("", OUR_LOGGING):
+        found = f"[logging] logging_config_class = {airflow.logging_config_class}, which was not looked at"
+        yield Row(REMOTE_LOGGING, UNKNOWN, found, "Read the log of a task that has ended")
+    elif not folders and not airflow.logging_config_class:
+        found = "none: the Logs tab shows a try only while it runs"
+        yield Row(REMOTE_LOGGING, ADVICE, found, f"Set [logging] logging_config_class = {OUR_LOGGING}")
+
+
+def _check_folder(facts: Facts, folder: str, where: str) -> Row:
+    if folder.startswith(OUR_SCHEME):
+        return Row(REMOTE_LOGGING, OK, f"{folder}, {where}")
+    if not (bucket := _bucket(folder)):
+        return Row(REMOTE_LOGGING, UNKNOWN, f"{folder}, {where}, was not looked at: only S3 is", FROM_INSIDE)
+    asked = _bucket_question(bucket)
+    answer = facts.answers.get(asked)
+    if answer and answer.error in NO_BUCKET:
+        return Row(
+            REMOTE_LOGGING,
+            FAILED,
+            f"there is no bucket {bucket}: {where}",
+            "Create it, or correct the option",
+        )
+    if answer is None or answer.error:
+        row = not_looked_at(REMOTE_LOGGING, answer, asked.action)
+        return Row(row.check, row.result, f"{folder}, {where}: {row.found}", row.remedy)
+    return Row(REMOTE_LOGGING, OK, f"{folder}, {where}: the bucket exists")
