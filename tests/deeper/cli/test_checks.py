@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -36,14 +37,19 @@ from airflow.executors.fargate.cli.checks import (
     rows_of,
 )
 from airflow.executors.fargate.cli.facts import NO_ANSWER, NO_CREDENTIALS, Answer, Facts
+from airflow.executors.fargate.cli.image_checks import MEDIA_TYPES
+from airflow.executors.fargate.cli.questions import question
 
 CHECKS = (check_caller, *OF_REQUEST, check_permissions)
 DENIED = Answer(error="AccessDeniedException", message="User: me is not authorized to perform: that")
 UNREACHED = Answer(error=NO_ANSWER, message="EndpointConnectionError: Could not connect")
+EXPIRED = Answer(error="ExpiredToken", message="Expired")
 NOT_FOUND = Answer(error="ResourceNotFoundException", message="The specified log stream does not exist.")
 
+IMAGE = "123456789012.dkr.ecr.us-east-1.amazonaws.com/airflow:3"
 CONTAINER = {
     "name": "airflow",
+    "image": IMAGE,
     "essential": True,
     "logConfiguration": {
         "logDriver": "awslogs",
@@ -60,7 +66,7 @@ DEFINITION = {
     "memory": "512",
     "taskRoleArn": "arn:aws:iam::123456789012:role/task",
     "executionRoleArn": "arn:aws:iam::123456789012:role/execution",
-    "containerDefinitions": [CONTAINER, {"name": "proxy", "essential": False}],
+    "containerDefinitions": [CONTAINER, {"name": "proxy", "image": IMAGE, "essential": False}],
 }
 CLUSTER = {"clusterName": "fleet", "status": "ACTIVE", "capacityProviders": ["FARGATE"]}
 NETWORK = {"subnets": ["subnet-1"], "securityGroups": ["sg-1"], "assignPublicIp": "DISABLED"}
@@ -71,6 +77,60 @@ REQUEST = {
     "networkConfiguration": {"awsvpcConfiguration": NETWORK},
     "overrides": {"containerOverrides": [{"name": "airflow", "command": ["x"]}]},
 }
+SUBNET = {
+    "SubnetId": "subnet-1",
+    "VpcId": "vpc-1",
+    "State": "available",
+    "AvailabilityZone": "us-east-1a",
+    "AvailableIpAddressCount": 250,
+}
+GROUP = {"GroupId": "sg-1", "VpcId": "vpc-1", "IpPermissionsEgress": [{"IpProtocol": "-1"}]}
+ROUTES = {
+    "VpcId": "vpc-1",
+    "Associations": [{"Main": True}],
+    "Routes": [
+        {"DestinationCidrBlock": "10.0.0.0/16", "GatewayId": "local"},
+        {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1"},
+    ],
+}
+TRUST = {
+    "Effect": "Allow",
+    "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+    "Action": "sts:AssumeRole",
+}
+
+
+def described(operation, name, *values):
+    """Return the question of EC2 for what has these values."""
+    return question("ec2", operation, Filters=[{"Name": name, "Values": list(values)}])
+
+
+def pulled(repository="airflow", account="123456789012", region="us-east-1", **wanted):
+    """Return the question of ECR for an image."""
+    return question(
+        "ecr",
+        "BatchGetImage",
+        region,
+        registryId=account,
+        repositoryName=repository,
+        imageIds=[wanted or {"imageTag": "3"}],
+        acceptedMediaTypes=list(MEDIA_TYPES),
+    )
+
+
+def manifests(*architectures):
+    """Return the answer for an image that exists for these architectures of Linux."""
+    listed = [{"platform": {"os": "linux", "architecture": one}} for one in architectures]
+    return Answer({"images": [{"imageManifest": json.dumps({"manifests": listed})}], "failures": []})
+
+
+def role(name, *statements):
+    """Return the answer for a role with these statements in its trust policy; without any, ECS may assume it."""
+    policy = {"Statement": list(statements or [TRUST])}
+    arn = f"arn:aws:iam::123456789012:role/{name}"
+    return Answer({"Role": {"Arn": arn, "AssumeRolePolicyDocument": policy}})
+
+
 GOOD = Facts(
     region="us-east-1",
     request=REQUEST,
@@ -83,6 +143,14 @@ GOOD = Facts(
     task_definition=Answer({"taskDefinition": DEFINITION}),
     log_events=NOT_FOUND,
     log_group=Answer({"logStreams": []}),
+    answers={
+        question("iam", "GetRole", RoleName="task"): role("task"),
+        question("iam", "GetRole", RoleName="execution"): role("execution"),
+        pulled(): manifests("amd64", "arm64"),
+        described("DescribeSubnets", "subnet-id", "subnet-1"): Answer({"Subnets": [SUBNET]}),
+        described("DescribeSecurityGroups", "group-id", "sg-1"): Answer({"SecurityGroups": [GROUP]}),
+        described("DescribeRouteTables", "vpc-id", "vpc-1"): Answer({"RouteTables": [ROUTES]}),
+    },
 )
 
 
@@ -140,7 +208,7 @@ def test_all_is_well():
     ("facts", "check", "result", "found", "remedy"),
     [
         (replace(GOOD, caller=Answer({}, NO_CREDENTIALS, "There are no credentials: AssumeRole for the role r fails", "Check r")), "credentials", FAILED, "AssumeRole for the role r", "Check r"),
-        (replace(GOOD, caller=Answer(error="ExpiredToken", message="Expired")), "credentials", FAILED, "ExpiredToken: Expired", "conn_id"),
+        (replace(GOOD, caller=EXPIRED), "credentials", FAILED, "ExpiredToken: Expired", "conn_id"),
         (replace(GOOD, caller=UNREACHED), "credentials", UNKNOWN, "Could not connect", "ECS below"),
         (replace(GOOD, cluster=Answer({"clusters": [], "failures": [{"reason": "MISSING"}]})), "cluster", FAILED, "MISSING", "[fargate] cluster"),
         (replace(GOOD, cluster=Answer({"clusters": [{**CLUSTER, "status": "INACTIVE"}]})), "cluster", FAILED, "INACTIVE", "ACTIVE"),
@@ -159,7 +227,6 @@ def test_all_is_well():
         (network(subnets=["sg-1"]), "subnets", FAILED, "sg-1", "[fargate] subnets"),
         (network(securityGroups=["subnet-1"]), "security groups", FAILED, "subnet-1", "[fargate] security_groups"),
         (network(securityGroups=[]), "security groups", ADVICE, "default one of the VPC", "[fargate] security_groups"),
-        (network(assignPublicIp="ENABLED"), "public IP", OK, "public ones", ""),
         (replace(GOOD, task_definition=None), "task definition", UNKNOWN, "no task definition is named", "request"),
         (replace(GOOD, task_definition=DENIED), "task definition", UNKNOWN, "not authorized", "ecs:DescribeTaskDefinition"),
         (replace(GOOD, task_definition=Answer(error="ClientException", message="Unable to describe")), "task definition", FAILED, "Unable to describe", "[fargate] task_definition"),
@@ -173,11 +240,14 @@ def test_all_is_well():
         (definition(cpu=None), "size", FAILED, "cpu not given", "Set cpu and memory"),
         (request(overrides={"cpu": "1024", "memory": "2048"}), "size", OK, "1024 CPU units, 2048 MiB", ""),
         (container(logConfiguration=None), "log", ADVICE, "nothing says why", "awslogs"),
-        (container(logConfiguration={"logDriver": "awsfirelens"}), "log", OK, "awsfirelens", ""),
+        (container(logConfiguration={"logDriver": "awsfirelens"}), "log", UNKNOWN, "awsfirelens, which was not looked at", "awslogs"),
         (log_options(**{"awslogs-stream-prefix": "ecs"}), "log", FAILED, "without a group", "awslogs-group"),
         (log_options(**{"awslogs-group": "/ecs/airflow"}), "log", FAILED, "prefix", "awslogs-stream-prefix"),
         (replace(GOOD, log_group=NOT_FOUND), "log", FAILED, "no log group /ecs/airflow", "create-log-group"),
-        (replace(GOOD, log_group=DENIED), "log", OK, "/ecs/airflow", ""),
+        (replace(GOOD, log_group=DENIED), "log", UNKNOWN, "not authorized", "Allow logs:DescribeLogStreams to whoever runs this check"),
+        (replace(log_options(**{"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs", "awslogs-create-group": "true"}), log_group=NOT_FOUND), "log", UNKNOWN, "no log group /ecs/airflow yet", "logs:CreateLogGroup"),
+        (log_options(**{"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs", "awslogs-region": "eu-west-1"}), "log", ADVICE, "in eu-west-1, and not in us-east-1", "traffic"),
+        (replace(GOOD, caller=replace(EXPIRED, where="asked at AWS itself")), "credentials", UNKNOWN, "(asked at AWS itself)", "ECS below"),
         (request(overrides={"memory": "4096"}), "size", FAILED, "'256' with a memory of '4096'", "cpu and memory"),
         (request(overrides={"cpu": "1 vCPU", "memory": "2048"}), "size", OK, "1 vCPU, 2048 MiB", ""),
         (request(enableExecuteCommand=True), "ECS Exec", OK, "role/task", ""),

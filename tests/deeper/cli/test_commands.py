@@ -28,6 +28,7 @@ import pytest
 from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
 
 from airflow.executors.fargate.cli import commands, ecs_tasks, workload
+from airflow.executors.fargate.cli.airflow_facts import CLASS
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
@@ -216,12 +217,13 @@ class TestTeams:
     """Each team has an executor with options of its own, which ``--team-name`` takes."""
 
     @pytest.fixture(autouse=True)
-    def _options(self, monkeypatch):
+    def _options(self, ready, monkeypatch):
         for name in ("CLUSTER", "TASK_DEFINITION", "CONTAINER_NAME", "SUBNETS", "REGION"):
             value = os.environ[f"AIRFLOW__FARGATE__{name}"]
             monkeypatch.delenv(f"AIRFLOW__FARGATE__{name}")
             monkeypatch.setenv(f"AIRFLOW__PLANETS___FARGATE__{name}", value)
         monkeypatch.setenv("AIRFLOW__CORE__MULTI_TEAM", "True")
+        monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", f"LocalExecutor;planets={CLASS}")
 
     def test_the_options_are_the_team_s(self, ready, capsys):
         """Also those that the default function reads; without the team's name they are missing."""

@@ -34,6 +34,8 @@ from pendulum import UTC
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
+from airflow.executors.fargate.cli.address_checks import API_URL, DATABASE_URL
+from airflow.executors.fargate.cli.airflow_facts import CLASS
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
@@ -55,8 +57,17 @@ def aws(monkeypatch, moto_aws):
 
 
 @pytest.fixture
-def ready():
-    """Create what a deployment needs, so that no check fails."""
+def ready(monkeypatch):
+    """Create what a deployment needs, so that no check fails; moto has a VPC, and an IP address needs no resolver."""
+    ec2 = boto3.client("ec2", region_name="us-east-1")
+    [vpc] = ec2.describe_vpcs()["Vpcs"]
+    in_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    [group] = ec2.describe_security_groups(Filters=in_vpc)["SecurityGroups"]
+    monkeypatch.setenv("AIRFLOW__FARGATE__SUBNETS", ec2.describe_subnets()["Subnets"][0]["SubnetId"])
+    monkeypatch.setenv("AIRFLOW__FARGATE__SECURITY_GROUPS", group["GroupId"])
+    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", CLASS)
+    api, database = "http://10.0.0.1:8080/execution/", "postgresql://me:secret@10.0.0.2/airflow"
+    environment = {API_URL: api, DATABASE_URL: database}
     ecs = boto3.client("ecs", region_name="us-east-1")
     ecs.create_cluster(clusterName="fleet")
     ecs.register_task_definition(
@@ -65,7 +76,13 @@ def ready():
         networkMode="awsvpc",
         cpu="256",
         memory="512",
-        containerDefinitions=[{"name": "airflow", "image": "x"}],
+        containerDefinitions=[
+            {
+                "name": "airflow",
+                "image": "x",
+                "environment": [{"name": name, "value": value} for name, value in environment.items()],
+            }
+        ],
     )
 
 
@@ -128,8 +145,13 @@ class TestCheck:
     def test_all_is_well(self, ready, capsys):
         """No failure, no exit code; as JSON each row has its result as a word."""
         commands.fargate_check(arguments(output="json"))
-        rows = json.loads(capsys.readouterr().out)
+        printed = capsys.readouterr().out
+        rows = json.loads(printed)
         assert {row["result"] for row in rows} == {"ok", "advice", "not tested"}
+        assert {"executor", "account", "image", "subnets", "logs of ended tasks"} <= {
+            row["check"] for row in rows
+        }
+        assert "secret" not in printed
         assert rows[0] == {"result": "ok", "check": "options", "found": "all can be read", "remedy": ""}
         assert "task:1, ACTIVE" in [row["found"] for row in rows]
 

@@ -62,11 +62,11 @@ def _bucket_question(bucket: str) -> Question:
 
 
 def _folders(facts: Facts, airflow: AirflowFacts) -> dict[str, str]:
-    """Return by remote folder for logs where it is set: here, for who reads, and in the container, which writes."""
+    """Return where a remote folder for logs is set, by folder: the container writes to it, and it is read here."""
     here = airflow.log_folder if airflow.remote_logging else ""
-    there = facts.environment.get(LOG_FOLDER)
-    found = {there: f"{LOG_FOLDER} of the container"} if there else {}
-    return {**found, here: "[logging] remote_base_log_folder here"} if here else found
+    there = facts.environment.get(LOG_FOLDER) or ""
+    found = {there: f"{LOG_FOLDER} of the container", here: "[logging] remote_base_log_folder here"}
+    return {folder: where for folder, where in found.items() if folder}
 
 
 def _bucket(folder: str) -> str:
@@ -75,23 +75,29 @@ def _bucket(folder: str) -> str:
 
 def check_remote_logging(facts: Facts) -> Iterable[Row]:
     """Check that the log of a task can be read after its container has ended."""
-    airflow = facts.airflow
-    if airflow is None:
+    if facts.airflow is None:
         return
-    if airflow.logging_config_class == OUR_LOGGING:
-        yield Row(REMOTE_LOGGING, OK, f"[logging] logging_config_class = {OUR_LOGGING}")
-    folders = _folders(facts, airflow)
+    folders = _folders(facts, facts.airflow)
     for folder, where in folders.items():
         yield _check_folder(facts, folder, where)
+    yield _check_reading(facts, facts.airflow, list(folders))
+
+
+def _check_reading(facts: Facts, airflow: AirflowFacts, folders: list[str]) -> Row:
+    """Return the row of what reads the logs here, where the API server's options are those of the scheduler."""
+    check, own = "logs of ended tasks", airflow.logging_config_class
+    remedy = f"Set [logging] logging_config_class = {OUR_LOGGING} for the API server"
+    if own == OUR_LOGGING:
+        return Row(check, OK, "read from CloudWatch")
+    if own:
+        return Row(check, UNKNOWN, f"[logging] logging_config_class = {own}, which was not looked at", remedy)
+    if not airflow.remote_logging:
+        found = "[logging] remote_logging is False here: the Logs tab shows a try only while it runs"
+        return Row(check, ADVICE, found, remedy)
     if len(folders) > 1:
-        found = f"containers write to {next(iter(folders))}, and it is read from {airflow.log_folder}"
-        yield Row(REMOTE_LOGGING, ADVICE, found, f"Let both be the same, or set {OUR_LOGGING}")
-    if airflow.logging_config_class not in ("", OUR_LOGGING):
-        found = f"[logging] logging_config_class = {airflow.logging_config_class}, which was not looked at"
-        yield Row(REMOTE_LOGGING, UNKNOWN, found, "Read the log of a task that has ended")
-    elif not folders and not airflow.logging_config_class:
-        found = "none: the Logs tab shows a try only while it runs"
-        yield Row(REMOTE_LOGGING, ADVICE, found, f"Set [logging] logging_config_class = {OUR_LOGGING}")
+        found = f"read from {airflow.log_folder}, and containers write to {folders[0]}"
+        return Row(check, ADVICE, found, f"Let both be the same. {remedy}")
+    return Row(check, OK, f"read from {airflow.log_folder}")
 
 
 def _check_folder(facts: Facts, folder: str, where: str) -> Row:
@@ -102,12 +108,8 @@ def _check_folder(facts: Facts, folder: str, where: str) -> Row:
     asked = _bucket_question(bucket)
     answer = facts.answers.get(asked)
     if answer and answer.error in NO_BUCKET:
-        return Row(
-            REMOTE_LOGGING,
-            FAILED,
-            f"there is no bucket {bucket}: {where}",
-            "Create it, or correct the option",
-        )
+        found = f"there is no bucket {bucket}: {where}"
+        return Row(REMOTE_LOGGING, FAILED, found, "Create it, or correct the option")
     if answer is None or answer.error:
         row = not_looked_at(REMOTE_LOGGING, answer, asked.action)
         return Row(row.check, row.result, f"{folder}, {where}: {row.found}", row.remedy)
