@@ -176,7 +176,7 @@ def logs(folder="", there="", answer=None, **options):
 
 
 BUCKET, READING = "remote logging", "logs of ended tasks"
-MISSING, FORBIDDEN = Answer(error="404", message="Not Found"), Answer(error="403", message="Forbidden")
+MISSING, FORBIDDEN = Answer(error="404"), Answer(error="403", message="HTTP status 403")
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ MISSING, FORBIDDEN = Answer(error="404", message="Not Found"), Answer(error="403
         (logs("s3://b/airflow"), READING, OK, "s3://b/airflow", ""),
         (logs("s3://b/airflow"), BUCKET, OK, "the bucket exists", ""),
         (logs("s3://b/airflow", answer=MISSING), BUCKET, FAILED, "there is no bucket b", "Create it"),
-        (logs("s3://b/airflow", answer=FORBIDDEN), BUCKET, UNKNOWN, "Forbidden", "Allow s3:ListBucket"),
+        (logs("s3://b/airflow", answer=FORBIDDEN), BUCKET, UNKNOWN, "HTTP status 403", "Allow s3:ListBucket"),
         (logs("s3://b/airflow", answer=DENIED), BUCKET, UNKNOWN, "not authorized", "Allow s3:ListBucket"),
         (logs("gs://b/airflow"), BUCKET, UNKNOWN, "only S3 is", "--run"),
         (logs(there="s3://b/airflow", answer=MISSING), BUCKET, FAILED, "of the container", "Create it"),

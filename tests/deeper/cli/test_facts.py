@@ -23,6 +23,7 @@ import json
 import boto3
 import pytest
 from botocore.exceptions import ReadTimeoutError
+from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_permissions, rows_of
@@ -243,6 +244,7 @@ def test_no_secret_is_among_the_facts(account, create, read_config):
     [
         ("AccessDeniedException", "not authorized", Answer({}, "AccessDeniedException", "not authorized")),
         ("", "", Answer({}, "ClientError", "")),
+        ("502", "<html>", Answer({}, "502", "HTTP status 502, without an error code")),
     ],
 )
 def test_an_error_of_aws_is_an_answer(account, code, message, expected):
@@ -261,6 +263,15 @@ def test_an_error_of_the_connection_is_an_answer():
     answer = ask(call)
     assert (answer.error, answer.response) == (NO_ANSWER, {})
     assert str(answer) == 'ReadTimeoutError: Read timeout on endpoint URL: "https://ecs"'
+
+
+def test_an_answer_that_is_none_of_aws_s():
+    """Such as a proxy's page, which is not repeated."""
+
+    def call():
+        raise ResponseParserError("no XML: <html>")
+
+    assert str(ask(call)) == "ResponseParserError: this is no answer of AWS"
 
 
 def test_any_other_error_is_raised():

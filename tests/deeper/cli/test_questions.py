@@ -31,7 +31,6 @@ from airflow.executors.fargate.cli.facts import NO_ANSWER, Account, Answer, gath
 from airflow.executors.fargate.cli.questions import (
     AT_AWS,
     NOT_RESOLVED,
-    PATIENCE,
     addresses,
     host_question,
     is_of_aws,
@@ -260,7 +259,7 @@ def test_a_service_that_does_not_answer_is_asked_once(read_config, session, monk
     account.client = lambda service, **given: calls.append(given) or Client()
     roles = [question("iam", "GetRole", RoleName=name) for name in "ab"]
     found = look(account, *roles).answers
-    assert [one for one in calls if one not in ({}, PATIENCE | {"region": None})] == ["a"]
+    assert [one for one in calls if isinstance(one, str)] == ["a"]
     assert {answer.error for answer in found.values()} == {NO_ANSWER}
 
 

@@ -36,7 +36,7 @@ MARKS = {OK: "✓", ADVICE: "!", UNKNOWN: "?", FAILED: "✗"}
 
 #: The error of a call that is allowed and finds nothing.
 FOUND_NOTHING = "ResourceNotFoundException"
-#: What S3 says of a bucket without an error code.
+#: How S3 refuses to say more of a bucket.
 REFUSED_STATUS = frozenset({"403"})
 #: What to do if only an ECS task knows.
 FROM_INSIDE = "Run airflow fargate check --run, which looks from inside an ECS task"
@@ -94,7 +94,8 @@ def not_looked_at(check: str, answer: Answer | None, action: str) -> Row:
     :param action: the permission that the call needs.
     """
     found, remedy = f"not looked at: {answer or ABOVE.lower()}", ABOVE
-    if answer and answer.error in classify.REFUSED_CODES | REFUSED_STATUS:
+    is_s3 = action.startswith("s3:")
+    if answer and answer.error in classify.REFUSED_CODES | (REFUSED_STATUS if is_s3 else frozenset()):
         remedy = f"Allow {action} to whoever runs this check; the executor does not need it"
     elif answer and answer.error in classify.THROTTLE_CODES | classify.SERVER_CODES:
         remedy = "Check again later"

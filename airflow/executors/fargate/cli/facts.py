@@ -41,8 +41,12 @@ EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
 #: Its command. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
-#: Attempts for one call: few, since the user is waiting.
-ATTEMPTS = {"mode": "standard", "total_max_attempts": 3}
+#: Seconds and attempts for one call: few, since the user is waiting.
+PATIENCE: dict[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 5,
+    "retries": {"mode": "standard", "total_max_attempts": 3},
+}
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8
 #: The errors of a call that was not made, and of one that AWS did not answer.
@@ -58,7 +62,8 @@ class Answer:
     """The response to one call, or its error."""
 
     response: Mapping[str, Any] = field(default_factory=dict)
-    #: AWS's error code, ``NO_CREDENTIALS`` or ``NO_ANSWER``; None if there is a response.
+    #: AWS's error code, or the HTTP status without one, ``NO_CREDENTIALS`` or ``NO_ANSWER``; None if there is a
+    #: response.
     error: str | None = None
     #: The text of the error; with the type of an error of botocore's own.
     message: str = ""
@@ -69,15 +74,17 @@ class Answer:
 
     def __str__(self) -> str:
         """Return the error in one line."""
-        code = None if self.error in (NO_CREDENTIALS, NO_ANSWER) else self.error
+        is_said = self.error in (NO_CREDENTIALS, NO_ANSWER) or (self.error or "").isdigit()
+        code = None if is_said else self.error
         return ": ".join(filter(None, (code, self.message))) + (f" ({self.where})" if self.where else "")
 
 
 def known_errors() -> tuple[type[Exception], ...]:
     """Return the executor's own errors, and botocore's, to be caught where boto3 may be missing."""
     from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.parsers import ResponseParserError
 
-    return FargateError, BotoCoreError, ClientError
+    return FargateError, BotoCoreError, ClientError, ResponseParserError
 
 
 def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
@@ -94,9 +101,18 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
             return Answer({}, NO_CREDENTIALS, *missing)
         response = getattr(error, "response", None)
         if response is None:
-            return Answer({}, NO_ANSWER, f"{type(error).__name__}: {error}")
+            return Answer({}, NO_ANSWER, _text(error))
         members = response.get("Error", {})
-        return Answer({}, members.get("Code") or "ClientError", members.get("Message") or "")
+        code = members.get("Code") or "ClientError"
+        # Then the message is the body, such as a proxy's page.
+        message = f"HTTP status {code}, without an error code" if code.isdigit() else members.get("Message")
+        return Answer({}, code, message or "")
+
+
+def _text(error: Exception) -> str:
+    """Return type and text of an error; that of an answer that cannot be read repeats the answer."""
+    name = type(error).__name__
+    return f"{name}: this is no answer of AWS" if name == "ResponseParserError" else f"{name}: {error}"
 
 
 class Account:
@@ -109,7 +125,7 @@ class Account:
 
     def __init__(self, config: FargateConfig, make_session: Callable[[], Any]) -> None:
         #: Makes a client for a service, in the Region of the options unless another one is given.
-        self.client = partial(make_client, make_session(), endpoint_url=config.endpoint_url, retries=ATTEMPTS)
+        self.client = partial(make_client, make_session(), endpoint_url=config.endpoint_url, **PATIENCE)
         self.ecs = self.client("ecs")
 
 

@@ -41,12 +41,6 @@ if TYPE_CHECKING:
 DNS = "dns"
 #: The error of a name that does not resolve.
 NOT_RESOLVED = "NotResolved"
-#: Seconds, and attempts: the user is waiting, and a private subnet may not reach the service at all.
-PATIENCE: dict[str, Any] = {
-    "connect_timeout": 3,
-    "read_timeout": 5,
-    "retries": {"mode": "standard", "total_max_attempts": 2},
-}
 #: Rounds of questions: an answer can raise further ones, such as a subnet's about its VPC.
 MAX_ROUNDS = 3
 #: The domains of AWS's own endpoints, VPC endpoints included.
@@ -176,8 +170,8 @@ class _Door:
 
     def _make_client(self, service: str, region: str | None) -> Any:
         # A bucket in the path and not in the host: the host tells whether the call itself failed.
-        own = {"s3": {"addressing_style": "path"}} if service == "s3" else {}
-        client = self._account.client(service, region=region, **{**PATIENCE, **own})
+        own: dict[str, Any] = {"s3": {"addressing_style": "path"}} if service == "s3" else {}
+        client = self._account.client(service, region=region, **own)
         self.endpoints[service] = client.meta.endpoint_url
         return client
 
