@@ -22,8 +22,9 @@ import json
 import re
 from pathlib import Path
 
+from airflow.executors.fargate.cli.asking import Answer
 from airflow.executors.fargate.cli.checks import check_permissions
-from airflow.executors.fargate.cli.facts import Answer, Facts
+from airflow.executors.fargate.cli.facts import Facts
 
 PAGES = Path(__file__).parents[2] / "docs" / "executor"
 NOBODY = Answer(error="NoCredentialsError")

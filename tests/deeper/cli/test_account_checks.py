@@ -29,8 +29,8 @@ from airflow.executors.fargate.cli.account_checks import (
     check_roles,
     trust_of_ecs,
 )
+from airflow.executors.fargate.cli.asking import Answer
 from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.facts import Answer
 from airflow.executors.fargate.cli.questions import AT_AWS, question
 
 from tests.deeper.cli.test_checks import (

@@ -25,8 +25,8 @@ import pytest
 from airflow.executors.fargate.cli.address_checks import address_questions, check_address
 from airflow.executors.fargate.cli.airflow_checks import OUR_LOGGING, check_executor, check_remote_logging
 from airflow.executors.fargate.cli.airflow_facts import CLASS, AirflowFacts, read_airflow, why_not_fargate
+from airflow.executors.fargate.cli.asking import Answer
 from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.facts import Answer
 from airflow.executors.fargate.cli.questions import NOT_RESOLVED, host_question, question
 
 from tests.deeper.cli.test_checks import DENIED, GOOD, REQUEST, container

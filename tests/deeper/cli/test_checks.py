@@ -24,6 +24,7 @@ from dataclasses import replace
 import pytest
 
 from airflow.executors.fargate.cli.all_checks import OF_REQUEST
+from airflow.executors.fargate.cli.asking import NO_ANSWER, NO_CREDENTIALS, Answer
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -36,7 +37,7 @@ from airflow.executors.fargate.cli.checks import (
     check_queues,
     rows_of,
 )
-from airflow.executors.fargate.cli.facts import NO_ANSWER, NO_CREDENTIALS, Answer, Facts
+from airflow.executors.fargate.cli.facts import Facts
 from airflow.executors.fargate.cli.image_checks import MEDIA_TYPES
 from airflow.executors.fargate.cli.questions import question
 

@@ -26,8 +26,9 @@ import pytest
 
 from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
 from airflow.executors.fargate.cli.all_checks import ASKS, OF_REQUEST
+from airflow.executors.fargate.cli.asking import NO_ANSWER, Account, Answer
 from airflow.executors.fargate.cli.checks import FAILED, OK, UNKNOWN, rows_of
-from airflow.executors.fargate.cli.facts import NO_ANSWER, Account, Answer, gather
+from airflow.executors.fargate.cli.facts import gather
 from airflow.executors.fargate.cli.questions import (
     AT_AWS,
     NOT_RESOLVED,

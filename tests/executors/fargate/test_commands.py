@@ -33,7 +33,7 @@ from pendulum import UTC
 
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
-from airflow.executors.fargate.cli import commands, ecs_tasks, facts, workload
+from airflow.executors.fargate.cli import asking, commands, ecs_tasks, workload
 from airflow.executors.fargate.cli.address_checks import API_URL, DATABASE_URL
 from airflow.executors.fargate.cli.airflow_facts import CLASS
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
@@ -92,7 +92,7 @@ def live(monkeypatch):
     found = [ecs_task(1, "extract"), ecs_task(2, "load"), ecs_task(3, "load", dag_id="other")]
     monkeypatch.setattr(ecs_tasks, "list_live_tasks", lambda ecs, cluster, deployment: found)
     ecs = boto3.client("ecs", region_name="us-east-1")
-    monkeypatch.setattr(facts, "make_client", lambda *_, **__: ecs)
+    monkeypatch.setattr(asking, "make_client", lambda *_, **__: ecs)
     with Stubber(ecs) as stub:
         yield stub
         stub.assert_no_pending_responses()

@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 
 from airflow.executors.fargate.aws import classify
 from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.cli.facts import NO_ANSWER, Answer, Facts
+from airflow.executors.fargate.cli.asking import NO_ANSWER, Answer
+from airflow.executors.fargate.cli.facts import Facts
 
 OK = "ok"
 FAILED = "failed"

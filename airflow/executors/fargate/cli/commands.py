@@ -39,7 +39,8 @@ from airflow.executors.fargate.bridge import Base, database, sessions, settings
 from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.airflow_facts import read_airflow
 from airflow.executors.fargate.cli.all_checks import ALL_CHECKS, ASKS
-from airflow.executors.fargate.cli.facts import Account, ask, gather, known_errors
+from airflow.executors.fargate.cli.asking import Account, ask, known_errors
+from airflow.executors.fargate.cli.facts import gather
 from airflow.executors.fargate.cli.questions import look_further
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.builder import RequestBuilder

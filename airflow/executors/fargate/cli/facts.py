@@ -25,9 +25,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws import capacity
-from airflow.executors.fargate.aws.classify import no_credentials
-from airflow.executors.fargate.aws.clients import make_client
-from airflow.executors.fargate.errors import FargateError, RequestError
+from airflow.executors.fargate.cli.asking import Account, Answer, ask
+from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
@@ -41,92 +40,12 @@ EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
 #: Its command. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
-#: Seconds and attempts for one call: few, since the user is waiting.
-PATIENCE: dict[str, Any] = {
-    "connect_timeout": 3,
-    "read_timeout": 5,
-    "retries": {"mode": "standard", "total_max_attempts": 3},
-}
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8
-#: The errors of a call that was not made, and of one that AWS did not answer.
-NO_CREDENTIALS, NO_ANSWER = "NoCredentials", "NoAnswer"
 #: No ECS task has this id: AWS chooses ids at random.
 MISSING_ECS_TASK = "0" * 32
 #: No container writes to this log stream.
 MISSING_LOG_STREAM = "airflow-fargate-check/no-such-stream"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The response to one call, or its error."""
-
-    response: Mapping[str, Any] = field(default_factory=dict)
-    #: AWS's error code, or the HTTP status without one, ``NO_CREDENTIALS`` or ``NO_ANSWER``; None if there is a
-    #: response.
-    error: str | None = None
-    #: The text of the error; with the type of an error of botocore's own.
-    message: str = ""
-    #: What to do if there are no credentials; empty for any other error.
-    remedy: str = ""
-    #: Where the call was made, if that needs to be said.
-    where: str = ""
-
-    def __str__(self) -> str:
-        """Return the error in one line."""
-        is_said = self.error in (NO_CREDENTIALS, NO_ANSWER) or (self.error or "").isdigit()
-        code = None if is_said else self.error
-        return ": ".join(filter(None, (code, self.message))) + (f" ({self.where})" if self.where else "")
-
-
-def known_errors() -> tuple[type[Exception], ...]:
-    """Return the executor's own errors, and botocore's, to be caught where boto3 may be missing."""
-    from botocore.exceptions import BotoCoreError, ClientError
-    from botocore.parsers import ResponseParserError
-
-    return FargateError, BotoCoreError, ClientError, ResponseParserError
-
-
-def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
-    """Make a call and return its answer; an error of botocore's is an answer too."""
-    try:
-        return Answer(call(**arguments))
-    except known_errors() as error:
-        client: Any = getattr(call, "__self__", None)
-        operations = client.meta.method_to_api_mapping if client else {}
-        # The operation decides whose error it is: the executor itself knows only its own ones.
-        is_own = getattr(error, "operation_name", "") == operations.get(getattr(call, "__name__", None))
-        missing = None if is_own else no_credentials(error, client and client.meta.endpoint_url)
-        if missing is not None:
-            return Answer({}, NO_CREDENTIALS, *missing)
-        response = getattr(error, "response", None)
-        if response is None:
-            return Answer({}, NO_ANSWER, _text(error))
-        members = response.get("Error", {})
-        code = members.get("Code") or "ClientError"
-        # Then the message is the body, such as a proxy's page.
-        message = f"HTTP status {code}, without an error code" if code.isdigit() else members.get("Message")
-        return Answer({}, code, message or "")
-
-
-def _text(error: Exception) -> str:
-    """Return type and text of an error; that of an answer that cannot be read repeats the answer."""
-    name = type(error).__name__
-    return f"{name}: this is no answer of AWS" if name == "ResponseParserError" else f"{name}: {error}"
-
-
-class Account:
-    """
-    Makes clients with the executor's credentials, Region and endpoint.
-
-    :param config: the options.
-    :param make_session: returns a boto3 session.
-    """
-
-    def __init__(self, config: FargateConfig, make_session: Callable[[], Any]) -> None:
-        #: Makes a client for a service, in the Region of the options unless another one is given.
-        self.client = partial(make_client, make_session(), endpoint_url=config.endpoint_url, **PATIENCE)
-        self.ecs = self.client("ecs")
 
 
 @dataclass(frozen=True)

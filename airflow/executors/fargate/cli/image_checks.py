@@ -27,7 +27,8 @@ from airflow.executors.fargate.cli.checks import ADVICE, FAILED, FROM_INSIDE, OK
 from airflow.executors.fargate.cli.questions import Question, question
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Answer, Facts
+    from airflow.executors.fargate.cli.asking import Answer
+    from airflow.executors.fargate.cli.facts import Facts
 
 #: An image in a private registry of ECR.
 #: https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html

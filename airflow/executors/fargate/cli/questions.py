@@ -32,10 +32,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urlsplit
 
-from airflow.executors.fargate.cli.facts import MAX_CALLS, NO_ANSWER, Answer, Facts, ask, known_errors
+from airflow.executors.fargate.cli.asking import NO_ANSWER, Answer, ask, known_errors
+from airflow.executors.fargate.cli.facts import MAX_CALLS, Facts
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Account
+    from airflow.executors.fargate.cli.asking import Account
 
 #: Looks up a host's addresses; no service of AWS.
 DNS = "dns"

@@ -26,7 +26,8 @@ from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Ro
 from airflow.executors.fargate.cli.questions import Question, question
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Answer, Facts
+    from airflow.executors.fargate.cli.asking import Answer
+    from airflow.executors.fargate.cli.facts import Facts
 
 #: The parts of a secret's ARN; the JSON key, the stage and the version may follow.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
