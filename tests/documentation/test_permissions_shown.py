@@ -20,21 +20,28 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
+from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
+from airflow.executors.fargate.cli.all_checks import ASKS
 from airflow.executors.fargate.cli.asking import Answer
 from airflow.executors.fargate.cli.checks import check_permissions
 from airflow.executors.fargate.cli.facts import Facts
 
+from tests.deeper.cli.test_checks import container
+
 PAGES = Path(__file__).parents[2] / "docs" / "executor"
+#: What the check asks ECS and CloudWatch Logs for, and the executor does not.
+BESIDE = {"ecs:DescribeClusters", "logs:DescribeLogStreams"}
 NOBODY = Answer(error="NoCredentialsError")
 
 
-def policy_actions():
-    """Return the actions of the policy for the scheduler's role."""
+def policy_actions(which=0):
+    """Return the actions of a policy: the first is that of the scheduler's role, the second that of the check."""
     text = (PAGES / "fargate-security.rst").read_text(encoding="utf-8")
-    (block,) = re.findall(r"\.\. code-block:: json\n\n(.*?)(?=\n\S|\Z)", text, re.DOTALL)
-    found = [statement["Action"] for statement in json.loads(block)["Statement"]]
+    blocks = re.findall(r"\.\. code-block:: json\n\n(.*?)(?=\n\S|\Z)", text, re.DOTALL)
+    found = [statement["Action"] for statement in json.loads(blocks[which])["Statement"]]
     return sorted(action for one in found for action in ([one] if isinstance(one, str) else one))
 
 
@@ -52,6 +59,18 @@ def test_check_has_a_row_for_each_permission():
         task_definition=None,
     )
     assert sorted(row.check for row in check_permissions(facts)) == policy_actions()
+
+
+def test_the_check_s_policy_has_what_it_asks():
+    """Each call of its own has its action, and there is no other; its table of checks has them all."""
+    source = "arn:aws:{}:us-east-1:123456789012:{}:name"
+    secrets = [source.format(*one) for one in (("secretsmanager", "secret"), ("ssm", "parameter"))]
+    facts = container(secrets=[{"name": "A", "valueFrom": one} for one in secrets])
+    facts = replace(facts, airflow=AirflowFacts(remote_logging=True, log_folder="s3://logs"))
+    asked = {one.action for asks in ASKS for one in asks(facts)}
+    assert sorted(asked | BESIDE) == policy_actions(which=1)
+    text = (PAGES / "fargate-cli.rst").read_text(encoding="utf-8")
+    assert [action for action in policy_actions(which=1) if f"``{action}``" not in text] == []
 
 
 def test_the_page_shows_them_all():

@@ -51,6 +51,7 @@ CHANGES = (
     (re.compile(r"\b(subnet|sg)-[0-9a-f]{17}\b"), r"\1-of-the-machine"),
     (re.compile(r"\b[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\+00:00"), "some time"),
     (re.compile(r"\b[0-9a-f]{32}\b"), "some id"),
+    (re.compile(r"\b127\.0\.0\.1:[0-9]+\b"), "127.0.0.1:N"),
     # Tests before these may have registered the family, too.
     (re.compile(r"\bairflow:[0-9]+\b"), "airflow:N"),
 )
@@ -58,6 +59,11 @@ CHANGES = (
 LONG = (".command", f"[{IDENTITY_VARIABLE}].value")
 
 LARGE = {"overrides": {"cpu": "1024", "memory": "2048"}}
+#: Right for a local stand-in, whose containers are processes of this machine.
+API = {"name": "AIRFLOW__CORE__EXECUTION_API_SERVER_URL", "value": "http://localhost:8080/execution/"}
+#: For Airflow 2.
+DATABASE = {"name": "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "value": "postgresql://localhost/airflow"}
+OF_CONTAINER = {"overrides": {"containerOverrides": [{"environment": [API, DATABASE]}]}}
 BATCH = {"cluster": "batch", "capacityProviderStrategy": [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]}
 RUN_ID = "scheduled__2026-11-22T00:00:00+00:00"
 DAG = """
@@ -212,7 +218,8 @@ def marked(rows):
 
 def test_check(airflow):
     """A deployment that works passes with exit code 0, and a mistake makes it 1."""
-    code, rows, told = airflow("fargate", "check", "--output", "json")
+    in_container = json.dumps(OF_CONTAINER)
+    code, rows, told = airflow("fargate", "check", "--output", "json", run_task_kwargs=in_container)
     assert code == 0, told
     results = {row["check"]: row["result"] for row in rows}
     assert results["cluster"] == results["task definition"] == results["ecs:ListTasks"] == "ok"
@@ -220,7 +227,13 @@ def test_check(airflow):
     assert_shown("airflow fargate check", marked(rows))
 
     code, rows, told = airflow(
-        "fargate", "check", "--output", "json", cluster="airfow", container_name="worker"
+        "fargate",
+        "check",
+        "--output",
+        "json",
+        cluster="airfow",
+        container_name="worker",
+        run_task_kwargs=in_container,
     )
     assert code == 1, told
     assert failed(rows) == ["cluster", "container"]

@@ -129,7 +129,7 @@ SECRET = {"secrets": [{"name": URL, "valueFrom": "x"}]}
         (api("http://127.0.0.2/execution/"), FAILED, "the container itself"),
         (api("http://[::1]:80/execution/"), FAILED, "the container itself"),
         (api("http://0.0.0.0:8080/execution/"), FAILED, "the container itself"),
-        (api("http://localhost/execution/", ecs="http://127.0.0.1:5000"), ADVICE, "and so is ECS"),
+        (api("http://localhost/execution/", ecs="http://127.0.0.1:5000"), ADVICE, "ECS is at this machine, too"),
         (api("/execution/"), FAILED, "has no host"),
         (api("http://api:x/execution/"), FAILED, "has no host"),
         (overridden("http://localhost/execution/"), FAILED, "the container itself"),

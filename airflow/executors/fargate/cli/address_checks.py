@@ -139,7 +139,9 @@ def check_address(facts: Facts) -> Iterable[Row]:
 def _of_the_machine(facts: Facts, check: str, found: str, remedy: str) -> Row:
     """Return the row of an address of the machine itself, which is right for a local stand-in for ECS."""
     if is_of_the_machine(urlsplit(facts.endpoints.get("ecs", "")).hostname or ""):
-        return Row(check, ADVICE, f"{found}, and so is ECS", "Nothing, if ECS is a local stand-in")
+        return Row(
+            check, ADVICE, f"{found}; ECS is at this machine, too", "Nothing, if that is a local stand-in"
+        )
     return Row(check, FAILED, found, remedy)
 
 

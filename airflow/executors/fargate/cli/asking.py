@@ -103,9 +103,13 @@ class Account:
 
     def __init__(self, config: FargateConfig, make_session: Callable[[], Any]) -> None:
         self._session, self._endpoint_url = make_session(), config.endpoint_url
+        #: By service: where it is asked; the last one, if there are several Regions.
+        self.endpoints: dict[str, str] = {}
         self.ecs = self.client("ecs")
 
     def client(self, service: str, **settings: Any) -> Any:
         """Return a client for a service, in the Region of the options unless another ``region`` is given."""
         own = {"endpoint_url": self._endpoint_url, **PATIENCE, **settings}
-        return make_client(self._session, service, **own)
+        client = make_client(self._session, service, **own)
+        self.endpoints[service] = client.meta.endpoint_url
+        return client

@@ -203,9 +203,12 @@ def _associated(tables: Iterable[Mapping[str, Any]], member: str, value: Any) ->
 
 
 def _compare(public: str, ways: Mapping[str, str]) -> Row:
-    found = f"{public}; " + ", ".join(
-        f"{subnet} leads to {way or 'no default route'}" for subnet, way in ways.items()
-    )
+    by_way = {way: ", ".join(subnet for subnet in ways if ways[subnet] == way) for way in ways.values()}
+    routes = [
+        f"{subnets} by {way}" if way else f"{subnets} without default route"
+        for way, subnets in by_way.items()
+    ]
+    found = f"{public}; {'; '.join(routes)}"
     shut = [
         subnet for subnet, way in ways.items() if not way or (way.startswith("igw-") and public != "ENABLED")
     ]

@@ -99,8 +99,7 @@ def look_further(
         if not new:
             break
         facts = _with(facts, answers={**facts.answers, **door.ask_all(sorted(new, key=str))})
-    facts = _with(facts, endpoints={"ecs": account.ecs.meta.endpoint_url, **door.endpoints})
-    return _with_places(facts)
+    return _with_places(_with(facts, endpoints=dict(sorted(account.endpoints.items()))))
 
 
 def _with(facts: Facts, **members: Any) -> Facts:
@@ -145,8 +144,6 @@ class _Door:
         self._account, self._resolve = account, resolve
         self._clients: dict[tuple[str, str | None], Any] = {}
         self._unreached: dict[tuple[str, str | None], Answer] = {}
-        #: By service: where it is.
-        self.endpoints = {"sts": account.client("sts").meta.endpoint_url}
 
     def ask_all(self, questions: Iterable[Question]) -> Mapping[Question, Answer]:
         """Return the answers, asked for at the same time."""
@@ -172,9 +169,7 @@ class _Door:
     def _make_client(self, service: str, region: str | None) -> Any:
         # A bucket in the path and not in the host: the host tells whether the call itself failed.
         own: dict[str, Any] = {"s3": {"addressing_style": "path"}} if service == "s3" else {}
-        client = self._account.client(service, region=region, **own)
-        self.endpoints[service] = client.meta.endpoint_url
-        return client
+        return self._account.client(service, region=region, **own)
 
     def _ask(self, one: Question, call: Callable[..., Any] | Answer) -> Answer:
         """Return an answer; a service that did not answer once is not asked again."""
