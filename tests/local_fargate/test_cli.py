@@ -240,6 +240,55 @@ def test_check(airflow):
     assert_shown("airflow fargate check", marked(rows), which=1)
 
 
+def test_check_asks_other_services(airflow, account):
+    """What the task definition names there is right if it exists, and wrong if it does not."""
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "ecs-tasks.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    client = account.fargate.client
+    role = client("iam").create_role(
+        RoleName="own", AssumeRolePolicyDocument=json.dumps({"Statement": [trust]})
+    )
+    client("s3").create_bucket(Bucket="own-logs")
+    image = client("ecr").create_repository(repositoryName="own")["repository"]["repositoryUri"]
+    secret = client("secretsmanager").create_secret(Name="own", SecretString="a-value")["ARN"]
+    client("ssm").put_parameter(Name="/own", Value="a-value", Type="String")
+
+    def check(role, bucket, **container):
+        folder = {"name": "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER", "value": f"s3://{bucket}/airflow"}
+        main = {
+            "name": account.container,
+            "image": f"{image}:3",
+            "environment": [API, DATABASE, folder],
+            **container,
+        }
+        made = account.ecs.register_task_definition(
+            family="own",
+            networkMode="awsvpc",
+            cpu="256",
+            memory="512",
+            taskRoleArn=role,
+            containerDefinitions=[main],
+        )["taskDefinition"]
+        revision = f"own:{made['revision']}"
+        code, rows, told = airflow("fargate", "check", "--output", "json", task_definition=revision)
+        assert rows, told
+        assert "a-value" not in told
+        return code, {row["check"]: (row["result"], row["found"]) for row in rows}
+
+    own = [{"name": "A", "valueFrom": secret}, {"name": "B", "valueFrom": "/own"}]
+    code, rows = check(role["Role"]["Arn"], "own-logs", secrets=own)
+    names = ("task role", "secrets", "remote logging", "image")
+    assert [rows[name][0] for name in names] == ["ok", "ok", "ok", "failed"], rows
+    assert code == 1
+
+    none = [{"name": "A", "valueFrom": "/none"}]
+    _, rows = check("arn:aws:iam::999999999999:role/own", "no-logs", secrets=none)
+    assert {rows[name][0] for name in (*names, "account")} == {"failed"}, rows
+
+
 def test_tasks_and_stop(airflow, account):
     """Live containers are listed; those that match are stopped, and AWS knows by whom; the others run on."""
     account.ecs.create_cluster(clusterName="batch", capacityProviders=["FARGATE", "FARGATE_SPOT"])
