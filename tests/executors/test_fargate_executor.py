@@ -794,6 +794,8 @@ def test_ecs_tasks_are_adopted_and_the_rest_is_given_back(executor, fleet, ecs, 
     assert executor.running == {key_of(0)}
     executor.heartbeat()
     assert {key: info for key, (_, info) in executor.get_event_buffer().items()} == {key_of(0): arn}
+    adopted = ("fargate adoption", "task0", f"Adopted {ecs_task_text(arn, container='airflow')}")
+    assert adopted in noted(executor)
     ecs.exit(arn, 0)
     fleet.advance(5)
     executor.heartbeat()

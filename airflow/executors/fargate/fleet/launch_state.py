@@ -94,7 +94,8 @@ class Run:
     started: bool = False
     #: Since when DescribeTasks does not list the ECS task; None while it does, and before the first call.
     missing_since: float | None = None
-    #: Airflow no longer cares about the launch: there are no more events for it, and no more ECS tasks.
+    #: Airflow no longer cares about the launch: there are no more events for it but ``Measured``, and no more
+    #: ECS tasks.
     abandoned: bool = False
     #: Why Airflow no longer wants the launch: its ECS task is stopped if DescribeTasks shows that it has not
     #: started. None while Airflow wants it.
