@@ -42,7 +42,7 @@ from hypothesis.stateful import (
 
 from airflow.executors.fargate.fleet.adoption import CONSISTENCY
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
-from airflow.executors.fargate.messages import Accepted, Ended, NotAdopted, Noted, Waiting
+from airflow.executors.fargate.messages import Accepted, Ended, Measured, NotAdopted, Noted, Waiting
 from airflow.executors.fargate.present import CLOCK_TOLERANCE, Candidate
 
 from tests.executors.fargate import fakes
@@ -400,7 +400,7 @@ class World(RuleBasedStateMachine):
         self.note()
         ends = defaultdict(list)
         for event in self.told:
-            assert isinstance(event, (Accepted, Ended, Noted, NotAdopted, Waiting))
+            assert isinstance(event, (Accepted, Ended, Measured, Noted, NotAdopted, Waiting))
             if isinstance(event, Ended):
                 ends[event.launch.id].append(event)
         for launch_id, told in ends.items():
