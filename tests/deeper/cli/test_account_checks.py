@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -31,7 +30,7 @@ from airflow.executors.fargate.cli.account_checks import (
 )
 from airflow.executors.fargate.cli.asking import Answer
 from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.questions import AT_AWS, question
+from airflow.executors.fargate.cli.questions import question
 
 from tests.deeper.cli.test_checks import (
     CLUSTER,
@@ -88,7 +87,8 @@ def of_cluster(arn):
         (request(overrides={"executionRoleArn": OTHER}), FAILED, "execution role is in 999999999999"),
         (replace(GOOD, caller=EXPIRED), UNKNOWN, "not compared"),
         (replace(GOOD, caller=UNREACHED), UNKNOWN, "not compared"),
-        (replace(GOOD, caller=replace(GOOD.caller, where=AT_AWS)), UNKNOWN, "not compared"),
+        (replace(GOOD, endpoints={"ecs": LOCAL, "sts": OWN.format("sts")}), UNKNOWN, "not compared"),
+        (replace(GOOD, endpoints={"ecs": LOCAL, "sts": LOCAL}), OK, "task role"),
         (definition(taskRoleArn=None, executionRoleArn=None), None, ""),
     ],
 )  # fmt: skip
@@ -160,7 +160,6 @@ DENY = {**TRUST, "Effect": "Deny"}
         (None, None),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("form", [dict, json.dumps])
-def test_trust_policy(form, statements, keys):
+def test_trust_policy(statements, keys):
     """The keys of its conditions, or None if ECS may not assume the role."""
-    assert trust_of_ecs(form({"Statement": statements})) == keys
+    assert trust_of_ecs({"Statement": statements}) == keys

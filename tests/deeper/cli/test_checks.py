@@ -27,6 +27,7 @@ from airflow.executors.fargate.cli.all_checks import OF_REQUEST
 from airflow.executors.fargate.cli.asking import NO_ANSWER, NO_CREDENTIALS, Answer
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
+    AT_AWS,
     FAILED,
     MARKS,
     OK,
@@ -132,6 +133,11 @@ def role(name, *statements):
     return Answer({"Role": {"Arn": arn, "AssumeRolePolicyDocument": policy}})
 
 
+ECS_ELSEWHERE = {
+    "ecs": "http://127.0.0.1:1",
+    "sts": "https://sts.amazonaws.com",
+    "iam": "https://iam.amazonaws.com",
+}
 GOOD = Facts(
     region="us-east-1",
     request=REQUEST,
@@ -248,7 +254,7 @@ def test_all_is_well():
         (replace(GOOD, log_group=DENIED), "log", UNKNOWN, "not authorized", "Allow logs:DescribeLogStreams to whoever runs this check"),
         (replace(log_options(**{"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs", "awslogs-create-group": "true"}), log_group=NOT_FOUND), "log", UNKNOWN, "no log group /ecs/airflow yet", "logs:CreateLogGroup"),
         (log_options(**{"awslogs-group": "/ecs/airflow", "awslogs-stream-prefix": "ecs", "awslogs-region": "eu-west-1"}), "log", ADVICE, "in eu-west-1, and not in us-east-1", "traffic"),
-        (replace(GOOD, caller=replace(EXPIRED, where="asked at AWS itself")), "credentials", UNKNOWN, "(asked at AWS itself)", "ECS below"),
+        (replace(GOOD, caller=EXPIRED, endpoints=ECS_ELSEWHERE), "credentials", UNKNOWN, "Expired", "ECS below"),
         (request(overrides={"memory": "4096"}), "size", FAILED, "'256' with a memory of '4096'", "cpu and memory"),
         (request(overrides={"cpu": "1 vCPU", "memory": "2048"}), "size", OK, "1 vCPU, 2048 MiB", ""),
         (request(enableExecuteCommand=True), "ECS Exec", OK, "role/task", ""),
@@ -345,6 +351,16 @@ def test_a_mistake_of_a_queue(own, check, found):
     assert rows[f"queue q: {check}"].result == FAILED
     assert found in rows[f"queue q: {check}"].found
     assert rows["queue fine"].result == OK
+
+
+def test_rows_say_that_aws_itself_was_asked():
+    """If ECS has an endpoint of its own: IAM may not know its roles."""
+    facts = replace(GOOD, endpoints=ECS_ELSEWHERE)
+    assert {name for name, row in by_check(facts).items() if AT_AWS in row.found} == {
+        "task role",
+        "execution role",
+    }
+    assert [row for row in rows_of(GOOD, CHECKS) if AT_AWS in row.found] == []
 
 
 def test_permissions_are_for_the_queues_too():

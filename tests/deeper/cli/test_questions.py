@@ -26,15 +26,13 @@ import pytest
 
 from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
 from airflow.executors.fargate.cli.all_checks import ASKS, OF_REQUEST
-from airflow.executors.fargate.cli.asking import NO_ANSWER, Account, Answer
+from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Account, Answer, is_of_aws
 from airflow.executors.fargate.cli.checks import FAILED, OK, UNKNOWN, rows_of
 from airflow.executors.fargate.cli.facts import gather
 from airflow.executors.fargate.cli.questions import (
-    AT_AWS,
     NOT_RESOLVED,
     addresses,
     host_question,
-    is_of_aws,
     look_further,
     question,
 )
@@ -220,6 +218,7 @@ def test_names_only_are_asked_for(account, session, read_config, deployment):
     ]
 
 
+LOCAL, STS = "http://127.0.0.1:1", "https://sts.amazonaws.com"
 ROLE = question("iam", "GetRole", RoleName="none")
 
 
@@ -264,6 +263,14 @@ def test_a_service_that_does_not_answer_is_asked_once(read_config, session, monk
     assert {answer.error for answer in found.values()} == {NO_ANSWER}
 
 
+def test_a_value_without_the_right_form_does_not_keep_others_from_being_asked(account):
+    """botocore does not make the call."""
+    wrong, fine = (question("s3", "HeadBucket", Bucket=name) for name in ("a bucket", "bucket"))
+    found = look(account, wrong, fine).answers
+    assert (found[wrong].error, found[fine].error) == (INVALID, "404")
+    assert str(found[wrong]) == "ParamValidationError: a value has not the right form"
+
+
 @pytest.mark.parametrize("region", ["no region", "-"])
 def test_a_region_that_is_none(account, region):
     """A client cannot be made; this is an answer, too."""
@@ -302,31 +309,24 @@ def test_whose_endpoint_it_is(url, own):
 
 
 @pytest.mark.parametrize(
-    ("variables", "ecs", "iam"),
+    ("variables", "option", "places"),
     [
-        ({}, "", ""),
-        ({"AWS_ENDPOINT_URL_ECS": "http://127.0.0.1:1"}, "http://127.0.0.1:1", AT_AWS),
-        ({"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_STS": "https://sts.amazonaws.com"}, "http://127.0.0.1:1", ""),
+        ({}, None, {"ecs": False, "iam": False, "sts": False}),
+        ({"AWS_ENDPOINT_URL_ECS": LOCAL}, None, {"ecs": False, "iam": True, "sts": True}),
+        (
+            {"AWS_ENDPOINT_URL": LOCAL, "AWS_ENDPOINT_URL_STS": STS},
+            None,
+            {"ecs": False, "iam": False, "sts": True},
+        ),
+        ({}, LOCAL, {"ecs": False, "iam": True, "sts": True}),
+        ({"AWS_ENDPOINT_URL_IAM": LOCAL}, LOCAL, {"ecs": False, "iam": False, "sts": True}),
     ],
-)  # fmt: skip
-def test_where_a_service_was_asked_is_said(read_config, moto_aws, monkeypatch, variables, ecs, iam):
-    """If ECS alone has another endpoint, the answers of the others say that they are AWS's own."""
+)
+def test_who_was_asked_at_aws_itself(read_config, moto_aws, monkeypatch, variables, option, places):
+    """``[fargate] endpoint_url`` is that of ECS alone; botocore decides for all others."""
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    account = Account(read_config(), lambda: boto3.session.Session(region_name=REGION))
+    account = Account(read_config(endpoint_url=option), lambda: boto3.session.Session(region_name=REGION))
     account.client("sts")
     found = look(account, ROLE)
-    assert found.answers[ROLE].where == iam
-    assert (found.endpoints["ecs"] == ecs) is bool(ecs)
-    assert found.caller.where == (AT_AWS if ecs else "")
-
-
-def test_the_option_is_the_endpoint_of_ecs_alone(read_config, session):
-    """Other services have their usual ones, and the output says so."""
-    account = Account(read_config(endpoint_url="http://127.0.0.1:1"), lambda: session)
-    found = look(account, ROLE)
-    assert (found.endpoints["ecs"], found.endpoints["iam"]) == (
-        "http://127.0.0.1:1",
-        "https://iam.amazonaws.com",
-    )
-    assert f"({AT_AWS})" in str(found.answers[ROLE])
+    assert {service: found.is_elsewhere(service) for service in found.endpoints} == places

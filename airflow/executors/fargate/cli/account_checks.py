@@ -18,13 +18,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.aws.capacity import providers
+from airflow.executors.fargate.cli.asking import is_of_aws
 from airflow.executors.fargate.cli.checks import (
     ADVICE,
     FAILED,
@@ -34,7 +34,7 @@ from airflow.executors.fargate.cli.checks import (
     not_looked_at,
     ok_or_failed,
 )
-from airflow.executors.fargate.cli.questions import Question, is_of_aws, question
+from airflow.executors.fargate.cli.questions import Question, question
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.facts import Facts
@@ -86,9 +86,10 @@ def check_accounts(facts: Facts) -> Iterable[Row]:
     named = list(dict.fromkeys(_named(facts)))
     if not named:
         return
-    if not facts.account_id or facts.caller.where:
-        found = f"not compared: that of the credentials is not known{_where(facts)}"
-        yield Row("account", UNKNOWN, found, "See the credentials above")
+    if not facts.account_id or facts.is_elsewhere("sts"):
+        yield Row(
+            "account", UNKNOWN, "not compared: STS does not know that of ECS", "See the credentials above"
+        )
         return
     wrong = [one for one in named if _differs(one, facts)]
     for one in wrong:
@@ -99,10 +100,6 @@ def check_accounts(facts: Facts) -> Iterable[Row]:
     if not wrong:
         whats = ", ".join(dict.fromkeys(one.what for one in named))
         yield Row("account", OK, f"{facts.account_id}, {facts.region}: {whats}")
-
-
-def _where(facts: Facts) -> str:
-    return f": STS was {facts.caller.where}" if facts.caller.where else ""
 
 
 def _place(one: Named) -> str:
@@ -171,7 +168,7 @@ def _check_role(facts: Facts, check: str, role: str) -> Row:
     return _check_trust(check, role, there.get("AssumeRolePolicyDocument") or {})
 
 
-def _check_trust(check: str, role: str, document: Any) -> Row:
+def _check_trust(check: str, role: str, document: Mapping[str, Any]) -> Row:
     keys = trust_of_ecs(document)
     if keys is None:
         remedy = f"Let {ECS_TASKS} call sts:AssumeRole in its trust policy"
@@ -183,16 +180,13 @@ def _check_trust(check: str, role: str, document: Any) -> Row:
     return Row(check, OK, f"{role}, which ECS may assume")
 
 
-def trust_of_ecs(document: Mapping[str, Any] | str) -> tuple[str, ...] | None:
+def trust_of_ecs(policy: Mapping[str, Any]) -> tuple[str, ...] | None:
     """
     Return the keys of the conditions on which a trust policy lets ECS tasks assume the role.
 
     It is empty if there is none, and None if ECS may not assume the role.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html
-
-    :param document: a policy; botocore leaves one that it cannot decode as text.
     """
-    policy = json.loads(document) if isinstance(document, str) else document
     matching = [one for one in _listed(policy.get("Statement")) if _is_for_ecs(one)]
     allowed = [_condition_keys(one) for one in matching if one.get("Effect") == "Allow"]
     denied = [_condition_keys(one) for one in matching if one.get("Effect") == "Deny"]

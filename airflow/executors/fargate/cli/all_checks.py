@@ -29,6 +29,7 @@ from airflow.executors.fargate.cli.account_checks import (
 )
 from airflow.executors.fargate.cli.address_checks import address_questions, check_address
 from airflow.executors.fargate.cli.airflow_checks import check_executor, check_remote_logging, log_questions
+from airflow.executors.fargate.cli.checks import with_place
 from airflow.executors.fargate.cli.definition_checks import check_task_definition
 from airflow.executors.fargate.cli.image_checks import check_images, image_questions
 from airflow.executors.fargate.cli.network_checks import check_network, network_questions
@@ -49,12 +50,12 @@ OF_REQUEST = (
     checks.check_request,
     check_task_definition,
     check_accounts,
-    check_roles,
-    check_images,
-    check_secrets,
-    check_network,
+    with_place(check_roles, "iam"),
+    with_place(check_images, "ecr"),
+    with_place(check_secrets, "secretsmanager", "ssm"),
+    with_place(check_network, "ec2"),
     check_address,
-    check_remote_logging,
+    with_place(check_remote_logging, "s3"),
 )
 OF_QUEUES = partial(checks.check_queues, checks=OF_REQUEST)
 ALL_CHECKS = (

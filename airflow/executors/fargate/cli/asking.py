@@ -18,9 +18,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.executors.fargate.aws.classify import no_credentials
 from airflow.executors.fargate.aws.clients import make_client
@@ -34,6 +36,13 @@ RETRIES = {"mode": "standard", "total_max_attempts": 3}
 PATIENCE: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 5, "retries": RETRIES}
 #: The errors of a call that was not made, and of one that AWS did not answer.
 NO_CREDENTIALS, NO_ANSWER = "NoCredentials", "NoAnswer"
+#: The error of a call that botocore did not make: a value has not the form that it must have.
+INVALID = "ParamValidationError"
+#: Said of errors whose own text repeats a value, or the answer.
+SAID = {INVALID: "a value has not the right form", "ResponseParserError": "this is no answer of AWS"}
+#: The domains of AWS's own endpoints, VPC endpoints included.
+#: https://docs.aws.amazon.com/general/latest/gr/rande.html
+OF_AWS = re.compile(r"\.(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|on\.aws|[a-z0-9]+\.ic\.gov)\.?$")
 
 
 @dataclass(frozen=True)
@@ -47,14 +56,16 @@ class Answer:
     message: str = ""
     #: What to do if there are no credentials; empty for any other error.
     remedy: str = ""
-    #: Where the call was made, if that needs to be said.
-    where: str = ""
 
     def __str__(self) -> str:
         """Return the error in one line."""
-        is_code = self.error not in (NO_CREDENTIALS, NO_ANSWER) and not (self.error or "").isdigit()
-        found = ": ".join(filter(None, (self.error if is_code else "", self.message)))
-        return f"{found} ({self.where})" if self.where else found
+        is_code = self.error not in (NO_CREDENTIALS, NO_ANSWER, INVALID) and not (self.error or "").isdigit()
+        return ": ".join(filter(None, (self.error if is_code else "", self.message)))
+
+
+def is_of_aws(url: str) -> bool:
+    """Tell whether a URL is that of an endpoint of AWS's own."""
+    return bool(OF_AWS.search(urlsplit(url).hostname or ""))
 
 
 def known_errors() -> tuple[type[Exception], ...]:
@@ -79,18 +90,13 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
             return Answer({}, NO_CREDENTIALS, *missing)
         response = getattr(error, "response", None)
         if response is None:
-            return Answer({}, NO_ANSWER, _text(error))
+            name = type(error).__name__
+            return Answer({}, INVALID if name == INVALID else NO_ANSWER, f"{name}: {SAID.get(name, error)}")
         members = response.get("Error", {})
         code = members.get("Code") or "ClientError"
         # Without a code of AWS's the message is the body, such as a proxy's page.
         message = f"HTTP status {code}, without an error code" if code.isdigit() else members.get("Message")
         return Answer({}, code, message or "")
-
-
-def _text(error: Exception) -> str:
-    """Return type and text of an error; that of an answer that cannot be read repeats the answer."""
-    name = type(error).__name__
-    return f"{name}: this is no answer of AWS" if name == "ResponseParserError" else f"{name}: {error}"
 
 
 class Account:

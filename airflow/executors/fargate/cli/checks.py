@@ -23,7 +23,7 @@ from dataclasses import dataclass, replace
 
 from airflow.executors.fargate.aws import classify
 from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.cli.asking import NO_ANSWER, Answer
+from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Answer
 from airflow.executors.fargate.cli.facts import Facts
 
 OK = "ok"
@@ -41,6 +41,8 @@ FOUND_NOTHING = "ResourceNotFoundException"
 REFUSED_STATUS = frozenset({"403"})
 #: What to do if only an ECS task knows.
 FROM_INSIDE = "Run airflow fargate check --run, which looks from inside an ECS task"
+#: Said of what AWS itself says, if ECS has another endpoint.
+AT_AWS = "asked at AWS itself, and ECS is elsewhere"
 #: What to do if another row says more.
 ABOVE = "See the rows above"
 
@@ -100,16 +102,29 @@ def not_looked_at(check: str, answer: Answer | None, action: str) -> Row:
         remedy = f"Allow {action} to whoever runs this check; the executor does not need it"
     elif answer and answer.error in classify.THROTTLE_CODES | classify.SERVER_CODES:
         remedy = "Check again later"
+    elif answer and answer.error == INVALID:
+        remedy = "Correct its name"
     elif answer and answer.error == NO_ANSWER:
         remedy = f"Nothing, if the executor works: only this check needs {action}"
     return Row(check, UNKNOWN, found, (answer and answer.remedy) or remedy)
+
+
+def with_place(check: Check, *services: str) -> Check:
+    """Return a check whose rows say so if one of these services was asked at AWS itself, and ECS elsewhere."""
+
+    def rows(facts: Facts) -> Iterable[Row]:
+        is_elsewhere = any(map(facts.is_elsewhere, services))
+        for row in check(facts):
+            yield replace(row, found=f"{row.found} ({AT_AWS})") if is_elsewhere else row
+
+    return rows
 
 
 def check_caller(facts: Facts) -> Iterable[Row]:
     """Show the Region, and whose the credentials are; nothing of the credentials themselves is shown."""
     yield Row("region", OK, facts.region)
     caller = facts.caller
-    if caller.error == NO_ANSWER or (caller.error and caller.where):
+    if caller.error == NO_ANSWER or (caller.error and facts.is_elsewhere("sts")):
         # STS has an endpoint of its own, which the executor does not need.
         yield Row("credentials", UNKNOWN, str(caller), "Nothing, if the calls to ECS below are allowed")
     else:

@@ -25,7 +25,7 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.aws import capacity
-from airflow.executors.fargate.cli.asking import Account, Answer, ask
+from airflow.executors.fargate.cli.asking import Account, Answer, ask, is_of_aws
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
@@ -81,6 +81,11 @@ class Facts:
     endpoints: Mapping[str, str] = field(default_factory=dict)
     #: None if it was not read.
     airflow: AirflowFacts | None = None
+
+    def is_elsewhere(self, service: str) -> bool:
+        """Tell whether a service was asked at AWS itself, although ECS was not."""
+        ecs, own = (self.endpoints.get(name, "") for name in ("ecs", service))
+        return bool(ecs and own) and is_of_aws(own) and not is_of_aws(ecs)
 
     @property
     def account_id(self) -> str:

@@ -23,14 +23,12 @@ A check and what asks for it make the same :class:`Question` of the facts: what 
 from __future__ import annotations
 
 import json
-import re
 import socket
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import urlsplit
 
 from airflow.executors.fargate.cli.asking import NO_ANSWER, Answer, ask, known_errors
 from airflow.executors.fargate.cli.facts import MAX_CALLS, Facts
@@ -44,11 +42,6 @@ DNS = "dns"
 NOT_RESOLVED = "NotResolved"
 #: Rounds of questions: an answer can raise further ones, such as a subnet's about its VPC.
 MAX_ROUNDS = 3
-#: The domains of AWS's own endpoints, VPC endpoints included.
-#: https://docs.aws.amazon.com/general/latest/gr/rande.html
-OF_AWS = re.compile(r"\.(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|on\.aws|[a-z0-9]+\.ic\.gov)\.?$")
-#: Said of an answer if ECS has an endpoint of its own.
-AT_AWS = "asked at AWS itself, not at the endpoint of ECS"
 #: The action of a policy, where it is not the operation's name.
 ACTIONS = {"HeadBucket": "s3:ListBucket"}
 
@@ -99,32 +92,13 @@ def look_further(
         if not new:
             break
         facts = _with(facts, answers={**facts.answers, **door.ask_all(sorted(new, key=str))})
-    return _with_places(_with(facts, endpoints=dict(sorted(account.endpoints.items()))))
+    return _with(facts, endpoints=dict(sorted(account.endpoints.items())))
 
 
 def _with(facts: Facts, **members: Any) -> Facts:
     """Return facts where they and their queues' have the same members."""
     queues = {name: replace(own, **members) for name, own in facts.queues.items()}
     return replace(facts, queues=queues, **members)
-
-
-def _with_places(facts: Facts) -> Facts:
-    """Return facts whose answers say that they come from AWS itself, if those of ECS do not."""
-    at_aws = {service for service, url in facts.endpoints.items() if is_of_aws(url)}
-    if "ecs" in at_aws:
-        return facts
-    answers = {
-        one: replace(answer, where=AT_AWS) if one.service in at_aws else answer
-        for one, answer in facts.answers.items()
-    }
-    return _with(
-        facts, answers=answers, caller=replace(facts.caller, where=AT_AWS if "sts" in at_aws else "")
-    )
-
-
-def is_of_aws(url: str) -> bool:
-    """Tell whether a URL is that of an endpoint of AWS's own."""
-    return bool(OF_AWS.search(urlsplit(url).hostname or ""))
 
 
 def addresses(host: str) -> list[str]:
