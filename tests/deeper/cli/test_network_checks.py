@@ -76,6 +76,7 @@ def table(to, destination="0.0.0.0/0", of=None, **more):
 
 SECOND = {**SUBNET, "SubnetId": "subnet-2", "AvailableIpAddressCount": 3}
 ABROAD = {**SECOND, "VpcId": "vpc-2"}
+OVER_IPV6 = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}
 IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
 
 
@@ -107,9 +108,11 @@ IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
         (routed(False, table(NAT), table(IGW, of="subnet-1")), "public IP", UNKNOWN, "igw-1", "NAT gateway"),
         (routed(False, table(NAT, destination="10.0.0.0/8")), "public IP", UNKNOWN, "without default route", "VPC endpoints"),
         (routed(False, table(NAT, State="blackhole")), "public IP", UNKNOWN, "without default route", "VPC endpoints"),
+        (routed(True, {**ROUTES, "Routes": [OVER_IPV6, *table(IGW)["Routes"]]}), "public IP", OK, "igw-1", ""),
+        (routed(False, {**ROUTES, "Routes": [OVER_IPV6]}), "public IP", OK, "eigw-1", ""),
         (routed(False), "public IP", UNKNOWN, "without default route", "VPC endpoints"),
         (answered(TABLES, DENIED), "public IP", UNKNOWN, "not authorized", "Allow ec2:DescribeRouteTables"),
-        (answered(SUBNETS, DENIED), "public IP", UNKNOWN, "not looked at", "See above"),
+        (answered(SUBNETS, DENIED), "public IP", UNKNOWN, "not looked at", "See the rows above"),
     ],
 )  # fmt: skip
 def test_row(facts, check, result, found, remedy):

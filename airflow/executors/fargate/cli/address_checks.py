@@ -139,9 +139,8 @@ def check_address(facts: Facts) -> Iterable[Row]:
 def _of_the_machine(facts: Facts, check: str, found: str, remedy: str) -> Row:
     """Return the row of an address of the machine itself, which is right for a local stand-in for ECS."""
     if is_of_the_machine(urlsplit(facts.endpoints.get("ecs", "")).hostname or ""):
-        return Row(
-            check, ADVICE, f"{found}; ECS is at this machine, too", "Nothing, if that is a local stand-in"
-        )
+        found = f"{found}; ECS is at this machine, too"
+        return Row(check, ADVICE, found, "Nothing, if that is a local stand-in")
     return Row(check, FAILED, found, remedy)
 
 
@@ -157,7 +156,6 @@ def _check_host(facts: Facts, check: str, address: Address, remedy: str) -> Row:
     if check == API and not (address.text or "").rstrip("/").endswith(EXECUTION_PATH.rstrip("/")):
         return Row(check, ADVICE, f"{found}; it does not end in {EXECUTION_PATH}", remedy)
     if not address.of_container:
-        return Row(
-            check, UNKNOWN, f"{found}; whether the container's image has the same is not known", remedy
-        )
+        found = f"{found}; whether the container's image has the same is not known"
+        return Row(check, UNKNOWN, found, remedy)
     return Row(check, OK, found)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, not_looked_at
+from airflow.executors.fargate.cli.checks import ABOVE, ADVICE, FAILED, OK, UNKNOWN, Row, not_looked_at
 from airflow.executors.fargate.cli.questions import Question, question
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 
 #: An ECS task takes one address. With fewer free ones than this, a run of many tasks soon has none.
 FEW_ADDRESSES = 16
-#: All addresses, in IPv4 and IPv6, as the destination of a route.
-EVERYWHERE = ("0.0.0.0/0", "::/0")
+#: All addresses as the destination of a route, those of IPv4 first.
+EVERYWHERE = {"DestinationCidrBlock": "0.0.0.0/0", "DestinationIpv6CidrBlock": "::/0"}
 #: Where a default route can lead, by the member of the route that says so.
 WAYS_OUT = (
     "GatewayId",
@@ -124,13 +124,11 @@ def _check_subnets(facts: Facts) -> Row:
         found = f"there is no {', '.join(missing)} in this account and Region"
         return Row(check, FAILED, found, "Correct [fargate] subnets and region")
     if len(vpcs := _vpcs(facts)) > 1:
-        return Row(
-            check, FAILED, f"they are in several VPCs: {', '.join(sorted(vpcs))}", "Use those of one VPC"
-        )
-    if unready := [
-        f"{one['SubnetId']} is {one['State']}" for one in there if one.get("State") != "available"
-    ]:
-        return Row(check, FAILED, ", ".join(unready), "Use subnets that are available")
+        found = f"they are in several VPCs: {', '.join(sorted(vpcs))}"
+        return Row(check, FAILED, found, "Use those of one VPC")
+    if unready := [one for one in there if one.get("State") != "available"]:
+        found = ", ".join(f"{one['SubnetId']} is {one.get('State')}" for one in unready)
+        return Row(check, FAILED, found, "Use subnets that are available")
     found = ", ".join(
         f"{one['SubnetId']} ({one.get('AvailabilityZone')}, {one.get('AvailableIpAddressCount')} free addresses)"
         for one in there
@@ -171,9 +169,8 @@ def _check_public_ip(facts: Facts) -> Row:
     public = facts.network.get("assignPublicIp", "DISABLED")
     if not (subnets := _subnets(facts)):
         need = "be public ones" if public == "ENABLED" else "have a NAT gateway or VPC endpoints"
-        return Row(
-            PUBLIC_IP, UNKNOWN, f"{public}: the subnets must {need}, which was not looked at", "See above"
-        )
+        found = f"{public}: the subnets must {need}, which was not looked at"
+        return Row(PUBLIC_IP, UNKNOWN, found, ABOVE)
     asked = _routes_question(_vpcs(facts))
     answer = facts.answers.get(asked)
     if answer is None or answer.error:
@@ -187,10 +184,10 @@ def _way_out(subnet: Mapping[str, Any], tables: Iterable[Mapping[str, Any]]) -> 
     """Return where the default route of a subnet leads; empty if it has none."""
     tables = [one for one in tables if one.get("VpcId") == subnet.get("VpcId")]
     table = _associated(tables, "SubnetId", subnet["SubnetId"]) or _associated(tables, "Main", True) or {}
-    for route in table.get("Routes") or ():
-        to = route.get("DestinationCidrBlock") or route.get("DestinationIpv6CidrBlock")
-        if to in EVERYWHERE and route.get("State") != "blackhole":
-            return next((str(route[name]) for name in WAYS_OUT if route.get(name)), "")
+    for member, everywhere in EVERYWHERE.items():
+        for route in table.get("Routes") or ():
+            if route.get(member) == everywhere and route.get("State") != "blackhole":
+                return next((str(route[name]) for name in WAYS_OUT if route.get(name)), "")
     return ""
 
 
