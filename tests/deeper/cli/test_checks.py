@@ -137,6 +137,7 @@ ECS_ELSEWHERE = {
     "ecs": "http://127.0.0.1:1",
     "sts": "https://sts.amazonaws.com",
     "iam": "https://iam.amazonaws.com",
+    "logs": "https://logs.us-east-1.amazonaws.com",
 }
 GOOD = Facts(
     region="us-east-1",
@@ -357,6 +358,8 @@ def test_rows_say_that_aws_itself_was_asked():
     """If ECS has an endpoint of its own: IAM may not know its roles."""
     facts = replace(GOOD, endpoints=ECS_ELSEWHERE)
     assert {name for name, row in by_check(facts).items() if AT_AWS in row.found} == {
+        "account",
+        "log",
         "task role",
         "execution role",
     }

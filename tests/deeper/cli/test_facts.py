@@ -28,12 +28,12 @@ from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli.asking import NO_ANSWER, Account, Answer, ask
 from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_permissions, rows_of
-from airflow.executors.fargate.cli.definition_checks import check_task_definition
+from airflow.executors.fargate.cli.definition_checks import check_log, check_task_definition
 from airflow.executors.fargate.cli.facts import gather
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request.builder import Prepared
 
-CHECKS = (check_cluster, check_task_definition, check_permissions)
+CHECKS = (check_cluster, check_task_definition, check_log, check_permissions)
 LOG = {
     "logDriver": "awslogs",
     "options": {"awslogs-group": "/ecs/airflow", "awslogs-region": "eu-west-1", "awslogs-stream-prefix": "x"},

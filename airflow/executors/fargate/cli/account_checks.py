@@ -26,7 +26,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.cli.asking import is_of_aws
 from airflow.executors.fargate.cli.checks import (
+    ABOVE,
     ADVICE,
+    AT_AWS,
     FAILED,
     OK,
     UNKNOWN,
@@ -87,9 +89,8 @@ def check_accounts(facts: Facts) -> Iterable[Row]:
     if not named:
         return
     if not facts.account_id or facts.is_elsewhere("sts"):
-        yield Row(
-            "account", UNKNOWN, "not compared: STS does not know that of ECS", "See the credentials above"
-        )
+        why = f"STS was {AT_AWS}" if facts.account_id else "that of the credentials is not known"
+        yield Row("account", UNKNOWN, f"not compared: {why}", ABOVE)
         return
     wrong = [one for one in named if _differs(one, facts)]
     for one in wrong:

@@ -30,7 +30,7 @@ from airflow.executors.fargate.cli.account_checks import (
 from airflow.executors.fargate.cli.address_checks import address_questions, check_address
 from airflow.executors.fargate.cli.airflow_checks import check_executor, check_remote_logging, log_questions
 from airflow.executors.fargate.cli.checks import with_place
-from airflow.executors.fargate.cli.definition_checks import check_task_definition
+from airflow.executors.fargate.cli.definition_checks import check_log, check_task_definition
 from airflow.executors.fargate.cli.image_checks import check_images, image_questions
 from airflow.executors.fargate.cli.network_checks import check_network, network_questions
 from airflow.executors.fargate.cli.secret_checks import check_secrets, secret_questions
@@ -49,6 +49,7 @@ OF_REQUEST = (
     checks.check_cluster,
     checks.check_request,
     check_task_definition,
+    with_place(check_log, "logs"),
     check_accounts,
     with_place(check_roles, "iam"),
     with_place(check_images, "ecr"),

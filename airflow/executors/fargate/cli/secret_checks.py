@@ -96,7 +96,11 @@ def _check_secret(
         row = not_looked_at("secrets", answer, asked.action)
         return UNKNOWN, row.found, row.remedy
     if answer.response.get("DeletedDate"):
-        return FAILED, f"{source} is to be deleted, and cannot be read", "aws secretsmanager restore-secret"
+        return (
+            FAILED,
+            f"{source} is to be deleted, and cannot be read",
+            "Restore it: aws secretsmanager restore-secret",
+        )
     parts: Any = ARN.fullmatch(source)
     if parts and facts.account_id and parts["account"] != facts.account_id:
         remedy = "Check that its policy and its key's allow the execution role to read it"
