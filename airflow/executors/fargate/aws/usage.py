@@ -32,8 +32,8 @@ from typing import NamedTuple
 
 from airflow.executors.fargate.aws.sizes import PER_LARGE_UNIT, comparable
 
-#: The least seconds that AWS bills for an ECS task on Fargate, with Linux and with Windows containers.
-#: https://aws.amazon.com/fargate/pricing/
+#: The least seconds that AWS bills for an ECS task on Fargate, with Linux and with Windows containers. Those of Linux:
+#: https://github.com/aws/containers-roadmap/issues/2636 (those of Windows stand in no page that could be read here)
 LINUX_MINIMUM, WINDOWS_MINIMUM = 60, 300
 #: How architectures are written in a note, by the value of the attribute ``ecs.cpu-architecture``.
 ARCHITECTURES = {"x86_64": "x86", "arm64": "ARM"}
