@@ -27,7 +27,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
 
-from airflow.executors.fargate.cli import commands, ecs_tasks, workload
+from airflow.executors.fargate.cli import checks, commands, ecs_tasks, workload
 from airflow.executors.fargate.cli.airflow_facts import CLASS
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.rendering import TOKEN
@@ -96,6 +96,51 @@ class TestCheck:
         rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
         assert rows["request"]["result"] == "failed"
         assert "raised ZeroDivisionError" in rows["request"]["found"]
+
+
+class TestRun:
+    """``check --run``: the rows of what the container finds follow the others."""
+
+    PHASES = [{"phase": "accepted", "seconds": "0.5", "since_run_task": "0.5"}]
+
+    @pytest.fixture
+    def check(self, ready, monkeypatch):
+        """Return a function that runs the command, with a row of this result in the place of an ECS task."""
+
+        def _check(result, **given):
+            def run(account, config, build, queue, say):
+                say(f"queue {queue}")
+                return [checks.Row("run: ECS task", result, "found")], self.PHASES
+
+            monkeypatch.setattr(commands, "check_by_running", run)
+            commands.fargate_check(arguments(**{"run": True, "queue": "gpu", **given}))
+
+        return _check
+
+    def test_one_document(self, check, capsys):
+        """The rows, and then the phases as rows; nothing is said beside it."""
+        check(checks.OK, output="json")
+        output = capsys.readouterr()
+        assert [row["check"] for row in json.loads(output.out)][-2:] == ["run: ECS task", "phase: accepted"]
+        assert output.err == ""
+
+    def test_for_people(self, check, capsys):
+        """The phases are a table of their own, and what happens is told meanwhile."""
+        check(checks.OK, output="plain")
+        output = capsys.readouterr()
+        assert output.out.splitlines()[-1].split() == ["accepted", "0.5", "0.5"]
+        assert output.err == "queue gpu\n"
+
+    def test_a_failure(self, check, capsys):
+        """The exit code is 1."""
+        with pytest.raises(SystemExit) as left:
+            check(checks.FAILED, output="json")
+        assert left.value.code == 1
+
+    def test_a_queue_without_a_run(self, check):
+        """It would have no effect, so it is refused."""
+        with pytest.raises(SystemExit, match="--queue gpu: .* Add --run"):
+            check(checks.OK, output="json", run=False)
 
 
 def bad_function():

@@ -58,7 +58,8 @@ def called(monkeypatch):
 @pytest.mark.parametrize(
     ("line", "expected"),
     [
-        (["check"], {"output": "table"}),
+        (["check"], {"output": "table", "run": False, "queue": None}),
+        (["check", "--run", "--queue", "gpu", "-o", "json"], {"run": True, "queue": "gpu", "output": "json"}),
         (["tasks", "-o", "yaml"], {"output": "yaml"}),
         (["render", "etl", "load"], {"dag_id": "etl", "task_id": "load", "map_index": -1, "output": "table"}),
         (["render", "etl", "load", "--map-index", "3"], {"map_index": 3}),

@@ -58,7 +58,7 @@ MAY_IMPORT = {
     "logs": "aws",
     "fleet": "aws config logs request",
     "bridge": "aws config logs",
-    "cli": "aws bridge config request",
+    "cli": "aws bridge config logs request",
     "ui": "aws bridge cli config logs",
 }
 

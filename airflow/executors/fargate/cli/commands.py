@@ -40,8 +40,11 @@ from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
 from airflow.executors.fargate.cli.airflow_facts import read_airflow
 from airflow.executors.fargate.cli.all_checks import ALL_CHECKS, ASKS
 from airflow.executors.fargate.cli.asking import Account, ask, known_errors
+from airflow.executors.fargate.cli.check_run import check_by_running
 from airflow.executors.fargate.cli.facts import gather
+from airflow.executors.fargate.cli.findings import rows_of_phases
 from airflow.executors.fargate.cli.questions import look_further
+from airflow.executors.fargate.cli.trial import ended_by_signals
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.builder import RequestBuilder
 from airflow.executors.fargate.request.startup_checks import read_options
@@ -81,6 +84,10 @@ def _command(function: Callable[[Namespace], None]) -> Any:
 @_command
 def fargate_check(args: Namespace) -> None:
     """Print a row for each check; exit with 1 if one has failed."""
+    phases: list[dict[str, str]] = []
+    runs = getattr(args, "run", False)
+    if getattr(args, "queue", None) and not runs:
+        sys.exit(f"--queue {args.queue}: it says whose request --run uses. Add --run.")
     try:
         config, connect, build = _connect(args)
         account = connect()
@@ -89,7 +96,14 @@ def fargate_check(args: Namespace) -> None:
     else:
         rows = [checks.Row("options", checks.OK, "all can be read")]
         rows += checks.rows_of(_look(args, account, config, build), ALL_CHECKS)
-    _print([row.columns(marks=args.output in FOR_PEOPLE) for row in rows], args.output)
+        if runs:
+            more, phases = _run(args, account, config, build)
+            rows += more
+    for_people = args.output in FOR_PEOPLE
+    rows += [] if for_people else rows_of_phases(phases)
+    _print([row.columns(marks=for_people) for row in rows], args.output)
+    if for_people and phases:
+        _print(phases, args.output)
     if any(row.result == checks.FAILED for row in rows):
         sys.exit(1)
 
@@ -100,6 +114,16 @@ def _look(args: Namespace, account: Account, config: FargateConfig, build: Reque
     facts = gather(account, config, build)
     queues = {name: replace(own, airflow=airflow) for name, own in facts.queues.items()}
     return look_further(account, replace(facts, airflow=airflow, queues=queues), ASKS)
+
+
+def _run(
+    args: Namespace, account: Account, config: FargateConfig, build: RequestBuilder
+) -> tuple[list[checks.Row], list[dict[str, str]]]:
+    """Run an ECS task with the probe; return its rows and phases. What happens is printed for people."""
+    to_stderr = partial(print, file=sys.stderr, flush=True)
+    say = to_stderr if args.output in FOR_PEOPLE else lambda _: None
+    with ended_by_signals():
+        return check_by_running(account, config, build, args.queue, say)
 
 
 @_command

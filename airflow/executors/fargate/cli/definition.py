@@ -35,6 +35,10 @@ ARG_OF_DAG = Arg(("--dag-id",), help="Only ECS tasks of this Dag", required=True
 ARG_OF_TASK = Arg(("--task-id",), help="Only ECS tasks of this task")
 ARG_OF_RUN = Arg(("--run-id",), help="Only ECS tasks of this Dag run")
 ARG_MAP_INDEX = Arg(("--map-index",), type=int, default=-1, help="The index of a mapped task instance")
+ARG_RUN = Arg(
+    ("--run",), action="store_true", help="Also run one ECS task, which looks around in its container"
+)
+ARG_QUEUE = Arg(("--queue",), help="With --run: the queue whose request is used")
 #: Airflow 3.2 and newer have teams, each with options of its own.
 ARG_TEAM_NAME = Arg(("--team-name",), help="The team whose executor is meant (requires multi_team mode)")
 OF_TEAM = (ARG_TEAM_NAME,) if hasattr(cli_config, "TEAMS_COMMANDS") else ()
@@ -52,9 +56,10 @@ SUBCOMMANDS = (
         "check",
         "Check the configuration of the FargateExecutor",
         "Check the options of the section fargate, the credentials, the cluster, the task definition, "
-        "the request for a task, and the permissions. Nothing is started, changed or stopped. "
+        "the request for a task, and the permissions. Nothing is started, changed or stopped, unless "
+        "--run is given: then one ECS task is run to its end with a probe for its command. "
         "Exits with 1 if a check has failed.",
-        (cli_config.ARG_OUTPUT,),
+        (ARG_RUN, ARG_QUEUE, cli_config.ARG_OUTPUT),
     ),
     _command(
         "render",
