@@ -28,7 +28,7 @@ from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.clients import make_client
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.cli.asking import ask
-from airflow.executors.fargate.cli.checks import failed_call
+from airflow.executors.fargate.cli.check.checks import failed_call
 
 ROLE = "arn:aws:iam::123456789012:role/scheduler"
 ERROR = """<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error><Type>Sender</Type>

@@ -23,11 +23,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
-from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
-from airflow.executors.fargate.cli.all_checks import ASKS
 from airflow.executors.fargate.cli.asking import Answer
-from airflow.executors.fargate.cli.checks import check_permissions
-from airflow.executors.fargate.cli.facts import Facts
+from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
+from airflow.executors.fargate.cli.check.all_checks import ASKS
+from airflow.executors.fargate.cli.check.checks import check_permissions
+from airflow.executors.fargate.cli.check.facts import Facts
 
 from tests.deeper.cli.test_checks import container
 

@@ -34,7 +34,7 @@ from tools.simulator.containers.preloaded import Preloaded
 
 from airflow.executors import executor_constants
 from airflow.executors.base_executor import BaseExecutor
-from airflow.executors.fargate.cli.checks import MARKS
+from airflow.executors.fargate.cli.check.checks import MARKS
 from airflow.executors.fargate.cli.rendering import members
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.version import version

@@ -27,8 +27,9 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError, ProfileNotFound, ReadTimeoutError
 
-from airflow.executors.fargate.cli import checks, commands, ecs_tasks, workload
-from airflow.executors.fargate.cli.airflow_facts import CLASS
+from airflow.executors.fargate.cli import commands, ecs_tasks, workload
+from airflow.executors.fargate.cli.check import checks
+from airflow.executors.fargate.cli.check.airflow_facts import CLASS
 from airflow.executors.fargate.cli.definition import OF_TEAM
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Launch, TaskInstanceId

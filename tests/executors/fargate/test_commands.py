@@ -34,8 +34,8 @@ from pendulum import UTC
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.cli import asking, commands, ecs_tasks, workload
-from airflow.executors.fargate.cli.address_checks import API_URL, DATABASE_URL
-from airflow.executors.fargate.cli.airflow_facts import CLASS
+from airflow.executors.fargate.cli.check.address_checks import API_URL, DATABASE_URL
+from airflow.executors.fargate.cli.check.airflow_facts import CLASS
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId

@@ -36,15 +36,16 @@ from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import Base, database, sessions, settings
-from airflow.executors.fargate.cli import checks, ecs_tasks, rendering
-from airflow.executors.fargate.cli.airflow_facts import read_airflow
-from airflow.executors.fargate.cli.all_checks import ALL_CHECKS, ASKS
+from airflow.executors.fargate.cli import ecs_tasks, rendering
 from airflow.executors.fargate.cli.asking import Account, ask, known_errors
-from airflow.executors.fargate.cli.check_run import check_by_running
-from airflow.executors.fargate.cli.facts import gather
-from airflow.executors.fargate.cli.findings import rows_of_phases
-from airflow.executors.fargate.cli.questions import look_further
-from airflow.executors.fargate.cli.trial import ended_by_signals
+from airflow.executors.fargate.cli.check import checks
+from airflow.executors.fargate.cli.check.airflow_facts import read_airflow
+from airflow.executors.fargate.cli.check.all_checks import ALL_CHECKS, ASKS
+from airflow.executors.fargate.cli.check.check_run import check_by_running
+from airflow.executors.fargate.cli.check.facts import gather
+from airflow.executors.fargate.cli.check.findings import rows_of_phases
+from airflow.executors.fargate.cli.check.questions import look_further
+from airflow.executors.fargate.cli.check.trial import ended_by_signals
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.builder import RequestBuilder
 from airflow.executors.fargate.request.startup_checks import read_options
@@ -52,7 +53,7 @@ from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.facts import Facts
     from airflow.executors.fargate.config.config import FargateConfig
 
 #: Output formats for people.

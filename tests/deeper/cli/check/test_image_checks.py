@@ -23,10 +23,10 @@ from dataclasses import replace
 import pytest
 
 from airflow.executors.fargate.cli.asking import Answer
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.image_checks import check_images, image_questions
-from airflow.executors.fargate.cli.questions import question
-from airflow.executors.fargate.cli.secret_checks import check_secrets, secret_questions
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
+from airflow.executors.fargate.cli.check.image_checks import check_images, image_questions
+from airflow.executors.fargate.cli.check.questions import question
+from airflow.executors.fargate.cli.check.secret_checks import check_secrets, secret_questions
 
 from tests.deeper.cli.test_checks import (
     DENIED,

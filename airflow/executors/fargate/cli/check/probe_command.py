@@ -22,7 +22,7 @@ import ast
 import inspect
 from typing import Any
 
-from airflow.executors.fargate.cli import probe
+from airflow.executors.fargate.cli.check import probe
 
 #: Modules that only annotations need.
 OF_ANNOTATIONS = ("__future__", "typing")

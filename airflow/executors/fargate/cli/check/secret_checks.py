@@ -21,13 +21,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.cli.account_checks import ARN
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, not_looked_at
-from airflow.executors.fargate.cli.questions import Question, question
+from airflow.executors.fargate.cli.check.account_checks import ARN
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN, Row, not_looked_at
+from airflow.executors.fargate.cli.check.questions import Question, question
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.asking import Answer
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 #: The parts of a secret's ARN; the JSON key, the stage and the version may follow.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html

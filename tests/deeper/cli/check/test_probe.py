@@ -30,9 +30,9 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
-from airflow.executors.fargate.cli import probe
-from airflow.executors.fargate.cli.check_run import parse_line
-from airflow.executors.fargate.cli.probe_command import probe_command
+from airflow.executors.fargate.cli.check import probe
+from airflow.executors.fargate.cli.check.check_run import parse_line
+from airflow.executors.fargate.cli.check.probe_command import probe_command
 from airflow.executors.fargate.config.config import MAX_OVERRIDES
 from airflow.version import version
 

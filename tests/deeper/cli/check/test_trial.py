@@ -26,9 +26,9 @@ from types import SimpleNamespace
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from airflow.executors.fargate.cli import check_run, probe, trial
-from airflow.executors.fargate.cli.check_run import LOG_PATIENCE, check_by_running
-from airflow.executors.fargate.cli.facts import EXAMPLE
+from airflow.executors.fargate.cli.check import check_run, probe, trial
+from airflow.executors.fargate.cli.check.check_run import LOG_PATIENCE, check_by_running
+from airflow.executors.fargate.cli.check.facts import EXAMPLE
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 

@@ -21,12 +21,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, FROM_INSIDE, OK, UNKNOWN, Row, not_looked_at
-from airflow.executors.fargate.cli.questions import Question, question
+from airflow.executors.fargate.cli.check.checks import (
+    ADVICE,
+    FAILED,
+    FROM_INSIDE,
+    OK,
+    UNKNOWN,
+    Row,
+    not_looked_at,
+)
+from airflow.executors.fargate.cli.check.questions import Question, question
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 REMOTE_LOGGING = "remote logging"
 #: The environment variable of ``[logging] remote_base_log_folder``.

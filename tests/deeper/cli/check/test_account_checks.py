@@ -22,15 +22,15 @@ from dataclasses import replace
 
 import pytest
 
-from airflow.executors.fargate.cli.account_checks import (
+from airflow.executors.fargate.cli.asking import Answer
+from airflow.executors.fargate.cli.check.account_checks import (
     check_accounts,
     check_endpoints,
     check_roles,
     trust_of_ecs,
 )
-from airflow.executors.fargate.cli.asking import Answer
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.questions import question
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
+from airflow.executors.fargate.cli.check.questions import question
 
 from tests.deeper.cli.test_checks import (
     CLUSTER,

@@ -27,9 +27,9 @@ from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
 from airflow.executors.fargate.cli.asking import NO_ANSWER, Account, Answer, ask
-from airflow.executors.fargate.cli.checks import FAILED, check_cluster, check_permissions, rows_of
-from airflow.executors.fargate.cli.definition_checks import check_log, check_task_definition
-from airflow.executors.fargate.cli.facts import gather
+from airflow.executors.fargate.cli.check.checks import FAILED, check_cluster, check_permissions, rows_of
+from airflow.executors.fargate.cli.check.definition_checks import check_log, check_task_definition
+from airflow.executors.fargate.cli.check.facts import gather
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.request.builder import Prepared
 

@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from airflow.executors.fargate.aws import classify
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Answer
-from airflow.executors.fargate.cli.facts import Facts
+from airflow.executors.fargate.cli.check.facts import Facts
 
 OK = "ok"
 FAILED = "failed"

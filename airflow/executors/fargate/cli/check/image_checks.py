@@ -23,12 +23,20 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, FROM_INSIDE, OK, UNKNOWN, Row, not_looked_at
-from airflow.executors.fargate.cli.questions import Question, question
+from airflow.executors.fargate.cli.check.checks import (
+    ADVICE,
+    FAILED,
+    FROM_INSIDE,
+    OK,
+    UNKNOWN,
+    Row,
+    not_looked_at,
+)
+from airflow.executors.fargate.cli.check.questions import Question, question
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.asking import Answer
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 #: An image in a private registry of ECR.
 #: https://docs.aws.amazon.com/AmazonECR/latest/userguide/Registries.html

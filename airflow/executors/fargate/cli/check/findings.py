@@ -22,8 +22,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from airflow.executors.fargate.cli import probe
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row, ok_or_failed
+from airflow.executors.fargate.cli.check import probe
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN, Row, ok_or_failed
 
 #: The names of the rows.
 AIRFLOW, PYTHON, MACHINE, EXECUTOR, API, DATABASE, DAGS, REMOTE_LOG = (

@@ -20,20 +20,24 @@ from __future__ import annotations
 
 from functools import partial
 
-from airflow.executors.fargate.cli import checks
-from airflow.executors.fargate.cli.account_checks import (
+from airflow.executors.fargate.cli.check import checks
+from airflow.executors.fargate.cli.check.account_checks import (
     check_accounts,
     check_endpoints,
     check_roles,
     role_questions,
 )
-from airflow.executors.fargate.cli.address_checks import address_questions, check_address
-from airflow.executors.fargate.cli.airflow_checks import check_executor, check_remote_logging, log_questions
-from airflow.executors.fargate.cli.checks import with_place
-from airflow.executors.fargate.cli.definition_checks import check_log, check_task_definition
-from airflow.executors.fargate.cli.image_checks import check_images, image_questions
-from airflow.executors.fargate.cli.network_checks import check_network, network_questions
-from airflow.executors.fargate.cli.secret_checks import check_secrets, secret_questions
+from airflow.executors.fargate.cli.check.address_checks import address_questions, check_address
+from airflow.executors.fargate.cli.check.airflow_checks import (
+    check_executor,
+    check_remote_logging,
+    log_questions,
+)
+from airflow.executors.fargate.cli.check.checks import with_place
+from airflow.executors.fargate.cli.check.definition_checks import check_log, check_task_definition
+from airflow.executors.fargate.cli.check.image_checks import check_images, image_questions
+from airflow.executors.fargate.cli.check.network_checks import check_network, network_questions
+from airflow.executors.fargate.cli.check.secret_checks import check_secrets, secret_questions
 
 #: The questions to the services beside ECS.
 ASKS = (

@@ -22,7 +22,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws import capacity, sizes
-from airflow.executors.fargate.cli.checks import (
+from airflow.executors.fargate.cli.check.checks import (
     ADVICE,
     FAILED,
     OK,
@@ -34,7 +34,7 @@ from airflow.executors.fargate.cli.checks import (
 )
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 CHECK = "task definition"
 #: What to do if it is not known whether the request is for Fargate.

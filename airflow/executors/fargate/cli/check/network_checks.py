@@ -21,11 +21,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.cli.checks import ABOVE, ADVICE, FAILED, OK, UNKNOWN, Row, not_looked_at
-from airflow.executors.fargate.cli.questions import Question, question
+from airflow.executors.fargate.cli.check.checks import ABOVE, ADVICE, FAILED, OK, UNKNOWN, Row, not_looked_at
+from airflow.executors.fargate.cli.check.questions import Question, question
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 #: An ECS task takes one address. With fewer free ones than this, a run of many tasks soon has none.
 FEW_ADDRESSES = 16

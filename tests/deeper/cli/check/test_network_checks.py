@@ -23,8 +23,8 @@ from dataclasses import replace
 import pytest
 
 from airflow.executors.fargate.cli.asking import Answer
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.network_checks import check_network, network_questions
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
+from airflow.executors.fargate.cli.check.network_checks import check_network, network_questions
 
 from tests.deeper.cli.test_checks import (
     DENIED,

@@ -26,12 +26,12 @@ from urllib.parse import urlsplit
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, FROM_INSIDE, OK, UNKNOWN, Row
-from airflow.executors.fargate.cli.questions import Question, host_question
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, FROM_INSIDE, OK, UNKNOWN, Row
+from airflow.executors.fargate.cli.check.questions import Question, host_question
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 API, DATABASE = "execution API", "database"
 #: The environment variables of the options that a container needs.

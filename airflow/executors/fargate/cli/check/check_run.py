@@ -27,9 +27,9 @@ from airflow.executors.fargate.aws.answers import log_configurations, mappings
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import AIRFLOW
-from airflow.executors.fargate.cli import findings, probe
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN, Row
-from airflow.executors.fargate.cli.trial import INTERVAL, Ended, Trial, TrialError, probe_request
+from airflow.executors.fargate.cli.check import findings, probe
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN, Row
+from airflow.executors.fargate.cli.check.trial import INTERVAL, Ended, Trial, TrialError, probe_request
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.logs.cloudwatch import Line, LogError, LogReader, without_tokens
 from airflow.version import version

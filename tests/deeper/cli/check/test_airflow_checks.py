@@ -22,12 +22,21 @@ from dataclasses import replace
 
 import pytest
 
-from airflow.executors.fargate.cli.address_checks import address_questions, check_address
-from airflow.executors.fargate.cli.airflow_checks import OUR_LOGGING, check_executor, check_remote_logging
-from airflow.executors.fargate.cli.airflow_facts import CLASS, AirflowFacts, read_airflow, why_not_fargate
 from airflow.executors.fargate.cli.asking import Answer
-from airflow.executors.fargate.cli.checks import ADVICE, FAILED, OK, UNKNOWN
-from airflow.executors.fargate.cli.questions import NOT_RESOLVED, host_question, question
+from airflow.executors.fargate.cli.check.address_checks import address_questions, check_address
+from airflow.executors.fargate.cli.check.airflow_checks import (
+    OUR_LOGGING,
+    check_executor,
+    check_remote_logging,
+)
+from airflow.executors.fargate.cli.check.airflow_facts import (
+    CLASS,
+    AirflowFacts,
+    read_airflow,
+    why_not_fargate,
+)
+from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
+from airflow.executors.fargate.cli.check.questions import NOT_RESOLVED, host_question, question
 
 from tests.deeper.cli.test_checks import DENIED, GOOD, REQUEST, container
 
@@ -60,7 +69,7 @@ def test_the_executor_is_named(executor, team, reason):
 
 def test_a_name_that_airflow_does_not_know(monkeypatch):
     """Without a place in Airflow's own list the module path is needed."""
-    monkeypatch.setattr("airflow.executors.fargate.cli.airflow_facts.ExecutorLoader.executors", {})
+    monkeypatch.setattr("airflow.executors.fargate.cli.check.airflow_facts.ExecutorLoader.executors", {})
     assert f"write {CLASS}" in why_not_fargate("FargateExecutor", None)
 
 

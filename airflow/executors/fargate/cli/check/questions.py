@@ -31,7 +31,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.cli.asking import NO_ANSWER, Answer, ask, known_errors
-from airflow.executors.fargate.cli.facts import MAX_CALLS, Facts
+from airflow.executors.fargate.cli.check.facts import MAX_CALLS, Facts
 
 if TYPE_CHECKING:
     from airflow.executors.fargate.cli.asking import Account

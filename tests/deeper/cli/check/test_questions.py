@@ -24,12 +24,12 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
-from airflow.executors.fargate.cli.all_checks import ASKS, OF_REQUEST
 from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Account, Answer, is_of_aws
-from airflow.executors.fargate.cli.checks import FAILED, OK, UNKNOWN, rows_of
-from airflow.executors.fargate.cli.facts import gather
-from airflow.executors.fargate.cli.questions import (
+from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
+from airflow.executors.fargate.cli.check.all_checks import ASKS, OF_REQUEST
+from airflow.executors.fargate.cli.check.checks import FAILED, OK, UNKNOWN, rows_of
+from airflow.executors.fargate.cli.check.facts import gather
+from airflow.executors.fargate.cli.check.questions import (
     NOT_RESOLVED,
     addresses,
     host_question,
@@ -243,7 +243,7 @@ def test_each_question_is_asked_once(account):
 
 def test_a_service_that_does_not_answer_is_asked_once(read_config, session, monkeypatch):
     """Then the others' answers are the same, so that nobody waits for each."""
-    monkeypatch.setattr("airflow.executors.fargate.cli.questions.MAX_CALLS", 1)
+    monkeypatch.setattr("airflow.executors.fargate.cli.check.questions.MAX_CALLS", 1)
     calls = []
 
     class Client:

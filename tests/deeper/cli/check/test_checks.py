@@ -23,9 +23,9 @@ from dataclasses import replace
 
 import pytest
 
-from airflow.executors.fargate.cli.all_checks import OF_REQUEST
 from airflow.executors.fargate.cli.asking import NO_ANSWER, NO_CREDENTIALS, Answer
-from airflow.executors.fargate.cli.checks import (
+from airflow.executors.fargate.cli.check.all_checks import OF_REQUEST
+from airflow.executors.fargate.cli.check.checks import (
     ADVICE,
     AT_AWS,
     FAILED,
@@ -38,9 +38,9 @@ from airflow.executors.fargate.cli.checks import (
     check_queues,
     rows_of,
 )
-from airflow.executors.fargate.cli.facts import Facts
-from airflow.executors.fargate.cli.image_checks import MEDIA_TYPES
-from airflow.executors.fargate.cli.questions import question
+from airflow.executors.fargate.cli.check.facts import Facts
+from airflow.executors.fargate.cli.check.image_checks import MEDIA_TYPES
+from airflow.executors.fargate.cli.check.questions import question
 
 CHECKS = (check_caller, *OF_REQUEST, check_permissions)
 DENIED = Answer(error="AccessDeniedException", message="User: me is not authorized to perform: that")

@@ -38,8 +38,8 @@ from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, REFUSED_COD
 from airflow.executors.fargate.aws.outcome import classify_ecs_task, classify_run_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
 from airflow.executors.fargate.cli.asking import NO_CREDENTIALS, ask, known_errors
-from airflow.executors.fargate.cli.facts import EXAMPLE
-from airflow.executors.fargate.cli.probe_command import probe_command
+from airflow.executors.fargate.cli.check.facts import EXAMPLE
+from airflow.executors.fargate.cli.check.probe_command import probe_command
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch
 from airflow.version import version

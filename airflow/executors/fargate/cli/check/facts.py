@@ -31,8 +31,8 @@ from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.airflow_facts import AirflowFacts
-    from airflow.executors.fargate.cli.questions import Question
+    from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
+    from airflow.executors.fargate.cli.check.questions import Question
     from airflow.executors.fargate.config.config import FargateConfig
 
 #: The task instance of the example for which a request is made.

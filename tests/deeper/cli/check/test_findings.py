@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.cli import probe
-from airflow.executors.fargate.cli.findings import phases, rows_of_exit_code, rows_of_findings
+from airflow.executors.fargate.cli.check import probe
+from airflow.executors.fargate.cli.check.findings import phases, rows_of_exit_code, rows_of_findings
 
 SCHEDULER = "3.4.1"
 

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.aws.capacity import providers
 from airflow.executors.fargate.cli.asking import is_of_aws
-from airflow.executors.fargate.cli.checks import (
+from airflow.executors.fargate.cli.check.checks import (
     ABOVE,
     ADVICE,
     AT_AWS,
@@ -36,10 +36,10 @@ from airflow.executors.fargate.cli.checks import (
     not_looked_at,
     ok_or_failed,
 )
-from airflow.executors.fargate.cli.questions import Question, question
+from airflow.executors.fargate.cli.check.questions import Question, question
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.facts import Facts
+    from airflow.executors.fargate.cli.check.facts import Facts
 
 #: What assumes the roles of an ECS task.
 #: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
