@@ -29,7 +29,7 @@ from airflow.executors.fargate.cli.check.all_checks import ASKS
 from airflow.executors.fargate.cli.check.checks import check_permissions
 from airflow.executors.fargate.cli.check.facts import Facts
 
-from tests.deeper.cli.test_checks import container
+from tests.deeper.cli.check.test_checks import container
 
 PAGES = Path(__file__).parents[2] / "docs" / "executor"
 #: What the check asks ECS and CloudWatch Logs for, and the executor does not.

@@ -35,6 +35,7 @@ from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate_executor import default_task_id_to_fargate_options_function
 
+from tests.deeper.cli.check.test_command import check, ready
 from tests.executors.fargate.test_commands import (
     CLUSTER,
     actions,
@@ -44,108 +45,8 @@ from tests.executors.fargate.test_commands import (
     expect_stop,
     live,
     live_by_cluster,
-    ready,
     stop,
 )
-
-
-class TestCheck:
-    def test_each_queue_is_looked_at(self, ready, monkeypatch, capsys):
-        """What the tasks of a queue ask for is compared with its task definition."""
-        queues = {
-            "large": {"overrides": {"cpu": "1024", "memory": "2048"}},
-            "wrong": {"overrides": {"memory": "4096"}},
-            "gpu": {"taskDefinition": "none-such"},
-        }
-        monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", json.dumps(queues))
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json"))
-        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
-        assert rows["queue large: size"]["found"] == "1024 CPU units, 2048 MiB"
-        assert rows["queue wrong: size"]["result"] == "failed"
-        assert rows["queue gpu: task definition"]["result"] == "failed"
-        assert rows["size"]["result"] == "ok"
-
-    @pytest.mark.parametrize(
-        ("error", "shown"),
-        [
-            (ProfileNotFound(profile="mine"), "The config profile (mine) could not be found"),
-            (ClientError({"Error": {"Code": "AccessDenied", "Message": "no role"}}, "AssumeRole"), "no role"),
-            (ValueError("a-password"), "ValueError"),
-        ],
-    )
-    def test_no_session_can_be_made(self, error, shown, monkeypatch, capsys):
-        """It is a row like any other; a secret in the connection is not shown."""
-
-        def make_session():
-            raise error
-
-        monkeypatch.setattr(commands.sessions, "session_maker", lambda *_, **__: make_session)
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json"))
-        output = capsys.readouterr().out
-        assert [row["result"] for row in json.loads(output)] == ["failed", "not tested"]
-        assert shown in output
-        assert "a-password" not in output
-
-    def test_a_function_that_makes_no_request(self, ready, monkeypatch, capsys):
-        """The function is called for an example, and its failure is a row."""
-        monkeypatch.setenv("AIRFLOW__FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.own")
-        monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(own=bad_function))
-        with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json"))
-        rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
-        assert rows["request"]["result"] == "failed"
-        assert "raised ZeroDivisionError" in rows["request"]["found"]
-
-
-class TestRun:
-    """``check --run``: the rows of what the container finds follow the others."""
-
-    PHASES = [{"phase": "accepted", "seconds": "0.5", "since_run_task": "0.5"}]
-
-    @pytest.fixture
-    def check(self, ready, monkeypatch):
-        """Return a function that runs the command, with a row of this result in the place of an ECS task."""
-
-        def _check(result, **given):
-            def run(account, config, build, queue, say):
-                say(f"queue {queue}")
-                return [checks.Row("run: ECS task", result, "found")], self.PHASES
-
-            monkeypatch.setattr(commands, "check_by_running", run)
-            commands.fargate_check(arguments(**{"run": True, "queue": "gpu", **given}))
-
-        return _check
-
-    def test_one_document(self, check, capsys):
-        """The rows, and then the phases as rows; nothing is said beside it."""
-        check(checks.OK, output="json")
-        output = capsys.readouterr()
-        assert [row["check"] for row in json.loads(output.out)][-2:] == ["run: ECS task", "phase: accepted"]
-        assert output.err == ""
-
-    def test_for_people(self, check, capsys):
-        """The phases are a table of their own, and what happens is told meanwhile."""
-        check(checks.OK, output="plain")
-        output = capsys.readouterr()
-        assert output.out.splitlines()[-1].split() == ["accepted", "0.5", "0.5"]
-        assert output.err == "queue gpu\n"
-
-    def test_a_failure(self, check, capsys):
-        """The exit code is 1."""
-        with pytest.raises(SystemExit) as left:
-            check(checks.FAILED, output="json")
-        assert left.value.code == 1
-
-    def test_a_queue_without_a_run(self, check):
-        """It would have no effect, so it is refused."""
-        with pytest.raises(SystemExit, match="--queue gpu: .* Add --run"):
-            check(checks.OK, output="json", run=False)
-
-
-def bad_function():
-    return lambda command: 1 / 0
 
 
 class TestRender:
@@ -273,18 +174,18 @@ class TestTeams:
 
     def test_the_options_are_the_team_s(self, ready, capsys):
         """Also those that the default function reads; without the team's name they are missing."""
-        commands.fargate_check(arguments(output="json", team_name="planets"))
+        check(output="json", team_name="planets")
         rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
         assert (rows["request"]["result"], rows["cluster"]["found"]) == ("ok", "fleet, ACTIVE")
         with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json", team_name=None))
+            check(output="json", team_name=None)
         assert "[fargate] cluster" in capsys.readouterr().out
 
     def test_a_mistake_names_the_team(self, monkeypatch, capsys):
         """The message says whose option is wrong."""
         monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__CLUSTER", "two words")
         with pytest.raises(SystemExit):
-            commands.fargate_check(arguments(output="json", team_name="planets"))
+            check(output="json", team_name="planets")
         [row, _] = json.loads(capsys.readouterr().out)
         assert row["found"].startswith("Team planets: [fargate] cluster")
 
@@ -310,14 +211,14 @@ class TestTeams:
             return lambda: boto3.session.Session(region_name=region)
 
         monkeypatch.setattr(commands.sessions, "session_maker", session_maker)
-        commands.fargate_check(arguments(output="json", team_name="planets"))
+        check(output="json", team_name="planets")
         assert set(made) == {("aws_planets", "planets")}
 
     def test_a_function_reads_the_options_of_the_team(self, ready, monkeypatch, capsys):
         """Also when it is called for a launch, as in the executor."""
         monkeypatch.setenv("AIRFLOW__PLANETS___FARGATE__EXECUTION_CONFIG_FUNCTION", "mine.late")
         monkeypatch.setitem(sys.modules, "mine", SimpleNamespace(late=late_function))
-        commands.fargate_check(arguments(output="json", team_name="planets"))
+        check(output="json", team_name="planets")
         rows = {row["check"]: row for row in json.loads(capsys.readouterr().out)}
         assert rows["request"]["result"] == "ok"
 

@@ -27,6 +27,7 @@ import pytest
 
 from airflow.cli.cli_config import ActionCommand
 from airflow.executors.fargate.cli import commands, rendering
+from airflow.executors.fargate.cli.check import command
 from airflow.executors.fargate.cli.definition import OF_TEAM, fargate_commands
 from airflow.executors.fargate_executor import FargateExecutor
 
@@ -50,8 +51,8 @@ def parse():
 def called(monkeypatch):
     """Return the arguments of the commands' functions, by name."""
     found = {}
-    for name in ("check", "render", "tasks", "stop"):
-        monkeypatch.setattr(commands, f"fargate_{name}", lambda args, name=name: found.update({name: args}))
+    for module, name in ((command, "check"), (commands, "render"), (commands, "tasks"), (commands, "stop")):
+        monkeypatch.setattr(module, f"fargate_{name}", lambda args, name=name: found.update({name: args}))
     return found
 
 
@@ -139,4 +140,5 @@ def test_nothing_heavy_is_loaded():
     loaded = set(json.loads(done.stdout.splitlines()[-1]))
     package = "airflow.executors.fargate"
     assert f"{package}.cli.definition" in loaded
-    assert loaded <= {package, f"{package}.cli", f"{package}.cli.definition"}
+    modules = ("cli", "cli.definition", "cli.check", "cli.check.arguments")
+    assert loaded <= {package, *(f"{package}.{name}" for name in modules)}

@@ -34,8 +34,6 @@ from pendulum import UTC
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.cli import asking, commands, ecs_tasks, workload
-from airflow.executors.fargate.cli.check.address_checks import API_URL, DATABASE_URL
-from airflow.executors.fargate.cli.check.airflow_facts import CLASS
 from airflow.executors.fargate.cli.ecs_tasks import LiveTask
 from airflow.executors.fargate.cli.rendering import TOKEN
 from airflow.executors.fargate.launch import Identity, Launch, TaskInstanceId
@@ -54,36 +52,6 @@ def aws(monkeypatch, moto_aws):
     }
     for name, value in {**options, "REGION": "us-east-1", "SECURITY_GROUPS": "sg-0a"}.items():
         monkeypatch.setenv(f"AIRFLOW__FARGATE__{name}", value)
-
-
-@pytest.fixture
-def ready(monkeypatch):
-    """Create what a deployment needs, so that no check fails; moto has a VPC, and an IP address needs no resolver."""
-    ec2 = boto3.client("ec2", region_name="us-east-1")
-    [vpc] = ec2.describe_vpcs()["Vpcs"]
-    in_vpc = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
-    [group] = ec2.describe_security_groups(Filters=in_vpc)["SecurityGroups"]
-    monkeypatch.setenv("AIRFLOW__FARGATE__SUBNETS", ec2.describe_subnets()["Subnets"][0]["SubnetId"])
-    monkeypatch.setenv("AIRFLOW__FARGATE__SECURITY_GROUPS", group["GroupId"])
-    monkeypatch.setenv("AIRFLOW__CORE__EXECUTOR", CLASS)
-    api, database = "http://10.0.0.1:8080/execution/", "postgresql://me:secret@10.0.0.2/airflow"
-    environment = {API_URL: api, DATABASE_URL: database}
-    ecs = boto3.client("ecs", region_name="us-east-1")
-    ecs.create_cluster(clusterName="fleet")
-    ecs.register_task_definition(
-        family="task",
-        requiresCompatibilities=["FARGATE"],
-        networkMode="awsvpc",
-        cpu="256",
-        memory="512",
-        containerDefinitions=[
-            {
-                "name": "airflow",
-                "image": "x",
-                "environment": [{"name": name, "value": value} for name, value in environment.items()],
-            }
-        ],
-    )
 
 
 @pytest.fixture
@@ -139,44 +107,6 @@ def expect_stop(stub, number, error=None, cluster="fleet"):
 
 def stop(yes=True, **filters):
     commands.fargate_stop(arguments(**{"dag_id": "etl", "task_id": None, "run_id": None, **filters}, yes=yes))
-
-
-class TestCheck:
-    def test_all_is_well(self, ready, capsys):
-        """No failure, no exit code; as JSON each row has its result as a word."""
-        commands.fargate_check(arguments(output="json"))
-        printed = capsys.readouterr().out
-        rows = json.loads(printed)
-        assert {row["result"] for row in rows} == {"ok", "advice", "not tested"}
-        assert {"executor", "account", "image", "subnets", "logs of ended tasks"} <= {
-            row["check"] for row in rows
-        }
-        assert "secret" not in printed
-        assert rows[0] == {"result": "ok", "check": "options", "found": "all can be read", "remedy": ""}
-        assert "task:1, ACTIVE" in [row["found"] for row in rows]
-
-    def test_a_failure(self, capsys):
-        """A missing cluster is a row with its mark and its remedy, and the exit code is 1."""
-        with pytest.raises(SystemExit) as left:
-            commands.fargate_check(arguments(output="plain"))
-        assert left.value.code == 1
-        [line] = [line for line in capsys.readouterr().out.splitlines() if " cluster " in line]
-        assert line.startswith("✗")
-        assert "[fargate] cluster" in line
-
-    def test_mistakes_in_options(self, monkeypatch, capsys):
-        """All are reported at once, and AWS is not called."""
-        monkeypatch.setenv("AIRFLOW__FARGATE__LAUNCH_TYPE", "MOON")
-        monkeypatch.setenv("AIRFLOW__FARGATE__CLUSTER", "")
-        with pytest.raises(SystemExit) as left:
-            commands.fargate_check(arguments(output="json"))
-        assert left.value.code == 1
-        rows = json.loads(capsys.readouterr().out)
-        assert [row["result"] for row in rows] == ["failed", "failed", "not tested"]
-        assert {row["found"].split(" = ")[0] for row in rows[:2]} == {
-            "[fargate] launch_type",
-            "[fargate] cluster",
-        }
 
 
 class TestRender:

@@ -38,14 +38,6 @@ from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import Base, database, sessions, settings
 from airflow.executors.fargate.cli import ecs_tasks, rendering
 from airflow.executors.fargate.cli.asking import Account, ask, known_errors
-from airflow.executors.fargate.cli.check import checks
-from airflow.executors.fargate.cli.check.airflow_facts import read_airflow
-from airflow.executors.fargate.cli.check.all_checks import ALL_CHECKS, ASKS
-from airflow.executors.fargate.cli.check.check_run import check_by_running
-from airflow.executors.fargate.cli.check.facts import gather
-from airflow.executors.fargate.cli.check.findings import rows_of_phases
-from airflow.executors.fargate.cli.check.questions import look_further
-from airflow.executors.fargate.cli.check.trial import ended_by_signals
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.request.builder import RequestBuilder
 from airflow.executors.fargate.request.startup_checks import read_options
@@ -53,7 +45,6 @@ from airflow.utils import cli as cli_utils
 from airflow.utils.providers_configuration_loader import providers_configuration_loaded
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.cli.check.facts import Facts
     from airflow.executors.fargate.config.config import FargateConfig
 
 #: Output formats for people.
@@ -65,7 +56,7 @@ OF_ANOTHER_DATABASE = (
 )
 
 
-def _command(function: Callable[[Namespace], None]) -> Any:
+def command(function: Callable[[Namespace], None]) -> Any:
     """
     Return a function as a command: with the providers' configuration, without lines of logs and warnings.
 
@@ -73,87 +64,42 @@ def _command(function: Callable[[Namespace], None]) -> Any:
     """
 
     @wraps(function)
-    def command(args: Namespace) -> None:
+    def run(args: Namespace) -> None:
         try:
             function(args)
         except known_errors() as error:
             sys.exit(_explain(error))
 
-    return cli_utils.suppress_logs_and_warning(providers_configuration_loaded(command))
+    return cli_utils.suppress_logs_and_warning(providers_configuration_loaded(run))
 
 
-@_command
-def fargate_check(args: Namespace) -> None:
-    """Print a row for each check; exit with 1 if one has failed."""
-    phases: list[dict[str, str]] = []
-    runs = getattr(args, "run", False)
-    if getattr(args, "queue", None) and not runs:
-        sys.exit(f"--queue {args.queue}: it says whose request --run uses. Add --run.")
-    try:
-        config, connect, build = _connect(args)
-        account = connect()
-    except ConfigError as error:
-        rows = list(checks.check_options(error.mistakes))
-    else:
-        rows = [checks.Row("options", checks.OK, "all can be read")]
-        rows += checks.rows_of(_look(args, account, config, build), ALL_CHECKS)
-        if runs:
-            more, phases = _run(args, account, config, build)
-            rows += more
-    for_people = args.output in FOR_PEOPLE
-    rows += [] if for_people else rows_of_phases(phases)
-    _print([row.columns(marks=for_people) for row in rows], args.output)
-    if for_people and phases:
-        _print(phases, args.output)
-    if any(row.result == checks.FAILED for row in rows):
-        sys.exit(1)
-
-
-def _look(args: Namespace, account: Account, config: FargateConfig, build: RequestBuilder) -> Facts:
-    """Return everything that the checks look at."""
-    airflow = read_airflow(getattr(args, "team_name", None))
-    facts = gather(account, config, build)
-    queues = {name: replace(own, airflow=airflow) for name, own in facts.queues.items()}
-    return look_further(account, replace(facts, airflow=airflow, queues=queues), ASKS)
-
-
-def _run(
-    args: Namespace, account: Account, config: FargateConfig, build: RequestBuilder
-) -> tuple[list[checks.Row], list[dict[str, str]]]:
-    """Run an ECS task with the probe; return its rows and phases. What happens is printed for people."""
-    to_stderr = partial(print, file=sys.stderr, flush=True)
-    say = to_stderr if args.output in FOR_PEOPLE else lambda _: None
-    with ended_by_signals():
-        return check_by_running(account, config, build, args.queue, say)
-
-
-@_command
+@command
 def fargate_render(args: Namespace) -> None:
     """Print the request for a task, and where each member comes from."""
     # Not before: it imports Airflow's models, which the other commands do not need.
     from airflow.executors.fargate.cli.workload import launch_of
 
-    config, _, build = _connect(args)
+    config, _, build = prepare(args)
     launch = launch_of(args.dag_id, args.task_id, args.map_index, rendering.TOKEN)
     document = rendering.render(launch, build, config)
     if args.output in FOR_PEOPLE:
-        _print(rendering.rows(document), args.output)
+        print_as(rendering.rows(document), args.output)
     else:
         console = AirflowConsole(markup=False, emoji=False)
         (console.print_as_json if args.output == "json" else console.print_as_yaml)(document)
 
 
-@_command
+@command
 def fargate_tasks(args: Namespace) -> None:
     """Print this deployment's live ECS tasks; exit with 1 if AWS refused to list a cluster."""
     _, live, errors = _list_live(args)
-    _print([one.row() for one in live], args.output)
+    print_as([one.row() for one in live], args.output)
     if errors:
         sys.exit("\n".join(errors))
 
 
 @cli_utils.action_cli(check_db=False)  # Airflow's audit log says who stopped what.
-@_command
+@command
 def fargate_stop(args: Namespace) -> None:
     """Stop what matches, after a confirmation; exit with 1 if nothing matches or one could not be stopped."""
     ecs, live, errors = _list_live(args)
@@ -162,7 +108,7 @@ def fargate_stop(args: Namespace) -> None:
         print(error, file=sys.stderr)
     if not matching:
         sys.exit("No live ECS task matches. Nothing was stopped.")
-    _print([one.row() for one in matching], "table")
+    print_as([one.row() for one in matching], "table")
     if not args.yes and not _confirm(f"Stop these {len(matching)} ECS tasks? [y/N] "):
         sys.exit("Nothing was stopped.")
     failed = len(errors)
@@ -181,7 +127,7 @@ def _confirm(question: str) -> bool:
         return False
 
 
-def _connect(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], RequestBuilder]:
+def prepare(args: Namespace) -> tuple[FargateConfig, Callable[[], Account], RequestBuilder]:
     """
     Read the options as the executor does, and return them with what connects to AWS and what makes requests.
 
@@ -221,7 +167,7 @@ def _list_live(args: Namespace) -> tuple[Any, list[ecs_tasks.LiveTask], list[str
     The clusters are those that the options name. The command ends if AWS lists none of them. ECS tasks of
     another metadata database are left out: a copy of it names the same task instances.
     """
-    config, connect, _ = _connect(args)
+    config, connect, _ = prepare(args)
     account = connect()
     found, errors = [], []
     for cluster in config.clusters:
@@ -250,6 +196,6 @@ def _explain(error: Exception) -> str:
     return str(error) if isinstance(error, known_errors()) else type(error).__name__
 
 
-def _print(rows: list[dict[str, Any]], output: str) -> None:
+def print_as(rows: list[dict[str, Any]], output: str) -> None:
     # Without markup and emoji: rich would take [fargate] for a style, and replace colons of an ARN.
     AirflowConsole(markup=False, emoji=False, highlight=False).print_as(data=rows, output=output)

@@ -30,37 +30,27 @@ from __future__ import annotations
 
 from airflow.cli import cli_config
 from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
+from airflow.executors.fargate.cli.check import arguments
 
 ARG_OF_DAG = Arg(("--dag-id",), help="Only ECS tasks of this Dag", required=True)
 ARG_OF_TASK = Arg(("--task-id",), help="Only ECS tasks of this task")
 ARG_OF_RUN = Arg(("--run-id",), help="Only ECS tasks of this Dag run")
 ARG_MAP_INDEX = Arg(("--map-index",), type=int, default=-1, help="The index of a mapped task instance")
-ARG_RUN = Arg(
-    ("--run",), action="store_true", help="Also run one ECS task, which looks around in its container"
-)
-ARG_QUEUE = Arg(("--queue",), help="With --run: the queue whose request is used")
 #: Airflow 3.2 and newer have teams, each with options of its own.
 ARG_TEAM_NAME = Arg(("--team-name",), help="The team whose executor is meant (requires multi_team mode)")
 OF_TEAM = (ARG_TEAM_NAME,) if hasattr(cli_config, "TEAMS_COMMANDS") else ()
 
 
-def _command(name: str, summary: str, description: str, args: tuple[Arg, ...]) -> ActionCommand:
-    """Return a command; the function of that name in ``commands`` is imported when it is called."""
-    function = cli_config.lazy_load_command(f"airflow.executors.fargate.cli.commands.fargate_{name}")
+def _command(
+    name: str, summary: str, description: str, args: tuple[Arg, ...], module: str = "commands"
+) -> ActionCommand:
+    """Return a command; the function of that name in a module of this room is imported when it is called."""
+    function = cli_config.lazy_load_command(f"airflow.executors.fargate.cli.{module}.fargate_{name}")
     return ActionCommand(name, summary, function, (*args, *OF_TEAM, cli_config.ARG_VERBOSE), description)
 
 
 #: Without brackets: Airflow's help takes them for markup and leaves out what is in them.
-SUBCOMMANDS = (
-    _command(
-        "check",
-        "Check the configuration of the FargateExecutor",
-        "Check the options of the section fargate, the credentials, the cluster, the task definition, "
-        "the request for a task, and the permissions. Nothing is started, changed or stopped, unless "
-        "--run is given: then one ECS task is run to its end with a probe for its command. "
-        "Exits with 1 if a check has failed.",
-        (ARG_RUN, ARG_QUEUE, cli_config.ARG_OUTPUT),
-    ),
+SUBCOMMANDS = [
     _command(
         "render",
         "Show the RunTask request that the FargateExecutor would make for a task",
@@ -84,7 +74,8 @@ SUBCOMMANDS = (
         "fail, and Airflow retries those that have retries left.",
         (ARG_OF_DAG, ARG_OF_TASK, ARG_OF_RUN, cli_config.ARG_YES),
     ),
-)
+]
+SUBCOMMANDS.insert(0, _command(*arguments.CHECK, module="check.command"))
 
 
 def fargate_commands() -> list[GroupCommand]:

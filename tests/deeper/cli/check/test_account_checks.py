@@ -32,7 +32,7 @@ from airflow.executors.fargate.cli.check.account_checks import (
 from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
 from airflow.executors.fargate.cli.check.questions import question
 
-from tests.deeper.cli.test_checks import (
+from tests.deeper.cli.check.test_checks import (
     CLUSTER,
     DENIED,
     EXPIRED,

@@ -38,7 +38,7 @@ from airflow.executors.fargate.cli.check.airflow_facts import (
 from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
 from airflow.executors.fargate.cli.check.questions import NOT_RESOLVED, host_question, question
 
-from tests.deeper.cli.test_checks import DENIED, GOOD, REQUEST, container
+from tests.deeper.cli.check.test_checks import DENIED, GOOD, REQUEST, container
 
 KNOWS_NAME = pytest.mark.skipif(
     bool(why_not_fargate("FargateExecutor", None)), reason="this Airflow needs the module path"
@@ -153,6 +153,7 @@ SECRET = {"secrets": [{"name": URL, "valueFrom": "x"}]}
         (address(airflow=AirflowFacts(api_url="http://api.test/execution/")), UNKNOWN, "image has the same is not known"),
         (database("postgresql+psycopg2://me:secret@db.test:5432/airflow?password=secret"), OK, "postgresql+psycopg2://db.test:5432/airflow, "),
         (database("postgresql://me:secret@localhost/airflow"), FAILED, "the container itself"),
+        (database("postgresql+psycopg2:///airflow?host=%2Frun%2Fpostgres&user=me"), FAILED, "the container itself"),
         (database("sqlite:////airflow.db"), FAILED, "has no host"),
         (database("secret"), FAILED, "has no host"),
         (database(""), FAILED, "a database of its own"),

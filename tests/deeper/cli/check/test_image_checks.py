@@ -28,7 +28,7 @@ from airflow.executors.fargate.cli.check.image_checks import check_images, image
 from airflow.executors.fargate.cli.check.questions import question
 from airflow.executors.fargate.cli.check.secret_checks import check_secrets, secret_questions
 
-from tests.deeper.cli.test_checks import (
+from tests.deeper.cli.check.test_checks import (
     DENIED,
     GOOD,
     IMAGE,

@@ -26,7 +26,7 @@ from airflow.executors.fargate.cli.asking import Answer
 from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN
 from airflow.executors.fargate.cli.check.network_checks import check_network, network_questions
 
-from tests.deeper.cli.test_checks import (
+from tests.deeper.cli.check.test_checks import (
     DENIED,
     GOOD,
     GROUP,

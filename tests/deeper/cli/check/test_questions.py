@@ -38,7 +38,7 @@ from airflow.executors.fargate.cli.check.questions import (
 )
 from airflow.executors.fargate.request.builder import Prepared
 
-from tests.deeper.cli.test_checks import GOOD, TRUST
+from tests.deeper.cli.check.test_checks import GOOD, TRUST
 
 REGION, MOTO = "us-east-1", "123456789012"
 RESOLVED = ["10.0.0.3"]

@@ -62,15 +62,18 @@ class Address(NamedTuple):
 
     @property
     def host(self) -> str:
-        """The host; empty without one."""
-        return (self.url and self.url.host) or ""
+        """The host, the first one that PostgreSQL's arguments name, or the folder of a socket; empty without one."""
+        if self.url is None:
+            return ""
+        named = self.url.query.get("host") or self.url.host or ""
+        return (named if isinstance(named, str) else named[0]).split(",")[0]
 
     def __str__(self) -> str:
         """Return scheme, host, port and path, with no user, password or parameters; and where it is set."""
         if (url := self.url) is None:
             return self.where
         port = f":{url.port}" if url.port else ""
-        return f"{url.drivername}://{url.host}{port}/{url.database or ''}, {self.where}"
+        return f"{url.drivername}://{self.host}{port}/{url.database or ''}, {self.where}"
 
 
 def address_questions(facts: Facts) -> Iterable[Question]:
@@ -107,7 +110,7 @@ def _with_path(text: str | None, name: str) -> str | None:
 
 def is_of_the_machine(host: str) -> bool:
     """Tell whether a host is the machine itself, which is another one for each container."""
-    if host == "localhost" or host.endswith(".localhost"):
+    if host == "localhost" or host.endswith(".localhost") or host.startswith("/"):
         return True
     try:
         address = ipaddress.ip_address(host.strip("[]"))
