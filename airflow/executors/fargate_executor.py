@@ -36,6 +36,7 @@ from airflow.executors.fargate.bridge import AIRFLOW, Base, database, sessions, 
 from airflow.executors.fargate.bridge.ledger import Ledger
 from airflow.executors.fargate.bridge.lookups import Lookups
 from airflow.executors.fargate.bridge.reporter import Reporter
+from airflow.executors.fargate.bridge.tries import logs_of_dag, try_of, was_served
 from airflow.executors.fargate.errors import FargateError
 from airflow.executors.fargate.fleet.calls import LOG_CONCURRENCY, connections
 from airflow.executors.fargate.fleet.context import Context
@@ -43,7 +44,6 @@ from airflow.executors.fargate.fleet.orphan_checks import AdoptionAnswer
 from airflow.executors.fargate.fleet.thread import FleetThread
 from airflow.executors.fargate.launch import Launch, Lease
 from airflow.executors.fargate.logs.cloudwatch import LogReader
-from airflow.executors.fargate.logs.live import RunningLog
 from airflow.executors.fargate.request.builder import RequestBuilder, default_request
 from airflow.executors.fargate.request.startup_checks import read_options, read_without_function
 from airflow.utils.state import TaskInstanceState
@@ -99,9 +99,6 @@ class FargateExecutor(Base):
         #: What was handed over since the last sync().
         self._handed_over: list[Launch] = []
         self._session_maker = partial(sessions.session_maker, team_name=self.team_name)
-        self._running_log = RunningLog(
-            settings.option_reader(self), self._session_maker, AIRFLOW.mask_secrets, AIRFLOW.has_json_logs
-        )
 
     def start(self) -> None:
         """
@@ -270,12 +267,15 @@ class FargateExecutor(Base):
 
     def get_streaming_task_log(self, ti: TaskInstance, try_number: int) -> tuple[list[str], list[Any]]:
         """
-        Return the sources and the lines of a running try's main container in CloudWatch, or why there are none.
+        Return the sources and the lines of a running try, and the notes on it; or why there are none.
 
-        The API server calls this, without a start, and gets an answer within 5 seconds.
+        The API server calls this, without a start, and gets an answer within 5 seconds. If the remote log of this
+        package is configured, it has given Airflow the same lines already.
         """
-        sources, lines = self._running_log.read(ti.external_executor_id)
-        return sources, [lines]
+        if was_served(ti):
+            return ["FargateExecutor: its remote log has the lines."], []
+        found = logs_of_dag(ti.dag_id).read(try_of(ti, try_number))
+        return found.sources, [found.lines]
 
     def debug_dump(self) -> None:
         """Log the keys that are here, on SIGUSR2; the base class would log commands with their tokens."""

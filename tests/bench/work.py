@@ -25,6 +25,8 @@ from typing import Any
 from unittest import mock
 
 from airflow.executors.base_executor import BaseExecutor
+from airflow.executors.fargate.bridge import tries
+from airflow.executors.fargate.logs.tries import Try
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.taskinstancekey import TaskInstanceKey
 
@@ -56,10 +58,12 @@ def task_instance(key: TaskInstanceKey, **members: Any) -> SimpleNamespace:
     return SimpleNamespace(id=row_id(key), key=key, **members)
 
 
-def read_log(executor: Any, ti: Any) -> tuple[list[str], list[str]]:
-    """Return the sources and the lines of a running task instance's log, read whole."""
-    sources, streams = executor.get_streaming_task_log(ti, 1)
-    return sources, [line for stream in streams for line in stream]
+def read_log(arn: str) -> tuple[list[str], list[str]]:
+    """Return the sources and the lines of the log of a try that an ECS task runs, as an API server reads them."""
+    # It has clients that others made, with other options.
+    tries.logs_of_team.cache_clear()
+    found = tries.logs_of_team(None).read(Try(arn, (), arn, is_polled=True))
+    return found.sources, [*found.lines]
 
 
 def make_workload(

@@ -43,11 +43,13 @@ from airflow.executors.fargate.aws import clients
 from airflow.executors.fargate.aws.answers import identity_override
 from airflow.executors.fargate.aws.classify import classify_error
 from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.bridge import database, orphan_lookup, sessions, settings
+from airflow.executors.fargate.bridge import database, orphan_lookup, sessions, settings, tries
 from airflow.executors.fargate.errors import ConfigError
 from airflow.executors.fargate.fleet import thread as fleet_thread
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.launch import Identity
+from airflow.executors.fargate.logs.live import TryLog
+from airflow.executors.fargate.logs.tries import Try
 from airflow.executors.fargate_executor import FargateExecutor
 from airflow.jobs.scheduler_job_runner import SchedulerJobRunner
 from airflow.models.connection import Connection
@@ -675,9 +677,8 @@ def test_an_executor_looks_for_its_team_s_connection(amazon_hook, options, monke
     assert amazon_hook.return_value.get_connection("aws_ours").conn_id == "aws_ours"
     made = amazon_hook.call_count
     arn = "arn:aws:ecs:us-east-1:123456789012:task/airflow/0123456789abcdef0123456789abcdef"
-    ti = mock.Mock(spec=["external_executor_id", "try_number"], external_executor_id=arn, try_number=1)
-    _, (lines,) = executor.get_streaming_task_log(ti, 1)
-    assert list(lines)
+    tries.logs_of_team.cache_clear()
+    assert tries.logs_of_team("planets").read(Try("a try", (), arn, is_polled=True)).sources
     assert amazon_hook.call_count > made
 
 
@@ -761,3 +762,17 @@ def test_a_role_that_cannot_be_assumed_at_the_start(refusal, caplog):
     assert classify_error(caught.value, ecs.endpoint_url).verdict is Verdict.CREDENTIALS
     session.client.return_value.list_tasks.return_value = {"taskArns": []}
     assert ecs.list_running("fleet", "airflow").arns == ()
+
+
+@pytest.mark.parametrize("is_served", [False, True])
+def test_lines_of_a_running_task(monkeypatch, is_served):
+    """They are the same as a remote log's, which gives them in its place where it is configured."""
+    executor, found = FargateExecutor(), TryLog(["a source"], iter(["a line"]), True)
+    ti = mock.Mock(spec=["dag_id"], dag_id="dag")
+    monkeypatch.setattr(fargate_executor, "was_served", lambda of: is_served and of is ti)
+    monkeypatch.setattr(fargate_executor, "try_of", lambda of, number: (of, number))
+    logs = mock.Mock(spec=["read"], **{"read.side_effect": {(ti, 3): found}.get})
+    monkeypatch.setattr(fargate_executor, "logs_of_dag", {"dag": logs}.get)
+    sources, streams = executor.get_streaming_task_log(ti, 3)
+    assert sources  # Or Airflow would ask a server of files.
+    assert [line for stream in streams for line in stream] == ([] if is_served else ["a line"])

@@ -316,15 +316,13 @@ def test_a_secret_that_airflow_knows_is_hidden_in_the_last_words(account, start)
 
 
 def test_a_log_is_shown_while_its_container_runs(account, start, fargate_options):
-    """By an executor that was never started, as the API server's is, from CloudWatch."""
+    """By what is no scheduler, as the API server, from CloudWatch."""
     scheduler = start()
     key = scheduler.hand_over("task", "sh", "-c", "echo first; echo second; sleep 60")
     scheduler.until(lambda: containers(account).get("task"))
     arn = containers(account)["task"][0]["taskArn"]
     account.wait_for_output(arn)
-    ti = SimpleNamespace(external_executor_id=arn, try_number=1)
-    reader = FargateExecutor()
-    sources, lines = read_log(reader, ti)
+    sources, lines = read_log(arn)
     assert [line.count(word) for line, word in zip(lines, ("first", "second"))] == [1, 1]
     assert any("/ecs/airflow" in source for source in sources)
     scheduler.executor.revoke_task(ti=task_instance(key))
@@ -363,12 +361,12 @@ def test_whoever_looks_at_a_log_has_an_answer_while_aws_still_hangs(dripping, fa
     end = threading.Timer(60, dripping.over.set)
     end.start()
     try:
-        _, lines = read_log(FargateExecutor(), SimpleNamespace(external_executor_id=arn))
+        sources, _ = read_log(arn)
         still_hangs = not dripping.over.is_set()
     finally:
         end.cancel()
     assert still_hangs
-    assert "The container's log cannot be shown: " in lines[-1]
+    assert "The container's log cannot be shown: " in sources[-1]
 
 
 def test_no_token_in_debug_logs_of_the_log_reader(account, start, fargate_options, caplog):
@@ -379,6 +377,6 @@ def test_no_token_in_debug_logs_of_the_log_reader(account, start, fargate_option
     scheduler.until(lambda: containers(account).get("task"))
     caplog.clear()
     arn = containers(account)["task"][0]["taskArn"]
-    read_log(FargateExecutor(), SimpleNamespace(external_executor_id=arn))
+    read_log(arn)
     assert any("DescribeTasks" in record.getMessage() for record in caplog.records)
     assert not any("s3cr3t-command" in record.getMessage() for record in caplog.records)

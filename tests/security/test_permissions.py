@@ -22,12 +22,9 @@ import json
 import re
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from botocore.session import Session
-
-from airflow.executors.fargate_executor import FargateExecutor
 
 from tests.bench.adoption import adopt, make_candidate
 from tests.bench.work import make_key, read_log, task_instance
@@ -131,8 +128,7 @@ def test_the_api_server_needs_no_more_than_it_is_said_to(fargate, calls, start):
     scheduler.until(lambda: [task for task in fargate.tasks() if task["lastStatus"] == "RUNNING"])
     (task,) = fargate.tasks()
     calls.clear()
-    ti = SimpleNamespace(external_executor_id=task["taskArn"], try_number=1)
-    read_log(FargateExecutor(), ti)
+    read_log(task["taskArn"])
     mine = {f"{service}:{operation}" for service, operation, params in calls if params.get("cluster") is None}
     assert mine == actions(statements("FindLogs", "ReadLogs"))
     text = " ".join(SECURITY.read_text().split())

@@ -19,46 +19,77 @@
 from __future__ import annotations
 
 import json
+import threading
+import tracemalloc
 
 import pytest
 from botocore.exceptions import NoCredentialsError
 
-from airflow.executors.fargate.logs.live import MAX_ECS_TASKS, MAX_PAGES, PATIENCE
+from airflow.executors.fargate import notes
+from airflow.executors.fargate.logs import copies, fetching, live
+from airflow.executors.fargate.logs.lines import JsonForm
+from airflow.executors.fargate.logs.live import MAX_LINKS, PATIENCE
+from airflow.executors.fargate.logs.tries import LATE, Note, Try
 
 from tests.executors.fargate.test_live import (
     ARN,
+    BEGIN,
     GROUP,
-    ID,
-    LAUNCH,
+    LAUNCHED,
     OPTIONS,
     STREAM,
-    RunningTask,
+    Cloud,
     at_once,
-    running,
+    cloud,
+    refused,
+    texts,
 )
 
 
-def test_secret_of_several_lines(running):
+def launched(number):
+    """Return the note on one of several ECS tasks of a try, and its log stream."""
+    arn = f"{ARN[:-8]}{number:08}"
+    text = f"Launched {notes.ecs_task_text(arn, '', 'airflow:3', 'main')}"
+    return Note(BEGIN + number * 1000, notes.LAUNCH, text), f"{STREAM[:-8]}{number:08}"
+
+
+def test_secret_of_several_lines(cloud):
     """It is masked as a whole. An event with several lines is shown as one line."""
-    running.log_of.mask = lambda text: text.replace("first\nsecond", "***")
-    running.cloud.write(GROUP, STREAM, "key first\nsecond", "a\nb")
-    assert [line.partition("] ")[2] for line in running.read()[1]] == ["key ***", "a b"]
+    cloud.mask = lambda text: text.replace("first\nsecond", "***")
+    cloud.cloud.write(GROUP, STREAM, "key first\nsecond", "a\nb")
+    assert texts(cloud.read()[1])[1:] == ["key ***", "a b"]
 
 
-def test_deeply_nested_json(fakes, clock):
-    """The line is shown, and so are those after it."""
-    running = RunningTask(fakes, clock, structured=True)
-    running.cloud.write(GROUP, STREAM, '{"a":' * 100_000, "after")
-    assert [json.loads(line)["event"][:5] for line in running.read()[1]] == ['{"a":', "after"]
+def test_no_secret_is_on_the_disk(cloud):
+    """What is kept is what is shown."""
+    cloud.cloud.write(GROUP, STREAM, "password hunter2")
+    cloud.read()
+    (copy,) = cloud.logs._copies._by_try.values()
+    copy._file.seek(0)
+    assert b"password ***" in copy._file.read()
 
 
-def test_reasons_are_not_cached(running):
-    """The log is shown as soon as it can be read."""
-    running.task["lastStatus"] = "PENDING"
-    assert "PENDING" in running.read()[1][0]
-    running.task["lastStatus"] = "RUNNING"
-    running.cloud.write(GROUP, STREAM, "line")
-    assert "line" in running.read()[1][0]
+@pytest.mark.parametrize(
+    "line",
+    ['{"a":' * 100_000, '{"event": "x", "timestamp": "no"}', '{"event": "x", "timestamp": 1}', "{", "[1]"],
+)
+def test_json_that_is_no_line_of_airflow_s(fakes, clock, line):
+    """It is shown as it is, and so are the lines after it."""
+    cloud = Cloud(fakes, clock, JsonForm())
+    cloud.cloud.write(GROUP, STREAM, line, "after")
+    assert [json.loads(text)["event"] for text in cloud.read()[1][1:]] == [line, "after"]
+
+
+def test_a_problem_is_no_line(fakes, clock):
+    """As long as Airflow counts lines, what comes later has the place that it would have had."""
+    cloud = Cloud(fakes, clock, JsonForm())
+    before = cloud.read()[1]
+    cloud.cloud.write(GROUP, STREAM, "line")
+    after = cloud.read()[1]
+    assert "there is no log stream" in json.loads(before[0]).pop("problem")
+    assert "problem" not in after[0]
+    assert [json.loads(line)["event"] for line in after][1:] == ["line"]
+    assert len(before) == 1
 
 
 @pytest.mark.parametrize(
@@ -74,53 +105,236 @@ def test_reasons_are_not_cached(running):
     ],
     ids=["expired", "expired for logs", "none", "throttled", "no such log", "no permission", "reset"],
 )
-def test_new_clients_after_refused_credentials(running, where, error, renewed):
+def test_new_clients_after_refused_credentials(cloud, where, error, renewed):
     """Expired credentials are not kept. After any other error, the clients are."""
+    asked = {"arn": ARN, "is_polled": True}
     if where == "DescribeTasks":
-        running.error = error(running.fakes)
+        cloud.error = error(cloud.fakes)
     else:
-        running.cloud.errors.append(error(running.fakes))
-    running.read()
-    running.read()
-    assert running.made.count("ecs" if where == "DescribeTasks" else "logs") == 1 + renewed
+        cloud.cloud.errors.append(error(cloud.fakes))
+    no_ecs_task = Note(BEGIN, notes.LAUNCH, "Waiting.")
+    cloud.read(no_ecs_task, **asked)
+    cloud.read(no_ecs_task, **asked)
+    assert cloud.made.count("ecs" if where == "DescribeTasks" else "logs") == 1 + renewed
 
 
-def test_lines_before_an_error(running):
-    """They are shown, and the reason why there are no more."""
-    running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(25)))
-    running.cloud.errors.extend([None, running.fakes.aws_error("ThrottlingException")])
-    lines = running.read()[1]
-    assert len(lines) == 11
-    assert "cannot be shown further: logs:GetLogEvents failed" in lines[-1]
+def test_a_bug_is_shown_by_its_type(cloud):
+    """The page does not fail."""
+    cloud.cloud.write(GROUP, STREAM, "line")
+    cloud.mask = None
+    assert "TypeError in the executor" in cloud.ended()[1]
 
 
-@pytest.mark.parametrize("pages", [MAX_PAGES - 1, MAX_PAGES])
-def test_log_that_is_shown_whole(running, pages):
-    """No line is shown twice. AWS answers with an empty page at the end of a log."""
-    texts = [f"line {number}" for number in range(10 * pages)]
-    running.cloud.write(GROUP, STREAM, *texts)
-    assert [line.partition("] ")[2] for line in running.read()[1]] == texts
+def test_lines_before_an_error(cloud):
+    """They are shown, and the reason why there are no more, until there are."""
+    cloud.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(25)))
+    cloud.cloud.errors.extend([None, cloud.fakes.aws_error("ThrottlingException")])
+    sources, lines = cloud.read()
+    assert len(lines) == 1 + 10
+    assert "cannot be shown further: logs:GetLogEvents failed" in sources[-1]
+    assert texts(cloud.read()[1])[1:] == [f"line {number}" for number in range(25)]
 
 
-def test_slow_answers(running):
-    """After the time limit, no more pages are read, and the last line says so."""
-    running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(90)))
-    get = running.cloud.get_log_events
-
-    def slow(**arguments):
-        running.clock.at += PATIENCE / 2
-        return get(**arguments)
-
-    running.cloud.get_log_events = slow
-    lines = running.read()[1]
-    assert len(lines) == 21
-    assert (
-        lines[-1] == "The container's log cannot be shown further: not all of it was read within 4.5 seconds."
-    )
+def test_nothing_after_a_stream_that_was_not_read_to_its_end(cloud):
+    """What it has would come before. An ended try has no later look, so all that is known is shown."""
+    first, second = launched(1), launched(9)
+    cloud.cloud.write(GROUP, first[1], *(f"line {number}" for number in range(15)), at=BEGIN + 2000)
+    cloud.cloud.write(GROUP, second[1], "of the second", at=BEGIN + 10_000)
+    throttled = cloud.fakes.aws_error("ThrottlingException")
+    cloud.cloud.errors.extend([None, throttled])
+    assert "of the second" not in "".join(cloud.read(first[0], second[0])[1])
+    cloud.logs._copies = copies.Copies()
+    cloud.cloud.errors.extend([None, throttled])
+    lines = texts(cloud.ended(first[0], second[0]))
+    assert lines[-1] == "of the second"
+    assert "cannot be shown further" in lines[11]
 
 
-def test_cache_is_limited(running):
-    """An API server runs much longer than ECS tasks."""
-    for number in range(2 * MAX_ECS_TASKS):
-        running.read(f"{ARN[:-8]}{number:08}")
-    assert running.log_of._stream.cache_info().currsize <= MAX_ECS_TASKS
+def test_last_lines_in_a_note(cloud):
+    """They are shown where CloudWatch's are not."""
+    last = Note(BEGIN, notes.LINES, "Last lines of container main: x")
+    assert "Last lines" in "".join(cloud.ended(LAUNCHED, last))
+    cloud.cloud.write(GROUP, STREAM, "x")
+    cloud.logs._copies = copies.Copies()
+    assert "Last lines" not in "".join(cloud.ended(LAUNCHED, last))
+
+
+def test_late_lines(cloud):
+    """They are shown where they come; that they were written before is said."""
+    cloud.cloud.write(GROUP, STREAM, "one", "two", at=BEGIN, lag=20_000)
+    note = Note(BEGIN + 10_000, notes.LAUNCH, "a note")
+    lines = cloud.read(LAUNCHED, note)[1]
+    assert texts(lines) == [
+        texts(lines)[0],
+        "{fargate} INFO - a note",
+        "(written 2023-11-14T22:13:20.000+00:00) one",
+        "(written 2023-11-14T22:13:20.001+00:00) two",
+    ]
+    assert all(line.startswith("[2023-11-14T22:13:30.000+00:00] ") for line in lines[1:])
+
+
+def test_calls_of_a_poll(cloud):
+    """Only streams that may grow are read, once they have been read to their ends."""
+    first, second = launched(1), launched(9)
+    for _, stream in (first, second):
+        cloud.cloud.write(GROUP, stream, "line")
+    cloud.at = BEGIN + 9000 + LATE + 1
+    for calls in ([first[1], first[1], second[1], second[1]], [second[1]], [second[1]]):
+        cloud.cloud.calls.clear()
+        cloud.read(first[0], second[0])
+        assert [call["logStreamName"] for call in cloud.cloud.calls] == calls
+    for calls in ([second[1]], []):  # The last one may have had lines after the last look.
+        cloud.cloud.calls.clear()
+        cloud.ended(first[0], second[0])
+        assert [call["logStreamName"] for call in cloud.cloud.calls] == calls
+
+
+def test_old_token(cloud):
+    """AWS takes it for a day; then the log is read again."""
+    cloud.cloud.write(GROUP, STREAM, "line")
+    cloud.read()
+    cloud.at += fetching.TOKEN_LIFE + 1
+    cloud.cloud.calls.clear()
+    assert texts(cloud.read()[1])[1:] == ["line"]
+    assert "nextToken" not in cloud.cloud.calls[0]
+
+
+def test_links_of_many_ecs_tasks(cloud):
+    """A sensor that reschedules has one for each look. The notes have all links."""
+    sources, lines = cloud.read(*(launched(number)[0] for number in range(30)))
+    assert sum(source.startswith("ECS task ") for source in sources) == MAX_LINKS
+    assert sum("Launched" in line for line in lines) == 30
+
+
+def test_too_long_a_log(cloud, monkeypatch):
+    """Its beginning is shown, and where the rest is."""
+    monkeypatch.setattr(copies, "MAX_TRY_BYTES", 2000)
+    cloud.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(1000)))
+    lines = cloud.ended()
+    assert 20 < len(lines) < 100
+    assert "open it in CloudWatch" in lines[-1]
+    cloud.cloud.calls.clear()
+    cloud.ended()
+    assert len(cloud.cloud.calls) <= 1
+
+
+def test_copies_are_limited(cloud, monkeypatch):
+    """An API server runs for long. What was dropped is read again."""
+    monkeypatch.setattr(copies, "MAX_BYTES", 3000)
+    cloud.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(20)))
+    kept = cloud.logs._copies
+    for number in range(2 * copies.MAX_TRIES):
+        found = cloud.logs.read(Try(number, (LAUNCHED,), None, is_polled=True))
+        assert len([*found.lines]) == 21
+    assert 1 < len(kept._by_try) < 10
+    for number in range(2 * copies.MAX_TRIES):
+        cloud.logs.read(Try(number, (), None, is_polled=True))
+    assert len(kept._by_try) == copies.MAX_TRIES
+
+
+def test_memory_of_a_long_log(fakes, clock):
+    """Neither the lines of a log nor its pages are in memory at the same time."""
+    cloud = Cloud(fakes, clock, JsonForm())
+    cloud.cloud = fakes.FakeLogs(page_size=1000)
+    cloud.cloud.write(GROUP, STREAM, *(f"line {number} {'x' * 500}" for number in range(20_000)))
+    tracemalloc.start()
+    try:
+        found = cloud.logs.read(Try("try", (LAUNCHED,), None, has_ended=True))
+        assert sum(1 for _ in found.lines) == 20_001
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 6 << 20  # The log has 11 MB.
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_without_notes(cloud, known):
+    """AWS says where the log is, and after an hour the options, as a guess. The log says that notes are missing."""
+    cloud.cloud.write(GROUP, STREAM, "line")
+    cloud.options = {"task_definition": "airflow:5", "container_name": "main"}
+    if not known:
+        cloud.task = None
+    of = Try("try", (), ARN, has_ended=True)
+    found = cloud.logs.read(of)
+    line, remark = found.lines
+    assert line.endswith("] line")
+    assert "WARNING - Airflow's event log has no note of this ECS task" in remark
+    assert ("a guess by [fargate] task_definition = airflow:5" in found.sources[1]) is not known
+    assert cloud.definitions[0].endswith(":3" if known else ":5")
+
+
+def test_non_blocking_log_driver(cloud):
+    """The source says that lines may be missing."""
+    cloud.log["options"] = {**OPTIONS, "mode": "non-blocking"}
+    cloud.cloud.write(GROUP, STREAM, "line")
+    assert "may drop lines" in cloud.read()[0][1]
+
+
+def test_not_launched_yet(cloud):
+    """No call is made until the ECS task is known. From Airflow 3.2 on, an id of Airflow's comes before its ARN."""
+    found = cloud.logs.read(Try("try", (), "6f9619ff-8b86-d011-b42d-00c04fc964ff", is_polled=True))
+    assert "not stored yet which ECS task" in found.sources[0]
+    assert [*found.lines] == []
+    assert cloud.made == []
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (
+            lambda cloud: setattr(cloud, "task", None),
+            "where it is is not known: AWS describes an ECS task for",
+        ),
+        (lambda cloud: cloud.task.update(overrides={}), "was not launched by this executor"),
+        (lambda cloud: cloud.task.update(lastStatus="PENDING"), "has not started yet (PENDING)"),
+        (
+            lambda cloud: setattr(cloud, "error", refused(cloud)),
+            "ecs:DescribeTasks is not allowed (AccessDenied",
+        ),
+        (lambda cloud: setattr(cloud, "error", ConnectionResetError("peer")), "ConnectionResetError"),
+    ],
+)
+def test_ecs_task_that_aws_is_asked_about(cloud, change, says):
+    """Without a note that says where its log is."""
+    change(cloud)
+    assert says in cloud.read(Note(BEGIN, notes.LAUNCH, "Waiting."), arn=ARN, has_ended=True)[1][1]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"lastStatus": "STOPPED", "stoppedReason": "CannotPullContainerError: no image"}, "no image"),
+        (None, "noted no reason for the end of the ECS task, and AWS was asked in vain: AWS describes"),
+    ],
+)
+def test_reason_that_no_note_has(cloud, change, says):
+    """Its scheduler was killed, or the notes were removed: AWS is asked; the reason is the last line."""
+    cloud.cloud.write(GROUP, STREAM, "line")
+    cloud.task = change and {**cloud.task, **change}
+    lines = cloud.ended(has_failed=True)
+    assert "ERROR" in lines[-1]
+    assert says in lines[-1]
+    failure = Note(BEGIN + 1, notes.FAILURE, "noted")
+    assert "noted" in cloud.ended(LAUNCHED, failure, has_failed=True)[-1]
+
+
+def test_hanging_call(cloud, monkeypatch):
+    """It delays neither the page nor the end of the process."""
+    hangs, threads, waited = threading.Event(), [], []
+
+    class Thread(threading.Thread):
+        def join(self, timeout=None):
+            threads.append(self)
+            waited.append(timeout)
+
+    monkeypatch.undo()
+    monkeypatch.setattr(live.threading, "Thread", Thread)
+    cloud.cloud.get_log_events = lambda **_: hangs.wait(20) and {}
+    try:
+        sources, lines = cloud.read()
+    finally:
+        hangs.set()
+    assert waited == [PATIENCE]
+    assert all(thread.daemon for thread in threads)
+    assert "within 4.5 seconds" in sources[-1]
+    assert len(lines) == 1  # The note on the launch.

@@ -24,7 +24,10 @@ import pytest
 
 from airflow.executors.fargate.aws.clients import CONNECT_TIMEOUT, READ_TIMEOUT
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
-from airflow.executors.fargate.logs.live import RunningLog
+from airflow.executors.fargate.logs.fetching import LogFetcher
+from airflow.executors.fargate.logs.lines import TextForm
+from airflow.executors.fargate.logs.live import TryLogs
+from airflow.executors.fargate.logs.tries import Try
 
 ID = "0123456789abcdef0123456789abcdef"
 ARN = f"arn:aws:ecs:eu-west-3:123456789012:task/airflow/{ID}"
@@ -74,9 +77,15 @@ def make(session):
 
     def make(**options):
         session_maker = mock.Mock(spec=[], return_value=lambda: session)
-        return RunningLog(options.get, session_maker, str, structured=False), session_maker
+        return TryLogs(LogFetcher(options.get, session_maker, str, TextForm())), session_maker
 
     return make
+
+
+def read(log):
+    """Return the line and the problems of a try that AWS has to be asked about."""
+    found = log.read(Try("try", (), ARN, is_polled=True))
+    return [*found.lines, *(source for source in found.sources if "cannot be shown" in source)]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +100,7 @@ def test_clients_need_the_arn_and_two_options(session, make, options, conn_id, e
     """One is for ECS in the ECS task's Region, with the endpoint; one for CloudWatch in the log's Region."""
     log, session_maker = make(**options)
     for _ in range(3):
-        assert next(log.read(ARN)[1]).endswith("a line")
+        assert read(log)[0].endswith("a line")
     assert session_maker.call_args_list == [mock.call(conn_id, "eu-west-3"), mock.call(conn_id, "eu-north-1")]
     made = [
         (c.args, c.kwargs["region_name"], c.kwargs["endpoint_url"]) for c in session.client.call_args_list
@@ -101,7 +110,7 @@ def test_clients_need_the_arn_and_two_options(session, make, options, conn_id, e
 
 def test_timeouts(session, make):
     """They are shorter than the scheduler's, as a user waits for the page, and no call is repeated."""
-    next(make()[0].read(ARN)[1])
+    read(make()[0])
     configs = [call.kwargs["config"] for call in session.client.call_args_list]
     assert len(configs) == 2
     for config in configs:
@@ -114,7 +123,7 @@ def test_expired_credentials(client, session, make, fakes):
     """The next read makes new clients, which look for credentials again."""
     log, _ = make()
     client.describe_tasks.side_effect = fakes.aws_error("ExpiredTokenException", "expired")
-    assert "cannot be shown" in next(log.read(ARN)[1])
+    assert "cannot be shown" in read(log)[0]
     client.describe_tasks.side_effect = None
-    assert next(log.read(ARN)[1]).endswith("a line")
+    assert read(log)[0].endswith("a line")
     assert [call.args for call in session.client.call_args_list] == [("ecs",), ("ecs",), ("logs",)]

@@ -426,15 +426,20 @@ class FakeLogs:
     def __init__(self, page_size: int = 10_000, empty_pages: int = 0) -> None:
         self._page_size = page_size
         self._empty_pages = empty_pages
-        #: Lines by log group and stream.
+        #: Lines by log group and stream, and when each was written and ingested, milliseconds since the epoch.
         self.streams: dict[tuple[str, str], list[str]] = {}
+        self.times: dict[tuple[str, str], list[tuple[int, int]]] = {}
         self.calls: list[dict[str, Any]] = []
         #: Errors that the next calls raise, one each; None lets a call be.
         self.errors: deque[Exception | None] = deque()
 
-    def write(self, group: str, stream: str, *lines: str) -> None:
-        """Add lines to a stream."""
-        self.streams.setdefault((group, stream), []).extend(lines)
+    def write(self, group: str, stream: str, *lines: str, at: int | None = None, lag: int = 0) -> None:
+        """Add lines to a stream, a millisecond apart, which were ingested ``lag`` milliseconds after their times."""
+        texts = self.streams.setdefault((group, stream), [])
+        begin = 1_700_000_000_000 + len(texts) if at is None else at
+        times = self.times.setdefault((group, stream), [])
+        times.extend((begin + n, begin + n + lag) for n in range(len(lines)))
+        texts.extend(lines)
 
     def get_log_events(self, **arguments: Any) -> dict[str, Any]:
         """Answer GetLogEvents."""
@@ -445,7 +450,7 @@ class FakeLogs:
         where = arguments["logGroupName"], arguments["logStreamName"]
         if where not in self.streams:
             raise aws_error("ResourceNotFoundException", "The specified log stream does not exist.")
-        lines = self.streams[where]
+        lines, times = self.streams[where], self.times[where]
         size = min(arguments.get("limit", self._page_size), self._page_size)
         start, empty = 0 if arguments["startFromHead"] else len(lines), 0
         forward = arguments["startFromHead"]
@@ -460,7 +465,10 @@ class FakeLogs:
         first, last = sorted((start, end))
         ends = (end, start) if forward else (start, end)
         return {
-            "events": [{"timestamp": 1_700_000_000_000 + n, "message": lines[n]} for n in range(first, last)],
+            "events": [
+                {"timestamp": times[n][0], "ingestionTime": times[n][1], "message": lines[n]}
+                for n in range(first, last)
+            ],
             "nextForwardToken": f"f/{ends[0]}/{empty}",
             "nextBackwardToken": f"b/{ends[1]}/{empty}",
         }

@@ -151,7 +151,9 @@ class TestReader:
         cloud.write(STREAM.group, STREAM.name, *(f"line {number}" for number in range(count)))
         reader = LogReader(asked.append, lambda region: cloud)
         pages = list(itertools.islice(reader.pages(STREAM), 100))
-        assert [line.text for page in pages for line in page] == [f"line {number}" for number in range(count)]
+        assert [line.text for page in pages for line in page.lines] == [
+            f"line {number}" for number in range(count)
+        ]
         assert len(pages) < 20
         assert all(call["startFromHead"] for call in cloud.calls)
 

@@ -14,18 +14,20 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The UI shows the log of a running task instance, or why it cannot, within five seconds."""
 
 from __future__ import annotations
 
 import json
-import threading
 
 import pytest
 
+from airflow.executors.fargate import notes
 from airflow.executors.fargate.launch import IDENTITY_VARIABLE, Launch, TaskInstanceId
 from airflow.executors.fargate.logs import live
-from airflow.executors.fargate.logs.live import LAST_LINES, MAX_PAGES, PATIENCE, RunningLog
+from airflow.executors.fargate.logs.fetching import LogFetcher
+from airflow.executors.fargate.logs.lines import JsonForm, TextForm
+from airflow.executors.fargate.logs.live import TryLogs
+from airflow.executors.fargate.logs.tries import Note, Try
 
 ID = "0123456789abcdef0123456789abcdef"
 
@@ -45,15 +47,25 @@ LAUNCH = Launch(TaskInstanceId("dag", "task", "run", 1), None)
 JWT = "eyJhbGciOiJIUzUxMiJ9.eyJzdWIiOiIwMSJ9.lcy0-BE_CR"
 
 
-class RunningTask:
-    """A running ECS task with its log, and the session and client that an API server has for it."""
+#: The time of the first line, in milliseconds, and of the launch.
+BEGIN = 1_700_000_000_000
 
-    def __init__(self, fakes, clock, structured=False):
+
+LAUNCHED = Note(
+    BEGIN - 40_000, notes.LAUNCH, f"Launched {notes.ecs_task_text(ARN, 'fleet', 'airflow:3', 'main')}"
+)
+
+
+class Cloud:
+    """The AWS of an ECS task with its log, and the session and client that an API server has for it."""
+
+    def __init__(self, fakes, clock, form=None):
         self.fakes, self.clock = fakes, clock
         self.cloud = fakes.FakeLogs(page_size=10)
         self.log = {"logDriver": "awslogs", "options": OPTIONS}
-        self.asked, self.made = [], []
+        self.described, self.made, self.definitions = [], [], []
         self.error = None
+        self.options = {}
         self.task = {
             "taskArn": ARN,
             "lastStatus": "RUNNING",
@@ -64,17 +76,26 @@ class RunningTask:
                 ]
             },
         }
-        self.log_of = RunningLog(
-            {}.get,
-            lambda conn_id, region: lambda: self,
-            lambda text: text.replace("hunter2", "***"),
-            structured,
-            clock,
+        self.session_maker = lambda conn_id, region: lambda: self
+        self.mask = lambda text: text.replace("hunter2", "***")
+        self.at = BEGIN + 60_000
+        fetcher = LogFetcher(
+            lambda name: self.options.get(name),
+            lambda *where: self.session_maker(*where),
+            lambda text: self.mask(text),
+            form or TextForm(),
         )
+        self.logs = TryLogs(fetcher, lambda: self.at / 1000)
 
-    def read(self, arn=ARN):
-        sources, lines = self.log_of.read(arn)
-        return sources, [*lines]
+    def read(self, *events, arn=None, **members):
+        """Return the sources and the lines of a try; without more, of one that runs."""
+        of = Try("try", events or (LAUNCHED,), arn, **(members or {"is_polled": True}))
+        found = self.logs.read(of)
+        return found.sources, [*found.lines]
+
+    def ended(self, *events, **members):
+        """Return the lines of a try that ended long ago."""
+        return self.read(*events, **{"has_ended": True, "ended_at": BEGIN - 1_000_000, **members})[1]
 
     def client(self, service, region_name, **_):
         self.made.append(service)
@@ -82,10 +103,11 @@ class RunningTask:
         return self.cloud if service == "logs" else self
 
     def describe_task_definition(self, taskDefinition):
+        self.definitions.append(taskDefinition)
         return {"taskDefinition": {"containerDefinitions": [{"name": "main", "logConfiguration": self.log}]}}
 
     def describe_tasks(self, cluster, tasks):
-        self.asked.append((self.region, cluster, *tasks))
+        self.described.append((self.region, cluster, *tasks))
         if self.error:
             raise self.error
         return {"tasks": [self.task] if self.task else []}
@@ -98,149 +120,131 @@ def at_once(monkeypatch):
 
 
 @pytest.fixture
-def running(fakes, clock):
-    return RunningTask(fakes, clock)
+def cloud(fakes, clock):
+    return Cloud(fakes, clock)
 
 
-def test_lines_of_all_pages(running):
-    """They are shown with their sources. The ECS task is described once, however often the page is read."""
-    running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(25)))
-    for _ in range(3):
-        sources, lines = running.read()
-        assert [line.partition("] ")[2] for line in lines] == [f"line {number}" for number in range(25)]
-    assert running.asked == [("eu-west-1", "fleet", ARN)]
+def texts(lines):
+    return [line.partition("] ")[2] for line in lines]
+
+
+def test_lines_of_all_pages(cloud):
+    """They are shown after the note on the launch, with their sources. None is requested twice."""
+    cloud.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(25)))
+    for calls in (4, 5, 6):
+        sources, lines = cloud.read()
+        assert texts(lines)[1:] == [f"line {number}" for number in range(25)]
+        assert len(cloud.cloud.calls) == calls
+    assert f"Launched {ARN}" in lines[0]
     assert sources[0].startswith(f"ECS task {ID}: https://eu-west-1.console.aws.amazon.com/")
     assert sources[1].startswith(f"CloudWatch log group {GROUP}, stream {STREAM}: https://")
 
 
-def test_only_one_page_is_in_memory(running):
-    """A page is requested when its first line is asked for; the sources are known before."""
-    running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(1000)))
-    sources, lines = running.log_of.read(ARN)
-    requested = [len(running.cloud.calls)]
-    for number, _ in zip(range(1, 31), lines):
-        if number in (1, 10, 11, 30):
-            requested.append(len(running.cloud.calls))
-    assert (len(sources), requested) == (2, [0, 1, 1, 2, 3])
+def test_note_says_where_the_log_is(cloud):
+    """AWS is asked for the task definition alone, which it knows for good."""
+    cloud.task = None
+    cloud.cloud.write(GROUP, STREAM, "line")
+    assert texts(cloud.ended())[1:] == ["line"]
+    assert cloud.definitions == ["arn:aws:ecs:eu-west-1:123456789012:task-definition/airflow:3"]
+    assert cloud.described == []
 
 
-def test_non_blocking_log_driver(running):
-    """The source says that lines may be missing."""
-    running.log["options"] = {**OPTIONS, "mode": "non-blocking"}
-    running.cloud.write(GROUP, STREAM, "line")
-    assert "may drop lines" in running.read()[0][1]
+def test_several_ecs_tasks(cloud):
+    """A try that deferred has had two, and their lines stand in order, the notes among them."""
+    other = ARN.replace("0", "1")
+    second = Note(
+        BEGIN + 5_000, notes.LAUNCH, f"Launched {notes.ecs_task_text(other, '', 'airflow:4', 'main')}"
+    )
+    failure = Note(BEGIN + 9_000, notes.FAILURE, "Container main exited with code 137.")
+    cloud.cloud.write(GROUP, STREAM, "first")
+    cloud.cloud.write(GROUP, STREAM.replace("0", "1"), "second", at=BEGIN + 8_000)
+    lines = texts(cloud.ended(LAUNCHED, second, failure))
+    assert [line.split()[-1] if "aunched" not in line else "launch" for line in lines] == [
+        "launch",
+        "first",
+        "launch",
+        "second",
+        "137.",
+    ]
+    assert lines[-1].startswith("{fargate} ERROR - ")
 
 
-def test_secrets_are_masked(running):
+def test_notes_are_the_log_of_a_try_without_an_ecs_task(cloud):
+    """Nothing is asked of AWS."""
+    waits = Note(BEGIN, notes.LAUNCH, "Waiting for capacity.")
+    fails = Note(BEGIN + 1, notes.FAILURE, "No such image.")
+    assert texts(cloud.ended(waits, fails)) == [
+        "{fargate} INFO - Waiting for capacity.",
+        "{fargate} ERROR - No such image.",
+    ]
+    assert cloud.made == []
+
+
+def test_secrets_are_masked(cloud):
     """Both those that Airflow knows and tokens."""
-    running.cloud.write(GROUP, STREAM, "password hunter2", f'{{"token":"{JWT}"}}')
-    text = "\n".join(running.read()[1])
+    cloud.cloud.write(GROUP, STREAM, "password hunter2", f'{{"token":"{JWT}"}}')
+    text = "\n".join(cloud.read()[1])
     assert text.count("***") == 2
     assert "hunter2" not in text
     assert "eyJ" not in text
 
 
-@pytest.mark.parametrize("external_id", [None, "6f9619ff-8b86-d011-b42d-00c04fc964ff"])
-def test_without_an_arn(running, external_id):
-    """No call is made until the ARN is stored. From Airflow 3.2 on, an id of Airflow's comes before it."""
-    sources, lines = running.read(external_id)
-    assert sources
-    assert "not stored yet which ECS task" in lines[0]
-    assert running.asked == []
+def refused(cloud):
+    return cloud.fakes.aws_error("AccessDeniedException")
 
 
-@pytest.mark.parametrize(
-    ("change", "says"),
-    [
-        (lambda running: running.task.update(lastStatus="PENDING"), "has not started yet (PENDING)"),
-        (lambda running: setattr(running, "task", None), "AWS does not know the ECS task"),
-        (lambda running: running.task.update(overrides={}), "was not launched by this executor"),
-        (lambda running: setattr(running, "log", None), "container main has no logConfiguration"),
-        (lambda running: setattr(running, "log", {"logDriver": "awsfirelens"}), "logs through awsfirelens"),
-        (lambda running: None, "there is no log stream ecs/main/"),
-        (
-            lambda running: setattr(running, "error", running.fakes.aws_error("AccessDeniedException")),
-            "ecs:DescribeTasks is not allowed (AccessDeniedException: AWS says no)",
-        ),
-        (
-            lambda running: running.cloud.errors.append(running.fakes.aws_error("AccessDeniedException")),
-            "logs:GetLogEvents is not allowed",
-        ),
-        (lambda running: setattr(running, "error", ConnectionResetError("peer")), "ConnectionResetError"),
-        (
-            lambda running: setattr(running, "log", {"logDriver": "awslogs", "options": 5}),
-            "has no awslogs-group",
-        ),
-        (lambda running: setattr(running.log_of, "session_maker", None), "TypeError"),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
-)
-def test_reason_instead_of_lines(running, change, says):
-    """The reason is a line, as Airflow collapses the sources. The first source is the ECS task."""
-    change(running)
-    sources, lines = running.read()
-    assert sources[0].startswith(f"ECS task {ID}: ")
-    (line,) = lines
-    assert line.startswith("The container's log cannot be shown: ")
-    assert says in line
+#: What is wrong, and what the log says.
+PROBLEMS = {
+    "has not started yet (PENDING)": lambda cloud: cloud.task.update(lastStatus="PENDING"),
+    "container main has no logConfiguration": lambda cloud: setattr(cloud, "log", None),
+    "logs through awsfirelens": lambda cloud: setattr(cloud, "log", {"logDriver": "awsfirelens"}),
+    "there is no log stream ecs/main/": lambda cloud: None,
+    "logs:GetLogEvents is not allowed": lambda cloud: cloud.cloud.errors.extend([refused(cloud)] * 2),
+    "has no awslogs-group": lambda cloud: setattr(cloud, "log", {"logDriver": "awslogs", "options": 5}),
+    "ecs:DescribeTaskDefinition failed (TypeError": lambda cloud: setattr(cloud, "session_maker", None),
+}
 
 
-def test_long_log(running):
-    """Its first pages and its last lines are shown."""
-    count = 10 * (MAX_PAGES + 50)
-    running.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(count)))
-    lines = running.read()[1]
-    texts = [line.partition("] ")[2] for line in lines if line.startswith("[")]
-    assert texts[: 10 * MAX_PAGES] == [f"line {number}" for number in range(10 * MAX_PAGES)]
-    assert texts[-1] == f"line {count - 1}"
-    assert "The log is longer than this" in lines[10 * MAX_PAGES]
-    assert len(texts) <= 10 * MAX_PAGES + LAST_LINES
-
-
-def test_hanging_call(running, monkeypatch):
-    """It delays neither the page nor the end of the process."""
-    hangs, threads, waited = threading.Event(), [], []
-
-    class Thread(threading.Thread):
-        def join(self, timeout=None):
-            threads.append(self)
-            waited.append(timeout)
-            super().join(None if len(threads) == 1 else 0)
-
-    monkeypatch.undo()
-    monkeypatch.setattr(live.threading, "Thread", Thread)
-    running.cloud.get_log_events = lambda **_: hangs.wait(20) and {}
-    try:
-        sources, lines = running.read()
-    finally:
-        hangs.set()
-    assert (len(sources), waited) == (2, [PATIENCE, PATIENCE])
-    assert all(thread.daemon for thread in threads)
-    assert "within 4.5 seconds" in lines[-1]
+@pytest.mark.parametrize("says", PROBLEMS)
+def test_reason_instead_of_lines(fakes, clock, says):
+    """It is a line of an ended try. While Airflow counts lines, it is part of the last one, and a source."""
+    cloud = Cloud(fakes, clock, JsonForm())
+    PROBLEMS[says](cloud)
+    sources, (line,) = cloud.read()
+    problem = json.loads(line)["problem"]
+    assert problem.startswith("The container's log cannot be shown: ")
+    assert says in problem
+    assert problem in sources
+    cloud.cloud.errors.clear()
+    PROBLEMS[says](cloud)
+    if "PENDING" not in says:
+        note, remark = (json.loads(line) for line in cloud.ended())
+        assert says in remark["event"]
+        assert remark["level"] == "warning"
 
 
 SUPERVISOR = json.dumps({"timestamp": "2024-01-01T00:00:00Z", "level": "info", "event": "Task started"})
 
 
+AIRFLOW_2 = "[2024-01-01T00:00:00.000+0000] {a.py:1} INFO - x"
+
+
 @pytest.mark.parametrize(
-    ("structured", "line", "shown"),
+    ("form", "line", "shown"),
     [
-        (False, "plain", "[2023-11-14T22:13:20.000+00:00] plain"),
-        (
-            False,
-            "[2024-01-01T00:00:00.000+0000] {a.py:1} INFO - x",
-            "[2024-01-01T00:00:00.000+0000] {a.py:1} INFO - x",
-        ),
-        (True, "plain", {"timestamp": "2023-11-14T22:13:20+00:00", "event": "plain"}),
-        (True, SUPERVISOR, json.loads(SUPERVISOR)),
-        (True, '{"no": 1}', {"timestamp": "2023-11-14T22:13:20+00:00", "event": '{"no": 1}'}),
-        (True, "{not JSON", {"timestamp": "2023-11-14T22:13:20+00:00", "event": "{not JSON"}),
-        (True, "äöü ☃", {"timestamp": "2023-11-14T22:13:20+00:00", "event": "äöü ☃"}),
+        (TextForm(), "plain", "[2023-11-14T22:13:20.000+00:00] plain"),
+        (TextForm(), AIRFLOW_2, AIRFLOW_2),
+        (JsonForm(), "plain", {"timestamp": "2023-11-14T22:13:20+00:00", "event": "plain"}),
+        (JsonForm(), SUPERVISOR, json.loads(SUPERVISOR)),
+        (JsonForm(), '{"event": 1}', {"timestamp": "2023-11-14T22:13:20+00:00", "event": '{"event": 1}'}),
+        (JsonForm(), '{"event": "x"}', {"timestamp": "2023-11-14T22:13:20+00:00", "event": "x"}),
+        (JsonForm(), "{not JSON", {"timestamp": "2023-11-14T22:13:20+00:00", "event": "{not JSON"}),
+        (JsonForm(), "äöü ☃", {"timestamp": "2023-11-14T22:13:20+00:00", "event": "äöü ☃"}),
     ],
 )
-def test_line_with_its_time(fakes, clock, structured, line, shown):
+def test_line_with_its_time(fakes, clock, form, line, shown):
     """Airflow sorts lines of several sources by their times, in the format of the release."""
-    running = RunningTask(fakes, clock, structured)
-    running.cloud.write(GROUP, STREAM, line)
-    (text,) = running.read()[1]
-    assert (json.loads(text) if structured else text) == shown
+    cloud = Cloud(fakes, clock, form)
+    cloud.cloud.write(GROUP, STREAM, line)
+    text = next(one for one in cloud.ended() if "Launched" not in one)
+    assert (json.loads(text) if isinstance(shown, dict) else text) == shown

@@ -57,6 +57,20 @@ def cluster_name(arn: str, cluster: str = "") -> str:
     return (parts and parts["cluster"]) or cluster.rpartition("/")[2] or "default"
 
 
+def definition_arn(definition: str, arn: str) -> str:
+    """
+    Return the ARN of a task definition.
+
+    :param definition: its ARN, or family and revision, as in ``airflow:7``.
+    :param arn: of an ECS task that was launched with it.
+    """
+    return (
+        definition
+        if definition.startswith("arn:")
+        else ":".join([*arn.split(":")[:5], f"task-definition/{definition}"])
+    )
+
+
 def log_link(arn: str, log_region: str, group: str, stream: str) -> str | None:
     """
     Return the address of a log stream in the AWS console; None if the partition's console is not known.

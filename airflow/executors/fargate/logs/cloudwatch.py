@@ -28,7 +28,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from airflow.executors.fargate.aws.answers import mapping
 from airflow.executors.fargate.aws.arns import ecs_task_id, region
@@ -83,12 +83,20 @@ class Stream:
     lossy: bool = False
 
 
-@dataclass(frozen=True)
-class Line:
-    """A line of a log, with its time in milliseconds since the epoch."""
+class Line(NamedTuple):
+    """A line of a log; both times are in milliseconds since the epoch."""
 
     timestamp: int
     text: str
+    #: When it came to CloudWatch, by the clock of AWS.
+    ingested: int = 0
+
+
+class Page(NamedTuple):
+    """A page of a log, and the token of the next one."""
+
+    lines: list[Line]
+    token: str | None
 
 
 class LogReader:
@@ -130,13 +138,15 @@ class LogReader:
         in_region = options.get("awslogs-region") or region(arn) or ""
         return Stream(in_region, options["awslogs-group"], stream, options.get("mode") == "non-blocking")
 
-    def pages(self, stream: Stream) -> Iterator[list[Line]]:
+    def pages(self, stream: Stream, token: str | None = None) -> Iterator[Page]:
         """
         Yield the lines from the first to the last, page by page. A page can be empty.
 
+        :param token: of a page that was read before; what follows that page is read. None reads from the head.
         :raises LogError: if a call fails.
         """
-        return self._pages(stream, "nextForwardToken", startFromHead=True)
+        following = {} if token is None else {"nextToken": token}
+        return self._pages(stream, "nextForwardToken", startFromHead=True, **following)
 
     def last(self, stream: Stream, count: int) -> list[Line]:
         """
@@ -145,9 +155,9 @@ class LogReader:
         :raises LogError: if a call fails.
         """
         pages = self._pages(stream, "nextBackwardToken", startFromHead=False, limit=count)
-        return next(filter(None, islice(pages, MAX_EMPTY_PAGES)), [])
+        return next((page.lines for page in islice(pages, MAX_EMPTY_PAGES) if page.lines), [])
 
-    def _pages(self, stream: Stream, direction: str, **arguments: Any) -> Iterator[list[Line]]:
+    def _pages(self, stream: Stream, direction: str, **arguments: Any) -> Iterator[Page]:
         """
         Yield the lines of each page.
 
@@ -160,15 +170,21 @@ class LogReader:
         while True:
             response = call_aws("logs:GetLogEvents", partial(client.get_log_events, **arguments), place)
             events = response.get("events") or ()
-            yield [Line(int(one.get("timestamp") or 0), str(one.get("message") or "")) for one in events]
+            token = response.get(direction)
+            yield Page([_line(one) for one in events], token)
             # At the end of a log, AWS returns the token that it was given.
-            if response.get(direction) in (None, "", arguments.get("nextToken")):
+            if token in (None, "", arguments.get("nextToken")):
                 return
-            arguments["nextToken"] = response[direction]
+            arguments["nextToken"] = token
 
     def renew(self) -> None:
         """Let the next calls make new clients, which look for credentials again."""
         self._client.cache_clear()
+
+
+def _line(event: Mapping[str, Any]) -> Line:
+    at = int(event.get("timestamp") or 0)
+    return Line(at, str(event.get("message") or ""), int(event.get("ingestionTime") or at))
 
 
 def call_aws(name: str, call: Callable[[], Any], place: str = "") -> Any:

@@ -15,198 +15,219 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-Shows the log of a running task instance in the UI: the lines in CloudWatch Logs, or why there are none.
+Shows the log of a try in the UI: its ECS tasks' lines in CloudWatch Logs, or why there are none, and the notes.
 
-The API server (the webserver of Airflow 2) reads it, with an instance of the executor that was never started.
-An open page reads it every few seconds. The log stream of each ECS task is cached, so that only its lines are
-requested again.
+The API server (the webserver of Airflow 2) reads it. An open page reads it every few seconds: what was read is kept
+(:mod:`copies`), so that only what has come since is requested.
 """
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache, partial
-from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pendulum import UTC
-
-from airflow.executors.fargate.aws.arns import cluster_name, log_link, region, whereabouts
-from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
-from airflow.executors.fargate.aws.ecs import Ecs
-from airflow.executors.fargate.aws.verdict import Verdict
-from airflow.executors.fargate.logs.cloudwatch import LogError, LogReader, call_aws, without_tokens
+from airflow.executors.fargate import notes
+from airflow.executors.fargate.aws.arns import log_link, whereabouts
+from airflow.executors.fargate.aws.clients import THREAD_NAMES
+from airflow.executors.fargate.logs.copies import Copies, StreamCopy, TryCopy
+from airflow.executors.fargate.logs.elsewhere import Elsewhere
+from airflow.executors.fargate.logs.lines import Record
+from airflow.executors.fargate.logs.merging import (
+    ARRIVAL,
+    SETTLE,
+    Hidden,
+    Stop,
+    in_order_of_arrival,
+    in_own_order,
+)
 
 if TYPE_CHECKING:
-    from airflow.executors.fargate.logs.cloudwatch import Line, Stream
+    from airflow.executors.fargate.logs.fetching import LogFetcher
+    from airflow.executors.fargate.logs.lines import JsonForm, TextForm
+    from airflow.executors.fargate.logs.tries import TriedEcsTask, Try
 
-T = TypeVar("T")
-
-#: Seconds after which the page gets the lines that were read so far. It must get them within 5 s; the rest is for
-#: imports and for formatting.
+#: Seconds after which the page of a try that goes on gets what was read so far. It must get it within 5 s; the rest
+#: is for imports and for formatting.
 PATIENCE = 4.5
-#: Seconds to connect, and to read: at most two calls of that length go on after PATIENCE, on a thread of their
-#: own. And how many connections a client keeps for pages that are read at the same time; more work, too.
-LIMITS = {"connect_timeout": 2.0, "read_timeout": 3.0, "max_pool_connections": 10}
-#: Pages of a megabyte or 10,000 lines from the beginning. Of a longer log, the last lines are shown as well.
-#: https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_GetLogEvents.html
-MAX_PAGES = 10
-LAST_LINES = 1000
-#: For how many ECS tasks the log stream is cached.
-MAX_ECS_TASKS = 200
-#: The states of an ECS task before its containers run.
-#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-lifecycle-explanation.html
-NOT_STARTED = frozenset({"PROVISIONING", "PENDING", "ACTIVATING"})
+#: Of how many ECS tasks of a try the links stand above its log. All are in the notes.
+MAX_LINKS = 3
+NOT_KNOWN = "Fargate: Airflow has not stored yet which ECS task runs this try. Look again in a moment."
+NO_NOTE = (
+    "Airflow's event log has no note of this ECS task: they were removed (airflow db clean), or its scheduler ended "
+    "before it wrote one. Whether the try had others before it is not known."
+)
+
+
+class TryLog(NamedTuple):
+    """The log of a try."""
+
+    #: Where it is, one text each.
+    sources: list[str]
+    #: Its lines. They are read from a file, some at a time, so little is in memory.
+    lines: Generator[str, None, None]
+    #: Whether containers' lines are among them.
+    has_lines: bool
 
 
 @dataclass(eq=False)
-class RunningLog:
+class TryLogs:
     """
-    Reads the logs of the main containers of running ECS tasks, in an API server. Any thread may use it.
+    Reads the logs of tries, running or ended. Any thread may use it.
 
-    It makes clients of its own at the first call, one for each Region, by the options ``conn_id`` and
-    ``endpoint_url``. The ARN contains the Region and the cluster, so no other option is needed.
-
-    :param option: returns the text of an option.
-    :param session_maker: takes a connection's name and a Region, and returns a function that makes a session.
-    :param mask: masks the secrets that Airflow knows.
-    :param structured: whether Airflow expects a line as JSON with its time.
-    :param clock: monotonic, in seconds.
+    :param fetcher: asks AWS.
+    :param now: seconds since the epoch.
     """
 
-    option: Callable[[str], str | None]
-    session_maker: Callable[[str | None, str | None], Callable[[], Any]]
-    mask: Callable[[str], str]
-    structured: bool
-    clock: Callable[[], float] = time.monotonic
+    fetcher: LogFetcher
+    now: Callable[[], float] = time.time
+    _copies: Copies = field(default_factory=Copies)
 
-    def __post_init__(self) -> None:
-        self._format = _as_json if self.structured else _as_text
-        self._ecs = lru_cache(lambda region: Ecs(partial(self._make_client, "ecs", region)))
-        describe_logs = lambda arn: self._ecs(arn.split(":")[3]).describe_logs(arn)
-        self._reader = LogReader(describe_logs, partial(self._make_client, "logs"))
-        self._stream = lru_cache(maxsize=MAX_ECS_TASKS)(self._find_stream)
+    @property
+    def form(self) -> JsonForm | TextForm:
+        """The form of the lines."""
+        return self.fetcher.form
 
-    def read(self, external_executor_id: str | None) -> tuple[list[str], Generator[str, None, None]]:
+    def read(self, of: Try, elsewhere: Iterable[str] = (), *, only_notes: bool = False) -> TryLog:
         """
-        Return the sources of the lines, and the lines: all within :data:`PATIENCE` from now on.
+        Return a try's log: within :data:`PATIENCE` if the try goes on.
 
-        A page is read when its first line is asked for, so only one page is in memory.
-
-        :param external_executor_id: the ECS task's ARN; before it is stored, None or an id of Airflow's.
+        :param elsewhere: lines that Airflow shows from elsewhere as well; they are left out. They are read after
+            those in CloudWatch, as a container writes to a file first.
+        :param only_notes: whether Airflow shows all lines of containers from elsewhere.
         """
-        arn = external_executor_id or ""
-        if region(arn) is None:
-            source = "Fargate: Airflow has not stored yet which ECS task runs this try."
-            return [source], (line for line in [f"{source} Look again in a moment."])
-        sources = [whereabouts(arn)]
-        pages = self._in_time(self._pages(arn, sources), self.clock() + PATIENCE)
-        first = next(pages)  # Finds the log stream, which is one of the sources.
-        return [*sources], (line for page in chain([first], pages) for line in page)
-
-    def _in_time(self, pages: Iterator[list[str] | str], until: float) -> Iterator[list[str]]:
-        """Yield the pages that come in time, and last the reason if there are more."""
-        further, problem = "", f"not all of it was read within {PATIENCE:g} seconds"
-        while (left := until - self.clock()) > 0:
-            page = _within(left, lambda: next(pages, ""))
-            if not isinstance(page, list):
-                problem = problem if page is None else page
-                break
-            further = further or (" further" if page else "")
-            yield page
-        if problem:
-            # Airflow collapses the sources, so the reason is shown as a line.
-            yield [f"The container's log cannot be shown{further}: {problem}."]
-
-    def _pages(self, arn: str, sources: list[str]) -> Iterator[list[str] | str]:
-        """Yield an empty page once the log stream is a source, then the log's pages, and last why there are no more."""
-        try:
-            stream = self._stream(arn)
-            link = log_link(arn, stream.region, stream.group, stream.name)
-            lossy = "; its driver may drop lines (mode non-blocking)" if stream.lossy else ""
-            place = f"CloudWatch log group {stream.group}, stream {stream.name}{lossy}"
-            sources.append(f"{place}: {link}" if link else place)
-            yield []
-            for number, page in enumerate(self._reader.pages(stream), 1):
-                if number > MAX_PAGES and page:
-                    last = self._reader.last(stream, LAST_LINES)
-                    yield [f"(The log is longer than this. Its last {len(last)} lines:)", *self._lines(last)]
-                    break
-                yield self._lines(page)
-        except LogError as error:
-            # Only then: making clients costs processor time, and each open page would do it.
-            if error.verdict is Verdict.CREDENTIALS:
-                self._ecs.cache_clear()
-                self._reader.renew()
-            yield str(error)
-        except Exception as error:
-            # A bug here or in a library: the page shows its type instead of failing.
-            yield f"{type(error).__name__} in the executor"
-
-    def _lines(self, page: Sequence[Line]) -> list[str]:
-        # All lines at once, as masking costs time.
-        texts = self._masked("\n".join(line.text for line in page)).split("\n")
-        if len(texts) != len(page):
-            # An event or a secret has several lines, so each event is masked by itself.
-            texts = [self._masked(line.text).replace("\n", " ") for line in page]
-        return [self._format(line.timestamp, text) for line, text in zip(page, texts)]
-
-    def _masked(self, text: str) -> str:
-        return self.mask(without_tokens(text))
-
-    def _find_stream(self, arn: str) -> Stream:
-        """
-        Ask AWS for the log stream of an ECS task's main container.
-
-        :raises LogError: if it has not started, was not launched by this executor, or has no log that can be
-            read.
-        """
-        call = lambda: self._ecs(region(arn) or "").describe_tasks(cluster_name(arn), [arn])
-        tasks = call_aws("ecs:DescribeTasks", call).tasks
-        if not tasks:
-            raise LogError("AWS does not know the ECS task: it is too new, or too old")
-        task = tasks[0]
-        if task.last_status in NOT_STARTED:
-            raise LogError(f"the container has not started yet ({task.last_status})")
-        if task.identity is None:
-            raise LogError("the ECS task was not launched by this executor: it does not name its launch")
-        return self._reader.stream(task.task_definition, task.identity.container_name, arn)
-
-    def _make_client(self, service: str, in_region: str) -> Any:
-        texts = [(self.option(name) or "").strip() or None for name in ("conn_id", "endpoint_url")]
-        session = self.session_maker(texts[0], in_region)()
-        return make_client(session, service, region=in_region, endpoint_url=texts[1], **LIMITS)
+        return _Reading(self, of, self._copies.of(of.key), only_notes).run(elsewhere)
 
 
-def _as_json(timestamp: int, text: str) -> str:
-    """Return a line as Airflow 3 reads it. The lines of its supervisor have that form already."""
-    with suppress(ValueError, RecursionError):
-        if text.startswith("{") and "event" in json.loads(text):
-            return text
-    return json.dumps({"timestamp": _moment(timestamp).isoformat(), "event": text}, ensure_ascii=False)
+class _Reading:
+    """One reading of a try's log."""
+
+    def __init__(self, logs: TryLogs, of: Try, copy: TryCopy, only_notes: bool) -> None:
+        self._fetcher, self._form, self._copy = logs.fetcher, logs.form, copy
+        self._of, self._ecs_tasks = of, of.ecs_tasks
+        self._fetched = [] if only_notes else self._ecs_tasks
+        self._now = logs.now() * 1000
+        self._why = ""
+
+    def run(self, elsewhere: Iterable[str]) -> TryLog:
+        is_read = bool(_within(None if self._of.has_ended else PATIENCE, self._fetch))
+        parts = [self._part(one, is_read) for one in self._fetched]
+        self._elsewhere = Elsewhere(self._form, elsewhere)
+        has_lines = any(part.parts for part in parts)
+        texts = self._texts(parts, has_lines or self._fetched is not self._ecs_tasks)
+        problems = [self._cannot(part) for part in parts if part.problem] if self._of.is_polled else []
+        sources = [*self._sources(parts), *problems]
+        if problems:
+            texts = _with_problem(texts, self._form, problems[-1])
+        return TryLog(sources, texts, has_lines)
+
+    def _part(self, one: TriedEcsTask, is_read: bool) -> _Part:
+        stream = self._copy.stream(one.noted.arn)
+        problem = stream.problem
+        if not (is_read or stream.caught_up or problem):
+            problem = f"not all of it was read within {PATIENCE:g} seconds; look again"
+        return _Part(one, stream, stream.parts[:], stream.caught_up, problem)
+
+    def _fetch(self) -> bool:
+        self._fetcher.fetch(self._of, self._fetched, self._copy, self._now)
+        if self._of.is_unexplained and self._ecs_tasks:
+            self._why = self._fetcher.explain(self._ecs_tasks[-1])
+        return True
+
+    def _sources(self, parts: Sequence[_Part]) -> Iterator[str]:
+        if not self._ecs_tasks and self._of.is_polled:
+            yield NOT_KNOWN
+        for part in parts[-MAX_LINKS:]:
+            arn, source = part.ecs_task.noted.arn, part.stream.source
+            yield whereabouts(arn)
+            if source is not None:
+                link = log_link(arn, source.region, source.group, source.name)
+                lossy = "; its driver may drop lines (mode non-blocking)" if source.lossy else ""
+                place = (
+                    f"CloudWatch log group {source.group}, stream {source.name}{lossy}{part.stream.remark}"
+                )
+                yield f"{place}: {link}" if link else place
+        if self._of.lacks_notes:
+            yield NO_NOTE
+
+    def _texts(self, parts: Sequence[_Part], has_lines: bool) -> Generator[str, None, None]:
+        # The last lines of a container stand in a note, too.
+        is_repeated = has_lines or self._of.is_polled
+        shown = [note for note in self._of.notes if not (is_repeated and note.event == notes.LINES)]
+        level = {notes.FAILURE: "error"}
+        noted = [self._form.remark(one.at, one.at, one.text, level.get(one.event, "info")) for one in shown]
+        streams = [self._records(part) for part in parts]
+        if self._of.is_settled(self._now):
+            records = in_own_order(noted, streams)
+        else:
+            settled = self._now - ARRIVAL if self._of.is_polled else float("inf")
+            records = in_order_of_arrival(noted, streams, self._form, settled)
+        at = self._of.ended_at or 0
+        for record in records:
+            at = max(at, record.at)
+            yield record.text
+        yield from (self._form.remark(at, at, text, level).text for text, level in self._remarks())
+
+    def _records(self, part: _Part) -> Iterator[Record]:
+        """Yield the records of an ECS task, and last why there are no more."""
+        at = part.ecs_task.at or self._of.ended_at or int(self._now)
+        place, noted = at + SETTLE, part.ecs_task.at and part.ecs_task.at + SETTLE
+        if self._of.is_polled and noted > self._now:
+            return  # None stands before the note on the launch.
+        for record in self._copy.records(part.parts):
+            at, place = record.at, max(record.place, noted)
+            kind = Hidden if self._elsewhere.hides(record) else Record
+            yield kind(at, place, record.text)
+        if self._of.is_polled:
+            if not part.caught_up:
+                yield Stop(at, place, "")
+        elif part.problem:
+            yield self._form.remark(at, place, self._cannot(part), "warning")
+
+    def _remarks(self) -> Iterator[tuple[str, str]]:
+        """Yield what is to be said at the end of a log that Airflow does not ask for again, and the levels."""
+        if self._of.lacks_notes and not self._of.is_polled:
+            yield NO_NOTE, "warning"
+        if self._why:
+            yield self._why, "error"
+
+    @staticmethod
+    def _cannot(part: _Part) -> str:
+        further = " further" if part.parts else ""
+        return f"The container's log cannot be shown{further}: {part.problem}."
 
 
-def _as_text(timestamp: int, text: str) -> str:
-    """Return a line as Airflow 2 reads it: after its time, by which Airflow sorts lines."""
-    moment = _moment(timestamp).isoformat(timespec="milliseconds")
-    return text if text.startswith("[2") else f"[{moment}] {text}"
+@dataclass(frozen=True)
+class _Part:
+    """What was read of an ECS task at a moment."""
+
+    ecs_task: TriedEcsTask
+    stream: StreamCopy
+    #: Those of the copy.
+    parts: Sequence[tuple[int, int]]
+    caught_up: bool
+    problem: str
 
 
-def _moment(timestamp: int) -> datetime:
-    return datetime.fromtimestamp(timestamp / 1000, UTC)
+def _with_problem(
+    texts: Iterator[str], form: JsonForm | TextForm, problem: str
+) -> Generator[str, None, None]:
+    """Yield texts, the last one with a problem, which is no line of its own: Airflow counts lines."""
+    last = next(texts, None)
+    for text in texts:
+        yield last  # type: ignore[misc]
+        last = text
+    if last is not None:
+        yield form.with_problem(last, problem)
 
 
-def _within(patience: float, function: Callable[[], T]) -> T | None:
+def _within(patience: float | None, function: Callable[[], Any]) -> Any:
     """Return what a function returns on a thread of its own, as it may hang in a call; None after ``patience`` s."""
-    results: list[T] = []
+    results: list[Any] = []
     target = lambda: results.append(function())
-    thread = threading.Thread(target=target, name=f"{THREAD_NAMES}running-log", daemon=True)
+    thread = threading.Thread(target=target, name=f"{THREAD_NAMES}log-reader", daemon=True)
     thread.start()
     thread.join(patience)
     return results[0] if results else None
