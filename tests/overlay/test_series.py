@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import ast
+import re
 
 import pytest
 from tools.overlay.errors import OverlayError
@@ -91,7 +92,14 @@ def test_the_core_comes_first(commits):
     assert [*commits] == [CORE, LOGS, COMMANDS, DOCUMENTATION]
     logs, commands, documentation = ({*commits[message]} for message in (LOGS, COMMANDS, DOCUMENTATION))
     executor = "airflow/executors/fargate_executor.py"
-    assert logs == {"airflow/executors/fargate/logs/live.py", "tests/fargate/test_live.py", executor}
+    package = "airflow/executors/fargate"
+    assert {
+        f"{package}/logs/live.py",
+        f"{package}/ui/remote_log.py",
+        "tests/fargate/test_live.py",
+        executor,
+    } <= logs
+    assert all(name == executor or re.search("/(logs|ui|bridge)/|/test_live", name) for name in logs)
     assert {"airflow/executors/fargate/cli/commands.py", "tests/fargate/test_commands.py"} <= commands
     assert {"docs/fargate.rst", "newsfragments/6440.feature.rst"} <= documentation
     assert not any(path.endswith(".py") and "example_dags" not in path for path in documentation)

@@ -67,11 +67,12 @@ AIP-29, AIRFLOW-6440
 """,
 )
 LOGS = Message(
-    "Show logs of running tasks of FargateExecutor",
+    "Show logs of tasks of FargateExecutor",
     """\
-While a task runs, its page in the UI shows what its container has
-written to CloudWatch Logs, or says why there is nothing to show. The
-API server asks AWS itself, within five seconds.
+The page of a try in the UI shows what its containers have written to
+CloudWatch Logs, and the executor's notes, or says why there is nothing
+to show. The API server asks AWS itself, within five seconds while the
+task runs.
 """,
 )
 COMMANDS = Message(

@@ -56,7 +56,19 @@ class Part:
 
 # The first one whose pattern fits a file has it; the core comes first, and has what no other part has.
 LATER = (
-    Part(LOGS, re.compile(r"/fargate/(logs/|test_)live\.py$"), (f"{PACKAGE}.logs.live",)),
+    Part(
+        LOGS,
+        re.compile(
+            r"/fargate/(logs/(copies|elsewhere|fetching|lines|live|merging|tries)|bridge/(notes_table|tries|try_log)"
+            r"|test_live)\.py$|/fargate/ui/"
+        ),
+        (
+            *(f"{PACKAGE}.logs.{name}" for name in ("copies", "elsewhere", "fetching", "lines", "live")),
+            *(f"{PACKAGE}.logs.{name}" for name in ("merging", "tries")),
+            *(f"{PACKAGE}.bridge.{name}" for name in ("notes_table", "tries", "try_log")),
+            f"{PACKAGE}.ui",
+        ),
+    ),
     Part(
         COMMANDS,
         re.compile(rf"/fargate/cli/|/fargate/test_(commands|imports)\.py$|/{PARSER}$"),

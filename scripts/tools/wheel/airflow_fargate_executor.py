@@ -32,11 +32,15 @@ if TYPE_CHECKING:
 
 #: Where Airflow's own package has its options, and ours where it is patched.
 CORE_OPTIONS = CONFIG_TEMPLATE.with_name("config.yml")
+#: What reads the log of a task, for ``[logging] remote_base_log_folder = fargate://``.
+REMOTE_LOG = "airflow.executors.fargate.ui.remote_log.FargateRemoteLogIO"
 
 
 def provider_info() -> dict[str, Any]:
     """
-    Return the commands, which 3.2 and newer know, older releases passing over them, and the options.
+    Return the commands, which 3.2 and newer know, the remote log, which 3.3 and newer know, and the options.
+
+    Older releases pass over what they do not know.
 
     To 3.1 Airflow does not start where a provider brings a section that is there already, so the options are left out
     where Airflow's core has them.
@@ -46,6 +50,7 @@ def provider_info() -> dict[str, Any]:
         "name": "FargateExecutor",
         "description": "Runs each task instance in a container of its own on AWS Fargate.",
         "cli": [f"{__name__}.commands"],
+        "remote-logging": [{"classpath": REMOTE_LOG, "scheme": "fargate"}],
     }
     return info if _core_has_section() else {**info, "config": {SECTION: section()}}
 
