@@ -64,6 +64,12 @@ FILES_STAY = {
 }
 
 
+# The log of every try is shown, as the documentation recommends.
+SHOWN_LOGS = {
+    "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "airflow.executors.fargate.ui.logging_config.LOGGING_CONFIG"
+}
+
+
 DAGS = ("witness", "bad_input", "options", "two_executors", "talks")
 
 
@@ -137,7 +143,7 @@ def shared_deployment(release, environment, witness, scale):
         "AIRFLOW__CORE__EXECUTOR": "FargateExecutor",
         **tasks,
     }
-    extra = QUICK_TO_ADOPT | OTHER_TIMES | SOON_REVOKED | FILES_STAY | tasks
+    extra = QUICK_TO_ADOPT | OTHER_TIMES | SOON_REVOKED | FILES_STAY | SHOWN_LOGS | tasks
     with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment
 

@@ -60,13 +60,12 @@ def test_a_log_is_shown_while_its_task_runs(deployment, api):
 
     def shown():
         log = api.log("talks", "shows-its-log", "runs_long")
-        return log if f"stream ecs/airflow/{launch.container}" in log else None
+        lines = container_lines(deployment, launch)
+        plain = [line for line in lines if line.strip() and "token" not in line and not line.startswith("{")]
+        return log if lines and all(line in log for line in plain[:5]) else None
 
-    log = wait_until(shown, timeout=PATIENCE, what="the log of the running task")
-    lines = container_lines(deployment, launch)
-    assert lines
-    plain = [line for line in lines if line.strip() and "token" not in line and not line.startswith("{")]
-    assert [line for line in plain[:5] if line not in log] == []
+    log = wait_until(shown, timeout=PATIENCE, what="the lines of the running task")
+    assert f"stream ecs/airflow/{launch.container}" in log
     assert f"ECS task {launch.container}: https://us-east-1.console.aws.amazon.com/" in log
     assert "eyJ" not in log
     run.follow(timeout=180)
@@ -106,3 +105,22 @@ def test_a_container_that_dies_before_airflow_logs_is_not_mute(deployment, api):
     assert failure.endswith("?region=us-east-1")
     assert lines.startswith(f"Last lines of container airflow ({launch.container}):\n")
     assert "LookupError: unknown encoding: no-such-encoding" in lines
+
+
+def test_the_log_of_a_try_that_has_ended(deployment, api):
+    """It has the lines of its container among the executor's notes, also where Airflow's own logging never began."""
+    run = DagRun(deployment, "dies_mute", "ended-log")
+    run.trigger()
+    assert run.follow(timeout=180) == "failed"
+    (launch,) = run.launches()
+
+    def shown():
+        log = api.log("dies_mute", "ended-log", "never_begins")
+        return log if "exited with code 1" in log else None
+
+    log = wait_until(shown, timeout=PATIENCE, what="the reason in the log")
+    words = ("Launched ", "unknown encoding: no-such-encoding", "Container airflow exited with code 1.")
+    places = [log.index(word) for word in words]
+    assert places == sorted(places)
+    assert [log.count(word) for word in words] == [1, 1, 1]
+    assert f"stream ecs/airflow/{launch.container}" in log
