@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 import pytest
 from tools.harness.dag_run import DagRun
@@ -70,6 +71,42 @@ def test_a_log_is_shown_while_its_task_runs(deployment, api):
     assert "eyJ" not in log
     run.follow(timeout=180)
     assert run.result().problems() == []
+
+
+def test_no_line_is_shown_twice(deployment, api):
+    """
+    Neither while the task runs nor when it has ended, though each is in a file on the same disk and in CloudWatch.
+
+    What is printed is stamped once for each of them, so its times differ.
+    """
+    run = DagRun(deployment, "counts", "counts-aloud")
+    run.trigger()
+    run.follow(until=lambda tis: any(ti.state == "running" for ti in tis), timeout=120)
+    where = ("counts", "counts-aloud", "counts_seconds")
+
+    def counted():
+        return Counter(re.findall(r"(?:printed|logged) \d+|Launched arn:", api.log(*where)))
+
+    def most():
+        """Look again and again, since the last lines are those that may be there twice."""
+        words = counted()
+        twice.update(word for word, times in words.items() if times > 1)
+        return words["printed 15"]
+
+    twice = set()
+    wait_until(most, timeout=PATIENCE, what="what the task says")
+    assert twice == set()
+    assert repeated(api.lines(*where)) == []
+    run.follow(timeout=180)
+    said = [f"{how} {number}" for how in ("printed", "logged") for number in range(20)]
+    ended = wait_until(lambda: (words := counted())["printed 19"] and words, timeout=PATIENCE, what="the end")
+    assert ended == Counter([*said, "Launched arn:"])
+    assert repeated(api.lines(*where)) == []
+
+
+def repeated(lines):
+    """Return the lines with a time that are there more than once."""
+    return [line for line, times in Counter(lines).items() if times > 1 and line[0]]
 
 
 def test_a_container_that_dies_before_airflow_logs_is_not_mute(deployment, api):

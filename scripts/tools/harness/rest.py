@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import json
 import urllib.request
@@ -64,6 +65,17 @@ class RestApi:
             "\n".join(str(source) for source in [line.get("event"), *(line.get("sources") or ())])
             for line in content
         )
+
+    def lines(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1) -> list[tuple[str, str]]:
+        """Return the lines of a try's log with their times, which some do not have."""
+        path = f"/dags/{dag_id}/dagRuns/{quote(run_id)}/taskInstances/{task_id}/logs/{try_number}"
+        content = self.ask(f"{path}?full_content=true")["content"]
+        if isinstance(content, str):  # Airflow 2: pairs of a host and its text, as Python writes them.
+            text = "\n".join(text for _, text in ast.literal_eval(content))
+            return [
+                (line.partition("]")[0] if line.startswith("[") else "", line) for line in text.splitlines()
+            ]
+        return [(line.get("timestamp") or "", str(line.get("event"))) for line in content]
 
     def links(self, dag_id: str, run_id: str, task_id: str) -> dict[str, str | None]:
         """Return the buttons of a task instance, and where each leads; None where it is not shown."""

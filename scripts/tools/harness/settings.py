@@ -39,6 +39,9 @@ PASSED_ON = ("HOME", "LANG", "TZ", "USER")
 
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
+# With it Airflow shows the log of every try, running or ended.
+LOGGING_CONFIG = "airflow.executors.fargate.ui.logging_config.LOGGING_CONFIG"
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -93,6 +96,7 @@ class Settings:
             "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.address}/execution/",
             "AIRFLOW__CORE__FERNET_KEY": self.fernet_key,
             "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": LOGGING_CONFIG,
             DATABASE: self.database,
         }
 

@@ -14,10 +14,11 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""A task that is long enough to be watched, and one whose container dies before any code of Airflow's runs."""
+"""A task that is long enough to be watched, one that counts aloud, and one whose container dies before any code of Airflow's runs."""
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import datetime
 
@@ -44,6 +45,18 @@ def talks():
 
 
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def counts():
+    @task
+    def counts_seconds() -> None:
+        for number in range(20):
+            print(f"printed {number}")
+            logging.getLogger("dag").warning("logged %d", number)
+            time.sleep(1)
+
+    counts_seconds()
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
 def dies_mute():
     @task(executor_config=NO_PYTHON)
     def never_begins() -> None:
@@ -53,4 +66,5 @@ def dies_mute():
 
 
 talks()
+counts()
 dies_mute()
