@@ -37,21 +37,6 @@ def api(deployment):
     return deployment.airflow.api
 
 
-def container_lines(deployment, launch):
-    """Return what CloudWatch has of a launch's container, asked for with a client of our own."""
-    import boto3
-
-    told = deployment.fargate.told
-    logs = boto3.session.Session("any", "key", region_name=told["region"]).client(
-        "logs", endpoint_url=told["endpoint_url"]
-    )
-    stream = f"ecs/{told['container_name']}/{launch.container}"
-    events = logs.get_log_events(logGroupName="/ecs/airflow", logStreamName=stream, startFromHead=True)[
-        "events"
-    ]
-    return [event["message"] for event in events]
-
-
 def test_a_log_is_shown_while_its_task_runs(deployment, api):
     """The API server, whose executor was never started, shows what the container has written to CloudWatch so far."""
     run = DagRun(deployment, "talks", "shows-its-log")
@@ -61,7 +46,7 @@ def test_a_log_is_shown_while_its_task_runs(deployment, api):
 
     def shown():
         log = api.log("talks", "shows-its-log", "runs_long")
-        lines = container_lines(deployment, launch)
+        lines = deployment.fargate.lines(launch.container)
         plain = [line for line in lines if line.strip() and "token" not in line and not line.startswith("{")]
         return log if lines and all(line in log for line in plain[:5]) else None
 

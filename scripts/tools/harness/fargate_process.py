@@ -110,6 +110,19 @@ class LocalFargate:
         session = boto3.session.Session("any", "key", region_name=self.told["region"])
         return session.client(service, endpoint_url=self.told["endpoint_url"])
 
+    def lines(self, ecs_task_id: str) -> list[str]:
+        """Return what CloudWatch has of an ECS task's main container; nothing before that has started."""
+        logs = self.client("logs")
+        place = {
+            "logGroupName": self.told["log_group"],
+            "logStreamName": f"ecs/{self.told['container_name']}/{ecs_task_id}",
+        }
+        try:
+            events = logs.get_log_events(**place, startFromHead=True)["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [event["message"] for event in events]
+
     def register(self, family: str, **environment: str) -> str:
         """Register a task definition that is the usual one with more in its environment; return its name."""
         ecs = self.client("ecs")
