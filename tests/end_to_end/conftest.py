@@ -54,7 +54,7 @@ SOON_REVOKED = {
 
 # The modules whose tests run while a task is stuck; the first one launches that task. In none of them has a scheduler
 # another executor, cluster or database than usual.
-BESIDE_STUCK = ("test_scheduler_death", "test_bad_input", "test_example_dag", "test_logs")
+BESIDE_STUCK = ("test_scheduler_death", "test_bad_input", "test_example_dag", "test_logs", "test_tries")
 
 
 # No file of a DAG changes while the tests run: Airflow would read all of them again every half minute.
@@ -64,13 +64,7 @@ FILES_STAY = {
 }
 
 
-# The log of every try is shown, as the documentation recommends.
-SHOWN_LOGS = {
-    "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "airflow.executors.fargate.ui.logging_config.LOGGING_CONFIG"
-}
-
-
-DAGS = ("witness", "bad_input", "options", "two_executors", "talks")
+DAGS = ("witness", "bad_input", "options", "two_executors", "talks", "tries")
 
 
 class Witness:
@@ -143,7 +137,7 @@ def shared_deployment(release, environment, witness, scale):
         "AIRFLOW__CORE__EXECUTOR": "FargateExecutor",
         **tasks,
     }
-    extra = QUICK_TO_ADOPT | OTHER_TIMES | SOON_REVOKED | FILES_STAY | SHOWN_LOGS | tasks
+    extra = QUICK_TO_ADOPT | OTHER_TIMES | SOON_REVOKED | FILES_STAY | tasks
     with Deployment(release, environment, dags=dags, extra=extra, container_env=container_env) as deployment:
         yield deployment
 
