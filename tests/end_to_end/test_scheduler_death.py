@@ -17,6 +17,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import signal
@@ -321,6 +322,35 @@ def check_that_nothing_is_reset_while_aws_cannot_be_asked(moments):
         assert row.try_number == 1, f"{name} was reset"
         assert row.state in ("queued", "running", "success"), f"{name} is {row.state}"
     moments.fargate.adjust(faults=[])
+
+
+# What no scheduler has noted.
+
+
+@pytest.mark.parametrize("killed_under", ["no scheduler", "the next scheduler"])
+def test_a_log_has_the_ecs_task_of_which_a_killed_scheduler_was_not_told(deployment, killed_under):
+    """The scheduler dies before RunTask's answer comes; the try's log names the ECS task, and says why it has ended."""
+    airflow, fargate = deployment.airflow, deployment.fargate
+    airflow.add_user()
+    fargate.hold(started={"operation": "RunTask", "holds": "answer", "containing": "witness_hangs"})
+    run = DagRun(deployment, "witness_hangs", f"killed-under-{killed_under.replace(' ', '-')}")
+    run.trigger()
+    wait_until(lambda: fargate.held()["started"], timeout=60, what="an ECS task that nobody has been told of")
+    airflow.scheduler.kill()
+    fargate.hold()
+    (launch,) = run.launches()
+    row = lambda: airflow.database.task_instances(run.dag_id, run.run_id)[0]
+    if killed_under == "the next scheduler":
+        replace(deployment)
+        wait_until(lambda: launch.container in (row().external_id or ""), timeout=60, what="it to be adopted")
+    wait_until(lambda: row().state == "running", timeout=60, what="the task to run")
+    os.kill(fargate.pid(launch.container), signal.SIGKILL)
+    airflow.revive()
+    ecs_task, reason = f":task/airflow/{launch.container}", "Container airflow exited with code 137."
+    read = lambda: airflow.api.log(run.dag_id, run.run_id, "hangs")
+    wait_until(lambda: ecs_task in read() and reason in read(), timeout=60, what="a log with both")
+    airflow.api.fail_run(run.dag_id, run.run_id)  # Airflow 2 believes for minutes that what was killed runs.
+    assert run.follow(timeout=120) == "failed"
 
 
 # Two schedulers.
