@@ -318,6 +318,24 @@ def test_reason_that_no_note_has(cloud, change, says):
     assert "noted" in cloud.ended(LAUNCHED, failure, has_failed=True)[-1]
 
 
+@pytest.mark.parametrize(
+    ("events", "failed", "lines", "sources"),
+    [
+        ((LAUNCHED,), False, 1, 0),
+        ((LAUNCHED,), True, 1, 0),
+        ((LAUNCHED, Note(BEGIN + 1, notes.FAILURE, "never started")), True, 0, 1),
+        # Another ECS task followed the first one, so that one had not started.
+        ((launched(1)[0], launched(9)[0]), False, 1, 1),
+    ],
+)
+def test_log_stream_that_does_not_exist(cloud, events, failed, lines, sources):
+    """It is a line only where nothing else explains it."""
+    found = cloud.logs.read(Try("try", events, None, has_ended=True, ended_at=1, has_failed=failed))
+    assert [
+        text.count("there is no log stream") for text in ("".join(found.lines), "".join(found.sources))
+    ] == [lines, sources]
+
+
 def test_hanging_call(cloud, monkeypatch):
     """It delays neither the page nor the end of the process."""
     hangs, threads, waited = threading.Event(), [], []

@@ -66,6 +66,8 @@ class StreamCopy:
     is_final: bool = False
     #: Why it could not be read; empty if it was.
     problem: str = ""
+    #: Whether that is because CloudWatch has no such log stream: nothing was written, or it was removed.
+    is_missing: bool = False
 
     def restart(self) -> None:
         """Have it read from its head again."""

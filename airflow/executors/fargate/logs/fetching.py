@@ -98,13 +98,13 @@ class LogFetcher:
         try:
             stream.source = stream.source or self._find(one, stream)
             self._copy(copy, stream, stream.source, now)
-            stream.problem, stream.caught_up, stream.is_final = "", True, is_past
+            stream.problem, stream.is_missing, stream.caught_up, stream.is_final = "", False, True, is_past
         except LogError as error:
             # Only then: making clients costs processor time, and each open page would do it.
             if error.verdict is Verdict.CREDENTIALS:
                 self._ecs.cache_clear()
                 self._reader.renew()
-            is_missing = error.verdict is Verdict.MISSING
+            stream.is_missing = is_missing = error.verdict is Verdict.MISSING
             stream.problem = (is_missing and not is_past and self._not_started(one)) or str(error)
             # What comes later comes after all that was there: nothing, or what cannot be read for long.
             stream.caught_up = stream.caught_up or is_missing or error.verdict is Verdict.FAILED
