@@ -356,3 +356,16 @@ def test_hanging_call(cloud, monkeypatch):
     assert all(thread.daemon for thread in threads)
     assert "within 4.5 seconds" in sources[-1]
     assert len(lines) == 1  # The note on the launch.
+
+
+@pytest.mark.parametrize(
+    ("event", "later", "written"),
+    [("a line", 1000, True), ("a line", 999, False), ("::group::Pre", 1000, False)],
+)
+def test_when_a_line_was_written(event, later, written):
+    """It is shown where it differs from the time that is shown, except in the title of a group."""
+    form = JsonForm()
+    shown = json.loads(
+        form.retimed(form.line(BEGIN, BEGIN, json.dumps({"event": event})), BEGIN + later).text
+    )
+    assert ("written" in shown) == written

@@ -67,7 +67,9 @@ class JsonForm:
     def retimed(self, record: Record, at: int) -> Record:
         """Return a record as it is shown at a later time than its own."""
         members = json.loads(record.text)
-        late = {"written": members["timestamp"]} if at - record.at >= NOTABLE else {}
+        # Airflow's page shows what else a group's first line has in the group's title.
+        is_notable = at - record.at >= NOTABLE and not members["event"].startswith("::")
+        late = {"written": members["timestamp"]} if is_notable else {}
         return Record(at, record.place, _dump({**members, "timestamp": _moment(at).isoformat(), **late}))
 
     def with_problem(self, text: str, problem: str) -> str:
