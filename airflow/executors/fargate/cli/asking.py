@@ -18,11 +18,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from airflow.executors.fargate.aws.classify import no_credentials
 from airflow.executors.fargate.aws.clients import make_client
@@ -40,9 +38,6 @@ NO_CREDENTIALS, NO_ANSWER = "NoCredentials", "NoAnswer"
 INVALID = "ParamValidationError"
 #: Said of errors whose own text repeats a value, or the answer.
 SAID = {INVALID: "a value has not the right form", "ResponseParserError": "this is no answer of AWS"}
-#: The domains of AWS's own endpoints, VPC endpoints included.
-#: https://docs.aws.amazon.com/general/latest/gr/rande.html
-OF_AWS = re.compile(r"\.(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|on\.aws|[a-z0-9]+\.ic\.gov)\.?$")
 
 
 @dataclass(frozen=True)
@@ -61,11 +56,6 @@ class Answer:
         """Return the error in one line."""
         is_code = self.error not in (NO_CREDENTIALS, NO_ANSWER, INVALID) and not (self.error or "").isdigit()
         return ": ".join(filter(None, (self.error if is_code else "", self.message)))
-
-
-def is_of_aws(url: str) -> bool:
-    """Tell whether a URL is that of an endpoint of AWS's own."""
-    return bool(OF_AWS.search(urlsplit(url).hostname or ""))
 
 
 def known_errors() -> tuple[type[Exception], ...]:

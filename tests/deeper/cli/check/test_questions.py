@@ -24,11 +24,11 @@ from dataclasses import replace
 import boto3
 import pytest
 
-from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Account, Answer, is_of_aws
+from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Account, Answer
 from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
 from airflow.executors.fargate.cli.check.all_checks import ASKS, OF_REQUEST
 from airflow.executors.fargate.cli.check.checks import FAILED, OK, UNKNOWN, rows_of
-from airflow.executors.fargate.cli.check.facts import gather
+from airflow.executors.fargate.cli.check.facts import gather, is_of_aws
 from airflow.executors.fargate.cli.check.questions import (
     NOT_RESOLVED,
     addresses,

@@ -24,7 +24,6 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.cli.asking import is_of_aws
 from airflow.executors.fargate.cli.check.checks import (
     ABOVE,
     ADVICE,
@@ -36,6 +35,7 @@ from airflow.executors.fargate.cli.check.checks import (
     not_looked_at,
     ok_or_failed,
 )
+from airflow.executors.fargate.cli.check.facts import is_of_aws
 from airflow.executors.fargate.cli.check.questions import Question, question
 
 if TYPE_CHECKING:

@@ -18,14 +18,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow.executors.fargate.aws import capacity
-from airflow.executors.fargate.cli.asking import Account, Answer, ask, is_of_aws
+from airflow.executors.fargate.cli.asking import Account, Answer, ask
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
@@ -40,12 +42,21 @@ EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
 #: Its command. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
+#: The domains of AWS's own endpoints, VPC endpoints included.
+#: https://docs.aws.amazon.com/general/latest/gr/rande.html
+OF_AWS = re.compile(r"\.(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|on\.aws|[a-z0-9]+\.ic\.gov)\.?$")
+
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8
 #: No ECS task has this id: AWS chooses ids at random.
 MISSING_ECS_TASK = "0" * 32
 #: No container writes to this log stream.
 MISSING_LOG_STREAM = "airflow-fargate-check/no-such-stream"
+
+
+def is_of_aws(url: str) -> bool:
+    """Tell whether a URL is that of an endpoint of AWS's own."""
+    return bool(OF_AWS.search(urlsplit(url).hostname or ""))
 
 
 @dataclass(frozen=True)
