@@ -32,16 +32,18 @@ from airflow.executors.fargate.cli.check.facts import Facts
 from tests.deeper.cli.check.test_checks import container
 
 PAGES = Path(__file__).parents[2] / "docs" / "executor"
+#: The page about the check.
+CHECK = "fargate-check.rst"
 #: What the check asks ECS and CloudWatch Logs for, and the executor does not.
 BESIDE = {"ecs:DescribeClusters", "logs:DescribeLogStreams"}
 NOBODY = Answer(error="NoCredentialsError")
 
 
-def policy_actions(which=0):
-    """Return the actions of a policy: the first is that of the scheduler's role, the second that of the check."""
-    text = (PAGES / "fargate-security.rst").read_text(encoding="utf-8")
+def policy_actions(page="fargate-security.rst"):
+    """Return the actions of a page's policy, which is that of the scheduler's role on this one."""
+    text = (PAGES / page).read_text(encoding="utf-8")
     blocks = re.findall(r"\.\. code-block:: json\n\n(.*?)(?=\n\S|\Z)", text, re.DOTALL)
-    found = [statement["Action"] for statement in json.loads(blocks[which])["Statement"]]
+    found = [statement["Action"] for statement in json.loads(blocks[0])["Statement"]]
     return sorted(action for one in found for action in ([one] if isinstance(one, str) else one))
 
 
@@ -68,13 +70,13 @@ def test_the_check_s_policy_has_what_it_asks():
     facts = container(secrets=[{"name": "A", "valueFrom": one} for one in secrets])
     facts = replace(facts, airflow=AirflowFacts(remote_logging=True, log_folder="s3://logs"))
     asked = {one.action for asks in ASKS for one in asks(facts)}
-    assert sorted(asked | BESIDE) == policy_actions(which=1)
-    text = (PAGES / "fargate-cli.rst").read_text(encoding="utf-8")
-    assert [action for action in policy_actions(which=1) if f"``{action}``" not in text] == []
+    assert sorted(asked | BESIDE) == policy_actions(CHECK)
+    text = (PAGES / CHECK).read_text(encoding="utf-8")
+    assert [action for action in policy_actions(CHECK) if f"``{action}``" not in text] == []
 
 
 def test_the_page_shows_them_all():
     """Each of the two tables of the command has a row for each permission."""
-    text = (PAGES / "fargate-cli.rst").read_text(encoding="utf-8")
+    text = (PAGES / CHECK).read_text(encoding="utf-8")
     rows = re.findall(r"^    [✓✗!?] +\| ((?:ecs|iam|logs):\w+) ", text, re.MULTILINE)
     assert sorted(rows) == sorted(policy_actions() * 2)

@@ -43,7 +43,7 @@ from airflow.version import version
 ASKS_EXECUTORS = not hasattr(BaseExecutor, "pre_assigns_external_executor_id")
 IS_OVERLAID = hasattr(executor_constants, "FARGATE_EXECUTOR")
 IS_INSTALLED = any(found.metadata["Name"] == "airflow-fargate-executor" for found in distributions())
-PAGE = Path(__file__).parents[2] / "docs" / "executor" / "fargate-cli.rst"
+PAGES = Path(__file__).parents[2] / "docs" / "executor"
 #: The page shows what this release prints.
 IS_SHOWN = version.startswith("3.4.")
 #: What is another one on each machine, each day and for each container.
@@ -101,8 +101,9 @@ def words(text):
 
 
 def shown(line, which=0):
-    """Return the rows of the table that the page shows for a command; a long cell goes on in rows below."""
-    after = [part.splitlines() for part in PAGE.read_text().split(f"    $ {line}\n")[1:]]
+    """Return the rows of the table that a page shows for a command; a long cell goes on in rows below."""
+    page = PAGES / ("fargate-check.rst" if line == "airflow fargate check" else "fargate-cli.rst")
+    after = [part.splitlines() for part in page.read_text().split(f"    $ {line}\n")[1:]]
     tables = [[*takewhile(lambda one: re.match("    [^$]", one), lines)] for lines in after]
     head, line, *rest = [table for table in tables if table][which]
     edges = [3, *(place for place, sign in enumerate(line) if sign == "+"), None]

@@ -315,7 +315,7 @@ REFUSALS = [
     ("AccessDeniedException", "User: x is not authorized to perform: iam:PassRole", "iam:PassRole"),
     ("ClientException", "User: x is not authorized to perform: iam:PassRole on resource: r", "iam:PassRole"),
     ("AccessDeniedException", "User: x is not authorized to perform: ecs:TagResource", "ecs:TagResource"),
-    ("AccessDeniedException", "no", "airflow fargate check"),
+    ("AccessDeniedException", "no", "Allow what AWS names"),
     ("BlockedException", "Your account is blocked", "AWS Support"),
     ("ClusterNotFoundException", "Cluster not found.", "[fargate] cluster"),
     ("PlatformUnknownException", "The platform version is invalid.", "[fargate] platform_version"),
@@ -337,7 +337,7 @@ REFUSALS = [
     (
         "InvalidParameterException",
         "The specified capacity provider 'x' was not found.",
-        "airflow fargate check",
+        "that the cluster has it",
     ),
     (
         "InvalidParameterException",

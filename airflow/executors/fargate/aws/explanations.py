@@ -182,14 +182,14 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     (_DENIED, "perform: ecs:RunTask", "the scheduler's role may not launch this task definition", "Allow ecs:RunTask on the task definition"),
     (_DENIED, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
     (_INVALID, "perform: iam:PassRole", "the scheduler's role may not pass on a role of the task definition", "Allow iam:PassRole on its task and execution roles"),
-    (_DENIED, "", "the scheduler's role lacks a permission", "Allow what AWS names; airflow fargate check tells what is missing"),
+    (_DENIED, "", "the scheduler's role lacks a permission", "Allow what AWS names"),
 
     # The request.
     ("", "ARN and resource ID format must be enabled|Long arn format must be", "the account has not opted in to the long ARN format, which tags need", "Opt in: aws ecs put-account-setting-default --name taskLongArnFormat --value enabled; or set [fargate] tag_tasks = False and leave tags and propagate_tags empty"),
     (_INVALID, "Assign public IP is not supported", "only an ECS task on Fargate can ask for a public IP address, and this one is to run elsewhere", "Empty [fargate] assign_public_ip, or name where tasks run with launch_type or capacity_provider_strategy"),
     (_INVALID, "Network Configuration must be provided", "the task definition's network mode is awsvpc, which needs subnets", "Set [fargate] subnets"),
     (_INVALID, "Network Configuration is not valid", "the task definition's network mode is not awsvpc, the only one to have subnets", "Leave [fargate] subnets empty, or change the network mode"),
-    (_INVALID, "specified capacity provider", "a capacity provider cannot be used", "Check its name, and that the cluster has it; airflow fargate check looks for it"),
+    (_INVALID, "specified capacity provider", "a capacity provider cannot be used", "Check its name, and that the cluster has it"),
     (_INVALID, "is not a container in the TaskDefinition", "an override names a container that the task definition does not have", "Correct the name in the executor_config of the task, or [fargate] container_name"),
     (_INVALID, "TaskDefinition is inactive", "the task definition cannot be used: it is not active", "Name an active revision in [fargate] task_definition"),
     (_INVALID, "TaskDefinition not found|Unable to describe task definition", "there is no such task definition in this Region and account", "Check [fargate] task_definition and region"),
