@@ -32,7 +32,7 @@ from tests.overlay.conftest import REPOSITORY
 # What a source tree has not: our scripts, our data, and the tests that stay here.
 OF_THIS_REPOSITORY = re.compile(
     rb"scripts/(?!ci)|fargate-performance|fargate\.yml|tests/(fault_matrix|bad_input|security|documentation|deeper)"
-    rb"|\.\. (end of )?here only"
+    rb"|\.\. (end of )?here only|fargate[ -]check|cli[./]check"
 )
 PAGE = """\
 Title
@@ -150,5 +150,5 @@ def test_half_a_block_is_told(page):
 
 def test_what_has_nothing_of_it_is_laid_as_it_is(tmp_path):
     """Byte for byte."""
-    page = REPOSITORY / "docs" / "executor" / "fargate-cli.rst"
-    assert laid_files(tmp_path)["docs/fargate-cli.rst"] == page.read_bytes()
+    page = REPOSITORY / "docs" / "executor" / "fargate-recipes.rst"
+    assert laid_files(tmp_path)["docs/fargate-recipes.rst"] == page.read_bytes()

@@ -23,9 +23,10 @@ import re
 
 import pytest
 from tools.overlay.errors import OverlayError
+from tools.overlay.left_out import without
 from tools.overlay.papers import COMMANDS, CORE, DOCUMENTATION, LOGS
 from tools.overlay.plan import Overlay, Plan
-from tools.overlay.series import PARTS, series_of, without
+from tools.overlay.series import PARTS, series_of
 
 from tests.overlay.conftest import REPOSITORY
 from tests.overlay.test_pages import tree_of
@@ -56,9 +57,13 @@ class Executor:
 
     def run(self) -> Any:
         return self.one
+
+
+PARTS = [Two]
+PARTS.append(Log)
 """
 WITHOUT = """\
-from package.first import One
+from package.first import One, Two
 from typing import Any
 
 
@@ -68,6 +73,9 @@ class Executor:
 
     def run(self) -> Any:
         return self.one
+
+
+PARTS = [Two]
 """
 
 
@@ -139,7 +147,7 @@ def test_each_commit_has_what_it_imports(commits):
 
 
 def test_a_module_is_without_what_comes_later():
-    """Neither methods that need it nor imports that only these have used; what needs nothing of it stays as it is."""
+    """Neither methods and statements that need it nor imports that only these have used; what needs nothing of it stays as it is."""
     assert without(SOURCE.encode(), LATER, "executor.py").decode() == WITHOUT
     assert without(SOURCE.encode(), ("package.other",), "executor.py") == SOURCE.encode()
 
@@ -147,7 +155,7 @@ def test_a_module_is_without_what_comes_later():
 @pytest.mark.parametrize("use", ["ALL = [Log]\n", "import package.later\n", "class Other(Log):\n    pass\n"])
 def test_what_cannot_do_without_is_refused(use):
     """A commit that cannot be imported is not made."""
-    with pytest.raises(OverlayError, match=r"executor\.py needs what comes in a later commit"):
+    with pytest.raises(OverlayError, match=r"executor\.py needs what is not in this commit"):
         without((SOURCE + use).encode(), LATER, "folder/executor.py")
 
 

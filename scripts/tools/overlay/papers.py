@@ -78,10 +78,9 @@ task runs.
 COMMANDS = Message(
     "Add commands airflow fargate",
     """\
-"check" finds mistakes in the options, the network and the
-permissions before a task does; "render" shows the request for a
-task, and where each member comes from; "tasks" and "stop" list the
-containers of a deployment and stop some of them.
+"render" shows the request for a task, and where each member comes
+from; "tasks" and "stop" list the containers of a deployment and stop
+some of them.
 """,
 )
 DOCUMENTATION = Message(

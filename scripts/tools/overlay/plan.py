@@ -203,7 +203,7 @@ def _below(folder: Path) -> dict[str, Path]:
 
 def _as_in_a_tree(path: Path) -> Source:
     content = path.read_bytes()
-    changed = module_for(content)
+    changed = module_for(content, path.name)
     return path if changed == content else Text(changed)
 
 

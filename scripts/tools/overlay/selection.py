@@ -25,6 +25,8 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
+from tools.overlay.left_out import without
+
 # The source of our options; a source tree has them in Airflow's own file.
 CONFIG_TEMPLATE = "config_templates/fargate.yml"
 # The folder of a room with a file for each older line of releases, each of which needs those of the newer lines; and their
@@ -34,16 +36,26 @@ _LINE = re.compile(rf".*/(?:{OLDER}/|test_)airflow_(\d+)_(\d+)\.py")
 # Which of the lines this Airflow is of; in a source tree that is no question.
 BRIDGE = "executors/fargate/bridge/__init__.py"
 PICKER = "executors/fargate/bridge/older/__init__.py"
-# Pages that stay here: tables of tests, a comparison with a provider's executor, and the options, of which Airflow makes a
-# page itself.
-PAGES_HERE = ("fargate-bad-input", "fargate-faults", "fargate-options", "fargate-performance")
+# A room that stays here, and its module: the command "check", with calls to many services of AWS that the executor does not
+# make, would be a fifth of the patch.
+CHECK = "executors/fargate/cli/check/"
+NOT_IN_A_TREE = ("airflow.executors.fargate.cli.check",)
+# Pages that stay here: that room's, tables of tests, a comparison with a provider's executor, and the options, of which
+# Airflow makes a page itself.
+PAGES_HERE = (
+    "fargate-bad-input",
+    "fargate-check",
+    "fargate-faults",
+    "fargate-options",
+    "fargate-performance",
+)
 
 
 def package_for(files: dict[str, Path], version: str) -> dict[str, Path]:
     """Return the files of the package for a tree of a version."""
     wanted = _without_older_lines(files, version)
     del wanted[CONFIG_TEMPLATE]
-    return wanted
+    return {name: path for name, path in wanted.items() if not name.startswith(CHECK)}
 
 
 def tests_for(files: dict[str, Path], version: str) -> dict[str, Path]:
@@ -58,9 +70,11 @@ def pages_for(files: dict[str, Path]) -> dict[str, Path]:
     }
 
 
-def module_for(source: bytes) -> bytes:
-    """Return the source of a module as a tree has it, whose options are in Airflow's own file."""
-    return source.replace(PurePosixPath(CONFIG_TEMPLATE).name.encode(), b"config.yml")
+def module_for(source: bytes, path: str) -> bytes:
+    """Return the source of a module as a tree has it: the options are in Airflow's own file, and a room is not there."""
+    return without(
+        source.replace(PurePosixPath(CONFIG_TEMPLATE).name.encode(), b"config.yml"), NOT_IN_A_TREE, path
+    )
 
 
 def bridge_for(source: bytes, files: dict[str, Path]) -> dict[str, bytes]:

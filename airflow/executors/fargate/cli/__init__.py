@@ -14,4 +14,4 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The commands ``airflow fargate check | render | tasks | stop``."""
+"""The commands ``airflow fargate …``."""

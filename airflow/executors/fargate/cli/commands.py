@@ -15,7 +15,7 @@
 # specific language governing permissions and limitations
 # under the License.
 """
-The functions behind ``airflow fargate …``: each reads the options and prints; check, tasks and stop call AWS.
+The functions behind ``airflow fargate …``: each reads the options and prints; tasks and stop call AWS.
 
 An error ends the command with a message and the exit code 1.
 """

@@ -80,4 +80,4 @@ SUBCOMMANDS.insert(0, _command(*arguments.CHECK, module="check.command"))
 
 def fargate_commands() -> list[GroupCommand]:
     """Return the group ``fargate`` for ``airflow.cli.cli_parser``."""
-    return [GroupCommand("fargate", "Check and inspect the FargateExecutor", SUBCOMMANDS)]
+    return [GroupCommand("fargate", "Inspect the FargateExecutor and its ECS tasks", SUBCOMMANDS)]
