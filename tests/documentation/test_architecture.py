@@ -31,8 +31,8 @@ MODULES = [
     for path in PACKAGE.rglob("*.py")
     if path.name != "__init__.py" and path.parent.name != "older"
 ]
-#: A line of the list: how far it is indented, a module, and what it does.
-LINE = re.compile(r"( +)(\w+\.py) +(\S.+)")
+#: A line of the list: how far it is indented, a module or a folder, and what it does.
+LINE = re.compile(r"( +)(\w+(?:\.py|/)) +(\S.+)")
 #: Lines beside those of the modules: what can be taken in at once.
 LONGEST = 70
 
@@ -40,12 +40,14 @@ LONGEST = 70
 def listed():
     """Yield each module that the list on the page says something of, by its path in the package."""
     lines = PAGE.partition("### The executor")[2].partition("```\n")[2].partition("```")[0].splitlines()
-    room = ""
+    folders = []
     for line in lines[lines.index("airflow/executors/fargate/") + 1 :]:
-        if found := re.fullmatch(r"    (\w+/) +\S.+", line):
-            room = found[1]
-        elif found := LINE.fullmatch(line):
-            yield (room if len(found[1]) > 4 else "") + found[2]
+        if found := LINE.fullmatch(line):
+            del folders[len(found[1]) // 4 - 1 :]
+            if found[2].endswith("/"):
+                folders.append(found[2])
+            else:
+                yield "".join(folders) + found[2]
 
 
 def test_the_list_has_each_module_once():
