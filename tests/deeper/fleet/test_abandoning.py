@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""More on what ``test_abandoning.py`` tests."""
+"""What the fleet does with launches that Airflow may not want any more: confirmed, abandoned, taken over."""
 
 from __future__ import annotations
 
@@ -23,18 +23,139 @@ import pytest
 from airflow.executors.fargate.fleet.launcher import MAX_UNCONFIRMED
 from airflow.executors.fargate.fleet.orphans import FIRST_DELAYS
 from airflow.executors.fargate.launch import CallbackId
-from airflow.executors.fargate.messages import Abandoned, Accepted, Ended
+from airflow.executors.fargate.messages import Abandoned, Accepted, Ended, Unconfirmed
 
-from tests.executors.fargate.test_abandoning import (
-    LEASE,
-    WHY,
-    ReadTimeoutError,
-    asked,
-    fleet,
-    launch,
-    stops,
-    tell,
-)
+LEASE = 15.0
+
+
+WHY = "The task instance was marked success"
+
+
+NO_CAPACITY = {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+
+
+class ReadTimeoutError(Exception):
+    """Named as botocore's, whose errors are told apart by name."""
+
+
+@pytest.fixture
+def fleet(fakes, ecs, clock):
+    """Return a fleet of a scheduler, whose launches are confirmed."""
+    return fakes.SteppedFleet(ecs, sweep_interval=300.0, scheduler="1@1.0", lease=LEASE, clock=clock)
+
+
+@pytest.fixture
+def launch(fakes, clock):
+    return fakes.make_launch(handed_over=clock.at)
+
+
+def asked(fleet):
+    """Return the launches that were to be confirmed, and forget them."""
+    told = [event.launch.id for event in fleet.told if isinstance(event, Unconfirmed)]
+    fleet.told[:] = [event for event in fleet.told if not isinstance(event, Unconfirmed)]
+    return told
+
+
+def stops(ecs):
+    return [call.arguments[1:] for call in ecs.made("stop_task")]
+
+
+def tell(fleet, method, *arguments):
+    fleet.tell(method, *arguments)
+    fleet.settle()
+
+
+def test_what_was_handed_over_before_a_gap_is_not_sent_unconfirmed(fleet, ecs, launch, clock):
+    """A process that was stopped launches nothing that another scheduler may have launched meanwhile."""
+    fleet.pools["build"].held = True
+    fleet.add(launch)
+    fleet.pools["build"].held = False
+    clock.at += 60
+    fleet.settle()
+    fleet.advance(600)
+    assert (asked(fleet), ecs.tokens) == ([launch.id], [])
+    tell(fleet, fleet.fleet.confirm, [launch.id])
+    assert len(ecs.arns) == 1
+
+
+@pytest.mark.parametrize("answer", [NO_CAPACITY, ReadTimeoutError()], ids=["no capacity", "unknown outcome"])
+def test_what_waits_is_confirmed_whenever_it_is_sent_again_after_a_while(fleet, ecs, launch, answer):
+    """Also where the same attempt is sent again, with its token."""
+    ecs.next("run_task", *[answer] * 1000)
+    fleet.add(launch)
+    for _ in range(20):
+        fleet.advance(LEASE)
+        tell(fleet, fleet.fleet.confirm, asked(fleet))
+    assert len(ecs.tokens) > 10
+    confirmed_at = fleet.clock.at
+    fleet.advance(600)
+    assert ecs.made("run_task")[-1].at <= confirmed_at + LEASE
+    assert len(asked(fleet)) == 1
+
+
+@pytest.mark.parametrize("stage", ["unconfirmed", "no capacity", "throttled"])
+def test_what_has_not_been_launched_is_not(fleet, ecs, fakes, launch, clock, stage):
+    """Whatever it waits for; and that is told, and nothing else."""
+    if stage == "unconfirmed":
+        clock.at += 60
+    answers = {"no capacity": NO_CAPACITY, "throttled": fakes.aws_error("ThrottlingException")}
+    if stage in answers:
+        ecs.next("run_task", *[answers[stage]] * 3)
+    fleet.add(launch)
+    made, before = len(ecs.tokens), len(fleet.told_of(launch))
+    tell(fleet, fleet.fleet.abandon, launch.id, WHY, False)
+    fleet.advance(600)
+    tell(fleet, fleet.fleet.confirm, [launch.id])
+    assert (len(ecs.tokens), ecs.arns) == (made, [])
+    told = fleet.told_of(launch)[before:]
+    assert told == [
+        Abandoned(launch.without_workload(), f"{WHY} before its ECS task was launched: none is launched.")
+    ]
+    assert not fleet.fleet.runs_by_id
+
+
+def test_an_ecs_task_that_has_not_started_is_stopped(fleet, ecs, launch):
+    """At the next look, which tells that; with the reason, also for AWS."""
+    fleet.add(launch)
+    tell(fleet, fleet.fleet.abandon, launch.id, WHY, False)
+    assert stops(ecs) == []
+    fleet.advance(3)
+    text = f"{WHY} while its ECS task was starting: it is stopped."
+    assert stops(ecs) == [(ecs.arns[0], text)]
+    ecs.break_at_start(ecs.arns[0])
+    fleet.advance(60)
+    assert [event.text for event in fleet.told_of(launch, Abandoned)] == [text]
+    assert (fleet.told_of(launch, Ended), len(ecs.arns)) == ([], 1)
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["known to have started", "not seen yet"])
+def test_an_ecs_task_that_has_started_ends_by_itself(fleet, ecs, launch, seen):
+    """Its end is told as ever: it may say why the task instance failed."""
+    fleet.add(launch)
+    ecs.start(ecs.arns[0])
+    if seen:
+        fleet.advance(3)
+    tell(fleet, fleet.fleet.abandon, launch.id, WHY, False)
+    fleet.advance(60)
+    assert (stops(ecs), fleet.told_of(launch, Abandoned)) == ([], [])
+    ecs.exit(ecs.arns[0], 1)
+    fleet.advance(3)
+    assert len(fleet.told_of(launch, Ended)) == 1
+
+
+def test_what_another_scheduler_has_adopted_is_left_to_it(fleet, ecs, launch):
+    """It is neither followed nor stopped, and nothing more is told of it."""
+    fleet.add(launch)
+    before = list(fleet.told)
+    tell(fleet, fleet.fleet.disown, launch.id)
+    ecs.exit(ecs.arns[0], 1)
+    fleet.advance(60)
+    assert [event for event in fleet.told_of(launch) if event not in before] == []
+    assert (
+        stops(ecs),
+        list(fleet.fleet.runs_by_id.values()),
+        fleet.fleet.context.counters.live_containers,
+    ) == ([], [], 0)
 
 
 def hold_before_run_task(fleet, launch):
