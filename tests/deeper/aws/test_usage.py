@@ -129,6 +129,8 @@ def test_note_on_the_start():
     assert started_note(usage(startedAt=1041.4), HANDED_OVER) == "Started after 41 s."
     assert started_note(usage(createdAt=1001.0), HANDED_OVER) is None
     assert started_note(usage(STARTED), 0.0) is None
+    # The scheduler's clock is ahead: no step is longer than the whole.
+    assert started_note(usage(STARTED), 2000.0) == f"Started after 40 s ({STEPS.replace('accepted 1', 'accepted 0')})."
 
 
 @pytest.mark.parametrize(
@@ -152,6 +154,21 @@ def test_note_on_the_start():
             (
                 f"Ran for 312 s: {STEPS}. Billed until now: 0.5 vCPU and 1 GB for 343 s = 171.5 vCPU-seconds, "
                 "343 GB-seconds, Spot, ARM."
+            ),
+        ),
+        # A day with the largest size: all digits.
+        (
+            {"pullStartedAt": 0.0, "stoppedAt": 86401.0, **SIZE, "cpu": "32768", "memory": "249856"},
+            (
+                "Ended. Billed: 32 vCPU and 244 GB for 86401 s = 2764832 vCPU-seconds, 21081844 GB-seconds, "
+                "on demand."
+            ),
+        ),
+        (
+            {"pullStartedAt": 0.0, "stoppedAt": 604801.0, **SIZE, "cpu": "256", "memory": "512"},
+            (
+                "Ended. Billed: 0.25 vCPU and 0.5 GB for 604801 s = 151200.25 vCPU-seconds, 302400.5 GB-seconds, "
+                "on demand."
             ),
         ),
         ({**STOPPED, **SIZE, "launchType": "EC2"}, f"Ran for 312 s: {STEPS}."),

@@ -131,7 +131,9 @@ def started_note(usage: Usage, handed_over: float) -> str | None:
 
     :param handed_over: see :func:`took`.
     """
-    seconds = _between(handed_over or None, usage.started)
+    # The scheduler's clock may be ahead of AWS's: the whole is no shorter than AWS's steps.
+    begin = min(handed_over, usage.created or handed_over)
+    seconds = _between(begin or None, usage.started)
     steps = _steps(took(usage, handed_over))
     return None if seconds is None else f"Started after {seconds:.0f} s{steps and f' ({steps})'}."
 
@@ -146,13 +148,18 @@ def ended_note(took: Took, billed: Billed | None) -> str:
 
 
 def _bill(billed: Billed) -> str:
-    sums = f"{billed.vcpu_seconds:g} vCPU-seconds, {billed.gb_seconds:g} GB-seconds"
+    sums = f"{_number(billed.vcpu_seconds)} vCPU-seconds, {_number(billed.gb_seconds)} GB-seconds"
     kind = "Spot" if billed.is_spot else "on demand"
     architecture = ARCHITECTURES.get(billed.architecture, billed.architecture)
     return (
-        f"Billed{'' if billed.is_final else ' until now'}: {billed.vcpus:g} vCPU and {billed.gb:g} GB for "
+        f"Billed{'' if billed.is_final else ' until now'}: {_number(billed.vcpus)} vCPU and {_number(billed.gb)} GB for "
         f"{billed.seconds} s = {sums}, {kind}{architecture and f', {architecture}'}."
     )
+
+
+def _number(value: float) -> str:
+    """Return a number with all its digits before the point, and at most two after it."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
 def _steps(took: Took) -> str:
