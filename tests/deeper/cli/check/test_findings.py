@@ -53,12 +53,13 @@ def test_the_version(found, result, words):
     [
         ("x86_64", "x86_64", "ok"),
         ("aarch64", "arm64", "ok"),
+        ("AMD64", "x86_64", "ok"),
         ("x86_64", None, "ok"),
         ("x86_64", "arm64", "failed"),
     ],
 )
 def test_the_architecture(machine, architecture, result):
-    """Linux and AWS name ARM differently; an emulated one is not the one that is paid for."""
+    """Linux and AWS name ARM differently, as do Windows and AWS x86; an emulated one is not the one that is paid for."""
     assert row("architecture", architecture, machine=machine).result == result
 
 

@@ -32,8 +32,8 @@ AIRFLOW, PYTHON, MACHINE, EXECUTOR, API, DATABASE, DAGS, REMOTE_LOG = (
         ","
     )
 )
-#: AWS's names of CPU architectures, by those of Linux; others are the same.
-ARCHITECTURES = {"aarch64": "arm64"}
+#: AWS's names of CPU architectures, by those of Linux and of Windows; others are the same.
+ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
 #: Each phase of an ECS task: its name, and the moments at which it begins and ends.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
 PHASES = (
