@@ -23,6 +23,7 @@ from dataclasses import replace
 
 import boto3
 import pytest
+from botocore.loaders import create_loader
 
 from airflow.executors.fargate.cli.asking import INVALID, NO_ANSWER, Account, Answer
 from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
@@ -299,6 +300,7 @@ def test_the_machine_s_own_resolver():
         ("https://ecs.cn-north-1.amazonaws.com.cn", True),
         ("https://vpce-1.ecs.us-east-1.vpce.amazonaws.com:443", True),
         ("https://ecs.us-east-1.api.aws", True),
+        ("https://ecs.cn-north-1.api.amazonwebservices.com.cn", True),
         ("http://127.0.0.1:5000", False),
         ("https://amazonaws.com.example.org", False),
         ("", False),
@@ -306,6 +308,13 @@ def test_the_machine_s_own_resolver():
 )
 def test_whose_endpoint_it_is(url, own):
     assert is_of_aws(url) is own
+
+
+def test_the_endpoints_of_each_partition_are_aws_s_own():
+    """As botocore knows them."""
+    for partition in create_loader().load_data("partitions")["partitions"]:
+        for suffix in (partition["outputs"]["dnsSuffix"], partition["outputs"]["dualStackDnsSuffix"]):
+            assert is_of_aws(f"https://ecs.a-region.{suffix}"), suffix
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,11 @@ EXAMPLE = TaskInstanceId("example_dag", "example_task", "example_run", 1)
 #: Its command. That of Airflow 3.x has some 1,100 characters.
 EXAMPLE_COMMAND = ("airflow", "tasks", "run", "example_dag", "example_task", "example_run", "--local")
 
-#: The domains of AWS's own endpoints, VPC endpoints included.
+#: The domains of AWS's own endpoints in all partitions, VPC endpoints included.
 #: https://docs.aws.amazon.com/general/latest/gr/rande.html
-OF_AWS = re.compile(r"\.(amazonaws\.com(\.cn)?|amazonaws\.eu|api\.aws|on\.aws|[a-z0-9]+\.ic\.gov)\.?$")
+OF_AWS = re.compile(
+    r"\.(amazonaws\.(com(\.cn)?|eu)|amazonwebservices\.(com\.cn|eu)|(api|on)\.aws|aws\.scloud|ic\.gov|sgov\.gov|adc-e\.uk)\.?$"
+)
 
 #: Calls at the same time. There can be many queues, and AWS throttles.
 MAX_CALLS = 8
