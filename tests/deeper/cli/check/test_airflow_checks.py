@@ -141,6 +141,8 @@ SECRET = {"secrets": [{"name": URL, "valueFrom": "x"}]}
         (api("http://localhost/execution/", ecs="http://127.0.0.1:5000"), ADVICE, "ECS is at this machine, too"),
         (api("/execution/"), FAILED, "has no host"),
         (api("http://api:x/execution/"), FAILED, "has no host"),
+        (api("http://me:a@secret@api.test/execution/"), FAILED, "has no host"),
+        (api("http://[fd00::1]:8080/execution/", addresses=("fd00::1",)), OK, "http://[fd00::1]:8080/execution/, "),
         (overridden("http://localhost/execution/"), FAILED, "the container itself"),
         (address({"API__BASE_URL": "https://api.test/a/"}), OK, "https://api.test/a/execution/, AIRFLOW__API__BASE_URL"),
         (address({"API__BASE_URL": "/a"}), FAILED, "nothing that can be looked at sets it"),
@@ -156,6 +158,7 @@ SECRET = {"secrets": [{"name": URL, "valueFrom": "x"}]}
         (database("postgresql+psycopg2:///airflow?host=%2Frun%2Fpostgres&user=me"), FAILED, "the container itself"),
         (database("sqlite:////airflow.db"), FAILED, "has no host"),
         (database("secret"), FAILED, "has no host"),
+        (database("postgresql://me:a@secret@db.test/airflow"), FAILED, "has no host"),
         (database(""), FAILED, "a database of its own"),
     ],
 )  # fmt: skip

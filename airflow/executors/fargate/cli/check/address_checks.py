@@ -66,14 +66,17 @@ class Address(NamedTuple):
         if self.url is None:
             return ""
         named = self.url.query.get("host") or self.url.host or ""
-        return (named if isinstance(named, str) else named[0]).split(",")[0]
+        host = (named if isinstance(named, str) else named[0]).split(",")[0]
+        # What precedes an @ in it is the end of a password with an @.
+        return "" if "@" in host else host
 
     def __str__(self) -> str:
         """Return scheme, host, port and path, with no user, password or parameters; and where it is set."""
         if (url := self.url) is None:
             return self.where
         port = f":{url.port}" if url.port else ""
-        return f"{url.drivername}://{self.host}{port}/{url.database or ''}, {self.where}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{url.drivername}://{host}{port}/{url.database or ''}, {self.where}"
 
 
 def address_questions(facts: Facts) -> Iterable[Question]:
@@ -132,7 +135,7 @@ def check_address(facts: Facts) -> Iterable[Row]:
         asks = "asks localhost" if facts.airflow.has_api else "has a database of its own"
         yield Row(check, FAILED, f"nothing that can be looked at sets it, so a container {asks}", remedy)
     elif not address.host:
-        yield Row(check, FAILED, f"{address.where} has no host", remedy)
+        yield Row(check, FAILED, f"{address.where} has no host; an @ in its password must be %40", remedy)
     elif is_of_the_machine(address.host):
         yield _of_the_machine(facts, check, f"{address}: this is the container itself", remedy)
     else:
