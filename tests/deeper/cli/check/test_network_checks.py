@@ -75,6 +75,7 @@ def table(to, destination="0.0.0.0/0", of=None, **more):
 
 
 SECOND = {**SUBNET, "SubnetId": "subnet-2", "AvailableIpAddressCount": 3}
+OF_IPV6 = {**SECOND, "Ipv6Native": True, "AvailableIpAddressCount": 0}
 ABROAD = {**SECOND, "VpcId": "vpc-2"}
 OVER_IPV6 = {"DestinationIpv6CidrBlock": "::/0", "EgressOnlyInternetGatewayId": "eigw-1"}
 IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
@@ -88,6 +89,9 @@ IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
         (subnet(AvailableIpAddressCount=15), "subnets", ADVICE, "15 free", "larger subnets"),
         (subnet(AvailableIpAddressCount=0), "subnets", FAILED, "0 free", "larger subnets"),
         (several(SUBNET, SECOND), "subnets", ADVICE, "3 free", "larger subnets"),
+        (several(SUBNET, OF_IPV6), "subnets", OK, "250 free addresses), subnet-2 (us-east-1a, IPv6)", ""),
+        (several(OF_IPV6), "subnets", OK, "subnet-2 (us-east-1a, IPv6)", ""),
+        (subnet(AvailableIpAddressCount=None), "subnets", UNKNOWN, "free addresses are not known", "enough"),
         (several(SUBNET, ABROAD), "subnets", FAILED, "vpc-1, vpc-2", "one VPC"),
         (subnet(State="pending"), "subnets", FAILED, "subnet-1 is pending", "available"),
         (answered(SUBNETS, Answer({"Subnets": []})), "subnets", FAILED, "there is no subnet-1", "[fargate] subnets"),

@@ -129,20 +129,28 @@ def _check_subnets(facts: Facts) -> Row:
     if unready := [one for one in there if one.get("State") != "available"]:
         found = ", ".join(f"{one['SubnetId']} is {one.get('State')}" for one in unready)
         return Row(check, FAILED, found, "Use subnets that are available")
+    free = {one["SubnetId"]: _free_addresses(one) for one in there}
     found = ", ".join(
-        f"{one['SubnetId']} ({one.get('AvailabilityZone')}, {one.get('AvailableIpAddressCount')} free addresses)"
-        for one in there
+        f"{one['SubnetId']} ({one.get('AvailabilityZone')}, {free[one['SubnetId']]})" for one in there
     )
-    least = min(int(one.get("AvailableIpAddressCount", 0)) for one in there)
-    remedy = "Add larger subnets: each ECS task takes an address"
-    return Row(check, *_by_addresses(least, found, remedy))
+    return Row(check, *_by_addresses(there, found))
 
 
-def _by_addresses(least: int, found: str, remedy: str) -> tuple[str, str, str]:
+def _free_addresses(subnet: Mapping[str, Any]) -> str:
+    if subnet.get("Ipv6Native"):
+        return "IPv6"
+    count = subnet.get("AvailableIpAddressCount")
+    return "free addresses are not known" if count is None else f"{count} free addresses"
+
+
+def _by_addresses(subnets: Iterable[Mapping[str, Any]], found: str) -> tuple[str, str, str]:
     """Return result, what was found and the remedy by the free addresses in the fullest subnet."""
-    if least >= FEW_ADDRESSES:
-        return OK, found, ""
-    return (ADVICE if least else FAILED), found, remedy
+    # AWS counts the addresses of IPv4; a subnet with IPv6 alone has none of them, and needs none.
+    counts = [one.get("AvailableIpAddressCount") for one in subnets if not one.get("Ipv6Native")]
+    least = min((count for count in counts if count is not None), default=FEW_ADDRESSES)
+    if least < FEW_ADDRESSES:
+        return (ADVICE if least else FAILED), found, "Add larger subnets: each ECS task takes an address"
+    return (UNKNOWN, found, "Check that they have enough") if None in counts else (OK, found, "")
 
 
 def _check_groups(facts: Facts) -> Row:
