@@ -130,7 +130,10 @@ def test_note_on_the_start():
     assert started_note(usage(createdAt=1001.0), HANDED_OVER) is None
     assert started_note(usage(STARTED), 0.0) is None
     # The scheduler's clock is ahead: no step is longer than the whole.
-    assert started_note(usage(STARTED), 2000.0) == f"Started after 40 s ({STEPS.replace('accepted 1', 'accepted 0')})."
+    assert (
+        started_note(usage(STARTED), 2000.0)
+        == f"Started after 40 s ({STEPS.replace('accepted 1', 'accepted 0')})."
+    )
 
 
 @pytest.mark.parametrize(

@@ -119,10 +119,9 @@ def billed(usage: Usage) -> Billed | None:
     if not (on_fargate and units and mib) or seconds is None:
         return None
     is_windows = usage.platform_family.lower().startswith("windows")
-    # AWS's times are in milliseconds: what else stands behind the point is of floating-point numbers.
-    least, whole = WINDOWS_MINIMUM if is_windows else LINUX_MINIMUM, math.ceil(round(seconds, 3))
+    least = WINDOWS_MINIMUM if is_windows else LINUX_MINIMUM
     size = units / PER_LARGE_UNIT, mib / PER_LARGE_UNIT
-    return Billed(*size, max(least, whole), usage.stopped is not None, is_spot, usage.architecture)
+    return Billed(*size, max(least, math.ceil(seconds)), usage.stopped is not None, is_spot, usage.architecture)
 
 
 def started_note(usage: Usage, handed_over: float) -> str | None:
