@@ -121,7 +121,9 @@ def billed(usage: Usage) -> Billed | None:
     is_windows = usage.platform_family.lower().startswith("windows")
     least = WINDOWS_MINIMUM if is_windows else LINUX_MINIMUM
     size = units / PER_LARGE_UNIT, mib / PER_LARGE_UNIT
-    return Billed(*size, max(least, math.ceil(seconds)), usage.stopped is not None, is_spot, usage.architecture)
+    return Billed(
+        *size, max(least, math.ceil(seconds)), usage.stopped is not None, is_spot, usage.architecture
+    )
 
 
 def started_note(usage: Usage, handed_over: float) -> str | None:

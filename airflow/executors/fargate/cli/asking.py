@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -36,8 +37,10 @@ PATIENCE: dict[str, Any] = {"connect_timeout": 3, "read_timeout": 5, "retries": 
 NO_CREDENTIALS, NO_ANSWER = "NoCredentials", "NoAnswer"
 #: The error of a call that botocore did not make: a value has not the form that it must have.
 INVALID = "ParamValidationError"
+#: Said of an answer that botocore cannot read.
+NOT_OF_AWS = "this is no answer of AWS"
 #: Said of errors whose own text repeats a value, or the answer.
-SAID = {INVALID: "a value has not the right form", "ResponseParserError": "this is no answer of AWS"}
+SAID = {INVALID: "a value has not the right form", "ResponseParserError": NOT_OF_AWS}
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,11 @@ class Answer:
         """Return the error in one line."""
         is_code = self.error not in (NO_CREDENTIALS, NO_ANSWER, INVALID) and not (self.error or "").isdigit()
         return ": ".join(filter(None, (self.error if is_code else "", self.message)))
+
+
+def without_user(text: str) -> str:
+    """Return a text without the user and the password in its URLs."""
+    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def known_errors() -> tuple[type[Exception], ...]:
@@ -81,12 +89,16 @@ def ask(call: Callable[..., Mapping[str, Any]], **arguments: Any) -> Answer:
         response = getattr(error, "response", None)
         if response is None:
             name = type(error).__name__
-            return Answer({}, INVALID if name == INVALID else NO_ANSWER, f"{name}: {SAID.get(name, error)}")
+            text = SAID.get(name) or without_user(str(error))
+            return Answer({}, INVALID if name == INVALID else NO_ANSWER, f"{name}: {text}")
         members = response.get("Error", {})
         code = members.get("Code") or "ClientError"
         # Without a code of AWS's the message is the body, such as a proxy's page.
         message = f"HTTP status {code}, without an error code" if code.isdigit() else members.get("Message")
         return Answer({}, code, message or "")
+    except (AttributeError, TypeError, ValueError) as error:
+        # botocore's parser, if a member has another type than AWS documents.
+        return Answer({}, NO_ANSWER, f"{type(error).__name__}: {NOT_OF_AWS}")
 
 
 class Account:

@@ -19,10 +19,12 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import boto3
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.awsrequest import AWSResponse
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 from botocore.stub import Stubber
 
@@ -273,6 +275,28 @@ def test_an_answer_that_is_none_of_aws_s():
         raise ResponseParserError("no XML: <html>")
 
     assert str(ask(call)) == "ResponseParserError: this is no answer of AWS"
+
+
+def test_an_answer_with_other_types_than_aws_documents(account):
+    """botocore's parser raises what Python does."""
+
+    def answer(**_):
+        return AWSResponse(
+            "http://aws", 200, {}, SimpleNamespace(stream=lambda **_: iter([b'{"clusters": 5}']))
+        )
+
+    account.ecs.meta.events.register("before-send.ecs.DescribeClusters", answer)
+    assert str(ask(account.ecs.describe_clusters)) == "TypeError: this is no answer of AWS"
+
+
+@pytest.mark.parametrize("kind", [ReadTimeoutError, EndpointConnectionError])
+def test_no_password_of_an_endpoint_is_shown(kind):
+    """A URL can have a user and a password, and botocore's errors repeat it."""
+
+    def call():
+        raise kind(endpoint_url="http://me:secret@127.0.0.1:5000/", error="")
+
+    assert '"http://127.0.0.1:5000/"' in str(ask(call))
 
 
 def test_any_other_error_is_raised():

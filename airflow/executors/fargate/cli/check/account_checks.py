@@ -24,6 +24,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.aws.capacity import providers
+from airflow.executors.fargate.cli.asking import without_user
 from airflow.executors.fargate.cli.check.checks import (
     ABOVE,
     ADVICE,
@@ -66,7 +67,7 @@ def check_endpoints(facts: Facts) -> Iterable[Row]:
     if not others:
         return
     found = "; ".join(
-        f"{', '.join(service for service in others if others[service] == url)} at {_shown(url)}"
+        f"{', '.join(service for service in others if others[service] == url)} at {without_user(url)}"
         for url in dict.fromkeys(others.values())
     )
     if own:
@@ -76,11 +77,6 @@ def check_endpoints(facts: Facts) -> Iterable[Row]:
         yield Row("endpoints", ADVICE, f"{found}; {', '.join(own)} at AWS itself", remedy)
     else:
         yield Row("endpoints", OK, f"{found}; none at AWS itself")
-
-
-def _shown(url: str) -> str:
-    """Return a URL without a user and a password."""
-    return re.sub(r"//[^/@]*@", "//", url)
 
 
 def check_accounts(facts: Facts) -> Iterable[Row]:
