@@ -266,6 +266,7 @@ def test_the_request_is_the_executors_own(run, aws, queue, definition):
         ({"exit_code": 127}, "run: ECS task", "failed", "The command was not found"),
         ({"errors": {"run_task": refused("RunTask")}}, "run: ECS task", "failed", "may not RunTask"),
         ({"errors": {"run_task": ReadTimeoutError(endpoint_url="https://ecs.test")}}, "run: ECS task", "failed", "it ends by itself"),
+        ({"errors": {"run_task": TypeError("'int' object is not iterable")}}, "run: ECS task", "failed", "it ends by itself"),
         ({"failures": [{"reason": NO_CAPACITY}]}, "run: ECS task", "failed", "Capacity is unavailable"),
     ],
 )  # fmt: skip
@@ -382,3 +383,12 @@ def test_a_signal_ends_the_command(number):
         signal.raise_signal(number)
     assert left.value.code == 128 + number
     assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_does_not_keep_the_ecs_task_from_being_stopped():
+    """While the first one ends the command, StopTask is called."""
+    with trial.ended_by_signals():
+        with pytest.raises(SystemExit):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)

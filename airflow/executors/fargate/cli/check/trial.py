@@ -37,7 +37,7 @@ from airflow.executors.fargate.aws.arns import ecs_task_id, whereabouts
 from airflow.executors.fargate.aws.classify import CREDENTIAL_CODES, REFUSED_CODES, classify_error
 from airflow.executors.fargate.aws.outcome import classify_ecs_task, classify_run_task
 from airflow.executors.fargate.aws.verdict import Outcome, Verdict
-from airflow.executors.fargate.cli.asking import NO_CREDENTIALS, ask, known_errors
+from airflow.executors.fargate.cli.asking import NO_CREDENTIALS, ask
 from airflow.executors.fargate.cli.check.facts import EXAMPLE
 from airflow.executors.fargate.cli.check.probe_command import probe_command
 from airflow.executors.fargate.errors import FargateError
@@ -57,6 +57,8 @@ TIME_LIMIT = 600.0
 INTERVAL = 2.0
 #: Errors of DescribeTasks that waiting does not mend.
 LASTING = REFUSED_CODES | CREDENTIAL_CODES | {NO_CREDENTIALS}
+#: Those that end the command.
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class TrialError(FargateError):
@@ -168,7 +170,7 @@ class Trial:
     def _run_task(self) -> Outcome:
         try:
             return classify_run_task(Answer.parse(self._ecs.run_task(**self._request)))
-        except known_errors() as error:
+        except Exception as error:  # Also of botocore's parser: rows that are there already are shown.
             return classify_error(error, self._ecs.meta.endpoint_url)
 
     def _follow(self, arn: str, limit: float) -> tuple[Mapping[str, Any], Outcome]:
@@ -212,8 +214,13 @@ class Trial:
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM end the command with SystemExit, so that the ECS task is stopped before."""
-    leave = lambda number, _: sys.exit(128 + number)
-    before = {number: signal.signal(number, leave) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def leave(number: int, _: Any) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_IGN)  # A second one would end the call of StopTask.
+        sys.exit(128 + number)
+
+    before = {number: signal.signal(number, leave) for number in SIGNALS}
     try:
         yield
     finally:
