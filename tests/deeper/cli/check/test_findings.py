@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import pytest
 
+from airflow.executors.fargate.aws.usage import Usage
 from airflow.executors.fargate.cli.check import probe
 from airflow.executors.fargate.cli.check.findings import phases, rows_of_exit_code, rows_of_findings
 
 SCHEDULER = "3.4.1"
 
 
-def row(name, architecture=None, **found):
+def row(name, architecture="", **found):
     """Return the row of that name for what was found, beside what is always there."""
     always = {"python": "3.12.4", "machine": "x86_64", "airflow": SCHEDULER}
     (one,) = (
@@ -54,7 +55,7 @@ def test_the_version(found, result, words):
         ("x86_64", "x86_64", "ok"),
         ("aarch64", "arm64", "ok"),
         ("AMD64", "x86_64", "ok"),
-        ("x86_64", None, "ok"),
+        ("x86_64", "", "ok"),
         ("x86_64", "arm64", "failed"),
     ],
 )
@@ -163,4 +164,6 @@ def test_an_exit_code(code, failed, ok):
 
 def test_phases_that_aws_does_not_tell():
     """They are left out, as in an ECS task that never started."""
-    assert [one["phase"] for one in phases({}, 0.5)] == ["accepted"]
+    assert [one["phase"] for one in phases(Usage(), 0.5)] == ["accepted"]
+    never_started = Usage(created=1000.0, pull_started=1010.0, stopped=1020.0)
+    assert [one["phase"] for one in phases(never_started, 0.5)] == ["accepted", "provisioned"]

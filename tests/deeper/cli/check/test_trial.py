@@ -37,7 +37,6 @@ CREATED = datetime(2026, 3, 1, tzinfo=timezone.utc)
 #: Seconds after createdAt.
 TIMES = {
     "createdAt": 0,
-    "connectivityAt": 9,
     "pullStartedAt": 10,
     "pullStoppedAt": 37,
     "startedAt": 41,
@@ -220,7 +219,7 @@ def test_all_is_well(run, aws):
     assert [one.split()[-1] for one in said] == ["PROVISIONING", "RUNNING", "STOPPED"]
     assert [(one["phase"], one["seconds"], one["since_run_task"]) for one in phases] == [
         ("accepted", "0.5", "0.5"),
-        ("provisioned", "9.0", "9.5"),
+        ("provisioned", "10.0", "10.5"),
         ("image pulled", "27.0", "37.5"),
         ("started", "4.0", "41.5"),
         ("ran", "5.0", "46.5"),

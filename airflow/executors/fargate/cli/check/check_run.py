@@ -20,10 +20,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.executors.fargate.aws.answers import log_configurations, mappings
+from airflow.executors.fargate.aws.answers import log_configurations
 from airflow.executors.fargate.aws.arns import whereabouts
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import AIRFLOW
@@ -80,21 +80,23 @@ def check_by_running(
         return [*rows, Row(ECS_TASK, FAILED, str(error), "Correct what AWS names, and check again")], []
     describe_logs = lambda name: log_configurations(account.ecs.describe_task_definition(taskDefinition=name))
     reader = LogReader(describe_logs, lambda region: account.client("logs", region=region))
-    return [*rows, *rows_of(ended, reader, clock, sleep)], findings.phases(ended.ecs_task, ended.accepted)
+    return [*rows, *rows_of(ended, reader, clock, sleep)], findings.phases(
+        ended.ecs_task.usage, ended.accepted
+    )
 
 
 def rows_of(
     ended: Ended, reader: LogReader, clock: Callable[[], float], sleep: Callable[[float], None]
 ) -> Iterator[Row]:
     """Return the rows of an ECS task that has ended."""
-    code = ended.exit_code
-    link = whereabouts(ended.arn, str(ended.ecs_task.get("clusterArn", "")))
+    code, ecs_task = ended.exit_code, ended.ecs_task
+    link = whereabouts(ecs_task.arn, ecs_task.cluster)
     if code is None or not (code == 0 or probe.WRONG < code <= MAX_CODE):
         yield Row(ECS_TASK, FAILED, ended.outcome.reason, link)
         if code is not None:
             yield _last_line(ended, reader, clock, sleep)
         return
-    definition = str(ended.ecs_task.get("taskDefinitionArn")).rpartition("/")[2]
+    definition = ecs_task.task_definition.rpartition("/")[2]
     started = f"{definition} has run, so RunTask and what AWS checks for it are allowed. {link}"
     yield Row(ECS_TASK, OK, started)
     try:
@@ -102,7 +104,7 @@ def rows_of(
     except LogError as error:
         yield from _rows_without_findings(error, code)
     else:
-        yield from findings.rows_of_findings(found, version, architecture(ended.ecs_task))
+        yield from findings.rows_of_findings(found, version, ecs_task.usage.architecture)
 
 
 def _last_line(
@@ -126,16 +128,6 @@ def _rows_without_findings(error: LogError, code: int) -> Iterator[Row]:
     yield from findings.rows_of_exit_code(code)
 
 
-def architecture(ecs_task: Mapping[str, Any]) -> str | None:
-    """
-    Return the CPU architecture of an ECS task; None if AWS does not say it.
-
-    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs_task_events.html
-    """
-    attributes = {one.get("name"): one.get("value") for one in mappings(ecs_task.get("attributes"))}
-    return attributes.get("ecs.cpu-architecture")
-
-
 def read_log(
     reader: LogReader,
     ended: Ended,
@@ -149,7 +141,7 @@ def read_log(
     :param find: returns None if it is not in these lines.
     :raises LogError: if the log cannot be read, or it is not there.
     """
-    stream = reader.stream(ended.ecs_task["taskDefinitionArn"], ended.container, ended.arn)
+    stream = reader.stream(ended.ecs_task.task_definition, ended.container, ended.ecs_task.arn)
     limit = clock() + LOG_PATIENCE
     while True:
         missing = LogError("the probe's line is not in the log", Verdict.MISSING)

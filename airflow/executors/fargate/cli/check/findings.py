@@ -20,10 +20,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.cli.check import probe
 from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN, Row, ok_or_failed
+
+if TYPE_CHECKING:
+    from airflow.executors.fargate.aws.usage import Usage
 
 #: The names of the rows.
 AIRFLOW, PYTHON, MACHINE, EXECUTOR, API, DATABASE, DAGS, REMOTE_LOG = (
@@ -34,15 +37,14 @@ AIRFLOW, PYTHON, MACHINE, EXECUTOR, API, DATABASE, DAGS, REMOTE_LOG = (
 )
 #: AWS's names of CPU architectures, by those of Linux and of Windows; others are the same.
 ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
-#: Each phase of an ECS task: its name, and the moments at which it begins and ends.
-#: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Task.html
-PHASES = (
-    ("provisioned", "createdAt", "connectivityAt"),
-    ("image pulled", "pullStartedAt", "pullStoppedAt"),
-    ("started", "pullStoppedAt", "startedAt"),
-    ("ran", "startedAt", "executionStoppedAt"),
-    ("stopped", "executionStoppedAt", "stoppedAt"),
-)
+#: Each phase of an ECS task, and the moment of its :class:`Usage` at which it ends; the next one begins there.
+PHASES = {
+    "provisioned": "pull_started",
+    "image pulled": "pull_stopped",
+    "started": "started",
+    "ran": "execution_stopped",
+    "stopped": "stopped",
+}
 _LOCAL = re.compile(r"\w+://(?:localhost|127\.[\d.]+|\[::1\])(?:[:/]|$)")
 #: The option for the address, as a variable.
 _API_OPTION = "AIRFLOW__CORE__EXECUTION_API_SERVER_URL"
@@ -57,12 +59,12 @@ _CONNECTION_ERRORS = (
 )  # fmt: skip
 
 
-def rows_of_findings(found: Mapping[str, Any], version: str, architecture: str | None) -> Iterator[Row]:
+def rows_of_findings(found: Mapping[str, Any], version: str, architecture: str) -> Iterator[Row]:
     """
     Return the rows of what the probe has found.
 
     :param version: the scheduler's version of Airflow.
-    :param architecture: of the CPU, as AWS says it for the ECS task; None if it does not.
+    :param architecture: of the CPU, as AWS says it for the ECS task; empty if it does not.
     """
     yield _airflow(found, version)
     yield Row(PYTHON, OK, str(found.get("python")))
@@ -98,20 +100,21 @@ def rows_of_exit_code(exit_code: int) -> Iterator[Row]:
             yield Row(check, OK, f"no problem, {by}")
 
 
-def phases(ecs_task: Mapping[str, Any], accepted: float) -> list[dict[str, str]]:
+def phases(usage: Usage, accepted: float) -> list[dict[str, str]]:
     """
     Return the seconds of each phase, and those from RunTask to its end; phases that AWS does not tell are left out.
 
-    :param ecs_task: as DescribeTasks returns it.
+    :param usage: what DescribeTasks says of the ECS task.
     :param accepted: seconds that RunTask took.
     """
     rows = [{"phase": "accepted", "seconds": f"{accepted:.1f}", "since_run_task": f"{accepted:.1f}"}]
-    created = ecs_task.get("createdAt")
-    for name, begins, ends in PHASES:
-        begin, end = ecs_task.get(begins), ecs_task.get(ends)
-        if created and begin and end:
-            seconds, total = (end - begin).total_seconds(), (end - created).total_seconds() + accepted
+    created = begin = usage.created
+    for name, member in PHASES.items():
+        end = getattr(usage, member)
+        if created is not None and begin is not None and end is not None:
+            seconds, total = end - begin, end - created + accepted
             rows.append({"phase": name, "seconds": f"{seconds:.1f}", "since_run_task": f"{total:.1f}"})
+        begin = end
     return rows
 
 
@@ -132,8 +135,8 @@ def _airflow(found: Mapping[str, Any], version: str) -> Row:
     return Row(AIRFLOW, ADVICE if is_same_line else FAILED, f"{there}; the scheduler has {version}", remedy)
 
 
-def _machine(machine: str, architecture: str | None) -> Row:
-    is_same = architecture in (None, machine, ARCHITECTURES.get(machine))
+def _machine(machine: str, architecture: str) -> Row:
+    is_same = architecture in ("", machine, ARCHITECTURES.get(machine))
     remedy = "Use an image for the runtimePlatform of the task definition"
     return ok_or_failed(is_same, MACHINE, machine if is_same else f"{machine}; AWS: {architecture}", remedy)
 

@@ -69,8 +69,7 @@ class TrialError(FargateError):
 class Ended:
     """An ECS task that has stopped."""
 
-    #: As DescribeTasks returns it.
-    ecs_task: Mapping[str, Any]
+    ecs_task: EcsTask
     #: The name of the main container.
     container: str
     outcome: Outcome
@@ -78,15 +77,9 @@ class Ended:
     accepted: float
 
     @property
-    def arn(self) -> str:
-        """The ARN of the ECS task."""
-        return str(self.ecs_task["taskArn"])
-
-    @property
     def exit_code(self) -> int | None:
         """The exit code of the main container; None if it never started."""
-        task = EcsTask.parse(self.ecs_task)
-        return task.container(self.container).exit_code if task else None
+        return self.ecs_task.container(self.container).exit_code
 
 
 def probe_request(build: RequestBuilder, queue: str | None) -> Prepared:
@@ -173,7 +166,7 @@ class Trial:
         except Exception as error:  # Also of botocore's parser: rows that are there already are shown.
             return classify_error(error, self._ecs.meta.endpoint_url)
 
-    def _follow(self, arn: str, limit: float) -> tuple[Mapping[str, Any], Outcome]:
+    def _follow(self, arn: str, limit: float) -> tuple[EcsTask, Outcome]:
         """Return the ECS task once it has stopped, and its outcome."""
         status, is_told = "not known to DescribeTasks", False
         while True:
@@ -184,7 +177,7 @@ class Trial:
                     self._say(f"ECS task {ecs_task_id(arn)} is {status}")
                 outcome = classify_ecs_task(task, self._container)
                 if status in ("STOPPED", "DELETED"):
-                    return ecs_task, outcome
+                    return task, outcome
                 if not (outcome.lives or is_told or ecs_task.get("desiredStatus") == "STOPPED"):
                     # The main container has ended, and others would go on.
                     self._stop(arn)
