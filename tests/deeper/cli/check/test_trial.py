@@ -365,6 +365,13 @@ def test_the_line_is_waited_for(run, aws):
     assert aws.now <= aws.stops_at + LOG_PATIENCE + 4
 
 
+def test_a_log_that_may_not_be_read_is_not_waited_for(run, aws):
+    """It will not change."""
+    vars(aws).update(errors={"get_log_events": refused("GetLogEvents")}, exit_code=68)
+    assert run()[0]["run: log"].result == "not tested"
+    assert aws.now <= aws.stops_at + 4
+
+
 def test_no_request_can_be_made(run, aws):
     """Such as without room for the probe beside the user's own overrides; nothing is started."""
     own = {"overrides": {"containerOverrides": [{"environment": [{"name": "X", "value": "x" * 4000}]}]}}
