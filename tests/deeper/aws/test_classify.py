@@ -54,6 +54,11 @@ class TestWithoutResponse:
 
         assert classify_error(Shy()) == Outcome(Verdict.UNKNOWN, "Shy: (Shy)")
 
+    def test_no_password_of_an_endpoint_is_repeated(self):
+        """``AWS_ENDPOINT_URL`` can have a user and a password."""
+        error = exceptions.EndpointConnectionError(endpoint_url="http://me:secret@127.0.0.1:5000/")
+        assert '"http://127.0.0.1:5000/"' in classify_error(error).reason
+
 
 class TestCredentials:
     @pytest.mark.parametrize(

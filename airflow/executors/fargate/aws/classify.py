@@ -197,10 +197,15 @@ def error_code(error: BaseException) -> str:
     return "" if code.isdigit() else code
 
 
+def without_user(words: str) -> str:
+    """Return a text without the user and the password in its URLs, which botocore's errors repeat."""
+    return re.sub(r"//[^/@\s]*@", "//", words)
+
+
 def _describe(error: BaseException) -> str:
     response = getattr(error, "response", None)
     if not isinstance(response, Mapping):
-        return f"{type(error).__name__}: {text(error)}"
+        return f"{type(error).__name__}: {without_user(text(error))}"
     members = mapping(response.get("Error"))
     if code := error_code(error):
         return f"{code}: {text(members.get('Message'))}"

@@ -18,12 +18,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from airflow.executors.fargate.aws.classify import no_credentials
+from airflow.executors.fargate.aws.classify import no_credentials, without_user
 from airflow.executors.fargate.aws.clients import make_client
 from airflow.executors.fargate.errors import FargateError
 
@@ -59,11 +58,6 @@ class Answer:
         """Return the error in one line."""
         is_code = self.error not in (NO_CREDENTIALS, NO_ANSWER, INVALID) and not (self.error or "").isdigit()
         return ": ".join(filter(None, (self.error if is_code else "", self.message)))
-
-
-def without_user(text: str) -> str:
-    """Return a text without the user and the password in its URLs."""
-    return re.sub(r"//[^/@\s]*@", "//", text)
 
 
 def known_errors() -> tuple[type[Exception], ...]:

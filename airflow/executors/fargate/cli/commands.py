@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.cli.simple_table import AirflowConsole
 from airflow.configuration import conf
 from airflow.executors.fargate.aws.arns import ecs_task_id
-from airflow.executors.fargate.aws.classify import classify_error
+from airflow.executors.fargate.aws.classify import classify_error, without_user
 from airflow.executors.fargate.aws.explanations import STOPPED_BY_COMMAND
 from airflow.executors.fargate.aws.verdict import Verdict
 from airflow.executors.fargate.bridge import Base, database, sessions, settings
@@ -193,7 +193,7 @@ def _explain(error: Exception) -> str:
     outcome = classify_error(error)
     if getattr(error, "response", None) or outcome.verdict is Verdict.CREDENTIALS:
         return outcome.reason
-    return str(error) if isinstance(error, known_errors()) else type(error).__name__
+    return without_user(str(error)) if isinstance(error, known_errors()) else type(error).__name__
 
 
 def print_as(rows: list[dict[str, Any]], output: str) -> None:

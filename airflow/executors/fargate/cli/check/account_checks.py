@@ -24,7 +24,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from airflow.executors.fargate.aws.capacity import providers
-from airflow.executors.fargate.cli.asking import without_user
+from airflow.executors.fargate.aws.classify import without_user
 from airflow.executors.fargate.cli.check.checks import (
     ABOVE,
     ADVICE,
