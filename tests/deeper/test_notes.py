@@ -19,7 +19,14 @@ from __future__ import annotations
 
 import pytest
 
-from airflow.executors.fargate.notes import NotedEcsTask, ecs_task_text, launched_text, noted_ecs_task
+from airflow.executors.fargate.notes import (
+    NotedEcsTask,
+    ecs_task_text,
+    launched_text,
+    moment_in,
+    noted_ecs_task,
+    with_moment,
+)
 
 ARN = "arn:aws:ecs:eu-west-1:123456789012:task/airflow/0123456789abcdef0123456789abcdef"
 OLD_ARN = "arn:aws-iso:ecs:us-iso-east-1:123456789012:task/0123-45.67"
@@ -68,3 +75,17 @@ def test_text():
 def test_other_notes_tell_of_none(text):
     """Only a note on a launch or an adoption counts, not one that names an ECS task."""
     assert noted_ecs_task(text) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "moment"),
+    [
+        (with_moment("Started after 41 s", 1041.9), 1041.0),
+        ("Started after 41 s.", None),
+        ("Ran, at 2026-01-01 00:00:00 UTC. And more.", None),
+        ("Stopped, at 2026-13-41 25:61:00 UTC.", None),
+    ],
+)
+def test_moment_is_read(text, moment):
+    """In whole seconds."""
+    assert moment_in(text) == moment

@@ -439,7 +439,7 @@ def test_what_an_ecs_task_took_is_noted_and_measured(executor, fleet, ecs, stats
     steps = "accepted 1 s, provisioned 9 s, image pulled 27 s, started 4 s"
     bill = "Billed: 0.5 vCPU and 1 GB for 349 s = 174.5 vCPU-seconds, 349 GB-seconds, Spot, ARM."
     assert [text for _, _, text in noted(executor)][1:] == [
-        f"Started after 41 s ({steps}).",
+        f"Started after 41 s ({steps}), at 1970-01-01 00:17:21 UTC.",
         f"Ran for 312 s: {steps}. {bill}",
     ]
     times = {call.args[0]: call.args[1].total_seconds() for call in stats.timing.call_args_list}

@@ -23,7 +23,11 @@ They are readable text. The scheduler writes them; what shows a task instance's 
 from __future__ import annotations
 
 import re
+from contextlib import suppress
+from datetime import datetime
 from typing import NamedTuple
+
+from pendulum import UTC
 
 from airflow.executors.fargate.aws.arns import TASK_ARN, whereabouts
 
@@ -38,6 +42,10 @@ _ECS_TASK = re.compile(
     r"(?: \((?:task definition (?P<definition>[^\s,)]+))?(?:, )?(?:container (?P<container>[^\s,)]+))?\))?"
     r"\. ECS task "
 )
+
+#: When what a note tells of happened, if its scheduler saw it later.
+_MOMENT = re.compile(r", at (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC)\.$")
+_MOMENT_FORMAT = "%Y-%m-%d %H:%M:%S UTC"
 
 
 class NotedEcsTask(NamedTuple):
@@ -84,3 +92,16 @@ def noted_ecs_task(text: str) -> NotedEcsTask | None:
     if (found := _ECS_TASK.match(text)) is None:
         return None
     return NotedEcsTask(found["arn"], found["definition"] or "", found["container"] or "")
+
+
+def with_moment(text: str, at: float) -> str:
+    """Return a note with the moment of what it tells of, in seconds since the epoch."""
+    return f"{text}, at {datetime.fromtimestamp(at, UTC):{_MOMENT_FORMAT}}."
+
+
+def moment_in(text: str) -> float | None:
+    """Return the moment of what a note tells of, in seconds since the epoch; None if the note does not have it."""
+    if found := _MOMENT.search(text):
+        with suppress(ValueError):  # Words of a user's.
+            return datetime.strptime(found[1], _MOMENT_FORMAT).replace(tzinfo=UTC).timestamp()
+    return None

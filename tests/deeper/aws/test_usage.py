@@ -24,6 +24,8 @@ import pytest
 from airflow.executors.fargate.aws.answers import EcsTask
 from airflow.executors.fargate.aws.usage import Took, billed, ended_note, started_note, took
 
+#: The moment of the start in a note.
+AT = "at 1970-01-01 00:17:21 UTC."
 HANDED_OVER = 1000.0
 STARTED = {
     "createdAt": 1001.0,
@@ -125,14 +127,14 @@ def test_sums(sent, sums):
 
 def test_note_on_the_start():
     """It has the steps that are known; without a start or a hand-over there is none."""
-    assert started_note(usage(STARTED), HANDED_OVER) == f"Started after 41 s ({STEPS})."
-    assert started_note(usage(startedAt=1041.4), HANDED_OVER) == "Started after 41 s."
+    assert started_note(usage(STARTED), HANDED_OVER) == f"Started after 41 s ({STEPS}), {AT}"
+    assert started_note(usage(startedAt=1041.4), HANDED_OVER) == f"Started after 41 s, {AT}"
     assert started_note(usage(createdAt=1001.0), HANDED_OVER) is None
     assert started_note(usage(STARTED), 0.0) is None
     # The scheduler's clock is ahead: no step is longer than the whole.
     assert (
         started_note(usage(STARTED), 2000.0)
-        == f"Started after 40 s ({STEPS.replace('accepted 1', 'accepted 0')})."
+        == f"Started after 40 s ({STEPS.replace('accepted 1', 'accepted 0')}), {AT}"
     )
 
 

@@ -72,7 +72,9 @@ def test_the_start_is_noted_once(fleet, ecs, launch):
     began = fleet.clock.at
     fleet.advance(5)
     fleet.advance(60)
-    assert told(fleet) == [(Started, f"Started after {began - 1000:.0f} s (accepted 0 s).")]
+    assert told(fleet) == [
+        (Started, f"Started after {began - 1000:.0f} s (accepted 0 s), at 1970-01-01 00:16:45 UTC.")
+    ]
 
 
 def test_a_start_that_is_seen_with_the_end_is_told_by_the_note_on_that(fleet, ecs, launch):
@@ -93,7 +95,7 @@ def test_the_start_of_an_adopted_ecs_task_is_noted_unless_it_was(fleet, adopt, s
     adopt(startedAt=started)
     fleet.advance(10)
     expected = [(Started, f"Started after {started - 301:.0f} s.")]
-    assert [(kind, text.partition(" (")[0].rstrip(".") + ".") for kind, text in told(fleet)] == (
+    assert [(kind, text.partition(", at ")[0].partition(" (")[0] + ".") for kind, text in told(fleet)] == (
         expected if is_noted else []
     )
 

@@ -159,6 +159,17 @@ def test_last_lines_in_a_note(cloud):
     assert "Last lines" not in "".join(cloud.ended(LAUNCHED, last))
 
 
+@pytest.mark.parametrize(("after", "place"), [(-60, 1), (5, 2)])
+def test_note_that_was_written_late(cloud, after, place):
+    """In a log that has ended it stands where that happened of which it tells, and not before the launch."""
+    cloud.cloud.write(GROUP, STREAM, "one", at=BEGIN + 1000)
+    cloud.cloud.write(GROUP, STREAM, "two", at=BEGIN + 9000)
+    started = Note(
+        BEGIN + 20_000, notes.LAUNCH, notes.with_moment("Started after 5 s", BEGIN // 1000 + after)
+    )
+    assert "Started after 5 s" in cloud.ended(LAUNCHED, started)[place]
+
+
 def test_late_lines(cloud):
     """They are shown where they come; that they were written before is said."""
     cloud.cloud.write(GROUP, STREAM, "one", "two", at=BEGIN, lag=20_000)

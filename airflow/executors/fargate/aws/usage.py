@@ -31,6 +31,7 @@ import math
 from typing import NamedTuple
 
 from airflow.executors.fargate.aws.sizes import PER_LARGE_UNIT, comparable
+from airflow.executors.fargate.notes import with_moment
 
 #: The least seconds that AWS bills for an ECS task on Fargate, with Linux and with Windows containers. Those of Linux:
 #: https://github.com/aws/containers-roadmap/issues/2636 (those of Windows stand in no page that could be read here)
@@ -128,15 +129,17 @@ def billed(usage: Usage) -> Billed | None:
 
 def started_note(usage: Usage, handed_over: float) -> str | None:
     """
-    Return the note that an ECS task has started; None if it is not known when.
+    Return the note that an ECS task has started, and when; None if that is not known.
 
     :param handed_over: see :func:`took`.
     """
     # The scheduler's clock may be ahead of AWS's: the whole is no shorter than AWS's steps.
     begin = min(handed_over, usage.created or handed_over)
     seconds = _between(begin or None, usage.started)
+    if seconds is None or usage.started is None:
+        return None
     steps = _steps(took(usage, handed_over))
-    return None if seconds is None else f"Started after {seconds:.0f} s{steps and f' ({steps})'}."
+    return with_moment(f"Started after {seconds:.0f} s{steps and f' ({steps})'}", usage.started)
 
 
 def ended_note(took: Took, billed: Billed | None) -> str:

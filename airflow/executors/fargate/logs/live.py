@@ -155,9 +155,12 @@ class _Reading:
     def _texts(self, parts: Sequence[_Part], has_lines: bool) -> Generator[str, None, None]:
         # The last lines of a container stand in a note, too.
         is_repeated = has_lines or self._of.is_polled
-        shown = [note for note in self._of.notes if not (is_repeated and note.event == notes.LINES)]
         level = {notes.FAILURE: "error"}
-        noted = [self._form.remark(one.at, one.at, one.text, level.get(one.event, "info")) for one in shown]
+        noted = [
+            self._form.remark(at, note.at, note.text, level.get(note.event, "info"))
+            for at, note in zip(self._of.times, self._of.notes)
+            if not (is_repeated and note.event == notes.LINES)
+        ]
         streams = [self._records(part) for part in parts]
         if self._of.is_settled(self._now):
             records = in_own_order(noted, streams)

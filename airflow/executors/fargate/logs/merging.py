@@ -48,7 +48,7 @@ class Hidden(Record):
 
 def in_own_order(notes: Iterable[Record], streams: Sequence[Iterable[Record]]) -> Iterator[Record]:
     """Yield the records of a log that has ended, by their own times."""
-    for record in heapq.merge(notes, *streams, key=attrgetter("at")):
+    for record in heapq.merge(sorted(notes, key=attrgetter("at")), *streams, key=attrgetter("at")):
         if not isinstance(record, (Stop, Hidden)):
             yield record
 

@@ -24,7 +24,7 @@ from typing import NamedTuple
 
 from airflow.executors.fargate import notes
 from airflow.executors.fargate.aws.arns import ecs_task_id, region
-from airflow.executors.fargate.notes import NotedEcsTask, noted_ecs_task
+from airflow.executors.fargate.notes import NotedEcsTask, moment_in, noted_ecs_task
 
 #: Milliseconds after a try's end, or after the next launch, in which its last lines may still come.
 LATE = 60_000
@@ -90,6 +90,16 @@ class Try:
         return [
             TriedEcsTask(noted, at, after) for (noted, at), after in zip(known.values(), [*following, None])
         ]
+
+    @property
+    def times(self) -> list[int]:
+        """When what each note tells of happened, milliseconds since the epoch: not before the launch that it is about."""
+        launched, times = 0, []
+        for note in self.notes:
+            moment = moment_in(note.text)
+            launched = note.at if noted_ecs_task(note.text) else launched
+            times.append(note.at if moment is None else max(launched, int(moment * 1000)))
+        return times
 
     @property
     def lacks_notes(self) -> bool:
