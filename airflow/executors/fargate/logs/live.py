@@ -117,9 +117,9 @@ class _Reading:
         self._elsewhere = Elsewhere(self._form, elsewhere)
         has_lines = any(part.parts for part in parts)
         texts = self._texts(parts, has_lines or self._fetched is not self._ecs_tasks)
-        problems = [self._cannot(part) for part in parts if part.problem and not self._is_line(part)]
+        problems = [self._cannot(part) for part in parts if part.problem] if self._of.is_polled else []
         sources = [*self._sources(parts), *problems]
-        if problems and self._of.is_polled:
+        if problems:
             texts = _with_problem(texts, self._form, problems[-1])
         return TryLog(sources, texts, has_lines)
 
@@ -144,10 +144,10 @@ class _Reading:
             yield whereabouts(arn)
             if source is not None:
                 link = log_link(arn, source.region, source.group, source.name)
+                missing = ", which does not exist" if part.stream.is_missing else ""
                 lossy = "; its driver may drop lines (mode non-blocking)" if source.lossy else ""
-                place = (
-                    f"CloudWatch log group {source.group}, stream {source.name}{lossy}{part.stream.remark}"
-                )
+                remarks = f"{missing}{lossy}{part.stream.remark}"
+                place = f"CloudWatch log group {source.group}, stream {source.name}{remarks}"
                 yield f"{place}: {link}" if link else place
         if self._of.lacks_notes:
             yield NO_NOTE
@@ -186,7 +186,7 @@ class _Reading:
         if self._of.is_polled:
             if not part.caught_up:
                 yield Stop(at, place, "")
-        elif part.problem and self._is_line(part):
+        elif part.problem and not self._is_told(part):
             yield self._form.remark(at, place, self._cannot(part), "warning")
 
     def _remarks(self) -> Iterator[tuple[str, str]]:
@@ -196,16 +196,14 @@ class _Reading:
         if self._why:
             yield self._why, "error"
 
-    def _is_line(self, part: _Part) -> bool:
+    def _is_told(self, part: _Part) -> bool:
         """
-        Tell whether a problem is a line of the log, and not a source only.
+        Tell whether it is no news that an ECS task has no log.
 
-        Airflow counts the lines of a log that it polls. And an ECS task that has not started has no log, which is
-        no news if a note says why it has not, or another one has followed it.
+        It has not started: a note says why it has not, or another one has followed it.
         """
         is_explained = self._of.has_failed and not self._of.is_unexplained
-        is_told = is_explained or part.ecs_task.followed_at is not None
-        return not (self._of.is_polled or part.stream.is_missing and is_told)
+        return part.stream.is_missing and (is_explained or part.ecs_task.followed_at is not None)
 
     @staticmethod
     def _cannot(part: _Part) -> str:
