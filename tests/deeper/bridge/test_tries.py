@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import threading
 import uuid
 from datetime import datetime
@@ -26,6 +27,7 @@ from types import SimpleNamespace
 import pytest
 from pendulum import UTC
 
+from airflow.executors.executor_loader import ExecutorLoader
 from airflow.executors.fargate import notes
 from airflow.executors.fargate.bridge import AIRFLOW, tries
 from airflow.executors.fargate.bridge.notes_table import Note
@@ -33,12 +35,23 @@ from airflow.models.taskinstancekey import TaskInstanceKey
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 END = datetime(2026, 11, 22, 13, tzinfo=UTC)
+ARN = "arn:aws:ecs:eu-west-1:123456789012:task/airflow/0a1b"
+OWN, OTHER = (
+    "airflow.executors.fargate_executor.FargateExecutor",
+    "airflow.executors.base_executor.BaseExecutor",
+)
 
 
 def row(**members):
     """Return the row of a task instance, or of its history."""
     coordinates = {"dag_id": "dag", "task_id": "task", "run_id": "run", "map_index": -1, "try_number": 2}
-    others = {"id": uuid.uuid4(), "state": "running", "end_date": None, "external_executor_id": "arn"}
+    others = {
+        "id": uuid.uuid4(),
+        "state": "running",
+        "end_date": None,
+        "external_executor_id": "arn",
+        "executor": None,
+    }
     return SimpleNamespace(**{**coordinates, **others, **members})
 
 
@@ -91,10 +104,42 @@ def test_ecs_task_of_an_earlier_try(monkeypatch, texts, state, is_own):
     """Up to 3.1 Airflow does not clear the column before the next launch, and the ECS task is not shown."""
     found = [Note(AT, notes.LAUNCH, text) for text in texts]
     monkeypatch.setattr(tries, "notes_of", lambda ti, session: found)
-    arn = "arn:aws:ecs:eu-west-1:123456789012:task/airflow/0a1b"
-    assert tries.try_of(row(state=state, external_executor_id=arn), 2).external_id == (
-        arn if is_own else None
+    monkeypatch.setattr(tries, "_may_run_here", lambda ti: True)
+    assert tries.try_of(row(state=state, external_executor_id=ARN), 2).external_id == (
+        ARN if is_own else None
     )
+
+
+@pytest.mark.parametrize(
+    ("executors", "executor", "is_own"),
+    [
+        ([OWN], None, True),
+        ([OWN], "FargateExecutor", True),
+        ([OTHER, OWN], None, False),
+        ([OTHER, OWN], OWN, True),
+        ([OTHER, OWN], "FargateExecutor", True),
+        ([OTHER, OWN], "short", False),
+        ([OWN, OTHER], OTHER, False),
+        ([OWN, OTHER], None, True),
+        ([OWN, OTHER], "of another configuration", False),
+    ],
+)
+def test_ecs_task_of_another_executor(monkeypatch, executors, executor, is_own):
+    """The Amazon provider's has ARNs there, too. Nobody asks AWS about them, and no log says that a note is missing."""
+    names = [SimpleNamespace(module_path=one, alias="short" if one == OTHER else None) for one in executors]
+    monkeypatch.setattr(tries, "notes_of", lambda ti, session: [])
+    monkeypatch.setattr(ExecutorLoader, "get_executor_names", lambda: names)
+    monkeypatch.setattr(
+        ExecutorLoader, "import_executor_cls", lambda name: (imported(name.module_path), None)
+    )
+    found = tries.try_of(row(state="failed", external_executor_id=ARN, executor=executor), 2)
+    assert (found.external_id, len(found.ecs_tasks)) == ((ARN, 1) if is_own else (None, 0))
+
+
+def imported(path):
+    """Return what a path names in a module."""
+    module, _, name = path.rpartition(".")
+    return getattr(importlib.import_module(module), name)
 
 
 def test_notes_of_a_try(asked):

@@ -29,7 +29,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from airflow.configuration import conf
-from airflow.executors.fargate.aws.arns import ecs_task_id
+from airflow.executors.fargate.aws.arns import ecs_task_id, region
 from airflow.executors.fargate.bridge import AIRFLOW, sessions, settings
 from airflow.executors.fargate.bridge.notes_table import notes_of
 from airflow.executors.fargate.logs.fetching import LogFetcher
@@ -47,6 +47,9 @@ ENDED = State.finished | {TaskInstanceState.UP_FOR_RETRY}
 FAILED = frozenset({TaskInstanceState.FAILED, TaskInstanceState.UP_FOR_RETRY})
 #: States in which Airflow's page asks for the lines that follow those that it has.
 POLLED = frozenset({TaskInstanceState.RUNNING, TaskInstanceState.DEFERRED})
+
+#: The executor's class.
+NAME = "FargateExecutor"
 
 #: Which task instance a remote log has served last on this thread.
 _served = threading.local()
@@ -66,7 +69,7 @@ def try_of(ti: Any, try_number: int) -> Try:
     return Try(
         (ti.dag_id, ti.task_id, ti.run_id, ti.map_index, try_number, uuid),
         noted,
-        _own_external_id(ti.external_executor_id or "", noted, has_ended) if is_current else None,
+        _own_external_id(ti, noted, has_ended) if is_current else None,
         is_polled=state in POLLED,
         has_ended=has_ended,
         ended_at=int(end.timestamp() * 1000) if has_ended and end else None,
@@ -74,11 +77,35 @@ def try_of(ti: Any, try_number: int) -> Try:
     )
 
 
-def _own_external_id(external_id: str, noted: Sequence[Note], has_ended: bool) -> str | None:
-    """Return ``external_executor_id``; None if it may be an earlier try's, since up to 3.1 Airflow does not clear it."""
-    is_noted = any(ecs_task_id(external_id) in note.text for note in noted)
+def _own_external_id(ti: Any, noted: Sequence[Note], has_ended: bool) -> str | None:
+    """
+    Return the ARN in ``external_executor_id``.
+
+    :return: None if it is none, may be an earlier try's, since up to 3.1 Airflow does not clear it, or may be another
+        executor's: that of the Amazon provider has ECS tasks, too.
+    """
+    if not region(arn := ti.external_executor_id or ""):
+        return None
+    is_noted = any(ecs_task_id(arn) in note.text for note in noted)
     were_removed = has_ended and not noted
-    return external_id if AIRFLOW.assigns_ids or is_noted or were_removed else None
+    is_of_try = AIRFLOW.assigns_ids or is_noted or were_removed
+    return arn if is_of_try and (noted or _may_run_here(ti)) else None
+
+
+def _may_run_here(ti: Any) -> bool:
+    """Tell whether this executor is the one of a task instance; with several teams, whether it is for any of them."""
+    from airflow.executors.executor_loader import ExecutorLoader
+
+    executors: Any = ExecutorLoader.get_executor_names()
+    if ti.executor:
+        named = [(one, (one.alias, one.module_path, one.module_path.rpartition(".")[2])) for one in executors]
+        own = [one for one, names in named if ti.executor in names]
+    else:
+        # Each team's first one.
+        own = list({getattr(one, "team_name", None): one for one in reversed(executors)}.values())
+    # By its name, as it imports this module. One of a deployment's own may derive from it.
+    classes = [base for one in own for base in ExecutorLoader.import_executor_cls(one)[0].__mro__]
+    return any(one.__name__ == NAME for one in classes)
 
 
 def _notes_on(ti: Any, try_number: int) -> list[Note]:
