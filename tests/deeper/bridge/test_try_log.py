@@ -103,6 +103,18 @@ def test_another_remote_log_has_the_lines(cloud, page):
     assert cloud.cloud.calls == []
 
 
+@pytest.mark.parametrize("has_failed", [True, False])
+def test_last_container_of_several_was_killed(cloud, page, has_failed):
+    """It has uploaded nothing; the one before the deferral has. No line is shown twice, nor a file's that is uploaded."""
+    second = Note(BEGIN + 9000, notes.LAUNCH, LAUNCHED.text.replace(ARN, f"{ARN}9"))
+    cloud.cloud.write(GROUP, STREAM, "[2024-01-01T00:00:00.000+00:00] first")
+    cloud.cloud.write(GROUP, f"{STREAM}9", "[2024-01-01T00:00:01.000+00:00] last")
+    inner = Inner("[2024-01-01T00:00:00.000+00:00] first")
+    _, lines = page(inner, "failed", (LAUNCHED, second), has_failed=has_failed, **ENDED)
+    said = [line.split()[-1] for line in lines]
+    assert (said.count("first"), said.count("last")) == (1, int(has_failed))
+
+
 @pytest.mark.parametrize("inner", [Inner(), Inner(error=OSError("no bucket"))])
 def test_another_remote_log_has_none(cloud, page, inner):
     """CloudWatch's lines are shown."""

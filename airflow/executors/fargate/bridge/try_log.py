@@ -57,7 +57,10 @@ def _read(inner: Any, relative_path: str, ti: Any, try_number: Any) -> tuple[lis
     of, logs = tries.try_of(ti, try_number), tries.logs_of_dag(ti.dag_id)
     if not of.notes and not of.ecs_tasks:
         return sources, streams  # Another executor's, or not launched yet.
-    is_whole = bool(streams) and of.has_ended
+    has_inner = bool(streams)
+    # A container that was killed has uploaded nothing, while earlier ones of its try may have.
+    may_lack = of.has_failed and len(of.ecs_tasks) > 1
+    is_whole = has_inner and of.has_ended and not may_lack
     # In these states, Airflow reads files as well, whatever a remote log has.
     has_files = ti.state in State.unfinished
 
@@ -69,7 +72,7 @@ def _read(inner: Any, relative_path: str, ti: Any, try_number: Any) -> tuple[lis
 
     own = logs.read(of, () if is_whole else elsewhere(), only_notes=is_whole)
     sources, streams = [*sources, *own.sources], [*streams, own.lines]
-    if not (has_files or is_whole):
+    if not (has_files or has_inner):
         # Airflow reads no file if there is a remote log, and the triggerer's lines would be missing.
         for path in _files(relative_path, ".trigger." if own.has_lines else ""):
             sources.append(path)
