@@ -52,6 +52,18 @@ from airflow.sdk import log
 remote = log.load_remote_log_handler()
 print(type(remote).__name__)
 """
+OF_A_PROVIDER = """
+import os
+import airflow.config_templates.airflow_local_settings  # It refuses the schemes that it does not know itself.
+os.environ["AIRFLOW__LOGGING__REMOTE_LOGGING"] = "True"
+from airflow.providers_manager import ProvidersManager, RemoteLoggingInfo
+own = RemoteLoggingInfo(package_name="own", classpath="own.Own", scheme="own")
+ProvidersManager.remote_logging_handler_by_scheme = lambda self, scheme: own if scheme == "own" else None
+import sys, types
+sys.modules["own"] = types.SimpleNamespace(Own=type("Own", (), {"from_config": classmethod(lambda cls: cls())}))
+from airflow.executors.fargate.ui import logging_config
+print(type(logging_config.REMOTE_TASK_LOG.inner).__name__)
+"""
 LIGHT = """
 import sys
 import airflow.executors
@@ -99,6 +111,14 @@ S3 = {"remote_logging": "True", "remote_base_log_folder": "s3://bucket/logs", "r
 def test_remote_log(run, options, expected):
     """Airflow's own configuration has it, around the one that it would have had."""
     assert run(OF_THE_SERVER, logging_config_class=CONFIG, **options) == expected
+
+
+@pytest.mark.skipif(
+    not find_spec("airflow._shared") or not find_spec("airflow._shared.logging.factory"), reason="since 3.3"
+)
+def test_remote_log_of_a_provider(run):
+    """Airflow looks it up by its scheme."""
+    assert run(OF_A_PROVIDER, remote_base_log_folder="own://bucket") == "Own"
 
 
 @pytest.mark.skipif(IS_2, reason="the container has the same handler")

@@ -53,12 +53,12 @@ def _inner() -> tuple[Any, str | None]:
     try:
         # From 3.3 on, providers bring remote logs.
         factory = importlib.import_module("airflow._shared.logging.factory")
+        shared = importlib.import_module("airflow._shared.module_loading")
         from airflow.providers_manager import ProvidersManager
-        from airflow.utils.module_loading import import_string
     except ImportError:
         return tuple(own)  # type: ignore[return-value]
     found: tuple[Any, str | None] = factory.resolve_remote_task_log(
-        conf=_DefaultConf(), providers_manager=ProvidersManager(), import_string=import_string
+        conf=_DefaultConf(), providers_manager=ProvidersManager(), import_string=shared.import_string
     )
     return (None, None) if isinstance(found[0], FargateRemoteLogIO) else found
 
