@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 import tracemalloc
@@ -125,6 +126,62 @@ def test_a_bug_is_shown_by_its_type(cloud):
     assert "TypeError in the executor" in cloud.ended()[1]
 
 
+def test_full_disk(cloud, monkeypatch):
+    """The page says so. When there is space again, each line is there once."""
+    monkeypatch.setattr(copies, "PART", 4)
+    cloud.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(15)))
+    answers = iter([None, OSError(errno.ENOSPC, "No space left on device")])
+    write = copies.TryCopy._write
+
+    def full(self, content):
+        if error := next(answers, None):
+            raise error
+        return write(self, content)
+
+    monkeypatch.setattr(copies.TryCopy, "_write", full)
+    sources, lines = cloud.read()
+    assert "cannot be kept in a temporary file ([Errno 28] No space left on device)" in sources[-1]
+    assert len(lines) == 1
+    assert texts(cloud.read()[1])[1:] == [f"line {number}" for number in range(15)]
+
+
+def test_no_folder_for_temporary_files(cloud, monkeypatch):
+    """The page of a try that needs none is as always, and the other one says why."""
+    monkeypatch.setattr(copies.tempfile, "tempdir", "/does/not/exist")
+    assert len(cloud.read()[1]) == 1
+    cloud.cloud.write(GROUP, STREAM, "line")
+    assert "/does/not/exist" in cloud.read()[0][-1]
+
+
+def test_reading_that_ends_while_the_page_is_made(cloud):
+    """What it brings meanwhile comes later, and nothing that follows it comes before."""
+    first, second = launched(1), launched(9)
+    cloud.cloud.write(GROUP, second[1], "of the second", at=BEGIN + 10_000)
+    of = Try("try", (first[0], second[0]), None, is_polled=True)
+    stream = cloud.logs._copies.of("try").stream(of.ecs_tasks[0].noted.arn)
+
+    class Parts(list):
+        def __getitem__(self, key):
+            stream.caught_up = True
+            return super().__getitem__(key)
+
+    cloud.logs.fetcher.fetch = lambda *_: None
+    stream.parts, stream.problem = Parts(), "slow"
+    reading = live._Reading(cloud.logs, of, cloud.logs._copies.of("try"), False)
+    assert not reading._part(of.ecs_tasks[0], False).caught_up
+
+
+def test_lone_surrogate():
+    """Airflow fails to answer with one. JSON may have it as an escape."""
+    form = JsonForm()
+    record = form.line(BEGIN, BEGIN, r'{"event": "a \ud800 b"}')
+    assert "a ? b" in record.text
+    later = form.retimed(
+        form.line(0, 0, r'{"event": "\udfff", "timestamp": "2023-11-14T22:13:20Z"}'), BEGIN + 5000
+    )
+    assert later.text.encode()
+
+
 def test_lines_before_an_error(cloud):
     """They are shown, and the reason why there are no more, until there are."""
     cloud.cloud.write(GROUP, STREAM, *(f"line {number}" for number in range(25)))
@@ -227,6 +284,7 @@ def test_too_long_a_log(cloud, monkeypatch):
     cloud.cloud.calls.clear()
     cloud.ended()
     assert len(cloud.cloud.calls) <= 1
+    assert cloud.ended() == lines
 
 
 def test_copies_are_limited(cloud, monkeypatch):

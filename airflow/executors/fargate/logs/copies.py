@@ -29,8 +29,9 @@ import threading
 from collections import OrderedDict
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.logs.lines import Record
 
@@ -81,7 +82,11 @@ class TryCopy:
         self.lock = threading.Lock()
         self.streams: dict[str, StreamCopy] = {}
         self.size = 0
-        self._file = tempfile.TemporaryFile(prefix="airflow-fargate-log-", buffering=0)
+
+    @cached_property
+    def _file(self) -> Any:
+        # Opened for the first line, as an error is a problem of that line's stream.
+        return tempfile.TemporaryFile(prefix="airflow-fargate-log-", buffering=0)
 
     @property
     def is_full(self) -> bool:
@@ -93,8 +98,12 @@ class TryCopy:
         return self.streams.setdefault(arn, StreamCopy())
 
     def append(self, stream: StreamCopy, records: Sequence[Record]) -> None:
-        """Write records. Their places never decrease in a stream."""
-        rest = iter(records)
+        """
+        Write records. Their places never decrease in a stream.
+
+        :raises OSError: if the disk is full. None of them is in the copy then, as their page is read again.
+        """
+        rest, parts = iter(records), []
         while part := list(islice(rest, PART)):
             lines = []
             for at, place, text in part:
@@ -104,7 +113,8 @@ class TryCopy:
             offset = self.size
             while content:
                 content = content[self._write(content) :]
-            stream.parts.append((offset, self.size - offset))
+            parts.append((offset, self.size - offset))
+        stream.parts.extend(parts)
 
     def _write(self, content: bytes) -> int:
         written = os.pwrite(self._file.fileno(), content, self.size)

@@ -109,6 +109,8 @@ class LogFetcher:
             # What comes later comes after all that was there: nothing, or what cannot be read for long.
             stream.caught_up = stream.caught_up or is_missing or error.verdict is Verdict.FAILED
             stream.is_final = is_past and is_missing
+        except OSError as error:
+            stream.problem = f"what was read of it cannot be kept in a temporary file ({error})"
         except Exception as error:
             # A bug here or in a library: the page shows its type instead of failing.
             stream.problem = f"{type(error).__name__} in the executor"
@@ -117,12 +119,12 @@ class LogFetcher:
         if now - stream.token_at > TOKEN_LIFE:
             stream.restart()
         for page in self._reader.pages(source, stream.token):
-            copy.append(stream, self._records(page.lines))
-            stream.token, stream.token_at = page.token, now
-            if copy.is_full:
+            if page.lines and copy.is_full:
                 raise LogError(
                     f"only its first {MAX_TRY_BYTES >> 20} MB are shown here; open it in CloudWatch"
                 )
+            copy.append(stream, self._records(page.lines))
+            stream.token, stream.token_at = page.token, now
 
     def _records(self, page: Sequence[Line]) -> list[Record]:
         # All lines at once, as masking costs time.

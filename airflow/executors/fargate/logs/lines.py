@@ -112,7 +112,8 @@ class TextForm:
 
 
 def _dump(members: dict[str, Any]) -> str:
-    return json.dumps(members, ensure_ascii=False)
+    # A lone surrogate, which a line may have as an escape, would break Airflow's page.
+    return json.dumps(members, ensure_ascii=False).encode("utf-8", "replace").decode("utf-8")
 
 
 def _moment(at: int) -> datetime:

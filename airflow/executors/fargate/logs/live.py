@@ -125,10 +125,11 @@ class _Reading:
 
     def _part(self, one: TriedEcsTask, is_read: bool) -> _Part:
         stream = self._copy.stream(one.noted.arn)
-        problem = stream.problem
-        if not (is_read or stream.caught_up or problem):
+        # Before the parts: a reading that goes on adds its last ones first.
+        caught_up, problem = stream.caught_up, stream.problem
+        if not (is_read or caught_up or problem):
             problem = f"not all of it was read within {PATIENCE:g} seconds; look again"
-        return _Part(one, stream, stream.parts[:], stream.caught_up, problem)
+        return _Part(one, stream, stream.parts[:], caught_up, problem)
 
     def _fetch(self) -> bool:
         self._fetcher.fetch(self._of, self._fetched, self._copy, self._now)
