@@ -187,6 +187,13 @@ def test_triggerer_s_lines(cloud, page, tmp_path):
     assert "of the trigger" not in page(state="deferred", is_polled=True)[1]
 
 
+def test_files_of_a_try_that_is_retried(cloud, page, tmp_path):
+    """The try has ended, but its state is none of those in which Airflow reads no file."""
+    cloud.log = None
+    write(tmp_path, PATH, "of the worker")
+    assert "of the worker" not in page(state="up_for_retry", **ENDED)[1]
+
+
 def test_files_of_a_log_that_cannot_be_read(cloud, page, tmp_path):
     """Another driver than awslogs and a shared disk: the task's own lines are on the disk."""
     cloud.log = {"logDriver": "awsfirelens"}

@@ -28,7 +28,8 @@ from botocore.exceptions import NoCredentialsError
 
 from airflow.executors.fargate import notes
 from airflow.executors.fargate.logs import copies, fetching, live
-from airflow.executors.fargate.logs.lines import JsonForm
+from airflow.executors.fargate.logs.elsewhere import Elsewhere
+from airflow.executors.fargate.logs.lines import JsonForm, Record, TextForm
 from airflow.executors.fargate.logs.live import MAX_LINKS, PATIENCE
 from airflow.executors.fargate.logs.tries import LATE, Note, Try
 
@@ -171,6 +172,81 @@ def test_reading_that_ends_while_the_page_is_made(cloud):
     assert not reading._part(of.ecs_tasks[0], False).caught_up
 
 
+@pytest.mark.parametrize(
+    ("members", "expected"), [({"has_ended": True}, None), ({"is_polled": True}, PATIENCE)]
+)
+def test_how_long_a_page_waits(cloud, monkeypatch, members, expected):
+    """An ended log is not asked for again, so it is read whole."""
+    waited = []
+    monkeypatch.setattr(live, "_within", lambda patience, function: waited.append(patience) or function())
+    cloud.read(**members)
+    assert waited == [expected]
+
+
+def test_launch_is_shown_before_its_lines(cloud):
+    """A container can be quicker than the note: its lines wait until the note has its place."""
+    cloud.cloud.write(GROUP, STREAM, "quick", at=BEGIN + 1000)
+    launch = LAUNCHED._replace(at=BEGIN)
+    cloud.at = BEGIN + 4999
+    assert cloud.read(launch)[1] == []
+    cloud.at = BEGIN + 9000
+    assert ["quick" in line for line in cloud.read(launch)[1]] == [False, True]
+
+
+def test_note_of_the_last_moment(cloud):
+    """The page of a try that has just ended asks for the last time."""
+    reason = Note(cloud.at - 500, notes.FAILURE, "the reason")
+    lines = cloud.read(LAUNCHED, reason, has_ended=True, ended_at=cloud.at - 1000, has_failed=True)[1]
+    assert "the reason" in "".join(lines)
+
+
+def test_last_lines_in_a_note_come_first(cloud):
+    """They are not shown while the lines may still come."""
+    last = Note(BEGIN, notes.LINES, "the last lines")
+    assert "the last lines" not in "".join(cloud.read(LAUNCHED, last)[1])
+
+
+def test_event_of_several_lines_that_is_json(fakes, clock):
+    """It is one line of the copy, as of the page."""
+    cloud = Cloud(fakes, clock, JsonForm())
+    cloud.cloud.write(GROUP, STREAM, '{"event":\n "pretty",\n "timestamp": "2023-11-14T22:13:20Z"}', "next")
+    assert [json.loads(line)["event"] for line in cloud.read()[1]][1:] == ["pretty", "next"]
+
+
+def test_places_never_decrease(cloud):
+    """Not even if the clock of AWS is set back; and a copy that is read anew is not known to be whole."""
+    copy, stream = copies.TryCopy(), copies.StreamCopy(caught_up=True)
+    copy.append(stream, [Record(1, 5, "a"), Record(2, 3, "b")])
+    copy.append(stream, [Record(3, 4, "c")])
+    assert [one.place for one in copy.records(stream.parts)] == [5, 5, 5]
+    stream.restart()
+    assert (stream.parts, stream.place, stream.caught_up) == ([], 0, False)
+
+
+def test_a_line_elsewhere_hides_one_line():
+    """A line that was said twice at once, and is there once, is shown once more."""
+    form = TextForm()
+    said = form.line(0, 0, "[2023-11-14T22:13:20.000+00:00] again")
+    hidden = Elsewhere(form, [said.text])
+    assert [hidden.hides(said), hidden.hides(said)] == [True, False]
+
+
+def test_an_earlier_end_explains_nothing():
+    """A try that was rescheduled and then failed, without a note on that, is one of which AWS is asked."""
+    first, second = launched(1)[0], launched(9)[0]
+    ran = Note(first.at + 1, notes.LAUNCH, "Ran for 3 s")
+    assert Try("try", (first, ran, second), None, has_failed=True).is_unexplained
+    assert not Try("try", (first, second, ran), None, has_failed=True).is_unexplained
+
+
+def test_adoption_that_knows_less():
+    """What the launch's note has of its ECS task stays."""
+    adopted = Note(BEGIN, notes.ADOPTION, notes.launched_text(0, notes.ecs_task_text(ARN)))
+    (one,) = Try("try", (LAUNCHED, adopted), None).ecs_tasks
+    assert one.noted == (ARN, "airflow:3", "main")
+    assert one.at == LAUNCHED.at
+
+
 def test_lone_surrogate():
     """Airflow fails to answer with one. JSON may have it as an escape."""
     form = JsonForm()
@@ -272,6 +348,7 @@ def test_links_of_many_ecs_tasks(cloud):
     sources, lines = cloud.read(*(launched(number)[0] for number in range(30)))
     assert sum(source.startswith("ECS task ") for source in sources) == MAX_LINKS
     assert sum("Launched" in line for line in lines) == 30
+    assert f"ECS task {STREAM[-32:-8]}00000029: https://" in "".join(sources)
 
 
 def test_too_long_a_log(cloud, monkeypatch):
@@ -296,6 +373,7 @@ def test_copies_are_limited(cloud, monkeypatch):
         found = cloud.logs.read(Try(number, (LAUNCHED,), None, is_polled=True))
         assert len([*found.lines]) == 21
     assert 1 < len(kept._by_try) < 10
+    assert 2 * copies.MAX_TRIES - 1 in kept._by_try  # The last one.
     for number in range(2 * copies.MAX_TRIES):
         cloud.logs.read(Try(number, (), None, is_polled=True))
     assert len(kept._by_try) == copies.MAX_TRIES

@@ -57,8 +57,10 @@ import os
 import airflow.config_templates.airflow_local_settings  # It refuses the schemes that it does not know itself.
 os.environ["AIRFLOW__LOGGING__REMOTE_LOGGING"] = "True"
 from airflow.providers_manager import ProvidersManager, RemoteLoggingInfo
-own = RemoteLoggingInfo(package_name="own", classpath="own.Own", scheme="own")
-ProvidersManager.remote_logging_handler_by_scheme = lambda self, scheme: own if scheme == "own" else None
+classes = {"own": "own.Own", "fargate": "airflow.executors.fargate.ui.remote_log.FargateRemoteLogIO"}
+ProvidersManager.remote_logging_handler_by_scheme = lambda self, scheme: RemoteLoggingInfo(
+    package_name="own", classpath=classes[scheme], scheme=scheme
+)
 import sys, types
 sys.modules["own"] = types.SimpleNamespace(Own=type("Own", (), {"from_config": classmethod(lambda cls: cls())}))
 from airflow.executors.fargate.ui import logging_config
@@ -116,9 +118,10 @@ def test_remote_log(run, options, expected):
 @pytest.mark.skipif(
     not find_spec("airflow._shared") or not find_spec("airflow._shared.logging.factory"), reason="since 3.3"
 )
-def test_remote_log_of_a_provider(run):
-    """Airflow looks it up by its scheme."""
-    assert run(OF_A_PROVIDER, remote_base_log_folder="own://bucket") == "Own"
+@pytest.mark.parametrize(("folder", "inner"), [("own://bucket", "Own"), ("fargate://", "NoneType")])
+def test_remote_log_of_a_provider(run, folder, inner):
+    """Airflow looks it up by its scheme. The one of this package does not wrap itself."""
+    assert run(OF_A_PROVIDER, remote_base_log_folder=folder) == inner
 
 
 @pytest.mark.skipif(IS_2, reason="the container has the same handler")
