@@ -247,6 +247,19 @@ def test_adoption_that_knows_less():
     assert one.at == LAUNCHED.at
 
 
+@pytest.mark.parametrize("form", [JsonForm(), TextForm()])
+@pytest.mark.parametrize(
+    "time",
+    ["2024-99-99T00:00:00.000+00:00", "9999-12-31T23:59:59.000-14:00", "0001-01-01T00:00:00.000+14:00"],
+)
+def test_line_with_a_time_that_is_none(fakes, clock, form, time):
+    """It is shown at the time of CloudWatch, and the lines after it as always."""
+    cloud = Cloud(fakes, clock, form)
+    line = json.dumps({"event": "odd", "timestamp": time}) if isinstance(form, JsonForm) else f"[{time}] odd"
+    cloud.cloud.write(GROUP, STREAM, line, "next")
+    assert ["odd" in line for line in cloud.read()[1]] == [False, True, False]
+
+
 def test_lone_surrogate():
     """Airflow fails to answer with one. JSON may have it as an escape."""
     form = JsonForm()
@@ -347,6 +360,7 @@ def test_links_of_many_ecs_tasks(cloud):
     """A sensor that reschedules has one for each look. The notes have all links."""
     sources, lines = cloud.read(*(launched(number)[0] for number in range(30)))
     assert sum(source.startswith("ECS task ") for source in sources) == MAX_LINKS
+    assert sum("cannot be shown" in source for source in sources) == MAX_LINKS
     assert sum("Launched" in line for line in lines) == 30
     assert f"ECS task {STREAM[-32:-8]}00000029: https://" in "".join(sources)
 

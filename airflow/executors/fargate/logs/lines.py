@@ -56,7 +56,7 @@ class JsonForm:
                 if own is None:
                     return Record(at, place, _dump({"timestamp": _moment(at).isoformat(), **members}))
                 # Pythons before 3.11 do not parse a Z.
-                return Record(_milliseconds(datetime.fromisoformat(own.replace("Z", "+00:00"))), place, text)
+                return Record(_milliseconds(own.replace("Z", "+00:00")), place, text)
         return Record(at, place, _dump({"timestamp": _moment(at).isoformat(), "event": text}))
 
     def remark(self, at: int, place: int, text: str, level: str = "info") -> Record:
@@ -87,9 +87,9 @@ class TextForm:
     def line(self, at: int, place: int, text: str) -> Record:
         """Return the record of a container's line."""
         text = text.replace("\n", " ")
-        if found := TEXT_TIME.match(text):
-            moment = datetime.fromisoformat(f"{found[1]}{found[2]}:{found[3]}")
-            return Record(_milliseconds(moment), place, text)
+        with suppress(ValueError, OverflowError):
+            if found := TEXT_TIME.match(text):
+                return Record(_milliseconds(f"{found[1]}{found[2]}:{found[3]}"), place, text)
         return Record(at, place, f"{_stamp(at)} {text}")
 
     def remark(self, at: int, place: int, text: str, level: str = "info") -> Record:
@@ -124,6 +124,13 @@ def _stamp(at: int) -> str:
     return f"[{_moment(at).isoformat(timespec='milliseconds')}]"
 
 
-def _milliseconds(moment: datetime) -> int:
+def _milliseconds(time: str) -> int:
+    """
+    Return a time in milliseconds since the epoch.
+
+    :raises ValueError: if the text is no time.
+    :raises OverflowError: if UTC has no such time, which could not be shown.
+    """
+    moment = datetime.fromisoformat(time)
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return (aware - EPOCH) // timedelta(milliseconds=1)
+    return (aware.astimezone(UTC) - EPOCH) // timedelta(milliseconds=1)

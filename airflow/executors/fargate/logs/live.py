@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 #: Seconds after which the page of a try that goes on gets what was read so far. It must get it within 5 s; the rest
 #: is for imports and for formatting.
 PATIENCE = 4.5
-#: Of how many ECS tasks of a try the links stand above its log. All are in the notes.
+#: Of how many ECS tasks of a try the links, and why they have no lines, stand above its log. The notes have all links.
 MAX_LINKS = 3
 NOT_KNOWN = "Fargate: Airflow has not stored yet which ECS task runs this try. Look again in a moment."
 NO_NOTE = (
@@ -118,7 +118,7 @@ class _Reading:
         has_lines = any(part.parts for part in parts)
         texts = self._texts(parts, has_lines or self._fetched is not self._ecs_tasks)
         problems = [self._cannot(part) for part in parts if part.problem] if self._of.is_polled else []
-        sources = [*self._sources(parts), *problems]
+        sources = [*self._sources(parts), *problems[-MAX_LINKS:]]
         if problems:
             texts = _with_problem(texts, self._form, problems[-1])
         return TryLog(sources, texts, has_lines)
