@@ -50,4 +50,5 @@ def test_check_looks_around_in_a_container(deployment, release):
     ]
     (ecs_task,) = deployment.fargate.tasks()[before:]
     assert ecs_task["lastStatus"] == "STOPPED"
+    assert [one["exitCode"] for one in ecs_task["containers"]] == [64], "the probe has found nothing wrong"
     assert [row for row in found if row["result"] == "failed"] == []

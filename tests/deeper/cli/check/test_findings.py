@@ -20,7 +20,12 @@ import pytest
 
 from airflow.executors.fargate.aws.usage import Usage
 from airflow.executors.fargate.cli.check import probe
-from airflow.executors.fargate.cli.check.findings import phases, rows_of_exit_code, rows_of_findings
+from airflow.executors.fargate.cli.check.findings import (
+    ENTRY_POINT,
+    phases,
+    rows_of_exit_code,
+    rows_of_findings,
+)
 
 SCHEDULER = "3.4.1"
 
@@ -146,7 +151,7 @@ def test_the_remote_log(remote_log, result):
 @pytest.mark.parametrize(
     ("code", "failed", "ok"),
     [
-        (0, [], ["Airflow", "execution API", "Dags"]),
+        (64, [], ["Airflow", "execution API", "Dags"]),
         (65, ["Airflow"], []),
         (66, ["Airflow"], ["execution API", "Dags"]),
         (68, ["execution API"], ["Airflow", "Dags"]),
@@ -162,6 +167,12 @@ def test_an_exit_code(code, failed, ok):
         result: [one.check[5:] for one in rows if one.result == result] for result in ("failed", "ok")
     }
     assert by_result == {"failed": failed, "ok": ok}
+
+
+def test_exit_code_0_is_not_the_probes():
+    """So nothing is known of what it would have found."""
+    rows = {one.check[5:]: (one.result, one.remedy) for one in rows_of_exit_code(0)}
+    assert rows == dict.fromkeys(["Airflow", "execution API", "Dags"], ("not tested", ENTRY_POINT))
 
 
 def test_phases_that_aws_does_not_tell():

@@ -92,7 +92,7 @@ class Aws:
         self.failures = []
         #: Seconds at which the ECS task is RUNNING and STOPPED.
         self.runs_at, self.stops_at = 41, 60
-        self.exit_code, self.reason, self.stop_code = 0, "", "EssentialContainerExited"
+        self.exit_code, self.reason, self.stop_code = probe.LOOKED, "", "EssentialContainerExited"
         self.sidecar = []
         self.log = LOG
         #: Seconds at which they arrive, and the lines.
@@ -252,13 +252,18 @@ def test_the_request_is_the_executors_own(run, aws, queue, definition):
         ({"lines": [probe.MARKER + json.dumps({**FINDINGS, "api": NO_API})], "exit_code": 68}, "run: execution API", "failed", "its name cannot be resolved"),
         ({"exit_code": 68, "log": {"logDriver": "splunk"}}, "run: execution API", "failed", "by the exit code, 68"),
         ({"exit_code": 68, "log": {"logDriver": "splunk"}}, "run: log", "not tested", "logs through splunk"),
-        ({"exit_code": 0, "log": {}}, "run: Dags", "ok", "no problem, by the exit code, 0"),
+        ({"log": {}}, "run: Dags", "ok", "no problem, by the exit code, 64"),
+        ({"exit_code": 0}, "run: Dags dags-folder", "ok", "3 files"),
+        ({"exit_code": 0, "log": {}}, "run: log", "not tested", "0, is not the probe's"),
+        ({"exit_code": 0, "log": {}}, "run: Dags", "not tested", "not looked at"),
+        ({"exit_code": 63}, "run: ECS task", "failed", "exited with code 63"),
+        ({"exit_code": 96}, "run: ECS task", "failed", "exited with code 96"),
         ({"exit_code": 65, "errors": {"get_log_events": refused("GetLogEvents")}}, "run: Airflow", "failed", "cannot be imported"),
         ({"exit_code": 74, "errors": {"get_log_events": refused("GetLogEvents")}}, "run: Airflow", "failed", "another version"),
         ({"errors": {"get_log_events": refused("GetLogEvents")}}, "run: log", "not tested", "GetLogEvents is not allowed"),
         ({"arrive_at": 1e9}, "run: log", "failed", "there is no log stream"),
-        ({"lines": ["no line of the probe", f"+ MARKER = '{probe.MARKER}'"]}, "run: log", "failed", "is not in the log, 30 s after exit code 0"),
-        ({"errors": {"get_log_events": refused("GetLogEvents", "ThrottlingException")}}, "run: Airflow", "ok", "by the exit code, 0"),
+        ({"exit_code": 0, "lines": ["no line of the probe", f"+ MARKER = '{probe.MARKER}'"]}, "run: log", "failed", "is not in the log, 30 s after exit code 0"),
+        ({"errors": {"get_log_events": refused("GetLogEvents", "ThrottlingException")}}, "run: Airflow", "ok", "by the exit code, 64"),
         ({"reason": NO_PYTHON, "stop_code": "TaskFailedToStart", "runs_at": 60}, "run: ECS task", "failed", '"python": executable file not found'),
         ({"reason": NO_IMAGE, "stop_code": "TaskFailedToStart", "runs_at": 60}, "run: ECS task", "failed", "There is no such image"),
         ({"exit_code": 1}, "run: ECS task", "failed", "exited with code 1"),

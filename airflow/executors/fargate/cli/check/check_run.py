@@ -44,7 +44,7 @@ LOG_PATIENCE = 30.0
 #: How many lines from the end of the log are searched for the probe's.
 LAST_LINES = 50
 #: The highest exit code of the probe: everything is wrong.
-MAX_CODE = probe.WRONG + probe.AIRFLOW + probe.VERSION + probe.SERVER + probe.DAGS + probe.REMOTE_LOG
+MAX_CODE = probe.LOOKED + probe.AIRFLOW + probe.VERSION + probe.SERVER + probe.DAGS + probe.REMOTE_LOG
 #: Characters of a line that are shown.
 MAX_SHOWN = 500
 #: The names of rows.
@@ -91,7 +91,7 @@ def rows_of(
     """Return the rows of an ECS task that has ended."""
     code, ecs_task = ended.exit_code, ended.ecs_task
     link = whereabouts(ecs_task.arn, ecs_task.cluster)
-    if code is None or not (code == 0 or probe.WRONG < code <= MAX_CODE):
+    if code is None or not (code == 0 or probe.LOOKED <= code <= MAX_CODE):
         yield Row(ECS_TASK, FAILED, ended.outcome.reason, link)
         if code is not None:
             yield _last_line(ended, reader, clock, sleep)
@@ -121,10 +121,11 @@ def _last_line(
 def _rows_without_findings(error: LogError, code: int) -> Iterator[Row]:
     if error.verdict is Verdict.MISSING:
         # The exit code may be that of another program.
-        remedy = "Check that the image's entry point runs the container's command"
-        yield Row(LOG, FAILED, f"{error}, {LOG_PATIENCE:.0f} s after exit code {code}", remedy)
+        late = f"{error}, {LOG_PATIENCE:.0f} s after exit code {code}"
+        yield Row(LOG, FAILED, late, findings.ENTRY_POINT)
         return
-    yield Row(LOG, UNKNOWN, f"{error}. The exit code, {code}, is used", "Make the log readable to see more")
+    use = "is used" if code else "is not the probe's"
+    yield Row(LOG, UNKNOWN, f"{error}. The exit code, {code}, {use}", "Make the log readable to see more")
     yield from findings.rows_of_exit_code(code)
 
 

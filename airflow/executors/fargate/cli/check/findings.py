@@ -36,6 +36,8 @@ AIRFLOW, PYTHON, MACHINE, EXECUTOR, API, DATABASE, DAGS, REMOTE_LOG = (
         ","
     )
 )
+#: The remedy if the container has ended, and the probe may not have run.
+ENTRY_POINT = "Check that the image's entry point runs the container's command"
 #: AWS's names of CPU architectures, by those of Linux and of Windows; others are the same.
 ARCHITECTURES = {"aarch64": "arm64", "AMD64": "x86_64"}
 #: Each phase of an ECS task, and the moment of its :class:`Usage` at which it ends; the next one begins there.
@@ -83,9 +85,12 @@ def rows_of_findings(found: Mapping[str, Any], version: str, architecture: str) 
 
 
 def rows_of_exit_code(exit_code: int) -> Iterator[Row]:
-    """Return the rows of what the probe's exit code says, where its line cannot be read."""
-    wrong = exit_code and exit_code - probe.WRONG
-    by = f"by the exit code, {exit_code}"
+    """Return the rows of what the exit code of the container says, where the probe's line cannot be read."""
+    if exit_code < probe.LOOKED:
+        unknown = f"not looked at: {exit_code} is not the probe's exit code"
+        yield from (Row(check, UNKNOWN, unknown, ENTRY_POINT) for check in (AIRFLOW, API, DAGS))
+        return
+    wrong, by = exit_code - probe.LOOKED, f"by the exit code, {exit_code}"
     if wrong & probe.AIRFLOW:
         yield Row(AIRFLOW, FAILED, f"it cannot be imported, {by}", "Use an image with Airflow for its python")
         return

@@ -49,9 +49,9 @@ if TYPE_CHECKING:
     Get = Callable[[str, str], Any]
 
 MARKER = "airflow-fargate-check: "
-#: The exit code is 0, or WRONG plus each of the others that applies. Python, shells and container runtimes use
-#: 1 and 2, and 126 and higher.
-WRONG, AIRFLOW, VERSION, SERVER, DAGS, REMOTE_LOG = 64, 1, 2, 4, 8, 16
+#: The exit code is LOOKED plus each of the others that applies. Python, shells and container runtimes use 1 and 2,
+#: and 126 and higher; an entry point that ignores the command may end with 0.
+LOOKED, AIRFLOW, VERSION, SERVER, DAGS, REMOTE_LOG = 64, 1, 2, 4, 8, 16
 #: Seconds: Airflow's own client repeats a request for about as long.
 TIMEOUT = 30
 #: Files that are counted in a folder.
@@ -235,4 +235,4 @@ def look_around(expected: str) -> tuple[dict[str, Any], int]:
 if __name__ == "__main__":
     findings, sum_of_wrong = look_around(sys.argv[1])
     print(MARKER + json.dumps(findings), flush=True)
-    sys.exit(WRONG + sum_of_wrong if sum_of_wrong else 0)
+    sys.exit(LOOKED + sum_of_wrong)
