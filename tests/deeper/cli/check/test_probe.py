@@ -176,6 +176,15 @@ def test_all_is_well(look, serve):
     assert found["remote_log"] == {}
 
 
+def test_a_user_in_the_address_of_the_api(look, serve):
+    """Airflow's own client connects to the host and sends its token; the user is not printed either."""
+    server = serve(200)
+    found, wrong, printed = look(api(f"http://user:secret@127.0.0.1:{server.server_port}/execution/"))
+    address = f"http://127.0.0.1:{server.server_port}/execution/"
+    assert (found["api"]["address"], found["api"]["status"], wrong) == (address, 200, 0)
+    assert "secret" not in printed
+
+
 @pytest.mark.parametrize(
     ("url", "error", "wrong"),
     [

@@ -103,10 +103,13 @@ def look_at_api(get: Get) -> dict[str, Any]:
         port = get("api", "port") or 8080
         base = f"http://localhost:{port}{base}" if base[0] == "/" else base
         url = base.rstrip("/") + "/execution/"
+    # urlopen takes a user for a part of the host's name; Airflow's client sends its token in place of the user.
+    parts = urlsplit(url)
+    health = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/health"
 
     def connect() -> int | None:
         context = trust(get) if url[:6] == "https:" else None
-        with urlopen(url.rstrip("/") + "/health", None, TIMEOUT, context=context) as answer:
+        with urlopen(health, None, TIMEOUT, context=context) as answer:
             return int(answer.status)
 
     return reach(without_user(url), connect)
