@@ -203,6 +203,24 @@ def test_the_api_is_not_reached(look, serve, closed, url, error, wrong):
     assert "secret" not in printed
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://user.invalid:123/secret@127.0.0.1:{port}/execution/",
+        "http://user.invalid:123?secret@127.0.0.1:{port}/execution/",
+        "http://user.invalid:123#secret@127.0.0.1:{port}/execution/",
+        "http://user:a@123.invalid/secret@127.0.0.1:{port}/execution/",
+        "http://123.invalid/secret@127.0.0.1:{port}/execution/",
+    ],
+)
+def test_a_login_that_ends_the_host_is_not_printed(look, serve, url):
+    """Airflow's client takes its beginning for host and port, too, so nothing is reached."""
+    found, wrong, printed = look(api(url.format(port=serve(200).server_port)))
+    assert (found["api"]["address"], wrong) == (probe.HIDDEN, probe.SERVER)
+    assert "secret" not in printed
+    assert "123" not in printed
+
+
 @pytest.mark.parametrize(("status", "wrong"), [(404, 0), (503, probe.SERVER)])
 def test_any_answer_but_a_server_error_is_one(look, serve, status, wrong):
     """A load balancer without an API server behind it answers too."""
@@ -232,13 +250,18 @@ def test_the_address_is_the_one_that_a_task_would_use(look, closed, options, add
         ("mysql://user:secret@no-such-host.invalid/airflow", "no-such-host.invalid:3306", probe.SERVER),
         ("postgresql:///airflow?host=127.0.0.1,other&port={port}&password=secret", "127.0.0.1:{port}", 0),
         ("postgresql:///airflow?host=/nowhere&password=secret", "/nowhere:5432", probe.SERVER),
+        ("postgresql:///airflow?host=127.0.0.1&port={port}&user=me@x&password=secret", probe.HIDDEN, 0),
         ("sqlite:////tmp/airflow.db", "sqlite", probe.SERVER),
-        ("postgresql://user:secret/more@host/airflow", None, probe.SERVER),
+        ("postgresql://user:123/secret@127.0.0.1:{port}/airflow", "127.0.0.1:{port}", 0),
+        ("postgresql://user:secret?more@127.0.0.1:{port}/airflow", "127.0.0.1:{port}", 0),
+        ("postgresql://user:a@secret@127.0.0.1:{port}/airflow", None, probe.SERVER),
+        ("postgresql://user:a@127.0.0.1:{port}/secret@host/airflow", probe.HIDDEN, 0),
+        ("postgresql://127.0.0.1:{port}/airflow?password=secret", "127.0.0.1:{port}", 0),
         (None, None, probe.SERVER),
     ],
 )
 def test_the_database_of_2_11(look, serve, url, address, wrong):
-    """Its host is connected to; nothing of the login is printed, also of a URL that cannot be read."""
+    """The host that SQLAlchemy finds is connected to; nothing of the login is printed, also of a URL that cannot be read."""
     port = serve(200).server_port
     database = {"sql_alchemy_conn": url and url.format(port=port)}
     found, by_code, printed = look({"database": database}, there="2.11.0", scheduler="2.11.0")

@@ -30,6 +30,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import ssl
@@ -56,6 +57,8 @@ LOOKED, AIRFLOW, VERSION, SERVER, DAGS, REMOTE_LOG = 64, 1, 2, 4, 8, 16
 TIMEOUT = 30
 #: Files that are counted in a folder.
 MAX_FILES = 1000
+#: In the place of an address.
+HIDDEN = "(not shown: a password may be in it)"
 PORTS = {"postgresql": 5432, "mysql": 3306, "mssql": 1433}
 
 
@@ -66,9 +69,15 @@ def why(error: BaseException | str) -> str:
 
 
 def without_user(url: str) -> str:
-    """Return a URL without what may be secret."""
-    parts = urlsplit(url)
-    return parts.scheme + "://" + parts.netloc.rpartition("@")[2] + parts.path
+    """Return a URL without user and password, as Airflow's client finds them: before the first / or ?."""
+    netloc = urlsplit(url).netloc
+    return url.replace(netloc, netloc.split("@")[-1], 1)
+
+
+def shown(url: str) -> str:
+    """Return a URL without what may be secret, also in a password with / or ?."""
+    rest = without_user(url)
+    return HIDDEN if "@" in rest else rest.partition("?")[0]
 
 
 def reach(address: str, connect: Callable[[], int | None]) -> dict[str, Any]:
@@ -103,21 +112,23 @@ def look_at_api(get: Get) -> dict[str, Any]:
         port = get("api", "port") or 8080
         base = f"http://localhost:{port}{base}" if base[0] == "/" else base
         url = base.rstrip("/") + "/execution/"
-    # urlopen takes a user for a part of the host's name; Airflow's client sends its token in place of the user.
-    parts = urlsplit(url)
-    health = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/") + "/health"
 
     def connect() -> int | None:
         context = trust(get) if url[:6] == "https:" else None
-        with urlopen(health, None, TIMEOUT, context=context) as answer:
+        # urlopen takes a user for a part of the host's name; Airflow's client sends its token in place of the user.
+        with urlopen(without_user(url).rstrip("/") + "/health", None, TIMEOUT, context=context) as answer:
             return int(answer.status)
 
-    return reach(without_user(url), connect)
+    return reach(shown(url), connect)
 
 
 def look_at_database(get: Get) -> dict[str, Any]:
     """Connect to the host of the metadata database, or to the first one that PostgreSQL's arguments name."""
-    url = urlsplit(get("database", "sql_alchemy_conn"))
+    # As in SQLAlchemy, a password ends at the first @, and may contain / and ?.
+    text = re.sub("://[^/:]*(:[^@]*)?@", "://", get("database", "sql_alchemy_conn"))
+    url = urlsplit(text)
+    if "@" in url.netloc:
+        raise ValueError
     options = dict(parse_qsl(url.query))
     host: Any = options.get("host", url.hostname or "").split(",")[0]
     port: Any = options.get("port") or url.port or PORTS.get(url.scheme.split("+")[0])
@@ -128,7 +139,7 @@ def look_at_database(get: Get) -> dict[str, Any]:
         else:
             socket.create_connection((host, port), TIMEOUT).close()
 
-    return reach(f"{host}:{port}" if host else url.scheme, connect)
+    return reach(HIDDEN if "@" in text else f"{host}:{port}" if host else url.scheme, connect)
 
 
 def files_in(path: str) -> int | None:
@@ -144,10 +155,9 @@ def files_in(path: str) -> int | None:
 def look_at_bundles(get: Get) -> list[dict[str, Any]]:
     """Return each Dag bundle: of a local one the files, of another what it lacks."""
     text = get("dag_processor", "dag_bundle_config_list")
-    of_2 = {"name": "dags_folder", "classpath": "os.LocalDagBundle"}
-    bundles: list[dict[str, Any]] = json.loads(text) if text else [of_2]
     found: list[dict[str, Any]] = []
-    for one in bundles:
+    # Airflow 2 has one folder.
+    for one in json.loads(text or '[{"name": "dags_folder", "classpath": "os.LocalDagBundle"}]'):
         module, _, name = one["classpath"].rpartition(".")
         bundle = {"name": one["name"], "class": name}
         try:
@@ -173,8 +183,9 @@ def look_at_remote_log(get: Get) -> dict[str, Any]:
     """
     if str(get("logging", "remote_logging")).lower() not in ("true", "t", "1"):
         return {}
-    url = urlsplit(get("logging", "remote_base_log_folder"))
-    found: dict[str, Any] = {"address": without_user(url.geturl())}
+    folder = get("logging", "remote_base_log_folder")
+    found: dict[str, Any] = {"address": shown(folder)}
+    url = urlsplit(folder)
     if url.scheme != "s3" or get("logging", "remote_log_conn_id"):
         return {**found, "untested": True}
     key = url.path.strip("/") + "/airflow-fargate-check"
@@ -228,14 +239,14 @@ def look_around(expected: str) -> tuple[dict[str, Any], int]:
         except Exception as error:
             # The configuration cannot be read.
             found[name] = seen = {"error": why(error)}
-        some = seen if isinstance(seen, list) else [seen]
         wrong += number * any(
-            "error" in one or not one.get("files", 1) or (one.get("status") or 0) >= 500 for one in some
+            "error" in one or not one.get("files", 1) or (one.get("status") or 0) >= 500
+            for one in (seen if isinstance(seen, list) else [seen])
         )
     return found, wrong
 
 
 if __name__ == "__main__":
-    findings, sum_of_wrong = look_around(sys.argv[1])
+    findings, wrong = look_around(sys.argv[1])
     print(MARKER + json.dumps(findings), flush=True)
-    sys.exit(LOOKED + sum_of_wrong)
+    sys.exit(LOOKED + wrong)
