@@ -24,6 +24,7 @@ from dataclasses import replace
 import pytest
 
 from airflow.executors.fargate.cli.asking import NO_ANSWER, NO_CREDENTIALS, Answer
+from airflow.executors.fargate.cli.check.airflow_facts import AirflowFacts
 from airflow.executors.fargate.cli.check.all_checks import OF_REQUEST
 from airflow.executors.fargate.cli.check.checks import (
     ADVICE,
@@ -287,6 +288,29 @@ def test_row(facts, check, result, found, remedy):
 def test_no_row_for_what_does_not_matter(facts, absent):
     """There is no row for what the request does not need."""
     assert absent not in by_check(facts)
+
+
+@pytest.mark.parametrize(
+    "answer", [None, DENIED, Answer(error="ClientException", message="Unable to describe")]
+)
+def test_what_a_task_definition_would_say(answer):
+    """Without it one row names all that was not looked at; nothing in it has a row that says more."""
+    rows = by_check(replace(GOOD, task_definition=answer, airflow=AirflowFacts()))
+    row = rows["everything in the task definition"]
+    assert (row.result, row.remedy) == (UNKNOWN, "See the rows above")
+    named = (
+        "container",
+        "launch type",
+        "network mode",
+        "size",
+        "log",
+        "roles",
+        "images",
+        "secrets",
+        "address",
+    )
+    assert [one for one in named if one not in row.found] == []
+    assert rows.keys() & {"container", "log", "task role", "image", "secrets", "execution API"} == set()
 
 
 def by_cluster_default(*providers, **members):

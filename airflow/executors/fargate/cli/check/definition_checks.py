@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 from airflow.executors.fargate.aws import capacity, sizes
 from airflow.executors.fargate.cli.check.checks import (
+    ABOVE,
     ADVICE,
     FAILED,
     OK,
@@ -34,9 +35,15 @@ from airflow.executors.fargate.cli.check.checks import (
 )
 
 if TYPE_CHECKING:
+    from airflow.executors.fargate.cli.asking import Answer
     from airflow.executors.fargate.cli.check.facts import Facts
 
 CHECK = "task definition"
+#: What has no row without it: what other modules check in a task definition, too.
+EVERYTHING = (
+    "its container, launch type, network mode, size, log, roles, images and secrets, and the address that the "
+    "container asks"
+)
 #: What to do if it is not known whether the request is for Fargate.
 BY_LAUNCH_TYPE = "See the launch type, or the request, above"
 
@@ -44,13 +51,9 @@ BY_LAUNCH_TYPE = "See the launch type, or the request, above"
 def check_task_definition(facts: Facts) -> Iterable[Row]:
     """Check that the task definition exists, suits the request, and has what is recommended."""
     answer, definition = facts.task_definition, facts.definition
-    if answer is None:
-        yield Row(CHECK, UNKNOWN, "no task definition is named", "See the request above")
-        return
-    if answer.error is not None:
-        if_refused = "Allow ecs:DescribeTaskDefinition, which the scheduler needs too, to find logs"
-        otherwise = "Register it, or correct [fargate] task_definition and region"
-        yield failed_call(CHECK, answer, if_refused, otherwise)
+    if answer is None or answer.error is not None:
+        yield _unknown(answer)
+        yield Row(f"everything in the {CHECK}", UNKNOWN, f"not looked at: {EVERYTHING}", ABOVE)
         return
     status = definition.get("status")
     found = f"{definition.get('family')}:{definition.get('revision')}, {status}"
@@ -58,6 +61,15 @@ def check_task_definition(facts: Facts) -> Iterable[Row]:
     parts = (_check_container, _check_launch_type, _check_network_mode, _check_size)
     for check in parts:
         yield from check(facts)
+
+
+def _unknown(answer: Answer | None) -> Row:
+    """Return the row of a task definition that is not known."""
+    if answer is None:
+        return Row(CHECK, UNKNOWN, "no task definition is named", "See the request above")
+    if_refused = "Allow ecs:DescribeTaskDefinition, which the scheduler needs too, to find logs"
+    otherwise = "Register it, or correct [fargate] task_definition and region"
+    return failed_call(CHECK, answer, if_refused, otherwise)
 
 
 def _check_container(facts: Facts) -> Iterable[Row]:
