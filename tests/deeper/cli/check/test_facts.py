@@ -171,6 +171,24 @@ def test_what_is_missing_is_missing(account, read_config):
     assert failed == {"cluster", "task definition"}
 
 
+def test_logs_that_do_not_answer_are_asked_once(account, create, read_config, monkeypatch):
+    """A second call would take as long as the first one, and say the same."""
+    create()
+    calls, make_client = [], account.client
+
+    def is_silent(**arguments):
+        calls.append(arguments)
+        raise EndpointConnectionError(endpoint_url="https://logs.test")
+
+    logs = SimpleNamespace(get_log_events=is_silent, describe_log_streams=is_silent)
+    monkeypatch.setattr(
+        account, "client", lambda name, **own: logs if name == "logs" else make_client(name, **own)
+    )
+    facts = gather(account, read_config(), builder(prepared()))
+    assert len(calls) == 1
+    assert (facts.log_events.error, facts.log_group.error) == (NO_ANSWER, NO_ANSWER)
+
+
 def test_a_log_group_that_is_missing(account, create, read_config, make_session):
     """A missing log group of the main container is found."""
     create()

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow.executors.fargate.aws import capacity
-from airflow.executors.fargate.cli.asking import Account, Answer, ask
+from airflow.executors.fargate.cli.asking import NO_ANSWER, Account, Answer, ask
 from airflow.executors.fargate.errors import RequestError
 from airflow.executors.fargate.launch import Launch, TaskInstanceId
 from airflow.executors.fargate.request.builder import Prepared, RequestBuilder
@@ -236,4 +236,6 @@ def _ask_log(account: Account, group: str | None, region: str | None) -> tuple[A
         return None, None
     logs = account.client("logs", region=region)
     events = ask(logs.get_log_events, logGroupName=group, logStreamName=MISSING_LOG_STREAM, limit=1)
+    if events.error == NO_ANSWER:
+        return events, events
     return events, ask(logs.describe_log_streams, logGroupName=group, limit=1)
