@@ -108,8 +108,10 @@ def test_a_launch_is_read_from_the_container_that_says_what_it_is_for():
     )
     assert (read.stop_code, read.finished, read.stopped) == (None, None, None)
     assert read_launches([ecs_task], "another run") == []
+    mute = {**ecs_task, "containers": ecs_task["containers"][:1]}
     with pytest.raises(ValueError, match="does not say what launch"):
-        read_launches([{**ecs_task, "containers": ecs_task["containers"][:1]}], "run")
+        read_launches([mute], "run")
+    assert read_launches([{**mute, "startedBy": "airflow-fargate-check/0123abcd"}], "run") == []
 
 
 def test_each_time_that_airflow_hands_a_task_over_counts_once():

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 # Where the executor leaves the identity of the launch that a container is for.
 IDENTITY_VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
+# How the startedBy of an ECS task begins that ``airflow fargate check --run`` has started.
+CHECKED = "airflow-fargate-check/"
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def read_launches(ecs_tasks: Iterable[Mapping[str, Any]], run_id: str) -> list[L
     """
     Return the launches of a DAG run, one for each container, in the order in which they were handed over.
 
-    :param ecs_tasks: everything that the local Fargate ever started
+    :param ecs_tasks: everything that the local Fargate ever started; those of ``check --run`` are no launches
     :raises ValueError: where a container does not say what launch it is for
     """
-    launches = [launch for launch in map(_read_launch, ecs_tasks) if launch and launch.run_id == run_id]
+    of_airflow = (each for each in ecs_tasks if not (each.get("startedBy") or "").startswith(CHECKED))
+    launches = [launch for launch in map(_read_launch, of_airflow) if launch and launch.run_id == run_id]
     return sorted(launches, key=lambda launch: launch.queued)
 
 
