@@ -31,7 +31,7 @@ from airflow.models.taskinstance import TaskInstance as TI
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-#: Typed as Any: it has no ``task_instance_id`` before Airflow 3.4.
+#: Typed as Any: it has no ``task_instance_id`` before Airflow 3.4, and its times may be None for mypy.
 LOG: Any = Log
 #: What identifies a try, but for Airflow 3.4's loops.
 TRY = ("dag_id", "task_id", "run_id", "map_index", "try_number")
@@ -58,14 +58,14 @@ def notes_of(ti: Any, session: Session) -> list[Note]:
     :return: empty if there are none, ``airflow db clean`` has removed them, or if from 3.4 on a key is that of
         several rows, as in a loop: it does not say which.
     """
-    is_of_try = _is_of(Log, ti)
+    is_of_try = _is_of(LOG, ti)
     if AIRFLOW.has_uuids:
         rows = _rows_of(ti, session)
         if len(rows) > 1:
             return []
         is_of_try = or_(LOG.task_instance_id.in_(rows), and_(LOG.task_instance_id.is_(None), is_of_try))
-    query = select(Log.dttm, Log.event, Log.extra).where(is_of_try, Log.event.in_(notes.EVENTS))
-    found = session.execute(query.order_by(Log.dttm, Log.id))
+    query = select(LOG.dttm, LOG.event, LOG.extra).where(is_of_try, LOG.event.in_(notes.EVENTS))
+    found = session.execute(query.order_by(LOG.dttm, LOG.id))
     return [Note(dttm, event, text or "") for dttm, event, text in found]
 
 
