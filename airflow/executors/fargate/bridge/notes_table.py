@@ -31,7 +31,7 @@ from airflow.models.taskinstance import TaskInstance as TI
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-#: Typed as Any: it has no ``task_instance_id`` before Airflow 3.4, and its times may be None for mypy.
+#: Typed as Any: it has no ``task_instance_id`` before Airflow 3.4.
 LOG: Any = Log
 #: What identifies a try, but for Airflow 3.4's loops.
 TRY = ("dag_id", "task_id", "run_id", "map_index", "try_number")
@@ -65,7 +65,7 @@ def notes_of(ti: Any, session: Session) -> list[Note]:
             return []
         is_of_try = or_(LOG.task_instance_id.in_(rows), and_(LOG.task_instance_id.is_(None), is_of_try))
     query = select(LOG.dttm, LOG.event, LOG.extra).where(is_of_try, LOG.event.in_(notes.EVENTS))
-    found = session.execute(query.order_by(LOG.dttm, LOG.id))
+    found: Any = session.execute(query.order_by(LOG.dttm, LOG.id))
     return [Note(dttm, event, text or "") for dttm, event, text in found]
 
 
