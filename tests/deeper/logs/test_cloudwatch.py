@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""More on what ``test_cloudwatch.py`` tests."""
+"""More on what ``test_log_reader.py`` tests."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from airflow.executors.fargate.logs.cloudwatch import (
     without_tokens,
 )
 
-from tests.executors.fargate.test_cloudwatch import (
+from tests.deeper.logs.test_log_reader import (
     ARN,
     DEFINITION,
     ID,
