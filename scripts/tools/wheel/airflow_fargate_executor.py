@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 
 #: Where Airflow's own package has its options, and ours where it is patched.
 CORE_OPTIONS = CONFIG_TEMPLATE.with_name("config.yml")
-#: What reads the log of a task, for ``[logging] remote_base_log_folder = fargate://``.
+#: What reads the log of a task, for ``[logging] remote_base_log_folder = fargate://``. Airflow up to 3.4 does not start
+#: with that, as its own logging module does not know the scheme; ``logging_config_class`` works on each release.
 REMOTE_LOG = "airflow.executors.fargate.ui.remote_log.FargateRemoteLogIO"
 
 

@@ -38,7 +38,12 @@ class FargateRemoteLogIO:
 
     @classmethod
     def from_config(cls) -> FargateRemoteLogIO:
-        """Return the one that ``[logging] remote_base_log_folder = fargate://`` names (Airflow 3.3 and newer)."""
+        """
+        Return the one that ``[logging] remote_base_log_folder = fargate://`` names.
+
+        From 3.3 on Airflow asks providers for a scheme. Up to 3.4 it does not start, though, with one that its own
+        logging module does not know.
+        """
         return cls()
 
     @property

@@ -139,8 +139,7 @@ def test_no_dag_bundle(bundles):
         ({"address": "s3://logs", "error": "ClientError: AccessDenied"}, "failed"),
         ({"address": "s3://logs", "left": "ClientError: AccessDenied"}, "advice"),
         ({"address": "gs://logs", "untested": True}, "not tested"),
-        # CloudWatch has the lines already.
-        ({"address": "fargate://", "untested": True}, "ok"),
+        ({"address": "fargate://", "untested": True}, "failed"),
     ],
 )
 def test_the_remote_log(remote_log, result):

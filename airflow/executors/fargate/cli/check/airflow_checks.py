@@ -41,7 +41,10 @@ REMOTE_LOGGING = "remote logging"
 LOG_FOLDER = "AIRFLOW__LOGGING__REMOTE_BASE_LOG_FOLDER"
 #: Shows the log of each try, and needs no storage beside CloudWatch.
 OUR_LOGGING = "airflow.executors.fargate.ui.logging_config.LOGGING_CONFIG"
+#: A scheme of a remote log is known to Airflow's own logging module, up to 3.4, or Airflow does not start with it.
+#: That one is not; ``FargateRemoteLogIO.from_config()`` is for releases in which providers alone bring schemes.
 OUR_SCHEME = "fargate://"
+NO_START = "Airflow does not start with it up to 3.4"
 #: S3's answers if there is no such bucket: HeadBucket's has only a status.
 NO_BUCKET = ("404", "NoSuchBucket")
 
@@ -110,7 +113,8 @@ def _check_reading(facts: Facts, airflow: AirflowFacts, folders: list[str]) -> R
 
 def _check_folder(facts: Facts, folder: str, where: str) -> Row:
     if folder.startswith(OUR_SCHEME):
-        return Row(REMOTE_LOGGING, OK, f"{folder}, {where}")
+        remedy = f"Leave it out, and set [logging] logging_config_class = {OUR_LOGGING} for the API server"
+        return Row(REMOTE_LOGGING, FAILED, f"{folder}, {where}: {NO_START}", remedy)
     if not (bucket := _bucket(folder)):
         return Row(REMOTE_LOGGING, UNKNOWN, f"{folder}, {where}, was not looked at: only S3 is", FROM_INSIDE)
     asked = _bucket_question(bucket)

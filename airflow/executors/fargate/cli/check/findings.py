@@ -23,7 +23,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow.executors.fargate.cli.check import probe
-from airflow.executors.fargate.cli.check.airflow_checks import OUR_SCHEME
+from airflow.executors.fargate.cli.check.airflow_checks import NO_START, OUR_SCHEME
 from airflow.executors.fargate.cli.check.checks import ADVICE, FAILED, OK, UNKNOWN, Row, ok_or_failed
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ def _remote_log(found: Mapping[str, Any]) -> Row:
             "Abort the upload of airflow-fargate-check; allow s3:AbortMultipartUpload",
         )
     if address.startswith(OUR_SCHEME):
-        return Row(REMOTE_LOG, OK, f"{address}: nothing is written there, CloudWatch has the lines")
+        return Row(REMOTE_LOG, FAILED, f"{address}: {NO_START}", "Leave it out: CloudWatch has the lines")
     if found.get("untested"):
         return Row(
             REMOTE_LOG, UNKNOWN, f"{address} was not looked at: only S3 without a connection is", "Run a task"
