@@ -35,6 +35,8 @@ from airflow.executors.fargate.aws.arns import TASK_ARN, whereabouts
 #: its main container; a task instance whose scheduler is gone.
 LAUNCH, FAILURE, LINES, ADOPTION = "fargate launch", "fargate failure", "fargate log", "fargate adoption"
 EVENTS = LAUNCH, FAILURE, LINES, ADOPTION
+#: How a note begins on an ECS task that has ended, whether it failed or not; the latter if it is not known how long it ran.
+ENDS = RAN, ENDED = "Ran for", "Ended"
 
 #: A note that AWS has accepted an ECS task, or that one is adopted, as far as it is read again.
 _ECS_TASK = re.compile(

@@ -31,10 +31,10 @@ import math
 from typing import NamedTuple
 
 from airflow.executors.fargate.aws.sizes import PER_LARGE_UNIT, comparable
-from airflow.executors.fargate.notes import with_moment
+from airflow.executors.fargate.notes import ENDED, RAN, with_moment
 
 #: The least seconds that AWS bills for an ECS task on Fargate, with Linux and with Windows containers. Those of Linux:
-#: https://github.com/aws/containers-roadmap/issues/2636 (those of Windows stand in no page that could be read here)
+#: https://github.com/aws/containers-roadmap/issues/2636. No page of AWS's was found that confirms those of Windows.
 LINUX_MINIMUM, WINDOWS_MINIMUM = 60, 300
 #: How architectures are written in a note, by the value of the attribute ``ecs.cpu-architecture``.
 ARCHITECTURES = {"x86_64": "x86", "arm64": "ARM"}
@@ -144,7 +144,7 @@ def started_note(usage: Usage, handed_over: float) -> str | None:
 
 def ended_note(took: Took, billed: Billed | None) -> str:
     """Return the note on what an ECS task took that has ended; empty if nothing is known."""
-    begin = "Ended" if took.ran is None else f"Ran for {took.ran:.0f} s"
+    begin = ENDED if took.ran is None else f"{RAN} {took.ran:.0f} s"
     steps = _steps(took)
     if billed is None:
         return f"{begin}{steps and f': {steps}'}." if steps or took.ran is not None else ""

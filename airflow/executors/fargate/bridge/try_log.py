@@ -65,6 +65,7 @@ def _read(inner: Any, relative_path: str, ti: Any, try_number: Any) -> tuple[lis
     has_files = ti.state in State.unfinished
 
     def elsewhere() -> Iterator[str]:
+        # Once more, as Airflow itself reads the streams above.
         for stream in _inner_streams(inner, relative_path, ti)[1] if streams else ():
             yield from stream
         for path in _files(relative_path) if has_files else ():

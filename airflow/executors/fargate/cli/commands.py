@@ -197,5 +197,6 @@ def _explain(error: Exception) -> str:
 
 
 def print_as(rows: list[dict[str, Any]], output: str) -> None:
+    """Print rows in one of Airflow's output formats."""
     # Without markup and emoji: rich would take [fargate] for a style, and replace colons of an ARN.
     AirflowConsole(markup=False, emoji=False, highlight=False).print_as(data=rows, output=output)

@@ -112,6 +112,7 @@ class _Reading:
         self._why = ""
 
     def run(self, elsewhere: Iterable[str]) -> TryLog:
+        """Ask AWS for what is new, and return the log; see :meth:`TryLogs.read`."""
         is_read = bool(_within(None if self._of.has_ended else PATIENCE, self._fetch))
         parts = [self._part(one, is_read) for one in self._fetched]
         self._elsewhere = Elsewhere(self._form, elsewhere)

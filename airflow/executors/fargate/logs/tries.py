@@ -28,8 +28,6 @@ from airflow.executors.fargate.notes import NotedEcsTask, moment_in, noted_ecs_t
 
 #: Milliseconds after a try's end, or after the next launch, in which its last lines may still come.
 LATE = 60_000
-#: How a note begins on an ECS task that has ended, whether it failed or not.
-NOTED_ENDS = ("Ran for ", "Ended")
 
 
 class Note(NamedTuple):
@@ -111,7 +109,7 @@ class Try:
         """Whether it failed, and no note says what became of its last ECS task."""
         last = max((n for n, note in enumerate(self.notes) if noted_ecs_task(note.text)), default=0)
         is_told = any(
-            note.event == notes.FAILURE or note.text.startswith(NOTED_ENDS) for note in self.notes[last:]
+            note.event == notes.FAILURE or note.text.startswith(notes.ENDS) for note in self.notes[last:]
         )
         return self.has_failed and not is_told
 

@@ -29,7 +29,7 @@ OF_ANNOTATIONS = ("__future__", "typing")
 
 
 class _Shortener(ast.NodeTransformer):
-    """Takes out of a syntax tree what only readers and type checkers need."""
+    """Takes out of a syntax tree what only readers and type checkers need: docstrings and annotations."""
 
     def visit_Module(self, node: Any) -> Any:
         if ast.get_docstring(node) is not None:
