@@ -31,7 +31,6 @@ from tools.harness.browser import Browser
 from tools.harness.dag_run import DagRun
 from tools.harness.deployment import Deployment
 from tools.harness.environment import REPOSITORY
-from tools.harness.png import smaller
 from tools.harness.processes import HarnessError, wait_until
 from tools.harness.releases import NEWEST, RELEASES
 
@@ -48,7 +47,7 @@ MUTE_DAG_ID, MUTE_TASK_ID, LAST_NOTE = "dies_mute", "never_begins", "LookupError
 #: The height of each picture's window.
 HEIGHT = 1010
 #: Bytes; a picture that is larger has no place in a repository.
-MOST = 200_000
+MOST = 300_000
 #: Seconds.
 PATIENCE = 120
 #: Seconds in which an open page asks some times for what is new.
@@ -120,7 +119,7 @@ class Pages:
 
         :raises HarnessError: the picture is too large
         """
-        png = smaller(self._browser.picture(HEIGHT))
+        png = self._browser.picture(HEIGHT)
         if len(png) > MOST:
             raise HarnessError(f"The picture {name} has {len(png)} bytes, more than {MOST}")
         folder = PICTURES if name in DOCUMENTED and self._line == NEWEST else OTHERS / self._line
