@@ -83,9 +83,9 @@ def test_no_line_is_shown_twice(deployment, api):
     assert twice == set()
     assert repeated(api.lines(*where)) == []
     run.follow(timeout=180)
-    said = [f"{how} {number}" for how in ("printed", "logged") for number in range(20)]
-    ended = wait_until(lambda: (words := counted())["printed 19"] and words, timeout=PATIENCE, what="the end")
-    assert ended == Counter([*said, "Launched arn:"])
+    said = {"Launched arn:", *(f"{how} {number}" for how in ("printed", "logged") for number in range(20))}
+    ended = wait_until(lambda: said <= set(words := counted()) and words, timeout=PATIENCE, what="all lines")
+    assert ended == Counter(said)
     assert repeated(api.lines(*where)) == []
 
 

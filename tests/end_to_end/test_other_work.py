@@ -50,6 +50,8 @@ def test_each_of_two_executors_has_its_own_tasks(deployment):
         assert launch.task_id == "in_a_container"
         deployment.airflow.add_user()
         links = partial(deployment.airflow.api.links, run.dag_id, run.run_id)
+        # The scheduler saves the notes after the end: on a slow machine, after that of the whole run.
+        wait_until(lambda: all(links("in_a_container").values()), timeout=60, what="the note on the ECS task")
         page = f"https://us-east-1.console.aws.amazon.com/ecs/v2/clusters/airflow/tasks/{launch.container}"
         assert links("in_a_container") == {
             "ECS task": f"{page}/configuration?region=us-east-1",
