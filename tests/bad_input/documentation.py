@@ -36,7 +36,7 @@ from tests.bad_input.table import (
     Row,
 )
 
-FILE = REPOSITORY / "docs" / "executor" / "fargate-bad-input.rst"
+FILE = REPOSITORY / "docs" / "reviewing" / "bad-input.rst"
 #: The line before the generated text, which goes on to the end of the file.
 MARK = ".. bad input: made by scripts/docs --write\n"
 #: The heads of columns that quote. They are literal text, which Airflow's spelling check leaves out.

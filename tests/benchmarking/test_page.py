@@ -30,7 +30,7 @@ from tools.benchmarking.scenarios import CEILING_AT_LEAST, FULL, OURS, ROWS
 from tools.benchmarking.table import lines
 from tools.harness.environment import REPOSITORY
 
-PAGE = REPOSITORY / "docs" / "executor" / "fargate-performance.json"
+PAGE = REPOSITORY / "docs" / "reviewing" / "performance.json"
 STORM_AGAIN = parse(["--docs", "--only", "storm", "--repetitions", "2"], None)
 MACHINE = {"cores": 2, "load_before": 0.1}
 

@@ -28,8 +28,8 @@ from tools.documentation.options import REPOSITORY
 from airflow.executors.fargate.config.template import template
 from airflow.executors.fargate.errors import ConfigError
 
-PAGE = (REPOSITORY / "docs" / "executor" / "fargate-recipes.rst").read_text(encoding="utf-8")
-SECTION = PAGE.partition("\nMoving over from AwsEcsExecutor\n")[2]
+PAGE = (REPOSITORY / "docs" / "executor" / "fargate-moving-over.rst").read_text(encoding="utf-8")
+SECTION = PAGE.partition("\nFrom AwsEcsExecutor\n")[2]
 #: Their option, and what is said of it.
 ROWS = dict(
     re.findall(

@@ -22,8 +22,8 @@ import re
 
 from tools.documentation.options import REPOSITORY
 
-PROPOSAL = REPOSITORY / "docs" / "aip-29.rst"
-PERFORMANCE = REPOSITORY / "docs" / "executor" / "fargate-performance.rst"
+PROPOSAL = REPOSITORY / "docs" / "reviewing" / "aip-29.rst"
+PERFORMANCE = REPOSITORY / "docs" / "reviewing" / "performance.rst"
 
 
 def rows(page):

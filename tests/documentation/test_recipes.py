@@ -71,7 +71,7 @@ def request_of(read_config, make_builder):
 
 def test_all_recipes_are_there():
     """Those that a user of Fargate asks for."""
-    wanted = {"spot", "queues", "private-subnets", "dags", "secrets", "sidecar", "moving-over"}
+    wanted = {"spot", "queues", "private-subnets", "dags", "secrets", "sidecar"}
     assert RECIPES.keys() == wanted
 
 

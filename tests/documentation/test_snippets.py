@@ -39,7 +39,7 @@ JSON = snippets("json")
 INLINE = [
     (page.relative_to(REPOSITORY).as_posix(), name, " ".join(value.split()))
     for page in PAGES
-    if page.stem != "fargate-bad-input"
+    if page.stem != "bad-input"
     for name, value in re.findall(r"`(\w+)\s=\s([^`]+)`", page.read_text(encoding="utf-8"))
     if name in template()
 ]

@@ -47,7 +47,7 @@ SHORT = (
 )
 #: What stands before and after what is made, by file.
 MARKS = {
-    "docs/executor/fargate-faults.rst": (".. faults: made by scripts/docs --write\n", ".. end of faults\n"),
+    "docs/reviewing/faults.rst": (".. faults: made by scripts/docs --write\n", ".. end of faults\n"),
     "README.md": ("<!-- faults: made by scripts/docs --write -->\n", "<!-- end of faults -->\n"),
 }
 _WIDTH = 110

@@ -99,7 +99,7 @@ PAPERS = {
 }
 # What stays in the repository: tables of tests, data, pictures.
 STAYS = {
-    "docs/executor/fargate-faults.rst": "Faults\n======\n",
+    "docs/executor/fargate-check.rst": "Check\n=====\n",
     "docs/executor/picture.svg": "<svg/>\n",
     "docs/executor/figures.json": "{}\n",
 }

@@ -31,7 +31,7 @@ from tests.overlay.conftest import REPOSITORY
 
 # What a source tree has not: our scripts, our data, and the tests that stay here.
 OF_THIS_REPOSITORY = re.compile(
-    rb"scripts/(?!ci)|fargate-performance|fargate\.yml|tests/(fault_matrix|bad_input|security|documentation|deeper)"
+    rb"scripts/(?!ci)|fargate\.yml|tests/(fault_matrix|bad_input|security|documentation|deeper)"
     rb"|\.\. (end of )?here only|fargate[ -]check|cli[./]check"
 )
 PAGE = """\

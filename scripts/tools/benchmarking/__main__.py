@@ -36,8 +36,8 @@ from tools.harness.processes import HarnessError
 
 #: Seconds for which the local Fargate is asked as fast as it answers.
 CEILING_SECONDS = {FULL.name: 5.0, QUICK.name: 2.0}
-DOCS = REPOSITORY / "docs" / "executor"
-NAME = "fargate-performance"
+DOCS = REPOSITORY / "docs" / "reviewing"
+NAME = "performance"
 
 
 def main() -> int:

@@ -35,12 +35,12 @@ if TYPE_CHECKING:
 #: What lies between these two lines of the documentation's page is written by :func:`write_into_page`.
 BEGIN, END = ".. begin of the figures: written by scripts/benchmark --docs", ".. end of the figures"
 #: What the page says of the files that a run writes beside it.
-FILES = """.. image:: fargate-performance.svg
+FILES = """.. image:: performance.svg
     :alt: Launches accepted over time, and the duration of heartbeats, for both executors
 
 .. here only
 
-``fargate-performance.json``, beside this page, has the figures of each repetition.
+``performance.json``, beside this page, has the figures of each repetition.
 
 .. end of here only
 """

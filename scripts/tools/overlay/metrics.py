@@ -45,15 +45,15 @@ class Metric:
     text: str
 
 
-def read_metrics(page: str) -> tuple[Metric, ...]:
+def read_metrics(pages: str) -> tuple[Metric, ...]:
     """
-    Read the table of metrics in our page of documentation.
+    Read the table of metrics in our pages of documentation.
 
     :raises OverlayError: there is none
     """
-    rows = [row for row in map(_ROW.match, page.splitlines()) if row]
+    rows = [row for row in map(_ROW.match, pages.splitlines()) if row]
     if not rows:
-        raise OverlayError("docs/executor/fargate.rst has no table of metrics that can be read")
+        raise OverlayError("docs/executor has no table of metrics that can be read")
     return tuple(Metric(row["name"], row["kind"], row["text"].strip()) for row in rows)
 
 

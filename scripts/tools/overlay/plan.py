@@ -129,7 +129,7 @@ class Overlay:
             return Material(section)
         pages = self._pages()
         names = sorted(pages, key=lambda name: (name != MAIN_PAGE, name))
-        metrics = read_metrics(pages[MAIN_PAGE].read_text(encoding="utf-8"))
+        metrics = read_metrics("\n".join(path.read_text(encoding="utf-8") for path in pages.values()))
         return Material(section, tuple(name.removesuffix(".rst") for name in names), metrics)
 
     def version(self, tree: Tree | None = None) -> str:

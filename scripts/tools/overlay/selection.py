@@ -40,15 +40,8 @@ PICKER = "executors/fargate/bridge/older/__init__.py"
 # make, would be a fifth of the patch.
 CHECK = "executors/fargate/cli/check/"
 NOT_IN_A_TREE = ("airflow.executors.fargate.cli.check",)
-# Pages that stay here: that room's, tables of tests, a comparison with a provider's executor, and the options, of which
-# Airflow makes a page itself.
-PAGES_HERE = (
-    "fargate-bad-input",
-    "fargate-check",
-    "fargate-faults",
-    "fargate-options",
-    "fargate-performance",
-)
+# Pages that stay here: that room's, what is of providers' executors, and the options, of which Airflow makes a page itself.
+PAGES_HERE = ("fargate-check", "fargate-moving-over", "fargate-options")
 
 
 def package_for(files: dict[str, Path], version: str) -> dict[str, Path]:

@@ -31,7 +31,7 @@ job ids coincide or this database is a copy of its own (:attr:`Identity.database
 running task instance are left alone, too: up to 3.0 it may run in any of its ECS tasks, from 3.1 on in any of
 its present try. One that has started has ten minutes (:data:`~airflow.executors.fargate.present.ENDING`) to
 end by itself, since the task instance's state changes before its ECS task has ended.
-``docs/executor/fargate.rst`` tells which orphans this does not find.
+``docs/executor/fargate-operating.rst`` tells which orphans this does not find.
 """
 
 from __future__ import annotations
