@@ -34,7 +34,7 @@ The fault matrix: one table of faults, each driven through the executor against 
 ``watching``       who asks AWS or waits, and how late the machine is
 ``runner``         runs many rows at the same time
 ``results``        the table of results
-``documentation``  the table for readers, in the documentation and the README
+``documentation``  the table for readers, in the documentation
 ``package``        the executor's package from elsewhere, for ``scripts/guards``
 ``guards``         takes out the code that guards against a fault: its row must fail
 =================  ==================================================================================

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The table of faults for readers: in the documentation, and a short form in the README. Made from the rows."""
+"""The table of faults for readers, in the documentation. Made from the rows."""
 
 from __future__ import annotations
 
@@ -24,32 +24,14 @@ from typing import TYPE_CHECKING
 
 from tools.harness.environment import REPOSITORY
 
-from tests.fault_matrix.rows import ROWS, SECTIONS
+from tests.fault_matrix.rows import SECTIONS
 
 if TYPE_CHECKING:
     from tests.fault_matrix.row import Row
 
-#: The rows that the README shows: what costs other executors tasks.
-SHORT = (
-    "lost-minute",
-    "sidecar-early",
-    "missing-at-first",
-    "no-capacity",
-    "no-exit-code",
-    "killed",
-    "credentials-expired",
-    "spot-before-start",
-    "spot-after-start",
-    "start-failures",
-    "overrides-too-large",
-    "no-credentials",
-    "wrong-executor-config",
-)
-#: What stands before and after what is made, by file.
-MARKS = {
-    "docs/reviewing/faults.rst": (".. faults: made by scripts/docs --write\n", ".. end of faults\n"),
-    "README.md": ("<!-- faults: made by scripts/docs --write -->\n", "<!-- end of faults -->\n"),
-}
+FILE = REPOSITORY / "docs" / "reviewing" / "faults.rst"
+#: What stands before and after what is made.
+BEGIN, END = ".. faults: made by scripts/docs --write\n", ".. end of faults\n"
 _WIDTH = 110
 
 
@@ -70,19 +52,8 @@ def _rst_cell(first: str, text: str) -> list[str]:
     return textwrap.wrap(text, _WIDTH, initial_indent=first, subsequent_indent=" " * len(first))
 
 
-def markdown() -> str:
-    """Return one table with a few rows."""
-    rows = {row.name: row for row in ROWS}
-    lines = [f"| {rows[name].fault} | {rows[name].happens} |" for name in SHORT]
-    return "\n".join(["", "| Fault | What happens |", "|---|---|", *lines, "", ""])
-
-
-def made() -> dict[str, str]:
-    """Return the text of each file with what is made in its place; the rest of it is as it is."""
-    texts = {}
-    for (name, marks), table in zip(MARKS.items(), (rst(), markdown())):
-        begin, end = marks
-        before, _, rest = (REPOSITORY / name).read_text().partition(begin)
-        _, _, after = rest.partition(end)
-        texts[name] = f"{before}{begin}{table}{end}{after}"
-    return texts
+def made() -> str:
+    """Return the text of the page with what is made in its place; the rest of it is as it is."""
+    before, _, rest = FILE.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}{rst()}{END}{after}"

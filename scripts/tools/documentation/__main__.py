@@ -19,13 +19,10 @@
 from __future__ import annotations
 
 from tools.documentation import hints, options
-from tools.harness.environment import REPOSITORY
 
 from tests.bad_input import documentation as bad_input
 from tests.fault_matrix import documentation as faults
 
 if __name__ == "__main__":
-    for part in (options, hints, bad_input):
+    for part in (options, hints, bad_input, faults):
         part.FILE.write_text(part.made(), encoding="utf-8")
-    for name, text in faults.made().items():
-        (REPOSITORY / name).write_text(text, encoding="utf-8")
