@@ -23,9 +23,30 @@ Airflow's own build takes ``executor/``, and has a configuration of its own; thi
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
+
 project = "FargateExecutor for Apache Airflow"
 author = "The Apache Software Foundation"
 language = "en"
-html_theme = "alabaster"
-html_theme_options = {"page_width": "1200px"}
-html_show_copyright = False
+html_theme = "sphinx_airflow_theme"
+templates_path = ["_templates"]
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
+html_copy_source = False
+html_use_index = False
+
+
+def setup(app: Sphinx) -> None:
+    """Have the theme's style sheets changed once they are there."""
+    app.connect("build-finished", _without_imports)
+
+
+def _without_imports(app: Sphinx, _: Exception | None) -> None:
+    """Remove the fonts that the theme's style sheets import from Airflow's site."""
+    for sheet in Path(app.outdir, "_static", "_gen").rglob("*.css"):
+        sheet.write_text(re.sub(r'@import "/[^;]*;', "", sheet.read_text("utf-8")), "utf-8")

@@ -86,8 +86,21 @@ class Browser:
 
     def text(self) -> str:
         """Return the text that the page shows now."""
-        script = {"script": "return document.body.innerText", "args": []}
-        return str(self._call("POST", f"{self._session}/execute/sync", script))
+        return str(self.run("return document.body.innerText"))
+
+    def run(self, script: str) -> Any:
+        """Return what a script's ``return`` gives, which JSON can hold."""
+        return self._call("POST", f"{self._session}/execute/sync", {"script": script, "args": []})
+
+    def narrow(self, width: int, height: int) -> None:
+        """Show pages as on a screen of this size, which may be narrower than a window can be."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._command("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer(self, scheme: str) -> None:
+        """Tell pages that the user prefers this colour scheme: ``light`` or ``dark``."""
+        feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._command("Emulation.setEmulatedMedia", {"features": [feature]})
 
     def picture(self, height: int) -> bytes:
         """Return what a window of this height shows of the page, as PNG."""
@@ -98,6 +111,11 @@ class Browser:
 
     def _resize(self, height: int) -> None:
         self._call("POST", f"{self._session}/window/rect", {"width": WIDTH, "height": height})
+
+    def _command(self, name: str, parameters: Mapping[str, Any]) -> None:
+        """Call https://chromedevtools.github.io/devtools-protocol/tot/Emulation/."""
+        body = {"cmd": name, "params": parameters}
+        self._call("POST", f"{self._session}/goog/cdp/execute", body)
 
     def _is_ready(self) -> bool:
         if self._process.exit_code is not None:
