@@ -27,6 +27,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from docutils import nodes
+
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
 
@@ -42,8 +44,16 @@ html_use_index = False
 
 
 def setup(app: Sphinx) -> None:
-    """Have the theme's style sheets changed once they are there."""
+    """Have pictures changed when a page is read, and the theme's style sheets once they are there."""
+    app.connect("doctree-read", _linked)
     app.connect("build-finished", _without_imports)
+
+
+def _linked(_: Sphinx, page: nodes.document) -> None:
+    """Let a photograph of the UI, which is small on a phone, lead to itself: Sphinx links what has a width."""
+    for picture in page.findall(nodes.image):
+        if picture["uri"].endswith(".png"):
+            picture["width"] = "100%"
 
 
 def _without_imports(app: Sphinx, _: Exception | None) -> None:

@@ -19,7 +19,9 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 from tools.harness.browser import Browser
 
@@ -63,11 +65,19 @@ def main(folder: Path, chromedriver: str) -> int:
             browser.narrow(width, HEIGHT)
             for page in pages:
                 browser.open(page.as_uri())
-                for fault in browser.run(script):
+                for fault in (*browser.run(script), *_dead_links(browser)):
                     print(f"{page.relative_to(folder)} at {width} px: {fault}")
                     faults += 1
     print(f"{len(pages)} pages at {' and '.join(map(str, WIDTHS))} px: {faults or 'no'} faults")
     return bool(faults)
+
+
+def _dead_links(browser: Browser) -> Iterator[str]:
+    """Yield a sentence for each link to a file that is not there; Sphinx has checked the headings."""
+    for address in browser.run("return [...document.links].map((link) => link.href)"):
+        link = urlsplit(address)
+        if link.scheme == "file" and not Path(unquote(link.path)).is_file():
+            yield f"a link leads nowhere: {address}"
 
 
 if __name__ == "__main__":
