@@ -40,6 +40,8 @@ PICTURES, DOCUMENTED = (
     ("audit-log", "killed-log", "never_started-log", "deferred-log", "running-log"),
 )
 OTHERS = REPOSITORY / "build" / "screenshots"
+#: Those of which a dark one is taken, too: a page on GitHub is dark for whoever prefers that.
+DARK = ("killed-log",)
 DAG_FILES = [tries.DAG_FILE, REPOSITORY / "tests" / "end_to_end" / "dags" / "talks.py"]
 RUN_ID = "manual"
 #: The task whose container dies before any code of Airflow's runs, and what its audit log has at last.
@@ -115,16 +117,23 @@ class Pages:
 
     def photograph(self, name: str) -> None:
         """
-        Keep a picture of the page that is open.
+        Keep a picture of the page that is open, and a dark one of those that need one.
 
         :raises HarnessError: the picture is too large
         """
+        self._keep(name, name)
+        if name in DARK:
+            self._browser.prefer("dark")
+            self._keep(name, f"{name}-dark")
+            self._browser.prefer("light")
+
+    def _keep(self, name: str, file: str) -> None:
         png = self._browser.picture(HEIGHT)
         if len(png) > MOST:
-            raise HarnessError(f"The picture {name} has {len(png)} bytes, more than {MOST}")
+            raise HarnessError(f"The picture {file} has {len(png)} bytes, more than {MOST}")
         folder = PICTURES if name in DOCUMENTED and self._line == NEWEST else OTHERS / self._line
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{name}.png").write_bytes(png)
+        (folder / f"{file}.png").write_bytes(png)
 
 
 if __name__ == "__main__":
