@@ -22,6 +22,7 @@ import re
 
 import pytest
 from tools.documentation.options import REPOSITORY, variable
+from tools.documentation.other_executors import SECTIONS
 from tools.documentation.snippets import PAGES
 
 import airflow
@@ -36,8 +37,8 @@ VARIABLE = re.compile(r"\bAIRFLOW__[A-Z_]+__[A-Z_]+\b")
 #: What stands before the section in the variable of a team.
 TEAM = re.compile(r"(?<=AIRFLOW__)[A-Z]+___")
 COMMAND = re.compile(r"(?:`|\$ )airflow fargate ([a-z]+)")
-#: The provider's section, of which the pages about moving over tell.
-OTHERS = {"aws_ecs_executor", "ecs_fargate"}
+#: Sections of other executors, of which the pages about moving over tell.
+OTHERS = {"ecs_fargate", *SECTIONS}
 
 
 def known_options():

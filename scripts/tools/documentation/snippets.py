@@ -87,8 +87,14 @@ def options_of(snippet: Snippet) -> dict[str, dict[str, str]]:
 
 
 def executor_configs(snippet: Snippet) -> list[Any]:
-    """Return the literal values of ``executor_config`` in a Python snippet, in their order."""
+    """Return the literal values of ``executor_config`` in a Python snippet, in their order; none of a KubernetesExecutor."""
     calls = (node for node in ast.walk(ast.parse(snippet.text)) if isinstance(node, ast.Call))
     keywords = [keyword for call in calls for keyword in call.keywords if keyword.arg == "executor_config"]
+    keywords = [keyword for keyword in keywords if not _is_of_kubernetes(keyword.value)]
     keywords.sort(key=lambda keyword: keyword.value.lineno)
     return [ast.literal_eval(keyword.value) for keyword in keywords]
+
+
+def _is_of_kubernetes(value: ast.expr) -> bool:
+    keys = value.keys if isinstance(value, ast.Dict) else ()
+    return any(isinstance(key, ast.Constant) and key.value == "pod_override" for key in keys)
