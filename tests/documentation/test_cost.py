@@ -132,9 +132,9 @@ def test_the_greatest_size_is_the_one_that_fargate_has():
 def test_metrics_are_sent():
     """Each metric that the page names is one that the executor sends, and each step of a note has its row."""
     sent = MODULE.read_text(encoding="utf-8")
-    named = re.findall(r"fargate_executor\.\w+", PAGE)
-    assert named
-    assert [name for name in named if f'"{name}"' not in sent] == []
+    named = re.findall(r"fargate_executor\.(\w+)|``(\w+_duration)``", PAGE)
+    assert len(named) == len(("vcpu_seconds", "gb_seconds")) + len(STEPS) - 1
+    assert [name for names in named if f'"fargate_executor.{(name := "".join(names))}"' not in sent] == []
     note = ("accepted", "provisioned", "image pulled", "started")
     assert [row[0] for row in STEPS] == [row[0] for row in FASTER] == [*note, "in the container"]
 
