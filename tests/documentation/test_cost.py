@@ -79,6 +79,11 @@ def test_each_size_has_each_kind():
     assert f"{SPOT_DISCOUNT:.0%}".replace("%", " %") in WORDS
 
 
+def test_the_summary_is_a_cell_of_the_table():
+    """The price that the page begins with is that of a row."""
+    assert f"cost ${1000 * dollars(0.5, 1, 'x86', 300):.2f} with 0.5 vCPU and 1 GB" in WORDS
+
+
 def test_a_shorter_time_costs_a_minute():
     """The page says so, and the executor counts so."""
     assert "A shorter time costs as much as a minute." in WORDS
