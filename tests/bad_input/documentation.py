@@ -74,7 +74,13 @@ TABLES: dict[str, tuple[str, str, str, list[Row]]] = {
         WISHES,
     ),
     "An executor_config that is not a dict": (
-        "On Airflow 2.11 this task fails. From 3.0 on Airflow itself only takes a dict.",
+        (
+            "On Airflow 2.11 this task fails, with the message below.\n\n"
+            ".. warning::\n\n"
+            "    From Airflow 3.0 on **the scheduler ends**, with any executor, and again at each start, until the\n"
+            "    Dag is paused: it makes a workload before it asks an executor, and a workload takes a dict only.\n"
+            "    :ref:`executor:FargateExecutor:scheduler-ends` says what to do, and has a policy that prevents it."
+        ),
         "executor_config",
         "Message",
         NO_DICTS,

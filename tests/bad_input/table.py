@@ -267,7 +267,7 @@ WISHES = rows(
     }
 )
 
-#: ``executor_config`` that is not a dict. From 3.0 on Airflow itself refuses it, and makes no workload from it.
+#: ``executor_config`` that is not a dict. From 3.0 on Airflow makes no workload from it, and its scheduler ends.
 NO_DICTS = rows(
     {
         "'big'": "executor_config is a str; it must be a dict of run_task members.",

@@ -19,8 +19,14 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 
 import pytest
+from tools.documentation.hints import FILE
+from tools.documentation.snippets import read
+
+from airflow import policies
+from airflow.exceptions import AirflowClusterPolicyViolation
 
 from tests.bad_input import table as bad_input
 
@@ -78,3 +84,21 @@ def test_airflow_refuses(row):
 def test_airflow_changes(row):
     """Keys that are no strings, and bytes, become strings in the database."""
     assert as_stored(executor_config=eval(row.given)) == eval(row.says)
+
+
+@pytest.fixture(scope="module")
+def task_policy():
+    """The policy that the page about troubleshooting shows."""
+    [shown] = [snippet for snippet in read(FILE) if "def task_policy" in snippet.text]
+    names = {}
+    exec(shown.text, names)
+    return names["task_policy"]
+
+
+@pytest.mark.parametrize("row", bad_input.NO_DICTS, ids=lambda row: row.given)
+def test_a_policy_keeps_it_from_the_scheduler(row, task_policy):
+    """A task whose executor_config is no dict is refused when its file is read; others are not."""
+    with pytest.raises(AirflowClusterPolicyViolation, match="the_task"):
+        task_policy(SimpleNamespace(task_id="the_task", executor_config=eval(row.given)))
+    task_policy(BaseOperator(task_id="the_task"))
+    assert callable(policies.task_policy)
