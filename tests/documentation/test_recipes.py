@@ -32,6 +32,11 @@ from airflow.executors.fargate.request.builder import for_fargate
 PAGE = REPOSITORY / "docs" / "executor" / "fargate-recipes.rst"
 TASK = TaskInstanceId("dag", "task", "run", 1)
 LABEL = re.compile(r"^\.\. _executor:FargateExecutor:recipes:([\w-]+):$")
+#: https://docs.aws.amazon.com/AmazonECS/latest/developerguide/secrets-envvar-secrets-manager.html
+SECRET = re.compile(
+    r"arn:aws:(secretsmanager:[\w-]+:\d{12}:secret:[\w/]+(-[\w/]+)*-\w{6}(:[\w-]*:\w*:[\w-]*)?"
+    r"|ssm:[\w-]+:\d{12}:parameter/[\w/]+)"
+)
 SPOT = [{"capacityProvider": "FARGATE_SPOT", "weight": 1}]
 
 
@@ -71,7 +76,7 @@ def request_of(read_config, make_builder):
 
 def test_all_recipes_are_there():
     """Those that a user of Fargate asks for."""
-    wanted = {"spot", "queues", "private-subnets", "dags", "secrets", "sidecar"}
+    wanted = {"spot", "queues", "disk", "gpu", "private-subnets", "dags", "secrets", "sidecar"}
     assert RECIPES.keys() == wanted
 
 
@@ -133,7 +138,54 @@ def test_a_sidecar_gets_what_a_task_says(request_of):
     assert [o["name"] for o in overrides] == [c["name"] for c in definition["containerDefinitions"]]
 
 
-@pytest.mark.parametrize("definition", DEFINITIONS)
+def test_an_ebs_volume_is_that_of_the_task_definition(request_of):
+    """The queue's request configures the volume that its task definition leaves open, and mounts."""
+    definition, request = json.loads(the("disk", "json").text), request_of("disk", "ebs").request
+    [volume] = request["volumeConfigurations"]
+    assert (request["taskDefinition"], request["launchType"]) == (definition["family"], "FARGATE")
+    assert definition["volumes"] == [{"name": volume["name"], "configuredAtLaunch": True}]
+    assert "volumeConfigurations" not in request_of("disk").request
+
+
+def test_a_task_can_have_another_volume_than_its_queue(request_of):
+    """As the recipe says, the list of its executor_config replaces that of the queue."""
+    volumes = [{"name": "scratch", "managedEBSVolume": {"roleArn": "arn:aws:iam::1:role/r", "sizeInGiB": 9}}]
+    found = request_of("disk", "ebs", {"volumeConfigurations": volumes}).request["volumeConfigurations"]
+    assert found == volumes
+
+
+def test_a_gpu_is_asked_for_where_there_are_some(request_of):
+    """Of instances, without what only Fargate takes, with a task definition for them, in the main container."""
+    definition, request = json.loads(the("gpu", "json").text), request_of("gpu", "gpu").request
+    assert "FARGATE" not in definition["requiresCompatibilities"]
+    assert request["taskDefinition"] == definition["family"]
+    assert [item["capacityProvider"] for item in request["capacityProviderStrategy"]] == ["gpu-instances"]
+    assert not {"launchType", "platformVersion"} & request.keys()
+    assert request["networkConfiguration"]["awsvpcConfiguration"].keys() == {"subnets"}
+    [container] = request["overrides"]["containerOverrides"]
+    assert container["resourceRequirements"] == [{"type": "GPU", "value": "1"}]
+    assert (container["name"], container["command"]) == ("airflow", ["run"])
+
+
+@pytest.mark.parametrize(
+    ("secret", "ok"),
+    [
+        *(
+            (s["valueFrom"], True)
+            for d in DEFINITIONS
+            for c in d["containerDefinitions"]
+            for s in c.get("secrets", ())
+        ),
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/warehouse", False),
+        ("arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/login-AbCdEf:password", False),
+    ],
+)
+def test_a_secret_is_named_as_aws_wants_it(secret, ok):
+    """With AWS's six characters, and either nothing after them or three parts, of which some are empty."""
+    assert bool(SECRET.fullmatch(secret)) is ok
+
+
+@pytest.mark.parametrize("definition", [d for d in DEFINITIONS if d["family"] != "airflow-task-gpu"])
 def test_a_task_definition_is_for_fargate(definition):
     """It offers Fargate with awsvpc in a size that there is, and one essential container, which runs the task."""
     assert definition["requiresCompatibilities"] == ["FARGATE"]
