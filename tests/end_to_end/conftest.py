@@ -83,6 +83,10 @@ class Witness:
         """Let the tasks of a DAG run end that wait for it."""
         Path(f"{self.path}-released-{run_id}").touch()
 
+    def was_killed(self, run_id):
+        """Whether on_kill() of a task of a DAG run was called."""
+        return Path(f"{self.path}-killed-{run_id}").exists()
+
 
 def pytest_configure(config):
     config.addinivalue_line(

@@ -81,6 +81,23 @@ class DefersOperator(BaseOperator):
         work_until_released()
 
 
+class StoppedOperator(BaseOperator):
+    """Runs until it is released, and leaves a file when it is told to end."""
+
+    def execute(self, context):
+        testify()
+        wait_to_be_released()
+
+    def on_kill(self):
+        run_id = json.loads(os.environ["AIRFLOW_FARGATE_LAUNCH"])["run_id"]
+        Path(f"{os.environ['WITNESS_FILE']}-killed-{run_id}").touch()
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
+def witness_stopped():
+    StoppedOperator(task_id="stopped")
+
+
 @dag(schedule=None, start_date=datetime(2024, 1, 1), catchup=False)
 def witness_one():
     @task
@@ -180,6 +197,7 @@ def witness_paused():
 
 
 for make in (
+    witness_stopped,
     witness_one,
     witness_many,
     witness_random,
