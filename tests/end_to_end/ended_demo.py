@@ -88,7 +88,7 @@ def main() -> int:
         (programs / name).chmod(0o755)
     postgres._installed_programs = lambda: programs
     Airflow._is_well = lambda self: True
-    demo.run_example = lambda *_: wait_until(lambda: False, timeout=30, what="a signal")
+    demo.run_dags = lambda *_: wait_until(lambda: False, timeout=30, what="a signal")
     send_at(number, moments)
     return demo.demo(RELEASES[NEWEST], folder / "install", keep=False)
 

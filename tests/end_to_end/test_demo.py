@@ -30,11 +30,37 @@ from pathlib import Path
 import psutil
 import pytest
 import requests
+from tools.harness.demo import PICKED_UP_WITHIN
 from tools.harness.environment import REPOSITORY
 from tools.harness.processes import Process, wait_until
 
 # Printed once there is nothing left to wait for but the user.
 KEPT = "Press Ctrl-C"
+#: A row of a table: the last cell is only its first line.
+ROW = (
+    r"(?P<name>\S+) +(?P<try>\d+) +(?P<ecs_task>[0-9a-f]{8}) +(?P<code>\d+|none)"
+    r" +(?:-|(?P<ran>\d+\.\d) s) +(?P<existed>\d+\.\d) s *(?P<reason>.*?) *$"
+)
+OWN_DAG = """
+from datetime import datetime
+
+try:
+    from airflow.sdk import dag, task
+except ImportError:
+    from airflow.decorators import dag, task
+
+
+@dag(schedule=None, start_date=datetime(2024, 1, 1))
+def own():
+    @task
+    def works():
+        pass
+
+    works()
+
+
+own()
+"""
 
 
 @pytest.fixture
@@ -88,24 +114,26 @@ def says(demo, text):
     return text in output(demo)
 
 
-def log_in(release, address, user, password):
-    """Log in as a person or a program would, and return the answer to a page that only users see."""
+def log_in(release, address, user, password, path="dags"):
+    """Log in as a person or a program would, and return the answer to a path of the API that only users see."""
     session = requests.Session()
     if release.major == 3:
         answer = session.post(f"{address}/auth/token", json={"username": user, "password": password})
         session.headers["Authorization"] = f"Bearer {answer.json().get('access_token')}"
-        return session.get(f"{address}/api/v2/dags")
+        return session.get(f"{address}/api/v2/{path}")
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', session.get(f"{address}/login/").text)[1]
     session.post(
         f"{address}/login/", data={"username": user, "password": password, "csrf_token": token}
     ).raise_for_status()
-    return session.get(f"{address}/api/v1/dags", allow_redirects=False)
+    return session.get(f"{address}/api/v1/{path}", allow_redirects=False)
 
 
 @pytest.mark.usefixtures("same_on_all_releases")
 def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, release):
     """
-    It shows its progress and the table, keeps Airflow up where asked to, ends with 0, and nothing is left.
+    It shows its progress and its tables, keeps Airflow up where asked to, ends with 0, and nothing is left.
+
+    While it is up, it picks up a DAG file as soon as it says, and runs it as it says.
 
     On every release ``test_example_dag.py`` runs the same DAG. It takes minutes: an Airflow of its own starts, and then thirteen
     containers, each of which loads Airflow.
@@ -115,24 +143,41 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     shown = output(process)
     # A slow machine may pass over a state, but not over that of every task.
     assert re.search(r"(\S+) +(queued|running)\n(.*\n)*.*\1 +success\n", shown), shown
-    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.splitlines() if "│" in line]
-    tries = [(row[0], row[1]) for row in rows]
+    rows = [row for line in shown.splitlines() if (row := re.match(ROW, line))]
+    tries = [(row["name"], row["try"]) for row in rows]
     for row in ("square[3]", "1"), ("fails_once", "1"), ("fails_once", "2"), ("with_overrides", "1"):
         assert tries.count(row) == 1
     assert tries.count(("wait_outside", "1")) == 2
     assert tries.count(("someone_came_back", "1")) >= 2
-    assert len({row[2] for row in rows}) == len(rows), "two launches have the same container"
-    for _, _, container, stop_code, exit_code, to_start, to_finish in rows:
-        assert re.fullmatch(r"[0-9a-f]{32}", container)
-        assert (stop_code, exit_code) == ("EssentialContainerExited", "0")
-        assert re.fullmatch(r"\d+\.\d s", to_start)
-        assert re.fullmatch(r"\d+\.\d s", to_finish)
+    assert len({row["ecs_task"] for row in rows}) == len(rows), "two launches have the same ECS task"
+    others = [(*row.group("name", "try", "code"), row["reason"]) for row in rows if row["code"] != "0"]
+    assert others == [
+        ("killed_once", "1", "137", "It was killed (SIGKILL) (AWS:"),
+        *[
+            ("no_such_image", "1", "none", f"Attempt {number} of 3: There is no such image")
+            for number in (1, 2, 3)
+        ],
+    ]
+    assert shown.count("CannotPullContainerError: pull image manifest") == 1
+    for row in (row for row in rows if row["name"].startswith("square")):
+        assert 0 < float(row["ran"]) < float(row["existed"])
 
-    address, user, password = re.search(r"at (\S+), user (\S+), password (\S+)", shown).groups()
-    answer = log_in(release, address, user, password)
-    assert answer.ok
-    assert "example_fargate_executor" in answer.text
+    address, user, password = re.search(r"(http://\S+)\n.*user (\S+), password (\S+)", shown).groups()
     assert not log_in(release, address, user, "wrong").ok
+    dags = log_in(release, address, user, password)
+    assert dags.ok
+    assert "example_fargate_executor" in dags.text
+
+    def lists(path, text):
+        return text in log_in(release, address, user, password, path).text
+
+    (Path(re.search(r"DAG folder +(\S+)", shown)[1]) / "own.py").write_text(OWN_DAG)
+    wait_until(lambda: lists("dags", '"own"'), timeout=PICKED_UP_WITHIN, what="Airflow to pick up a DAG file")
+    command = re.search(r"Run a DAG +(.+)", shown)[1].replace("example_fargate_executor", "own").split()
+    subprocess.run(command, check=True)
+    wait_until(
+        lambda: lists("dags/own/dagRuns", '"success"'), timeout=120, what="the run of that DAG to succeed"
+    )
 
     process.ask_to_end(signal.SIGINT)
     assert process.wait(60)

@@ -41,6 +41,7 @@ def launch(name, id="one", *, try_number=1, map_index=-1):
         stop_code="EssentialContainerExited",
         exit_code=0,
         queued=1.0,
+        created=1.5,
         started=2.0,
         finished=3.0,
         stopped=4.0,
@@ -92,6 +93,7 @@ def test_a_launch_is_read_from_the_container_that_says_what_it_is_for():
     environment = {"AIRFLOW_FARGATE_LAUNCH": json.dumps({**identity, "handed_over": 1.5})}
     ecs_task = {
         "taskArn": "arn:aws:ecs:us-east-1:123456789012:task/airflow/0123",
+        "createdAt": 2.0,
         "startedAt": 2.5,
         "containers": [
             {"environment": {}, "exitCode": 1},
@@ -99,13 +101,8 @@ def test_a_launch_is_read_from_the_container_that_says_what_it_is_for():
         ],
     }
     (read,) = read_launches([ecs_task], "run")
-    assert (read.name, read.exit_code, read.container, read.queued, read.started) == (
-        "a[2]",
-        0,
-        "0123",
-        1.5,
-        2.5,
-    )
+    told = (read.name, read.exit_code, read.container, read.queued, read.created, read.started)
+    assert told == ("a[2]", 0, "0123", 1.5, 2.0, 2.5)
     assert (read.stop_code, read.finished, read.stopped) == (None, None, None)
     assert read_launches([ecs_task], "another run") == []
     mute = {**ecs_task, "containers": ecs_task["containers"][:1]}

@@ -98,6 +98,8 @@ class TestKinds:
         ({"over_cpu": 256}, {}, False),
         ({"over_cpu": 128}, {}, True),
         ({"over_cpu": 128, "launch_type": "EC2"}, {}, False),
+        ({"image": "local/airflow"}, {}, True),
+        ({"image": "local/other"}, {}, False),
     )
 
     @pytest.mark.parametrize("kind_of_fault", ["capacity", "start_failure"])

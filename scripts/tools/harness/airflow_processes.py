@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import urllib.request
 from collections.abc import Iterable, Mapping
@@ -67,11 +68,12 @@ class Airflow:
         self.processes: dict[str, Process] = {}
         self._user_added = False
         self.logs = settings.home / "component-logs"
+        self.dags = settings.home / "dags"
         for folder in ("component-logs", "dags", "plugins"):
             (settings.home / folder).mkdir()
         (settings.home / "plugins" / "fargate.py").write_text(PLUGIN)
         for dag in dags:
-            shutil.copy(dag, settings.home / "dags")
+            shutil.copy(dag, self.dags)
 
     def migrate(self) -> None:
         """Create the database's tables."""
@@ -160,6 +162,16 @@ class Airflow:
             said = (done.stdout + done.stderr).strip()[-4000:]
             raise HarnessError(f"airflow {' '.join(arguments[:2])} ended with {done.returncode}:\n{said}")
         return done.stdout
+
+    def write_command(self) -> Path:
+        """Write a program that is Airflow's command line with this Airflow's settings, and return its path."""
+        variables = shlex.join(f"{name}={value}" for name, value in self.env.items())
+        program = self.settings.home / "airflow"
+        # Passwords are in it.
+        program.touch(mode=0o700)
+        airflow = shlex.quote(str(self.settings.environment / "bin" / "airflow"))
+        program.write_text(f'#!/bin/sh\nexec env -i {variables} {airflow} "$@"\n')
+        return program
 
     def check_alive(self) -> None:
         """Raise HarnessError, with the end of its log, where a component has ended by itself."""

@@ -82,7 +82,7 @@ class DagRun:
         :raises HarnessError: after ``timeout`` seconds, or where a component of Airflow ended by itself
         """
         wait_until(
-            lambda: self._look(show, until), timeout=timeout, what=f"{self.dag_id} to end", every=LOOK_EVERY
+            lambda: self.look(show, until), timeout=timeout, what=f"{self.dag_id} to end", every=LOOK_EVERY
         )
         return self.state
 
@@ -105,7 +105,12 @@ class DagRun:
         state = self.state or "none"
         return Result(self.run_id, state, self._task_instances(), self.launches(), self._hand_overs.counts())
 
-    def _look(self, show: Callable, until: Callable) -> object:
+    def look(
+        self,
+        show: Callable[[Iterable[TaskInstance]], object],
+        until: Callable[[list[TaskInstance]], object] = lambda _: False,
+    ) -> object:
+        """Look once at the run, and say whether it has ended or ``until`` holds of its task instances."""
         self._deployment.airflow.check_alive()
         # The state before the task instances: these then hold whatever has ended the run.
         ended = self.state in FINISHED

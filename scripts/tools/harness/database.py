@@ -57,7 +57,12 @@ class TaskInstance:
     @property
     def name(self) -> str:
         """The task's id, with the map index where it is mapped."""
-        return self.task_id if self.map_index < 0 else f"{self.task_id}[{self.map_index}]"
+        return task_name(self.task_id, self.map_index)
+
+
+def task_name(task_id: str, map_index: int) -> str:
+    """Return a task's id, with the map index where it is mapped."""
+    return task_id if map_index < 0 else f"{task_id}[{map_index}]"
 
 
 class Database:
@@ -112,12 +117,30 @@ class Database:
         ]
         return sorted(task_instances, key=lambda ti: (ti.task_id, ti.map_index))
 
+    def durations(self, dag_id: str, run_id: str) -> dict[tuple[str, int], float]:
+        """Return how long each try that has ended took by Airflow's record, in seconds, by name and try number."""
+        if self._has_regions:
+            tables = {"task_instance": REGIONAL}
+        else:
+            tables = {"task_instance": "map_index", "task_instance_history": "map_index"}
+        selects = (
+            f"SELECT task_id, {map_index} AS map_index, try_number, duration FROM {table}"
+            " WHERE dag_id = :dag_id AND run_id = :run_id AND duration IS NOT NULL"
+            for table, map_index in tables.items()
+        )
+        rows = self._rows(" UNION ".join(selects), dag_id=dag_id, run_id=run_id)
+        return {(task_name(row.task_id, row.map_index), row.try_number): row.duration for row in rows}
+
     def events(self, dag_id: str, run_id: str, event: str, by: str = "task_id") -> dict[str, list[str]]:
-        """Return what the event logs of a DAG run's tasks say under this name, by task or by another column."""
+        """
+        Return what the event logs of a DAG run's tasks say under this name, by task or by another column.
+
+        :param event: the name, where ``%`` stands for anything
+        """
         found: dict[str, list[str]] = {}
         select = (
             f"SELECT CAST({by} AS text) AS name, extra FROM log"
-            " WHERE dag_id = :dag_id AND run_id = :run_id AND event = :event ORDER BY id"
+            " WHERE dag_id = :dag_id AND run_id = :run_id AND event LIKE :event ORDER BY id"
         )
         for row in self._rows(select, dag_id=dag_id, run_id=run_id, event=event):
             found.setdefault(row.name, []).append(row.extra)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Runs the example DAG on a real Airflow with FargateExecutor and a local Fargate, and shows each launch."""
+"""Runs two DAGs on a real Airflow with FargateExecutor and a local Fargate, and shows each of their ECS tasks."""
 
 from __future__ import annotations
 
@@ -25,20 +25,26 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.harness.dag_run import DagRun
+from tools.harness import failures
+from tools.harness.dag_run import LOOK_EVERY, DagRun
 from tools.harness.deployment import Deployment
 from tools.harness.environment import REPOSITORY
 from tools.harness.interruption import end_where_it_waits, waiting
-from tools.harness.processes import HarnessError
+from tools.harness.processes import HarnessError, wait_until
 from tools.harness.releases import RELEASES, Release
 from tools.harness.report import BAD, GOOD, Progress, launch_table
 from tools.harness.settings import USER
 
 if TYPE_CHECKING:
+    from tools.harness.dag_run import Result
     from tools.harness.launches import Launch
 
 DAG_ID = "example_fargate_executor"
 DAG_FILE = REPOSITORY / "airflow" / "example_dags" / f"{DAG_ID}.py"
+DAG_FILES = (DAG_FILE, failures.DAG_FILE)
+RUN_ID = "demo"
+# Seconds for both runs, on a slow machine.
+PATIENCE = 600
 
 # The try of each launch that a task instance must have had, in order.
 EXPECTED_TRIES = {
@@ -53,44 +59,112 @@ EXPECTED_TRIES = {
 # It looks as often as it must.
 SENSOR = "someone_came_back"
 
+LEGEND = (
+    "Task ran: the duration of the task instance in Airflow, with the time in which it was deferred or waited for its "
+    "next poke; it stands at its last ECS task. ECS task existed: from RunTask until it was STOPPED; Airflow starts and "
+    "ends in it, too."
+)
+
+# Seconds within which a DAG file that is put into the folder appears: it is looked for every 5 s, and then read.
+PICKED_UP_WITHIN = 30
+# Seconds without a heartbeat after which Airflow 2 takes a task that was killed for dead; Airflow 3 heeds the executor.
+MISSED_HEARTBEATS = 30
+SETTINGS = {
+    3: {"AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "5"},
+    2: {
+        "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "5",
+        "AIRFLOW__SCHEDULER__SCHEDULER_ZOMBIE_TASK_THRESHOLD": str(MISSED_HEARTBEATS),
+    },
+}
+
 
 def demo(release: Release, environment: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code."""
     # SIGINT, too, which a shell that starts us in the background has ignored.
     end_where_it_waits()
     progress = Progress()
+    progress.say(f"Airflow {release.line} with FargateExecutor on this machine: takes one to two minutes")
     try:
-        with Deployment(release, environment, dags=[DAG_FILE], say=progress.say) as deployment:
-            problems = run_example(deployment, progress)
+        with Deployment(
+            release,
+            environment,
+            dags=DAG_FILES,
+            extra=SETTINGS[release.major],
+            fargate={"faults": [failures.NO_SUCH_IMAGE]},
+            say=progress.say,
+        ) as deployment:
+            problems = run_dags(deployment, progress)
             if keep:
                 _keep(deployment, progress)
     except HarnessError as error:
-        progress.console.print(str(error), style=BAD, markup=False)
+        progress.tell(str(error), BAD)
         return 1
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
     return 1 if problems else 0
 
 
-def run_example(deployment: Deployment, progress: Progress) -> list[str]:
-    """Run the example DAG, show what happens, and return what went otherwise than it should."""
-    progress.say(f"Running {DAG_ID}")
-    run = DagRun(deployment, DAG_ID, "demo")
-    run.trigger()
-    run.follow(show=progress.show)
-    result = run.result()
-    problems = result.problems() + unexpected(result.launches)
-    progress.console.print()
-    progress.console.print(launch_table(result.launches))
+def run_dags(deployment: Deployment, progress: Progress) -> list[str]:
+    """Run both DAGs side by side, show what happens, and return what went otherwise than it should."""
+    failures.prepare(deployment)
+    example, failing = runs = [DagRun(deployment, dag_id, RUN_ID) for dag_id in (DAG_ID, failures.DAG_ID)]
+    progress.say(f"Running {DAG_ID}, which succeeds, and {failures.DAG_ID}, which is meant to fail")
+    if deployment.airflow.settings.release.major == 2:
+        progress.say(f"Airflow 2 sees that a task was killed after {MISSED_HEARTBEATS} s without a heartbeat")
+    for run in runs:
+        run.trigger()
+    wait_until(
+        # A list: each of them is looked at.
+        lambda: all([run.look(progress.show) for run in runs]),
+        timeout=PATIENCE,
+        what=f"{DAG_ID} and {failures.DAG_ID} to end",
+        every=LOOK_EVERY,
+    )
+    problems = _show_example(deployment, progress, example.result())
+    problems += _show_failures(deployment, progress, failing.result())
     if problems:
-        for problem in problems:
-            progress.console.print(problem, style=BAD, markup=False)
-        progress.console.print("\nThe end of the scheduler's log:")
+        progress.tell("\nThe end of the scheduler's log:")
         progress.console.print(deployment.airflow.scheduler.tail(), markup=False)
-    else:
-        told = f"{len(result.launches)} launches, each with one ECS task of its own; the run succeeded."
-        progress.console.print(told, style=GOOD)
     return problems
+
+
+def _show_example(deployment: Deployment, progress: Progress, result: Result) -> list[str]:
+    """Show the launches of the example DAG, and return what is wrong with them."""
+    problems = result.problems() + unexpected(result.launches)
+    durations = deployment.airflow.database.durations(DAG_ID, RUN_ID)
+    progress.console.print()
+    progress.console.print(launch_table(f"{DAG_ID}: {result.state}", result.launches, durations))
+    progress.tell(LEGEND)
+    good = f"{len(result.launches)} launches, each with one ECS task of its own; the DAG run succeeded."
+    _conclude(progress, problems, good)
+    return problems
+
+
+def _show_failures(deployment: Deployment, progress: Progress, result: Result) -> list[str]:
+    """Show the launches that are meant to fail with their reasons, and return what is wrong with them."""
+    database = deployment.airflow.database
+    notes = database.events(failures.DAG_ID, RUN_ID, "fargate %")
+    reasons = failures.reasons(notes)
+    launches = sorted(result.launches, key=lambda launch: (launch.name, launch.queued, launch.created))
+    problems = failures.unexpected(result, reasons)
+    title = f"{failures.DAG_ID}: {result.state}, as it is meant to"
+    durations = database.durations(failures.DAG_ID, RUN_ID)
+    progress.console.print()
+    progress.console.print(launch_table(title, launches, durations, reasons))
+    for name, reason in {
+        launch.name: reasons[launch.container] for launch in launches if launch.container in reasons
+    }.items():
+        progress.tell(f"In Airflow the log of {name} says: {reason}\n")
+    _conclude(progress, problems, failures.AS_MEANT)
+    return problems
+
+
+def _conclude(progress: Progress, problems: list[str], good: str) -> None:
+    """Say what is wrong, or that all is good."""
+    for problem in problems:
+        progress.tell(problem, BAD)
+    if not problems:
+        progress.tell(good, GOOD)
 
 
 def unexpected(launches: Iterable[Launch]) -> list[str]:
@@ -108,10 +182,19 @@ def unexpected(launches: Iterable[Launch]) -> list[str]:
 
 def _keep(deployment: Deployment, progress: Progress) -> None:
     """Leave everything running until the user has seen enough."""
-    settings = deployment.airflow.settings
-    deployment.airflow.add_user()
-    progress.console.print(f"\nAirflow is at {settings.address}, user {USER}, password {settings.password}")
-    progress.console.print("Press Ctrl-C here to end it.")
+    airflow = deployment.airflow
+    airflow.add_user()
+    command = airflow.write_command()
+    progress.tell("\nAirflow stays up:", "bold")
+    for what, value in (
+        ("Web page", airflow.settings.address),
+        ("Log in", f"user {USER}, password {airflow.settings.password}"),
+        ("DAG folder", str(airflow.dags)),
+        ("", f"A file that is put there appears within {PICKED_UP_WITHIN} s, and its DAG is not paused."),
+        ("Run a DAG", f"{command} dags trigger {DAG_ID}"),
+        ("End it", "Press Ctrl-C here. All of it goes, with the DAG folder."),
+    ):
+        progress.console.print(f"  {what:<10}  {value}", markup=False, soft_wrap=True)
     try:
         with waiting():
             signal.pause()

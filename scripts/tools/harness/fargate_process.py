@@ -123,11 +123,12 @@ class LocalFargate:
             return []
         return [event["message"] for event in events]
 
-    def register(self, family: str, **environment: str) -> str:
-        """Register a task definition that is the usual one with more in its environment; return its name."""
+    def register(self, family: str, image: str | None = None, **environment: str) -> str:
+        """Register a task definition that is the usual one but for its image and more in its environment; return its name."""
         ecs = self.client("ecs")
         usual = ecs.describe_task_definition(taskDefinition=self.told["task_definition"])["taskDefinition"]
         (container,) = usual["containerDefinitions"]
+        container["image"] = image or container["image"]
         container["environment"] += [{"name": name, "value": value} for name, value in environment.items()]
         members = ("requiresCompatibilities", "networkMode", "cpu", "memory", "containerDefinitions")
         made = ecs.register_task_definition(family=family, **{member: usual[member] for member in members})

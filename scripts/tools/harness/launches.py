@@ -47,6 +47,8 @@ class Launch:
     stop_code: str | None
     exit_code: int | None
     queued: float
+    created: float
+    """When RunTask was accepted."""
     started: float | None
     finished: float | None
     """When the container ended."""
@@ -94,6 +96,7 @@ def _read_launch(ecs_task: Mapping[str, Any]) -> Launch | None:
         stop_code=ecs_task.get("stopCode"),
         exit_code=container.get("exitCode"),
         queued=identity["handed_over"],
+        created=ecs_task["createdAt"],
         started=ecs_task.get("startedAt"),
         finished=ecs_task.get("executionStoppedAt"),
         stopped=ecs_task.get("stoppedAt"),

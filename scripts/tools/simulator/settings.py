@@ -99,8 +99,8 @@ class Fault:
     latest) to ``spot_interruption``; ``edits`` to ``edit``: from paths such as ``tasks[].containers[].exitCode``
     to what stands there instead, null to take it out. Not for call faults are those that name a kind of capacity whose
     tasks alone are struck: ``capacity_provider`` (those of launch type FARGATE are FARGATE's), ``launch_type`` (as RunTask
-    names it: what goes by a strategy has none), ``subnet`` (the one that the task would go to) and ``over_cpu`` (CPU units;
-    tasks with more).
+    names it: what goes by a strategy has none), ``subnet`` (the one that the task would go to), ``over_cpu`` (CPU units;
+    tasks with more) and ``image`` (as a container of the task definition names it).
     """
 
     kind: str
@@ -119,6 +119,7 @@ class Fault:
     launch_type: str = ""
     subnet: str = ""
     over_cpu: int = 0
+    image: str = ""
 
 
 @dataclass(frozen=True)
@@ -286,6 +287,7 @@ _FAULT = json_readers.object_of(
         "launch_type": json_readers.text,
         "subnet": json_readers.text,
         "over_cpu": json_readers.whole_number(0),
+        "image": json_readers.text,
     },
     required=("kind",),
 )

@@ -38,13 +38,14 @@ def vcpus(run: RunRequest) -> float:
 
 
 def kind(run: RunRequest) -> Kind:
-    """Return the kind of capacity that the tasks of this request ask for."""
+    """Return what the tasks of this request ask for."""
     placement = run.placement
     return Kind(
         provider=placement.capacity_provider or placement.launch_type,
         launch_type="" if placement.capacity_provider else placement.launch_type,
         subnet=placement.subnet or "",
         cpu=int(run.cpu or DEFAULT_CPU_UNITS),
+        images=tuple(container.get("image", "") for container in run.definition.containers),
     )
 
 

@@ -56,17 +56,19 @@ START_FAILURE_REASONS["image"] = START_FAILURE_REASONS[""]
 @dataclass(frozen=True)
 class Kind:
     """
-    The kind of capacity that a task asks for.
+    What a task asks for, by which a fault may choose it.
 
     :param provider: the capacity provider; FARGATE where the launch type is that
     :param launch_type: as RunTask names it; empty where a strategy decides
     :param cpu: CPU units
+    :param images: of its containers
     """
 
     provider: str = ""
     launch_type: str = ""
     subnet: str = ""
     cpu: int = 0
+    images: tuple[str, ...] = ()
 
     def is_struck_by(self, fault: Fault) -> bool:
         """Tell whether a fault is about tasks of this kind."""
@@ -75,6 +77,7 @@ class Kind:
             and fault.launch_type in ("", self.launch_type)
             and fault.subnet in ("", self.subnet)
             and (not fault.over_cpu or self.cpu > fault.over_cpu)
+            and (not fault.image or fault.image in self.images)
         )
 
 
@@ -160,7 +163,7 @@ class FaultSource:
             return fault and (fault.reason or CAPACITY_REASON)
 
     def task(self, capacity: Kind = Kind()) -> TaskPlan:
-        """Decide what becomes of a new task that has this kind of capacity."""
+        """Decide what becomes of a new task that asks for this."""
         with self._lock:
             settings, fault = self._settings, self._strike(TASK_FAULTS, kind=capacity)
             kind = fault.kind if fault else ""
