@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 DAG_ID = "example_fargate_executor"
 DAG_FILE = REPOSITORY / "airflow" / "example_dags" / f"{DAG_ID}.py"
 DAG_FILES = (DAG_FILE, failures.DAG_FILE)
-RUN_ID = "demo"
 # Seconds for both runs, on a slow machine.
 PATIENCE = 600
 
@@ -60,9 +59,8 @@ EXPECTED_TRIES = {
 SENSOR = "someone_came_back"
 
 LEGEND = (
-    "Task ran: the duration of the task instance in Airflow, with the time in which it was deferred or waited for its "
-    "next poke; it stands at its last ECS task. ECS task existed: from RunTask until it was STOPPED; Airflow starts and "
-    "ends in it, too."
+    "Task ran: the task instance's duration by Airflow's own record; if it was deferred or rescheduled, it stands at its "
+    "last ECS task. ECS task existed: from RunTask to STOPPED, so it includes the start of Airflow in it."
 )
 
 # Seconds within which a DAG file that is put into the folder appears: it is looked for every 5 s, and then read.
@@ -83,7 +81,7 @@ def demo(release: Release, environment: Path, *, keep: bool) -> int:
     # SIGINT, too, which a shell that starts us in the background has ignored.
     end_where_it_waits()
     progress = Progress()
-    progress.say(f"Airflow {release.line} with FargateExecutor on this machine: takes one to two minutes")
+    progress.say(f"Airflow {release.line} with FargateExecutor; this takes one to two minutes")
     try:
         with Deployment(
             release,
@@ -107,8 +105,12 @@ def demo(release: Release, environment: Path, *, keep: bool) -> int:
 def run_dags(deployment: Deployment, progress: Progress) -> list[str]:
     """Run both DAGs side by side, show what happens, and return what went otherwise than it should."""
     failures.prepare(deployment)
-    example, failing = runs = [DagRun(deployment, dag_id, RUN_ID) for dag_id in (DAG_ID, failures.DAG_ID)]
-    progress.say(f"Running {DAG_ID}, which succeeds, and {failures.DAG_ID}, which is meant to fail")
+    # What an ECS task is for is told by its DAG run's id.
+    example, failing = runs = [
+        DagRun(deployment, dag_id, f"demo-of-{dag_id}") for dag_id in (DAG_ID, failures.DAG_ID)
+    ]
+    progress.say(f"Running the DAG {DAG_ID}")
+    progress.say(f"Running the DAG {failures.DAG_ID}; its two tasks are meant to fail")
     if deployment.airflow.settings.release.major == 2:
         progress.say(f"Airflow 2 sees that a task was killed after {MISSED_HEARTBEATS} s without a heartbeat")
     for run in runs:
@@ -131,9 +133,10 @@ def run_dags(deployment: Deployment, progress: Progress) -> list[str]:
 def _show_example(deployment: Deployment, progress: Progress, result: Result) -> list[str]:
     """Show the launches of the example DAG, and return what is wrong with them."""
     problems = result.problems() + unexpected(result.launches)
-    durations = deployment.airflow.database.durations(DAG_ID, RUN_ID)
+    durations = deployment.airflow.database.durations(DAG_ID, result.run_id)
     progress.console.print()
-    progress.console.print(launch_table(f"{DAG_ID}: {result.state}", result.launches, durations))
+    progress.console.print(launch_table(f"DAG {DAG_ID}: {result.state}", result.launches, durations))
+    progress.console.print()
     progress.tell(LEGEND)
     good = f"{len(result.launches)} launches, each with one ECS task of its own; the DAG run succeeded."
     _conclude(progress, problems, good)
@@ -143,18 +146,19 @@ def _show_example(deployment: Deployment, progress: Progress, result: Result) ->
 def _show_failures(deployment: Deployment, progress: Progress, result: Result) -> list[str]:
     """Show the launches that are meant to fail with their reasons, and return what is wrong with them."""
     database = deployment.airflow.database
-    notes = database.events(failures.DAG_ID, RUN_ID, "fargate %")
+    notes = database.events(failures.DAG_ID, result.run_id, "fargate %")
     reasons = failures.reasons(notes)
     launches = sorted(result.launches, key=lambda launch: (launch.name, launch.queued, launch.created))
     problems = failures.unexpected(result, reasons)
-    title = f"{failures.DAG_ID}: {result.state}, as it is meant to"
-    durations = database.durations(failures.DAG_ID, RUN_ID)
+    title = f"DAG {failures.DAG_ID}: {result.state}, and meant to fail"
+    durations = database.durations(failures.DAG_ID, result.run_id)
     progress.console.print()
     progress.console.print(launch_table(title, launches, durations, reasons))
+    progress.console.print()
     for name, reason in {
         launch.name: reasons[launch.container] for launch in launches if launch.container in reasons
     }.items():
-        progress.tell(f"In Airflow the log of {name} says: {reason}\n")
+        progress.tell(f"Airflow's log of {name} says: {reason}\n")
     _conclude(progress, problems, failures.AS_MEANT)
     return problems
 

@@ -101,7 +101,7 @@ class Deployment:
         stack.callback(postgres.stop)
         postgres.start()
         settings = Settings(self._release, self._environment, self.folder, postgres.uri)
-        self._say("Starting the local Fargate")
+        self._say("Starting the local Fargate, which stands in for AWS")
         python, container_env = (
             self._environment / "bin" / "python",
             settings.container() | self._container_env,

@@ -58,6 +58,8 @@ EXPECTED_STATES = {"killed_once": "success", "no_such_image": "failed"}
 # The executor's notes, as the event log shows them: one that an ECS task was launched, then one of its end.
 _LAUNCHED = re.compile(r"(?:Launched|launched) arn:\S+/(?P<ecs_task>[0-9a-f]{32})")
 _ENDED = re.compile(r"Container \S+ (?:never started|exited with code [1-9]\d*)\. (?P<reason>.*)", re.DOTALL)
+# With what such a note ends: the ECS task's page in the AWS console, where the local Fargate has none.
+_PAGE = re.compile(r" ECS task [0-9a-f]{32}: https://\S+$")
 
 
 def prepare(deployment: Deployment) -> None:
@@ -67,7 +69,7 @@ def prepare(deployment: Deployment) -> None:
 
 def reasons(notes: Mapping[str, Iterable[str]]) -> dict[str, str]:
     """
-    Return why each ECS task that failed did, by its id.
+    Return why each ECS task that failed did, by its id, without the address of its page.
 
     :param notes: the executor's on each task instance, the oldest first
     """
@@ -77,7 +79,7 @@ def reasons(notes: Mapping[str, Iterable[str]]) -> dict[str, str]:
         if launched := _LAUNCHED.search(note):
             ecs_task = launched["ecs_task"]
         elif ended := _ENDED.match(note):
-            found[ecs_task] = ended["reason"]
+            found[ecs_task] = _PAGE.sub("", ended["reason"])
     return found
 
 

@@ -26,7 +26,6 @@ from typing import TYPE_CHECKING
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.table import Table
 
 if TYPE_CHECKING:
@@ -40,6 +39,8 @@ SHORT = 8
 
 GOOD, BAD, BUSY = "green", "red", "cyan"
 STATE_STYLES = {"success": GOOD, "failed": BAD, "upstream_failed": BAD, "up_for_retry": "yellow"}
+# States that tell nothing of the executor.
+UNTOLD = ("none", "scheduled")
 
 
 class Progress:
@@ -54,15 +55,15 @@ class Progress:
         """Print one line, with the seconds since the start."""
         self._print_timed(escape(text))
 
-    def tell(self, text: str, style: str | None = None, indent: int = 0) -> None:
+    def tell(self, text: str, style: str | None = None) -> None:
         """Print a paragraph."""
-        self.console.print(Padding(escape(text), (0, 0, 0, indent)), style=style)
+        self.console.print(text, style=style, markup=False)
 
     def show(self, task_instances: Iterable[TaskInstance]) -> None:
         """Print the task instances whose state differs from the last time."""
         for task_instance in task_instances:
             state = task_instance.state
-            if self._states.get(task_instance.name, "none") != state:
+            if self._states.get(task_instance.name, UNTOLD[0]) != state and state not in UNTOLD:
                 style = STATE_STYLES.get(state, BUSY)
                 self._print_timed(f"{escape(f'{task_instance.name:<20}')} [{style}]{state}[/{style}]")
             self._states[task_instance.name] = state
