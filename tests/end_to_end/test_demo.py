@@ -150,15 +150,19 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     assert tries.count(("wait_outside", "1")) == 2
     assert tries.count(("someone_came_back", "1")) >= 2
     assert len({row["ecs_task"] for row in rows}) == len(rows), "two launches have the same ECS task"
-    others = [(*row.group("name", "try", "code"), row["reason"]) for row in rows if row["code"] != "0"]
+    others = [
+        (*row.group("name", "try", "code"), row["reason"].partition(" (AWS:")[0])
+        for row in rows
+        if row["code"] != "0"
+    ]
     assert others == [
-        ("killed_once", "1", "137", "It was killed (SIGKILL) (AWS:"),
+        ("killed_once", "1", "137", "It was killed (SIGKILL)"),
         *[
             ("no_such_image", "1", "none", f"Attempt {number} of 3: There is no such image")
             for number in (1, 2, 3)
         ],
     ]
-    assert shown.count("CannotPullContainerError: pull image manifest") == 1
+    assert "CannotPullContainerError: pull image manifest" in " ".join(shown.split())
     for row in (row for row in rows if row["name"].startswith("square")):
         assert 0 < float(row["ran"]) < float(row["existed"])
 
