@@ -114,18 +114,18 @@ def says(demo, text):
     return text in output(demo)
 
 
-def log_in(release, address, user, password, path="dags"):
-    """Log in as a person or a program would, and return the answer to a path of the API that only users see."""
+def log_in(release, address, user, password):
+    """Log in as a person or a program would, and return what asks for a path of the API that only users see."""
     session = requests.Session()
     if release.major == 3:
         answer = session.post(f"{address}/auth/token", json={"username": user, "password": password})
         session.headers["Authorization"] = f"Bearer {answer.json().get('access_token')}"
-        return session.get(f"{address}/api/v2/{path}")
+        return lambda path: session.get(f"{address}/api/v2/{path}")
     token = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', session.get(f"{address}/login/").text)[1]
     session.post(
         f"{address}/login/", data={"username": user, "password": password, "csrf_token": token}
     ).raise_for_status()
-    return session.get(f"{address}/api/v1/{path}", allow_redirects=False)
+    return lambda path: session.get(f"{address}/api/v1/{path}", allow_redirects=False)
 
 
 @pytest.mark.usefixtures("same_on_all_releases")
@@ -167,20 +167,21 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
         assert 0 < float(row["ran"]) < float(row["existed"])
 
     address, user, password = re.search(r"(http://\S+)\n.*user (\S+), password (\S+)", shown).groups()
-    assert not log_in(release, address, user, "wrong").ok
-    dags = log_in(release, address, user, password)
-    assert dags.ok
-    assert "example_fargate_executor" in dags.text
-
-    def lists(path, text):
-        return text in log_in(release, address, user, password, path).text
+    assert not log_in(release, address, user, "wrong")("dags").ok
+    ask = log_in(release, address, user, password)
+    assert ask("dags").ok
+    assert "example_fargate_executor" in ask("dags").text
 
     (Path(re.search(r"DAG folder +(\S+)", shown)[1]) / "own.py").write_text(OWN_DAG)
-    wait_until(lambda: lists("dags", '"own"'), timeout=PICKED_UP_WITHIN, what="Airflow to pick up a DAG file")
+    wait_until(
+        lambda: '"own"' in ask("dags").text, timeout=PICKED_UP_WITHIN, what="Airflow to pick up a DAG file"
+    )
     command = re.search(r"Run a DAG +(.+)", shown)[1].replace("example_fargate_executor", "own").split()
     subprocess.run(command, check=True)
     wait_until(
-        lambda: lists("dags/own/dagRuns", '"success"'), timeout=120, what="the run of that DAG to succeed"
+        lambda: '"success"' in ask("dags/own/dagRuns").text,
+        timeout=120,
+        what="the run of that DAG to succeed",
     )
 
     process.ask_to_end(signal.SIGINT)
