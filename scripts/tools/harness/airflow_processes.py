@@ -166,11 +166,11 @@ class Airflow:
     def write_command(self) -> Path:
         """Write a program that is Airflow's command line with this Airflow's settings, and return its path."""
         variables = shlex.join(f"{name}={value}" for name, value in self.env.items())
-        program = self.settings.home / "airflow"
-        # Passwords are in it.
-        program.touch(mode=0o700)
         airflow = shlex.quote(str(self.settings.environment / "bin" / "airflow"))
-        program.write_text(f'#!/bin/sh\nexec env -i {variables} {airflow} "$@"\n')
+        program = self.settings.home / "airflow"
+        # Passwords are in it, which must not stand on a command line either.
+        program.touch(mode=0o700)
+        program.write_text(f'#!/bin/sh\nexport {variables}\nexec {airflow} "$@"\n')
         return program
 
     def check_alive(self) -> None:
