@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.config import default_user_config
 from moto.ec2 import ec2_backends
 from moto.ec2.exceptions import InvalidSubnetIdError
 from moto.ecs.models import ecs_backends
@@ -40,6 +41,8 @@ from tools.simulator.aws_errors import client_exception, cluster_not_found, inva
 from tools.simulator.http.server import Answer
 
 ACCOUNT_ID = DEFAULT_ACCOUNT_ID
+# Each account has AWS's own policies, which roles may be given.
+default_user_config["iam"] = {"load_aws_managed_policies": True}
 _LOCK = threading.RLock()
 
 
