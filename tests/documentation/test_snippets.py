@@ -126,6 +126,6 @@ def test_the_oldest_boto3_is_the_one_that_is_tested():
     """What the quick start asks for is what the tests with the oldest boto3 install."""
     pinned = (REPOSITORY / "requirements" / "boto3-oldest.in").read_text(encoding="utf-8")
     (oldest,) = re.findall(r"^boto3==(.+)$", pinned, flags=re.MULTILINE)
-    page = (REPOSITORY / "docs" / "executor" / "fargate.rst").read_text(encoding="utf-8")
+    page = " ".join((REPOSITORY / "docs" / "executor" / "fargate.rst").read_text(encoding="utf-8").split())
     assert f"boto3, {oldest} or newer" in page
     assert f'pip install "boto3>={oldest}"' in page

@@ -31,7 +31,9 @@ from tools.documentation.options import REPOSITORY
 
 PAGES = (*sorted((REPOSITORY / "docs").rglob("*.rst")), REPOSITORY / "README.md", REPOSITORY / "UPDATING.md")
 #: A directive of reStructuredText, with options; a fence of Markdown. Of both the indentation ends the block.
-RST = re.compile(r"^(?P<indent> *)\.\. code-block:: (?P<language>\S+)\n(?:(?P=indent) +:.*\n)*\n")
+RST = re.compile(
+    r"^(?P<indent> *)\.\. code-block:: (?P<language>\S+)\n(?:(?P=indent) +:(?:caption: (?P<caption>.*)|.*)\n)*\n"
+)
 MARKDOWN = re.compile(r"^(?P<indent> *)```(?P<language>\S+)\n")
 
 
@@ -43,12 +45,14 @@ class Snippet:
     :param page: its path in the repository
     :param line: the line on which its text begins
     :param text: without the indentation that it has as a block
+    :param caption: what stands above the block, such as the name of the file; empty without one
     """
 
     page: str
     line: int
     language: str
     text: str
+    caption: str = ""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -69,7 +73,8 @@ def read(page: Path) -> Iterator[Snippet]:
             first = number + found[0].count("\n")
             text = "".join(_block(lines[first:], found["indent"], page.suffix == ".md"))
             path = page.relative_to(REPOSITORY).as_posix()
-            yield Snippet(path, first + 1, found["language"], textwrap.dedent(text).strip("\n") + "\n")
+            text = textwrap.dedent(text).strip("\n") + "\n"
+            yield Snippet(path, first + 1, found["language"], text, found.groupdict().get("caption") or "")
 
 
 def _block(lines: list[str], indent: str, fenced: bool) -> Iterator[str]:
