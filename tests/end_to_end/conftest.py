@@ -27,6 +27,8 @@ from tools.harness.demo import DAG_FILE
 from tools.harness.deployment import Deployment
 from tools.harness.releases import NEWEST, RELEASES
 
+from tests.bench.quick_start import files
+
 # A scheduler's death is noticed within seconds rather than minutes.
 QUICK_TO_ADOPT = {
     "AIRFLOW__SCHEDULER__JOB_HEARTBEAT_SEC": "1",
@@ -125,13 +127,23 @@ def scale(request):
 
 
 @pytest.fixture(scope="session")
-def shared_deployment(release, environment, witness, scale):
+def quick_start_dag(tmp_path_factory):
+    """The file of the Dag that the quick start shows."""
+    path = tmp_path_factory.mktemp("quick-start-dag") / "hello.py"
+    path.write_text(files()["dags/hello.py"])
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_deployment(release, environment, witness, scale, quick_start_dag):
     folder = Path(__file__).parent / "dags"
     dags = [DAG_FILE, *(folder / f"{name}.py" for name in DAGS)]
     if release.executes_callbacks:
         dags += [folder / "misses_deadlines.py", folder / "callbacks.py"]
     if release.has_teams:
         dags += [folder / "waits.py"]
+    if release.line == NEWEST:
+        dags += [quick_start_dag]
     if release.has_loops:
         dags += [folder / "loops.py"]
     tasks = {"WITNESS_TASKS": str(scale[0]), "WITNESS_SECONDS": str(scale[2])}
