@@ -39,8 +39,8 @@ def test_what_a_task_notices_of_sigterm(deployment, release, witness):
     run = DagRun(deployment, "witness_stopped", RUN)
     run.trigger()
     run.follow(until=lambda _: witness.runs(RUN), timeout=120)
-    [arn] = [task["taskArn"] for task in deployment.fargate.tasks()]
-    deployment.fargate.client("ecs").stop_task(cluster=arn.split("/")[1], task=arn)
+    (launch,) = run.launches()
+    deployment.fargate.client("ecs").stop_task(cluster=deployment.fargate.told["cluster"], task=launch.container)
     try:
         if killed:
             wait_until(lambda: witness.was_killed(RUN), timeout=20, what="on_kill() to be called")
