@@ -33,7 +33,7 @@ from tools.harness.releases import NEWEST, RELEASES
 #: Another one than that of the example, as is the version.
 REGION, VERSION = "us-west-2", "3.2.2"
 ADAPTED = {
-    "export AWS_REGION": f"{REGION} AWS_DEFAULT_REGION={REGION} AWS_PAGER=",
+    "export AWS_REGION": REGION,
     "VERSION": VERSION,
 }
 PAGES = REPOSITORY / "docs" / "executor"
@@ -103,7 +103,8 @@ class QuickStart:
         }
         commands = [snippet.text for snippet in section() if snippet.language == "bash"]
         names, *self._make, self._log, self._delete = commands
-        own = {name: f"{name}={value}" for name, value in (*ADAPTED.items(), ("API", api))}
+        adapted = {**ADAPTED, "API": api, "API_PORT": api.rpartition(":")[2]}
+        own = {name: f"{name}={value}" for name, value in adapted.items()}
         lines = [own.get(line.partition("=")[0], line) for line in names.splitlines()]
         assert set(own.values()) <= {*lines}
         self._names = "\n".join(lines) + "\n"
@@ -133,12 +134,11 @@ class QuickStart:
 
     def log(self) -> str:
         """Return the lines of the containers."""
-        first, *_ = self._names.splitlines(keepends=True)
-        return self._run(first, self._log)
+        return self._run(self._names, self._log)
 
     def delete(self) -> None:
         """Run the last step in another shell, as the page says for that."""
-        self._run(self._names, "GROUP=$(group_id airflow-tasks)\n", self._delete)
+        self._run(self._names, self._delete)
 
     def _run(self, *commands: str) -> str:
         """
