@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -37,6 +38,9 @@ ADAPTED = {
     "VERSION": VERSION,
 }
 PAGES = REPOSITORY / "docs" / "executor"
+PAGE = PAGES / "fargate.rst"
+#: What says under which name the next block is saved. GitHub would not show a block with a caption.
+SAVE = re.compile(r"Save (?:this Dag|it|them)\s+as\s+``([^`]+)``")
 #: There is no container engine here. This notes what Docker is told; a push puts an image without layers into the repository.
 DOCKER = """\
 #!{python}
@@ -61,17 +65,20 @@ if sys.argv[1] == "push":
 
 def section() -> list[Snippet]:
     """Return the snippets of the quick start, which is the page's first section."""
-    page = PAGES / "fargate.rst"
-    lines = page.read_text(encoding="utf-8").splitlines()
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
     first, second = [n for n, line in enumerate(lines) if line and not line.strip("-")][:2]
-    return [snippet for snippet in read(page) if first < snippet.line < second]
+    return [snippet for snippet in read(PAGE) if first < snippet.line < second]
 
 
 def files() -> dict[str, str]:
     """Return what the page says to save, by the name of the file."""
     policy = next(snippet for snippet in read(PAGES / "fargate-security.rst") if snippet.language == "json")
-    shown = {snippet.caption: snippet.text for snippet in section() if snippet.caption}
-    return shown | {"scheduler-policy.json": policy.text}
+    page, shown = PAGE.read_text(encoding="utf-8"), [one for one in section() if one.language != "bash"]
+    saved = {"scheduler-policy.json": policy.text}
+    for sentence in SAVE.finditer(page):
+        line = page.count("\n", 0, sentence.end()) + 1
+        saved[sentence[1]] = next(snippet.text for snippet in shown if snippet.line > line)
+    return saved
 
 
 def make_what_is_asked_for(client: Callable[[str], Any]) -> str:

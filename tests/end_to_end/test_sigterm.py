@@ -40,7 +40,9 @@ def test_what_a_task_notices_of_sigterm(deployment, release, witness):
     run.trigger()
     run.follow(until=lambda _: witness.runs(RUN), timeout=120)
     (launch,) = run.launches()
-    deployment.fargate.client("ecs").stop_task(cluster=deployment.fargate.told["cluster"], task=launch.container)
+    deployment.fargate.client("ecs").stop_task(
+        cluster=deployment.fargate.told["cluster"], task=launch.container
+    )
     try:
         if killed:
             wait_until(lambda: witness.was_killed(RUN), timeout=20, what="on_kill() to be called")

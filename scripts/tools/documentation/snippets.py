@@ -31,9 +31,7 @@ from tools.documentation.options import REPOSITORY
 
 PAGES = (*sorted((REPOSITORY / "docs").rglob("*.rst")), REPOSITORY / "README.md", REPOSITORY / "UPDATING.md")
 #: A directive of reStructuredText, with options; a fence of Markdown. Of both the indentation ends the block.
-RST = re.compile(
-    r"^(?P<indent> *)\.\. code-block:: (?P<language>\S+)\n(?:(?P=indent) +:(?:caption: (?P<caption>.*)|.*)\n)*\n"
-)
+RST = re.compile(r"^(?P<indent> *)\.\. code-block:: (?P<language>\S+)\n(?:(?P=indent) +:.*\n)*\n")
 MARKDOWN = re.compile(r"^(?P<indent> *)```(?P<language>\S+)\n")
 
 
@@ -45,14 +43,12 @@ class Snippet:
     :param page: its path in the repository
     :param line: the line on which its text begins
     :param text: without the indentation that it has as a block
-    :param caption: what stands above the block, such as the name of the file; empty without one
     """
 
     page: str
     line: int
     language: str
     text: str
-    caption: str = ""
 
     def __str__(self) -> str:
         return f"{self.page}:{self.line}"
@@ -74,7 +70,7 @@ def read(page: Path) -> Iterator[Snippet]:
             text = "".join(_block(lines[first:], found["indent"], page.suffix == ".md"))
             path = page.relative_to(REPOSITORY).as_posix()
             text = textwrap.dedent(text).strip("\n") + "\n"
-            yield Snippet(path, first + 1, found["language"], text, found.groupdict().get("caption") or "")
+            yield Snippet(path, first + 1, found["language"], text)
 
 
 def _block(lines: list[str], indent: str, fenced: bool) -> Iterator[str]:

@@ -230,7 +230,7 @@ class TestStop:
         monkeypatch.setattr("builtins.input", lambda text: asked.append(text) or answer)
         with pytest.raises(SystemExit, match="Nothing was stopped"):
             stop(yes=False)
-        assert asked == ["Stop these 2 ECS tasks? [y/N] "]
+        assert asked == ["ECS tasks to stop: 2. Stop them? [y/N] "]
 
     @pytest.mark.parametrize(
         ("yes", "filters"), [(True, {"dag_id": "nobody's"}), (False, {"run_id": "never"})]

@@ -208,7 +208,7 @@ _TABLE: tuple[tuple[Any, ...], ...] = (
     ("TerminationNotice", "", "AWS took back the host of the ECS task", _RETRIES),
     ("Host", "EC2 (instance", "the instance of the ECS task was stopped or terminated", _RETRIES),
     ("ServiceSchedulerInitiated", "", "AWS stopped the ECS task by itself", _RETRIES),
-    ("Stopped", STOPPED_BY_COMMAND, "it was stopped with airflow fargate stop", "No action is needed. Airflow retries the task instance if it has retries left"),
+    ("Stopped", STOPPED_BY_COMMAND, "it was stopped with airflow fargate stop", "Airflow retries the task instance if it has retries left"),
     ("UserInitiated", "", "somebody stopped the ECS task", "See AWS CloudTrail for who called StopTask"),
     ("InternalError", "", "AWS had an error of its own", _SUPPORT),
     ("TaskFailedToStart", "", "AWS could not start the ECS task", "See the ECS task's page in the AWS console"),

@@ -109,7 +109,7 @@ def fargate_stop(args: Namespace) -> None:
     if not matching:
         sys.exit("No live ECS task matches. Nothing was stopped.")
     print_as([one.row() for one in matching], "table")
-    if not args.yes and not _confirm(f"Stop these {len(matching)} ECS tasks? [y/N] "):
+    if not args.yes and not _confirm(f"ECS tasks to stop: {len(matching)}. Stop them? [y/N] "):
         sys.exit("Nothing was stopped.")
     failed = len(errors)
     for one in matching:

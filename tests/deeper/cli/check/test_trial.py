@@ -296,7 +296,7 @@ def test_what_does_not_end_is_stopped(run, aws, change, words):
     vars(aws).update(change)
     rows, *_ = run()
     assert (rows["run: ECS task"].result, words in rows["run: ECS task"].found) == ("failed", True)
-    assert "It was stopped. ECS task 0a: https://" in rows["run: ECS task"].found
+    assert "The ECS task of the check was stopped. ECS task 0a: https://" in rows["run: ECS task"].found
     assert aws.stopped == STOPPED
 
 

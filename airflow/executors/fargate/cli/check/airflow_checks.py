@@ -55,7 +55,7 @@ def check_executor(facts: Facts) -> Iterable[Row]:
         return
     found = f"[core] executor = {facts.airflow.executor}"
     if facts.airflow.not_fargate:
-        remedy = "Name the FargateExecutor in [core] executor"
+        remedy = "Set [core] executor to airflow.executors.fargate_executor.FargateExecutor"
         yield Row("executor", FAILED, f"{found}: {facts.airflow.not_fargate}", remedy)
     else:
         yield Row("executor", OK, found)

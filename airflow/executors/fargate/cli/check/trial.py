@@ -197,9 +197,9 @@ class Trial:
         """Call StopTask, and return a sentence about it."""
         answer = ask(self._ecs.stop_task, cluster=self._cluster, task=arn, reason=STOP_REASON)
         what = (
-            "It was stopped"
+            "The ECS task of the check was stopped"
             if answer.error is None
-            else f"It could not be stopped ({answer}): stop it yourself"
+            else f"The ECS task of the check could not be stopped ({answer}): stop it yourself"
         )
         return f"{what}. {whereabouts(arn, self._cluster)}"
 
