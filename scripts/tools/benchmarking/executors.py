@@ -50,7 +50,7 @@ def configure(name: str, told: Mapping[str, Any], run_limit: Limit) -> None:
     if name == OURS:
         settings |= _section("fargate", launch_rate=run_limit.rate, launch_burst=run_limit.burst)
     else:
-        settings |= _incumbents(told)
+        settings |= incumbents(told)
     os.environ.update(settings)
 
 
@@ -70,7 +70,8 @@ def make(name: str, parallelism: int) -> BaseExecutor:
     return executor
 
 
-def _incumbents(told: Mapping[str, Any]) -> dict[str, str]:
+def incumbents(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return the settings of AwsEcsExecutor for the local Fargate that says this of itself."""
     # Its health check would else be part of its first heartbeats, some seconds after the start.
     return {"AIRFLOW_CONN_AWS_DEFAULT": "aws://"} | _section(
         "aws_ecs_executor",

@@ -71,7 +71,8 @@ class Airflow:
         self.dags = settings.home / "dags"
         for folder in ("component-logs", "dags", "plugins"):
             (settings.home / folder).mkdir()
-        (settings.home / "plugins" / "fargate.py").write_text(PLUGIN)
+        if "FargateExecutor" in self.env["AIRFLOW__CORE__EXECUTOR"]:
+            (settings.home / "plugins" / "fargate.py").write_text(PLUGIN)
         for dag in dags:
             shutil.copy(dag, self.dags)
 

@@ -55,6 +55,8 @@ class Deployment:
     :param extra: further settings of Airflow's components, as environment variables
     :param container_env: further environment variables of the containers
     :param fargate: settings of the local Fargate
+    :param configure: returns the settings of Airflow's components that depend on the local Fargate, which runs by then
+    :param service: what starts the containers, in the place of the local Fargate
     :param say: told in a few words what begins now
     """
 
@@ -71,6 +73,8 @@ class Deployment:
         extra: Mapping[str, str] | None = None,
         container_env: Mapping[str, str] | None = None,
         fargate: Mapping[str, Any] | None = None,
+        configure: Callable[[LocalFargate], Mapping[str, str]] = lambda _: {},
+        service: type[LocalFargate] = LocalFargate,
         say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._release = release
@@ -79,6 +83,8 @@ class Deployment:
         self._extra = {"AIRFLOW__CORE__EXECUTOR": "FargateExecutor", **(extra or {})}
         self._container_env = dict(container_env or {})
         self._fargate = dict(fargate or {})
+        self._configure = configure
+        self._service = service
         self._say = say
         self._stack = ExitStack()
 
@@ -101,16 +107,17 @@ class Deployment:
         stack.callback(postgres.stop)
         postgres.start()
         settings = Settings(self._release, self._environment, self.folder, postgres.uri)
-        self._say("Starting the local Fargate, which stands in for AWS")
+        self._say(f"Starting {self._service.title}, which stands in for AWS")
         python, container_env = (
             self._environment / "bin" / "python",
             settings.container() | self._container_env,
         )
         preload = PRELOAD[self._release.major]
-        self.fargate = LocalFargate(python, self.folder, container_env, preload, **self._fargate)
+        self.fargate = self._service(python, self.folder, container_env, preload, **self._fargate)
         stack.callback(self.fargate.stop)
         self.fargate.start()
-        self.airflow = Airflow(settings, settings.airflow(self.fargate.told, self._extra), self._dags)
+        extra = self._extra | dict(self._configure(self.fargate))
+        self.airflow = Airflow(settings, settings.airflow(self.fargate.told, extra), self._dags)
         self._say("Creating Airflow's database")
         self.airflow.migrate()
         stack.callback(self.airflow.stop)

@@ -34,6 +34,9 @@ ANSWER_TIMEOUT = 60.0
 class LocalFargate:
     """``scripts/local_fargate.py`` with a cluster, a task definition and a network of its own."""
 
+    #: What a reader is told that it is.
+    title = "the local Fargate"
+
     def __init__(
         self,
         python: Path,
@@ -123,13 +126,20 @@ class LocalFargate:
             return []
         return [event["message"] for event in events]
 
-    def register(self, family: str, image: str | None = None, **environment: str) -> str:
-        """Register a task definition that is the usual one but for its image and more in its environment; return its name."""
+    def register(
+        self, family: str, *beside: Mapping[str, Any], image: str | None = None, **environment: str
+    ) -> str:
+        """
+        Register a task definition that is the usual one but for its image and more in its environment; return its name.
+
+        :param beside: further containers
+        """
         ecs = self.client("ecs")
         usual = ecs.describe_task_definition(taskDefinition=self.told["task_definition"])["taskDefinition"]
         (container,) = usual["containerDefinitions"]
         container["image"] = image or container["image"]
         container["environment"] += [{"name": name, "value": value} for name, value in environment.items()]
+        usual["containerDefinitions"] += beside
         members = ("requiresCompatibilities", "networkMode", "cpu", "memory", "containerDefinitions")
         made = ecs.register_task_definition(family=family, **{member: usual[member] for member in members})
         return f"{family}:{made['taskDefinition']['revision']}"
