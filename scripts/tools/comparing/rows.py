@@ -59,7 +59,7 @@ ROWS = (
     Row("sidecar", "A sidecar exits 1, the main container 0"),
     Row(
         "log",
-        "The Logs tab, opened while the task runs and again after it",
+        "The Logs tab of a task that writes 30 lines",
         (OURS, INCUMBENT, WITH_CLOUDWATCH),
     ),
     # ministack has no gates: nobody could say at what moment of a launch the scheduler dies.

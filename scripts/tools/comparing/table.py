@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from textwrap import shorten
 from typing import Any
 
 from tools.benchmarking.scenarios import INCUMBENT, OURS
@@ -31,6 +32,10 @@ ALIKE = (
     "gone after 6 s); of their own options each has its defaults. FargateExecutor has the `logging_config_class` of its "
     "quick start."
 )
+#: Characters of a reason that a cell quotes; compared.json has more of it.
+QUOTED = 110
+#: What is different each time, or in words: the rest is the outcome, which is the same on each service.
+NOT_THE_OUTCOME = {"seconds", "reason", "in_audit_log", "unreadable", "page_ends", "patience"}
 #: What precedes the words about a further set-up of the same executor.
 FURTHER = {WITH_CLOUDWATCH: "With remote logging to CloudWatch: "}
 Measured = Mapping[str, Any]
@@ -65,7 +70,7 @@ def _ecs_tasks(measured: Measured) -> str:
 
 def _reason(measured: Measured) -> str:
     if measured["reason"]:
-        return f"The log says: “{measured['reason']}”"
+        return f"The log says: “{shorten(measured['reason'], QUOTED, placeholder=' …')}”"
     if measured["in_audit_log"]:
         return f"The audit log has the reason, the log has none{_unreadable(measured)}"
     return f"Neither the log nor the audit log has a reason{_unreadable(measured)}"
@@ -82,22 +87,24 @@ def _sidecar(measured: Measured) -> str:
 
 def _log(measured: Measured) -> str:
     lines = measured["lines"]
+    twice = f"; {measured['twice']} shown twice" if measured["twice"] else ""
     return (
-        f"While it runs up to {measured['while_running']} of {lines} lines, afterwards {measured['afterwards']}; "
-        f"{measured['twice'] or 'none'} shown twice{_unreadable(measured)}"
+        f"{measured['while_running']} of {lines} lines while it runs, {measured['afterwards']} afterwards"
+        f"{twice}{_unreadable(measured)}"
     )
 
 
 def _scheduler(measured: Measured) -> str:
-    told = (
-        f"{measured['succeeded']} of {measured['instances']} succeeded",
-        f"{measured['failed']} failed",
-        *([f"{measured['not_ended']} did not end"] if measured["not_ended"] else []),
-        f"{measured['adopted']} adopted",
-        f"{measured['launched_twice']} launched twice",
-        f"the code of {measured['ran_twice']} ran twice",
+    told = {
+        f"{measured['failed']} failed": measured["failed"],
+        f"{measured['not_ended']} did not end": measured["not_ended"],
+        f"{measured['launched_twice']} launched twice": measured["launched_twice"],
+        f"the code of {measured['ran_twice']} ran twice": measured["ran_twice"],
+    }
+    happened = [words for words, count in told.items() if count]
+    return ", ".join(
+        [f"{measured['succeeded']} of {measured['instances']} succeeded", *(happened or ["each ran once"])]
     )
-    return ", ".join(told)
 
 
 def _launches(measured: Measured) -> str:
@@ -146,12 +153,44 @@ def notes(content: Mapping[str, Any]) -> str:
 
 
 def markdown(compared: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return what README.md has: a table for each service with its caption, and the notes."""
-    shown = [compared[service] for service in SERVICES if service in compared]
-    return "\n".join([*map(_markdown, shown), notes(shown[0]), ""])
+    """Return what README.md has: the table of the first service, what is otherwise on the others, and the notes."""
+    first, *others = [compared[service] for service in SERVICES if service in compared]
+    parts = [
+        _markdown(first, cells(first)),
+        *(_elsewhere(content, first) for content in others),
+        notes(first),
+    ]
+    return "\n".join([*parts, ""])
 
 
-def _markdown(content: Mapping[str, Any]) -> str:
-    rows = [HEAD, *cells(content)]
+def _elsewhere(content: Mapping[str, Any], first: Mapping[str, Any]) -> str:
+    """Name the rows with the same outcome as on the first service; a table has the others."""
+    same = [
+        row
+        for row in ROWS
+        if row.name in content["rows"] and _outcomes(content, row) == _outcomes(first, row)
+    ]
+    titles = "; ".join(f"*{row.title}*" for row in same)
+    text = (
+        f"The outcomes on {content['on']} ({content['date']}) are the same in these rows: {titles}.\n"
+        if same
+        else ""
+    )
+    rest = {name: row for name, row in content["rows"].items() if name not in {row.name for row in same}}
+    return text + (_markdown(content, cells({**content, "rows": rest})) if rest else "")
+
+
+def _outcomes(content: Mapping[str, Any], row: Row) -> dict[str, Any]:
+    """Return what happened to each executor, without times; whether there is a reason is a part of it."""
+    return {
+        setup: {name: value for name, value in measured.items() if name not in NOT_THE_OUTCOME}
+        | {"has_reason": bool(measured.get("reason"))}
+        for setup, measured in content["rows"][row.name].items()
+        if setup in (OURS, INCUMBENT)
+    }
+
+
+def _markdown(content: Mapping[str, Any], shown: list[tuple[str, str, str]]) -> str:
+    rows = [HEAD, *shown]
     lines = [f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in row)} |" for row in rows]
     return "\n".join([caption(content), "", lines[0], "|---|---|---|", *lines[1:], ""])
