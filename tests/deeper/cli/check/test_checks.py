@@ -403,6 +403,36 @@ def test_permissions_are_for_the_queues_too():
     assert rows["ecs:TagResource"].result == UNKNOWN
 
 
+TAGGED = request(tags=[{"key": "a"}])
+OF_GPU = replace(
+    request(taskDefinition="gpu:1"),
+    task_definition=Answer({"taskDefinition": {**DEFINITION, "taskRoleArn": "arn:aws:iam::1:role/gpu"}}),
+)
+
+
+@pytest.mark.parametrize(
+    ("facts", "started", "action", "result", "found"),
+    [
+        (GOOD, GOOD, "ecs:RunTask", OK, "allowed: it has started an ECS task of airflow-task:3"),
+        (GOOD, GOOD, "iam:PassRole", OK, "allowed: an ECS task was started with arn:aws:iam::123456789012:role/task"),
+        (TAGGED, TAGGED, "ecs:TagResource", OK, "allowed: an ECS task was started with tags"),
+        (GOOD, GOOD, "ecs:TagResource", OK, "not needed"),
+        (GOOD, GOOD, "ecs:StopTask", UNKNOWN, "not testable"),
+        (TAGGED, GOOD, "ecs:TagResource", UNKNOWN, "started with tags"),
+        (replace(GOOD, queues={"gpu": OF_GPU}), GOOD, "ecs:RunTask", UNKNOWN, "start an ECS task of gpu:1"),
+        (replace(GOOD, queues={"gpu": OF_GPU}), OF_GPU, "ecs:RunTask", UNKNOWN, "start an ECS task of airflow-task:3"),
+        (replace(GOOD, queues={"gpu": OF_GPU}), GOOD, "iam:PassRole", UNKNOWN, "is started with arn:aws:iam::1:role/gpu"),
+        (replace(GOOD, task_definition=DENIED), replace(GOOD, task_definition=DENIED), "iam:PassRole", UNKNOWN, "not known"),
+    ],
+)  # fmt: skip
+def test_what_an_ecs_task_has_shown(facts, started, action, result, found):
+    """What AWS checked when it was started is allowed; what the tasks of another queue need is not shown by it."""
+    row = by_check(replace(facts, started=started))[action]
+    assert row.result == result
+    assert found in row.found
+    assert bool(row.remedy) == (result != OK)
+
+
 def of_queue(facts):
     """Return facts where all is well, but for a queue's."""
     return replace(GOOD, queues={"fine": GOOD, "q": facts})

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from types import SimpleNamespace
 
 import boto3
@@ -164,10 +165,10 @@ class TestRun:
     def checked(self, ready, monkeypatch):
         """Return a function that runs the command, with a row of this result in the place of an ECS task."""
 
-        def _check(result, **given):
+        def _check(result, phases=self.PHASES, **given):
             def run(account, config, build, queue, say):
                 say(f"queue {queue}")
-                return [checks.Row("run: ECS task", result, "found")], self.PHASES
+                return [checks.Row("run: ECS task", result, "found")], phases
 
             monkeypatch.setattr(command, "check_by_running", run)
             check(**{"run": True, "queue": "gpu", **given})
@@ -193,6 +194,24 @@ class TestRun:
         with pytest.raises(SystemExit) as left:
             checked(checks.FAILED, output="json")
         assert left.value.code == 1
+
+    @pytest.mark.parametrize(
+        ("result", "queue", "phases", "run_task"),
+        [
+            (checks.OK, None, PHASES, "ok"),
+            (checks.OK, "large", PHASES, "ok"),
+            (checks.OK, "gpu", PHASES, "not tested"),
+            (checks.FAILED, None, PHASES, "ok"),
+            (checks.FAILED, None, [], "not tested"),
+        ],
+    )
+    def test_what_the_ecs_task_shows(self, checked, capsys, monkeypatch, result, queue, phases, run_task):
+        """RunTask is allowed if it has started the ECS task of a known request, however that ended."""
+        monkeypatch.setenv("AIRFLOW__FARGATE__QUEUES", '{"large": {"overrides": {"cpu": "512"}}}')
+        with suppress(SystemExit):
+            checked(result, phases=phases, queue=queue, output="json")
+        rows = {row["check"]: row["result"] for row in json.loads(capsys.readouterr().out)}
+        assert (rows["ecs:RunTask"], rows["ecs:StopTask"]) == (run_task, "not tested")
 
     def test_a_queue_without_a_run(self, checked):
         """It would have no effect, so it is refused."""

@@ -63,7 +63,7 @@ def check_by_running(
     sleep: Callable[[float], None] = time.sleep,
 ) -> tuple[list[Row], list[dict[str, str]]]:
     """
-    Run an ECS task with the probe; return the rows of what it finds, and its phases.
+    Run an ECS task with the probe; return the rows of what it finds, and its phases: none if no ECS task has ended.
 
     :param queue: whose tasks' request is used; None for the one without a queue.
     :param say: is told in a few words what happens.

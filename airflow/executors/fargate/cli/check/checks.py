@@ -196,19 +196,22 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
     """
     Check each permission that the executor needs, in the order of an ECS task's life.
 
-    Some cannot be tested without starting an ECS task; of several answers the worst counts. The documentation
-    lists the permissions: ``docs/executor/fargate-security.rst``.
+    Some are tested only if an ECS task was started; of several answers the worst counts. The documentation lists
+    the permissions: ``docs/executor/fargate-security.rst``.
     """
     kinds = [facts, *facts.queues.values()]
-    definitions = dict.fromkeys(str(one.request.get("taskDefinition")) for one in kinds)
-    yield _untested("ecs:RunTask", f"it would start an ECS task of {', '.join(definitions)}")
-    roles = (one.role(name) for one in kinds for name in ("taskRoleArn", "executionRoleArn"))
-    passed = ", ".join(dict.fromkeys(role for role in roles if role))
+    started = [facts.started] if facts.started else []
+    definitions, shown = _definitions(kinds), _definitions(started)
+    if missing := ", ".join(one for one in definitions if one not in shown):
+        yield _untested("ecs:RunTask", f"it would start an ECS task of {missing}")
+    else:
+        yield Row("ecs:RunTask", OK, f"allowed: it has started an ECS task of {', '.join(definitions)}")
     is_known = all(one.request and one.definition for one in kinds)
-    yield _tested_at_start("iam:PassRole", passed, is_known, "the task definitions name", "roles")
-    tags = "tags" if any(one.request.get("tags") for one in kinds) else ""
+    roles, shown = _roles(kinds), _roles(started)
+    yield _tested_at_start("iam:PassRole", roles, shown, is_known, "the task definitions name", "roles")
     is_known = all(one.request for one in kinds)
-    yield _tested_at_start("ecs:TagResource", tags, is_known, "the requests have", "tags")
+    tags, shown = _tags(kinds), _tags(started)
+    yield _tested_at_start("ecs:TagResource", tags, shown, is_known, "the requests have", "tags")
     yield _check_by_cluster("ecs:ListTasks", facts.list_tasks, "adoption after a restart")
     yield _check_by_cluster("ecs:DescribeTasks", facts.describe_tasks, "following the ECS tasks")
     yield _untested("ecs:StopTask", "it would stop an ECS task")
@@ -217,21 +220,39 @@ def check_permissions(facts: Facts) -> Iterable[Row]:
     yield _worst(map(_check_get_log_events, kinds))
 
 
+def _definitions(kinds: Iterable[Facts]) -> list[str]:
+    return list(dict.fromkeys(str(one.request.get("taskDefinition")) for one in kinds))
+
+
+def _roles(kinds: Iterable[Facts]) -> list[str]:
+    roles = (one.role(name) for one in kinds for name in ("taskRoleArn", "executionRoleArn"))
+    return list(dict.fromkeys(role for role in roles if role))
+
+
+def _tags(kinds: Iterable[Facts]) -> list[str]:
+    return ["tags"] if any(one.request.get("tags") for one in kinds) else []
+
+
 def _worst(rows: Iterable[Row]) -> Row:
     """Return the row with the worst result, the first of several."""
     return max(rows, key=lambda row: list(MARKS).index(row.result))
 
 
-def _tested_at_start(action: str, used: str, is_known: bool, subject: str, thing: str) -> Row:
+def _tested_at_start(
+    action: str, used: list[str], shown: list[str], is_known: bool, subject: str, thing: str
+) -> Row:
     """
     Return the row of a permission that AWS checks when an ECS task is started.
 
     :param used: what the permission is needed for; empty if it is not needed, or if this is not known.
+    :param shown: what an ECS task was started with.
     """
-    if used:
-        return _untested(action, f"AWS checks it when an ECS task is started with {used}")
+    if missing := ", ".join(one for one in used if one not in shown):
+        return _untested(action, f"AWS checks it when an ECS task is started with {missing}")
     if not is_known:
         return _untested(action, f"it is not known whether {subject} {thing}")
+    if used:
+        return Row(action, OK, f"allowed: an ECS task was started with {', '.join(used)}")
     return Row(action, OK, f"not needed: {subject} no {thing}")
 
 

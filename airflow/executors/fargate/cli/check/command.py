@@ -54,11 +54,18 @@ def fargate_check(args: Namespace) -> None:
     except ConfigError as error:
         rows = list(checks.check_options(error.mistakes))
     else:
-        rows = [checks.Row("options", checks.OK, "all can be read")]
-        rows += checks.rows_of(_look(args, account, config, build), ALL_CHECKS)
+        facts = _look(args, account, config, build)
+        more: list[checks.Row] = []
         if args.run:
             more, phases = _run(args, account, config, build)
-            rows += more
+        if phases:
+            # Of a queue that the options do not name, nothing is known but its name.
+            facts = replace(facts, started=facts if args.queue is None else facts.queues.get(args.queue))
+        rows = [
+            checks.Row("options", checks.OK, "all can be read"),
+            *checks.rows_of(facts, ALL_CHECKS),
+            *more,
+        ]
     for_people = args.output in FOR_PEOPLE
     rows += [] if for_people else rows_of_phases(phases)
     print_as([row.columns(marks=for_people) for row in rows], args.output)

@@ -88,6 +88,8 @@ class Facts:
     no_fallback: str = ""
     #: The facts for the tasks of each queue that the options name.
     queues: Mapping[str, Facts] = field(default_factory=dict)
+    #: Those whose request has started an ECS task; None if there was none.
+    started: Facts | None = None
     #: What the services beside ECS say; the same for all queues.
     answers: Mapping[Question, Answer] = field(default_factory=dict)
     #: By service: the URL at which it was asked.
