@@ -215,7 +215,8 @@ def _dags(found: Any) -> Iterator[Row]:
         else:
             files = one.get("files")
             many = f"{files} or more" if files and files >= probe.MAX_FILES else f"{files}"
-            text = f"{path} is not a folder" if files is None else f"{path} has {many} files"
+            noun = "file" if files == 1 else "files"
+            text = f"{path} is not a folder" if files is None else f"{path} has {many} {noun}"
             yield ok_or_failed(bool(files), check, text, "Put the Dags into the image, or mount them there")
     if not found:
         yield Row(
