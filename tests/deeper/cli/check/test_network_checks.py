@@ -115,6 +115,7 @@ IGW, NAT = {"GatewayId": "igw-1"}, {"NatGatewayId": "nat-1"}
         (routed(True, {**ROUTES, "Routes": [OVER_IPV6, *table(IGW)["Routes"]]}), "public IP", OK, "igw-1", ""),
         (routed(False, {**ROUTES, "Routes": [OVER_IPV6]}), "public IP", OK, "eigw-1", ""),
         (routed(False), "public IP", UNKNOWN, "without default route", "VPC endpoints"),
+        (routed(True), "public IP", UNKNOWN, "without default route", "Use subnets with a route to an internet gateway"),
         (answered(TABLES, DENIED), "public IP", UNKNOWN, "not authorized", "Allow ec2:DescribeRouteTables"),
         (answered(SUBNETS, DENIED), "public IP", UNKNOWN, "not looked at", "See the rows above"),
     ],

@@ -43,6 +43,12 @@ WAYS_OUT = (
     "VpcPeeringConnectionId",
 )
 PUBLIC_IP = "public IP"
+#: What to do if subnets have no way out, by ``assignPublicIp``.
+REMEDIES = {
+    "DISABLED": "Give them VPC endpoints (not looked at), a NAT gateway, or a public IP: [fargate] assign_public_ip",
+    "ENABLED": "Use subnets with a route to an internet gateway, or set [fargate] assign_public_ip to DISABLED and "
+    "give them a NAT gateway or VPC endpoints (not looked at)",
+}
 
 
 def network_questions(facts: Facts) -> Iterable[Question]:
@@ -218,9 +224,11 @@ def _compare(public: str, ways: Mapping[str, str]) -> Row:
         subnet for subnet, way in ways.items() if not way or (way.startswith("igw-") and public != "ENABLED")
     ]
     if shut:
-        remedy = "Give them VPC endpoints (not looked at), a NAT gateway, or a public IP: [fargate] assign_public_ip"
         return Row(
-            PUBLIC_IP, UNKNOWN, f"{found}: without VPC endpoints ECS reaches no registry and no log", remedy
+            PUBLIC_IP,
+            UNKNOWN,
+            f"{found}: without VPC endpoints ECS reaches no registry and no log",
+            REMEDIES.get(public, REMEDIES["DISABLED"]),
         )
     if public == "ENABLED" and not all(way.startswith("igw-") for way in ways.values()):
         return Row(
