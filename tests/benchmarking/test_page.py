@@ -27,7 +27,7 @@ from tools.benchmarking.measured import Measured
 from tools.benchmarking.options import parse
 from tools.benchmarking.runner import BenchmarkError
 from tools.benchmarking.scenarios import CEILING_AT_LEAST, FULL, OURS, ROWS
-from tools.benchmarking.table import lines
+from tools.benchmarking.table import lines, restructured
 from tools.harness.environment import REPOSITORY
 
 PAGE = REPOSITORY / "docs" / "reviewing" / "performance.json"
@@ -43,6 +43,11 @@ def test_the_page_has_each_row():
         some[OURS][row.scenario][row.figure] = 1.0
     expected = {(line.work, line.figure) for line in lines(FULL, some, CEILING_AT_LEAST)}
     assert {(line["work"], line["figure"]) for line in page["table"]} == expected
+
+
+def test_the_page_names_the_columns():
+    """As the next ``scripts/benchmark --docs`` would."""
+    assert restructured([], "").partition("\n\n")[2] in PAGE.with_suffix(".rst").read_text()
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from tools.benchmarking.scenarios import INCUMBENT, OURS, Scale, Scenario
+from tools.benchmarking.scenarios import INCUMBENT, NAMES, OURS, Scale, Scenario
 from tools.benchmarking.table import title
 
 if TYPE_CHECKING:
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
 
 #: From Paul Tol's palette for colour-blind readers: https://personal.sron.nl/~pault/
 COLOURS = {OURS: "#0077BB", INCUMBENT: "#EE7733"}
-NAMES = {OURS: "FargateExecutor", INCUMBENT: "AwsEcsExecutor"}
 #: Executor, then scenario, then ``accepted`` (seconds) and ``heartbeats`` (pairs of seconds).
 Series = Mapping[str, Mapping[str, Mapping[str, Sequence[Any]]]]
 

@@ -28,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from tools.benchmarking import table
+from tools.benchmarking.scenarios import NAMES
 
 if TYPE_CHECKING:
     from tools.benchmarking.scenarios import Scale
@@ -44,7 +45,7 @@ FILES = """.. image:: performance.svg
 
 .. end of here only
 """
-_RIGHT = ("incumbent", "ours", "ratio", "must be")
+_RIGHT = (*NAMES.values(), "ratio", "limit")
 
 
 def show(lines: Sequence[table.Line], caption: str) -> None:

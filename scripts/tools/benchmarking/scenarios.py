@@ -21,6 +21,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 OURS, INCUMBENT = EXECUTORS = ("ours", "incumbent")
+#: What they are called where somebody reads.
+NAMES = {OURS: "FargateExecutor", INCUMBENT: "AwsEcsExecutor"}
 
 #: Seconds that the local Fargate takes for each call.
 LATENCY = 0.2

@@ -22,9 +22,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tools.benchmarking.scenarios import CEILING_AT_LEAST, INCUMBENT, OURS, ROWS, Row, Scale, Scenario
+from tools.benchmarking.scenarios import CEILING_AT_LEAST, INCUMBENT, NAMES, OURS, ROWS, Row, Scale, Scenario
 
-HEAD = ("work", "figure", "incumbent", "ours", "ratio", "must be", "met")
+HEAD = ("work", "figure", NAMES[INCUMBENT], NAMES[OURS], "ratio", "limit", "met")
 #: Executor, then scenario, then figure: medians.
 Medians = Mapping[str, Mapping[str, Mapping[str, float]]]
 
