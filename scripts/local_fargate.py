@@ -20,7 +20,12 @@ Run a local Fargate: ECS and CloudWatch Logs over HTTP on this machine, for boto
 
 Once it answers it prints one line of JSON: where it is and, with --setup, what was created. Point boto3
 at it with AWS_ENDPOINT_URL and any credentials. It runs until SIGTERM or SIGINT, and ends every process
-that it started.
+that it started. Calls of other services, such as STS, EC2, IAM and ECR, are answered by moto.
+
+A container is a process of this machine that gets none of this machine's environment variables. It has those
+that its task definition and the request's overrides name, HOME, LANG, those of Fargate such as AWS_REGION, and
+a PATH of the system's own folders: for programs elsewhere, as in a virtual environment, PATH must be in the
+`environment` of the task definition, which --container-env is for that of --setup.
 
 While it runs, /_fargate/settings (GET, PUT, PATCH), /_fargate/tasks, /_fargate/calls and
 /_fargate/interruptions (POST) at the same address adjust it and tell what happened.
@@ -106,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     setup.add_argument(
         "--container-env", type=_pair, action="append", default=[], metavar="NAME=VALUE",
-        help="the container's environment, in the task definition; repeatable",
+        help="the container's environment, in the task definition of --setup, and of no other; repeatable",
     )  # fmt: skip
     setup.add_argument(
         "--sidecar", type=_pair, action="append", default=[], metavar="NAME=COMMAND",

@@ -133,9 +133,9 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     """
     It shows its progress and its tables, keeps Airflow up where asked to, ends with 0, and nothing is left.
 
-    While it is up, it picks up a DAG file as soon as it says, and runs it as it says.
+    While it is up, it picks up a Dag file as soon as it says, and runs it as it says.
 
-    On every release ``test_example_dag.py`` runs the same DAG. It takes minutes: an Airflow of its own starts, and then thirteen
+    On every release ``test_example_dag.py`` runs the same Dag. It takes minutes: an Airflow of its own starts, and then thirteen
     containers, each of which loads Airflow.
     """
     process = demo("--keep")
@@ -172,21 +172,29 @@ def test_the_demo_shows_each_launch_and_leaves_nothing_behind(demo, folder, rele
     assert ask("dags").ok
     assert "example_fargate_executor" in ask("dags").text
 
-    (Path(re.search(r"DAG folder +(\S+)", shown)[1]) / "own.py").write_text(OWN_DAG)
+    (Path(re.search(r"Dag folder +(\S+)", shown)[1]) / "own.py").write_text(OWN_DAG)
     wait_until(
-        lambda: '"own"' in ask("dags").text, timeout=PICKED_UP_WITHIN, what="Airflow to pick up a DAG file"
+        lambda: '"own"' in ask("dags").text, timeout=PICKED_UP_WITHIN, what="Airflow to pick up a Dag file"
     )
-    command = re.search(r"Run a DAG +(.+)", shown)[1].replace("example_fargate_executor", "own").split()
-    subprocess.run(command, check=True)
+    trigger, tasks, check = (
+        re.search(rf"^  {name} +(/.+)$", shown, re.MULTILINE)[1].split()
+        for name in ("Run a Dag", "ECS tasks", "Check it")
+    )
+    subprocess.run([part.replace("example_fargate_executor", "own") for part in trigger], check=True)
     wait_until(
         lambda: '"success"' in ask("dags/own/dagRuns").text,
         timeout=120,
-        what="the run of that DAG to succeed",
+        what="the run of that Dag to succeed",
     )
+    subprocess.run(tasks, check=True)
+    checked = subprocess.run(check, capture_output=True, text=True, check=True).stdout
+    assert "amazonaws.com" not in checked, "it has asked AWS itself"
 
     process.ask_to_end(signal.SIGINT)
     assert process.wait(60)
     assert process.exit_code == 0
+    assert output(process).endswith(" s  All of it is stopped and removed\n")
+    assert not re.search(r"\bDAGs?\b", output(process))
     assert left_behind(folder) == []
 
 

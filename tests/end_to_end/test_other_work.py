@@ -102,7 +102,7 @@ def test_a_task_instance_that_a_command_runs_has_a_container(deployment, witness
         what="the task instance to succeed",
     )
     assert run.result().problems() == [
-        "the DAG run ended as queued",
+        "the Dag run ended as queued",
         "work: handed over 0 times, but launched 1 times",
     ]
     assert witness.runs(run.run_id) == {launch.id: 1 for launch in run.launches()}

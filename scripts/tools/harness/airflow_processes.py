@@ -148,7 +148,7 @@ class Airflow:
 
     def trigger(self, dag_id: str, run_id: str) -> None:
         """Start a DAG run, once the DAG processor has read the DAG."""
-        wait_until(lambda: self._has_dag(dag_id), timeout=120, what=f"the DAG processor to read {dag_id}")
+        wait_until(lambda: self._has_dag(dag_id), timeout=120, what=f"the Dag processor to read {dag_id}")
         if self.settings.release.major == 2:
             self.command("dags", "trigger", "--run-id", run_id, dag_id)
             return
@@ -164,9 +164,9 @@ class Airflow:
             raise HarnessError(f"airflow {' '.join(arguments[:2])} ended with {done.returncode}:\n{said}")
         return done.stdout
 
-    def write_command(self) -> Path:
-        """Write a program that is Airflow's command line with this Airflow's settings, and return its path."""
-        variables = shlex.join(f"{name}={value}" for name, value in self.env.items())
+    def write_command(self, env: Mapping[str, str]) -> Path:
+        """Write a program that is Airflow's command line with this Airflow's settings and more; return its path."""
+        variables = shlex.join(f"{name}={value}" for name, value in {**self.env, **env}.items())
         airflow = shlex.quote(str(self.settings.environment / "bin" / "airflow"))
         program = self.settings.home / "airflow"
         # Passwords are in it, which must not stand on a command line either.
@@ -186,7 +186,7 @@ class Airflow:
             # A scheduler of 2.11 that was told to go may have left an error of a file that it was just reading again.
             return True
         if errors := self.database.import_errors():
-            raise HarnessError("A DAG file cannot be read:\n" + "\n".join(errors))
+            raise HarnessError("A Dag file cannot be read:\n" + "\n".join(errors))
         return False
 
     def _is_well(self) -> bool:

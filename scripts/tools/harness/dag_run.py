@@ -51,7 +51,7 @@ class Result:
     def problems(self) -> list[str]:
         """Say what went wrong: a task instance that did not succeed, a launch without exactly one container."""
         failed = [ti for ti in self.task_instances if ti.state != "success"]
-        wrong = [] if self.state == "success" else [f"the DAG run ended as {self.state}"]
+        wrong = [] if self.state == "success" else [f"the Dag run ended as {self.state}"]
         wrong += [f"{ti.name} ended as {ti.state}" for ti in failed]
         return wrong + wrong_with(self.launches, self.hand_overs)
 

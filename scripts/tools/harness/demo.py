@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""Runs two DAGs on a real Airflow with FargateExecutor and a local Fargate, and shows each of their ECS tasks."""
+"""Runs two Dags on a real Airflow with FargateExecutor and a local Fargate, and shows each of their ECS tasks."""
 
 from __future__ import annotations
 
@@ -60,10 +60,13 @@ SENSOR = "someone_came_back"
 
 LEGEND = (
     "Task ran: the task instance's duration by Airflow's own record; if it was deferred or rescheduled, it stands at its "
-    "last ECS task. ECS task existed: from RunTask to STOPPED, so it includes the start of Airflow in it."
+    "last ECS task. ECS task existed: from RunTask to STOPPED, so it includes the start of Airflow in it. A task can have "
+    "run for longer than that: if it was deferred, the time since its first ECS task counts; if it was killed, the time "
+    "until the scheduler has learned of it."
 )
+REMOVED = "All of it is stopped and removed"
 
-# Seconds within which a DAG file that is put into the folder appears: it is looked for every 5 s, and then read.
+# Seconds within which a Dag file that is put into the folder appears: it is looked for every 5 s, and then read.
 PICKED_UP_WITHIN = 30
 # Seconds without a heartbeat after which Airflow 2 takes a task that was killed for dead; Airflow 3 heeds the executor.
 MISSED_HEARTBEATS = 30
@@ -94,23 +97,25 @@ def demo(release: Release, environment: Path, *, keep: bool) -> int:
             problems = run_dags(deployment, progress)
             if keep:
                 _keep(deployment, progress)
+        progress.say(REMOVED)
     except HarnessError as error:
         progress.tell(str(error), BAD)
         return 1
     except KeyboardInterrupt:
+        progress.say(REMOVED)
         return 128 + signal.SIGINT
     return 1 if problems else 0
 
 
 def run_dags(deployment: Deployment, progress: Progress) -> list[str]:
-    """Run both DAGs side by side, show what happens, and return what went otherwise than it should."""
+    """Run both Dags side by side, show what happens, and return what went otherwise than it should."""
     failures.prepare(deployment)
-    # What an ECS task is for is told by its DAG run's id.
+    # What an ECS task is for is told by its Dag run's id.
     example, failing = runs = [
         DagRun(deployment, dag_id, f"demo-of-{dag_id}") for dag_id in (DAG_ID, failures.DAG_ID)
     ]
-    progress.say(f"Running the DAG {DAG_ID}")
-    progress.say(f"Running the DAG {failures.DAG_ID}; its two tasks are meant to fail")
+    progress.say(f"Running the Dag {DAG_ID}; the first try of its task fails_once is meant to fail")
+    progress.say(f"Running the Dag {failures.DAG_ID}; its two tasks are meant to fail")
     if deployment.airflow.settings.release.major == 2:
         progress.say(f"Airflow 2 sees that a task was killed after {MISSED_HEARTBEATS} s without a heartbeat")
     # Each hand-over of the example must be seen, and Airflow 2 takes seconds to trigger a run: so it comes last.
@@ -132,14 +137,14 @@ def run_dags(deployment: Deployment, progress: Progress) -> list[str]:
 
 
 def _show_example(deployment: Deployment, progress: Progress, result: Result) -> list[str]:
-    """Show the launches of the example DAG, and return what is wrong with them."""
+    """Show the launches of the example Dag, and return what is wrong with them."""
     problems = result.problems() + unexpected(result.launches)
     durations = deployment.airflow.database.durations(DAG_ID, result.run_id)
     progress.console.print()
-    progress.console.print(launch_table(f"DAG {DAG_ID}: {result.state}", result.launches, durations))
+    progress.console.print(launch_table(f"Dag {DAG_ID}: {result.state}", result.launches, durations))
     progress.console.print()
     progress.tell(LEGEND)
-    good = f"{len(result.launches)} launches, each with one ECS task of its own; the DAG run succeeded."
+    good = f"{len(result.launches)} launches, each with one ECS task of its own; the Dag run succeeded."
     _conclude(progress, problems, good)
     return problems
 
@@ -151,7 +156,7 @@ def _show_failures(deployment: Deployment, progress: Progress, result: Result) -
     reasons = failures.reasons(notes)
     launches = sorted(result.launches, key=lambda launch: (launch.name, launch.queued, launch.created))
     problems = failures.unexpected(result, reasons)
-    title = f"DAG {failures.DAG_ID}: {result.state}, and meant to fail"
+    title = f"Dag {failures.DAG_ID}: {result.state}, and meant to fail"
     durations = database.durations(failures.DAG_ID, result.run_id)
     progress.console.print()
     progress.console.print(launch_table(title, launches, durations, reasons))
@@ -173,7 +178,7 @@ def _conclude(progress: Progress, problems: list[str], good: str) -> None:
 
 
 def unexpected(launches: Iterable[Launch]) -> list[str]:
-    """Say where the example DAG did not show what it is there to show."""
+    """Say where the example Dag did not show what it is there to show."""
     tries: dict[str, list[int]] = defaultdict(list)
     for launch in launches:
         tries[launch.name].append(launch.try_number)
@@ -189,15 +194,21 @@ def _keep(deployment: Deployment, progress: Progress) -> None:
     """Leave everything running until the user has seen enough."""
     airflow = deployment.airflow
     airflow.add_user()
-    command = airflow.write_command()
+    # Its check asks other services than ECS, too, which the local Fargate answers.
+    command = airflow.write_command({"AWS_ENDPOINT_URL": deployment.fargate.told["endpoint_url"]})
     progress.tell("\nAirflow stays up:", "bold")
     for what, value in (
         ("Web page", airflow.settings.address),
         ("Log in", f"user {USER}, password {airflow.settings.password}"),
-        ("DAG folder", str(airflow.dags)),
-        ("", f"A DAG file put there appears within {PICKED_UP_WITHIN} s, not paused."),
-        ("Run a DAG", f"{command} dags trigger {DAG_ID}"),
-        ("End it", "Press Ctrl-C here; all of it is removed, the DAG folder too."),
+        ("Dag folder", str(airflow.dags)),
+        ("", f"A Dag file put there appears within {PICKED_UP_WITHIN} s, not paused."),
+        ("Run a Dag", f"{command} dags trigger {DAG_ID}"),
+        ("ECS tasks", f"{command} fargate tasks"),
+        ("", "It shows those that have not ended: run a Dag first."),
+        ("Check it", f"{command} fargate check --run"),
+        ("", "It checks the setup, also from inside an ECS task."),
+        ("Links", "Those to console.aws.amazon.com lead nowhere: there is no AWS account here."),
+        ("End it", "Press Ctrl-C here; all of it is removed, the Dag folder too."),
     ):
         progress.console.print(f"  {what:<10}  {value}", markup=False, soft_wrap=True)
     try:

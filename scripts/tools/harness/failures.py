@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""The demo's DAG of two tasks that are meant to fail: what has to come of them, and Airflow's reasons for it."""
+"""The demo's Dag of two tasks that are meant to fail: what has to come of them, and Airflow's reasons for it."""
 
 from __future__ import annotations
 
