@@ -108,14 +108,14 @@ def _call(begin: int, end: int, y: int, label: str, answer: bool = False) -> Arr
 
 WHO_CALLS_WHOM = Picture(
     (500, 612),
-    "The scheduler's heartbeat hands a launch to the executor's fleet thread. That one calls RunTask, and "
-    "ECS answers with the task's ARN and starts the container, which calls Airflow's API server. The fleet "
+    "The scheduler's heartbeat hands a launch to the executor's own thread. That one calls RunTask, and ECS "
+    "answers with the task's ARN and starts the container, which calls Airflow's API server. The executor's "
     "thread calls DescribeTasks for up to a hundred ECS tasks at once, until one has stopped with its exit "
     "code, and tells the heartbeat of success or failure. It calls StopTask if the launch is no longer "
     "wanted.",
     (
         *_column(SCHEDULER, "airflow", "Heartbeat"),
-        *_column(FLEET, "airflow", "Fleet", "thread"),
+        *_column(FLEET, "airflow", "Executor's", "thread"),
         *_column(ECS, "aws", "ECS"),
         *_column(CONTAINER, "aws", "Main", "container"),
         *_column(API_SERVER, "airflow", "API", "server"),
