@@ -421,8 +421,23 @@ def test_no_stale_arn_is_reported(rows, executor, fleet, ecs):
     assert executor.get_event_buffer() == {}
     assert [call.arguments[1] for call in ecs.made("stop_task")] == ecs.arns
     assert executor.running == set()
-    (note,) = notes(executor)
+    launched, note = notes(executor)
+    assert launched.startswith(f"Launched {ecs.arns[0]}")
     assert note.startswith("Airflow has begun try 2 of the task instance")
+
+
+def test_a_task_that_has_ended_before_the_heartbeat_has_its_note(rows, executor, fleet, ecs):
+    """It is that by which its log is found: a container can be faster than a busy scheduler."""
+    queue(executor, key_of())
+    executor.trigger_workloads(1)
+    executor._tell_launches(fleet)
+    fleet.ensure_running()
+    rows.change(0, "success")
+    ecs.exit(ecs.arns[0], 0)
+    fleet.advance(3)
+    executor.heartbeat()
+    assert [state for state, _ in executor.get_event_buffer().values()] == ["success"]
+    assert notes(executor)[0].startswith(f"Launched {ecs.arns[0]}")
 
 
 def test_while_the_database_is_away_arns_are_reported_later(rows, executor, fleet, ecs):

@@ -222,8 +222,7 @@ class Reporter:
         if not self._ledger.is_present(launch):
             return  # Another launch has superseded it, or it was revoked.
         if isinstance(event, messages.Accepted):
-            if findings.of(launch).verdict is WantedState.WANTED:
-                self._accepted(event)
+            self._accepted(event, findings.of(launch).verdict)
         elif isinstance(event, messages.Ended):
             self._ended(event, findings)
         else:
@@ -231,9 +230,11 @@ class Reporter:
                 self._ledger.remove(launch.key)
             self.note(launch, event.text)
 
-    def _accepted(self, event: messages.Accepted) -> None:
-        # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
-        self._executor.running_state(event.launch.key, event.arn)
+    def _accepted(self, event: messages.Accepted, verdict: WantedState) -> None:
+        # A task that ends before this heartbeat is not wanted any more: its log needs the note all the same.
+        if verdict is WantedState.WANTED:
+            # The scheduler stores it as external_executor_id; None clears the ARN of an earlier launch.
+            self._executor.running_state(event.launch.key, event.arn)
         self._metrics.time_launch(event.waited)
         ecs_task = notes.ecs_task_text(event.arn, event.cluster, event.definition, event.container)
         name = notes.LAUNCH if event.attempt else notes.ADOPTION
