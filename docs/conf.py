@@ -18,7 +18,7 @@
 How ``scripts/docs`` builds these pages.
 
 Airflow's own build takes ``executor/``, and has a configuration of its own; this one stays here, as do ``index.rst`` and
-``aip-29.rst``.
+``reviewing/``.
 """
 
 from __future__ import annotations

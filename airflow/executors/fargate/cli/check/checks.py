@@ -40,7 +40,7 @@ FOUND_NOTHING = "ResourceNotFoundException"
 #: How S3 refuses to say more of a bucket.
 REFUSED_STATUS = frozenset({"403"})
 #: What to do if only an ECS task knows.
-FROM_INSIDE = "Run airflow fargate check --run, which looks from inside an ECS task"
+FROM_INSIDE = "The rows of airflow fargate check --run look from inside an ECS task"
 #: Said of what AWS itself says, if ECS has another endpoint.
 AT_AWS = "asked at AWS itself, and ECS is elsewhere"
 #: What to do if another row says more.
