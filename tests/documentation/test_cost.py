@@ -19,13 +19,9 @@
 from __future__ import annotations
 
 import re
-import shlex
 
-import botocore.session
 import pytest
-from botocore import xform_name
 from tools.documentation.options import REPOSITORY
-from tools.documentation.snippets import read
 from tools.documentation.tables import tables
 
 from airflow.executors.fargate.aws.sizes import PER_LARGE_UNIT, SIZES, mistake
@@ -142,29 +138,3 @@ def test_metrics_are_sent():
     assert [name for names in named if f'"fargate_executor.{(name := "".join(names))}"' not in sent] == []
     note = ("accepted", "provisioned", "image pulled", "started")
     assert [row[0] for row in STEPS] == [row[0] for row in FASTER] == [*note, "in the container"]
-
-
-@pytest.mark.parametrize("snippet", [s for s in read(PATH) if s.language == "console"], ids=str)
-def test_commands_are_those_of_aws(snippet):
-    """AWS has the operation, it takes the options, and its answer has what ``--query`` names."""
-    _, service, operation, *arguments = shlex.split(snippet.text.replace("\\\n", "").removeprefix("$ "))
-    model = botocore.session.get_session().get_service_model(service)
-    operations = {xform_name(name, "-"): model.operation_model(name) for name in model.operation_names}
-    known = operations[operation]
-    options = {word.removeprefix("--") for word in arguments if word.startswith("--")} - {"query"}
-    assert options <= {xform_name(name, "-") for name in known.input_shape.members}
-    query = arguments[arguments.index("--query") + 1]
-    assert set(re.findall(r"\w+", query)) <= members(known.output_shape)
-
-
-def members(shape):
-    """Return the names of the members of a shape, and of the items of its lists."""
-    if shape.type_name == "list":
-        return members(shape.member)
-    if shape.type_name != "structure":
-        return set()
-    found = set(shape.members)
-    for name in ("tasks", "imageDetails"):
-        if name in shape.members:
-            found |= members(shape.members[name])
-    return found
