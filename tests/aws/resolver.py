@@ -93,7 +93,9 @@ class Stack:
 
     def resources(self) -> dict[str, dict[str, Any]]:
         """Return the resources that are made, by their logical ids, with their functions resolved."""
-        made = {name: one for name, one in self.template["Resources"].items() if self.holds(one.get("Condition"))}
+        made = {
+            name: one for name, one in self.template["Resources"].items() if self.holds(one.get("Condition"))
+        }
         return {name: self.resolve(one) for name, one in made.items()}
 
     def outputs(self) -> dict[str, str]:
