@@ -48,7 +48,9 @@ from tests.aws.resolver import TEMPLATES, Stack, read
 from tests.bench.quick_start import files
 
 RELEASE = RELEASES[".".join(importlib.metadata.version("apache-airflow").split(".")[:2])]
-pytestmark = pytest.mark.skipif(RELEASE.line not in ("3.3", NEWEST), reason="the template is for 3.3 and newer")
+pytestmark = pytest.mark.skipif(
+    RELEASE.line not in ("3.3", NEWEST), reason="the template is for 3.3 and newer"
+)
 
 NO_AWS = {
     "AWS_ACCESS_KEY_ID": "nobody",
@@ -99,13 +101,17 @@ class Whole(Stack):
     def bundles(self, definition):
         """Return the bundles of Dags that a task definition's container knows."""
         [container] = self.template["Resources"][definition]["Properties"]["ContainerDefinitions"]
-        [value] = [e["Value"] for e in container["Environment"] if e["Name"].endswith("DAG_BUNDLE_CONFIG_LIST")]
+        [value] = [
+            e["Value"] for e in container["Environment"] if e["Name"].endswith("DAG_BUNDLE_CONFIG_LIST")
+        ]
         return json.loads(self.resolve(value))
 
     def environment(self, container):
         """Return the environment of a container, with its secrets."""
         own = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
-        return own | {entry["Name"]: self.secret(entry["ValueFrom"]) for entry in container.get("Secrets", ())}
+        return own | {
+            entry["Name"]: self.secret(entry["ValueFrom"]) for entry in container.get("Secrets", ())
+        }
 
     def services(self):
         """Return the services, by name, in an order in which each one comes after those that it depends on."""
@@ -205,7 +211,9 @@ def register(fargate, stack, image):
     properties = stack.resources()["TaskDefinition"]["Properties"]
     [container] = properties["ContainerDefinitions"]
     # A container starts in half the time that Airflow gives up after, but not on a busy machine.
-    inside = image.environment("task", stack.environment(container)) | {"AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60"}
+    inside = image.environment("task", stack.environment(container)) | {
+        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60"
+    }
     log = container["LogConfiguration"]
     fargate.client("ecs").register_task_definition(
         family=properties["Family"],
@@ -333,7 +341,12 @@ def test_a_dag_runs_and_its_log_is_read(components, image, whole, fargate):
 def test_dags_come_from_where_they_are(parameters, classpath, kwargs):
     """What reads Dags has the bundle that the parameters ask for, and the bucket may be read where it is one."""
     stack = Whole("eu-west-1", Image="any", **parameters)
-    for definition in ("TaskDefinition", "DagProcessorDefinition", "TriggererDefinition", "ApiServerDefinition"):
+    for definition in (
+        "TaskDefinition",
+        "DagProcessorDefinition",
+        "TriggererDefinition",
+        "ApiServerDefinition",
+    ):
         [bundle] = stack.bundles(definition)
         assert (bundle["classpath"], bundle["kwargs"]) == (classpath, kwargs)
     assert stack.holds("FromBucket") == classpath.endswith("S3DagBundle")
