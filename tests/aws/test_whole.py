@@ -24,13 +24,7 @@ the Dag and ports that nobody has. Names that only AWS has are mapped to this ma
 from __future__ import annotations
 
 import importlib.metadata
-import json
-import os
-import re
-import secrets
-import string
 import sys
-import urllib.request
 from pathlib import Path
 
 import pytest
@@ -39,122 +33,17 @@ from tools.harness.database import Database
 from tools.harness.deployment import PRELOAD
 from tools.harness.fargate_process import LocalFargate
 from tools.harness.postgres import Postgres
-from tools.harness.processes import Process, free_port, wait_until
+from tools.harness.processes import wait_until
 from tools.harness.releases import NEWEST, RELEASES
 from tools.harness.rest import RestApi
 from tools.harness.settings import Settings
 
-from tests.aws.resolver import TEMPLATES, Stack, read
-from tests.bench.quick_start import files
+from tests.aws.whole_airflow import Components, Image, Whole, register
 
 RELEASE = RELEASES[".".join(importlib.metadata.version("apache-airflow").split(".")[:2])]
 pytestmark = pytest.mark.skipif(
     RELEASE.line not in ("3.3", NEWEST), reason="the template is for 3.3 and newer"
 )
-
-NO_AWS = {
-    "AWS_ACCESS_KEY_ID": "nobody",
-    "AWS_SECRET_ACCESS_KEY": "nothing",
-    "AWS_EC2_METADATA_DISABLED": "true",
-}
-
-
-class Whole(Stack):
-    """The template, in the Region of the local Fargate, with what it keeps in Parameter Store and Secrets Manager."""
-
-    def __init__(self, region, **parameters):
-        super().__init__(read(TEMPLATES / "airflow.yaml"), parameters)
-        self.region = region
-        self.secrets = {}
-
-    def _Ref(self, name):
-        return self.region if name == "AWS::Region" else super()._Ref(name)
-
-    def _of(self, name, attribute):
-        resource = self.template["Resources"][name]
-        if resource["Type"] == "AWS::SSM::Parameter":
-            return self.resolve(resource["Properties"][attribute])
-        return super()._of(name, attribute)
-
-    def secret(self, reference):
-        """Return what a container gets for a reference to a secret, or to a key of its JSON."""
-        name, _, key = reference.partition(".Ref")
-        if name not in self.secrets:
-            self.secrets[name] = self._make(self.resolve(self.template["Resources"][name]["Properties"]))
-        value, key = self.secrets[name], key.strip(":")
-        return json.loads(value)[key] if key else value
-
-    def _make(self, properties):
-        if "SecretString" in properties:
-            other = r"\{\{resolve:secretsmanager:([^}]+)\}\}"
-            return re.sub(other, lambda match: self.secret(match[1]), properties["SecretString"])
-        wanted = properties["GenerateSecretString"]
-        assert wanted.pop("ExcludePunctuation")
-        letters = string.ascii_letters + string.digits
-        return "".join(secrets.choice(letters) for _ in range(wanted.pop("PasswordLength")))
-
-    def container(self, definition):
-        """Return the one container of a task definition."""
-        [container] = self.resources()[definition]["Properties"]["ContainerDefinitions"]
-        return container
-
-    def bundles(self, definition):
-        """Return the bundles of Dags that a task definition's container knows."""
-        [container] = self.template["Resources"][definition]["Properties"]["ContainerDefinitions"]
-        [value] = [
-            e["Value"] for e in container["Environment"] if e["Name"].endswith("DAG_BUNDLE_CONFIG_LIST")
-        ]
-        return json.loads(self.resolve(value))
-
-    def environment(self, container):
-        """Return the environment of a container, with its secrets."""
-        own = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
-        return own | {
-            entry["Name"]: self.secret(entry["ValueFrom"]) for entry in container.get("Secrets", ())
-        }
-
-    def services(self):
-        """Return the services, by name, in an order in which each one comes after those that it depends on."""
-        resources = self.resources()
-        services = {n: one for n, one in resources.items() if one["Type"] == "AWS::ECS::Service"}
-        return sorted(services, key=lambda name: len(set(services[name]["DependsOn"]) & set(services)))
-
-
-class Image:
-    """What containers have of their image, and what their addresses are on this machine."""
-
-    def __init__(self, folder, socket_folder):
-        self.folder = folder
-        self.port = free_port()
-        self.dags = folder / "dags"
-        self.dags.mkdir()
-        (self.dags / "hello.py").write_text(files()["dags/hello.py"])
-        self._addresses = {
-            "api.airflow.internal:8080": f"127.0.0.1:{self.port}",
-            "LoadBalancer.DNSName": f"127.0.0.1:{self.port}",
-            "Database.Endpoint.Address:5432/airflow": f"/airflow?host={socket_folder}",
-        }
-
-    def environment(self, name, own):
-        """Return a container's whole environment; each has a home folder and a folder for temporary files."""
-        home = self.folder / name
-        (home / "tmp").mkdir(parents=True)
-        of_image = {
-            "PATH": os.pathsep.join((str(Path(sys.prefix) / "bin"), os.environ["PATH"])),
-            "HOME": str(home),
-            "TMPDIR": str(home / "tmp"),
-            "AIRFLOW_HOME": str(home),
-            "AIRFLOW__CORE__DAGS_FOLDER": str(self.dags),
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(self.port),
-            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(free_port()),
-        }
-        return of_image | {key: self._here(value, home) for key, value in own.items()}
-
-    def _here(self, value, home):
-        for theirs, ours in {**self._addresses, "/tmp/passwords": f"{home}/tmp/passwords"}.items():
-            value = value.replace(theirs, ours)
-        return value
 
 
 @pytest.fixture
@@ -206,78 +95,6 @@ def whole(fargate, image):
     return stack
 
 
-def register(fargate, stack, image):
-    """Register the task definition of tasks, as CloudFormation does."""
-    properties = stack.resources()["TaskDefinition"]["Properties"]
-    [container] = properties["ContainerDefinitions"]
-    # A container starts in half the time that Airflow gives up after, but not on a busy machine.
-    inside = image.environment("task", stack.environment(container)) | {
-        "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60"
-    }
-    log = container["LogConfiguration"]
-    fargate.client("ecs").register_task_definition(
-        family=properties["Family"],
-        requiresCompatibilities=properties["RequiresCompatibilities"],
-        networkMode=properties["NetworkMode"],
-        cpu=str(properties["Cpu"]),
-        memory=str(properties["Memory"]),
-        executionRoleArn=properties["ExecutionRoleArn"],
-        taskRoleArn=properties["TaskRoleArn"],
-        containerDefinitions=[
-            {
-                "name": container["Name"],
-                "image": container["Image"],
-                "essential": container["Essential"],
-                "environment": [{"name": name, "value": value} for name, value in inside.items()],
-                "logConfiguration": {"logDriver": log["LogDriver"], "options": log["Options"]},
-            }
-        ],
-    )
-
-
-class Components:
-    """The services' containers, as processes."""
-
-    def __init__(self, stack, image, fargate):
-        self._stack = stack
-        self._image = image
-        self._aws = NO_AWS | {"AWS_ENDPOINT_URL": fargate.told["endpoint_url"]}
-        self.environments = {}
-        self.processes = {}
-
-    def start(self):
-        """Start each after those that it depends on are in service."""
-        for name in self._stack.services():
-            container = self._stack.container(f"{name}Definition")
-            env = self._image.environment(name, self._stack.environment(container)) | self._aws
-            self.environments[name] = env
-            log = self._image.folder / f"{name}.log"
-            home = self._image.folder / name
-            self.processes[name] = Process(name, container["Command"], env=env, log=log, cwd=home)
-            if name == "ApiServer":
-                wait_until(self.answers, timeout=120, what="the API server to answer")
-
-    def answers(self):
-        """Whether the load balancer's health check succeeds."""
-        self.check_alive()
-        path = self._stack.resources()["TargetGroup"]["Properties"]["HealthCheckPath"]
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self._image.port}{path}", timeout=5) as answer:
-                return json.load(answer)
-        except (OSError, ValueError):
-            return None
-
-    def check_alive(self):
-        for name, process in self.processes.items():
-            assert process.exit_code is None, f"{name} ended with {process.exit_code}:\n{process.tail(80)}"
-
-    def stop(self):
-        for process in self.processes.values():
-            process.ask_to_end()
-        for process in self.processes.values():
-            process.stop()
-
-
 @pytest.fixture
 def components(whole, image, fargate):
     started = Components(whole, image, fargate)
@@ -320,33 +137,3 @@ def test_a_dag_runs_and_its_log_is_read(components, image, whole, fargate):
     printed = "".join(process.log.read_text() for process in components.processes.values())
     assert not [name for name, secret in whole.secrets.items() if secret in printed]
     assert "Password for user" not in printed
-
-
-@pytest.mark.parametrize(
-    ("parameters", "classpath", "kwargs"),
-    [
-        ({}, "airflow.dag_processing.bundles.local.LocalDagBundle", {}),
-        (
-            {"Dags": "bucket", "DagsBucket": "ours", "DagsFolder": ""},
-            "airflow.providers.amazon.aws.bundles.s3.S3DagBundle",
-            {"bucket_name": "ours", "prefix": "", "aws_conn_id": None},
-        ),
-        (
-            {"Dags": "git", "DagsRepository": "https://git.example/dags.git"},
-            "airflow.providers.git.bundles.git.GitDagBundle",
-            {"repo_url": "https://git.example/dags.git", "tracking_ref": "main", "subdir": "dags"},
-        ),
-    ],
-)
-def test_dags_come_from_where_they_are(parameters, classpath, kwargs):
-    """What reads Dags has the bundle that the parameters ask for, and the bucket may be read where it is one."""
-    stack = Whole("eu-west-1", Image="any", **parameters)
-    for definition in (
-        "TaskDefinition",
-        "DagProcessorDefinition",
-        "TriggererDefinition",
-        "ApiServerDefinition",
-    ):
-        [bundle] = stack.bundles(definition)
-        assert (bundle["classpath"], bundle["kwargs"]) == (classpath, kwargs)
-    assert stack.holds("FromBucket") == classpath.endswith("S3DagBundle")
