@@ -26,7 +26,8 @@ from datetime import datetime, timezone
 import psutil
 import pytest
 from tools.comparing import seen
-from tools.comparing.ministack import STAND_IN, ledger_entry
+from tools.comparing.ministack import ledger_entry
+from tools.harness.ministack import STAND_IN
 
 
 @pytest.fixture

@@ -35,13 +35,14 @@ from rich.table import Table
 from tools.benchmarking.machine import machine
 from tools.comparing import page, setups, table
 from tools.comparing.bed import PATIENCE, Bed, witness_in
-from tools.comparing.ministack import Ministack, installed_version
+from tools.comparing.ministack import Ministack
 from tools.comparing.options import parse
 from tools.comparing.procedures import COUNTED, PROCEDURES, Measured, counted
 from tools.comparing.rows import LAUNCHES, LOCAL, MINISTACK, ROWS
 from tools.harness.deployment import Deployment
 from tools.harness.fargate_process import LocalFargate
 from tools.harness.interruption import end_where_it_waits
+from tools.harness.ministack import installed_version
 from tools.harness.processes import HarnessError
 from tools.harness.releases import RELEASES
 from tools.harness.report import BAD, WIDTH, Progress

@@ -18,21 +18,13 @@
 
 from __future__ import annotations
 
-import json
-import urllib.request
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from tools.comparing.rows import MINISTACK
-from tools.harness.environment import REPOSITORY, VENVS
 from tools.harness.fargate_process import LocalFargate
-from tools.harness.processes import HarnessError, Process, free_port, wait_until
+from tools.harness.ministack import NAME, REGION, MinistackServer
 from tools.simulator import bootstrap
 
-NAME = MINISTACK
-#: The folder whose ``docker`` starts processes: ministack starts containers by the package of that name.
-STAND_IN = REPOSITORY / "scripts" / "tools" / "comparing" / "stand_in"
-REGION = "us-east-1"
 #: The most ECS tasks that one DescribeTasks takes.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html
 MOST = 100
@@ -42,34 +34,25 @@ class Ministack(LocalFargate):
     """ministack with a cluster, a task definition and a network of its own; it has no faults to adjust, and no gates."""
 
     title = NAME
+    _server: MinistackServer | None = None
 
     @property
     def region(self) -> str:
         return REGION
 
     def start(self) -> None:
-        """Start it on a free port of the loopback interface, and create what the executors need."""
-        port = free_port()
-        containers = self._folder / "containers"
-        containers.mkdir()
-        env = {
-            "PATH": self._container_env["PATH"],
-            "TMPDIR": self._container_env["TMPDIR"],
-            "HOME": str(self._folder),
-            "BIND_HOST": "127.0.0.1",
-            "GATEWAY_PORT": str(port),
-            # This one listens on all interfaces, whatever BIND_HOST says.
-            "IOT_MTLS_ENABLED": "0",
-            "PYTHONPATH": str(STAND_IN),
-            "STAND_IN_FOLDER": str(containers),
-        }
-        log = self._folder / f"{NAME}.log"
-        python = VENVS / NAME / "bin" / "python"
-        self._process = Process(NAME, [python, "-m", NAME], env=env, log=log, cwd=self._folder)
-        self.told = {"endpoint_url": f"http://127.0.0.1:{port}", "region": REGION}
-        wait_until(self._answers, timeout=60, what=f"{NAME} to start")
+        """Start it, and create what the executors need."""
+        own = {name: self._container_env[name] for name in ("PATH", "TMPDIR")}
+        self._server = MinistackServer(self._folder, own)
+        self._server.start()
+        self.told = {"endpoint_url": self._server.endpoint_url, "region": REGION}
         created = bootstrap.create(self, bootstrap.Wanted(environment=self._container_env))
         self.told |= created.to_json()
+
+    def stop(self) -> None:
+        """Stop it and every container that runs."""
+        if self._server:
+            self._server.stop()
 
     def default_network(self) -> tuple[list[str], list[str]]:
         """Return the subnets and the security groups of the default network."""
@@ -95,24 +78,13 @@ class Ministack(LocalFargate):
     def pid(self, ecs_task_id: str) -> int:
         """Return the number of the process that an ECS task's first container is."""
         name = f"ministack-ecs-{ecs_task_id[:8]}-{self.told['container_name']}.pid"
-        return int((self._folder / "containers" / name).read_text())
+        return int((self._server.containers / name).read_text())
 
     def adjust(self, **settings: Any) -> None:
         """Do nothing: an image that is not there is missed by the stand-in."""
 
     def reset(self) -> None:
         """Do nothing."""
-
-    def _answers(self) -> bool:
-        if self._process.exit_code is not None:
-            raise HarnessError(f"{NAME} ended with {self._process.exit_code}:\n{self._process.tail()}")
-        try:
-            with urllib.request.urlopen(
-                f"{self.told['endpoint_url']}/_ministack/health", timeout=5
-            ) as answer:
-                return bool(json.load(answer))
-        except OSError:
-            return False
 
 
 def ledger_entry(described: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,9 +95,3 @@ def ledger_entry(described: Mapping[str, Any]) -> dict[str, Any]:
         "createdAt": described["createdAt"].timestamp(),
         "containers": [{"command": override.get("command", [])} for override in overrides],
     }
-
-
-def installed_version() -> str:
-    """Return the version in the environment that ``scripts/compare --on ministack`` has made."""
-    (found,) = VENVS.glob(f"{NAME}/lib/python*/site-packages/{NAME}-*.dist-info")
-    return found.name.removeprefix(f"{NAME}-").removesuffix(".dist-info")
