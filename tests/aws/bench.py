@@ -1,0 +1,256 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""ministack's CloudFormation with stacks, and whether what a template names is there as it says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from botocore.exceptions import ClientError
+from tools.harness.ministack import MinistackServer
+from tools.harness.processes import wait_until
+
+from tests.aws.resolving import Resolver, load
+from tests.aws.services import LOOKUPS, Missing, look_up
+
+#: What a stack of ours may make: roles with names.
+CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
+#: Seconds that one change of a stack may take.
+PATIENCE = 30.0
+#: Lists of which a service has more than a template names: its own tags and its own defaults.
+SOME_OF = {"tags", "loadbalancerattributes", "targetgroupattributes"}
+#: Properties that a service cannot tell, with the reason.
+UNTOLD = {
+    "AWS::ECR::Repository.EmptyOnDelete": "tells CloudFormation how to delete it",
+    "AWS::RDS::DBInstance.MasterUserPassword": "RDS never tells a password",
+    "AWS::RDS::DBInstance.DeleteAutomatedBackups": "tells CloudFormation how to delete it",
+}
+
+
+class StackError(Exception):
+    """A change of a stack failed; the message names the resource and CloudFormation's reason."""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """
+    What is not as the template says.
+
+    :param kind: the type of resource with the property, as in AWS::ECS::Cluster.ClusterName; without one where the
+        whole resource is meant
+    :param text: the resource's name in the template, and what was wanted and found
+    """
+
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of a stack: its type and its physical id."""
+
+    kind: str
+    physical_id: str
+
+
+class Stack:
+    """
+    A stack of CloudFormation's on ministack.
+
+    :param template: the text of its template
+    """
+
+    def __init__(self, server: MinistackServer, name: str, template: str) -> None:
+        self.name = name
+        self._text = template
+        self._client = server.client
+        self._cloudformation = server.client("cloudformation")
+        self.template = load(template)
+        self.given: dict[str, str] = {}
+
+    def create(self, **parameters: str) -> None:
+        """Create it; StackError where that fails."""
+        self._change(self._cloudformation.create_stack, "CREATE_COMPLETE", parameters)
+
+    def update(self, **parameters: str) -> None:
+        """Update it, other parameters as they were; StackError where that fails."""
+        self._change(self._cloudformation.update_stack, "UPDATE_COMPLETE", self.given | parameters)
+
+    def delete(self) -> None:
+        """Delete it; StackError where that fails."""
+        self._cloudformation.delete_stack(StackName=self._id)
+        self._wait_for("DELETE_COMPLETE")
+
+    @property
+    def outputs(self) -> dict[str, str]:
+        """The outputs by their names."""
+        return {output["OutputKey"]: output["OutputValue"] for output in self._described.get("Outputs", [])}
+
+    def resources(self) -> dict[str, Resource]:
+        """Return the resources that CloudFormation says it has made, by their names in the template."""
+        found = self._cloudformation.describe_stack_resources(StackName=self._id)["StackResources"]
+        return {
+            each["LogicalResourceId"]: Resource(each["ResourceType"], each["PhysicalResourceId"])
+            for each in found
+        }
+
+    def differences(self) -> list[Difference]:
+        """Return what the services' own APIs tell otherwise than the template."""
+        made = self.resources()
+        resolve = self._resolver(made)
+        found = []
+        for name, wanted in self.template["Resources"].items():
+            if "Condition" in wanted and not resolve.condition(wanted["Condition"]):
+                if name in made:
+                    found.append(Difference(wanted["Type"], f"{name} is there, against its condition"))
+            elif name not in made:
+                found.append(Difference(wanted["Type"], f"{name} is not in the stack"))
+            else:
+                found += self._differences(name, made[name], resolve(wanted.get("Properties", {})))
+        return found
+
+    def left(self, made: Mapping[str, Resource]) -> list[str]:
+        """Return which of some resources are still there."""
+        return [name for name, resource in made.items() if self._is_there(resource)]
+
+    def _is_there(self, resource: Resource) -> bool:
+        try:
+            look_up(self._client, resource.kind, resource.physical_id)
+        except Missing:
+            return False
+        return True
+
+    def _differences(self, name: str, made: Resource, wanted: Mapping[str, Any]) -> Iterator[Difference]:
+        if made.kind not in LOOKUPS:
+            yield Difference(made.kind, f"{name} is of a type that LOOKUPS of tests/aws/services.py has not")
+            return
+        try:
+            found = lowered(look_up(self._client, made.kind, made.physical_id))
+        except Missing as missing:
+            yield Difference(made.kind, f"{name} is not there: {missing}")
+            return
+        for prop, value in wanted.items():
+            kind, there = f"{made.kind}.{prop}", found.get(prop.lower())
+            if kind not in UNTOLD and not same(value, there, prop.lower() in SOME_OF):
+                yield Difference(kind, f"{name}: {prop} is to be {value!r}, is {there!r}")
+
+    def _resolver(self, made: Mapping[str, Resource]) -> Resolver:
+        zones = self._client("ec2").describe_availability_zones()["AvailabilityZones"]
+        exports = self._cloudformation.list_exports()["Exports"]
+        return Resolver(
+            template=self.template,
+            given=self.given,
+            pseudo={
+                "AWS::Region": self._id.split(":")[3],
+                "AWS::AccountId": self._id.split(":")[4],
+                "AWS::Partition": "aws",
+                "AWS::URLSuffix": "amazonaws.com",
+                "AWS::StackName": self.name,
+                "AWS::StackId": self._id,
+            },
+            ids={name: resource.physical_id for name, resource in made.items()},
+            attribute=lambda name, attribute: self._attribute(made[name], attribute),
+            exports={export["Name"]: export["Value"] for export in exports},
+            zones=[zone["ZoneName"] for zone in zones],
+            secret=self._secret,
+        )
+
+    def _attribute(self, resource: Resource, name: str) -> Any:
+        value: Any = lowered(look_up(self._client, resource.kind, resource.physical_id))
+        for part in name.lower().split("."):
+            value = value[part]
+        return value
+
+    def _secret(self, secret_id: str, key: str | None) -> str:
+        text = self._client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+        return load(text)[key] if key else text
+
+    def _change(self, call: Any, end: str, parameters: Mapping[str, str]) -> None:
+        self.given = dict(parameters)
+        listed = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.given.items()]
+        try:
+            answer = call(
+                StackName=self.name, TemplateBody=self._text, Parameters=listed, Capabilities=CAPABILITIES
+            )
+        except ClientError as error:
+            raise StackError(f"{self.name}: {error}") from error
+        self._id = answer["StackId"]
+        self._wait_for(end)
+
+    def _wait_for(self, end: str) -> None:
+        wait_until(self._has_ended, timeout=PATIENCE, what=f"{self.name} to be {end}", every=0.1)
+        if self._described["StackStatus"] != end:
+            raise StackError(f"{self.name} is {self._described['StackStatus']}, not {end}: {self._reason()}")
+
+    def _has_ended(self) -> bool:
+        # Asked anew each time.
+        self.__dict__.pop("_described", None)
+        return not self._described["StackStatus"].endswith("_IN_PROGRESS")
+
+    @cached_property
+    def _described(self) -> Mapping[str, Any]:
+        (found,) = self._cloudformation.describe_stacks(StackName=self._id)["Stacks"]
+        return found
+
+    def _reason(self) -> str:
+        """Return the resource that failed first, and CloudFormation's reason."""
+        events = self._cloudformation.describe_stack_events(StackName=self._id)["StackEvents"]
+        failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
+        if not failed:
+            return self._described.get("StackStatusReason", "no reason is told")
+        first = min(failed, key=lambda event: event["Timestamp"])
+        return f"{first['LogicalResourceId']} ({first['ResourceType']}): {first.get('ResourceStatusReason')}"
+
+
+def lowered(value: Any) -> Any:
+    """Return data with the names in it in lower case: the services and CloudFormation differ in that."""
+    if isinstance(value, Mapping):
+        return {key.lower(): lowered(item) for key, item in value.items()}
+    return [lowered(item) for item in value] if isinstance(value, list) else value
+
+
+def same(wanted: Any, found: Any, some: bool = False) -> bool:
+    """
+    Return whether a service tells what the template wants.
+
+    Members that the template does not name may be there; the order of a list counts for nothing.
+
+    :param some: whether a list may have further items
+    """
+    if wanted in ([], {}):
+        return some or not found
+    if isinstance(wanted, Mapping):
+        return isinstance(found, Mapping) and all(
+            same(value, lowered(found).get(key.lower())) for key, value in wanted.items()
+        )
+    if isinstance(wanted, list):
+        rest = list(found) if isinstance(found, list) else []
+        for item in wanted:
+            match = next((index for index, other in enumerate(rest) if same(item, other)), None)
+            if match is None:
+                return False
+            del rest[match]
+        return some or not rest
+    return told(wanted) == told(found)
+
+
+def told(value: Any) -> str:
+    """Return a value as text: CloudFormation takes ``"true"`` for true and ``"5"`` for 5."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
