@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -187,12 +188,29 @@ class Stack:
         listed = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.given.items()]
         try:
             answer = call(
-                StackName=self.name, TemplateBody=self._text, Parameters=listed, Capabilities=CAPABILITIES
+                StackName=self.name, TemplateBody=self._body(), Parameters=listed, Capabilities=CAPABILITIES
             )
         except ClientError as error:
             raise StackError(f"{self.name}: {error}") from error
         self._id = answer["StackId"]
         self._wait_for(end)
+
+    def _body(self) -> str:
+        """
+        Return the template as it is, or as ministack takes it.
+
+        It takes a service's DesiredCount as a number only, and a parameter's value is text there.
+        """
+        resources = self.template["Resources"]
+        services = [name for name in resources if resources[name]["Type"] == "AWS::ECS::Service"]
+        if not services:
+            return self._text
+        resolve = Resolver(self.template, self.given, {}, {}, lambda *_: None, {}, [], lambda *_: "")
+        adapted = load(self._text)
+        for name in services:
+            wanted = adapted["Resources"][name]["Properties"]
+            wanted["DesiredCount"] = int(resolve(wanted["DesiredCount"]))
+        return json.dumps(adapted)
 
     def _wait_for(self, end: str) -> None:
         wait_until(self._has_ended, timeout=PATIENCE, what=f"{self.name} to be {end}", every=0.1)

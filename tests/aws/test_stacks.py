@@ -27,11 +27,15 @@ import pytest
 from tools.harness.environment import REPOSITORY
 from tools.harness.ministack import MinistackServer
 
-from tests.aws.bench import Difference, Resource, Stack
+from tests.aws.bench import Difference, Resource, Stack, StackError
 
 TEMPLATES = REPOSITORY / "scripts" / "aws"
-#: Properties that ministack's services lose or do not have, so that nothing here says whether AWS takes them.
-UNTESTED: dict[str, str] = {}
+#: Properties that ministack loses, so that nothing here says whether AWS has them of a template.
+UNTESTED = {
+    "AWS::EC2::VPCEndpoint.PrivateDnsEnabled": "its CloudFormation drops it",
+    "AWS::EC2::VPCEndpoint.SecurityGroupIds": "its CloudFormation drops it",
+    "AWS::ECS::TaskDefinition.RuntimePlatform": "its CloudFormation drops it",
+}
 
 
 def default_network(server: MinistackServer) -> dict[str, str]:
@@ -43,9 +47,15 @@ def default_network(server: MinistackServer) -> dict[str, str]:
 
 
 def whole_network(server: MinistackServer) -> dict[str, str]:
-    """Return the parameters of airflow.yaml for that VPC."""
+    """Return the parameters of airflow.yaml for that VPC, on the stack of tasks.yaml."""
     network = default_network(server)
-    return {"VpcId": network["VpcId"], "Subnets": network["SubnetIds"]}
+    by_name = [{"Name": "group-name", "Values": ["airflow-tasks"]}]
+    (group,) = server.client("ec2").describe_security_groups(Filters=by_name)["SecurityGroups"]
+    return {
+        **{name: network[name] for name in ("VpcId", "SubnetIds")},
+        "LoadBalancerSubnets": network["SubnetIds"],
+        "SecurityGroupId": group["GroupId"],
+    }
 
 
 @dataclass(frozen=True)
@@ -73,6 +83,13 @@ CASES = {
     "network, private": Case(
         "network.yaml", {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"}, {"EcsEndpoint": "no"}
     ),
+    "airflow": Case(
+        "airflow.yaml",
+        {"Image": "local/airflow", "AllowedCidr": "10.0.0.0/8", "Dags": "bucket"},
+        {"SchedulerCpu": "1024", "SchedulerMemory": "2048", "Paused": "yes", "LogRetentionDays": "30"},
+        whole_network,
+        on="tasks",
+    ),
 }
 
 
@@ -85,6 +102,7 @@ class Life:
     before: dict[str, Resource] = field(default_factory=dict)
     after: dict[str, Resource] = field(default_factory=dict)
     left: list[str] = field(default_factory=list)
+    failure: str = ""
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +113,7 @@ def life(ministack):
         case = CASES[name]
         if case.on:
             make(case.on, undo)
-        # Cloud Formation's names have no commas and spaces.
+        # CloudFormation's names have no commas and spaces.
         stack = Stack(ministack, name.replace(", ", "-"), (TEMPLATES / case.template).read_text())
         stack.create(**case.network(ministack), **case.parameters)
         undo.callback(stack.delete)
@@ -103,12 +121,17 @@ def life(ministack):
 
     @functools.cache
     def lived(name: str) -> Life:
-        with ExitStack() as undo:
-            stack = make(name, undo)
-            seen = Life(created=stack.differences(), before=stack.resources())
-            stack.update(**CASES[name].changed)
-            seen.updated, seen.after = stack.differences(), stack.resources()
-        seen.left = stack.left(seen.before) + stack.left(seen.after)
+        seen = Life()
+        try:
+            with ExitStack() as undo:
+                stack = make(name, undo)
+                seen.created, seen.before = stack.differences(), stack.resources()
+                stack.update(**CASES[name].changed)
+                seen.updated, seen.after = stack.differences(), stack.resources()
+            seen.left = stack.left(seen.before) + stack.left(seen.after)
+        except StackError as error:
+            # One test says so, and no other tries again.
+            seen.failure = str(error)
         return seen
 
     return lived
@@ -120,7 +143,7 @@ def unexpected(differences: list[Difference]) -> list[str]:
 
 @pytest.mark.parametrize("name", CASES)
 def test_what_a_template_names_is_found(life, name):
-    assert life(name).before
+    assert (life(name).failure, bool(life(name).before)) == ("", True)
     assert unexpected(life(name).created) == []
 
 
