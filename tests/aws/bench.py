@@ -107,10 +107,15 @@ class Stack:
     def resources(self) -> dict[str, Resource]:
         """Return the resources that CloudFormation says it has made, by their names in the template."""
         found = self._cloudformation.describe_stack_resources(StackName=self._id)["StackResources"]
-        return {
-            each["LogicalResourceId"]: Resource(each["ResourceType"], each["PhysicalResourceId"])
-            for each in found
-        }
+        return {each["LogicalResourceId"]: self._resource(each) for each in found}
+
+    def _resource(self, described: Mapping[str, Any]) -> Resource:
+        physical_id = described["PhysicalResourceId"]
+        # IAM does not know the id of an inline policy.
+        if described["ResourceType"] == "AWS::IAM::Policy":
+            properties = self.template["Resources"][described["LogicalResourceId"]]["Properties"]
+            physical_id = self._of_parameters(properties["PolicyName"])
+        return Resource(described["ResourceType"], physical_id)
 
     def differences(self) -> list[Difference]:
         """Return what the services' own APIs tell otherwise than the template."""
@@ -147,8 +152,8 @@ class Stack:
         except Missing as missing:
             yield Difference(made.kind, f"{name} is not there: {missing}")
             return
-        for prop, value in wanted.items():
-            kind, there = f"{made.kind}.{prop}", found.get(prop.lower())
+        for prop, value, there in members(wanted, found):
+            kind = f"{made.kind}.{prop}"
             if kind not in UNTOLD and not same(value, there, prop.lower() in SOME_OF):
                 yield Difference(kind, f"{name}: {prop} is to be {value!r}, is {there!r}")
 
@@ -205,12 +210,15 @@ class Stack:
         services = [name for name in resources if resources[name]["Type"] == "AWS::ECS::Service"]
         if not services:
             return self._text
-        resolve = Resolver(self.template, self.given, {}, {}, lambda *_: None, {}, [], lambda *_: "")
         adapted = load(self._text)
         for name in services:
             wanted = adapted["Resources"][name]["Properties"]
-            wanted["DesiredCount"] = int(resolve(wanted["DesiredCount"]))
+            wanted["DesiredCount"] = int(self._of_parameters(wanted["DesiredCount"]))
         return json.dumps(adapted)
+
+    def _of_parameters(self, value: Any) -> Any:
+        """Return what a value comes to that depends on parameters alone."""
+        return Resolver(self.template, self.given, {}, {}, lambda *_: None, {}, [], lambda *_: "")(value)
 
     def _wait_for(self, end: str) -> None:
         wait_until(self._has_ended, timeout=PATIENCE, what=f"{self.name} to be {end}", every=0.1)
@@ -235,6 +243,24 @@ class Stack:
             return self._described.get("StackStatusReason", "no reason is told")
         first = min(failed, key=lambda event: event["Timestamp"])
         return f"{first['LogicalResourceId']} ({first['ResourceType']}): {first.get('ResourceStatusReason')}"
+
+
+def members(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """
+    Yield each property with what is wanted and what is found.
+
+    A property with members is looked at by its members where it is found, and containers one by one.
+    """
+    for prop, value in wanted.items():
+        there = found.get(prop.lower())
+        pairs = [(value, there)]
+        if prop == "ContainerDefinitions" and there and len(value) == len(there):
+            pairs = list(zip(value, there))
+        for one, other in pairs:
+            if one and isinstance(one, Mapping) and isinstance(other, Mapping):
+                yield from ((f"{prop}.{member}", item, other.get(member.lower())) for member, item in one.items())
+            else:
+                yield prop, one, other
 
 
 def lowered(value: Any) -> Any:
