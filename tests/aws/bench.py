@@ -22,14 +22,16 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from tools.harness.ministack import MinistackServer
 from tools.harness.processes import wait_until
 
 from tests.aws.resolving import Resolver, load
 from tests.aws.services import LOOKUPS, Missing, look_up
+
+if TYPE_CHECKING:
+    from tools.harness.ministack import MinistackServer
 
 #: What a stack of ours may make: roles with names.
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
@@ -258,7 +260,9 @@ def members(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tup
             pairs = list(zip(value, there))
         for one, other in pairs:
             if one and isinstance(one, Mapping) and isinstance(other, Mapping):
-                yield from ((f"{prop}.{member}", item, other.get(member.lower())) for member, item in one.items())
+                yield from (
+                    (f"{prop}.{member}", item, other.get(member.lower())) for member, item in one.items()
+                )
             else:
                 yield prop, one, other
 

@@ -109,7 +109,9 @@ def rules(permissions: list[dict[str, Any]], group: str) -> list[dict[str, Any]]
     """Return one rule for each range or group of EC2's permissions."""
     found = []
     for permission in permissions:
-        ports = {name: permission[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in permission}
+        ports = {
+            name: permission[name] for name in ("IpProtocol", "FromPort", "ToPort") if name in permission
+        }
         found += [ports | given for given in permission["IpRanges"]]
         found += [ports | pair | {group: pair["GroupId"]} for pair in permission["UserIdGroupPairs"]]
     return found
@@ -215,10 +217,13 @@ def bucket(client: Client, physical_id: str) -> Mapping[str, Any]:
     found = {
         "BucketName": physical_id,
         "Arn": f"arn:aws:s3:::{physical_id}",
-        "PublicAccessBlockConfiguration": s3.get_public_access_block(**name)["PublicAccessBlockConfiguration"],
+        "PublicAccessBlockConfiguration": s3.get_public_access_block(**name)[
+            "PublicAccessBlockConfiguration"
+        ],
         "BucketEncryption": {
             "ServerSideEncryptionConfiguration": [
-                {"ServerSideEncryptionByDefault": rule["ApplyServerSideEncryptionByDefault"]} for rule in encryption
+                {"ServerSideEncryptionByDefault": rule["ApplyServerSideEncryptionByDefault"]}
+                for rule in encryption
             ]
         },
         "VersioningConfiguration": s3.get_bucket_versioning(**name),
@@ -233,7 +238,9 @@ def bucket(client: Client, physical_id: str) -> Mapping[str, Any]:
 def parameter(client: Client, physical_id: str) -> Mapping[str, Any]:
     ssm = client("ssm")
     tags = ssm.list_tags_for_resource(ResourceType="Parameter", ResourceId=physical_id)["TagList"]
-    return ssm.get_parameter(Name=physical_id)["Parameter"] | {"Tags": {tag["Key"]: tag["Value"] for tag in tags}}
+    return ssm.get_parameter(Name=physical_id)["Parameter"] | {
+        "Tags": {tag["Key"]: tag["Value"] for tag in tags}
+    }
 
 
 def namespace(client: Client, physical_id: str) -> Mapping[str, Any]:
@@ -261,7 +268,9 @@ def load_balancer(client: Client, physical_id: str) -> Mapping[str, Any]:
     return found | {
         "Name": found["LoadBalancerName"],
         "Subnets": [zone["SubnetId"] for zone in found["AvailabilityZones"]],
-        "LoadBalancerAttributes": elb.describe_load_balancer_attributes(LoadBalancerArn=physical_id)["Attributes"],
+        "LoadBalancerAttributes": elb.describe_load_balancer_attributes(LoadBalancerArn=physical_id)[
+            "Attributes"
+        ],
         "Tags": elb_tags(client, physical_id),
     }
 
@@ -271,7 +280,9 @@ def target_group(client: Client, physical_id: str) -> Mapping[str, Any]:
     found = one(elb.describe_target_groups(TargetGroupArns=[physical_id])["TargetGroups"])
     return found | {
         "Name": found["TargetGroupName"],
-        "TargetGroupAttributes": elb.describe_target_group_attributes(TargetGroupArn=physical_id)["Attributes"],
+        "TargetGroupAttributes": elb.describe_target_group_attributes(TargetGroupArn=physical_id)[
+            "Attributes"
+        ],
         "Tags": elb_tags(client, physical_id),
     }
 

@@ -87,7 +87,9 @@ CASES = {
     ),
     "network, public": Case("network.yaml", {}, {"DeploymentName": "other"}),
     "network, private": Case(
-        "network.yaml", {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"}, {"EcsEndpoint": "no"}
+        "network.yaml",
+        {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"},
+        {"EcsEndpoint": "no"},
     ),
     "airflow": Case(
         "airflow.yaml",
