@@ -22,12 +22,15 @@ import functools
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import pytest
 from tools.harness.environment import REPOSITORY
-from tools.harness.ministack import MinistackServer
 
 from tests.aws.bench import Difference, Resource, Stack, StackError
+
+if TYPE_CHECKING:
+    from tools.harness.ministack import MinistackServer
 
 TEMPLATES = REPOSITORY / "scripts" / "aws"
 #: Properties that ministack loses, so that nothing here says whether AWS has them of a template.
