@@ -96,8 +96,10 @@ def test_what_is_left_is_named(stack):
     "template, message",
     [
         (
-            "Resources: {Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}, Group: {Type: "
-            "AWS::Logs::LogGroup, Properties: {LogGroupName: !GetAtt Vpc.Nothing}}}",
+            (
+                "Resources: {Vpc: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}, Group: "
+                "{Type: AWS::Logs::LogGroup, Properties: {LogGroupName: !GetAtt Vpc.Nothing}}}"
+            ),
             r"ROLLBACK_COMPLETE, not CREATE_COMPLETE: Group \(AWS::Logs::LogGroup\): .*Nothing",
         ),
         (
