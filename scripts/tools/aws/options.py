@@ -1,0 +1,100 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The options of ``scripts/aws``' commands; the standard library alone, since nothing is installed yet."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+#: The same that the templates allow for DeploymentName: it begins names of roles, of stacks and of an ECR repository.
+NAME = r"[a-z][a-z0-9-]{0,30}[a-z0-9]"
+NETWORKS = ("public", "private")
+#: The Airflow of the image that is built, and the file with the options that is written.
+AIRFLOW, OPTIONS_FILE = "3.3.2", Path("fargate.cfg")
+
+
+def parse(command: str, arguments: Sequence[str], description: str | None) -> argparse.Namespace:
+    """Read the command line of ``deploy``, ``status`` or ``destroy``; a mistake in it ends the program."""
+    parser = argparse.ArgumentParser(
+        prog=f"scripts/aws/{command}",
+        description=description,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "--name", type=_name, default="airflow",
+        help="the deployment, which all names and tags of what is made come from (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--region", help="the AWS Region; without it that of the AWS configuration")
+    if command == "deploy":
+        _add_deploy(parser)
+    if command != "status":
+        parser.add_argument("--yes", action="store_true", help="do not ask before anything is done")
+    given = parser.parse_args(arguments)
+    if command == "deploy" and given.network and (given.vpc or given.subnets):
+        parser.error("--network makes a VPC: no --vpc and no --subnets beside it")
+    if command == "deploy" and bool(given.vpc) != bool(given.subnets):
+        parser.error("--vpc and --subnets go together")
+    return given
+
+
+def _add_deploy(parser: argparse.ArgumentParser) -> None:
+    # Optional once a template of a whole Airflow is there: what it adds is what this leaves out.
+    parser.add_argument(
+        "--tasks-only", action="store_true", required=True,
+        help="make what ECS tasks need, for an Airflow that runs elsewhere; nothing else can be made so far",
+    )  # fmt: skip
+    parser.add_argument("--vpc", help="the VPC that the ECS tasks run in")
+    parser.add_argument("--subnets", metavar="ID,ID", help="subnets of that VPC")
+    parser.add_argument(
+        "--network", choices=NETWORKS,
+        help="make a VPC, with public subnets, which cost nothing, or with private ones and what they cost by the hour",
+    )  # fmt: skip
+    parser.add_argument(
+        "--parameter", metavar="NAME=VALUE", type=_pair, action="append", default=[],
+        help="any other parameter of the templates, which describe theirs at the top; repeatable",
+    )  # fmt: skip
+    parser.add_argument("--image", help="the image of the ECS tasks; without it one is built and pushed")
+    parser.add_argument(
+        "--airflow", metavar="VERSION", default=AIRFLOW,
+        help="the Airflow of the image that is built, which must be the scheduler's (%(default)s)",
+    )  # fmt: skip
+    parser.add_argument("--rebuild", action="store_true", help="build the image although the repository has it")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="show what would be made or changed, and its cost, and make nothing"
+    )
+    parser.add_argument(
+        "--options-file", type=Path, default=OPTIONS_FILE, help="where to write Airflow's options (%(default)s)"
+    )
+
+
+def _name(text: str) -> str:
+    if not re.fullmatch(NAME, text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r}: 2 to 32 small letters, digits and hyphens, with a letter first and no hyphen last"
+        )
+    return text
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not (name and separator):
+        raise argparse.ArgumentTypeError(f"{text!r}: write NAME=VALUE")
+    return name, value
