@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 #: The same that the templates allow for DeploymentName: it begins names of roles, of stacks and of an ECR repository.
-NAME = r"[a-z][a-z0-9-]{0,30}[a-z0-9]"
+NAME = r"(?=.{2,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 NETWORKS = ("public", "private")
 #: The Airflow of the image that is built, and the file with the options that is written.
 AIRFLOW, OPTIONS_FILE = "3.3.2", Path("fargate.cfg")
@@ -71,10 +71,10 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         "--parameter", metavar="NAME=VALUE", type=_pair, action="append", default=[],
         help="any other parameter of the templates, which describe theirs at the top; repeatable",
     )  # fmt: skip
-    parser.add_argument("--image", help="the image of the ECS tasks; without it one is built and pushed")
+    parser.add_argument("--image", help="the image of the ECS tasks, for x86; without it one is built and pushed")
     parser.add_argument(
-        "--airflow", metavar="VERSION", default=AIRFLOW,
-        help="the Airflow of the image that is built, which must be the scheduler's (%(default)s)",
+        "--airflow", metavar="VERSION",
+        help=f"the Airflow of the image that is built, which must be the scheduler's ({AIRFLOW} at first, then as before)",
     )  # fmt: skip
     parser.add_argument("--rebuild", action="store_true", help="build the image although the repository has it")
     parser.add_argument(
@@ -88,7 +88,7 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
 def _name(text: str) -> str:
     if not re.fullmatch(NAME, text):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: 2 to 32 small letters, digits and hyphens, with a letter first and no hyphen last"
+            f"{text!r}: 2 to 32 lower case letters, digits and single hyphens, with a letter first and no hyphen last"
         )
     return text
 

@@ -64,6 +64,11 @@ class Template:
         }
 
     @cached_property
+    def outputs(self) -> tuple[str, ...]:
+        """The names of the outputs."""
+        return tuple(self._content.get("Outputs", {}))
+
+    @cached_property
     def conditions(self) -> dict[str, Any]:
         """The conditions, by name."""
         return dict(self._content.get("Conditions", {}))
@@ -74,10 +79,8 @@ class Template:
 
 
 NETWORK, TASKS = Template("network"), Template("tasks")
-#: In the order in which they are made: one's outputs are the parameters of those names of a later one. What is not in
-#: FOR_TASKS is left out with --tasks-only.
+#: In the order in which they are made: one's outputs are the parameters of those names of a later one.
 ALL = (NETWORK, TASKS)
-FOR_TASKS = (NETWORK, TASKS)
 
 
 class Conditions:
@@ -109,9 +112,6 @@ class Conditions:
         """Return what an operand of Fn::Equals is, None where a function makes it."""
         if not isinstance(operand, dict):
             return _text(operand)
-        if (separator := operand.get("Fn::Join")) and isinstance(separator[1], dict):
-            # How a list is compared with an empty one.
-            return self._value(separator[1])
         value = self._values.get(operand.get("Ref", ""))
         return None if value is None else _text(value)
 

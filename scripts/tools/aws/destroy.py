@@ -1,0 +1,95 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""``scripts/aws/destroy``: delete all that a deployment consists of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rich.console import Console
+from tools.aws import remains
+from tools.aws.deploy import Clients
+from tools.aws.stacks import Stack, Stacks
+from tools.aws.templates import ALL
+
+
+class Destroy:
+    """One run of the command."""
+
+    def __init__(
+        self,
+        deployment: str,
+        clients: Clients,
+        stacks: Stacks,
+        console: Console,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._deployment = deployment
+        self._ecs, self._tagging = clients("ecs"), clients("resourcegroupstaggingapi")
+        self._stacks = stacks
+        self._console = console
+        self._sleep = sleep
+
+    def run(self, agreed: Callable[[], bool]) -> int:
+        """Delete the stacks, the last one made first, and return 0 if nothing is left."""
+        found = [self._stacks.settled(template.stack_name(self._deployment)) for template in reversed(ALL)]
+        stacks = [stack for stack in found if stack]
+        self._show(stacks)
+        if stacks and not agreed():
+            self._console.print("Nothing was done.")
+            return 1
+        for stack in stacks:
+            self._delete(stack)
+        return self._show_left()
+
+    def _show(self, stacks: list[Stack]) -> None:
+        for stack in stacks:
+            self._console.print(f"{stack.name} goes, {stack.status}:")
+            for name, type_ in self._stacks.resources(stack):
+                self._console.print(f"  {name} ({type_})", highlight=False)
+        self._console.print(
+            "Running ECS tasks are stopped, and images and logs go, too. What the stacks did not make stays: a VPC or an "
+            "image that they were given, roles that a policy was attached to. Stop the scheduler before."
+            if stacks
+            else f"{self._deployment} has no stacks."
+        )
+
+    def _delete(self, stack: Stack) -> None:
+        if cluster := stack.outputs.get("ClusterName"):
+            count = remains.stop_all(self._ecs, cluster, self._sleep)
+            self._console.print(f"ECS tasks stopped in {cluster}: {count}")
+        self._stacks.delete(stack)
+
+    def _show_left(self) -> int:
+        for look in range(remains.LOOKS):
+            arns = remains.tagged(self._tagging, self._deployment)
+            definitions = [arn for arn in arns if ":task-definition/" in arn]
+            remaining = [arn for arn in definitions if not remains.is_gone(self._ecs, arn)]
+            remains.delete_task_definitions(self._ecs, remaining)
+            left = [arn for arn in arns if not remains.is_gone(self._ecs, arn)]
+            if not left:
+                self._console.print("Nothing is left.")
+                return 0
+            if look < remains.LOOKS - 1:
+                self._sleep(remains.PERIOD)
+        self._console.print(
+            f"AWS still lists, with the tag airflow:deployment = {self._deployment}:\n  "
+            + "\n  ".join(left)
+            + "\nDelete these by hand; or run this again in some minutes, since AWS lists some that are gone."
+        )
+        return 1
