@@ -30,6 +30,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 from rich.prompt import Confirm
+
 from tools.aws.deploy import Deploy
 from tools.aws.destroy import Destroy
 from tools.aws.errors import DeploymentError
@@ -84,7 +85,9 @@ def run(command: str, given: argparse.Namespace, console: Console) -> int:
     if command == "deploy":
         return Deploy(given, client, stacks, console, ask).run()
     if command == "destroy":
-        return Destroy(given.name, client, stacks, console).run(lambda: given.yes or ask("Delete all of this?"))
+        return Destroy(given.name, client, stacks, console).run(
+            lambda: given.yes or ask("Delete all of this?")
+        )
     return status(given.name, client, stacks, console)
 
 

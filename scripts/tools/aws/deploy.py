@@ -21,15 +21,18 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
 from rich.table import Table
+
 from tools.aws import image, prices
 from tools.aws.errors import DeploymentError
 from tools.aws.options import AIRFLOW
 from tools.aws.stacks import DEAD, Stack, Stacks
 from tools.aws.templates import ALL, NETWORK, TASKS, Template, parameter_values
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 #: Makes boto3's client of a service.
 Clients = Callable[[str], Any]
@@ -77,9 +80,7 @@ class Deploy:
             if stack is None or stack.status in DEAD or promised:
                 changes = True
                 self._show_resources(template, values, stack)
-                promised |= dict.fromkeys(
-                    template.outputs, f"(of {template.stack_name(self._given.name)})"
-                )
+                promised |= dict.fromkeys(template.outputs, f"(of {template.stack_name(self._given.name)})")
             else:
                 changes |= self._show_changes(template, values, stack)
         self._console.print(f"Cost: {prices.shown(hour)}; ECS tasks come on top. (US East, N. Virginia)")
@@ -182,7 +183,9 @@ class Deploy:
     def _tasks(self) -> Stack:
         stack = self._stacks.find(TASKS.stack_name(self._given.name))
         if stack is None:
-            raise DeploymentError(f"{TASKS.stack_name(self._given.name)} was deleted meanwhile. Run this again.")
+            raise DeploymentError(
+                f"{TASKS.stack_name(self._given.name)} was deleted meanwhile. Run this again."
+            )
         return stack
 
     def _write_options(self) -> int:

@@ -20,12 +20,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from rich.console import Console
 from tools.aws import remains
-from tools.aws.deploy import Clients
-from tools.aws.stacks import Stack, Stacks
 from tools.aws.templates import ALL
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tools.aws.deploy import Clients
+    from tools.aws.stacks import Stack, Stacks
 
 
 class Destroy:

@@ -41,13 +41,17 @@ DENIED = re.compile(r"not authorized to perform:? \[?'?\"?([\w-]+:\w+)|permissio
 REMEDIES = (
     (
         re.compile("already exists|AlreadyExists|already in use", re.IGNORECASE),
-        "Something of that name exists outside of this deployment: made by hand, or left by an earlier one. Delete it, "
-        "or take another --name.",
+        (
+            "Something of that name exists outside of this deployment: made by hand, or left by an earlier one. Delete it, "
+            "or take another --name."
+        ),
     ),
     (
         re.compile("service linked role|service-linked role", re.IGNORECASE),
-        "The account has not used ECS before. Run: aws iam create-service-linked-role --aws-service-name "
-        "ecs.amazonaws.com",
+        (
+            "The account has not used ECS before. Run: aws iam create-service-linked-role --aws-service-name "
+            "ecs.amazonaws.com"
+        ),
     ),
     (
         re.compile("limit exceeded|LimitExceeded|maximum number|quota", re.IGNORECASE),
@@ -55,8 +59,10 @@ REMEDIES = (
     ),
     (
         re.compile("dependen|in use|currently attached|has a dependent", re.IGNORECASE),
-        "Something outside of the deployment uses it: an ECS task, a network interface, a rule of another security group. "
-        "Remove that, and run this again.",
+        (
+            "Something outside of the deployment uses it: an ECS task, a network interface, a rule of another security group. "
+            "Remove that, and run this again."
+        ),
     ),
     (
         re.compile("invalid|malformed|does not exist|not found", re.IGNORECASE),
@@ -68,7 +74,9 @@ REMEDIES = (
     ),
     (re.compile("Throttling|Rate exceeded"), "AWS limits the calls. Run this again in a minute: it goes on."),
 )
-UNKNOWN = "The stack's events in the console of CloudFormation have the rest. Remove the cause, and run this again."
+UNKNOWN = (
+    "The stack's events in the console of CloudFormation have the rest. Remove the cause, and run this again."
+)
 
 
 class StackEvent(Protocol):

@@ -25,6 +25,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
+
 from tools.aws.errors import DeploymentError
 from tools.harness.environment import REPOSITORY
 

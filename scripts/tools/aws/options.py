@@ -71,17 +71,26 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         "--parameter", metavar="NAME=VALUE", type=_pair, action="append", default=[],
         help="any other parameter of the templates, which describe theirs at the top; repeatable",
     )  # fmt: skip
-    parser.add_argument("--image", help="the image of the ECS tasks, for x86; without it one is built and pushed")
+    parser.add_argument(
+        "--image", help="the image of the ECS tasks, for x86; without it one is built and pushed"
+    )
     parser.add_argument(
         "--airflow", metavar="VERSION",
         help=f"the Airflow of the image that is built, which must be the scheduler's ({AIRFLOW} at first, then as before)",
     )  # fmt: skip
-    parser.add_argument("--rebuild", action="store_true", help="build the image although the repository has it")
     parser.add_argument(
-        "--dry-run", action="store_true", help="show what would be made or changed, and its cost, and make nothing"
+        "--rebuild", action="store_true", help="build the image although the repository has it"
     )
     parser.add_argument(
-        "--options-file", type=Path, default=OPTIONS_FILE, help="where to write Airflow's options (%(default)s)"
+        "--dry-run",
+        action="store_true",
+        help="show what would be made or changed, and its cost, and make nothing",
+    )
+    parser.add_argument(
+        "--options-file",
+        type=Path,
+        default=OPTIONS_FILE,
+        help="where to write Airflow's options (%(default)s)",
     )
 
 

@@ -22,12 +22,15 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
+
 from tools.aws.errors import DeploymentError
 from tools.aws.explanations import explain_events
-from tools.aws.templates import Template
+
+if TYPE_CHECKING:
+    from tools.aws.templates import Template
 
 #: The tag of all that a deployment consists of.
 TAG = "airflow:deployment"
@@ -161,7 +164,9 @@ class Stacks:
                 if any(words in reason for words in NO_CHANGE):
                     return []
                 raise DeploymentError(f"{stack}: CloudFormation cannot tell what would change: {reason!r}")
-            changes += [change["ResourceChange"] for change in answer["Changes"] if "ResourceChange" in change]
+            changes += [
+                change["ResourceChange"] for change in answer["Changes"] if "ResourceChange" in change
+            ]
             if not answer.get("NextToken"):
                 return changes
             token = {"NextToken": answer["NextToken"]}
@@ -247,4 +252,3 @@ def _event(described: Mapping[str, Any]) -> Event:
         status=described.get("ResourceStatus", ""),
         reason=described.get("ResourceStatusReason", ""),
     )
-

@@ -18,12 +18,18 @@
 
 from __future__ import annotations
 
-from rich.console import Console
+from typing import TYPE_CHECKING
+
 from rich.table import Table
+
 from tools.aws import prices, remains
 from tools.aws.deploy import SECTION, Clients
-from tools.aws.stacks import Stacks
 from tools.aws.templates import ALL
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from tools.aws.stacks import Stacks
 
 
 def status(deployment: str, clients: Clients, stacks: Stacks, console: Console) -> int:

@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+
 from tools.aws.errors import DeploymentError
 from tools.harness.environment import REPOSITORY
 
@@ -75,7 +76,7 @@ class Template:
 
     @cached_property
     def _content(self) -> dict[str, Any]:
-        return yaml.load(self.body, Loader=_Loader)  # noqa: S506 - it derives from SafeLoader
+        return yaml.load(self.body, Loader=_Loader)
 
 
 NETWORK, TASKS = Template("network"), Template("tasks")
@@ -120,7 +121,9 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def parameter_values(template: Template, known: Mapping[str, str], stack: Mapping[str, str]) -> dict[str, str]:
+def parameter_values(
+    template: Template, known: Mapping[str, str], stack: Mapping[str, str]
+) -> dict[str, str]:
     """
     Return what a stack's parameters are to be: what is known, or what the stack has already, or the default.
 
