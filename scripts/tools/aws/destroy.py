@@ -45,6 +45,8 @@ class Destroy:
     ) -> None:
         self._deployment = deployment
         self._ecs, self._tagging = clients("ecs"), clients("resourcegroupstaggingapi")
+        # Those of tasks.yaml, also where an interrupted run has deleted its stack already.
+        self._families = {f"{deployment}-task", f"{deployment}-task-arm64"}
         self._stacks = stacks
         self._console = console
         self._sleep = sleep
@@ -59,12 +61,16 @@ class Destroy:
             return 1
         for stack in stacks:
             self._delete(stack)
+        for family in sorted(self._families):
+            remains.delete_inactive(self._ecs, family)
         return self._show_left()
 
     def _show(self, stacks: list[Stack]) -> None:
         for stack in stacks:
             self._console.print(f"{stack.name} goes, {stack.status}:")
-            for name, type_ in self._stacks.resources(stack):
+            for name, type_, physical_id in self._stacks.resources(stack):
+                if type_ == "AWS::ECS::TaskDefinition":
+                    self._families.add(physical_id.rpartition("/")[2].partition(":")[0])
                 self._console.print(f"  {name} ({type_})", highlight=False)
         self._console.print(
             "Running ECS tasks are stopped, and images and logs go, too. What the stacks did not make stays: a VPC or an "

@@ -64,6 +64,13 @@ def delete_task_definitions(ecs: Any, arns: list[str]) -> None:
         ecs.delete_task_definitions(taskDefinitions=some)
 
 
+def delete_inactive(ecs: Any, family: str) -> None:
+    """Delete the revisions of a task definition that a stack has deregistered, which ECS keeps otherwise."""
+    pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="INACTIVE")
+    for some in _in_parts([arn for page in pages for arn in page["taskDefinitionArns"]], DELETED):
+        ecs.delete_task_definitions(taskDefinitions=some)
+
+
 def tagged(tagging: Any, deployment: str) -> list[str]:
     """Return the ARNs that AWS lists by the deployment's tag; some of them may be gone already."""
     pages = tagging.get_paginator("get_resources").paginate(TagFilters=[{"Key": TAG, "Values": [deployment]}])

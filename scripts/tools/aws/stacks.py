@@ -142,11 +142,11 @@ class Stacks:
         if after is not None:
             raise DeploymentError(explain_events(after.name, after.status, events))
 
-    def resources(self, stack: Stack) -> list[tuple[str, str]]:
-        """Return the logical name and the type of each resource that a stack has."""
+    def resources(self, stack: Stack) -> list[tuple[str, str, str]]:
+        """Return the logical name, the type and the physical id of each resource that a stack has."""
         pages = self._client.get_paginator("list_stack_resources").paginate(StackName=stack.id)
         return [
-            (found["LogicalResourceId"], found["ResourceType"])
+            (found["LogicalResourceId"], found["ResourceType"], found.get("PhysicalResourceId", ""))
             for page in pages
             for found in page["StackResourceSummaries"]
             if found["ResourceStatus"] != "DELETE_COMPLETE"
