@@ -1,0 +1,149 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What destroy stops and deletes, and with what it ends where AWS still lists something."""
+
+from __future__ import annotations
+
+import io
+
+import boto3
+import pytest
+from rich.console import Console
+from tools.aws import destroy as module, remains
+from tools.aws.destroy import Destroy
+from tools.aws.errors import DeploymentError
+from tools.aws.stacks import Stacks
+from tools.aws.templates import Template
+
+from tests.aws.cloudformation import FakeCloudFormation
+
+ECS = "arn:aws:ecs:us-east-1:123456789012"
+BUCKET = "arn:aws:s3:::airflow-dags"
+
+
+class FakeEcs:
+    """ECS, and the tags that are left; answers are by operation."""
+
+    def __init__(self, tagged=()):
+        self.tagged, self.running, self.calls = list(tagged), [f"{ECS}:task/airflow/1"], []
+
+    def client(self, service):
+        client = boto3.client(service, region_name="us-east-1")
+        client._make_api_call = lambda operation, request: self.call(client, operation, request)
+        return client
+
+    def call(self, client, operation, request):
+        client._serializer.serialize_to_request(request, client.meta.service_model.operation_model(operation))
+        self.calls.append(operation)
+        return getattr(self, operation)(**request)
+
+    def ListTasks(self, **_):
+        return {"taskArns": list(self.running)}
+
+    def DescribeTasks(self, tasks, **_):
+        return {
+            "tasks": [
+                {"taskArn": arn, "lastStatus": "RUNNING" if arn in self.running else "STOPPED"}
+                for arn in tasks
+            ]
+        }
+
+    def StopTask(self, task, **_):
+        self.running.remove(task)
+        return {}
+
+    def ListTaskDefinitions(self, familyPrefix, **_):
+        return {"taskDefinitionArns": [f"{ECS}:task-definition/{familyPrefix}:1"]}
+
+    def DeleteTaskDefinitions(self, **_):
+        return {}
+
+    def DescribeClusters(self, **_):
+        return {"clusters": [{"status": "INACTIVE"}]}
+
+    def GetResources(self, **_):
+        return {"ResourceTagMappingList": [{"ResourceARN": arn} for arn in self.tagged]}
+
+
+@pytest.fixture
+def service(monkeypatch):
+    monkeypatch.setattr(module, "ALL", (Template("network"), Template("tasks")))
+    fake = FakeCloudFormation(monkeypatch)
+    for name in ("airflow-network", "airflow-tasks"):
+        fake.add(name, "CREATE_COMPLETE")
+    fake.stacks["airflow-tasks"]["Outputs"] = [{"OutputKey": "ClusterName", "OutputValue": "airflow"}]
+    return fake
+
+
+def destroy(service, ecs, agrees=True):
+    """Run the command, and return its exit code and what it printed."""
+    printed = io.StringIO()
+    console = Console(file=printed, width=200)
+    stacks = Stacks(
+        service.client, lambda event: console.print(event.logical_id, event.status), service.sleep
+    )
+    code = Destroy("airflow", ecs.client, stacks, console, lambda _: None).run(lambda: agrees)
+    return code, printed.getvalue()
+
+
+def test_the_last_stack_goes_first_and_its_ecs_tasks_before_it(service):
+    """Deregistered revisions go, too; a second run finds nothing and ends with 0, too."""
+    ecs = FakeEcs()
+    code, printed = destroy(service, ecs)
+    assert code == 0
+    assert printed.index("airflow-tasks DELETE_COMPLETE") < printed.index("airflow-network DELETE_COMPLETE")
+    assert ecs.running == []
+    assert ecs.calls.count("DeleteTaskDefinitions") == 2
+    assert destroy(service, ecs)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("tagged", "code"),
+    [
+        # ECS keeps both for a while.
+        ([f"{ECS}:cluster/airflow", f"{ECS}:task/airflow/2"], 0),
+        ([BUCKET], 1),
+    ],
+)
+def test_what_is_left_is_said(service, tagged, code):
+    ended, printed = destroy(service, FakeEcs(tagged))
+    assert ended == code
+    assert (BUCKET in printed) == bool(code)
+
+
+def test_nothing_is_deleted_without_consent(service):
+    ecs = FakeEcs()
+    assert destroy(service, ecs, agrees=False)[0] == 1
+    assert ecs.running
+    assert "DeleteStack" not in service.calls
+
+
+def test_a_stack_that_cannot_be_deleted_says_why(service):
+    """The stacks that it stands on stay."""
+    service.end, service.failure = "DELETE_FAILED", "resource sg-1 has a dependent object"
+    with pytest.raises(DeploymentError, match="Something outside of the deployment uses it"):
+        destroy(service, FakeEcs())
+    assert service.calls.count("DeleteStack") == 1
+
+
+def test_ecs_tasks_that_do_not_stop_do_not_hold_it_for_ever():
+    """The stack says then what is in the way."""
+    ecs = FakeEcs()
+    ecs.StopTask = lambda **_: {}
+    waits = []
+    remains.stop_all(ecs.client("ecs"), "airflow", waits.append)
+    assert len(waits) == remains.LOOKS
