@@ -40,6 +40,14 @@ DENIED = re.compile(r"not authorized to perform:? \[?'?\"?([\w-]+:\w+)|permissio
 #: What the words are known by, and the remedy, the first that fits.
 REMEDIES = (
     (
+        re.compile("UPDATE_ROLLBACK_FAILED|UPDATE_FAILED"),
+        "Run: aws cloudformation continue-update-rollback --stack-name, with its name; then this again.",
+    ),
+    (
+        re.compile("_IN_PROGRESS state"),
+        "Somebody else changes it at the same time. Run this again: it waits for the end.",
+    ),
+    (
         re.compile("already exists|AlreadyExists|already in use", re.IGNORECASE),
         (
             "Something of that name exists outside of this deployment: made by hand, or left by an earlier one. Delete it, "
