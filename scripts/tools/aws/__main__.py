@@ -54,10 +54,11 @@ def main(arguments: Sequence[str]) -> int:
     except (BotoCoreError, ClientError) as error:
         said = explain_error(error)
     except KeyboardInterrupt:
-        console.print(
-            f"\nInterrupted. AWS goes on with what was begun: scripts/aws/status --name {given.name} shows it, "
-            f"scripts/aws/{command} run again goes on, scripts/aws/destroy --name {given.name} ends it."
+        goes_on = (
+            f" AWS goes on with what was begun: scripts/aws/status --name {given.name} shows it, scripts/aws/{command} "
+            f"run again goes on, scripts/aws/destroy --name {given.name} ends it."
         )
+        console.print("\nInterrupted." + goes_on * (command != "status"), soft_wrap=True, highlight=False)
         return 130
     console.print(f"[red]{escape(said)}[/red]", soft_wrap=True, highlight=False)
     return 1

@@ -73,7 +73,7 @@ REMEDIES = (
         ),
     ),
     (
-        re.compile("invalid|malformed|does not exist|not found", re.IGNORECASE),
+        re.compile("invalid|malformed|does not exist|not found|ValidationError|constraint", re.IGNORECASE),
         "Correct the option or --parameter that it comes from, and run this again.",
     ),
     (
