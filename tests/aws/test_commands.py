@@ -21,11 +21,12 @@ from __future__ import annotations
 import io
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 from tools.aws import deploy as module
 from tools.aws.deploy import Deploy
 from tools.aws.errors import DeploymentError
-from tools.aws.explanations import remedy
+from tools.aws.explanations import explain_error, remedy
 from tools.aws.options import parse
 from tools.aws.stacks import Stacks
 from tools.aws.templates import Template
@@ -164,3 +165,14 @@ def test_an_unknown_parameter_is_refused(service, run):
 )
 def test_remedies(words, says):
     assert says in remedy(words)
+
+
+def test_a_refused_call_names_the_permission(service, run):
+    """What AWS encodes in its answer is not shown."""
+    said = "User: x is not authorized to perform: cloudformation:CreateStack. Encoded authorization failure message: abc"
+    service.denied = {"CreateStack": ("AccessDenied", said)}
+    with pytest.raises(ClientError) as raised:
+        run()
+    words = explain_error(raised.value)
+    assert "lacks the permission cloudformation:CreateStack" in words
+    assert "abc" not in words

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import pytest
 from tools.aws import prices
+from tools.aws.templates import ALL
 from tools.documentation.options import REPOSITORY
 from tools.documentation.tables import tables
 
@@ -45,3 +46,11 @@ def test_the_page_has_the_same_price(price, what):
 
 def test_an_unknown_resource_is_not_called_free():
     assert prices.cost({"Type": "AWS::RDS::DBInstance"}).hour is None
+
+
+@pytest.mark.parametrize("template", ALL, ids=lambda template: template.kind)
+def test_the_cost_of_each_resource_is_known(template):
+    """With all that the parameters can add."""
+    values = {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"}
+    resources = template.resources(values).values()
+    assert [resource["Type"] for resource in resources if prices.cost(resource).hour is None] == []
