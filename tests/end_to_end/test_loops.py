@@ -64,6 +64,16 @@ class Passes:
     def wait_for_states(self, *states):
         wait_until(lambda: self.states() == list(states), timeout=PATIENCE, what=f"passes to be {states}")
 
+    def wait_for_failures(self):
+        """Return the notes on failures by row, once the scheduler, which saves them after the run's end, has saved one."""
+        database, run = self._deployment.airflow.database, self.run
+
+        def failures():
+            return database.events(run.dag_id, run.run_id, "fargate failure", by="task_instance_id")
+
+        wait_until(failures, timeout=PATIENCE, what="a note on a failure")
+        return failures()
+
     def wait_until_noted(self, launches):
         """Wait until the row of each pass has its own launch's ARN, and one note, which names that."""
         database, run = self._deployment.airflow.database, self.run
@@ -91,8 +101,12 @@ class Passes:
 
 
 def kill(process):
-    """End a container's process and all that it has started, as if there were no memory left."""
-    for each in [*process.children(recursive=True), process]:
+    """
+    End a container's process and all that it has started, as if there were no memory left.
+
+    The parent goes first: it would report the death of its child.
+    """
+    for each in [process, *process.children(recursive=True)]:
         each.kill()
 
 
@@ -133,7 +147,7 @@ def test_task_instances_with_equal_coordinates_are_told_apart(deployment, witnes
     run.follow(timeout=PATIENCE)
     run.result()
     assert [launch.id for launch in passes.launches()] == [launch.id for launch in launches]
-    failures = airflow.database.events(run.dag_id, run.run_id, "fargate failure", by="task_instance_id")
+    failures = passes.wait_for_failures()
     assert list(failures) == [launches[0].uuid]
     assert [witness.runs(run.run_id)[launch.id] for launch in launches] == [1, 1]
     lines = airflow.scheduler.log.read_text(errors="replace").splitlines()
