@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
@@ -31,18 +30,21 @@ MAX_OTHER = 2_000
 IDENTITY_VARIABLE = "AIRFLOW_FARGATE_LAUNCH"
 ACCOUNT = "123456789012"
 REPLACED = "(replaced)"
+#: What the texts begin with that stand for the numbers of an answer while it is changed.
+_NUMBER = "\0number "
+_MARKED = re.compile(r'"\\u0000number ([^"]*)"')
 
 
 def clean_body(body: str) -> str:
     """Return the body of an answer without secrets; the numbers of JSON stay as AWS writes them."""
     # 1.480367265813E9 is a time of AWS's, and no account; float() would write it otherwise.
-    number = "\0{}".format
+    number = f"{_NUMBER}{{}}".format
     try:
         parsed = json.loads(body, parse_float=number, parse_int=number, parse_constant=number)
     except ValueError:
         # Not JSON, or JSON that was broken off: what has the command and the environment is left out.
         return clean_text(re.split(r"overrides|environment|command", body, maxsplit=1)[0][:MAX_OTHER])
-    return re.sub(r'"\\u0000([^"]*)"', r"\1", json.dumps(without_secrets(parsed)))
+    return _MARKED.sub(r"\1", json.dumps(without_secrets(parsed)))
 
 
 def without_secrets(value: Any, key: str = "") -> Any:
@@ -55,7 +57,7 @@ def without_secrets(value: Any, key: str = "") -> Any:
         if key in ("command", "entryPoint"):
             return [REPLACED] if value else []
         return [without_secrets(item, key) for item in value]
-    if not isinstance(value, str) or value.startswith("\0"):
+    if not isinstance(value, str) or value.startswith(_NUMBER):
         return value
     # A page's token is AWS's own, and the next request has it, too. A clientToken is a random number of the caller's.
     is_token = key.endswith("Token") and key != "clientToken"
@@ -91,18 +93,22 @@ def clean_text(text: str) -> str:
     return text
 
 
-class Addresses:
-    """Replaces addresses of networks by those for documentation, one after another (RFC 5737, 3849 and 7042)."""
+#: Addresses of networks. Those of version 4 are also within the names of hosts: ip-10-0-1-23.ec2.internal.
+_ADDRESS = re.compile(
+    r"""(?P<mac>\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b)
+    |(?P<v4>(?<![\d.])(?!127\.)(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?:(?<=\bip-)|(?<=\bec2-))(?:\d{1,3}-){3}\d{1,3})
+    |(?P<v6>(?<![\w:])(?=(?:[0-9a-f]*:){3})(?:[0-9a-f]{0,4}:){2,7}[0-9a-f]{1,4}(?![\w:]))""",
+    re.VERBOSE,
+)
+#: Those for documentation: RFC 7042, 5737 and 3849.
+_DOCUMENTATION = {"mac": "00:00:5e:00:53:{:02x}", "v4": "192.0.2.{}", "v6": "2001:db8::{:x}"}
 
-    _KINDS = (
-        # Also within the name of a host: ip-10-0-1-23.ec2.internal, ec2-3-80-1-2.compute-1.amazonaws.com.
-        (re.compile(r"(?<![\d.])(?!127\.)(?:\d{1,3}\.){3}\d{1,3}(?![\d.])|(?:(?<=\bip-)|(?<=\bec2-))(?:\d{1,3}-){3}\d{1,3}"), "192.0.2.{}"),
-        (re.compile(r"\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b"), "00:00:5e:00:53:{:02x}"),
-        (re.compile(r"(?<![\w:])(?=[0-9a-f:]*:[0-9a-f:]*:[0-9a-f:]*:)(?:[0-9a-f]{0,4}:){3,7}[0-9a-f]{1,4}(?![\w:])"), "2001:db8::{:x}"),
-    )  # fmt: skip
+
+class Addresses:
+    """Replaces addresses of networks by those for documentation, one after another."""
 
     def __init__(self) -> None:
-        self._known: dict[str, str] = {}
+        self._numbers: dict[str, dict[str, int]] = {kind: {} for kind in _DOCUMENTATION}
 
     def replaced(self, value: Any) -> Any:
         """Return JSON with other addresses, the same by the same."""
@@ -110,18 +116,11 @@ class Addresses:
             return {name: self.replaced(member) for name, member in value.items()}
         if isinstance(value, list):
             return [self.replaced(item) for item in value]
-        return self._text(value) if isinstance(value, str) else value
+        return _ADDRESS.sub(self._other, value) if isinstance(value, str) else value
 
-    def _text(self, text: str) -> str:
-        for pattern, form in self._KINDS:
-            text = pattern.sub(functools.partial(self._other, form), text)
-        return text
-
-    def _other(self, form: str, found: re.Match[str]) -> str:
-        address = found.group()
-        dotted = address.replace("-", ".")
-        if dotted not in self._known:
-            of_this_form = sum(other.startswith(form[:6]) for other in self._known.values())
-            self._known[dotted] = form.format(of_this_form % 254 + 1)
-        other = self._known[dotted]
+    def _other(self, found: re.Match[str]) -> str:
+        kind, address = str(found.lastgroup), found.group()
+        numbers = self._numbers[kind]
+        number = numbers.setdefault(address.replace("-", "."), len(numbers) % 254 + 1)
+        other = _DOCUMENTATION[kind].format(number)
         return other.replace(".", "-") if "-" in address else other
