@@ -23,11 +23,11 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.session
-from botocore.model import ServiceModel
 from botocore.validate import ParamValidator
 from tools.aws.inside.replacements import ACCOUNT, IDENTITY_VARIABLE, REPLACED
 
@@ -43,7 +43,10 @@ from airflow.executors.fargate.aws.outcome import classify_ecs_task, classify_ru
 from airflow.executors.fargate.aws.usage import Usage
 from airflow.executors.fargate.aws.verdict import Verdict
 
-from tests.aws.replaying import Exchange, Result, ask, descriptions, end_of, main_container
+from tests.aws.replaying import Exchange, Result, as_it_is, ask, descriptions, end_of, main_container
+
+if TYPE_CHECKING:
+    from botocore.model import ServiceModel
 
 #: What each service may answer besides what its model names.
 #: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/CommonErrors.html
@@ -80,6 +83,15 @@ def complaints(recording: Any, fakes: ModuleType) -> list[str]:
     found += _of_pages(recording)
     # An end can be followed only through answers that are understood.
     return found or list(_of_ends(recording, fakes))
+
+
+def complaints_of(path: Path, fakes: ModuleType) -> list[str]:
+    """Return what is wrong with the recording in a file."""
+    try:
+        recording = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        return [f"it is no JSON: {error}"]
+    return complaints(recording, fakes)
 
 
 def unknown_members(recording: Mapping[str, Any]) -> list[str]:
@@ -164,8 +176,8 @@ def _of_ecs_tasks(exchange: Exchange, answer: Any) -> Iterator[str]:
     else:
         reasons = {failure.reason for failure in answer.failures} - {"MISSING"}
         yield from (f"the executor does not know the failure {reason}" for reason in sorted(reasons))
-    whole = ask(exchange, read=lambda client: client).value
-    for task, by_botocore, raw in zip(answer.tasks, whole.tasks, _parsed(exchange)["tasks"]):
+    whole = ask(exchange, as_it_is).value
+    for task, by_botocore, raw in zip(answer.tasks, whole.tasks, _parsed(exchange).get("tasks") or ()):
         if replace(task, usage=Usage()) != replace(by_botocore, usage=Usage()):
             yield f"the executor reads {task.arn} otherwise than botocore"
         outcome = classify_ecs_task(task, main_container(raw))

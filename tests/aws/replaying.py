@@ -21,7 +21,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from types import ModuleType
 from typing import Any
 
@@ -37,6 +37,7 @@ from airflow.executors.fargate.messages import Ended
 from airflow.executors.fargate.request.builder import Prepared
 
 Exchange = Mapping[str, Any]
+Answering = Callable[[str], Exchange]
 
 REGION = "us-east-1"
 #: What AWS answers to the fleet's calls that a recording has no answer to.
@@ -59,25 +60,36 @@ class Raw:
         return [self.body]
 
 
-def client(
-    service: str, answer: Callable[[str], Exchange], read: Callable[[Any], Any] = lambda made: made
-) -> Any:
+def as_it_is(made: Any) -> Any:
+    return made
+
+
+def client(service: str, answer: Answering, read: Callable[[Any], Any] = as_it_is) -> Any:
     """
     Return a client of the executor's own that sends nothing.
 
-    :param answer: returns what AWS answers to the operation of that name
+    :param answer: returns what AWS answers to the operation of that name, until the next client is returned
     :param read: the executor's own, which changes how a client reads
     """
+    made, answers = _client(service, read)
+    answers[:] = [answer]
+    return made
+
+
+@cache
+def _client(service: str, read: Callable[[Any], Any]) -> tuple[Any, list[Answering]]:
+    """Return a client that the last of these answers: a new one for each answer would take most of the time."""
     made = read(make_client(boto3.session.Session("any", "key", region_name=REGION), service))
+    answers: list[Answering] = []
 
     def respond(request: Any, **_: Any) -> AWSResponse:
         target = request.headers["X-Amz-Target"]
         operation = (target.decode() if isinstance(target, bytes) else target).partition(".")[2]
-        said = answer(operation)
+        said = answers[-1](operation)
         return AWSResponse(request.url, said["status"], said["headers"], Raw(said["body"].encode()))
 
     made.meta.events.register("before-send.*.*", respond)
-    return made
+    return made, answers
 
 
 @dataclass(frozen=True)
@@ -95,7 +107,7 @@ class Result:
 def ask(exchange: Exchange, read: Callable[[Any], Any] = read_less) -> Result:
     """Make the call of an exchange as the executor does, with the answer that AWS gave."""
     service, request = exchange["service"], dict(exchange["request"])
-    made = client(service, lambda operation: exchange, read if service == "ecs" else lambda other: other)
+    made = client(service, lambda operation: exchange, read if service == "ecs" else as_it_is)
     try:
         return Result(_call(made, exchange["operation"], request))
     except Exception as error:
