@@ -34,6 +34,7 @@ from tools.aws.inside.recorder import (
     MAX_EXCHANGES,
     MAX_PART,
     Recorder,
+    ends,
     from_parts,
     to_exchange,
     to_parts,
@@ -112,7 +113,7 @@ def test_two_processes_record_to_one_file(endpoint, recorder):
     """The second one only has other environment variables, and is answered as ever."""
     client(endpoint).list_tasks(startedBy="here")
     written = call(endpoint, os.environ | recorder.environment())
-    recording = recorder.take("any", [{"ecs_task": ARN}])
+    recording = recorder.take("any")
     assert ARN in written.stdout
     assert written.stderr == ""
     assert [each["request"] for each in recording["exchanges"]] == [{"startedBy": "here"}, {}]
@@ -120,7 +121,6 @@ def test_two_processes_record_to_one_file(endpoint, recorder):
         {"taskArns": [ARN.replace("999988887777", ACCOUNT)]}
     )
     assert recording["exchanges"][1]["headers"] == {"content-type": "application/x-amz-json-1.1"}
-    assert recording["seen"] == [{"ecs_task": ARN.replace("999988887777", ACCOUNT)}]
     assert "AKIA" not in json.dumps(recording)
 
 
@@ -318,6 +318,39 @@ def said(operation="ListTasks", body="{}", status=200, **request):
 )
 def test_an_answer_that_only_repeats_another_is_left_out(exchanges, kept):
     assert without_repeated(exchanges) == [exchanges[index] for index in kept]
+
+
+def stopped(code, **members):
+    containers = [
+        {"name": "sidecar", "exitCode": 9},
+        {"name": "airflow", **({} if code is None else {"exitCode": code})},
+    ]
+    overrides = {"containerOverrides": [{"name": "airflow"}]}
+    task = {
+        "taskArn": ARN,
+        "lastStatus": "STOPPED",
+        "containers": containers,
+        "overrides": overrides,
+        **members,
+    }
+    return said("DescribeTasks", json.dumps({"tasks": [task]}))
+
+
+@pytest.mark.parametrize(
+    ("answers", "exit_codes"),
+    [
+        ([stopped(None, lastStatus="RUNNING"), stopped(137)], [137]),
+        ([stopped(0)], [0]),
+        ([stopped(None)], [None]),
+        ([stopped(0, containers=[])], [None]),
+        # The trial was over before the end was told.
+        ([stopped(0, lastStatus="RUNNING")], []),
+        ([said("DescribeTasks", "<html>"), said("DescribeTasks", "[]"), said("DescribeTasks", "", 503)], []),
+    ],
+)
+def test_an_end_is_kept_with_the_answer_that_has_it(answers, exit_codes):
+    seen = {"ecs_task": ARN, "state": "failed", "words": []}
+    assert list(ends(answers, [seen])) == [{**seen, "exit_code": code} for code in exit_codes]
 
 
 def test_a_long_trial_keeps_how_it_began_and_ended_and_each_kind():

@@ -95,7 +95,7 @@ WELL = (
     exchange("ListTasks", {"startedBy": "any"}, {"taskArns": [ARN], "nextToken": "token-1"}),
     exchange("ListTasks", {"startedBy": "any", "nextToken": "token-1"}, {"taskArns": [OTHER]}),
 )
-SEEN = {"ecs_task": ARN, "state": "failed", "words": ["137"]}
+SEEN = {"ecs_task": ARN, "state": "failed", "words": ["137"], "exit_code": 137}
 
 
 @pytest.fixture
@@ -197,7 +197,8 @@ def test_what_the_executor_does_not_understand_is_a_complaint(complain, answer, 
 @pytest.mark.parametrize(
     ("seen", "complaint"),
     [
-        ({**SEEN, "state": "success"}, "was success, and is failed by now"),
+        ({**SEEN, "exit_code": 0}, "was well, and is failed by now"),
+        ({**SEEN, "state": "success"}, "has succeeded, and it failed"),
         ({**SEEN, "words": ["OutOfMemoryError"]}, "does not have 'OutOfMemoryError'"),
         ({**SEEN, "ecs_task": OTHER}, "was failed, and is running by now"),
     ],

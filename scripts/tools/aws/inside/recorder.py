@@ -89,8 +89,9 @@ class Recorder:
         """
         Return the recording of what came since the last one was taken.
 
-        :param seen: how ECS tasks ended by Airflow: ``ecs_task`` (its ARN), ``state`` (success or failed),
-            ``words`` (that the reason has, for people: an exit code, a word of AWS's)
+        :param seen: how ECS tasks ended by Airflow: ``ecs_task`` (its ARN), ``state`` (of the task instance),
+            ``words`` (what the executor's reason of a failure has: an exit code, a word of AWS's). The recording
+            has those whose end it has, with the ``exit_code`` of the main container.
         """
         lines, lost = self._new_lines(), 0
         exchanges = []
@@ -106,7 +107,7 @@ class Recorder:
             "trial": trial,
             "lost": lost,
             "left_out": len(distinct) - len(kept),
-            "seen": without_secrets(list(seen)),
+            "seen": list(ends(kept, without_secrets(list(seen)))),
             "exchanges": kept,
         }
         return Addresses().replaced(recording)
@@ -196,6 +197,32 @@ def to_exchange(request: Any, response: Any) -> dict[str, Any] | None:
 
 
 # What is kept.
+
+
+def ends(
+    exchanges: Iterable[Mapping[str, Any]], seen: Iterable[Mapping[str, Any]]
+) -> Iterator[dict[str, Any]]:
+    """Yield those ECS tasks of which AWS said that they have stopped, with the exit code that it said then."""
+    answers = [each for each in exchanges if each["operation"] == "DescribeTasks" and each["status"] == 200]
+    tasks = [task for answer in answers for task in _tasks(answer["body"])]
+    stopped = {task["taskArn"]: task for task in tasks if task.get("lastStatus") == "STOPPED"}
+    for end in seen:
+        if end["ecs_task"] in stopped:
+            yield {**end, "exit_code": _exit_code(stopped[end["ecs_task"]])}
+
+
+def _tasks(body: str) -> list[dict[str, Any]]:
+    try:
+        return [task for task in json.loads(body)["tasks"] if "taskArn" in task]
+    except (ValueError, KeyError, TypeError):  # The test of the recording says so.
+        return []
+
+
+def _exit_code(task: Mapping[str, Any]) -> int | None:
+    """Return the exit code of the container that has an override, which is the main one."""
+    overridden = {each["name"] for each in task.get("overrides", {}).get("containerOverrides", ())}
+    main = (each for each in task.get("containers", ()) if each["name"] in overridden)
+    return next(main, {}).get("exitCode")
 
 
 def without_repeated(exchanges: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
