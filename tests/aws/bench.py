@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from tools.harness.processes import wait_until
 
-from tests.aws.resolving import Resolver, load
+from tests.aws.resolver import Plan, Resolver, load
 from tests.aws.services import LOOKUPS, Missing, look_up
 
 if TYPE_CHECKING:
@@ -83,22 +83,22 @@ class Stack:
     def __init__(self, server: MinistackServer, name: str, template: str) -> None:
         self.name = name
         self._text = template
-        self._client = server.client
-        self._cloudformation = server.client("cloudformation")
+        self.client = server.client
+        self.cloudformation = server.client("cloudformation")
         self.template = load(template)
         self.given: dict[str, str] = {}
 
     def create(self, **parameters: str) -> None:
         """Create it; StackError where that fails."""
-        self._change(self._cloudformation.create_stack, "CREATE_COMPLETE", parameters)
+        self._change(self.cloudformation.create_stack, "CREATE_COMPLETE", parameters)
 
     def update(self, **parameters: str) -> None:
         """Update it, other parameters as they were; StackError where that fails."""
-        self._change(self._cloudformation.update_stack, "UPDATE_COMPLETE", self.given | parameters)
+        self._change(self.cloudformation.update_stack, "UPDATE_COMPLETE", self.given | parameters)
 
     def delete(self) -> None:
         """Delete it; StackError where that fails."""
-        self._cloudformation.delete_stack(StackName=self._id)
+        self.cloudformation.delete_stack(StackName=self.stack_id)
         self._wait_for("DELETE_COMPLETE")
 
     @property
@@ -108,7 +108,7 @@ class Stack:
 
     def resources(self) -> dict[str, Resource]:
         """Return the resources that CloudFormation says it has made, by their names in the template."""
-        found = self._cloudformation.describe_stack_resources(StackName=self._id)["StackResources"]
+        found = self.cloudformation.describe_stack_resources(StackName=self.stack_id)["StackResources"]
         return {each["LogicalResourceId"]: self._resource(each) for each in found}
 
     def _resource(self, described: Mapping[str, Any]) -> Resource:
@@ -116,22 +116,22 @@ class Stack:
         # IAM does not know the id of an inline policy.
         if described["ResourceType"] == "AWS::IAM::Policy":
             properties = self.template["Resources"][described["LogicalResourceId"]]["Properties"]
-            physical_id = self._of_parameters(properties["PolicyName"])
+            physical_id = self.planned(properties["PolicyName"])
         return Resource(described["ResourceType"], physical_id)
 
     def differences(self) -> list[Difference]:
         """Return what the services' own APIs tell otherwise than the template."""
         made = self.resources()
-        resolve = self._resolver(made)
+        resolver = Made(self, made)
         found = []
         for name, wanted in self.template["Resources"].items():
-            if "Condition" in wanted and not resolve.condition(wanted["Condition"]):
+            if "Condition" in wanted and not resolver.holds(wanted["Condition"]):
                 if name in made:
                     found.append(Difference(wanted["Type"], f"{name} is there, against its condition"))
             elif name not in made:
                 found.append(Difference(wanted["Type"], f"{name} is not in the stack"))
             else:
-                found += self._differences(name, made[name], resolve(wanted.get("Properties", {})))
+                found += self._differences(name, made[name], resolver.resolve(wanted.get("Properties", {})))
         return found
 
     def left(self, made: Mapping[str, Resource]) -> list[str]:
@@ -140,7 +140,7 @@ class Stack:
 
     def _is_there(self, resource: Resource) -> bool:
         try:
-            look_up(self._client, resource.kind, resource.physical_id)
+            look_up(self.client, resource.kind, resource.physical_id)
         except Missing:
             return False
         return True
@@ -150,7 +150,7 @@ class Stack:
             yield Difference(made.kind, f"{name} is of a type that LOOKUPS of tests/aws/services.py has not")
             return
         try:
-            found = lowered(look_up(self._client, made.kind, made.physical_id))
+            found = lowered(look_up(self.client, made.kind, made.physical_id))
         except Missing as missing:
             yield Difference(made.kind, f"{name} is not there: {missing}")
             return
@@ -158,37 +158,6 @@ class Stack:
             kind = f"{made.kind}.{prop}"
             if kind not in UNTOLD and not same(value, there, prop.lower() in SOME_OF):
                 yield Difference(kind, f"{name}: {prop} is to be {value!r}, is {there!r}")
-
-    def _resolver(self, made: Mapping[str, Resource]) -> Resolver:
-        zones = self._client("ec2").describe_availability_zones()["AvailabilityZones"]
-        exports = self._cloudformation.list_exports()["Exports"]
-        return Resolver(
-            template=self.template,
-            given=self.given,
-            pseudo={
-                "AWS::Region": self._id.split(":")[3],
-                "AWS::AccountId": self._id.split(":")[4],
-                "AWS::Partition": "aws",
-                "AWS::URLSuffix": "amazonaws.com",
-                "AWS::StackName": self.name,
-                "AWS::StackId": self._id,
-            },
-            ids={name: resource.physical_id for name, resource in made.items()},
-            attribute=lambda name, attribute: self._attribute(made[name], attribute),
-            exports={export["Name"]: export["Value"] for export in exports},
-            zones=[zone["ZoneName"] for zone in zones],
-            secret=self._secret,
-        )
-
-    def _attribute(self, resource: Resource, name: str) -> Any:
-        value: Any = lowered(look_up(self._client, resource.kind, resource.physical_id))
-        for part in name.lower().split("."):
-            value = value[part]
-        return value
-
-    def _secret(self, secret_id: str, key: str | None) -> str:
-        text = self._client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
-        return load(text)[key] if key else text
 
     def _change(self, call: Any, end: str, parameters: Mapping[str, str]) -> None:
         self.given = dict(parameters)
@@ -199,7 +168,7 @@ class Stack:
             )
         except ClientError as error:
             raise StackError(f"{self.name}: {error}") from error
-        self._id = answer["StackId"]
+        self.stack_id = answer["StackId"]
         self._wait_for(end)
 
     def _body(self) -> str:
@@ -215,12 +184,12 @@ class Stack:
         adapted = load(self._text)
         for name in services:
             wanted = adapted["Resources"][name]["Properties"]
-            wanted["DesiredCount"] = int(self._of_parameters(wanted["DesiredCount"]))
+            wanted["DesiredCount"] = int(self.planned(wanted["DesiredCount"]))
         return json.dumps(adapted)
 
-    def _of_parameters(self, value: Any) -> Any:
+    def planned(self, value: Any) -> Any:
         """Return what a value comes to that depends on parameters alone."""
-        return Resolver(self.template, self.given, {}, {}, lambda *_: None, {}, [], lambda *_: "")(value)
+        return Plan(self.template, self.given).resolve(value)
 
     def _wait_for(self, end: str) -> None:
         wait_until(self._has_ended, timeout=PATIENCE, what=f"{self.name} to be {end}", every=0.1)
@@ -234,17 +203,48 @@ class Stack:
 
     @cached_property
     def _described(self) -> Mapping[str, Any]:
-        (found,) = self._cloudformation.describe_stacks(StackName=self._id)["Stacks"]
+        (found,) = self.cloudformation.describe_stacks(StackName=self.stack_id)["Stacks"]
         return found
 
     def _reason(self) -> str:
         """Return the resource that failed first, and CloudFormation's reason."""
-        events = self._cloudformation.describe_stack_events(StackName=self._id)["StackEvents"]
+        events = self.cloudformation.describe_stack_events(StackName=self.stack_id)["StackEvents"]
         failed = [event for event in events if event["ResourceStatus"].endswith("_FAILED")]
         if not failed:
             return self._described.get("StackStatusReason", "no reason is told")
         first = min(failed, key=lambda event: event["Timestamp"])
         return f"{first['LogicalResourceId']} ({first['ResourceType']}): {first.get('ResourceStatusReason')}"
+
+
+class Made(Resolver):
+    """
+    The template of a stack that is there, with what its services tell.
+
+    :param made: the stack's resources
+    """
+
+    def __init__(self, stack: Stack, made: Mapping[str, Resource]) -> None:
+        super().__init__(stack.template, stack.given)
+        self._stack, self._made = stack, made
+        zones = stack.client("ec2").describe_availability_zones()["AvailabilityZones"]
+        self.zones = [zone["ZoneName"] for zone in zones]
+        _, partition, _, region, account, _ = stack.stack_id.split(":", 5)
+        self.pseudo = {"AWS::Region": region, "AWS::AccountId": account, "AWS::Partition": partition}
+
+    def attribute(self, name: str, attribute: str) -> Any:
+        """Return the physical id for Ref, and else what the service says."""
+        resource = self._made[name]
+        if attribute == "Ref":
+            return resource.physical_id
+        value: Any = lowered(look_up(self._stack.client, resource.kind, resource.physical_id))
+        for part in attribute.lower().split("."):
+            value = value[part]
+        return value
+
+    def secret(self, reference: str, secret_id: str, key: str | None) -> str:
+        """Return the secret's text, or a member of it."""
+        text = self._stack.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
+        return load(text)[key] if key else text
 
 
 def members(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

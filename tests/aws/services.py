@@ -288,13 +288,14 @@ def target_group(client: Client, physical_id: str) -> Mapping[str, Any]:
 
 
 def listener(client: Client, physical_id: str) -> Mapping[str, Any]:
-    return one(client("elbv2").describe_listeners(ListenerArns=[physical_id])["Listeners"])
+    found = one(client("elbv2").describe_listeners(ListenerArns=[physical_id])["Listeners"])
+    return found | {"Tags": elb_tags(client, physical_id)}
 
 
 def listener_rule(client: Client, physical_id: str) -> Mapping[str, Any]:
     found = one(client("elbv2").describe_rules(RuleArns=[physical_id])["Rules"])
     listener_arn = physical_id.replace(":listener-rule/", ":listener/").rpartition("/")[0]
-    return found | {"ListenerArn": listener_arn}
+    return found | {"ListenerArn": listener_arn, "Tags": elb_tags(client, physical_id)}
 
 
 def db_subnet_group(client: Client, physical_id: str) -> Mapping[str, Any]:

@@ -42,6 +42,7 @@ UNTESTED = {
     "AWS::ECS::Service.ServiceRegistries": "CloudFormation drops them",
     "AWS::ECS::TaskDefinition.ContainerDefinitions.Secrets": "CloudFormation drops them",
     "AWS::ECS::TaskDefinition.RuntimePlatform": "CloudFormation drops it",
+    "AWS::ElasticLoadBalancingV2::ListenerRule.Tags": "CloudFormation drops them",
     "AWS::S3::Bucket.Tags": "CloudFormation drops them",
     "AWS::SecretsManager::Secret.GenerateSecretString.ExcludePunctuation": "CloudFormation drops it",
 }

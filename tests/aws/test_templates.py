@@ -30,7 +30,7 @@ from tools.harness.releases import NEWEST, RELEASES
 
 from airflow.executors.fargate.aws.sizes import SIZES, mistake
 
-from tests.aws.resolver import TEMPLATES, Stack, read
+from tests.aws.resolver import TEMPLATES, Plan, read
 from tests.documentation.conftest import read_config, service_model
 from tests.security.test_permissions import NO_RESOURCE, REPOSITORY, blocks, statements
 
@@ -82,7 +82,7 @@ def stack(name, **given):
     needed = {
         one: GIVEN[what["Type"]] for one, what in declared if "Default" not in what and what["Type"] in GIVEN
     }
-    return Stack(ALL[name], {**needed, **given})
+    return Plan(ALL[name], {**needed, **given})
 
 
 STACKS = {

@@ -109,7 +109,7 @@ def test_a_dag_runs_and_its_log_is_read(components, image, whole, fargate):
     """All components are well, a task runs in an ECS task, and its log comes from CloudWatch."""
     environment = components.environments["ApiServer"]
     uri = environment["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-    password = whole.secret("AdminPassword.Ref")
+    password = whole.value_of("AdminPassword.Ref")
     api = RestApi(Settings(RELEASE, Path(sys.prefix), image.folder, uri, image.port, password))
     database = Database(uri)
 

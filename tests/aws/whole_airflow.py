@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import secrets
 import string
 import sys
@@ -29,7 +28,7 @@ from pathlib import Path
 
 from tools.harness.processes import Process, free_port, wait_until
 
-from tests.aws.resolver import TEMPLATES, Stack, read
+from tests.aws.resolver import TEMPLATES, Plan, read
 from tests.bench.quick_start import files
 
 NO_AWS = {
@@ -39,24 +38,24 @@ NO_AWS = {
 }
 
 
-class Whole(Stack):
+class Whole(Plan):
     """The template, in the Region of the local Fargate, with what it keeps in Parameter Store and Secrets Manager."""
 
     def __init__(self, region, **parameters):
         super().__init__(read(TEMPLATES / "airflow.yaml"), parameters)
-        self.region = region
+        self.pseudo = {**Plan.pseudo, "AWS::Region": region}
         self.secrets = {}
 
-    def _Ref(self, name):
-        return self.region if name == "AWS::Region" else super()._Ref(name)
-
-    def _of(self, name, attribute):
+    def attribute(self, name, attribute):
         resource = self.template["Resources"][name]
         if resource["Type"] == "AWS::SSM::Parameter":
             return self.resolve(resource["Properties"][attribute])
-        return super()._of(name, attribute)
+        return super().attribute(name, attribute)
 
-    def secret(self, reference):
+    def secret(self, reference, secret_id, key):
+        return self.value_of(secret_id)
+
+    def value_of(self, reference):
         """Return what a container gets for a reference to a secret, or to a key of its JSON."""
         name, _, key = reference.partition(".Ref")
         if name not in self.secrets:
@@ -66,8 +65,7 @@ class Whole(Stack):
 
     def _make(self, properties):
         if "SecretString" in properties:
-            other = r"\{\{resolve:secretsmanager:([^}]+)\}\}"
-            return re.sub(other, lambda match: self.secret(match[1]), properties["SecretString"])
+            return properties["SecretString"]
         wanted = properties["GenerateSecretString"]
         assert wanted.pop("ExcludePunctuation")
         letters = string.ascii_letters + string.digits
@@ -90,7 +88,7 @@ class Whole(Stack):
         """Return the environment of a container, with its secrets."""
         own = {entry["Name"]: entry["Value"] for entry in container["Environment"]}
         return own | {
-            entry["Name"]: self.secret(entry["ValueFrom"]) for entry in container.get("Secrets", ())
+            entry["Name"]: self.value_of(entry["ValueFrom"]) for entry in container.get("Secrets", ())
         }
 
     def services(self):
