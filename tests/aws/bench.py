@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 from tools.harness.processes import wait_until
 
+from tests.aws.comparison import SOME_OF, UNTOLD, lowered, members, same
 from tests.aws.resolver import Plan, Resolver, load
 from tests.aws.services import LOOKUPS, Missing, look_up
 
@@ -37,14 +38,6 @@ if TYPE_CHECKING:
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 #: Seconds that one change of a stack may take.
 PATIENCE = 30.0
-#: Lists of which a service has more than a template names: its own tags and its own defaults.
-SOME_OF = {"tags", "loadbalancerattributes", "targetgroupattributes"}
-#: Properties that a service cannot tell, with the reason.
-UNTOLD = {
-    "AWS::ECR::Repository.EmptyOnDelete": "tells CloudFormation how to delete it",
-    "AWS::RDS::DBInstance.MasterUserPassword": "RDS never tells a password",
-    "AWS::RDS::DBInstance.DeleteAutomatedBackups": "tells CloudFormation how to delete it",
-}
 
 
 class StackError(Exception):
@@ -245,60 +238,3 @@ class Made(Resolver):
         """Return the secret's text, or a member of it."""
         text = self._stack.client("secretsmanager").get_secret_value(SecretId=secret_id)["SecretString"]
         return load(text)[key] if key else text
-
-
-def members(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
-    """
-    Yield each property with what is wanted and what is found.
-
-    A property with members is looked at by its members where it is found, and containers one by one.
-    """
-    for prop, value in wanted.items():
-        there = found.get(prop.lower())
-        pairs = [(value, there)]
-        if prop == "ContainerDefinitions" and there and len(value) == len(there):
-            pairs = list(zip(value, there))
-        for one, other in pairs:
-            if one and isinstance(one, Mapping) and isinstance(other, Mapping):
-                yield from (
-                    (f"{prop}.{member}", item, other.get(member.lower())) for member, item in one.items()
-                )
-            else:
-                yield prop, one, other
-
-
-def lowered(value: Any) -> Any:
-    """Return data with the names in it in lower case: the services and CloudFormation differ in that."""
-    if isinstance(value, Mapping):
-        return {key.lower(): lowered(item) for key, item in value.items()}
-    return [lowered(item) for item in value] if isinstance(value, list) else value
-
-
-def same(wanted: Any, found: Any, some: bool = False) -> bool:
-    """
-    Return whether a service tells what the template wants.
-
-    Members that the template does not name may be there; the order of a list counts for nothing.
-
-    :param some: whether a list may have further items
-    """
-    if wanted in ([], {}):
-        return some or not found
-    if isinstance(wanted, Mapping):
-        return isinstance(found, Mapping) and all(
-            same(value, lowered(found).get(key.lower())) for key, value in wanted.items()
-        )
-    if isinstance(wanted, list):
-        rest = list(found) if isinstance(found, list) else []
-        for item in wanted:
-            match = next((index for index, other in enumerate(rest) if same(item, other)), None)
-            if match is None:
-                return False
-            del rest[match]
-        return some or not rest
-    return told(wanted) == told(found)
-
-
-def told(value: Any) -> str:
-    """Return a value as text: CloudFormation takes ``"true"`` for true and ``"5"`` for 5."""
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -20,7 +20,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.aws.bench import Stack, StackError, same
+from tests.aws.bench import Stack, StackError
+from tests.aws.comparison import same
 from tests.aws.services import LOOKUPS
 
 TEMPLATE = """
