@@ -37,3 +37,9 @@ def ministack(tmp_path_factory):
         yield server
     finally:
         server.stop()
+
+
+@pytest.fixture(scope="session")
+def programs():
+    """Return the folder with cfn-lint and parliament."""
+    return locked_environment("templates", RELEASES[NEWEST]) / "bin"

@@ -1,0 +1,100 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""The policies of the templates allow the least that works."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+
+from tests.aws.plans import API, SECRET, STACKS, as_list, each_stack, policies, policy, stack
+from tests.security.test_permissions import NO_RESOURCE, statements
+
+#: What must be listed without an instance, the only resource that AWS takes for it; the cluster is a condition.
+LIST_TASKS = "ecs:ListTasks"
+#: For what AWS takes no resource that would fit.
+#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
+#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
+ANY_RESOURCE = {*NO_RESOURCE, LIST_TASKS, "ecr:GetAuthorizationToken"}
+
+
+@each_stack
+def test_parliament_finds_nothing(programs, tmp_path, made):
+    """Each action exists, and takes the resources and conditions that it has; a wrong one is found."""
+    for name, document in policies(made):
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    wrong = {"Effect": "Allow", "Action": "ecs:RunTasks", "Resource": "*"}
+    (tmp_path / "wrong.json").write_text(json.dumps({"Version": "2012-10-17", "Statement": [wrong]}))
+    command = [programs / "parliament", "--directory", tmp_path, "--json"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    details = [json.loads(line)["detail"] for line in done.stdout.splitlines()]
+    assert [one for one in details if one != [LIST_TASKS]] == ["Unknown action ecs:RunTasks"], done.stderr
+
+
+def test_the_schedulers_policy_is_the_documented_one():
+    """The statements are those of the page, with one task definition more."""
+    documented = {statement["Sid"]: statement for statement in statements()}
+    family = documented["Launch"]["Resource"]
+    documented["Launch"]["Resource"] = [family, family.replace("airflow-task:", "airflow-task-arm64:")]
+    assert policy(STACKS["tasks"], "SchedulerPolicy") == documented
+
+
+def test_the_api_servers_policy_is_the_documented_one():
+    """It has two statements of the scheduler's, and one action of a third."""
+    documented = {statement["Sid"]: statement for statement in statements("FindLogs", "ReadLogs")}
+    (follow,) = statements("FollowAndStop")
+    documented["Follow"] = {**follow, "Sid": "Follow", "Action": "ecs:DescribeTasks"}
+    assert policy(STACKS["tasks"], "ApiServerPolicy") == documented
+
+
+def test_policies_are_given_to_the_roles_that_are_named():
+    """Without a name a policy is only made."""
+    for name, roles in (
+        ("tasks", [None, None]),
+        ("tasks with all", [["airflow-scheduler"], ["airflow-api"]]),
+    ):
+        made = STACKS[name].resources()
+        both = [made[f"{one}Policy"]["Properties"] for one in ("Scheduler", "ApiServer")]
+        assert [one.get("Roles") for one in both] == roles
+
+
+@each_stack
+def test_no_resource_is_a_wildcard_where_aws_takes_one(made):
+    """Each statement names actions, and resources by this deployment's names."""
+    for _, document in policies(made):
+        for statement in document["Statement"]:
+            asked = set(as_list(statement["Action"]))
+            assert "*" not in str(asked)
+            assert "*" not in as_list(statement["Resource"]) or asked <= ANY_RESOURCE, statement
+            assert LIST_TASKS not in asked or "ecs:cluster" in str(statement["Condition"])
+
+
+@pytest.mark.parametrize(
+    ("parameters", "readable"),
+    [
+        pytest.param({}, [], id="none"),
+        pytest.param({"DatabaseSecretArn": SECRET}, [SECRET], id="the database"),
+        pytest.param({"SecretArns": f"{SECRET}4,{SECRET}5"}, [f"{SECRET}4", f"{SECRET}5"], id="further ones"),
+    ],
+)
+def test_the_execution_role_reads_only_secrets_that_are_named(parameters, readable):
+    """No parameter, no permission."""
+    found = policy(stack("tasks", **API, **parameters), "ExecutionRole-start-tasks").values()
+    read = [one["Resource"] for one in found if "secretsmanager" in one["Action"]]
+    assert [secret for resource in read for secret in as_list(resource)] == readable
