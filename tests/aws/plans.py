@@ -25,10 +25,13 @@ import pytest
 from tests.aws.resolver import TEMPLATES, Plan, read
 
 ALL = {path.stem: read(path) for path in sorted(TEMPLATES.glob("*.yaml"))}
-#: What a template without defaults of its own is given, by the type of the parameter or by its name.
+#: What a parameter without a default is given, by its type or by its name.
 GIVEN = {
     "AWS::EC2::VPC::Id": "vpc-0123456789abcdef0",
+    "AWS::EC2::SecurityGroup::Id": "sg-0123456789abcdef0",
     "List<AWS::EC2::Subnet::Id>": "subnet-0123456789abcdef0,subnet-0fedcba9876543210",
+    "AllowedCidr": "10.0.0.0/16",
+    "Image": "apache/airflow:3.3.2",
 }
 API = {"ExecutionApiUrl": "http://airflow-api.internal:8080/execution/", "ImageTag": "3.3.2"}
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database-a1b2c3"
@@ -46,29 +49,40 @@ MOST = {
     "TaskPolicyArns": "arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess",
     "LogKmsKeyArn": "arn:aws:kms:eu-west-1:123456789012:key/0123abcd",
 }
+#: Every parameter of airflow.yaml that adds something.
+WHOLE = {
+    "ImageRepositoryArn": MOST["ImageRepositoryArn"],
+    "AssignPublicIp": "ENABLED",
+    "Access": "internet-facing",
+    "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0123abcd",
+    "BaseUrl": "https://airflow.example.com",
+    "Dags": "bucket",
+    "HighlyAvailable": "true",
+    "EnableExecuteCommand": "true",
+    "KeepDatabaseBackups": "true",
+}
+GIT = {"Dags": "git", "DagsRepository": "https://git.example.com/dags.git"}
 PRIVATE = {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"}
 
 
 def stack(name, **given):
     """Return a template with these parameters, and with stand-ins for those without default."""
-    declared = ALL[name]["Parameters"].items()
-    needed = {
-        one: GIVEN[what["Type"]] for one, what in declared if "Default" not in what and what["Type"] in GIVEN
-    }
+    needed = {}
+    for one, what in ALL[name]["Parameters"].items():
+        if "Default" not in what and (what["Type"] in GIVEN or one in GIVEN):
+            needed[one] = GIVEN.get(one) or GIVEN[what["Type"]]
     return Plan(ALL[name], {**needed, **given})
 
 
-STACKS = {
-    "tasks": stack("tasks", **API),
+#: Each template with its defaults, and with what its parameters can add.
+STACKS = {name: stack(name, **(API if name == "tasks" else {})) for name in ALL} | {
     "tasks with all": stack("tasks", **MOST),
-    "network, public": stack("network"),
     "network, private": stack("network", **PRIVATE),
+    "airflow with all": stack("airflow", **WHOLE),
+    "airflow, a bucket that exists": stack("airflow", Dags="bucket", DagsBucket="ours"),
+    "airflow, git, paused": stack("airflow", **GIT, Paused="yes"),
 }
-
-
 each_template = pytest.mark.parametrize("template", ALL.values(), ids=ALL)
-
-
 each_stack = pytest.mark.parametrize("made", STACKS.values(), ids=STACKS)
 
 

@@ -184,13 +184,8 @@ FUNCTIONS: Mapping[str, Callable[[Resolver, Any], Any]] = {
     "Fn::GetAZs": lambda resolver, _: resolver.zones,
     "Fn::ImportValue": lambda resolver, given: resolver.exports[resolver.resolve(given)],
 }
-#: What a function returns of a resource that only AWS can name, by its type.
-GIVEN = {
-    ("AWS::EC2::VPC", "Ref"): "vpc-0123456789abcdef0",
-    ("AWS::EC2::Subnet", "Ref"): "subnet-0123456789abcdef0",
-    ("AWS::EC2::SecurityGroup", "Ref"): "sg-0123456789abcdef0",
-    ("AWS::EC2::SecurityGroup", "GroupId"): "sg-0123456789abcdef0",
-}
+#: What the id of a resource begins with that only AWS can name.
+IDS = {"AWS::EC2::VPC": "vpc", "AWS::EC2::Subnet": "subnet", "AWS::EC2::SecurityGroup": "sg"}
 #: The property that names a resource, the ARN that AWS makes of it, and what else has the name.
 NAMED = {
     "AWS::ECS::Cluster": ("ClusterName", "arn:aws:ecs:eu-west-1:123456789012:cluster/{}"),
@@ -199,7 +194,10 @@ NAMED = {
     "AWS::IAM::Role": ("RoleName", "arn:aws:iam::123456789012:role/{}"),
     "AWS::IAM::ManagedPolicy": ("ManagedPolicyName", ""),
     "AWS::Logs::LogGroup": ("LogGroupName", "arn:aws:logs:eu-west-1:123456789012:log-group:{}:*"),
+    "AWS::RDS::DBSubnetGroup": ("DBSubnetGroupName", ""),
     "AWS::S3::Bucket": ("BucketName", "arn:aws:s3:::{}"),
+    # AWS adds six letters of its own. Ref is the ARN, too.
+    "AWS::SecretsManager::Secret": ("Name", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:{}-a1b2c3"),
 }
 REPOSITORY_URI = "123456789012.dkr.ecr.eu-west-1.amazonaws.com/{}"
 
@@ -214,8 +212,13 @@ class Plan(Resolver):
     def attribute(self, name: str, attribute: str) -> Any:
         """Return what follows from the resource's own name, or a stand-in."""
         resource = self.template["Resources"][name]
+        if resource["Type"] in IDS and attribute in ("Ref", "GroupId"):
+            # An id of its own, as AWS's are: 17 hexadecimal digits.
+            return f"{IDS[resource['Type']]}-{name.encode().hex():0<17.17}"
         if resource["Type"] not in NAMED:
-            return GIVEN.get((resource["Type"], attribute), f"{name}.{attribute}")
+            return f"{name}.{attribute}"
         named_by, arn = NAMED[resource["Type"]]
         own = self.resolve(resource["Properties"][named_by])
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            return arn.format(own)
         return {"Arn": arn, "RepositoryUri": REPOSITORY_URI}.get(attribute, "{}").format(own)

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the template of a whole Airflow says of its Dags and of its cost."""
+"""The parts of a whole Airflow reach each other, and have what tasks.yaml makes; where its Dags are; what it costs."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ import re
 
 import pytest
 
+from tests.aws.plans import STACKS, stack
 from tests.aws.resolver import TEMPLATES
 from tests.aws.whole_airflow import Whole
 from tests.documentation.test_cost import dollars
@@ -73,3 +74,130 @@ def test_the_cost_of_a_month_follows_from_the_prices():
         title = {"ApiServer": "API server", "DagProcessor": "Dag processor"}.get(name, name)
         cost = costs[f"{title}, {vcpus:g} vCPU, {gb:g} GB"]
         assert cost == pytest.approx(dollars(vcpus, gb, "x86", 730 * 3600), abs=0.006)
+
+
+def group(made, name):
+    """Return the id of a security group, that of tasks for None."""
+    return made.attribute(name, "Ref") if name else made.parameter("SecurityGroupId")
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "sources"),
+    [
+        ("LoadBalancerSecurityGroup", 443, ["10.0.0.0/16"]),
+        ("ApiServerSecurityGroup", 8080, ["LoadBalancerSecurityGroup", None]),
+        ("ComponentsSecurityGroup", 8794, ["ApiServerSecurityGroup"]),
+        ("DatabaseSecurityGroup", 5432, ["ApiServerSecurityGroup", "ComponentsSecurityGroup"]),
+    ],
+)
+def test_who_reaches_whom(name, port, sources):
+    made = STACKS["airflow with all"]
+    rules = made.resources()[name]["Properties"]["SecurityGroupIngress"]
+    found = [one.get("SourceSecurityGroupId") or one["CidrIp"] for one in rules]
+    assert found == [source if source and "/" in source else group(made, source) for source in sources]
+    assert {(one["IpProtocol"], one["FromPort"], one["ToPort"]) for one in rules} == {("tcp", port, port)}
+
+
+@pytest.mark.parametrize(
+    ("name", "groups", "paused", "more"),
+    [
+        ("ApiServer", ["ApiServerSecurityGroup"], 1, 2),
+        ("Scheduler", ["ComponentsSecurityGroup"], 0, 2),
+        ("DagProcessor", ["ComponentsSecurityGroup"], 0, 1),
+        ("Triggerer", ["ComponentsSecurityGroup"], 0, 1),
+    ],
+)
+def test_each_service_has_its_group_and_its_number(name, groups, paused, more):
+    made = STACKS["airflow with all"]
+    properties = made.resources()[name]["Properties"]
+    network = properties["NetworkConfiguration"]["AwsvpcConfiguration"]
+    assert network["SecurityGroups"] == [group(made, one) for one in groups]
+    assert network["Subnets"] == made.parameter("SubnetIds")
+    assert network["AssignPublicIp"] == "ENABLED"
+    assert properties["TaskDefinition"] == made.attribute(f"{name}Definition", "Ref")
+    counts = [stack("airflow", Paused=is_paused).resources()[name] for is_paused in ("yes", "no")]
+    assert [one["Properties"]["DesiredCount"] for one in counts] == [paused, 1]
+    assert properties["DesiredCount"] == more
+
+
+def test_the_api_server_has_one_port():
+    """The container, the target group, the service, the health check's path, and the address that tasks have."""
+    made = STACKS["airflow"]
+    resources = {name: resource["Properties"] for name, resource in made.resources().items()}
+    (container,) = resources["ApiServerDefinition"]["ContainerDefinitions"]
+    assert container["PortMappings"] == [{"ContainerPort": 8080}]
+    assert resources["ApiServer"]["LoadBalancers"] == [
+        {
+            "ContainerName": container["Name"],
+            "ContainerPort": 8080,
+            "TargetGroupArn": made.attribute("TargetGroup", "Ref"),
+        }
+    ]
+    registry = made.attribute("ApiServerAddress", "Arn")
+    assert resources["ApiServer"]["ServiceRegistries"] == [{"RegistryArn": registry}]
+    assert (resources["TargetGroup"]["Port"], resources["TargetGroup"]["Protocol"]) == (8080, "HTTP")
+    (task,) = resources["TaskDefinition"]["ContainerDefinitions"]
+    plain = {entry["Name"]: entry["Value"] for entry in task["Environment"]}
+    host = f"{resources['ApiServerAddress']['Name']}.{resources['Namespace']['Name']}"
+    assert plain["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == f"http://{host}:8080/execution/"
+
+
+@pytest.mark.parametrize(
+    ("name", "port", "protocol", "certificates"),
+    [
+        ("airflow", 80, "HTTP", None),
+        ("airflow with all", 443, "HTTPS", "arn:aws:acm:eu-west-1:123456789012:certificate/0123abcd"),
+    ],
+)
+def test_users_come_by_https_where_there_is_a_certificate(name, port, protocol, certificates):
+    made = STACKS[name].resources()
+    listener = made["Listener"]["Properties"]
+    assert (listener["Port"], listener["Protocol"]) == (port, protocol)
+    found = [one["CertificateArn"] for one in listener.get("Certificates", [])]
+    assert found == ([certificates] if certificates else [])
+    (rule,) = made["LoadBalancerSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert rule["FromPort"] == port
+    assert made["LoadBalancer"]["Properties"]["Scheme"] == ("internet-facing" if certificates else "internal")
+
+
+def test_what_tasks_yaml_makes_is_found_by_its_name():
+    """Its cluster, roles, policies, log group, repository and container have these names there."""
+    ours, theirs = STACKS["airflow"].resources(), STACKS["tasks"].resources()
+    made = {name: resource["Properties"] for name, resource in theirs.items()}
+    outputs = STACKS["tasks"].outputs()
+    definition, scheduler = (ours[name]["Properties"] for name in ("TaskDefinition", "SchedulerDefinition"))
+    assert definition["ExecutionRoleArn"] == outputs["ExecutionRoleArn"]
+    assert definition["TaskRoleArn"] == outputs["TaskRoleArn"]
+    assert definition["Family"] == made["TaskDefinitionX86"]["Family"]
+    (container,), (other,) = (one["ContainerDefinitions"] for one in (definition, made["TaskDefinitionX86"]))
+    assert (container["Name"], container["LogConfiguration"]) == (other["Name"], other["LogConfiguration"])
+    for role, policy in (("SchedulerRole", "SchedulerPolicy"), ("ApiServerRole", "ApiServerPolicy")):
+        name = made[policy]["ManagedPolicyName"]
+        assert ours[role]["Properties"]["ManagedPolicyArns"] == [f"arn:aws:iam::123456789012:policy/{name}"]
+    for name, resource in ours.items():
+        if resource["Type"] == "AWS::ECS::Service":
+            assert resource["Properties"]["Cluster"] == outputs["ClusterName"], name
+    (started,) = scheduler["ContainerDefinitions"]
+    options = {one["Name"]: one["Value"] for one in started["Environment"]}
+    assert options["AIRFLOW__FARGATE__CLUSTER"] == outputs["ClusterName"]
+    assert options["AIRFLOW__FARGATE__CONTAINER_NAME"] == outputs["ContainerName"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("airflow", {"Url": "http://LoadBalancer.DNSName"}),
+        ("airflow, a bucket that exists", {"Url": "http://LoadBalancer.DNSName", "DagsBucket": "ours"}),
+        (
+            "airflow with all",
+            {
+                "Url": "https://airflow.example.com",
+                "DagsBucket": "airflow-dags-123456789012-eu-west-1",
+            },
+        ),
+    ],
+)
+def test_outputs_name_what_they_say(name, expected):
+    secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/admin-password-a1b2c3"
+    api = "http://api.airflow.internal:8080/execution/"
+    assert STACKS[name].outputs() == {"AdminPassword": secret, "ExecutionApi": api, **expected}

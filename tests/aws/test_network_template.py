@@ -56,7 +56,26 @@ def test_a_kind_has_one_way_out(parameters, assign_public_ip, endpoints):
     prefix = "com.amazonaws.eu-west-1."
     assert ("AWS::EC2::InternetGateway" in of_type) == ("AWS::EC2::Route" in of_type) == (not endpoints)
     assert sorted(name.removeprefix(prefix) for name in services if name) == endpoints.split()
-    assert made.outputs()["AssignPublicIp"] == assign_public_ip
+    assert made.outputs() == {
+        "VpcId": made.attribute("Vpc", "Ref"),
+        "SubnetIds": ",".join(made.attribute(name, "Ref") for name in ("SubnetA", "SubnetB")),
+        "AssignPublicIp": assign_public_ip,
+        "VpcCidr": "10.0.0.0/16",
+    }
+
+
+def test_endpoints_are_reached_by_https_from_the_vpc_alone():
+    made = stack("network", **PRIVATE)
+    resources = made.resources()
+    (rule,) = resources["EndpointSecurityGroup"]["Properties"]["SecurityGroupIngress"]
+    assert (rule["FromPort"], rule["ToPort"], rule["CidrIp"]) == (443, 443, "10.0.0.0/16")
+    subnets = [made.attribute(name, "Ref") for name in ("SubnetA", "SubnetB")]
+    for name, resource in resources.items():
+        if resource["Properties"].get("VpcEndpointType") == "Interface":
+            group = made.attribute("EndpointSecurityGroup", "Ref")
+            assert resource["Properties"]["SecurityGroupIds"] == [group], name
+            assert resource["Properties"]["SubnetIds"] == subnets, name
+            assert resource["Properties"]["PrivateDnsEnabled"] is True, name
 
 
 def test_what_the_network_costs_is_said():

@@ -19,19 +19,62 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 
 import pytest
 
-from tests.aws.plans import API, SECRET, STACKS, as_list, each_stack, policies, policy, stack
+from tests.aws.plans import ALL, API, SECRET, STACKS, as_list, each_stack, policies, policy, stack
+from tests.aws.resolver import TEMPLATES
 from tests.security.test_permissions import NO_RESOURCE, statements
 
 #: What must be listed without an instance, the only resource that AWS takes for it; the cluster is a condition.
 LIST_TASKS = "ecs:ListTasks"
-#: For what AWS takes no resource that would fit.
-#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerregistry.html
-#: https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonelasticcontainerservice.html
-ANY_RESOURCE = {*NO_RESOURCE, LIST_TASKS, "ecr:GetAuthorizationToken"}
+#: Actions for which a policy may name any resource, with the reason.
+#: https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+ANY_RESOURCE = {
+    **dict.fromkeys(NO_RESOURCE, "AWS takes no resource for it"),
+    LIST_TASKS: "AWS takes instances alone, which Fargate does not have; the cluster is a condition",
+    "ecr:GetAuthorizationToken": "AWS takes no resource for it",
+    "ssmmessages:CreateControlChannel": "AWS takes no resource for it",
+    "ssmmessages:CreateDataChannel": "AWS takes no resource for it",
+    "ssmmessages:OpenControlChannel": "AWS takes no resource for it",
+    "ssmmessages:OpenDataChannel": "AWS takes no resource for it",
+}
+ECR = "arn:aws:ecr:eu-west-1:123456789012:repository/"
+LOGS = "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/"
+OURS = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/"
+#: What the roles with which AWS starts containers, and who reads Dags, may do, by stack and policy.
+STARTS = {
+    ("tasks", "ExecutionRole-start-tasks"): {
+        "LogInToEcr": ["*"],
+        "PullImages": [f"{ECR}airflow"],
+        "WriteLogs": [f"{LOGS}airflow:log-stream:*"],
+    },
+    ("tasks with all", "ExecutionRole-start-tasks"): {
+        "LogInToEcr": ["*"],
+        "PullImages": [f"{ECR}airflow", f"{ECR}elsewhere"],
+        "WriteLogs": [f"{LOGS}airflow:log-stream:*"],
+        "ReadTheAddressOfTheDatabase": [SECRET],
+        "ReadSecrets": [f"{SECRET}4", f"{SECRET}5"],
+    },
+    ("airflow with all", "ExecutionRole-start-components"): {
+        "LogInToEcr": ["*"],
+        "PullImages": [f"{ECR}airflow", f"{ECR}elsewhere"],
+        "WriteLogs": [f"{LOGS}airflow-components:log-stream:*"],
+        "GiveSecretsToContainers": [
+            f"{OURS}{name}-a1b2c3" for name in ("composed", "jwt-secret", "api-secret-key", "admin-password")
+        ],
+    },
+    ("airflow with all", "ReadBucket"): {
+        "ListDags": ["arn:aws:s3:::airflow-dags-123456789012-eu-west-1"],
+        "ReadDags": ["arn:aws:s3:::airflow-dags-123456789012-eu-west-1/*"],
+    },
+    ("airflow, a bucket that exists", "ReadBucket"): {
+        "ListDags": ["arn:aws:s3:::ours"],
+        "ReadDags": ["arn:aws:s3:::ours/*"],
+    },
+}
 
 
 @each_stack
@@ -81,8 +124,43 @@ def test_no_resource_is_a_wildcard_where_aws_takes_one(made):
         for statement in document["Statement"]:
             asked = set(as_list(statement["Action"]))
             assert "*" not in str(asked)
-            assert "*" not in as_list(statement["Resource"]) or asked <= ANY_RESOURCE, statement
+            assert "*" not in as_list(statement["Resource"]) or asked <= {*ANY_RESOURCE}, statement
             assert LIST_TASKS not in asked or "ecs:cluster" in str(statement["Condition"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_each_wildcard_has_its_reason_beside_it(name):
+    """A comment stands before the statement that names any resource."""
+    lines = (TEMPLATES / f"{name}.yaml").read_text().splitlines()
+    for number, line in enumerate(lines):
+        if re.search(r"Resource: .?\"?\*\"?", line):
+            begin = next(n for n in range(number, 0, -1) if re.match(r" *- .*Sid:", lines[n]))
+            assert lines[begin - 1].lstrip().startswith("# "), f"{name}.yaml:{number + 1}"
+
+
+def test_no_reason_is_left_over():
+    """Each action that may be on any resource is asked for somewhere."""
+    every = [
+        one for made in STACKS.values() for _, document in policies(made) for one in document["Statement"]
+    ]
+    anywhere = [set(as_list(one["Action"])) for one in every if one["Resource"] == "*"]
+    assert set().union(*anywhere) == {*ANY_RESOURCE}
+
+
+@pytest.mark.parametrize(("name", "role"), STARTS, ids=" ".join)
+def test_what_starts_containers_reads_and_writes_what_is_theirs(name, role):
+    """Images, log and secrets of this deployment; and its Dags."""
+    found = policy(STACKS[name], role)
+    assert {sid: as_list(one["Resource"]) for sid, one in found.items()} == STARTS[name, role]
+
+
+@each_stack
+def test_roles_are_for_ecs_tasks_alone(made):
+    for name, resource in made.resources().items():
+        if resource["Type"] == "AWS::IAM::Role":
+            (statement,) = resource["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+            assert statement["Action"] == "sts:AssumeRole", name
+            assert statement["Principal"] == {"Service": "ecs-tasks.amazonaws.com"}, name
 
 
 @pytest.mark.parametrize(

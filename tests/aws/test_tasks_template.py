@@ -24,7 +24,7 @@ import pytest
 
 from airflow.executors.fargate.aws.sizes import SIZES, mistake
 
-from tests.aws.plans import ALL, API, GIVEN, SECRET, STACKS, allows, stack
+from tests.aws.plans import ALL, API, GIVEN, MOST, SECRET, STACKS, allows, stack
 from tests.documentation.conftest import read_config, service_model
 from tests.security.test_permissions import REPOSITORY, blocks
 
@@ -107,6 +107,35 @@ def test_the_outputs_are_options_that_the_executor_takes(read_config, architectu
         "deployment": "airflow",
     }
     assert outputs["TaskDefinition"] == ("airflow-task-arm64" if architecture == "ARM64" else "airflow-task")
+
+
+def test_outputs_name_what_they_say():
+    made = STACKS["tasks"]
+    outputs = made.outputs()
+    assert outputs.pop("FargateSection").startswith("[fargate]\n")
+    assert outputs == {
+        "ClusterName": "airflow",
+        "TaskDefinition": "airflow-task",
+        "TaskDefinitionX86Arn": "airflow-task",
+        "TaskDefinitionArm64Arn": "airflow-task-arm64",
+        "ContainerName": "airflow",
+        "SecurityGroupId": made.attribute("SecurityGroup", "Ref"),
+        "RepositoryUri": "123456789012.dkr.ecr.eu-west-1.amazonaws.com/airflow",
+        "LogGroupName": "/ecs/airflow",
+        "ExecutionRoleArn": "arn:aws:iam::123456789012:role/airflow-execution",
+        "TaskRoleArn": "arn:aws:iam::123456789012:role/airflow-task",
+        "SchedulerPolicyArn": "airflow-scheduler",
+        "ApiServerPolicyArn": "airflow-api-server",
+    }
+
+
+def test_tasks_reach_the_api_server_by_its_port():
+    """The rule is in the API server's group, for the group of tasks."""
+    made = stack("tasks", **MOST, ApiServerPort="9090")
+    rule = made.resources()["ApiServerIngress"]["Properties"]
+    assert rule["GroupId"] == MOST["ApiServerSecurityGroupId"]
+    assert rule["SourceSecurityGroupId"] == made.attribute("SecurityGroup", "Ref")
+    assert (rule["IpProtocol"], rule["FromPort"], rule["ToPort"]) == ("tcp", "9090", "9090")
 
 
 def test_the_longest_section_fits_into_an_output():

@@ -18,15 +18,44 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
+import re
 import subprocess
 
 import pytest
 
 from tests.aws.plans import ALL, MOST, SECRET, allows, each_stack, each_template
-from tests.aws.resolver import TEMPLATES
+from tests.aws.resolver import TEMPLATES, Plan
 
+#: How a type of resource that keeps data encrypts it, and keeps it to itself.
+ENCRYPTED = {
+    "AWS::ECR::Repository": {"EncryptionConfiguration.EncryptionType": "AES256"},
+    "AWS::RDS::DBInstance": {"StorageEncrypted": True},
+    "AWS::S3::Bucket": {
+        "BucketEncryption.ServerSideEncryptionConfiguration.0.ServerSideEncryptionByDefault.SSEAlgorithm": "AES256",
+        "PublicAccessBlockConfiguration": {
+            "BlockPublicAcls": True,
+            "BlockPublicPolicy": True,
+            "IgnorePublicAcls": True,
+            "RestrictPublicBuckets": True,
+        },
+    },
+}
+#: What becomes of data when a change of the template needs another resource.
+REPLACED = {
+    "AWS::ECR::Repository": "Delete",
+    "AWS::Logs::LogGroup": "Delete",
+    "AWS::RDS::DBInstance": "Snapshot",
+    "AWS::S3::Bucket": "Retain",
+}
+#: Names that are another's, or that are unique within something of the deployment's.
+NOT_OWN = {
+    ("AWS::EC2::VPCEndpoint", "ServiceName"),
+    ("AWS::RDS::DBInstance", "DBName"),
+    ("AWS::ServiceDiscovery::Service", "Name"),
+}
+#: Names of what must be secret.
+SENSITIVE = re.compile("(PASSWORD|SECRET|SECRET_KEY|FERNET_KEY|SQL_ALCHEMY_CONN|TOKEN)$")
 #: Prints which of the types that it is given take tags from CloudFormation.
 TAGGABLE = """
 import json, sys
@@ -118,11 +147,57 @@ def tags(given):
 
 @each_stack
 def test_nothing_can_be_reached_from_outside(made):
-    """No security group lets in what comes from elsewhere, and no subnet hands out public addresses."""
+    """Rules let in groups, or private addresses of a parameter; neither subnets nor the database have public ones."""
+    given = [value for value in map(made.parameter, made.template["Parameters"]) if str(value)[:3] == "10."]
     for name, resource in made.resources().items():
         properties = resource["Properties"]
-        rules = [properties, *properties.get("SecurityGroupIngress", [])]
-        assert all(ipaddress.ip_network(rule["CidrIp"]).is_private for rule in rules if "CidrIp" in rule), (
-            name
-        )
+        alone = [properties] if resource["Type"] == "AWS::EC2::SecurityGroupIngress" else []
+        for rule in [*alone, *properties.get("SecurityGroupIngress", [])]:
+            assert rule.get("SourceSecurityGroupId", "").startswith("sg-") or rule["CidrIp"] in given, name
         assert properties.get("MapPublicIpOnLaunch") in (None, False), name
+        assert properties.get("PubliclyAccessible", False) is False, name
+
+
+@each_stack
+def test_whatever_keeps_data_is_encrypted(made):
+    for name, resource in made.resources().items():
+        for path, value in ENCRYPTED.get(resource["Type"], {}).items():
+            found = resource["Properties"]
+            for part in path.split("."):
+                found = found[int(part)] if part.isdigit() else found.get(part, {})
+            assert found == value, f"{name}.{path}"
+
+
+@each_template
+def test_whatever_keeps_data_says_what_becomes_of_it(template):
+    """Deletion takes it along, as a whole deployment is deleted; a replacement is a decision for each type."""
+    for name, resource in template["Resources"].items():
+        if resource["Type"] in REPLACED:
+            policies = resource.get("DeletionPolicy"), resource.get("UpdateReplacePolicy")
+            assert policies == ("Delete", REPLACED[resource["Type"]]), name
+
+
+@each_stack
+def test_names_are_the_deployments(made):
+    """Two deployments in one account do not collide."""
+    other = Plan(made.template, {**made.given, "DeploymentName": "other"})
+    for name, resource in other.resources().items():
+        for key, value in resource["Properties"].items():
+            if re.search("(Name|Family|Identifier)$", key) and (resource["Type"], key) not in NOT_OWN:
+                assert re.fullmatch("(/|/ecs/)?other([-./].+)?", value), f"{name}.{key}"
+
+
+@each_stack
+def test_no_secret_stands_in_the_clear(made):
+    """Containers and services get secrets by reference, and outputs and log options have none."""
+    for name, resource in made.resources().items():
+        properties = resource["Properties"]
+        for container in properties.get("ContainerDefinitions", []):
+            plain = {entry["Name"]: entry["Value"] for entry in container.get("Environment", [])}
+            assert [one for one in plain if SENSITIVE.search(one)] == [], name
+            assert "{{resolve:" not in str(container), name
+        for key, value in properties.items():
+            if key in ("MasterUserPassword", "SecretString"):
+                assert "{{resolve:secretsmanager:" in value, f"{name}.{key}"
+    assert "{{resolve:" not in str(made.outputs())
+    assert [one for one in made.template["Parameters"] if SENSITIVE.search(one.upper())] == []

@@ -50,6 +50,8 @@ class Whole(Plan):
         resource = self.template["Resources"][name]
         if resource["Type"] == "AWS::SSM::Parameter":
             return self.resolve(resource["Properties"][attribute])
+        if resource["Type"] == "AWS::SecretsManager::Secret":
+            return f"{name}.Ref"
         return super().attribute(name, attribute)
 
     def secret(self, reference, secret_id, key):
