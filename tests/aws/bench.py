@@ -18,7 +18,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -157,28 +156,12 @@ class Stack:
         listed = [{"ParameterKey": name, "ParameterValue": value} for name, value in self.given.items()]
         try:
             answer = call(
-                StackName=self.name, TemplateBody=self._body(), Parameters=listed, Capabilities=CAPABILITIES
+                StackName=self.name, TemplateBody=self._text, Parameters=listed, Capabilities=CAPABILITIES
             )
         except ClientError as error:
             raise StackError(f"{self.name}: {error}") from error
         self.stack_id = answer["StackId"]
         self._wait_for(end)
-
-    def _body(self) -> str:
-        """
-        Return the template as it is, or as ministack takes it.
-
-        It takes a service's DesiredCount as a number only, and a parameter's value is text there.
-        """
-        resources = self.template["Resources"]
-        services = [name for name in resources if resources[name]["Type"] == "AWS::ECS::Service"]
-        if not services:
-            return self._text
-        adapted = load(self._text)
-        for name in services:
-            wanted = adapted["Resources"][name]["Properties"]
-            wanted["DesiredCount"] = int(self.planned(wanted["DesiredCount"]))
-        return json.dumps(adapted)
 
     def planned(self, value: Any) -> Any:
         """Return what a value comes to that depends on parameters alone."""

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -28,11 +29,14 @@ import pytest
 from tools.harness.environment import REPOSITORY
 
 from tests.aws.bench import Difference, Resource, Stack, StackError
+from tests.aws.plans import GIT
 
 if TYPE_CHECKING:
     from tools.harness.ministack import MinistackServer
 
 TEMPLATES = REPOSITORY / "scripts" / "aws"
+SECRET = "arn:aws:secretsmanager:us-east-1:000000000000:secret:any-"
+REPOSITORY_ARN = "arn:aws:ecr:us-east-1:000000000000:repository/elsewhere"
 #: Properties that ministack loses, so that nothing here says whether AWS has them of a template.
 UNTESTED = {
     "AWS::EC2::VPCEndpoint.PrivateDnsEnabled": "EC2's answer does not have it",
@@ -65,6 +69,8 @@ def whole_network(server: MinistackServer) -> dict[str, str]:
         **{name: network[name] for name in ("VpcId", "SubnetIds")},
         "LoadBalancerSubnets": network["SubnetIds"],
         "SecurityGroupId": group["GroupId"],
+        "AllowedCidr": "10.0.0.0/8",
+        "Image": "local/airflow",
     }
 
 
@@ -87,18 +93,67 @@ class Case:
 
 CASES = {
     "tasks": Case(
-        "tasks.yaml", {}, {"LogRetentionDays": "30", "TaskCpu": "1024", "ImageTag": "two"}, default_network
+        "tasks.yaml",
+        {},
+        {"LogRetentionDays": "30", "TaskCpu": "1024", "ImageTag": "two", "Architecture": "ARM64"},
+        default_network,
+    ),
+    "tasks, with more": Case(
+        "tasks.yaml",
+        {
+            "ImageX86": "local/airflow",
+            "SecretArns": f"{SECRET}1,{SECRET}2",
+            "ImageRepositoryArn": REPOSITORY_ARN,
+        },
+        {
+            "SecretArns": f"{SECRET}3",
+            "ImageX86": "",
+            "AssignPublicIp": "DISABLED",
+            "DatabaseSecretArn": SECRET,
+        },
+        default_network,
     ),
     "network, public": Case("network.yaml", {}, {"DeploymentName": "other"}),
     "network, private": Case(
         "network.yaml",
         {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"},
-        {"EcsEndpoint": "no"},
+        {"EcsEndpoint": "no", "SecretsEndpoint": "no"},
     ),
-    "airflow": Case(
+    "network, public to private": Case("network.yaml", {}, {"Kind": "private"}),
+    "airflow, a bucket": Case(
         "airflow.yaml",
-        {"Image": "local/airflow", "AllowedCidr": "10.0.0.0/8", "Dags": "bucket"},
+        {"Dags": "bucket"},
         {"SchedulerCpu": "1024", "SchedulerMemory": "2048", "Paused": "yes", "LogRetentionDays": "30"},
+        whole_network,
+        on="tasks",
+    ),
+    "airflow, git": Case(
+        "airflow.yaml",
+        GIT,
+        {"DagsFolder": "other", "AllowedCidr": "10.2.0.0/16", "EnableExecuteCommand": "true"},
+        whole_network,
+        on="tasks",
+    ),
+    "airflow, public and highly available": Case(
+        "airflow.yaml",
+        {
+            "Access": "internet-facing",
+            "AssignPublicIp": "ENABLED",
+            "CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/0123abcd",
+            "HighlyAvailable": "true",
+            "KeepDatabaseBackups": "true",
+            "Paused": "yes",
+        },
+        {"Paused": "no", "DatabaseStorage": "40", "ImageRepositoryArn": REPOSITORY_ARN},
+        whole_network,
+        on="tasks",
+    ),
+    # Without an engine nothing starts, so ministack's circuit breaker would undo a new task definition of a service
+    # that was paused, and is no longer.
+    "airflow, image to bucket": Case(
+        "airflow.yaml",
+        {},
+        {"Dags": "bucket", "HighlyAvailable": "true"},
         whole_network,
         on="tasks",
     ),
@@ -126,7 +181,7 @@ def life(ministack):
         if case.on:
             make(case.on, undo)
         # CloudFormation's names have no commas and spaces.
-        stack = Stack(ministack, name.replace(", ", "-"), (TEMPLATES / case.template).read_text())
+        stack = Stack(ministack, re.sub("[, ]+", "-", name), (TEMPLATES / case.template).read_text())
         stack.create(**case.network(ministack), **case.parameters)
         undo.callback(stack.delete)
         return stack
