@@ -23,12 +23,6 @@ from typing import Any
 
 #: Lists of which a service has more than a template names: its own tags and its own defaults.
 SOME_OF = {"tags", "loadbalancerattributes", "targetgroupattributes"}
-#: Properties that a service cannot tell, with the reason.
-UNTOLD = {
-    "AWS::ECR::Repository.EmptyOnDelete": "tells CloudFormation how to delete it",
-    "AWS::RDS::DBInstance.MasterUserPassword": "RDS never tells a password",
-    "AWS::RDS::DBInstance.DeleteAutomatedBackups": "tells CloudFormation how to delete it",
-}
 
 
 def members(wanted: Mapping[str, Any], found: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:

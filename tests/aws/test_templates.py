@@ -24,7 +24,7 @@ import subprocess
 
 import pytest
 
-from tests.aws.plans import ALL, MOST, SECRET, allows, each_stack, each_template
+from tests.aws.plans import ALL, MOST, SECRET, STACKS, allows, each_stack, each_template
 from tests.aws.resolver import TEMPLATES, Plan
 
 #: How a type of resource that keeps data encrypts it, and keeps it to itself.
@@ -201,3 +201,26 @@ def test_no_secret_stands_in_the_clear(made):
                 assert "{{resolve:secretsmanager:" in value, f"{name}.{key}"
     assert "{{resolve:" not in str(made.outputs())
     assert [one for one in made.template["Parameters"] if SENSITIVE.search(one.upper())] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "wanted", "value"),
+    [
+        ("tasks", "AWS::ECR::Repository", "EmptyOnDelete", True),
+        ("airflow", "AWS::ECS::Service", "PropagateTags", "SERVICE"),
+        ("airflow", "AWS::RDS::DBInstance", "DeleteAutomatedBackups", True),
+        ("airflow with all", "AWS::RDS::DBInstance", "DeleteAutomatedBackups", False),
+        ("airflow with all", "AWS::RDS::DBInstance", "MultiAZ", True),
+        (
+            "airflow with all",
+            "AWS::ECS::TaskDefinition",
+            "RuntimePlatform",
+            {"OperatingSystemFamily": "LINUX", "CpuArchitecture": "X86_64"},
+        ),
+    ],
+)
+def test_each_of_a_type_has_a_property(name, kind, wanted, value):
+    """Those that no service tells, or that ministack drops."""
+    made = [one["Properties"] for one in STACKS[name].resources().values() if one["Type"] == kind]
+    assert [one.get(wanted) for one in made] == [value] * len(made)
+    assert made

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from tools.documentation import diagrams, hints, options
 
+from tests.aws import documentation as untested
 from tests.bad_input import documentation as bad_input
 from tests.fault_matrix import documentation as faults
 
 if __name__ == "__main__":
-    for part in (options, hints, bad_input, faults):
+    for part in (options, hints, bad_input, faults, untested):
         part.FILE.write_text(part.made(), encoding="utf-8")
     for path, text in diagrams.made():
         path.write_text(text, encoding="utf-8")
