@@ -30,7 +30,7 @@ from botocore.client import BaseClient
 from botocore.exceptions import ClientError, NoCredentialsError
 from botocore.stub import Stubber
 
-from airflow.executors.fargate.aws.answers import Answer, EcsTask, Page
+from airflow.executors.fargate.aws.answers import Answer, EcsTask, MalformedAnswer, Page
 from airflow.executors.fargate.aws.clients import THREAD_NAMES, make_client
 from airflow.executors.fargate.aws.ecs import MAX_LISTED, Ecs
 
@@ -103,6 +103,15 @@ class TestCalls:
         asked = {"cluster": "fleet", "desiredStatus": "STOPPED", "maxResults": MAX_LISTED}
         stub.add_response("list_tasks", {"taskArns": ["1"]}, {**asked, "startedBy": "airflow"})
         assert real.list_stopped("fleet", "airflow") == Page(("1",))
+
+    @pytest.mark.parametrize("body", [b"<html>A proxy's page</html>", b"{}", b'{"taskArns": null}'])
+    def test_an_answer_without_a_list_is_refused(self, body, client):
+        """botocore reads it as empty: nothing would be there to adopt, and what runs would be given up."""
+        client.meta.events.register(
+            "before-send.ecs", lambda request, **_: AWSResponse(request.url, 200, {}, _Raw(body))
+        )
+        with pytest.raises(MalformedAnswer, match="no list of ECS tasks"):
+            Ecs(lambda: client).list_running("fleet", "airflow")
 
     @pytest.mark.parametrize(
         ("name", "call"),

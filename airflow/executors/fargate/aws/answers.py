@@ -162,11 +162,13 @@ class Page:
         """
         Parse a response of ListTasks.
 
-        :raises MalformedAnswer: if it is not an object.
+        :raises MalformedAnswer: if it has no list, as where botocore reads a proxy's page as an empty object: no ECS
+            task would be there to adopt.
         """
-        if not isinstance(response, Mapping):
+        listed = mapping(response).get("taskArns")
+        if not isinstance(listed, list):
             raise MalformedAnswer("AWS answered with no list of ECS tasks")
-        arns = tuple(arn for arn in sequence(response.get("taskArns")) if isinstance(arn, str) and arn)
+        arns = tuple(arn for arn in listed if isinstance(arn, str) and arn)
         return cls(arns, _string(response.get("nextToken")) or None)
 
 
