@@ -54,6 +54,7 @@ WHOLE = {
     "ImageRepositoryArn": MOST["ImageRepositoryArn"],
     "AssignPublicIp": "ENABLED",
     "Access": "internet-facing",
+    "LoadBalancerSubnets": "subnet-0aaaaaaaaaaaaaaaa,subnet-0bbbbbbbbbbbbbbbb",
     "CertificateArn": "arn:aws:acm:eu-west-1:123456789012:certificate/0123abcd",
     "BaseUrl": "https://airflow.example.com",
     "Dags": "bucket",

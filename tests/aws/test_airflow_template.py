@@ -201,3 +201,55 @@ def test_outputs_name_what_they_say(name, expected):
     secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/admin-password-a1b2c3"
     api = "http://api.airflow.internal:8080/execution/"
     assert STACKS[name].outputs() == {"AdminPassword": secret, "ExecutionApi": api, **expected}
+
+
+CONNECTION = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "composed", ":connection::")
+FERNET = ("AIRFLOW__CORE__FERNET_KEY", "composed", ":fernet_key::")
+JWT = ("AIRFLOW__API_AUTH__JWT_SECRET", "jwt-secret", "")
+API_KEY = ("AIRFLOW__API__SECRET_KEY", "api-secret-key", "")
+ADMIN = ("ADMIN_PASSWORD", "admin-password", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "secrets"),
+    [
+        ("ApiServer", "airflow-api-server", [CONNECTION, FERNET, JWT, API_KEY, ADMIN]),
+        ("Scheduler", "airflow-scheduler", [CONNECTION, FERNET, JWT]),
+        ("DagProcessor", "airflow-dag-reader", [CONNECTION, FERNET]),
+        ("Triggerer", "airflow-dag-reader", [CONNECTION, FERNET, API_KEY]),
+    ],
+)
+def test_each_component_has_its_role_its_secrets_and_its_log(name, role, secrets):
+    definition = STACKS["airflow"].resources()[f"{name}Definition"]["Properties"]
+    roles = "arn:aws:iam::123456789012:role/"
+    assert definition["ExecutionRoleArn"] == f"{roles}airflow-components-execution"
+    assert definition["TaskRoleArn"] == f"{roles}{role}"
+    (container,) = definition["ContainerDefinitions"]
+    arn = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/"
+    found = {one["Name"]: one["ValueFrom"] for one in container["Secrets"]}
+    assert found == {variable: f"{arn}{secret}-a1b2c3{key}" for variable, secret, key in secrets}
+    assert container["LogConfiguration"]["Options"]["awslogs-group"] == "/ecs/airflow-components"
+
+
+def test_the_database_is_reached_where_it_is():
+    made = STACKS["airflow with all"]
+    resources = {name: resource["Properties"] for name, resource in made.resources().items()}
+    assert resources["Database"]["VPCSecurityGroups"] == [group(made, "DatabaseSecurityGroup")]
+    assert resources["DatabaseSubnets"]["SubnetIds"] == made.parameter("SubnetIds")
+    assert "@Database.Endpoint.Address:5432/airflow" in resources["Composed"]["SecretString"]
+
+
+def test_users_do_not_reach_the_execution_api():
+    """The load balancer stands in its own subnets, and forwards all else."""
+    made = STACKS["airflow with all"]
+    resources = {name: resource["Properties"] for name, resource in made.resources().items()}
+    assert resources["LoadBalancer"]["Subnets"] == made.parameter("LoadBalancerSubnets")
+    assert resources["LoadBalancer"]["SecurityGroups"] == [group(made, "LoadBalancerSecurityGroup")]
+    (condition,), (action,) = (resources["NotForUsers"][what] for what in ("Conditions", "Actions"))
+    assert condition["PathPatternConfig"]["Values"] == ["/execution", "/execution/*"]
+    assert action == {"Type": "fixed-response", "FixedResponseConfig": {"StatusCode": "403"}}
+
+
+def test_the_log_is_kept_as_long_as_is_said():
+    made = stack("airflow", LogRetentionDays="30").resources()["LogGroup"]["Properties"]
+    assert made["RetentionInDays"] == "30"

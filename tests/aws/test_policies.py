@@ -147,7 +147,7 @@ def test_no_reason_is_left_over():
     assert set().union(*anywhere) == {*ANY_RESOURCE}
 
 
-@pytest.mark.parametrize(("name", "role"), STARTS, ids=" ".join)
+@pytest.mark.parametrize(("name", "role"), STARTS, ids=[" ".join(one) for one in STARTS])
 def test_what_starts_containers_reads_and_writes_what_is_theirs(name, role):
     """Images, log and secrets of this deployment; and its Dags."""
     found = policy(STACKS[name], role)
