@@ -63,7 +63,7 @@ WHOLE = {
     "KeepDatabaseBackups": "true",
 }
 GIT = {"Dags": "git", "DagsRepository": "https://git.example.com/dags.git"}
-PRIVATE = {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"}
+PRIVATE = {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes", "SessionEndpoint": "yes"}
 
 
 def stack(name, **given):

@@ -200,7 +200,7 @@ def test_what_tasks_yaml_makes_is_found_by_its_name():
 def test_outputs_name_what_they_say(name, expected):
     secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:airflow/admin-password-a1b2c3"
     api = "http://api.airflow.internal:8080/execution/"
-    assert STACKS[name].outputs() == {"AdminPassword": secret, "ExecutionApi": api, **expected}
+    assert STACKS[name].outputs() == {"AdminPassword": secret, "ExecutionApiUrl": api, **expected}
 
 
 CONNECTION = ("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "composed", ":connection::")

@@ -44,7 +44,7 @@ def test_the_subnets_are_apart_and_in_two_zones(cidr):
         ({}, "ENABLED", ""),
         ({"EcsEndpoint": "yes", "SecretsEndpoint": "yes"}, "ENABLED", ""),
         ({"Kind": "private"}, "DISABLED", "ecr.api ecr.dkr logs s3"),
-        (PRIVATE, "DISABLED", "ecr.api ecr.dkr ecs logs s3 secretsmanager"),
+        (PRIVATE, "DISABLED", "ecr.api ecr.dkr ecs logs s3 secretsmanager ssmmessages"),
     ],
 )
 def test_a_kind_has_one_way_out(parameters, assign_public_ip, endpoints):
@@ -87,5 +87,5 @@ def test_what_the_network_costs_is_said():
         assert resource.get("Metadata", {}) == ({"HourlyCost": hourly} if billed else {}), name
     parameters = ALL["network"]["Parameters"]
     assert f"three cost {3 * hourly} US$ an hour" in parameters["Kind"]["Description"]
-    for name in ("EcsEndpoint", "SecretsEndpoint"):
+    for name in ("EcsEndpoint", "SecretsEndpoint", "SessionEndpoint"):
         assert f"{hourly} US$ an hour" in parameters[name]["Description"]

@@ -106,7 +106,7 @@ CASES = {
     "network, public": Case("network.yaml", {}, {"DeploymentName": "other"}),
     "network, private": Case(
         "network.yaml",
-        {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes"},
+        {"Kind": "private", "EcsEndpoint": "yes", "SecretsEndpoint": "yes", "SessionEndpoint": "yes"},
         {"EcsEndpoint": "no", "SecretsEndpoint": "no"},
     ),
     "network, public to private": Case("network.yaml", {}, {"Kind": "private"}),

