@@ -22,35 +22,26 @@ import datetime
 
 import boto3
 from botocore.exceptions import ClientError
+from tools.aws.templates import ALL
 
-TEMPLATE = """
-Parameters:
-  DeploymentName: {Type: String}
-  VpcId: {Type: String, Description: The VPC}
-  SubnetIds: {Type: CommaDelimitedList}
-  ImageX86: {Type: String, Default: ""}
-  ImageTag: {Type: String, Default: latest}
-  Kind: {Type: String, Default: public}
-Conditions:
-  IsPublic: !Equals [!Ref Kind, public]
-  IsPrivate: !Not [!Condition IsPublic]
-Resources:
-  Cluster: {Type: "AWS::ECS::Cluster"}
-  Endpoint:
-    Type: AWS::EC2::VPCEndpoint
-    Condition: IsPrivate
-    Properties: {VpcEndpointType: Interface, SubnetIds: [!Ref A, !Ref B]}
-Outputs:
-  FargateSection: {Value: !Sub "[fargate]"}
-"""
+#: What a stack's outputs are, where more than some text is asked of them.
+OUTPUTS = {
+    "FargateSection": "[fargate]",
+    "SubnetIds": "subnet-1,subnet-2",
+    "AssignPublicIp": "ENABLED",
+    "VpcCidr": "10.0.0.0/16",
+    "ClusterName": "airflow",
+    "RepositoryUri": "123456789012.dkr.ecr.us-east-1.amazonaws.com/airflow",
+}
 NOW = datetime.datetime(2026, 11, 30, tzinfo=datetime.timezone.utc)
+MAKES = ("CreateStack", "UpdateStack", "DeleteStack")
 
 
 class FakeCloudFormation:
     """One account's stacks. ``end`` is the state that the next operation comes to, ``failure`` a resource's reason then."""
 
     def __init__(self, monkeypatch):
-        self.stacks, self.events, self.calls = {}, {}, []
+        self.stacks, self.events, self.calls, self.updates, self.made = {}, {}, [], [], []
         self.end, self.failure, self.denied = None, None, {}
         self.client = boto3.client("cloudformation", region_name="us-east-1")
         monkeypatch.setattr(self.client, "_make_api_call", self._call)
@@ -72,7 +63,10 @@ class FakeCloudFormation:
         self.stacks[name] = {
             "StackId": f"arn:{name}", "StackName": name, "StackStatus": status, "CreationTime": NOW,
             "Parameters": [{"ParameterKey": k, "ParameterValue": v} for k, v in parameters.items()],
-            "Outputs": [{"OutputKey": "FargateSection", "OutputValue": "[fargate]"}],
+            "Outputs": [
+                {"OutputKey": output, "OutputValue": OUTPUTS.get(output, f"its {output}")}
+                for template in ALL if name.endswith(f"-{template.kind}") for output in template.outputs
+            ],
         }  # fmt: skip
         self.events[name] = []
         self._event(self.stacks[name], name, status)
@@ -83,7 +77,10 @@ class FakeCloudFormation:
         self.calls.append(operation)
         if code := self.denied.get(operation):
             raise ClientError({"Error": {"Code": code[0], "Message": code[1]}}, operation)
-        return getattr(self, operation)(**request)
+        answer = getattr(self, operation)(**request)
+        if operation in MAKES:
+            self.made.append(f"{operation} {request['StackName'].removeprefix('arn:')}")
+        return answer
 
     def _find(self, name, operation="DescribeStacks"):
         for stack in self.stacks.values():
@@ -123,13 +120,16 @@ class FakeCloudFormation:
             said = "No updates are to be performed."
             raise ClientError({"Error": {"Code": "ValidationError", "Message": said}}, "UpdateStack")
         stack = self._find(StackName)
+        self.updates.append(_given(request["Parameters"]))
+        values = {p["ParameterKey"]: p["ParameterValue"] for p in stack["Parameters"]} | self.updates[-1]
+        stack["Parameters"] = [{"ParameterKey": k, "ParameterValue": v} for k, v in values.items()]
         stack["StackStatus"] = "UPDATE_IN_PROGRESS"
         self._event(stack, StackName, "UPDATE_IN_PROGRESS")
         return {}
 
     def _differs(self, StackName, Parameters, **_):
         self._find(StackName)
-        return any("ParameterValue" in parameter for parameter in Parameters)
+        return bool(_given(Parameters))
 
     def CreateChangeSet(self, **request):
         self.differs = self._differs(**request)
@@ -149,3 +149,58 @@ class FakeCloudFormation:
         stack["StackStatus"] = "DELETE_IN_PROGRESS"
         self._event(stack, stack["StackName"], "DELETE_IN_PROGRESS")
         return {}
+
+
+def _given(parameters):
+    return {p["ParameterKey"]: p["ParameterValue"] for p in parameters if "ParameterValue" in p}
+
+
+class FakeAccount:
+    """
+    What else the commands ask of an account.
+
+    ``images`` are the tags in the repository, ``has_role`` is whether ECS has its service-linked role, ``ecs_tasks`` are as
+    DescribeTasks has them.
+    """
+
+    def __init__(self, cloudformation):
+        self._cloudformation, self._clients = cloudformation, {}
+        self.images, self.has_role, self.ecs_tasks, self.calls = set(), True, [], []
+
+    def client(self, service):
+        """Return boto3's client of a service, without AWS behind it."""
+        if service == "cloudformation":
+            return self._cloudformation.client
+        if service not in self._clients:
+            client = self._clients[service] = boto3.client(service, region_name="us-east-1")
+            client._make_api_call = lambda operation, request: self._call(client, operation, request)
+        return self._clients[service]
+
+    def _call(self, client, operation, request):
+        client._serializer.serialize_to_request(request, client.meta.service_model.operation_model(operation))
+        self.calls.append(operation)
+        return getattr(self, operation)(**request)
+
+    def GetRole(self, **_):
+        if not self.has_role:
+            raise ClientError({"Error": {"Code": "NoSuchEntity", "Message": "no role"}}, "GetRole")
+        return {}
+
+    def CreateServiceLinkedRole(self, **_):
+        self.has_role = True
+        return {}
+
+    def DescribeVpcs(self, **_):
+        return {"Vpcs": [{"CidrBlock": "172.31.0.0/16"}]}
+
+    def DescribeImages(self, imageIds, **_):
+        found = [one for one in imageIds if one["imageTag"] in self.images]
+        if not found:
+            raise ClientError({"Error": {"Code": "ImageNotFoundException", "Message": ""}}, "DescribeImages")
+        return {"imageDetails": found}
+
+    def ListTasks(self, **_):
+        return {"taskArns": [ecs_task["taskArn"] for ecs_task in self.ecs_tasks]}
+
+    def DescribeTasks(self, **_):
+        return {"tasks": self.ecs_tasks}

@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What deploy does with each state that a stack can be in, and what it says where it cannot go on."""
+"""``scripts/aws/deploy`` of what ECS tasks need: a stack in each state, failures, a dry run, an interruption."""
 
 from __future__ import annotations
 
@@ -23,54 +23,60 @@ import io
 import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
-from tools.aws import deploy as module
+from tools.aws import image
 from tools.aws.deploy import Deploy
 from tools.aws.errors import DeploymentError
 from tools.aws.explanations import explain_error, remedy
 from tools.aws.options import parse
+from tools.aws.parameters import parameter_values
 from tools.aws.stacks import Stacks
-from tools.aws.templates import Template
+from tools.aws.templates import TASKS
 
-from tests.aws.cloudformation import TEMPLATE, FakeCloudFormation
+from tests.aws.cloudformation import FakeAccount, FakeCloudFormation
 
-OPTIONS = ("--tasks-only", "--vpc=vpc-1", "--subnets=subnet-1,subnet-2", "--image=i:1")
-HAS = {
-    "DeploymentName": "airflow", "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2", "ImageX86": "i:1",
-    "ImageTag": "latest", "Kind": "public",
-}  # fmt: skip
-CREATED, UPDATED, DELETED = "CreateStack", "UpdateStack", "DeleteStack"
+API = "http://airflow-api.internal:8080/execution/"
+OPTIONS = (
+    "--tasks-only", "--vpc=vpc-1", "--subnets=subnet-1,subnet-2", "--image=i:1", f"--parameter=ExecutionApiUrl={API}",
+)  # fmt: skip
+HAS = parameter_values(
+    TASKS,
+    {
+        "DeploymentName": "airflow", "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2", "ImageX86": "i:1",
+        "ExecutionApiUrl": API,
+    },
+    {},
+)  # fmt: skip
+CREATED, UPDATED, DELETED = (f"{done}Stack airflow-tasks" for done in ("Create", "Update", "Delete"))
 
 
 @pytest.fixture
-def service(monkeypatch, tmp_path):
-    (tmp_path / "tasks.yaml").write_text(TEMPLATE)
-    template = Template("tasks", tmp_path)
-    monkeypatch.setattr(module, "ALL", (template,))
-    monkeypatch.setattr(module, "TASKS", template)
+def service(monkeypatch):
+    monkeypatch.setattr(image, "has_engine", lambda: False)
     return FakeCloudFormation(monkeypatch)
 
 
 @pytest.fixture
-def run(service, tmp_path):
+def account(service):
+    return FakeAccount(service)
+
+
+@pytest.fixture
+def run(service, account, tmp_path):
     """Run deploy with options, and return its exit code and what it printed."""
 
-    def deploy(*options, agrees=True):
+    def deploy(*options, agrees=True, by=OPTIONS):
         printed = io.StringIO()
         console = Console(file=printed, width=200)
-        given = parse("deploy", [*OPTIONS, f"--options-file={tmp_path}/fargate.cfg", *options], None)
+        given = parse("deploy", [*by, f"--options-file={tmp_path}/fargate.cfg", *options], None)
         stacks = Stacks(
             service.client,
             lambda event: console.print(event.logical_id, event.status),
             lambda seconds: service.sleep(seconds),
         )
-        code = Deploy(given, lambda _: service.client, stacks, console, lambda _: agrees).run()
+        code = Deploy(given, account.client, stacks, console, lambda _: agrees).run()
         return code, printed.getvalue()
 
     return deploy
-
-
-def made(service):
-    return [call for call in service.calls if call in (CREATED, UPDATED, DELETED)]
 
 
 @pytest.mark.parametrize(
@@ -90,18 +96,19 @@ def test_what_is_done_with_a_stack(service, run, tmp_path, status, has, calls):
     if status:
         service.add("airflow-tasks", status, **has)
     code, _ = run()
-    assert (code, made(service)) == (0, calls)
+    assert (code, service.made) == (0, calls)
     assert (tmp_path / "fargate.cfg").read_text() == "[fargate]\n"
 
 
 @pytest.mark.parametrize("status", [None, "CREATE_COMPLETE", "ROLLBACK_COMPLETE"])
 @pytest.mark.parametrize(("options", "agrees", "code"), [(["--dry-run"], True, 0), ([], False, 1)])
-def test_nothing_is_made(service, run, tmp_path, status, options, agrees, code):
+def test_nothing_is_made(service, account, run, tmp_path, status, options, agrees, code):
     """Neither in a dry run nor without consent, whatever the state; a change set does not stay."""
+    account.has_role = False
     if status:
         service.add("airflow-tasks", status, **HAS | {"ImageX86": "i:0"})
     assert run(*options, agrees=agrees)[0] == code
-    assert made(service) == []
+    assert (service.made, account.has_role) == ([], False)
     assert service.calls.count("CreateChangeSet") == service.calls.count("DeleteChangeSet")
     assert not (tmp_path / "fargate.cfg").exists()
 
@@ -140,19 +147,42 @@ def test_an_interrupted_run_is_gone_on_with(service, run):
     service.sleep = sleep
     service.stacks["airflow-tasks"]["StackStatus"] = "CREATE_IN_PROGRESS"
     assert run()[0] == 0
-    assert made(service) == [CREATED]
+    assert service.made == [CREATED]
 
 
 def test_private_subnets_cost_by_the_hour(run):
-    """An interface endpoint in two subnets; the condition is CloudFormation's own."""
-    assert "$0.020 an hour" in run("--parameter=Kind=private", "--dry-run")[1]
-    assert "nothing by the hour" in run("--dry-run")[1]
+    """Three interface endpoints, each in two subnets; public subnets cost nothing."""
+    by = ("--tasks-only", f"--parameter=ExecutionApiUrl={API}", "--dry-run")
+    assert "$0.060 an hour" in run("--network=private", by=by)[1]
+    assert "nothing by the hour" in run("--network=public", by=by)[1]
 
 
-def test_an_unknown_parameter_is_refused(service, run):
-    with pytest.raises(DeploymentError, match="--parameter Knd: no template has it"):
-        run("--parameter=Knd=private")
-    assert made(service) == []
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--parameter=Knd=private"], "--parameter Knd: no template has it"),
+        (["--parameter=Paused=yes"], "--parameter Paused: no template has it"),
+        (["--parameter=Architecture=ARM"], "does not take Architecture = 'ARM': X86_64 or ARM64. Correct --parameter"),
+        (["--parameter=LogRetentionDays=2"], "LogRetentionDays = '2'"),
+        (["--parameter=ApiServerPort=70000"], "ApiServerPort = '70000': a port"),
+        (["--parameter=ApiServerPort=http"], "ApiServerPort = 'http': a port"),
+        (["--parameter=SecretArns=a,b"], "SecretArns = 'a,b'"),
+        (["--image=two words"], "ImageX86 = 'two words': the name of an image, with its tag or digest. Correct --image"),
+        (["--parameter=ExecutionApiUrl="], "Set ExecutionApiUrl (from Airflow 3 on) or DatabaseSecretArn"),
+    ],
+)  # fmt: skip
+def test_a_wrong_parameter_is_refused(service, run, options, words):
+    """With its name, its value and the remedy, before anything is made."""
+    with pytest.raises(DeploymentError) as raised:
+        run(*options)
+    assert words in str(raised.value)
+    assert service.made == []
+
+
+def test_all_wrong_parameters_are_told_at_once(run):
+    with pytest.raises(DeploymentError) as raised:
+        run("--parameter=TaskCpu=1", "--parameter=TaskMemory=1", "--parameter=ExecutionApiUrl=")
+    assert len(str(raised.value).splitlines()) == 3
 
 
 @pytest.mark.parametrize(
@@ -176,3 +206,40 @@ def test_a_refused_call_names_the_permission(service, run):
     words = explain_error(raised.value)
     assert "lacks the permission cloudformation:CreateStack" in words
     assert "abc" not in words
+
+
+def test_the_accounts_role_is_made_once(service, account, run):
+    """ECS needs it before the first cluster; whoever has it is not asked to make it again."""
+    account.has_role = False
+    assert "AWSServiceRoleForECS is made, too" in run()[1]
+    assert account.calls.index("CreateServiceLinkedRole") >= 0
+    assert "AWSServiceRoleForECS" not in run()[1]
+    assert account.calls.count("CreateServiceLinkedRole") == 1
+
+
+@pytest.mark.parametrize(("architecture", "parameter"), [("X86_64", "ImageX86"), ("ARM64", "ImageArm64")])
+def test_an_image_is_for_the_processors_that_are_asked_for(service, run, architecture, parameter):
+    run(f"--parameter=Architecture={architecture}", "--image=i:2")
+    parameters = service.stacks["airflow-tasks"]["Parameters"]
+    assert [p["ParameterKey"] for p in parameters if p["ParameterValue"] == "i:2"] == [parameter]
+
+
+def test_airflow_has_no_effect_on_an_image_that_was_given(service, run):
+    """The new release would not come; the user learns how it does."""
+    service.add("airflow-tasks", "CREATE_COMPLETE", **HAS)
+    with pytest.raises(
+        DeploymentError, match="--airflow 3.4.0: this deployment has an image that it was given"
+    ):
+        run("--airflow=3.4.0", by=[option for option in OPTIONS if "image" not in option])
+
+
+def test_without_docker_the_image_is_built_elsewhere(service, account, run, tmp_path):
+    """Two commands are printed and nothing is made after; once the image is there, the next run ends."""
+    by = [*(option for option in OPTIONS if "image" not in option), "--parameter=Architecture=ARM64"]
+    code, printed = run("--airflow=3.4.0", by=by)
+    assert code == 1
+    assert "docker buildx build --platform linux/arm64" in printed
+    assert "AIRFLOW_VERSION=3.4.0 --tag 123456789012.dkr.ecr.us-east-1.amazonaws.com/airflow:3.4.0" in printed
+    account.images.add("3.4.0")
+    assert run(by=by)[0] == 0
+    assert service.made == [CREATED]

@@ -22,13 +22,13 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tools.aws import remains
+from tools.aws import account, remains
 from tools.aws.templates import ALL
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tools.aws.deploy import Clients
+    from tools.aws.plan import Clients
     from tools.aws.stacks import Stack, Stacks
 
 
@@ -44,9 +44,10 @@ class Destroy:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._deployment = deployment
-        self._ecs, self._tagging = clients("ecs"), clients("resourcegroupstaggingapi")
-        # Those of tasks.yaml, also where an interrupted run has deleted its stack already.
-        self._families = {f"{deployment}-task", f"{deployment}-task-arm64"}
+        self._ecs, self._s3 = clients("ecs"), clients("s3")
+        self._tagging = clients("resourcegroupstaggingapi")
+        # All that there can be, also where an interrupted run has deleted a stack already.
+        self._families = {family for template in ALL for family in template.families(deployment)}
         self._stacks = stacks
         self._console = console
         self._sleep = sleep
@@ -68,21 +69,29 @@ class Destroy:
     def _show(self, stacks: list[Stack]) -> None:
         for stack in stacks:
             self._console.print(f"{stack.name} goes, {stack.status}:")
-            for name, type_, physical_id in self._stacks.resources(stack):
-                if type_ == "AWS::ECS::TaskDefinition":
-                    self._families.add(physical_id.rpartition("/")[2].partition(":")[0])
+            for name, type_, _ in self._stacks.resources(stack):
                 self._console.print(f"  {name} ({type_})", highlight=False)
+        if not stacks:
+            self._console.print(f"{self._deployment} has no stacks.")
+            return
+        keeps = any(stack.parameters.get("KeepDatabaseBackups") == "true" for stack in stacks)
         self._console.print(
-            "Running ECS tasks are stopped, and images and logs go, too. What the stacks did not make stays: a VPC or an "
-            "image that they were given, roles that a policy was attached to. Stop the scheduler before."
-            if stacks
-            else f"{self._deployment} has no stacks."
+            "Running ECS tasks are stopped, and images, logs, secrets, the database and the bucket that was made for Dags, with "
+            "what is in it, go, too. What the stacks did not make stays: a VPC, an image or a bucket that they were given, "
+            f"roles that a policy was attached to, and {account.ECS_ROLE}, which is the account's."
+            + " The database's automated backups stay for 7 days." * keeps
+            + " Stop a scheduler that runs elsewhere before."
         )
 
     def _delete(self, stack: Stack) -> None:
         if cluster := stack.outputs.get("ClusterName"):
             count = remains.stop_all(self._ecs, cluster, self._sleep)
             self._console.print(f"ECS tasks stopped in {cluster}: {count}")
+        # CloudFormation deletes no bucket that has objects.
+        for _, type_, physical_id in self._stacks.resources(stack):
+            if type_ == "AWS::S3::Bucket" and physical_id:
+                count = remains.empty_bucket(self._s3, physical_id)
+                self._console.print(f"Objects deleted in {physical_id}: {count}")
         self._stacks.delete(stack)
 
     def _show_left(self) -> int:
@@ -91,9 +100,13 @@ class Destroy:
             definitions = [arn for arn in arns if ":task-definition/" in arn]
             remaining = [arn for arn in definitions if not remains.is_gone(self._ecs, arn)]
             remains.delete_task_definitions(self._ecs, remaining)
-            left = [arn for arn in arns if not remains.is_gone(self._ecs, arn)]
+            left = [arn for arn in arns if not remains.is_kept(arn) and not remains.is_gone(self._ecs, arn)]
             if not left:
-                self._console.print("Nothing is left.")
+                kept = [arn for arn in arns if remains.is_kept(arn)]
+                said = "\n  ".join(
+                    ["Nothing is left but backups of the database that were to be kept:", *kept]
+                )
+                self._console.print(said if kept else "Nothing is left.")
                 return 0
             if look < remains.LOOKS - 1:
                 self._sleep(remains.PERIOD)

@@ -19,9 +19,10 @@
 from __future__ import annotations
 
 import base64
+import re
 import shlex
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -30,6 +31,10 @@ from tools.aws.errors import DeploymentError
 from tools.harness.environment import REPOSITORY
 
 DOCKERFILE = "scripts/docker/Dockerfile"
+#: docker's names of what tasks.yaml calls Architecture.
+PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
+#: What the tag of an image that deploy builds begins with: Airflow's version.
+VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?(?![\w.])")
 
 #: Runs a command with what it reads, and returns its exit code; it prints for itself.
 Run = Callable[[Sequence[str], str], int]
@@ -65,29 +70,74 @@ def is_there(ecr: Any, image: str) -> bool:
         raise
 
 
-def build_command(image: str, airflow: str) -> list[str]:
+def of_tasks(parameters: Mapping[str, str], outputs: Mapping[str, str]) -> tuple[str, bool]:
+    """
+    Return the name of a deployment's image, and whether it comes from elsewhere rather than from its own repository.
+
+    :param parameters: those of tasks.yaml
+    :param outputs: its outputs, or what is known of them
+    """
+    if given := parameters.get(parameter(parameters)):
+        return given, True
+    repository = outputs.get("RepositoryUri", "the deployment's repository")
+    return f"{repository}:{parameters['ImageTag']}", False
+
+
+def parameter(parameters: Mapping[str, str]) -> str:
+    """Return the parameter of tasks.yaml with an image from elsewhere, for the processors that its parameters name."""
+    return "ImageArm64" if parameters.get("Architecture") == "ARM64" else "ImageX86"
+
+
+def release(tag: str) -> tuple[int, int, int, str] | None:
+    """Return the release of Airflow that a tag begins with, its last member that of a pre-release; None where it has none."""
+    found = VERSION.match(tag)
+    return (int(found[1]), int(found[2]), int(found[3]), found[4] or "") if found else None
+
+
+def provide(ecr: Any, image: str, architecture: str, rebuild: bool, run: Run = run) -> bool:
+    """Build and push an image that is not in its repository; return False where docker does not run here."""
+    if not rebuild and is_there(ecr, image):
+        return True
+    if not release(_tag(image)):
+        raise DeploymentError(
+            f"{image} is not there, and deploy builds images whose tag begins with Airflow's version alone. Push it, and run "
+            "this again; or give --airflow VERSION, or an image by --image."
+        )
+    if not has_engine():
+        return False
+    build_and_push(ecr, image, architecture, run)
+    return True
+
+
+def build_command(image: str, architecture: str) -> list[str]:
     """Return the command that builds and pushes an image, from the top of the repository."""
-    # For the task definition that is the default one; ECS refuses an image for another processor when it starts.
-    command = ["docker", "buildx", "build", "--platform", "linux/amd64", "--file", DOCKERFILE]
-    return [*command, "--build-arg", f"AIRFLOW_VERSION={airflow}", "--tag", image, "--push", "."]
+    version = VERSION.match(_tag(image))
+    # ECS refuses an image for another processor only when it starts.
+    command = ["docker", "buildx", "build", "--platform", PLATFORMS[architecture], "--file", DOCKERFILE]
+    build = [f"AIRFLOW_VERSION={version[0] if version else ''}", "--tag", image, "--push", "."]
+    return [*command, "--build-arg", *build]
 
 
-def commands_elsewhere(image: str, airflow: str, region: str) -> str:
+def commands_elsewhere(image: str, architecture: str, region: str) -> str:
     """Return the two commands that do the same on a machine with docker and the AWS CLI."""
     registry = image.partition("/")[0]
     login = f"aws ecr get-login-password --region {region} | docker login --username AWS --password-stdin {registry}"
-    return f"  {login}\n  {shlex.join(build_command(image, airflow))}"
+    return f"  {login}\n  {shlex.join(build_command(image, architecture))}"
 
 
-def build_and_push(ecr: Any, image: str, airflow: str, run: Run = run) -> None:
+def build_and_push(ecr: Any, image: str, architecture: str, run: Run = run) -> None:
     """Build an image and push it to ECR; the password is not shown and goes to docker's standard input alone."""
     (grant,) = ecr.get_authorization_token()["authorizationData"]
     user, _, password = base64.b64decode(grant["authorizationToken"]).decode().partition(":")
     registry = image.partition("/")[0]
     login = ["docker", "login", "--username", user, "--password-stdin", registry]
-    for command, text in ((login, password), (build_command(image, airflow), "")):
+    for command, text in ((login, password), (build_command(image, architecture), "")):
         if code := run(command, text):
             raise DeploymentError(
                 f"{shlex.join(command)} ended with {code}; what it said stands above. The stacks are there: put that "
                 "right and run this again, or give an image of your own by --image."
             )
+
+
+def _tag(image: str) -> str:
+    return image.rpartition(":")[2]

@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 #: The same that the templates allow for DeploymentName: it begins names of roles, of stacks and of an ECR repository.
-NAME = r"(?=.{2,32}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
+NAME = r"(?=.{2,30}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 NETWORKS = ("public", "private")
 #: The Airflow of the image that is built, and the file with the options that is written.
 AIRFLOW, OPTIONS_FILE = "3.3.2", Path("fargate.cfg")
@@ -56,10 +56,9 @@ def parse(command: str, arguments: Sequence[str], description: str | None) -> ar
 
 
 def _add_deploy(parser: argparse.ArgumentParser) -> None:
-    # Optional once a template of a whole Airflow is there: what it adds is what this leaves out.
     parser.add_argument(
-        "--tasks-only", action="store_true", required=True,
-        help="make what ECS tasks need, for an Airflow that runs elsewhere; nothing else can be made so far",
+        "--tasks-only", action="store_true",
+        help="make what ECS tasks need alone, for an Airflow that runs elsewhere; without it a whole Airflow is made",
     )  # fmt: skip
     parser.add_argument("--vpc", help="the VPC that the ECS tasks run in")
     parser.add_argument("--subnets", metavar="ID,ID", help="subnets of that VPC")
@@ -72,14 +71,17 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         help="any other parameter of the templates, which describe theirs at the top; repeatable",
     )  # fmt: skip
     parser.add_argument(
-        "--image", help="the image of the ECS tasks, for x86; without it one is built and pushed"
+        "--image",
+        help="the image, for the processors of the parameter Architecture; without it one is built and pushed",
     )
     parser.add_argument(
         "--airflow", metavar="VERSION",
-        help=f"the Airflow of the image that is built, which must be the scheduler's ({AIRFLOW} at first, then as before)",
+        help=f"the Airflow of the image that is built, which must be the scheduler's; 3.3 or newer without --tasks-only ({AIRFLOW} at first, then as before)",
     )  # fmt: skip
     parser.add_argument(
-        "--rebuild", action="store_true", help="build the image although the repository has it"
+        "--rebuild",
+        action="store_true",
+        help="build the image although the repository has it, as for another Architecture",
     )
     parser.add_argument(
         "--dry-run",
@@ -97,7 +99,7 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
 def _name(text: str) -> str:
     if not re.fullmatch(NAME, text):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: 2 to 32 lower case letters, digits and single hyphens, with a letter first and no hyphen last"
+            f"{text!r}: 2 to 30 lower case letters, digits and single hyphens, with a letter first and no hyphen last"
         )
     return text
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from tools.aws.errors import DeploymentError
 from tools.aws.stacks import TAG
 
 #: The most that a call takes: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeTasks.html and
@@ -77,6 +78,29 @@ def tagged(tagging: Any, deployment: str) -> list[str]:
     return [found["ResourceARN"] for page in pages for found in page["ResourceTagMappingList"]]
 
 
+def empty_bucket(s3: Any, bucket: str) -> int:
+    """Delete all objects of a bucket, in all versions, and return how many there were; none where there is no bucket."""
+    count = 0
+    try:
+        for page in s3.get_paginator("list_object_versions").paginate(Bucket=bucket):
+            found = page.get("Versions", []) + page.get("DeleteMarkers", [])
+            keys = [{"Key": one["Key"], "VersionId": one["VersionId"]} for one in found]
+            if keys:
+                # A page has as many as this takes, 1000.
+                answer = s3.delete_objects(Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+                for error in answer.get("Errors", ())[:1]:
+                    raise DeploymentError(f"{bucket}: {error['Key']} cannot be deleted: {error['Message']!r}")
+            count += len(keys)
+    except s3.exceptions.NoSuchBucket:
+        return 0
+    return count
+
+
+def is_kept(arn: str) -> bool:
+    """Whether this is an automated backup of a database, which AWS keeps only where the parameter asks for that."""
+    return ":auto-backup:" in arn
+
+
 def is_gone(ecs: Any, arn: str) -> bool:
     """Whether what has this ARN is gone although its tag is listed; only what ECS keeps for a while can be told."""
     kind, _, rest = arn.split(":", 5)[5].partition("/")
@@ -87,6 +111,10 @@ def is_gone(ecs: Any, arn: str) -> bool:
         if kind == "task-definition":
             found = ecs.describe_task_definition(taskDefinition=arn)["taskDefinition"]
             return bool(found["status"] == "DELETE_IN_PROGRESS")
+        if kind == "service":
+            cluster = rest.partition("/")[0]
+            services = ecs.describe_services(cluster=cluster, services=[arn])["services"]
+            return all(service["status"] == "INACTIVE" for service in services)
         if kind == "task":
             return all(
                 task["lastStatus"] == "STOPPED" for task in _described(ecs, rest.partition("/")[0], [arn])

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 #: The tag of all that a deployment consists of.
 TAG = "airflow:deployment"
+#: What the stacks may make: the roles have names of their own, which a policy elsewhere can give.
+CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 #: Seconds between two looks at a stack.
 PERIOD = 3.0
 #: The states in which a stack has nothing that is worth keeping and cannot be updated.
@@ -111,17 +113,25 @@ class Stacks:
         self._client.create_stack(**_wanted(template, deployment, values, {}))
         return self._followed(name, "CREATE_COMPLETE", set())
 
-    def update(self, template: Template, deployment: str, values: Mapping[str, str], stack: Stack) -> bool:
-        """Update a stack and return whether anything was to be changed; raise DeploymentError where it fails."""
+    def update(self, template: Template, deployment: str, values: Mapping[str, str], stack: Stack) -> None:
+        """Update a stack, which nothing need change in; raise DeploymentError where it fails."""
+        self._update(stack, _wanted(template, deployment, values, stack.parameters))
+
+    def change(self, stack: Stack, values: Mapping[str, str]) -> Stack:
+        """Update some parameters of a stack, with the template that it has, and return it then; otherwise as ``update``."""
+        parameters = _parameters({**stack.parameters, **values}, stack.parameters)
+        template = {"UsePreviousTemplate": True, "Capabilities": CAPABILITIES}
+        return self._update(stack, {"StackName": stack.name, "Parameters": parameters, **template})
+
+    def _update(self, stack: Stack, request: Mapping[str, Any]) -> Stack:
         before = {event.id for event in self._events(stack)}
         try:
-            self._client.update_stack(**_wanted(template, deployment, values, stack.parameters))
+            self._client.update_stack(**request)
         except ClientError as error:
             if NO_CHANGE[0] in str(error):
-                return False
+                return stack
             raise
-        self._followed(stack.name, "UPDATE_COMPLETE", before)
-        return True
+        return self._followed(stack.name, "UPDATE_COMPLETE", before)
 
     def changes(
         self, template: Template, deployment: str, values: Mapping[str, str], stack: Stack
@@ -215,21 +225,24 @@ class Stacks:
 def _wanted(
     template: Template, deployment: str, values: Mapping[str, str], stack: Mapping[str, str]
 ) -> dict[str, Any]:
-    """Return what a request says of a stack. What stays as it is is not sent: DescribeStacks masks what is secret."""
-    parameters = [
-        {"ParameterKey": name, "UsePreviousValue": True}
-        if stack.get(name) == value
-        else {"ParameterKey": name, "ParameterValue": value}
-        for name, value in values.items()
-    ]
+    """Return what a request says of a stack."""
     return {
         "StackName": template.stack_name(deployment),
         "TemplateBody": template.body,
-        "Parameters": parameters,
-        # The roles have names of their own, which a policy elsewhere can give.
-        "Capabilities": ["CAPABILITY_NAMED_IAM"],
+        "Parameters": _parameters(values, stack),
+        "Capabilities": CAPABILITIES,
         "Tags": [{"Key": TAG, "Value": deployment}],
     }
+
+
+def _parameters(values: Mapping[str, str], stack: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return a request's parameters. What stays as it is is not sent: DescribeStacks masks what is secret."""
+    return [
+        {"ParameterKey": name, "UsePreviousValue": True}
+        if stack.get(name) == value
+        else {"ParameterKey": name, "ParameterValue": str(value)}
+        for name, value in values.items()
+    ]
 
 
 def _stack(described: Mapping[str, Any]) -> Stack:

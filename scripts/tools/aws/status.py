@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from tools.aws import prices, remains
-from tools.aws.deploy import SECTION, Clients
-from tools.aws.templates import ALL
+from tools.aws import access, prices, remains
+from tools.aws.deploy import SECTION
+from tools.aws.templates import AIRFLOW, ALL
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tools.aws.plan import Clients
     from tools.aws.stacks import Stacks
 
 
@@ -41,12 +42,16 @@ def status(deployment: str, clients: Clients, stacks: Stacks, console: Console) 
         if stack is None:
             continue
         any_stack = True
-        hour += prices.hourly(template.resources(stack.parameters).values())
+        # ECS tasks of services are among those that run.
+        resources = template.resources(stack.parameters)
+        hour += prices.hourly({n: one for n, one in resources.items() if one["Type"] != "AWS::ECS::Service"})
         for name, value in stack.outputs.items():
             if name != SECTION:
                 console.print(f"  {name}: {value}", highlight=False, markup=False, soft_wrap=True)
         if cluster := stack.outputs.get("ClusterName"):
             hour += _show_ecs_tasks(remains.running(clients("ecs"), cluster), console)
+        if template is AIRFLOW:
+            access.show(console, clients("ecs"), deployment, stack)
     console.print(f"Cost now: {prices.shown(hour)}. (US East, N. Virginia; public addresses come on top)")
     return 0 if any_stack else 1
 

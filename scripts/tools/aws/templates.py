@@ -26,7 +26,7 @@ from typing import Any
 
 import yaml
 
-from tools.aws.errors import DeploymentError
+from tools.aws.evaluation import Evaluation
 from tools.harness.environment import REPOSITORY
 
 FOLDER = REPOSITORY / "scripts" / "aws"
@@ -55,95 +55,44 @@ class Template:
         """The parameters' own declarations, by name."""
         return dict(self._content.get("Parameters", {}))
 
+    @cached_property
+    def rules(self) -> dict[str, dict[str, Any]]:
+        """What the parameters must be together, by name."""
+        return dict(self._content.get("Rules", {}))
+
+    def evaluation(self, values: Mapping[str, str]) -> Evaluation:
+        """Return what the functions come to with these values of the parameters."""
+        return Evaluation(self.parameters, self._content.get("Conditions", {}), values)
+
     def resources(self, values: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-        """Return the resources that these values of the parameters make, by logical name."""
-        conditions = Conditions(self, values)
+        """Return the resources that these values of the parameters make, by logical name, as far as they can be told here."""
+        evaluation = self.evaluation(values)
         return {
-            name: resource
+            name: evaluation.resolved(resource)
             for name, resource in self._content["Resources"].items()
-            if conditions.holds(resource.get("Condition"))
+            if evaluation.holds(resource.get("Condition"))
         }
 
     @cached_property
-    def outputs(self) -> tuple[str, ...]:
-        """The names of the outputs."""
-        return tuple(self._content.get("Outputs", {}))
+    def outputs(self) -> dict[str, Any]:
+        """The values of the outputs as the template has them, by name."""
+        return {name: output["Value"] for name, output in self._content.get("Outputs", {}).items()}
 
-    @cached_property
-    def conditions(self) -> dict[str, Any]:
-        """The conditions, by name."""
-        return dict(self._content.get("Conditions", {}))
+    def families(self, deployment: str) -> set[str]:
+        """Return the families of all task definitions that it can make."""
+        found = self.evaluation({"DeploymentName": deployment}).resolved(self._content["Resources"])
+        return {
+            one["Properties"]["Family"] for one in found.values() if one["Type"] == "AWS::ECS::TaskDefinition"
+        }
 
     @cached_property
     def _content(self) -> dict[str, Any]:
         return yaml.load(self.body, Loader=_Loader)
 
 
-NETWORK, TASKS = Template("network"), Template("tasks")
-#: In the order in which they are made: one's outputs are the parameters of those names of a later one.
-ALL = (NETWORK, TASKS)
-
-
-class Conditions:
-    """Which conditions of a template hold with given parameters; what cannot be told here counts as true."""
-
-    def __init__(self, template: Template, values: Mapping[str, str]) -> None:
-        defaults = {name: declared.get("Default") for name, declared in template.parameters.items()}
-        self._values = {**defaults, **values}
-        self._conditions = template.conditions
-
-    def holds(self, name: str | None) -> bool:
-        """Whether a condition holds; no condition always does."""
-        return name is None or self._is_true(self._conditions[name])
-
-    def _is_true(self, expression: Any) -> bool:
-        ((function, operands),) = expression.items()
-        if function == "Condition":
-            return self.holds(operands)
-        if function == "Fn::Not":
-            return not self._is_true(operands[0])
-        if function == "Fn::And":
-            return all(map(self._is_true, operands))
-        if function == "Fn::Or":
-            return any(map(self._is_true, operands))
-        left, right = map(self._value, operands)
-        return left is None or right is None or left == right
-
-    def _value(self, operand: Any) -> str | None:
-        """Return what an operand of Fn::Equals is, None where a function makes it."""
-        if not isinstance(operand, dict):
-            return _text(operand)
-        value = self._values.get(operand.get("Ref", ""))
-        return None if value is None else _text(value)
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def parameter_values(
-    template: Template, known: Mapping[str, str], stack: Mapping[str, str]
-) -> dict[str, str]:
-    """
-    Return what a stack's parameters are to be: what is known, or what the stack has already, or the default.
-
-    :param known: options of the command and outputs of earlier stacks, by the parameter's name.
-    :param stack: the parameters that the stack has, empty where there is none.
-    :raises DeploymentError: for each parameter that has no value, all at once.
-    """
-    defaults = {name: _text(p["Default"]) for name, p in template.parameters.items() if "Default" in p}
-    values = {**defaults, **stack, **known}
-    if missing := [name for name in template.parameters if name not in values]:
-        needs = "\n".join(f"  {name}: {_description(template, name)}" for name in missing)
-        raise DeploymentError(
-            f"{template.kind}.yaml needs what no option has given:\n{needs}\n"
-            "Give --vpc and --subnets, or --network; any other by --parameter NAME=VALUE."
-        )
-    return {name: values[name] for name in template.parameters}
-
-
-def _description(template: Template, name: str) -> str:
-    return " ".join(str(template.parameters[name].get("Description", "no description")).split())
+NETWORK, TASKS, AIRFLOW = Template("network"), Template("tasks"), Template("airflow")
+#: In the order in which they are made: one's outputs and parameters are the parameters of those names of a later one.
+ALL = (NETWORK, TASKS, AIRFLOW)
 
 
 class _Loader(yaml.SafeLoader):
