@@ -42,7 +42,7 @@ class FakeCloudFormation:
 
     def __init__(self, monkeypatch):
         self.stacks, self.events, self.calls, self.updates, self.made = {}, {}, [], [], []
-        self.end, self.failure, self.denied = None, None, {}
+        self.end, self.failure, self.denied, self.resources = None, None, {}, {}
         self.client = boto3.client("cloudformation", region_name="us-east-1")
         monkeypatch.setattr(self.client, "_make_api_call", self._call)
 
@@ -105,7 +105,7 @@ class FakeCloudFormation:
         return {"StackEvents": list(self.events[self._find(StackName)["StackName"]])}
 
     def ListStackResources(self, StackName, **_):
-        return {"StackResourceSummaries": []}
+        return {"StackResourceSummaries": self.resources.get(self._find(StackName)["StackName"], [])}
 
     def CreateStack(self, StackName, Parameters, **_):
         self.add(

@@ -23,16 +23,16 @@ import io
 import boto3
 import pytest
 from rich.console import Console
-from tools.aws import destroy as module, remains
+from tools.aws import remains
 from tools.aws.destroy import Destroy
 from tools.aws.errors import DeploymentError
 from tools.aws.stacks import Stacks
-from tools.aws.templates import Template
 
 from tests.aws.cloudformation import FakeCloudFormation
 
 ECS = "arn:aws:ecs:us-east-1:123456789012"
 BUCKET = "arn:aws:s3:::airflow-dags"
+BACKUP = "arn:aws:rds:us-east-1:123456789012:auto-backup:ab-1"
 
 
 class FakeEcs:
@@ -40,6 +40,10 @@ class FakeEcs:
 
     def __init__(self, tagged=()):
         self.tagged, self.running, self.calls = list(tagged), [f"{ECS}:task/airflow/1"], []
+        self.objects = [
+            {"Key": "dags/one.py", "VersionId": "null"},
+            {"Key": "dags/two.py", "VersionId": "null"},
+        ]
 
     def client(self, service):
         client = boto3.client(service, region_name="us-east-1")
@@ -75,17 +79,31 @@ class FakeEcs:
     def DescribeClusters(self, **_):
         return {"clusters": [{"status": "INACTIVE"}]}
 
+    def DescribeServices(self, **_):
+        return {"services": [{"status": "INACTIVE"}]}
+
+    def ListObjectVersions(self, **_):
+        return {"Versions": list(self.objects)}
+
+    def DeleteObjects(self, Delete, **_):
+        self.objects = [one for one in self.objects if one not in Delete["Objects"]]
+        return {}
+
     def GetResources(self, **_):
         return {"ResourceTagMappingList": [{"ResourceARN": arn} for arn in self.tagged]}
 
 
 @pytest.fixture
 def service(monkeypatch):
-    monkeypatch.setattr(module, "ALL", (Template("network"), Template("tasks")))
     fake = FakeCloudFormation(monkeypatch)
-    for name in ("airflow-network", "airflow-tasks"):
+    for name in ("airflow-network", "airflow-tasks", "airflow-airflow"):
         fake.add(name, "CREATE_COMPLETE")
-    fake.stacks["airflow-tasks"]["Outputs"] = [{"OutputKey": "ClusterName", "OutputValue": "airflow"}]
+    bucket = {
+        "LogicalResourceId": "Bucket",
+        "ResourceType": "AWS::S3::Bucket",
+        "ResourceStatus": "CREATE_COMPLETE",
+    }
+    fake.resources["airflow-airflow"] = [bucket | {"PhysicalResourceId": "airflow-dags"}]
     return fake
 
 
@@ -105,9 +123,10 @@ def test_the_last_stack_goes_first_and_its_ecs_tasks_before_it(service):
     ecs = FakeEcs()
     code, printed = destroy(service, ecs)
     assert code == 0
-    assert printed.index("airflow-tasks DELETE_COMPLETE") < printed.index("airflow-network DELETE_COMPLETE")
+    assert service.made == [f"DeleteStack airflow-{kind}" for kind in ("airflow", "tasks", "network")]
     assert ecs.running == []
-    assert ecs.calls.count("DeleteTaskDefinitions") == 2
+    # Those of tasks for two processors, and of four components.
+    assert ecs.calls.count("DeleteTaskDefinitions") == 6
     assert destroy(service, ecs)[0] == 0
 
 
@@ -115,7 +134,7 @@ def test_the_last_stack_goes_first_and_its_ecs_tasks_before_it(service):
     ("tagged", "code"),
     [
         # ECS keeps both for a while.
-        ([f"{ECS}:cluster/airflow", f"{ECS}:task/airflow/2"], 0),
+        ([f"{ECS}:cluster/airflow", f"{ECS}:task/airflow/2", f"{ECS}:service/airflow/airflow-scheduler"], 0),
         ([BUCKET], 1),
     ],
 )
@@ -125,11 +144,38 @@ def test_what_is_left_is_said(service, tagged, code):
     assert (BUCKET in printed) == bool(code)
 
 
+def test_a_bucket_is_emptied_before_its_stack_goes(service):
+    """In all versions; a bucket that was given is in no stack."""
+    ecs = FakeEcs()
+    _, printed = destroy(service, ecs)
+    assert ecs.objects == []
+    assert printed.index("Objects deleted in airflow-dags: 2") < printed.index(
+        "airflow-airflow DELETE_COMPLETE"
+    )
+
+
+def test_an_object_that_cannot_be_deleted_is_named(service):
+    ecs = FakeEcs()
+    ecs.DeleteObjects = lambda **_: {"Errors": [{"Key": "dags/one.py", "Message": "Access Denied"}]}
+    with pytest.raises(DeploymentError, match="airflow-dags: dags/one.py cannot be deleted: 'Access Denied'"):
+        destroy(service, ecs)
+    assert service.made == []
+
+
+def test_backups_that_are_kept_are_said(service):
+    """Before and after; they are no failure. So is the role that is the account's."""
+    service.add("airflow-airflow", "CREATE_COMPLETE", KeepDatabaseBackups="true")
+    code, printed = destroy(service, FakeEcs([BACKUP]))
+    assert "automated backups stay for 7 days" in printed
+    assert "AWSServiceRoleForECS, which is the account's" in printed
+    assert (code, printed.count(BACKUP)) == (0, 1)
+
+
 def test_nothing_is_deleted_without_consent(service):
     ecs = FakeEcs()
     assert destroy(service, ecs, agrees=False)[0] == 1
-    assert ecs.running
-    assert "DeleteStack" not in service.calls
+    assert (len(ecs.running), len(ecs.objects)) == (1, 2)
+    assert service.made == []
 
 
 def test_a_stack_that_cannot_be_deleted_says_why(service):

@@ -56,7 +56,7 @@ def _forwarding(ecs: Any, deployment: str, airflow: Stack) -> list[str]:
         return []
     target = _target(ecs, deployment)
     if target is None:
-        return ["No API server runs yet: scripts/aws/status shows the way to it from outside of the VPC."]
+        return ["No API server that can be entered runs yet: scripts/aws/status shows the way to it then."]
     command = ["aws", "ssm", "start-session", "--region", ecs.meta.region_name, "--target", target]
     command += ["--document-name", DOCUMENT, "--parameters", f"portNumber={PORT},localPortNumber={PORT}"]
     return [
@@ -70,7 +70,9 @@ def _target(ecs: Any, deployment: str) -> str | None:
     """Return what Session Manager calls the container of an API server that runs."""
     group = f"service:{deployment}-api-server"
     for ecs_task in remains.running(ecs, deployment):
-        if ecs_task.get("group") == group and ecs_task["lastStatus"] == "RUNNING":
+        runs = ecs_task["lastStatus"] == "RUNNING" and ecs_task.get("group") == group
+        # What was started before the parameter changed cannot be entered.
+        if runs and ecs_task.get("enableExecuteCommand"):
             container = next(one for one in ecs_task["containers"] if one["name"] == "api-server")
             return f"ecs:{deployment}_{ecs_task['taskArn'].rpartition('/')[2]}_{container['runtimeId']}"
     return None

@@ -25,9 +25,9 @@ from typing import TYPE_CHECKING
 
 from tools.aws import access, account, image
 from tools.aws.errors import DeploymentError
-from tools.aws.plan import Clients, Plan, Step
+from tools.aws.plan import MADE, Clients, Plan, Step
 from tools.aws.preview import Preview
-from tools.aws.templates import AIRFLOW, ALL, TASKS, Template
+from tools.aws.templates import AIRFLOW, TASKS, Template
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -84,7 +84,7 @@ class Deploy:
 
     def _settle(self) -> None:
         """Wait until CloudFormation does not work on a stack any more."""
-        for template in ALL:
+        for template in MADE:
             stack = self._plan.find(template)
             if stack and stack.in_progress:
                 if self._given.dry_run:
@@ -169,7 +169,8 @@ class Deploy:
         section = self._there(TASKS).outputs.get(SECTION, "")
         write(self._given.options_file, section.rstrip() + "\n")
         self._print(section)
-        self._print(f"These options are in {self._given.options_file}, for airflow.cfg.")
+        has = "; the components of this Airflow have theirs in their environment" * self._plan.is_whole
+        self._print(f"These options are in {self._given.options_file}, for airflow.cfg{has}.")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)

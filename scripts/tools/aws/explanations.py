@@ -55,6 +55,13 @@ REMEDIES = (
         ),
     ),
     (
+        re.compile("wait and try again later"),
+        (
+            "AWS makes a role of its own in the account at the first use of a service. Run this again in some minutes; if it says "
+            "the same, have the permission iam:CreateServiceLinkedRole added."
+        ),
+    ),
+    (
         re.compile("service linked role|service-linked role", re.IGNORECASE),
         (
             "The account has not used ECS before. Run: aws iam create-service-linked-role --aws-service-name "

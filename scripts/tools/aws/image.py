@@ -19,7 +19,6 @@
 from __future__ import annotations
 
 import base64
-import re
 import shlex
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
@@ -28,13 +27,12 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from tools.aws.errors import DeploymentError
+from tools.aws.options import VERSION
 from tools.harness.environment import REPOSITORY
 
 DOCKERFILE = "scripts/docker/Dockerfile"
 #: docker's names of what tasks.yaml calls Architecture.
 PLATFORMS = {"X86_64": "linux/amd64", "ARM64": "linux/arm64"}
-#: What the tag of an image that deploy builds begins with: Airflow's version.
-VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?(?![\w.])")
 
 #: Runs a command with what it reads, and returns its exit code; it prints for itself.
 Run = Callable[[Sequence[str], str], int]

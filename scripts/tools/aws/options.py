@@ -26,6 +26,8 @@ from pathlib import Path
 #: The same that the templates allow for DeploymentName: it begins names of roles, of stacks and of an ECR repository.
 NAME = r"(?=.{2,30}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 NETWORKS = ("public", "private")
+#: What the tag of an image that deploy builds begins with, and what --airflow is: Airflow's version.
+VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?(?![\w.])")
 #: The Airflow of the image that is built, and the file with the options that is written.
 AIRFLOW, OPTIONS_FILE = "3.3.2", Path("fargate.cfg")
 
@@ -75,14 +77,15 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         help="the image, for the processors of the parameter Architecture; without it one is built and pushed",
     )
     parser.add_argument(
-        "--airflow", metavar="VERSION",
-        help=f"the Airflow of the image that is built, which must be the scheduler's; 3.3 or newer without --tasks-only ({AIRFLOW} at first, then as before)",
+        "--airflow", metavar="VERSION", type=_version,
+        help="the Airflow of the image that is built, which must be the scheduler's, and is 3.3 or newer without --tasks-only "
+        f"({AIRFLOW} at first, then as before)",
     )  # fmt: skip
     parser.add_argument(
-        "--rebuild",
-        action="store_true",
-        help="build the image although the repository has it, as for another Architecture",
-    )
+        "--rebuild", action="store_true",
+        help="build the image although the repository has it, as for another Architecture; what runs keeps the one that it has, "
+        "so that a new tag is better: --parameter ImageTag=3.3.2-2",
+    )  # fmt: skip
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -101,6 +104,12 @@ def _name(text: str) -> str:
         raise argparse.ArgumentTypeError(
             f"{text!r}: 2 to 30 lower case letters, digits and single hyphens, with a letter first and no hyphen last"
         )
+    return text
+
+
+def _version(text: str) -> str:
+    if not VERSION.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"{text!r}: write Airflow's version, such as {AIRFLOW}")
     return text
 
 

@@ -28,7 +28,7 @@ from tools.aws.errors import DeploymentError
 from tools.aws.options import AIRFLOW as FIRST_AIRFLOW
 from tools.aws.parameters import Promised, check, parameter_values
 from tools.aws.stacks import DEAD, Stack, Stacks
-from tools.aws.templates import AIRFLOW, ALL, NETWORK, TASKS, Template
+from tools.aws.templates import AIRFLOW, NETWORK, TASKS, Template
 
 #: Makes boto3's client of a service.
 Clients = Callable[[str], Any]
@@ -37,6 +37,8 @@ ASSIGN_PUBLIC_IP = {"public": "ENABLED", "private": "DISABLED"}
 #: What a whole Airflow calls from private subnets, besides what ECS tasks do: ECS, Secrets Manager, and Session Manager, by
 #: which a user reaches the API server. https://docs.aws.amazon.com/AmazonECS/latest/developerguide/vpc-endpoints.html
 ENDPOINTS = ("EcsEndpoint", "SecretsEndpoint", "SessionEndpoint")
+#: What deploy makes, in this order.
+MADE = (NETWORK, TASKS, AIRFLOW)
 #: The first release that airflow.yaml is for.
 WHOLE_SINCE = (3, 3)
 
@@ -103,7 +105,7 @@ class Plan:
     def _steps(self) -> Iterator[Step]:
         known: dict[str, str] = {"DeploymentName": self._given.name}
         promised = False
-        for template in ALL:
+        for template in MADE:
             stack = self.find(template)
             living, dead = (None, stack) if stack and stack.status in DEAD else (stack, None)
             if not self._is_made(template, stack):
@@ -198,7 +200,7 @@ class Plan:
         return str(found["CidrBlock"])
 
     def _refuse_unknown(self) -> None:
-        made = [template for template in ALL if self._is_made(template, self.find(template))]
+        made = [template for template in MADE if self._is_made(template, self.find(template))]
         names = sorted({name for template in made for name in template.parameters})
         if unknown := sorted(set(self._parameters) - set(names)):
             raise DeploymentError(

@@ -81,9 +81,8 @@ class Template:
     def families(self, deployment: str) -> set[str]:
         """Return the families of all task definitions that it can make."""
         found = self.evaluation({"DeploymentName": deployment}).resolved(self._content["Resources"])
-        return {
-            one["Properties"]["Family"] for one in found.values() if one["Type"] == "AWS::ECS::TaskDefinition"
-        }
+        definitions = [one for one in found.values() if one["Type"] == "AWS::ECS::TaskDefinition"]
+        return {str(one["Properties"]["Family"]) for one in definitions}
 
     @cached_property
     def _content(self) -> dict[str, Any]:
