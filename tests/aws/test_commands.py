@@ -190,6 +190,11 @@ def test_all_wrong_parameters_are_told_at_once(run):
     [
         ("AccessDenied: no", "lacks the permission for it"),
         ("ExpiredToken: The security token included in the request is expired", "Log in again"),
+        (
+            "Unable to assume the service linked role. Please verify it exists.",
+            "Run this again in some minutes",
+        ),
+        ("Verify that you have permission to create service linked role.", "iam:CreateServiceLinkedRole"),
         ("Something new", "console of CloudFormation"),
     ],
 )

@@ -55,17 +55,11 @@ REMEDIES = (
         ),
     ),
     (
-        re.compile("wait and try again later"),
+        # RDS and Elastic Load Balancing make theirs at the first use; deploy makes that of ECS.
+        re.compile("service[ -]linked role", re.IGNORECASE),
         (
-            "AWS makes a role of its own in the account at the first use of a service. Run this again in some minutes; if it says "
-            "the same, have the permission iam:CreateServiceLinkedRole added."
-        ),
-    ),
-    (
-        re.compile("service linked role|service-linked role", re.IGNORECASE),
-        (
-            "The account has not used ECS before. Run: aws iam create-service-linked-role --aws-service-name "
-            "ecs.amazonaws.com"
+            "The account has not used this service before, and its role is not there yet. Run this again in some minutes; if AWS "
+            "says the same, have the permission iam:CreateServiceLinkedRole added."
         ),
     ),
     (

@@ -48,7 +48,7 @@ class Preview:
         unknown = "" if all(cost.hour is not None for cost in costs) else ", and what has no price here (?)"
         hour = sum(cost.hour or 0.0 for cost in costs)
         self._console.print(
-            f"Cost: {prices.shown(hour)}{unknown}; ECS tasks come on top. (US East, N. Virginia)",
+            f"Cost of these stacks: {prices.shown(hour)}{unknown}; ECS tasks come on top. (US East, N. Virginia)",
             highlight=False,
         )
         return any(changes)
