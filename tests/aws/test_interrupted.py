@@ -26,6 +26,7 @@ import sys
 import pytest
 from tools.harness.environment import REPOSITORY
 
+COMPONENTS = [f"interrupted-{name}" for name in ("api-server", "scheduler", "dag-processor", "triggerer")]
 DEPLOY = ("deploy", "--network=public", "--image=local/airflow:3.3.2", "--yes")
 
 
@@ -66,8 +67,22 @@ def stacks(ministack):
     return {each["StackName"]: (each["StackStatus"], each.get("LastUpdatedTime")) for each in names}
 
 
+def running(ministack):
+    """Return how many containers of each component are to run, and their image."""
+    ecs = ministack.client("ecs")
+    services = ecs.describe_services(cluster="interrupted", services=COMPONENTS)["services"]
+    found = {}
+    for service in services:
+        definition = ecs.describe_task_definition(taskDefinition=service["taskDefinition"])["taskDefinition"]
+        found[service["serviceName"]] = (
+            service["desiredCount"],
+            definition["containerDefinitions"][0]["image"],
+        )
+    return found
+
+
 def test_an_interrupted_deploy_goes_on_and_another_one_changes_nothing(ministack, start):
-    """Ctrl-C comes as soon as the first stack is there."""
+    """Ctrl-C comes as soon as the first stack is there. An upgrade ends with all components on the new image."""
     process = start(*DEPLOY)
     for line in process.stdout:
         if line.startswith("interrupted-network  CREATE_COMPLETE") and "AWS::CloudFormation::Stack" in line:
@@ -86,6 +101,10 @@ def test_an_interrupted_deploy_goes_on_and_another_one_changes_nothing(ministack
     code, printed = ended(start(*DEPLOY))
     assert (code, printed.count("nothing to be changed")) == (0, 3), printed
     assert stacks(ministack) == made
+
+    code, printed = ended(start("deploy", "--image=local/airflow:3.4.0", "--yes"))
+    assert (code, "interrupted-airflow: pausing" in printed) == (0, True), printed
+    assert running(ministack) == dict.fromkeys(COMPONENTS, (1, "local/airflow:3.4.0"))
 
     code, printed = ended(start("status"))
     assert (code, "http" in printed) == (0, True), printed

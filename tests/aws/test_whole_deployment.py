@@ -61,14 +61,15 @@ def test_what_a_stack_has_is_given_to_the_next(service, run):
     assert airflow["VpcId"] == tasks["VpcId"] == "its VpcId"
     assert airflow["LoadBalancerSubnets"] == airflow["SubnetIds"] == OUTPUTS["SubnetIds"]
     assert airflow["AllowedCidr"] == OUTPUTS["VpcCidr"]
-    assert airflow["EnableExecuteCommand"] == "true"
+    assert (airflow["EnableExecuteCommand"], airflow["Dags"]) == ("true", "image")
 
 
 @pytest.mark.parametrize(
     ("kind", "assign", "endpoints"), [("public", "ENABLED", "no"), ("private", "DISABLED", "yes")]
 )
 def test_a_network_has_what_a_whole_airflow_needs(service, run, kind, assign, endpoints):
-    run(by=(f"--network={kind}", "--image=i:3.3.2"))
+    _, printed = run(by=(f"--network={kind}", "--image=i:3.3.2"))
+    assert ("Private subnets reach AWS's services alone" in printed) == (kind == "private")
     network = parameters(service, "network")
     assert {network[f"{name}Endpoint"] for name in ("Ecs", "Secrets", "Session")} == {endpoints}
     assert {parameters(service, name)["AssignPublicIp"] for name in ("tasks", "airflow")} == {assign}
@@ -109,6 +110,15 @@ def test_what_cannot_be_is_refused_before_the_first_stack(service, run, options,
         run(*options, by=["--network=public"])
     assert words in str(raised.value)
     assert service.made == []
+
+
+@pytest.mark.parametrize(("options", "dags"), [([], "bucket"), (["--parameter=Dags=image"], "image")])
+def test_an_image_that_deploy_builds_has_its_dags_in_a_bucket(service, account, run, options, dags):
+    """Since it has none itself; the user learns how one gets there."""
+    account.images.add("3.3.2")
+    _, printed = run(*options, by=["--network=public"])
+    assert parameters(service, "airflow")["Dags"] == dags
+    assert ("aws s3 cp FILE s3://its DagsBucket/dags/ uploads one" in printed) == (dags == "bucket")
 
 
 def test_services_start_only_when_the_image_is_there(service, account, run):

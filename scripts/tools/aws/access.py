@@ -37,7 +37,7 @@ PLUGIN = "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-m
 
 
 def show(console: Console, ecs: Any, deployment: str, airflow: Stack) -> None:
-    """Show the URL, where the password is, and the way there from a machine outside of the VPC."""
+    """Show the URL, where the password is, the way there from a machine outside of the VPC, and where Dags go."""
     region = ecs.meta.region_name
     secret = ["aws", "secretsmanager", "get-secret-value", "--region", region, "--secret-id"]
     secret += [f"{deployment}/admin-password", "--query", "SecretString", "--output", "text"]
@@ -46,6 +46,7 @@ def show(console: Console, ecs: Any, deployment: str, airflow: Stack) -> None:
         f"Airflow: {airflow.outputs.get('Url', '?')}{where}",
         f"User: admin. The password: {shlex.join(secret)}",
         *_forwarding(ecs, deployment, airflow),
+        *_dags(airflow),
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -63,6 +64,15 @@ def _forwarding(ecs: Any, deployment: str, airflow: Stack) -> list[str]:
         f"From outside of the VPC, with the AWS CLI and its Session Manager plugin ({PLUGIN}):",
         f"  {shlex.join(command)}",
         f"and then http://localhost:{PORT}. --parameter EnableExecuteCommand=false closes this way.",
+    ]
+
+
+def _dags(airflow: Stack) -> list[str]:
+    if "DagsBucket" not in airflow.outputs:
+        return []
+    folder = f"s3://{airflow.outputs['DagsBucket']}/{airflow.parameters.get('DagsFolder', '')}"
+    return [
+        f"Dags: aws s3 cp FILE {folder}/ uploads one; the first is read at once, changes every five minutes."
     ]
 
 

@@ -108,6 +108,10 @@ class Deploy:
         for step in steps:
             if step.template is TASKS:
                 self._show_image(step)
+            if step.values.get("Kind") == "private":
+                self._print(
+                    "Private subnets reach AWS's services alone: no image from elsewhere than Amazon ECR, and no Dags from git."
+                )
         return changes
 
     def _show_image(self, step: Step) -> None:

@@ -184,15 +184,18 @@ class Plan:
         if not is_given and isinstance(known["RepositoryUri"], Promised):
             name = Promised(name)
         values = {"Image": name, "Paused": "no"}
-        # Only at first, since the user may have changed them.
-        if "AllowedCidr" not in {**has, **self._parameters}:
-            values["AllowedCidr"] = known.get("VpcCidr") or self._cidr(known["VpcId"])
-        if "LoadBalancerSubnets" not in has:
-            values["LoadBalancerSubnets"] = known["SubnetIds"]
-        if "EnableExecuteCommand" not in has:
+        return values if has else {**values, **self._of_new_airflow(known, is_given)}
+
+    def _of_new_airflow(self, known: Mapping[str, str], is_given: bool) -> dict[str, str]:
+        """Return what a whole Airflow has at first, and what the user may change then."""
+        return {
+            "AllowedCidr": known.get("AllowedCidr") or known.get("VpcCidr") or self._cidr(known["VpcId"]),
+            "LoadBalancerSubnets": known["SubnetIds"],
             # Without it nobody who has no way into the VPC reaches an internal load balancer.
-            values["EnableExecuteCommand"] = "true"
-        return values
+            "EnableExecuteCommand": "true",
+            # The image that deploy builds has none.
+            "Dags": "image" if is_given else "bucket",
+        }
 
     def _cidr(self, vpc: str) -> str:
         """Return the addresses of a VPC that somebody else has made."""
