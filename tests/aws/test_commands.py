@@ -236,6 +236,8 @@ def test_airflow_has_no_effect_on_an_image_that_was_given(service, run):
         DeploymentError, match="--airflow 3.4.0: this deployment has an image that it was given"
     ):
         run("--airflow=3.4.0", by=[option for option in OPTIONS if "image" not in option])
+    by = [*(option for option in OPTIONS if "image" not in option), "--parameter=ImageX86="]
+    assert "docker buildx build" in run("--airflow=3.4.0", by=by)[1]
 
 
 def test_without_docker_the_image_is_built_elsewhere(service, account, run, tmp_path):

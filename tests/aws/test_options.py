@@ -35,6 +35,7 @@ TEMPLATE_BODY = 51_200
         (["--name=Airflow"], "'Airflow': 2 to 30 lower case letters"),
         (["--network=public", "--vpc=vpc-1", "--subnets=subnet-1"], "--network makes a VPC"),
         (["--vpc=vpc-1"], "--vpc and --subnets go together"),
+        (["--vpc=vpc-1", "--subnets=subnet-1"], "the load balancer need two"),
         (["--subnets=subnet-1"], "--vpc and --subnets go together"),
         (["--parameter=TaskCpu"], "'TaskCpu': write NAME=VALUE"),
         (["--airflow=3.4"], "'3.4': write Airflow's version, such as 3.3.2"),

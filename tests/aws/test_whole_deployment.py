@@ -75,6 +75,15 @@ def test_a_network_has_what_a_whole_airflow_needs(service, run, kind, assign, en
     assert {parameters(service, name)["AssignPublicIp"] for name in ("tasks", "airflow")} == {assign}
 
 
+def test_a_network_that_failed_is_made_anew_only_if_it_is_asked_for(service, run):
+    """Without the option nobody knows of which kind."""
+    service.add("airflow-network", "ROLLBACK_COMPLETE", Kind="private")
+    with pytest.raises(DeploymentError, match="Give --vpc and --subnets, or --network"):
+        run(by=["--image=i:3.3.2"])
+    assert run(by=PUBLIC)[0] == 0
+    assert service.made == ["DeleteStack airflow-network", *MADE]
+
+
 def test_a_vpc_of_the_users(service, run):
     """Its addresses may reach the load balancer; a parameter of the user's goes before that, and stays."""
     run(by=VPC)

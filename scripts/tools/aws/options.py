@@ -54,6 +54,8 @@ def parse(command: str, arguments: Sequence[str], description: str | None) -> ar
         parser.error("--network makes a VPC: no --vpc and no --subnets beside it")
     if command == "deploy" and bool(given.vpc) != bool(given.subnets):
         parser.error("--vpc and --subnets go together")
+    if command == "deploy" and given.subnets and not given.tasks_only and "," not in given.subnets:
+        parser.error("--subnets: the database and the load balancer need two, in two Availability Zones")
     return given
 
 

@@ -79,7 +79,7 @@ class Plan:
     The stacks that one run makes or brings up to date.
 
     :param given: the command's options
-    :param find: returns a stack by its name
+    :param clients: makes boto3's client of a service
     """
 
     def __init__(self, given: argparse.Namespace, clients: Clients, stacks: Stacks) -> None:
@@ -106,9 +106,8 @@ class Plan:
         known: dict[str, str] = {"DeploymentName": self._given.name}
         promised = False
         for template in MADE:
-            stack = self.find(template)
-            living, dead = (None, stack) if stack and stack.status in DEAD else (stack, None)
-            if not self._is_made(template, stack):
+            living, dead = self._found(template)
+            if not self._is_made(template, living):
                 known |= {**living.parameters, **living.outputs} if living and not self._given.vpc else {}
                 continue
             values = self._values(template, living, known)
@@ -120,9 +119,14 @@ class Plan:
         """Return the deployment's stack of a template."""
         return self._stacks.find(template.stack_name(self._given.name))
 
-    def _is_made(self, template: Template, stack: Stack | None) -> bool:
+    def _found(self, template: Template) -> tuple[Stack | None, Stack | None]:
+        """Return the stack of a template if it can be updated, and if it must be deleted."""
+        stack = self.find(template)
+        return (None, stack) if stack and stack.status in DEAD else (stack, None)
+
+    def _is_made(self, template: Template, living: Stack | None) -> bool:
         if template is NETWORK:
-            return bool(self._given.network or (stack and not self._given.vpc))
+            return bool(self._given.network or (living and not self._given.vpc))
         return template is not AIRFLOW or self.is_whole
 
     def _outputs(self, template: Template, living: Stack | None) -> Mapping[str, str]:
@@ -158,9 +162,9 @@ class Plan:
 
     def _of_tasks(self, known: Mapping[str, str], has: Mapping[str, str]) -> dict[str, str]:
         given, own = self._given, image.parameter(known)
-        if given.airflow and not given.image and has.get(own):
+        if given.airflow and not given.image and known.get(own):
             raise DeploymentError(
-                f"--airflow {given.airflow}: this deployment has an image that it was given, {has[own]}. Give the next one by "
+                f"--airflow {given.airflow}: this deployment has an image that it was given, {known[own]}. Give the next one by "
                 f"--image, or have deploy build it by --parameter {own}= beside --airflow."
             )
         values = {}
@@ -203,7 +207,7 @@ class Plan:
         return str(found["CidrBlock"])
 
     def _refuse_unknown(self) -> None:
-        made = [template for template in MADE if self._is_made(template, self.find(template))]
+        made = [template for template in MADE if self._is_made(template, self._found(template)[0])]
         names = sorted({name for template in made for name in template.parameters})
         if unknown := sorted(set(self._parameters) - set(names)):
             raise DeploymentError(
