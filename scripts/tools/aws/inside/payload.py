@@ -28,7 +28,7 @@ FOLDER = Path(__file__).parent
 #: The folder in which Python looks for modules, here and in the container.
 ROOT = FOLDER.parents[2]
 #: The environment variable of the packed folder.
-VARIABLE = "VERIFY_PAYLOAD"
+PAYLOAD = "VERIFY_PAYLOAD"
 #: The name of the bundle with the Dags of the trials, the same for the Dag processor and for the tasks.
 BUNDLE = "verify"
 
@@ -36,7 +36,7 @@ BUNDLE = "verify"
 _UNPACK = f"""\
 import base64, io, json, os, shutil, sys, tarfile, tempfile
 folder = tempfile.mkdtemp(prefix="verify-")
-packed = io.BytesIO(base64.b64decode(os.environ.pop("{VARIABLE}")))
+packed = io.BytesIO(base64.b64decode(os.environ.pop("{PAYLOAD}")))
 with tarfile.open(fileobj=packed) as files:
     files.extractall(folder, filter="data")
 """
@@ -76,4 +76,4 @@ def pack() -> str:
 
 def task_environment(payload: str) -> dict[str, str]:
     """Return what the containers of tasks, and the one of the scheduler, need besides in their environment."""
-    return {VARIABLE: payload}
+    return {PAYLOAD: payload}
