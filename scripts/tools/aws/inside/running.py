@@ -1,0 +1,111 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""ministack for the tests of templates."""
+"""Runs the trials one after the other; whatever happens to one, the next one runs."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable, Sequence
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from tools.aws.inside.account import report
+from tools.aws.inside.trial import OTHERWISE, Seen
+
+if TYPE_CHECKING:
+    from tools.aws.inside.lines import Lines
+    from tools.aws.inside.trial import Bench, Trial
+
+#: Seconds until Airflow's components are well.
+START_PATIENCE = 300.0
+
+
+def chosen(trials: Sequence[Trial], names: Sequence[str]) -> list[Trial]:
+    """Return the trials with these names, in the table's order; all without a name."""
+    return [trial for trial in trials if not names or trial.name in names]
+
+
+def run_all(
+    trials: Sequence[Trial], bench: Bench, lines: Lines, record: Callable[[str], None] = lambda _: None
+) -> None:
+    """
+    Run trials and write a row for each.
+
+    :param record: is called with the name of each trial that was run, to write its recording.
+    """
+    for trial in trials:
+        if bench.is_over:
+            row = _row(trial, Seen(OTHERWISE, "It was not run: the time for all trials is over"), _now(), 0.0)
+            lines.say("trial", **row)
+            continue
+        lines.log(f"{trial.title} …")
+        lines.say("trial", **run_one(trial, bench))
+        record(trial.name)
+
+
+def run_one(trial: Trial, bench: Bench) -> dict[str, Any]:
+    """Run a trial, clean up after it, and return its row."""
+    at, began = _now(), bench.clock()
+    seen = _try(lambda: _run(trial, bench))
+    seconds = bench.clock() - began
+    ecs_tasks: list[dict[str, Any]] = []
+
+    def clean_up() -> Seen:
+        ecs_tasks.extend(report(task, bench.settings.container) for task in bench.clean_up())
+        bench.airflow.revive()
+        return seen
+
+    cleaned = _try(clean_up)
+    if cleaned is not seen:
+        words = f"{seen.words}. Cleaning up: {cleaned.words}"
+        seen = Seen(OTHERWISE, words, {**seen.details, "clean_up": cleaned.details})
+    return _row(trial, seen, at, seconds, ecs_tasks)
+
+
+def _run(trial: Trial, bench: Bench) -> Seen:
+    bench.wait_until(bench.api.is_well, "Airflow's components are well", START_PATIENCE)
+    return trial.run(bench)
+
+
+def _try(run: Callable[[], Seen]) -> Seen:
+    """Run something; what it raises is what was seen."""
+    try:
+        return run()
+    except Exception as error:
+        trace = traceback.format_exc().splitlines()[-12:]
+        return Seen(OTHERWISE, f"{type(error).__name__}: {error}", {"traceback": trace})
+
+
+def _row(
+    trial: Trial, seen: Seen, began: datetime, seconds: float, ecs_tasks: Sequence[dict[str, Any]] = ()
+) -> dict[str, Any]:
+    return {
+        "trial": trial.name,
+        "title": trial.title,
+        "expected": trial.expected,
+        "seen": seen.words,
+        "verdict": seen.verdict,
+        "began": began.isoformat(),
+        "seconds": round(seconds, 1),
+        "ecs_tasks": list(ecs_tasks),
+        "details": seen.details,
+    }
+
+
+def _now() -> datetime:
+    return datetime.now(timezone.utc)
