@@ -14,11 +14,11 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """Start a whole Airflow on the database that is there, run the trials and questions, and stop it."""
 
 from __future__ import annotations
 
+import importlib.metadata
 import os
 import platform
 import signal
@@ -31,6 +31,7 @@ from tools.aws.inside.account import Account
 from tools.aws.inside.components import Airflow
 from tools.aws.inside.lines import Lines
 from tools.aws.inside.questions import QUESTIONS
+from tools.aws.inside.recorder import Recorder
 from tools.aws.inside.rest import RestApi
 from tools.aws.inside.running import chosen, run_all
 from tools.aws.inside.settings import Settings
@@ -48,29 +49,39 @@ def main() -> int:
     settings = Settings.read(os.environ)
     lines = Lines(settings.secrets)
     lines.say("began", **versions())
-    with tempfile.TemporaryDirectory(prefix="airflow-") as home:
-        airflow = Airflow(settings, lines, Path(home))
+    with tempfile.TemporaryDirectory(prefix="airflow-") as folder:
+        home, recordings = Path(folder, "home"), Path(folder, "recordings")
+        home.mkdir()
+        recordings.mkdir()
+        recorder = Recorder(recordings, source(settings))
+        recorder.install()
+        airflow = Airflow(settings, lines, home, recorder.environment())
         try:
             lines.log("Starting Airflow …")
             airflow.start()
             account = Account(settings, client(settings))
             bench = Bench(settings, airflow, RestApi(settings), account, limit=LIMIT)
-            run_all(chosen((*TRIALS, *QUESTIONS), settings.trials), bench, lines)
+            run_all(chosen((*TRIALS, *QUESTIONS), settings.trials), bench, lines, recorder)
         finally:
             airflow.stop()
     lines.say("end")
     return 0
 
 
-def versions() -> dict[str, str]:
-    """Return what runs here."""
-    import importlib.metadata
+def source(settings: Settings) -> str:
+    """Return who answers: AWS, or what stands for it."""
+    return os.environ.get("AWS_ENDPOINT_URL") or f"AWS, {settings.region}"
 
-    return {
-        "airflow": importlib.metadata.version("apache-airflow-core"),
-        "executor": "overlay",
-        "python": platform.python_version(),
-    }
+
+def versions() -> dict[str, str]:
+    """Return what runs here; the executor has a version of its own only as a wheel."""
+    versions = {}
+    for name, package in (("airflow", "apache-airflow-core"), ("executor", "airflow-fargate-executor")):
+        try:
+            versions[name] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[name] = "not a package"
+    return versions | {"python": platform.python_version()}
 
 
 def client(settings: Settings) -> Any:

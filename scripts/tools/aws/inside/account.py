@@ -56,10 +56,10 @@ class Account:
 
     def list_all(self, **which: str) -> list[str]:
         """Return the ARNs of ECS tasks, running ones and stopped ones."""
-        both = (self.list(desiredStatus=status, **which) for status in ("RUNNING", "STOPPED"))
+        both = (self.listed(desiredStatus=status, **which) for status in ("RUNNING", "STOPPED"))
         return list(dict.fromkeys(itertools.chain.from_iterable(both)))
 
-    def list(self, **which: str) -> Iterator[str]:
+    def listed(self, **which: str) -> Iterator[str]:
         """Yield the ARNs that ListTasks has in the cluster."""
         pages = self.ecs.get_paginator("list_tasks").paginate(cluster=self._settings.cluster, **which)
         return (arn for page in pages for arn in page["taskArns"])
@@ -81,7 +81,7 @@ class Account:
         """
         Call RunTask for an ECS task of our own, which no executor looks after, and return the answer.
 
-        :param members: of the request, in the place of the usual ones.
+        :param members: of the request, in the place of the usual ones; None leaves one out.
         """
         usual = {
             "cluster": self._settings.cluster,
@@ -91,10 +91,13 @@ class Account:
             "overrides": self.overrides("sleep", "1"),
             "startedBy": f"{self._settings.deployment}-questions",
         }
-        answer: dict[str, Any] = self.ecs.run_task(**{**usual, **members})
+        request = {name: value for name, value in {**usual, **members}.items() if value is not None}
+        answer: dict[str, Any] = self.ecs.run_task(**request)
         return answer
 
-    def overrides(self, *command: str, name: str = "", cpu: str = "256", memory: str = "512") -> dict[str, Any]:
+    def overrides(
+        self, *command: str, name: str = "", cpu: str = "256", memory: str = "512"
+    ) -> dict[str, Any]:
         """Return the overrides of an ECS task of our own."""
         containers = [{"name": name or self._settings.container, "command": list(command)}]
         return {"cpu": cpu, "memory": memory, "containerOverrides": containers}

@@ -54,10 +54,12 @@ class Airflow:
     Airflow's components on the database that is there.
 
     :param home: an empty folder, for Airflow's files.
+    :param recorded: environment variables of the scheduler, with which its calls to AWS are recorded.
     """
 
-    def __init__(self, settings: Settings, lines: Lines, home: Path) -> None:
+    def __init__(self, settings: Settings, lines: Lines, home: Path, recorded: Mapping[str, str]) -> None:
         self._settings = settings
+        self._recorded = dict(recorded)
         self._lines = lines
         self._home = home
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -72,6 +74,8 @@ class Airflow:
 
     def start_component(self, name: str, **environment: str) -> None:
         """Start a component, with some settings of its own."""
+        if name == "scheduler":
+            environment = self._recorded | environment
         self._processes[name] = self._run(name, COMPONENTS[name], environment)
 
     def restart_scheduler(self, **environment: str) -> None:
@@ -186,6 +190,7 @@ def _fargate(settings: Settings) -> dict[str, object]:
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": settings.execution_api,
         # Airflow gives up a request after 5 s, and the API server refuses the repeated start of a task instance.
         "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         # The trials' Dags read it.
         "VERIFY_MAPPED": str(settings.mapped),
     }

@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """What each trial makes of what it has seen; nothing here asks anybody."""
 
 from __future__ import annotations
@@ -30,36 +29,38 @@ if TYPE_CHECKING:
 
 #: What the executor notes of a launch that AWS has no capacity for.
 NO_CAPACITY = "Trying again until there is capacity"
-#: A container whose process was killed.
+#: The exit code of a container whose process was killed.
 KILLED = 137
+#: What AWS says where it cannot pull an image.
+NO_IMAGE = "CannotPull"
 
 
 def success(facts: Facts) -> Seen:
-    """All task instances have succeeded."""
+    """Expect that all task instances have succeeded."""
     return _seen(facts.is_success, facts)
 
 
 def killed(facts: Facts, container: str) -> Seen:
-    """The task instance has failed, and the reason names the exit code of a killed process."""
+    """Expect a failure whose reason names the exit code of a killed process."""
     codes = [each.get("exitCode") for task in facts.ecs_tasks for each in _main(task, container)]
     return _failed(facts, str(KILLED), also=codes == [KILLED])
 
 
 def no_image(facts: Facts) -> Seen:
-    """The task instance has failed, the reason names the pull, and no container has started."""
+    """Expect a failure whose reason names the pull, and that no container has started."""
     never = not any("startedAt" in task for task in facts.ecs_tasks)
-    return _failed(facts, "CannotPull", also=never and bool(facts.ecs_tasks))
+    return _failed(facts, NO_IMAGE, also=never and bool(facts.ecs_tasks))
 
 
 def stopped(facts: Facts) -> Seen:
-    """The task instance has failed, and the reason is that of whoever has stopped the ECS task."""
+    """Expect a failure whose reason has the words of whoever stopped the ECS task."""
     codes = {task.get("stopCode") for task in facts.ecs_tasks}
     return _failed(facts, STOP_REASON, also=codes == {"UserInitiated"})
 
 
 def scheduler_killed(facts: Facts, launched: int) -> Seen:
     """
-    All task instances have succeeded, and each has had one ECS task that started.
+    Expect that all task instances have succeeded, and that each has had one ECS task that started.
 
     :param launched: the number of ECS tasks when the scheduler was killed.
     """
@@ -73,14 +74,14 @@ def scheduler_killed(facts: Facts, launched: int) -> Seen:
 
 
 def mapped(facts: Facts, seconds: float) -> Seen:
-    """All have succeeded, however long they had to wait for capacity."""
+    """Expect that all have succeeded, however long they had to wait for capacity."""
     refused = _refusals(facts)
     words = f"{seconds:.0f} s; {len(refused)} launches had to wait for capacity. {facts.in_words()}"
     return Seen(AS_EXPECTED if facts.is_success else OTHERWISE, words, _details(facts))
 
 
 def spot(facts: Facts) -> Seen:
-    """All have succeeded, on Spot."""
+    """Expect that all have succeeded, on Spot."""
     capacity = sorted({str(task.get("capacityProviderName")) for task in facts.ecs_tasks})
     words = f"Capacity: {', '.join(capacity) or 'none'}. {facts.in_words()}"
     if _refusals(facts) and not facts.is_success:
@@ -90,7 +91,7 @@ def spot(facts: Facts) -> Seen:
 
 
 def no_capacity(facts: Facts) -> Seen:
-    """What AWS has refused waits; it has not failed."""
+    """Expect that what AWS has refused waits, and has not failed."""
     refused = _refusals(facts)
     if facts.states.get("failed") and not refused:
         return Seen(OTHERWISE, f"It failed. {_reasons(facts)}", _details(facts))
@@ -101,11 +102,9 @@ def no_capacity(facts: Facts) -> Seen:
 
 def _failed(facts: Facts, text: str, *, also: bool) -> Seen:
     """Judge whether the one task instance has failed, a note has a text, and something else is so."""
-    named = any(text in note for note in facts.notes)
+    named = any(text in note for note in facts.failures)
     good = facts.state == "failed" and set(facts.states) == {"failed"} and named and also
-    return Seen(
-        AS_EXPECTED if good else OTHERWISE, f"{facts.in_words()}. {_reasons(facts)}", _details(facts)
-    )
+    return Seen(AS_EXPECTED if good else OTHERWISE, f"{facts.in_words()}. {_reasons(facts)}", _details(facts))
 
 
 def _seen(good: bool, facts: Facts) -> Seen:
@@ -114,8 +113,9 @@ def _seen(good: bool, facts: Facts) -> Seen:
 
 
 def _reasons(facts: Facts) -> str:
-    """Return the last note, which tells of the end."""
-    return f"The executor says: {facts.notes[-1]}" if facts.notes else "The executor says nothing."
+    """Return why launches have failed, each reason once."""
+    reasons = " | ".join(dict.fromkeys(facts.failures))
+    return f"The executor says: {reasons}" if reasons else "The executor says nothing."
 
 
 def _refusals(facts: Facts) -> list[str]:
@@ -127,6 +127,6 @@ def _main(task: dict[str, Any], container: str) -> list[dict[str, Any]]:
 
 
 def _details(facts: Facts) -> dict[str, Any]:
-    """Return the different notes but for those of accepted ECS tasks, at most ten."""
-    notes = [note for note in facts.notes if not note.startswith(("Launched", "Ran for"))]
+    """Return the different notes but for those that each launch has, at most ten."""
+    notes = [note for note in facts.notes if not note.startswith(("Launched", "Started", "Ran for"))]
     return {"notes": list(dict.fromkeys(notes))[:10]}

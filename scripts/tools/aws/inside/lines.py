@@ -18,20 +18,17 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
 import re
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import IO, Any, TextIO
+
+from tools.aws.inside.recorder import to_parts
 
 #: How a line of ours begins.
 MARK = "VERIFY "
-#: The most characters of a part of a recording: an event of CloudWatch Logs has at most 256 KiB in older accounts.
-#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
-PART = 100_000
 #: What looks like a bearer token.
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 
@@ -58,12 +55,11 @@ class Lines:
         """Write a word of progress for people."""
         self.say("log", text=text)
 
-    def recording(self, trial: str, content: Any, number: int = 1) -> None:
+    def recording(self, trial: str, content: Mapping[str, Any]) -> None:
         """Write a recording of a trial, in parts."""
-        data = base64.b64encode(gzip.compress(json.dumps(content, default=str).encode(), mtime=0)).decode()
-        parts = [data[at : at + PART] for at in range(0, len(data), PART)]
-        for part, piece in enumerate(parts, 1):
-            self.say("recording", trial=trial, number=number, parts=len(parts), part=part, data=piece)
+        parts = to_parts(content)
+        for part, data in enumerate(parts, 1):
+            self.say("recording", trial=trial, number=1, parts=len(parts), part=part, data=data)
 
     def pass_on(self, name: str, output: IO[bytes]) -> None:
         """Write the lines of a program of Airflow's, with its name before each, until it has ended."""

@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """What AWS's documentation leaves open: what is asked, and how it is found out."""
 
 from __future__ import annotations
@@ -57,7 +56,7 @@ def _time_of_missing(bench: Bench) -> dict[str, Any]:
     found: dict[str, Any] = {"describe": None, "list": None, "reasons": []}
     looks: dict[str, Callable[[], object]] = {
         "describe": lambda: _is_described(bench.account.ecs, cluster, arn, found["reasons"]),
-        "list": lambda: arn in bench.account.list(startedBy=started_by),
+        "list": lambda: arn in bench.account.listed(startedBy=started_by),
     }
     while looks and bench.clock() - began < LOOKED_FOR:
         for name in [name for name, look in looks.items() if look()]:
@@ -100,17 +99,31 @@ def ask_list_stopped(bench: Bench) -> Seen:
         "both ECS tasks are STOPPED",
         PATIENCE + STOP_PATIENCE,
     )
-    by_name = [set(bench.account.list(startedBy=name, desiredStatus="STOPPED")) for name in names]
-    filters = [found & set(arns) == {arn} for found, arn in zip(by_name, arns)]
-    answer = "finds those alone" if all(filters) else f"finds {[len(found) for found in by_name]}, not 1 each"
+    with_status = [_finds_alone(bench, name, arn, desiredStatus="STOPPED") for name, arn in zip(names, arns)]
+    alone = [_finds_alone(bench, name, arn) for name, arn in zip(names, arns)]
     age, listed, described = _oldest(bench)
     words = (
-        f"With startedBy and desiredStatus STOPPED, ListTasks {answer}. Of those that stopped {age / 60:.0f} minutes"
-        f" ago, ListTasks {'has' if listed else 'does not have'} the oldest, and DescribeTasks"
-        f" {'knows' if described else 'does not know'} it"
+        f"ListTasks with startedBy and desiredStatus STOPPED: {with_status[0]}. With startedBy alone: {alone[0]}."
+        f" The one that stopped {age / 60:.0f} minutes ago is {'' if listed else 'not '}listed, and"
+        f" {'' if described else 'not '}described"
     )
-    details = {"filters": filters, "age": age, "listed": listed, "described": described}
+    details = {
+        "with_status": with_status,
+        "alone": alone,
+        "age": age,
+        "listed": listed,
+        "described": described,
+    }
     return Seen(ANSWERED, words, details)
+
+
+def _finds_alone(bench: Bench, started_by: str, arn: str, **which: str) -> str:
+    """Return whether ListTasks finds the one ECS task that was started by a name, or how AWS refuses that."""
+    try:
+        found = list(bench.account.listed(startedBy=started_by, **which))
+    except ClientError as error:
+        return said(error)
+    return "it finds that ECS task alone" if found == [arn] else f"it finds {len(found)} ECS tasks"
 
 
 def _oldest(bench: Bench) -> tuple[float, bool, bool]:
@@ -118,7 +131,7 @@ def _oldest(bench: Bench) -> tuple[float, bool, bool]:
     stopped = [task for task in bench.account.stopped.values() if "stoppedAt" in task]
     oldest = min(stopped, key=lambda task: task["stoppedAt"])
     arn, family = oldest["taskArn"], oldest["taskDefinitionArn"].rpartition("/")[2].partition(":")[0]
-    listed = arn in bench.account.list(family=family, desiredStatus="STOPPED")
+    listed = arn in bench.account.listed(family=family, desiredStatus="STOPPED")
     described = _is_described(bench.account.ecs, bench.settings.cluster, arn, [])
     return time.time() - oldest["stoppedAt"].timestamp(), listed, described
 

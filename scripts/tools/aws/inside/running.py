@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """Runs the trials one after the other; whatever happens to one, the next one runs."""
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ from tools.aws.inside.trial import OTHERWISE, Seen
 
 if TYPE_CHECKING:
     from tools.aws.inside.lines import Lines
+    from tools.aws.inside.recorder import Recorder
     from tools.aws.inside.trial import Bench, Trial
 
 #: Seconds until Airflow's components are well.
@@ -40,14 +40,8 @@ def chosen(trials: Sequence[Trial], names: Sequence[str]) -> list[Trial]:
     return [trial for trial in trials if not names or trial.name in names]
 
 
-def run_all(
-    trials: Sequence[Trial], bench: Bench, lines: Lines, record: Callable[[str], None] = lambda _: None
-) -> None:
-    """
-    Run trials and write a row for each.
-
-    :param record: is called with the name of each trial that was run, to write its recording.
-    """
+def run_all(trials: Sequence[Trial], bench: Bench, lines: Lines, recorder: Recorder | None = None) -> None:
+    """Run trials and write a row for each, and the recording of what AWS has answered meanwhile."""
     for trial in trials:
         if bench.is_over:
             row = _row(trial, Seen(OTHERWISE, "It was not run: the time for all trials is over"), _now(), 0.0)
@@ -55,7 +49,8 @@ def run_all(
             continue
         lines.log(f"{trial.title} …")
         lines.say("trial", **run_one(trial, bench))
-        record(trial.name)
+        if recorder:
+            lines.recording(trial.name, recorder.take(trial.name, _ends(trial, bench)))
 
 
 def run_one(trial: Trial, bench: Bench) -> dict[str, Any]:
@@ -75,6 +70,12 @@ def run_one(trial: Trial, bench: Bench) -> dict[str, Any]:
         words = f"{seen.words}. Cleaning up: {cleaned.words}"
         seen = Seen(OTHERWISE, words, {**seen.details, "clean_up": cleaned.details})
     return _row(trial, seen, at, seconds, ecs_tasks)
+
+
+def _ends(trial: Trial, bench: Bench) -> list[dict[str, Any]]:
+    """Return how the trial's ECS tasks ended by Airflow, and what the reason of a failure should have."""
+    words = [trial.reason] * bool(trial.reason)
+    return [{**end, "words": words if end["state"] == "failed" else []} for end in bench.ends]
 
 
 def _run(trial: Trial, bench: Bench) -> Seen:

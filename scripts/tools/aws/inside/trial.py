@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """What a trial is, what came of it, and what it can use."""
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from tools.aws.inside.account import has_stopped
+from tools.aws.inside.account import has_stopped, tag
 
 if TYPE_CHECKING:
     from tools.aws.inside.account import Account, EcsTask
@@ -42,6 +41,10 @@ PATIENCE = 600.0
 STOP_PATIENCE = 180.0
 #: Seconds between two looks.
 PERIOD = 2.0
+#: Seconds that the note on a failure gets after the end of its Dag run.
+NOTE_PATIENCE = 15.0
+#: The names of the executor's notes, as they stand in the audit log.
+LAUNCH, FAILURE, ADOPTION = "fargate launch", "fargate failure", "fargate adoption"
 
 
 class TrialError(Exception):
@@ -66,6 +69,8 @@ class Trial:
     expected: str
     """What should come of it; of a question, what is asked."""
     run: Callable[[Bench], Seen]
+    reason: str = ""
+    """A word that the reason of a failure should have."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,8 @@ class Facts:
     task_instances: list[dict[str, Any]]
     notes: list[str]
     """The executor's, in Airflow's audit log."""
+    failures: list[str]
+    """Those of its notes that say why a launch has failed."""
     ecs_tasks: list[EcsTask]
 
     @cached_property
@@ -118,26 +125,43 @@ class Run:
         """Return its ECS tasks."""
         return self._bench.account.of_run(self.run_id)
 
-    def notes(self) -> list[str]:
-        """Return the executor's notes."""
-        events = self._bench.api.events(self.dag_id, self.run_id)
-        return [event["extra"] or "" for event in events if event["event"].startswith("fargate ")]
+    def notes(self, *events: str) -> list[str]:
+        """Return the executor's notes with these names; of those without the lines of logs where none is given."""
+        wanted = events or (LAUNCH, FAILURE, ADOPTION)
+        found = self._bench.api.events(self.dag_id, self.run_id)
+        return [note["extra"] or "" for note in found if note["event"] in wanted]
 
     def wait_until_ended(self, patience: float = PATIENCE) -> None:
         """Wait until it and its ECS tasks have ended."""
         self._bench.wait_until(lambda: self.state() in ENDED, f"{self.dag_id} ends", patience)
         self._wait_until_stopped()
 
-    def wait_for_note(self, text: str) -> None:
-        """Wait a little for a note, since the scheduler writes it after the run's end; without it, do nothing."""
-        deadline = self._bench.clock() + 15
-        while self._bench.clock() < deadline and not any(text in note for note in self.notes()):
+    def wait_for_failure(self) -> None:
+        """Wait a little for the reason of a failure, which the scheduler writes after the run's end."""
+        deadline = self._bench.clock() + NOTE_PATIENCE
+        while self._bench.clock() < deadline and not self.notes(FAILURE):
             self._bench.sleep(PERIOD)
 
     def facts(self) -> Facts:
         """Return what is known of it."""
         task_instances = self._bench.api.task_instances(self.dag_id, self.run_id)
-        return Facts(self.state(), task_instances, self.notes(), self.ecs_tasks())
+        failures = self.notes(FAILURE)
+        return Facts(self.state(), task_instances, self.notes(), failures, self.ecs_tasks())
+
+    def ends(self) -> list[dict[str, str]]:
+        """Return the ECS tasks that alone ran a try whose end Airflow knows, each with its task instance's state."""
+        tries: dict[tuple[str, ...], list[str]] = {}
+        for task in self.ecs_tasks():
+            which = tuple(tag(task, f"airflow:{name}") for name in ("task_id", "map_index", "try_number"))
+            tries.setdefault(which, []).append(task["taskArn"])
+        found = self._bench.api.task_instances(self.dag_id, self.run_id)
+        ended = [ti for ti in found if ti["state"] in ENDED]
+        keys = {(ti["task_id"], str(ti["map_index"]), str(ti["try_number"])): ti["state"] for ti in ended}
+        return [
+            {"ecs_task": arns[0], "state": keys[which]}
+            for which, arns in tries.items()
+            if which in keys and len(arns) == 1
+        ]
 
     def clean_up(self) -> None:
         """End what still runs of it."""
@@ -181,6 +205,8 @@ class Bench:
         self._runs: list[Run] = []
         self._arns: list[str] = []
         self._reported: set[str] = set()
+        #: How the ECS tasks of the last trial ended, by Airflow.
+        self.ends: list[dict[str, str]] = []
 
     @property
     def is_over(self) -> bool:
@@ -221,7 +247,9 @@ class Bench:
         """End what the trial has left, and return its ECS tasks; each is returned once in all."""
         runs, self._runs = self._runs, []
         arns, self._arns = list(dict.fromkeys(self._arns)), []
+        self.ends = []
         for run in runs:
+            self.ends += run.ends()
             run.clean_up()
         self._stop(arns)
         found = [task for run in runs for task in run.ecs_tasks()] + self.account.describe(arns)

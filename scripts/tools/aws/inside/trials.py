@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """The trials: the executor with real ECS tasks, and what can happen to them."""
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tools.aws.inside import judgements
-from tools.aws.inside.account import has_stopped
+from tools.aws.inside.account import STOP_REASON, has_stopped
 from tools.aws.inside.trial import ENDED, PATIENCE, Trial
 
 if TYPE_CHECKING:
@@ -34,6 +33,8 @@ SLOW = {"AIRFLOW__FARGATE__LAUNCH_RATE": "2", "AIRFLOW__FARGATE__LAUNCH_BURST": 
 LAUNCHED = 3
 #: Seconds that many tasks get, where the account's quota lets few run at once.
 LONG = 1500.0
+#: Seconds until the code of a task has begun that Airflow shows as running.
+BEGUN = 3.0
 #: Seconds in which AWS says that it has no capacity, or starts what it has capacity for.
 REFUSAL = 240.0
 
@@ -47,38 +48,41 @@ def run_example(bench: Bench) -> Seen:
 def kill_task(bench: Bench) -> Seen:
     run = bench.start("verify_killed")
     run.wait_until_ended()
-    run.wait_for_note(str(judgements.KILLED))
+    run.wait_for_failure()
     return judgements.killed(run.facts(), bench.settings.container)
 
 
 def pull_no_image(bench: Bench) -> Seen:
     run = bench.start("verify_image")
     run.wait_until_ended()
-    run.wait_for_note("CannotPull")
+    run.wait_for_failure()
     return judgements.no_image(run.facts())
 
 
 def stop_task(bench: Bench) -> Seen:
     run = bench.start("verify_stopped")
     bench.wait_until(lambda: run.states() == ["running"], "the task runs", PATIENCE)
+    bench.sleep(BEGUN)
     for task in run.ecs_tasks():
         bench.account.stop(task["taskArn"])
     run.wait_until_ended()
-    run.wait_for_note("stopped")
+    run.wait_for_failure()
     return judgements.stopped(run.facts())
 
 
 def kill_scheduler(bench: Bench) -> Seen:
     bench.airflow.restart_scheduler(**SLOW)
     run = bench.start("verify_scheduler_killed")
-    bench.wait_until(
-        lambda: len(run.ecs_tasks()) >= LAUNCHED, f"{LAUNCHED} ECS tasks are there", PATIENCE, period=0.2
-    )
-    launched = len(run.ecs_tasks())
+
+    def launched() -> int:
+        return len(list(bench.account.listed(startedBy=bench.settings.deployment)))
+
+    bench.wait_until(lambda: launched() >= LAUNCHED, "the first ECS tasks are there", PATIENCE, period=0.2)
     bench.airflow.kill_scheduler()
+    count = launched()
     bench.airflow.start_component("scheduler")
     run.wait_until_ended(LONG)
-    return judgements.scheduler_killed(run.facts(), launched)
+    return judgements.scheduler_killed(run.facts(), count)
 
 
 def run_mapped(bench: Bench) -> Seen:
@@ -119,18 +123,21 @@ TRIALS = (
         "A task's process is killed",
         "It fails at once, and the reason names exit code 137",
         kill_task,
+        str(judgements.KILLED),
     ),
     Trial(
         "image",
         "The image is not there",
         "It fails, nothing has started, and the reason is that the image cannot be pulled",
         pull_no_image,
+        judgements.NO_IMAGE,
     ),
     Trial(
         "stopped",
         "Somebody stops an ECS task",
         "It fails, and the reason has the words of whoever stopped it",
         stop_task,
+        STOP_REASON,
     ),
     Trial(
         "scheduler-killed",

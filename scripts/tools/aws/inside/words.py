@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """Wrong RunTask requests, how AWS refuses them, and what the executor reads from that."""
 
 from __future__ import annotations
@@ -46,7 +45,7 @@ def wrong_requests(bench: Bench) -> dict[str, dict[str, Any]]:
         "a subnet that is not there": _network({**network, "subnets": [f"subnet-{NO_ID}"]}),
         "a security group that is not there": _network({**network, "securityGroups": [f"sg-{NO_ID}"]}),
         "17 subnets": _network({**network, "subnets": [f"subnet-{at:017x}" for at in range(17)]}),
-        "no network configuration": {"networkConfiguration": {}},
+        "no network configuration": {"networkConfiguration": None},
         "a container that is not there": {"overrides": overrides("true", name="no-such-container")},
         "a CPU that Fargate does not have": {"overrides": overrides("true", cpu="300")},
         "a memory that does not suit the CPU": {"overrides": overrides("true", memory="30720")},
@@ -82,7 +81,7 @@ def other_wrong_calls(bench: Bench) -> dict[str, Callable[[], Any]]:
         ),
         "DescribeTasks of one that is not there": lambda: ecs.describe_tasks(cluster=cluster, tasks=[no_task]),
         "ListTasks by startedBy and family": lambda: list(
-            bench.account.list(startedBy=bench.settings.deployment, family=bench.settings.task_definition)
+            bench.account.listed(startedBy=bench.settings.deployment, family=bench.settings.task_definition)
         ),
     }  # fmt: skip
 
@@ -120,8 +119,6 @@ def said(error: ClientError) -> str:
 
 
 def _run_task(bench: Bench, members: dict[str, Any]) -> Callable[[], Any]:
-    if "capacityProviderStrategy" in members and "launchType" in members:
-        members = {**members, "launchType": members["launchType"]}
     return lambda: bench.run_ecs_task(**members)
 
 

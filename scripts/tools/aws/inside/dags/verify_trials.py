@@ -14,7 +14,6 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""ministack for the tests of templates."""
 """
 The Dags of the trials, for Airflow 3.
 
@@ -49,7 +48,7 @@ def verify_killed():
     def kills_itself() -> None:
         # The process that the container has been started with, or its init's only child.
         os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(10)
+        time.sleep(3)
 
     kills_itself()
 
