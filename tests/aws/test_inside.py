@@ -450,6 +450,24 @@ def test_a_trial_is_cleaned_up_after_and_its_ecs_tasks_are_counted_once(settings
     assert set(bench.api.runs.values()) == {"failed"}
 
 
+def test_ecs_tasks_are_stopped_and_counted_also_where_cleaning_up_fails(settings):
+    """Airflow does not answer any more, and the time is over."""
+    ecs = FakeEcs()
+    bench = bench_of(settings, ecs, limit=5)
+
+    def leave(bench):
+        run = bench.start("any")
+        ecs.tasks["arn:a"] = ecs_task("arn:a", lastStatus="RUNNING", run_id=run.run_id)
+        bench.api.runs.clear()
+        bench.wait_until(lambda: False, "never", 600)
+
+    [row] = rows_of([Trial("leave", "Any", "Any", leave)], bench)
+    assert row["verdict"] == OTHERWISE
+    assert row["seen"].startswith("TrialError: Waited 600 s in vain until never. Cleaning up: KeyError: ")
+    assert [task["arn"] for task in row["ecs_tasks"]] == ["arn:a"]
+    assert ecs.tasks["arn:a"]["lastStatus"] == "STOPPED"
+
+
 def test_what_has_stopped_is_not_described_again(settings):
     ecs = FakeEcs(ecs_task("arn:a"), ecs_task("arn:b", lastStatus="RUNNING"))
     account = Account(settings, ecs)

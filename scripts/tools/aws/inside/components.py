@@ -159,6 +159,7 @@ def component_environment(settings: Settings, home: Path) -> dict[str, str]:
         "core": {
             "auth_manager": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
             "dags_are_paused_at_creation": False,
+            "default_pool_task_slot_count": 1000,
             "execution_api_server_url": f"{settings.api}/execution/",
             "executor": "FargateExecutor",
             "load_examples": False,

@@ -60,15 +60,11 @@ def run_one(trial: Trial, bench: Bench) -> dict[str, Any]:
     seconds = bench.clock() - began
     ecs_tasks: list[dict[str, Any]] = []
 
-    def clean_up() -> Seen:
-        ecs_tasks.extend(report(task, bench.settings.container) for task in bench.clean_up())
-        bench.airflow.revive()
-        return seen
+    def count() -> None:
+        ecs_tasks.extend(report(task, bench.settings.container) for task in bench.take_ecs_tasks())
 
-    cleaned = _try(clean_up)
-    if cleaned is not seen:
-        words = f"{seen.words}. Cleaning up: {cleaned.words}"
-        seen = Seen(OTHERWISE, words, {**seen.details, "clean_up": cleaned.details})
+    for step in (bench.clean_up, count, bench.airflow.revive):
+        seen = _after(step, seen)
     return _row(trial, seen, at, seconds, ecs_tasks)
 
 
@@ -90,6 +86,16 @@ def _try(run: Callable[[], Seen]) -> Seen:
     except Exception as error:
         trace = traceback.format_exc().splitlines()[-12:]
         return Seen(OTHERWISE, f"{type(error).__name__}: {error}", {"traceback": trace})
+
+
+def _after(step: Callable[[], None], seen: Seen) -> Seen:
+    """Do something after a trial; what it raises comes to what was seen."""
+    try:
+        step()
+    except Exception as error:
+        words = f"{seen.words}. Cleaning up: {type(error).__name__}: {error}"
+        return Seen(OTHERWISE, words, seen.details)
+    return seen
 
 
 def _row(

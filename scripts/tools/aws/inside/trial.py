@@ -163,18 +163,24 @@ class Run:
             if which in keys and len(arns) == 1
         ]
 
-    def clean_up(self) -> None:
-        """End what still runs of it."""
-        if self.state() not in ENDED:
+    def clean_up(self) -> list[dict[str, str]]:
+        """End what still runs of it; return how its ECS tasks ended, see :meth:`ends`, if it has ended by itself."""
+        try:
+            if self.state() in ENDED:
+                return self.ends()
             self._bench.api.fail_run(self.dag_id, self.run_id)
-        for task in self.ecs_tasks():
-            if not has_stopped(task):
-                self._bench.account.stop(task["taskArn"])
-        self._wait_until_stopped()
+            return []
+        finally:
+            for task in self.ecs_tasks():
+                if not has_stopped(task):
+                    self._bench.account.stop(task["taskArn"])
+            self._wait_until_stopped()
 
     def _wait_until_stopped(self) -> None:
         stopped = f"the ECS tasks of {self.dag_id} are STOPPED"
-        self._bench.wait_until(lambda: all(map(has_stopped, self.ecs_tasks())), stopped, STOP_PATIENCE)
+        self._bench.wait_until(
+            lambda: all(map(has_stopped, self.ecs_tasks())), stopped, STOP_PATIENCE, late=True
+        )
 
 
 class Bench:
@@ -214,15 +220,24 @@ class Bench:
         return self.clock() >= self.deadline
 
     def wait_until(
-        self, condition: Callable[[], object], what: str, patience: float, period: float = PERIOD
+        self,
+        condition: Callable[[], object],
+        what: str,
+        patience: float,
+        *,
+        period: float = PERIOD,
+        late: bool = False,
     ) -> None:
         """
         Wait until a condition holds.
 
+        :param late: whether to wait also when the time for all trials is over.
         :raises TrialError: after so many seconds, or when the time for all trials is over.
         :raises ComponentError: where a component of Airflow's has ended.
         """
-        deadline = min(self.clock() + patience, self.deadline)
+        deadline = self.clock() + patience
+        if not late:
+            deadline = min(deadline, self.deadline)
         while not condition():
             self.airflow.check_alive()
             if self.clock() >= deadline:
@@ -243,23 +258,25 @@ class Bench:
         self._arns.append(answer["tasks"][0]["taskArn"])
         return self._arns[-1]
 
-    def clean_up(self) -> list[EcsTask]:
-        """End what the trial has left, and return its ECS tasks; each is returned once in all."""
-        runs, self._runs = self._runs, []
-        arns, self._arns = list(dict.fromkeys(self._arns)), []
+    def clean_up(self) -> None:
+        """End what the trial has left."""
         self.ends = []
-        for run in runs:
-            self.ends += run.ends()
-            run.clean_up()
-        self._stop(arns)
-        found = [task for run in runs for task in run.ecs_tasks()] + self.account.describe(arns)
-        new = [task for task in found if task["taskArn"] not in self._reported]
-        self._reported |= {task["taskArn"] for task in new}
-        return new
-
-    def _stop(self, arns: list[str]) -> None:
-        for task in self.account.describe(arns):
+        for run in self._runs:
+            self.ends += run.clean_up()
+        for task in self._own():
             if not has_stopped(task):
                 self.account.stop(task["taskArn"])
         stopped = "the ECS tasks are STOPPED"
-        self.wait_until(lambda: all(map(has_stopped, self.account.describe(arns))), stopped, STOP_PATIENCE)
+        self.wait_until(lambda: all(map(has_stopped, self._own())), stopped, STOP_PATIENCE, late=True)
+
+    def take_ecs_tasks(self) -> list[EcsTask]:
+        """Return the ECS tasks of the trial, which then is over; each is returned once in all."""
+        found = [task for run in self._runs for task in run.ecs_tasks()] + self._own()
+        self._runs, self._arns = [], []
+        new = {task["taskArn"]: task for task in found if task["taskArn"] not in self._reported}
+        self._reported |= new.keys()
+        return list(new.values())
+
+    def _own(self) -> list[EcsTask]:
+        """Return those that are no executor's."""
+        return self.account.describe(dict.fromkeys(self._arns))

@@ -71,14 +71,19 @@ def stop_task(bench: Bench) -> Seen:
 
 
 def kill_scheduler(bench: Bench) -> Seen:
-    bench.airflow.restart_scheduler(**SLOW)
-    run = bench.start("verify_scheduler_killed")
-
     def launched() -> int:
-        return len(list(bench.account.listed(startedBy=bench.settings.deployment)))
+        family = bench.settings.task_definition
+        return len(list(bench.account.listed(family=family, desiredStatus="RUNNING")))
 
-    bench.wait_until(lambda: launched() >= LAUNCHED, "the first ECS tasks are there", PATIENCE, period=0.2)
-    bench.airflow.kill_scheduler()
+    bench.airflow.restart_scheduler(**SLOW)
+    try:
+        run = bench.start("verify_scheduler_killed")
+        bench.wait_until(
+            lambda: launched() >= LAUNCHED, "the first ECS tasks are there", PATIENCE, period=0.2
+        )
+    finally:
+        # Whatever happens, no other trial has the slow one.
+        bench.airflow.kill_scheduler()
     count = launched()
     bench.airflow.start_component("scheduler")
     run.wait_until_ended(LONG)
