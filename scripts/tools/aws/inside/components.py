@@ -161,7 +161,8 @@ def component_environment(settings: Settings, home: Path) -> dict[str, str]:
             "dags_are_paused_at_creation": False,
             "default_pool_task_slot_count": 1000,
             "execution_api_server_url": f"{settings.api}/execution/",
-            "executor": "FargateExecutor",
+            # By its path it is found whether the image has the overlay or the wheel.
+            "executor": "airflow.executors.fargate_executor.FargateExecutor",
             "load_examples": False,
             # The account's quotas are what limits.
             "max_active_tasks_per_dag": 1000,

@@ -66,6 +66,10 @@ class RestApi:
             raise
         return True
 
+    def import_errors(self) -> list[str]:
+        """Return why Dag files cannot be read."""
+        return [str(error["stack_trace"]) for error in self._pages("/importErrors", "import_errors")]
+
     def trigger(self, dag_id: str, run_id: str) -> None:
         """Start a Dag run."""
         self.ask(f"/dags/{dag_id}/dagRuns", {"dag_run_id": run_id, "logical_date": None})

@@ -37,6 +37,8 @@ AS_EXPECTED, OTHERWISE, NOT_PROVOKED, ANSWERED = "as expected", "otherwise", "no
 ENDED = "success", "failed"
 #: Seconds that a Dag run gets; a task on Fargate takes one or two minutes.
 PATIENCE = 600.0
+#: Seconds until the Dag processor has read all Dags.
+DAG_PATIENCE = 120.0
 #: Seconds that stopped ECS tasks get until they are STOPPED.
 STOP_PATIENCE = 180.0
 #: Seconds between two looks.
@@ -109,8 +111,16 @@ class Run:
         self._bench = bench
         self.dag_id = dag_id
         self.run_id = f"verify-{dag_id}-{time.time():.0f}"
-        bench.wait_until(lambda: bench.api.has_dag(dag_id), f"the Dag processor reads {dag_id}", 120)
+        bench.wait_until(self._is_read, f"the Dag processor reads {dag_id}", DAG_PATIENCE)
         bench.api.trigger(dag_id, self.run_id)
+
+    def _is_read(self) -> bool:
+        """Whether the Dag processor has read the Dag; TrialError where it cannot read one and does not have this one."""
+        if self._bench.api.has_dag(self.dag_id):
+            return True
+        if errors := self._bench.api.import_errors():
+            raise TrialError(f"A file of Dags cannot be read: {errors[0]}")
+        return False
 
     def state(self) -> str:
         """Return its present state."""

@@ -35,8 +35,6 @@ LAUNCHED = 3
 LONG = 1500.0
 #: Seconds until the code of a task has begun that Airflow shows as running.
 BEGUN = 3.0
-#: Seconds in which AWS says that it has no capacity, or starts what it has capacity for.
-REFUSAL = 240.0
 
 
 def run_example(bench: Bench) -> Seen:
@@ -118,7 +116,7 @@ def _wait_for_refusal(bench: Bench, run: Run) -> None:
     def ended() -> bool:
         return run.state() in ENDED and all(map(has_stopped, run.ecs_tasks()))
 
-    bench.wait_until(lambda: refused() or ended(), "AWS refuses or starts the tasks", REFUSAL)
+    bench.wait_until(lambda: refused() or ended(), "AWS refuses or starts the tasks", PATIENCE)
 
 
 TRIALS = (
