@@ -45,7 +45,8 @@ NO_IMAGE = "no-such-image"
 #: Twelve tasks of a quarter of a vCPU at once.
 SETTINGS = {"vcpu_quota": 3.0, "faults": [{"kind": "start_failure", "reason": "image", "image": NO_IMAGE}]}
 DEFINITION = ("requiresCompatibilities", "networkMode", "cpu", "memory", "containerDefinitions")
-PATIENCE = 240
+#: Seconds, for a busy machine; on a quiet one it takes a minute and a half.
+PATIENCE = 480
 
 
 @pytest.fixture
