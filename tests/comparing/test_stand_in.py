@@ -18,10 +18,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sys
+import threading
 from datetime import datetime, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import psutil
 import pytest
@@ -30,11 +33,43 @@ from tools.comparing.ministack import ledger_entry
 from tools.harness.ministack import STAND_IN
 
 
+@pytest.fixture(scope="module")
+def ecs():
+    """An ECS that has one task definition, in which one container has an entry point; yield its port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            assert asked == {"taskDefinition": "airflow-task:3"}
+            assert "/us-east-1/ecs/" in self.headers["Authorization"]
+            containers = [{"name": "any"}, {"name": "wrapped", "entryPoint": ["env", "OF=definition"]}]
+            answer = json.dumps({"taskDefinition": {"containerDefinitions": containers}}).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
 @pytest.fixture
-def containers(tmp_path, monkeypatch):
+def containers(ecs, tmp_path, monkeypatch):
     """Return the containers of a client, as ministack gets it; what runs of them is ended."""
     monkeypatch.syspath_prepend(str(STAND_IN))
     monkeypatch.setenv("STAND_IN_FOLDER", str(tmp_path))
+    monkeypatch.setenv("GATEWAY_PORT", str(ecs))
+    own = {"PATH": os.environ["PATH"], "WHO": "image"}
+    images = {
+        "local/airflow": {"environment": own, "entrypoint": []},
+        "local/env": {"environment": own, "entrypoint": ["env", "OF=image"]},
+    }
+    (tmp_path / "images.json").write_text(json.dumps(images))
     for name in [name for name in sys.modules if name.partition(".")[0] == "docker"]:
         monkeypatch.delitem(sys.modules, name)
     import docker
@@ -47,11 +82,26 @@ def containers(tmp_path, monkeypatch):
         del sys.modules[name]
 
 
-def run(containers, script, name="one", **environment):
-    environment = {"PATH": os.environ["PATH"], **environment}
+def run(containers, script, image="local/airflow", container="any", **environment):
     return containers.run(
-        "local/airflow", name=name, command=["sh", "-c", script], environment=environment, detach=True
+        image,
+        name="one",
+        command=["sh", "-c", script],
+        environment=environment,
+        labels=labels(container),
+        detach=True,
     )
+
+
+def labels(container):
+    """Return how ministack labels a container of the one task definition."""
+    label = "com.amazonaws.ecs."
+    return {
+        f"{label}container-name": container,
+        f"{label}task-arn": "arn:aws:ecs:us-east-1:000000000000:task/airflow/1",
+        f"{label}task-definition-family": "airflow-task",
+        f"{label}task-definition-version": "3",
+    }
 
 
 def test_a_container_has_its_own_environment_output_and_exit_code(containers):
@@ -59,6 +109,21 @@ def test_a_container_has_its_own_environment_output_and_exit_code(containers):
     assert list(container.logs(stream=True, follow=True)) == [b"a me\n", b"b"]
     assert container.wait() == {"StatusCode": 3}
     assert (container.status, containers.get(container.id)) == ("exited", container)
+
+
+@pytest.mark.parametrize(
+    ("image", "container", "environment", "said"),
+    [
+        ("local/airflow", "any", {}, b"image"),
+        ("local/airflow", "any", {"WHO": "me"}, b"me"),
+        ("local/env", "any", {}, b"image of image"),
+        ("local/env", "wrapped", {"WHO": "me"}, b"me of definition"),
+    ],
+)
+def test_a_container_overrides_its_image(containers, image, container, environment, said):
+    """Each variable by itself, and the entry point as a whole."""
+    script = 'printf "$WHO${OF+ of $OF}"'
+    assert list(run(containers, script, image, container, **environment).logs()) == [said]
 
 
 @pytest.mark.parametrize(
@@ -83,7 +148,7 @@ def test_what_is_not_there(containers):
     from docker.errors import ImageNotFound, NotFound
 
     with pytest.raises(ImageNotFound, match="manifest for docker.io/apache/airflow:3 not found"):
-        containers.run("docker.io/apache/airflow:3", name="one", command=["true"], environment={})
+        run(containers, "true", "docker.io/apache/airflow:3")
     with pytest.raises(NotFound):
         containers.get("one")
 

@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from tools.harness.fargate_process import LocalFargate
@@ -41,13 +42,18 @@ class Ministack(LocalFargate):
         return REGION
 
     def start(self) -> None:
-        """Start it, and create what the executors need."""
+        """Start it, and have created in it what the executors need."""
         own = {name: self._container_env[name] for name in ("PATH", "TMPDIR")}
         self._server = MinistackServer(self._folder, own)
         self._server.start()
         self.told = {"endpoint_url": self._server.endpoint_url, "region": REGION}
-        created = bootstrap.create(self, bootstrap.Wanted(environment=self._container_env))
-        self.told |= created.to_json()
+        self.told |= self._create(self._server)
+
+    def _create(self, server: MinistackServer) -> dict[str, Any]:
+        """Create what the executors need, and return what is to be told of it."""
+        for image in ("local/airflow", "local/sidecar"):
+            server.add_image(image, {})
+        return bootstrap.create(self, bootstrap.Wanted(environment=self._container_env)).to_json()
 
     def stop(self) -> None:
         """Stop it and every container that runs."""
@@ -88,10 +94,14 @@ class Ministack(LocalFargate):
 
 
 def ledger_entry(described: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what DescribeTasks says of an ECS task as the local Fargate's ledger has it."""
+    """Return what DescribeTasks says of an ECS task as the local Fargate's ledger has it; times are seconds since 1970."""
+    times = {name: value.timestamp() for name, value in described.items() if isinstance(value, datetime)}
+    told = {container["name"]: container for container in described["containers"]}
     overrides: Sequence[Mapping[str, Any]] = described["overrides"]["containerOverrides"]
-    return {
-        **described,
-        "createdAt": described["createdAt"].timestamp(),
-        "containers": [{"command": override.get("command", [])} for override in overrides],
-    }
+    containers = [_overridden(told.get(override["name"], {}), override) for override in overrides]
+    return {**described, **times, "containers": containers}
+
+
+def _overridden(container: Mapping[str, Any], override: Mapping[str, Any]) -> dict[str, Any]:
+    environment = {variable["name"]: variable["value"] for variable in override.get("environment", ())}
+    return {**container, "command": override.get("command", []), "environment": environment}

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ class MinistackServer:
         self._folder = folder
         self._env = dict(env)
         self._process: Process | None = None
+        self._images: dict[str, dict[str, object]] = {}
         #: The folder of the containers' output and process ids.
         self.containers = folder / "containers"
         #: Where it answers, once it has started.
@@ -59,6 +60,7 @@ class MinistackServer:
         """Start it and wait until it answers; HarnessError, with its log, where it does not."""
         port = free_port()
         self.containers.mkdir()
+        self._write_images()
         env = self._env | {
             "HOME": str(self._folder),
             "BIND_HOST": "127.0.0.1",
@@ -74,6 +76,12 @@ class MinistackServer:
         self.endpoint_url = f"http://127.0.0.1:{port}"
         wait_until(self._answers, timeout=PATIENCE, what=f"{NAME} to start")
 
+    def add_image(self, name: str, environment: Mapping[str, str], entrypoint: Sequence[str] = ()) -> None:
+        """Let an image be there from now on, with the environment and the entry point that its containers have."""
+        self._images[name] = {"environment": dict(environment), "entrypoint": list(entrypoint)}
+        if self.endpoint_url:
+            self._write_images()
+
     def stop(self) -> None:
         """Stop it and every container that runs."""
         if self._process:
@@ -86,6 +94,12 @@ class MinistackServer:
 
         session = boto3.session.Session("any", "key", region_name=REGION)
         return session.client(service, endpoint_url=self.endpoint_url)
+
+    def _write_images(self) -> None:
+        written = self.containers / "images.new"
+        written.write_text(json.dumps(self._images), encoding="utf-8")
+        # A container that starts now reads the one or the other.
+        written.replace(self.containers / "images.json")
 
     def _answers(self) -> bool:
         if self._process.exit_code is not None:

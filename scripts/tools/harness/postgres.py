@@ -43,11 +43,11 @@ class Postgres:
     def __init__(self) -> None:
         """Make room for it; nothing runs yet."""
         self._process: Process | None = None
-        self._programs = _installed_programs()
+        self._programs = installed_programs()
         self._identity: dict[str, object] = {}
         # PostgreSQL refuses to run as root. As root we run it as nobody, who gets a folder of his own.
         self._is_root = os.geteuid() == 0
-        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir=_open_folder() if self._is_root else None))
+        self._folder = Path(tempfile.mkdtemp(prefix="pg-", dir=open_folder() if self._is_root else None))
 
     @property
     def uri(self) -> str:
@@ -89,7 +89,7 @@ class Postgres:
         """Copy the programs to where nobody can read them, which the environment need not be."""
         nobody = pwd.getpwnam("nobody")
         self._identity = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        self._programs = _copy_programs(self._programs, self._folder / "install")
+        self._programs = copy_programs(self._programs, self._folder / "install")
         os.chown(self._folder, nobody.pw_uid, nobody.pw_gid)
 
     def _create(self) -> None:
@@ -118,7 +118,7 @@ def clone(database: str, name: str) -> str:
     :param name: the new one's name.
     :return: the new one's address.
     """
-    programs = _installed_programs()
+    programs = installed_programs()
     address = database.replace("+psycopg2", "")
     made = address.replace("/postgres?", f"/{name}?")
     with tempfile.TemporaryDirectory(prefix="pg-dump-") as folder:
@@ -136,7 +136,7 @@ def _run(*command: str | Path) -> None:
         raise HarnessError(f"PostgreSQL's {Path(command[0]).name} failed:\n{done.stderr.strip()[-4000:]}")
 
 
-def _open_folder() -> Path:
+def open_folder() -> Path:
     """Return a folder for temporary files that every user can reach."""
     folders = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
     for folder in folders:
@@ -145,14 +145,14 @@ def _open_folder() -> Path:
     raise HarnessError(f"PostgreSQL cannot run as root, and nobody else can reach {folders[0]}: set TMPDIR")
 
 
-def _installed_programs() -> Path:
+def installed_programs() -> Path:
     """Return the folder of the newest PostgreSQL's programs that the package holds."""
     # Found without importing the package, which looks for a runtime folder of the user's as it loads.
     package = Path(importlib.util.find_spec(PACKAGE).origin).parent
     return max(package.glob("pginstall*/bin"), key=lambda programs: (len(programs.parent.name), programs))
 
 
-def _copy_programs(programs: Path, target: Path) -> Path:
+def copy_programs(programs: Path, target: Path) -> Path:
     """Copy an installation and the libraries that lie beside its package, since it finds them by relative path."""
     installation = programs.parent
     package = installation.parent

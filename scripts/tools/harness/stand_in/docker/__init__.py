@@ -18,23 +18,30 @@
 What ministack's ECS asks of the package ``docker``, with a process in place of each container.
 
 It is for a machine without a container engine. Containers run in ministack's session, and end with it. Their output,
-and their process ids, are in files of the folder that the variable ``STAND_IN_FOLDER`` names.
+and their process ids, are in files of the folder that the variable ``STAND_IN_FOLDER`` names, and so are the images
+that are there, in :data:`IMAGES`.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+from docker.entry_points import entry_point
 from docker.errors import ImageNotFound, NotFound
 
-#: How the names of the images begin that are there.
-IMAGES = "local/"
+#: A JSON object: what each image has, by its name, as MinistackServer.add_image() writes it.
+IMAGES = "images.json"
+#: What ministack tells at the address in this variable has no networks, which ECS has there; so containers do without.
+METADATA = "ECS_CONTAINER_METADATA_URI_V4"
+#: The network of all containers, and of ministack itself.
+NETWORK = {"loopback": {"IPAddress": "127.0.0.1"}}
 #: Seconds between two looks for further output.
 LOOK_EVERY = 0.1
 
@@ -44,7 +51,7 @@ class Container:
 
     def __init__(self, name: str, process: subprocess.Popen[bytes], output: Path) -> None:
         self.id = name
-        self.attrs: dict[str, Any] = {"NetworkSettings": {"Networks": {}}}
+        self.attrs: dict[str, Any] = {"NetworkSettings": {"Networks": NETWORK}}
         self._process = process
         self._output = output
 
@@ -88,6 +95,12 @@ class Container:
                 time.sleep(LOOK_EVERY)
 
 
+class Itself:
+    """ministack, which gives containers the address of this network as its own."""
+
+    attrs: ClassVar[dict[str, Any]] = {"NetworkSettings": {"Networks": NETWORK}}
+
+
 class Containers:
     """All containers of a client."""
 
@@ -96,29 +109,49 @@ class Containers:
         self._containers: dict[str, Container] = {}
 
     def run(
-        self, image: str, *, name: str, command: list[str], environment: Mapping[str, str], **_: Any
+        self,
+        image: str,
+        *,
+        name: str,
+        command: Sequence[str] | None,
+        environment: Mapping[str, str],
+        labels: Mapping[str, str],
+        **_: Any,
     ) -> Container:
         """
-        Start a command with these environment variables alone.
+        Start a container's command, with the environment of its image and its own.
 
         :raises ImageNotFound: for an image that is not there, as the package does after it has asked the registry
         """
-        if not image.startswith(IMAGES):
-            raise ImageNotFound(f'404 Client Error: Not Found ("manifest for {image} not found")')
+        has = self._image(image)
+        env = {**has["environment"], **environment}
+        env.pop(METADATA, None)
         output = self._folder / f"{name}.log"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                command, env=dict(environment), stdin=subprocess.DEVNULL, stdout=file, stderr=file
+                [*(entry_point(labels) or has["entrypoint"]), *(command or ())],
+                env=env,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=file,
             )
         (self._folder / f"{name}.pid").write_text(str(process.pid))
         self._containers[name] = Container(name, process, output)
         return self._containers[name]
 
-    def get(self, container_id: str) -> Container:
-        """Return a container; NotFound where there is none."""
+    def get(self, container_id: str) -> Container | Itself:
+        """Return a container, or ministack where it asks for itself; NotFound where there is none."""
+        if container_id == os.environ.get("HOSTNAME", ""):
+            return Itself()
         if container_id not in self._containers:
             raise NotFound(container_id)
         return self._containers[container_id]
+
+    def _image(self, name: str) -> dict[str, Any]:
+        images = json.loads((self._folder / IMAGES).read_text(encoding="utf-8"))
+        if name not in images:
+            raise ImageNotFound(f'404 Client Error: Not Found ("manifest for {name} not found")')
+        return dict(images[name])
 
     def list(self, **_: Any) -> list[Container]:
         """Return none: nothing is left of an earlier ministack."""
