@@ -122,7 +122,7 @@ def explain_error(error: BotoCoreError | ClientError) -> str:
     if isinstance(error, NoCredentialsError):
         return "There are no AWS credentials. Run: aws configure, or aws sso login; or set AWS_PROFILE."
     if isinstance(error, NoRegionError):
-        return "No Region is configured. Give --region, or set AWS_REGION."
+        return "No Region is configured. Give --region, or set AWS_DEFAULT_REGION."
     if isinstance(error, EndpointConnectionError):
         return f"{error} Correct --region, or see to the network."
     if not isinstance(error, ClientError):
