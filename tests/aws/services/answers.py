@@ -24,11 +24,14 @@ from typing import Any
 Client = Callable[[str], Any]
 Lookup = Callable[[Client, str], Mapping[str, Any]]
 
+#: What ECS says of what it keeps for a while although it is deleted.
+GONE = ("INACTIVE", "DRAINING", "DELETE_IN_PROGRESS")
+
 
 def one(found: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the only one of a list; ValueError where it has none or several, or where its status says it is gone."""
     (only,) = found
-    if only.get("status") in ("INACTIVE", "DRAINING") or only.get("State") == "deleted":
+    if only.get("status") in GONE or only.get("State") == "deleted":
         raise ValueError("is gone")
     return only
 
