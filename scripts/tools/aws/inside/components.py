@@ -24,6 +24,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ COMPONENTS = {
 }
 #: Seconds that a component gets to end before it is killed.
 GRACE = 15
+#: Seconds that the database may take to answer: its image may come long after this one.
+DATABASE_PATIENCE = 180
 
 
 class ComponentError(Exception):
@@ -65,7 +68,8 @@ class Airflow:
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def start(self) -> None:
-        """Make the database's tables and start every component."""
+        """Wait for the database, make its tables and start every component."""
+        wait_for_database(self._settings.database)
         migration = self._run("db migrate", ["db", "migrate"])
         if code := migration.wait():
             raise ComponentError(f"airflow db migrate ended with {code}; its output says why")
@@ -131,6 +135,25 @@ class Airflow:
         )
         threading.Thread(target=self._lines.pass_on, args=(name, process.stdout), daemon=True).start()
         return process
+
+
+def wait_for_database(address: str) -> None:
+    """
+    Wait until a database answers: its container starts beside this one.
+
+    :raises ComponentError: after DATABASE_PATIENCE
+    """
+    from sqlalchemy import create_engine
+    from sqlalchemy.exc import OperationalError
+
+    engine, deadline = create_engine(address), time.monotonic() + DATABASE_PATIENCE
+    while True:
+        try:
+            return engine.connect().close()
+        except OperationalError as error:
+            if time.monotonic() > deadline:
+                raise ComponentError(f"The database does not answer: {error.orig}") from error
+        time.sleep(1)
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
