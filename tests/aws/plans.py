@@ -32,6 +32,8 @@ GIVEN = {
     "List<AWS::EC2::Subnet::Id>": "subnet-0123456789abcdef0,subnet-0fedcba9876543210",
     "AllowedCidr": "10.0.0.0/16",
     "Image": "apache/airflow:3.3.2",
+    "ClusterName": "airflow",
+    "SchedulerPolicyArn": "arn:aws:iam::123456789012:policy/airflow-scheduler",
 }
 API = {"ExecutionApiUrl": "http://airflow-api.internal:8080/execution/", "ImageTag": "3.3.2"}
 SECRET = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:database-a1b2c3"

@@ -44,6 +44,12 @@ class FakeEcs:
             {"Key": "dags/one.py", "VersionId": "null"},
             {"Key": "dags/two.py", "VersionId": "null"},
         ]
+        self.definitions = {
+            f"{ECS}:task-definition/airflow-task:1": "INACTIVE",
+            f"{ECS}:task-definition/airflow-scheduler:1": "INACTIVE",
+            f"{ECS}:task-definition/airflow-verify:1": "ACTIVE",
+            f"{ECS}:task-definition/airflow-verify-task:1": "INACTIVE",
+        }
 
     def client(self, service):
         client = boto3.client(service, region_name="us-east-1")
@@ -70,10 +76,16 @@ class FakeEcs:
         self.running.remove(task)
         return {}
 
-    def ListTaskDefinitions(self, familyPrefix, **_):
-        return {"taskDefinitionArns": [f"{ECS}:task-definition/{familyPrefix}:1"]}
+    def ListTaskDefinitions(self, familyPrefix, status, **_):
+        listed = [arn for arn, its in self.definitions.items() if f"/{familyPrefix}:" in arn and its == status]
+        return {"taskDefinitionArns": listed}
 
-    def DeleteTaskDefinitions(self, **_):
+    def DeregisterTaskDefinition(self, taskDefinition):
+        self.definitions[taskDefinition] = "INACTIVE"
+        return {}
+
+    def DeleteTaskDefinitions(self, taskDefinitions):
+        assert all(self.definitions.pop(arn) == "INACTIVE" for arn in taskDefinitions)
         return {}
 
     def DescribeClusters(self, **_):
@@ -96,7 +108,7 @@ class FakeEcs:
 @pytest.fixture
 def service(monkeypatch):
     fake = FakeCloudFormation(monkeypatch)
-    for name in ("airflow-network", "airflow-tasks", "airflow-airflow"):
+    for name in ("airflow-network", "airflow-tasks", "airflow-airflow", "airflow-verify"):
         fake.add(name, "CREATE_COMPLETE")
     bucket = {
         "LogicalResourceId": "Bucket",
@@ -119,14 +131,14 @@ def destroy(service, ecs, agrees=True):
 
 
 def test_the_last_stack_goes_first_and_its_ecs_tasks_before_it(service):
-    """Deregistered revisions go, too; a second run finds nothing and ends with 0, too."""
+    """Deregistered revisions go, too, and what trials have left; a second run finds nothing and ends with 0, too."""
     ecs = FakeEcs()
     code, printed = destroy(service, ecs)
     assert code == 0
-    assert service.made == [f"DeleteStack airflow-{kind}" for kind in ("airflow", "tasks", "network")]
+    kinds = ("verify", "airflow", "tasks", "network")
+    assert service.made == [f"DeleteStack airflow-{kind}" for kind in kinds]
     assert ecs.running == []
-    # Those of tasks for two processors, and of four components.
-    assert ecs.calls.count("DeleteTaskDefinitions") == 6
+    assert ecs.definitions == {}
     assert destroy(service, ecs)[0] == 0
 
 

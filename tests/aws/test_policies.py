@@ -106,6 +106,15 @@ def test_the_api_servers_policy_is_the_documented_one():
     assert policy(STACKS["tasks"], "ApiServerPolicy") == documented
 
 
+def test_the_trials_launch_nothing_of_the_deployments():
+    """Their role has the scheduler's policy, and may launch the task definitions of the trials besides."""
+    role = STACKS["verify"].resources()["TaskRole"]["Properties"]
+    assert role["ManagedPolicyArns"] == ["arn:aws:iam::123456789012:policy/airflow-scheduler"]
+    launch = policy(STACKS["verify"], "TaskRole-trials")
+    family = "arn:aws:ecs:eu-west-1:123456789012:task-definition/airflow-verify-*:*"
+    assert [(one["Action"], one["Resource"]) for one in launch.values()] == [("ecs:RunTask", family)]
+
+
 def test_policies_are_given_to_the_roles_that_are_named():
     """Without a name a policy is only made."""
     for name, roles in (

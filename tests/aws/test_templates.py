@@ -117,6 +117,8 @@ def test_each_parameter_says_what_it_is_and_what_it_may_be(template):
         ("tasks", "TaskMemory", "2 GB", False),
         ("tasks", "LogRetentionDays", 2, False),
         ("tasks", "LogKmsKeyArn", "alias/logs", False),
+        ("verify", "ClusterName", "arn:aws:ecs:eu-west-1:123456789012:cluster/airflow", False),
+        ("verify", "SchedulerPolicyArn", "airflow-scheduler", False),
         ("network", "VpcCidr", "172.31.0.0/16", True),
         ("network", "VpcCidr", "192.168.0.0/19", True),
         ("network", "VpcCidr", "192.168.0.0/24", False),

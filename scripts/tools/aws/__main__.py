@@ -38,6 +38,7 @@ from tools.aws.explanations import explain_error
 from tools.aws.options import parse
 from tools.aws.stacks import Event, Stacks
 from tools.aws.status import status
+from tools.aws.verifying.command import Verify
 
 #: Throttled calls are sent again, some more often than botocore does by itself.
 CONFIG = Config(retries={"mode": "standard", "max_attempts": 10})
@@ -58,7 +59,11 @@ def main(arguments: Sequence[str]) -> int:
             f" AWS goes on with what was begun: scripts/aws/status --name {given.name} shows it, scripts/aws/{command} "
             f"run again goes on, scripts/aws/destroy --name {given.name} ends it."
         )
-        console.print("\nInterrupted." + goes_on * (command != "status"), soft_wrap=True, highlight=False)
+        console.print(
+            "\nInterrupted." + goes_on * (command not in ("status", "verify")),
+            soft_wrap=True,
+            highlight=False,
+        )
         return 130
     console.print(f"[red]{escape(said)}[/red]", soft_wrap=True, highlight=False)
     return 1
@@ -89,6 +94,8 @@ def run(command: str, given: argparse.Namespace, console: Console) -> int:
         return Destroy(given.name, client, stacks, console).run(
             lambda: given.yes or ask("Delete all of this?")
         )
+    if command == "verify":
+        return Verify(given, client, stacks, console, ask).run()
     return status(given.name, client, stacks, console)
 
 

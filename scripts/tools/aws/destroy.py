@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from tools.aws import account, remains
 from tools.aws.templates import ALL
+from tools.aws.verifying.task_definitions import families
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -64,6 +65,8 @@ class Destroy:
             self._delete(stack)
         for family in sorted(self._families):
             remains.delete_inactive(self._ecs, family)
+        for family in families(self._deployment):
+            remains.delete_family(self._ecs, family)
         return self._show_left()
 
     def _show(self, stacks: list[Stack]) -> None:

@@ -33,7 +33,7 @@ AIRFLOW, OPTIONS_FILE = "3.3.2", Path("fargate.cfg")
 
 
 def parse(command: str, arguments: Sequence[str], description: str | None) -> argparse.Namespace:
-    """Read the command line of ``deploy``, ``status`` or ``destroy``; a mistake in it ends the program."""
+    """Read the command line of ``deploy``, ``status``, ``verify`` or ``destroy``; a mistake in it ends the program."""
     parser = argparse.ArgumentParser(
         prog=f"scripts/aws/{command}",
         description=description,
@@ -47,6 +47,8 @@ def parse(command: str, arguments: Sequence[str], description: str | None) -> ar
     parser.add_argument("--region", help="the AWS Region; without it that of the AWS configuration")
     if command == "deploy":
         _add_deploy(parser)
+    if command == "verify":
+        _add_verify(parser)
     if command != "status":
         parser.add_argument("--yes", action="store_true", help="do not ask before anything is done")
     given = parser.parse_args(arguments)
@@ -70,10 +72,9 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         "--network", choices=NETWORKS,
         help="make a VPC, with public subnets, which cost nothing, or with private ones and what they cost by the hour",
     )  # fmt: skip
-    parser.add_argument(
-        "--parameter", metavar="NAME=VALUE", type=_pair, action="append", default=[],
-        help="any other parameter of the templates, which describe theirs at the top; repeatable",
-    )  # fmt: skip
+    _add_parameter(
+        parser, "any other parameter of the templates, which describe theirs at the top; repeatable"
+    )
     parser.add_argument(
         "--image",
         help="the image, for the processors of the parameter Architecture; without it one is built and pushed",
@@ -99,6 +100,33 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         default=OPTIONS_FILE,
         help="where to write Airflow's options (%(default)s)",
     )
+
+
+def _add_verify(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--only",
+        metavar="TRIAL,TRIAL",
+        type=_names,
+        default=(),
+        help="these trials alone; without it all of them",
+    )
+    parser.add_argument(
+        "--report", metavar="FOLDER", type=Path,
+        help="where to write the report, the recordings and the log (verify- and the time)",
+    )  # fmt: skip
+    _add_parameter(
+        parser, "a setting of the trials' Airflow, which the command lists before it asks; repeatable"
+    )
+
+
+def _add_parameter(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "--parameter", metavar="NAME=VALUE", type=_pair, action="append", default=[], help=what
+    )
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in text.split(","))))
 
 
 def _name(text: str) -> str:

@@ -19,7 +19,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -45,16 +45,32 @@ def running(ecs: Any, cluster: str) -> list[dict[str, Any]]:
     return _described(ecs, cluster, [arn for page in pages for arn in page["taskArns"]])
 
 
-def stop_all(ecs: Any, cluster: str, sleep: Callable[[float], None] = time.sleep) -> int:
-    """Stop the ECS tasks of a cluster, wait until they have stopped, and return how many there were."""
-    stopping = [task["taskArn"] for task in running(ecs, cluster)]
+def stop_all(
+    ecs: Any,
+    cluster: str,
+    sleep: Callable[[float], None] = time.sleep,
+    families: Container[str] | None = None,
+    reason: str = "the deployment is destroyed",
+) -> int:
+    """
+    Stop the ECS tasks of a cluster, wait until they have stopped, and return how many there were.
+
+    :param families: only those of these task definitions; None for all.
+    """
+    found = running(ecs, cluster)
+    stopping = [task["taskArn"] for task in found if families is None or family(task) in families]
     for arn in stopping:
-        ecs.stop_task(cluster=cluster, task=arn, reason="the deployment is destroyed")
+        ecs.stop_task(cluster=cluster, task=arn, reason=reason)
     for _ in range(LOOKS):
         if all(task["lastStatus"] == "STOPPED" for task in _described(ecs, cluster, stopping)):
             break
         sleep(PERIOD)
     return len(stopping)
+
+
+def family(described: Mapping[str, Any]) -> str:
+    """Return the family of an ECS task's task definition."""
+    return str(described["taskDefinitionArn"]).rpartition("/")[2].partition(":")[0]
 
 
 def delete_task_definitions(ecs: Any, arns: list[str]) -> None:
@@ -67,9 +83,20 @@ def delete_task_definitions(ecs: Any, arns: list[str]) -> None:
 
 def delete_inactive(ecs: Any, family: str) -> None:
     """Delete the revisions of a task definition that a stack has deregistered, which ECS keeps otherwise."""
-    pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status="INACTIVE")
-    for some in _in_parts([arn for page in pages for arn in page["taskDefinitionArns"]], DELETED):
+    for some in _in_parts(revisions(ecs, family, "INACTIVE"), DELETED):
         ecs.delete_task_definitions(taskDefinitions=some)
+
+
+def delete_family(ecs: Any, family: str) -> None:
+    """Deregister and delete all revisions of a task definition."""
+    delete_task_definitions(ecs, revisions(ecs, family, "ACTIVE"))
+    delete_inactive(ecs, family)
+
+
+def revisions(ecs: Any, family: str, status: str) -> list[str]:
+    """Return the ARNs of a task definition's revisions, ACTIVE or INACTIVE ones."""
+    pages = ecs.get_paginator("list_task_definitions").paginate(familyPrefix=family, status=status)
+    return [arn for page in pages for arn in page["taskDefinitionArns"]]
 
 
 def tagged(tagging: Any, deployment: str) -> list[str]:

@@ -89,9 +89,10 @@ class Template:
         return yaml.load(self.body, Loader=_Loader)
 
 
-NETWORK, TASKS, AIRFLOW = Template("network"), Template("tasks"), Template("airflow")
+NETWORK, TASKS, AIRFLOW, VERIFY = map(Template, ("network", "tasks", "airflow", "verify"))
 #: In the order in which they are made: one's outputs and parameters are the parameters of those names of a later one.
-ALL = (NETWORK, TASKS, AIRFLOW)
+#: The last one is there as long as ``scripts/aws/verify`` runs.
+ALL = (NETWORK, TASKS, AIRFLOW, VERIFY)
 
 
 class _Loader(yaml.SafeLoader):
