@@ -77,7 +77,9 @@ class FakeEcs:
         return {}
 
     def ListTaskDefinitions(self, familyPrefix, status, **_):
-        listed = [arn for arn, its in self.definitions.items() if f"/{familyPrefix}:" in arn and its == status]
+        listed = [
+            arn for arn, its in self.definitions.items() if f"/{familyPrefix}:" in arn and its == status
+        ]
         return {"taskDefinitionArns": listed}
 
     def DeregisterTaskDefinition(self, taskDefinition):
