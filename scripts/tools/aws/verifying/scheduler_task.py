@@ -112,7 +112,7 @@ class SchedulerTask:
             "launchType": "FARGATE",
             "networkConfiguration": {"awsvpcConfiguration": network},
             "overrides": {"containerOverrides": overrides},
-            "startedBy": f"{target.deployment}-{SCHEDULER}"[:36],
+            "startedBy": f"{target.deployment}-{SCHEDULER}",
             "tags": [{"key": TAG, "value": target.deployment}],
         }
 
