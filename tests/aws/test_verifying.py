@@ -165,6 +165,10 @@ def test_the_cost_of_an_ecs_task(given, dollars):
     assert (cost.cost(given, True, UNTIL) > dollars) is bool(dollars)
 
 
+def test_each_trial_has_a_cost():
+    assert set(cost.PLAN) == set(cost.TITLES)
+
+
 def test_the_whole_run_costs_less_than_two_dollars():
     assert sum(cost.most(TARGET, cost.PLAN).values()) < 2
 

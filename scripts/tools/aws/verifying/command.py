@@ -67,7 +67,7 @@ class Verify:
         self._console = console
         self._ask = ask
         self._sleep = sleep
-        self._trials = tuple(given.only or cost.PLAN)
+        self._trials = tuple(given.only or cost.TITLES)
         region = self._ecs.meta.region_name
         self._refuse_unknown()
         self._target = target.read(stacks, given.name, region, dict(given.parameter))
@@ -95,15 +95,15 @@ class Verify:
         return interrupted or cleaned or written
 
     def _refuse_unknown(self) -> None:
-        if unknown := [name for name in self._trials if name not in cost.PLAN]:
-            raise DeploymentError(f"--only {unknown[0]}: no such trial. There are: {', '.join(cost.PLAN)}")
+        if unknown := [name for name in self._trials if name not in cost.TITLES]:
+            raise DeploymentError(f"--only {unknown[0]}: no such trial. There are: {', '.join(cost.TITLES)}")
 
     def _show_plan(self, left: list[str]) -> None:
         costs = cost.most(self._target, self._trials)
-        title = f"One ECS task with a whole Airflow tries in the cluster {self._target.cluster}:"
+        title = f"What one ECS task with a whole Airflow tries, in the cluster {self._target.cluster}"
         table = Table("Trial", "What", "US$ at most", title=title, title_justify="left")
         for name in self._trials:
-            table.add_row(name, cost.PLAN[name].what, f"{costs[name]:.3f}")
+            table.add_row(name, cost.TITLES[name], f"{costs[name]:.3f}")
         table.add_row("", "the whole Airflow", f"{costs['scheduler']:.3f}")
         self._console.print(table)
         self._say(

@@ -25,6 +25,8 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tools.aws import prices
+from tools.aws.inside.questions import QUESTIONS
+from tools.aws.inside.trials import TRIALS
 from tools.aws.verifying.task_definitions import LIMIT, SIZE
 
 if TYPE_CHECKING:
@@ -47,27 +49,28 @@ PHASES = {
 class Planned:
     """What a trial launches at most; without a size it is that of the deployment's task definition."""
 
-    what: str
     ecs_tasks: int
     minutes: float
     vcpu: float = 0.0
     gb: float = 0.0
 
 
-#: By the trials' names; the minutes are those of one ECS task, and generous.
+#: What each trial and question is, by its name, in the order in which they run.
+TITLES = {trial.name: trial.title for trial in (*TRIALS, *QUESTIONS)}
+#: The minutes are those of one ECS task, and generous.
 PLAN = {
-    "dag": Planned("the example Dag", 10, 4),
-    "killed": Planned("a task's process is killed", 2, 4),
-    "image": Planned("a task definition whose image is not there", 2, 6),
-    "stopped": Planned("somebody stops an ECS task", 2, 4),
-    "scheduler-killed": Planned("the scheduler is killed while it launches 20 ECS tasks", 40, 4),
-    "mapped": Planned("many mapped task instances at once", 200, 4),
-    "spot": Planned("ECS tasks on FARGATE_SPOT", 4, 4),
-    "no-capacity": Planned("16 vCPUs four times at once", 4, 3, 16, 32),
-    "missing": Planned("how long DescribeTasks says MISSING after RunTask", 5, 4),
-    "list-stopped": Planned("how ListTasks has stopped ECS tasks", 5, 4),
-    "client-token": Planned("what the same client token does", 4, 4),
-    "words": Planned("the words of each error that can be provoked", 5, 4),
+    "dag": Planned(10, 4),
+    "killed": Planned(2, 4),
+    "image": Planned(2, 6),
+    "stopped": Planned(2, 4),
+    "scheduler-killed": Planned(40, 4),
+    "mapped": Planned(200, 4),
+    "spot": Planned(4, 4),
+    "no-capacity": Planned(4, 3, 16, 32),
+    "missing": Planned(5, 4),
+    "list-stopped": Planned(5, 4),
+    "client-token": Planned(4, 4),
+    "words": Planned(12, 4),
 }
 
 

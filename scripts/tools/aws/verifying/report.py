@@ -125,9 +125,8 @@ def _row(trial: Mapping[str, Any], target: Target, until: datetime) -> dict[str,
 
 
 def _missing(name: str, failure: str) -> dict[str, Any]:
-    planned = cost.PLAN.get(name)
     return {
-        "trial": name, "title": planned.what if planned else name, "expected": "", "seen": failure, "verdict": MISSING,
+        "trial": name, "title": cost.TITLES[name], "expected": "", "seen": failure, "verdict": MISSING,
         "ecs_tasks": [], "phases": {}, "cost": 0.0,
     }  # fmt: skip
 
