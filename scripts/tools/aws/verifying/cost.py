@@ -59,7 +59,7 @@ class Planned:
 TITLES = {trial.name: trial.title for trial in (*TRIALS, *QUESTIONS)}
 #: The minutes are those of one ECS task, and generous.
 PLAN = {
-    "dag": Planned(10, 4),
+    "dag": Planned(20, 4),
     "killed": Planned(2, 4),
     "image": Planned(2, 6),
     "stopped": Planned(2, 4),
@@ -70,7 +70,7 @@ PLAN = {
     "missing": Planned(5, 4),
     "list-stopped": Planned(5, 4),
     "client-token": Planned(4, 4),
-    "words": Planned(12, 4),
+    "words": Planned(30, 4),
 }
 
 

@@ -29,7 +29,7 @@ body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 75em;
 table { border-collapse: collapse; margin: .5em 0 1.5em } caption { text-align: left; font-weight: 600 }
 th, td { border: 1px solid #8886; padding: .3em .6em; text-align: left; vertical-align: top }
 pre { overflow-x: auto; border: 1px solid #8886; padding: .6em }
-.bad { background: #d334 } .good { background: #3a34 }
+p.bad, .bad td:nth-child(5) { background: #d334 } .good td:nth-child(5) { background: #3a34 }
 """
 #: The verdicts that the page marks, as those that are good; any other but ``NEUTRAL`` is marked as bad.
 MARKED, NEUTRAL = ("as expected", "answered"), ("not provoked",)
@@ -117,11 +117,8 @@ def _times(rows: Iterable[Mapping[str, Any]], costs: Mapping[str, Any]) -> str:
 
 
 def _first(row: Mapping[str, Any]) -> str:
-    return str(
-        min(
-            (str(each["createdAt"]) for each in row.get("ecs_tasks", ()) if each.get("createdAt")), default=""
-        )
-    )
+    times = (str(each["createdAt"]) for each in row.get("ecs_tasks", ()) if each.get("createdAt"))
+    return min(times, default="")
 
 
 def _phase_cells(row: Mapping[str, Any]) -> list[str]:
@@ -136,19 +133,15 @@ def _details(row: Mapping[str, Any]) -> str:
 def _value(value: Any) -> str:
     """Return whatever JSON can hold: rows of the same names as a table, names and values as a table of two columns."""
     if isinstance(value, Mapping):
-        return _rows(
-            [
-                "<tr>" + f"<th>{escape(str(name))}</th><td>{_value(each)}</td></tr>"
-                for name, each in value.items()
-            ]
-        )
+        pairs = ((escape(str(name)), _value(each)) for name, each in value.items())
+        return _rows(f"<tr><th>{name}</th><td>{cell}</td></tr>" for name, cell in pairs)
     if isinstance(value, list) and value and all(isinstance(each, Mapping) for each in value):
         names = list(dict.fromkeys(name for each in value for name in each))
         return _rows(
             [_head(names), *(_cells([_value(each.get(name, "")) for name in names]) for each in value)]
         )
     if isinstance(value, list):
-        return ", ".join(map(_value, value))
+        return ("<br>" if any(isinstance(each, str) for each in value) else ", ").join(map(_value, value))
     return "" if value is None else escape(str(value))
 
 
