@@ -64,6 +64,18 @@ def whole_network(server: MinistackServer) -> dict[str, str]:
     }
 
 
+def trials(server: MinistackServer) -> dict[str, str]:
+    """Return the parameters of verify.yaml, on the same stack."""
+    found = whole_network(server)
+    policies = server.client("iam").list_policies(Scope="Local")["Policies"]
+    (arn,) = (policy["Arn"] for policy in policies if policy["PolicyName"] == "airflow-scheduler")
+    return {
+        **{name: found[name] for name in ("VpcId", "SecurityGroupId")},
+        "ClusterName": "airflow",
+        "SchedulerPolicyArn": arn,
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """
@@ -147,6 +159,7 @@ CASES = {
         whole_network,
         on="tasks",
     ),
+    "verify": Case("verify.yaml", {}, {"ApiPort": "9090"}, trials, on="tasks"),
 }
 
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -100,4 +101,7 @@ def run(command: str, given: argparse.Namespace, console: Console) -> int:
 
 
 if __name__ == "__main__":
+    # A terminal that is closed, and whoever ends processes, mean what Ctrl-C means: verify cleans up then.
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.default_int_handler)
     sys.exit(main(sys.argv[1:]))

@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 
 #: What the exit code of a shell's command is after Ctrl-C.
 INTERRUPTED = 130
+#: So many of the last lines of a log are shown.
+SHOWN = 5
 
 
 class Verify:
@@ -172,8 +174,10 @@ class Verify:
         if broken:
             self._say(f"These recordings have not come whole, and are left out: {', '.join(broken)}")
         if self._failure:
-            self._console.print(f"[red]{escape(self._failure)}[/red]", soft_wrap=True, highlight=False)
-            self._say("\n".join(built["last_lines"]))
+            # The rest is in the report.
+            lines = [self._failure, *built["last_lines"][-SHOWN:]]
+            self._console.print(f"[red]{escape(lines[0])}[/red]", soft_wrap=True, highlight=False)
+            self._say("\n".join(lines[1:]))
         return report.exit_code(built)
 
     def _clean(self) -> int:

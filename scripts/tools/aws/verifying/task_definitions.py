@@ -40,7 +40,7 @@ NO_SUCH_TAG = "verify-no-such-image"
 #: The ECS task with the whole Airflow, in CPU units and MiB: its API server answers 200 tasks at once.
 SIZE = {"cpu": "4096", "memory": "8192"}
 #: Seconds after which the ECS task with the whole Airflow ends by itself, also where nobody waits for it any more.
-LIMIT = 75 * 60
+LIMIT = 65 * 60
 
 
 def families(deployment: str) -> list[str]:
