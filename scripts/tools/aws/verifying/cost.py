@@ -78,12 +78,15 @@ def most(target: Target, trials: Iterable[str]) -> dict[str, float]:
     """Return what each trial costs at most, in US dollars, and under ``scheduler`` the whole Airflow's ECS task."""
     own = int(target.parameters["TaskCpu"]) / 1024, int(target.parameters["TaskMemory"]) / 1024
     architecture = target.parameters["Architecture"].lower()
-    costs = {"scheduler": _cost(LIMIT, int(SIZE["cpu"]) / 1024, int(SIZE["memory"]) / 1024, architecture)}
+    address = prices.ADDRESS / 3600 if target.assigns_public_ip else 0.0
+    size = int(SIZE["cpu"]) / 1024, int(SIZE["memory"]) / 1024
+    costs = {"scheduler": _cost(LIMIT, *size, architecture) + LIMIT * address}
     for name in trials:
         planned = PLAN[name]
         count = int(target.settings["Mapped"]) if name == "mapped" else planned.ecs_tasks
         size = (planned.vcpu, planned.gb) if planned.vcpu else own
-        costs[name] = count * _cost(planned.minutes * 60, *size, architecture)
+        seconds = planned.minutes * 60
+        costs[name] = count * (_cost(seconds, *size, architecture) + seconds * address)
     return costs
 
 
