@@ -34,9 +34,10 @@ from tools.harness.dag_run import DagRun
 from tools.harness.deployment import Deployment
 from tools.harness.environment import locked_environment
 from tools.harness.ministack import NAME as MINISTACK
+from tools.harness.processes import free_port
 from tools.harness.releases import NEWEST, RELEASES
 
-from tests.aws.account import NAME, Account
+from tests.aws.account import DATABASE_IMAGE, NAME, Account
 from tests.aws.bench import Stack
 from tests.bench.quick_start import files
 
@@ -47,6 +48,8 @@ pytestmark = pytest.mark.skipif(RELEASE.line != NEWEST, reason="what the release
 NOT_ON_MINISTACK = {
     "security groups": "its DescribeSecurityGroups has no filter group-id, and tells of the default group, too",
 }
+#: Trials that ministack can do, and how they end there.
+TRIALS = {"killed": "as expected", "mapped": "as expected", "client-token": "answered"}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,8 @@ def airflow(tmp_path_factory):
         RELEASE,
         Path(sys.prefix),
         dags=[dag],
+        # Also for the Airflow of the trials, which would listen everywhere else.
+        container_env={"AIRFLOW__API__HOST": "127.0.0.1"},
         service=Account,
         configure=lambda account: account.environment,
     )
@@ -130,6 +135,23 @@ def test_the_status_has_the_outputs(account):
     printed = account.run("status")
     assert all(f"{template.stack_name(NAME)}: CREATE_COMPLETE" in printed for template in ALL)
     assert "no running ECS tasks" in printed
+
+
+def test_the_trials_end_with_their_report(airflow, account, tmp_path):
+    """A whole Airflow in an ECS task has run them; what it had is deleted, and what AWS answered is recorded."""
+    airflow.airflow.stop()
+    settings = {
+        "DatabaseImage": DATABASE_IMAGE,
+        "DatabasePort": free_port(),
+        "ApiPort": free_port(),
+        "Mapped": 3,
+    }
+    parameters = [word for pair in settings.items() for word in ("--parameter", "{}={}".format(*pair))]
+    printed = account.run("verify", "--yes", "--only", ",".join(TRIALS), "--report", tmp_path, *parameters)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {row["trial"]: row["verdict"] for row in report["trials"]} == TRIALS
+    assert sorted(path.stem for path in (tmp_path / "recordings").iterdir()) == sorted(TRIALS)
+    assert "Nothing is left of it" in printed
 
 
 def test_nothing_is_left(airflow, account):
