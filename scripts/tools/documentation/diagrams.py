@@ -134,10 +134,47 @@ WHO_CALLS_WHOM = Picture(
     ),
 )
 
+WHOLE_AIRFLOW = Picture(
+    (500, 700),
+    "A VPC with subnets in two Availability Zones. The browser reaches the API server by a load balancer. API "
+    "server, scheduler, Dag processor and triggerer are services of Amazon ECS, and use a database of RDS for "
+    "PostgreSQL. The scheduler launches ECS tasks on Fargate, one for each task instance, which reach the "
+    "execution API by the API server's name in Cloud Map. Outside of the VPC are Amazon ECR with the images, "
+    "CloudWatch Logs, Secrets Manager with keys and passwords, and S3 or git with the Dag files.",
+    (
+        Box((40, 12), (200, 44), "group", ["Browser"]),
+        Box((12, 84), (476, 484), "group", ["VPC, two Availability Zones"]),
+        Box((40, 124), (200, 48), "aws", ["Load balancer"]),
+        Box((26, 204), (448, 186), "group", ["Airflow, as ECS services on Fargate"]),
+        Box((40, 244), (200, 132), "airflow", ["API server", "its name in", "Cloud Map:", "api.NAME.internal"]),
+        Box((260, 244), (200, 36), "airflow", ["Scheduler"]),
+        Box((260, 292), (200, 36), "airflow", ["Dag processor"]),
+        Box((260, 340), (200, 36), "airflow", ["Triggerer"]),
+        Box((60, 452), (190, 100), "aws"),
+        Box((50, 442), (190, 100), "aws"),
+        Box((40, 432), (190, 100), "aws", ["ECS tasks", "on Fargate, one for", "each task instance"]),
+        Box((280, 446), (194, 72), "aws", ["Database", "RDS for PostgreSQL"]),
+        Box((12, 616), (110, 72), "aws", ["ECR", "images"]),
+        Box((134, 616), (110, 72), "aws", ["Logs", "CloudWatch"]),
+        Box((256, 616), (110, 72), "aws", ["Secrets", "Manager"]),
+        Box((378, 616), (110, 72), "aws", ["S3 or git", "Dag files"]),
+        Arrow([(60, 56), (60, 124)]),
+        Arrow([(60, 172), (60, 244)]),
+        Arrow([(70, 432), (70, 376)], ["Execution API"], (80, 418)),
+        Arrow([(215, 390), (215, 432)], ["RunTask"], (223, 418)),
+        Arrow([(377, 390), (377, 446)], heads=BOTH),
+        Arrow([(67, 616), (67, 568)]),
+        Arrow([(189, 568), (189, 616)], heads=BOTH),
+        Arrow([(311, 616), (311, 568)]),
+        Arrow([(433, 616), (433, 568)]),
+    ),
+)
+
 DIAGRAMS = {
     "how-it-works": HOW_IT_WORKS,
     "life-of-a-launch": LIFE_OF_A_LAUNCH,
     "who-calls-whom": WHO_CALLS_WHOM,
+    "whole-airflow": WHOLE_AIRFLOW,
 }
 
 

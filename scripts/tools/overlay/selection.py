@@ -40,9 +40,9 @@ PICKER = "executors/fargate/bridge/older/__init__.py"
 # make, would be a fifth of the patch.
 CHECK = "executors/fargate/cli/check/"
 NOT_IN_A_TREE = ("airflow.executors.fargate.cli.check",)
-# Pages that stay here: that room's, prices, what is of providers' executors, and the options, of which Airflow makes a page
-# itself.
-PAGES_HERE = ("fargate-check", "fargate-cost", "fargate-moving-over", "fargate-options")
+# Pages that stay here: of our templates and commands for AWS, that room's, prices, what is of providers' executors, and the
+# options, of which Airflow makes a page itself.
+PAGES_HERE = ("fargate-aws", "fargate-check", "fargate-cost", "fargate-moving-over", "fargate-options")
 
 
 def package_for(files: dict[str, Path], version: str) -> dict[str, Path]:
