@@ -30,6 +30,8 @@ import shlex
 import botocore.session
 import pytest
 from botocore import xform_name
+from tools.aws.options import parse
+from tools.aws.templates import Template
 from tools.documentation.options import REPOSITORY
 from tools.documentation.snippets import PAGES, read
 
@@ -39,13 +41,17 @@ from airflow.cli.cli_parser import get_parser
 SHELLS = ("bash", "console", "sh")
 #: In Markdown also a block that is indented, without a fence.
 INDENTED = re.compile(r"^ {4}(scripts/\w+.*)$", re.MULTILINE)
-INLINE = re.compile(r"``?((?:aws|airflow) [^`]+|scripts/\w+(?: [^`]+)?)``?")
+INLINE = re.compile(r"``?((?:aws|airflow) [^`]+|scripts/(?:aws/)?\w+(?: [^`]+)?)``?")
 #: Words that a reader replaces, and what marks an example as no whole command.
 PLACEHOLDER = re.compile(r"^[A-Z_]+$|…|\[|\]")
 #: The commands of a provider that the tests do not install, and one of Airflow 2 alone.
 NOT_HERE = re.compile("airflow (celery|tasks run) ")
 #: Options of the AWS CLI itself.
 OF_THE_CLI = {"query", "output", "region", "cli-input-json"}
+#: What the CLI has beside the operations of services.
+CLI_ALONE = re.compile("aws (configure|sso login|s3) ?")
+#: Those of a deployment.
+TEMPLATES = [Template(kind) for kind in ("network", "tasks", "airflow")]
 SESSION = botocore.session.get_session()
 
 
@@ -82,7 +88,9 @@ def options_in(words):
     return {word.strip("[]").removeprefix("--") for word in words if word.strip("[]").startswith("--")}
 
 
-@pytest.mark.parametrize("words", shown("aws"))
+@pytest.mark.parametrize(
+    "words", [param for param in shown("aws") if not CLI_ALONE.match(" ".join(param.values[0]))]
+)
 def test_commands_of_aws(words):
     """AWS has the operation, it takes the options, and its answer has what ``--query`` names."""
     _, service, operation, *arguments = words
@@ -133,6 +141,24 @@ def test_commands_of_this_repository(words):
     assert [option for option in options_in(arguments) if f'"--{option}"' not in text] == []
 
 
+@pytest.mark.parametrize("words", shown(r"scripts/aws/\w+"))
+def test_commands_for_aws(words):
+    """The command's own parser takes what the page gives it, and a template takes each parameter with this value."""
+    script, *arguments = words
+    assert (REPOSITORY / script).is_file()
+    given = parse(script.rpartition("/")[2], arguments, None)
+    for name, value in getattr(given, "parameter", ()):
+        declared = [template.parameters[name] for template in TEMPLATES if name in template.parameters]
+        assert any(takes(one, value) for one in declared), name
+
+
+def takes(parameter, value):
+    """Whether the declaration of a template's parameter allows a value, whose placeholders are left aside."""
+    allowed = map(str, parameter.get("AllowedValues", [value]))
+    return value in allowed and re.fullmatch(parameter.get("AllowedPattern", ".*"), value) is not None
+
+
 def test_there_are_commands():
     """Each kind is found at all, so that the tests above test something."""
-    assert all(len(shown(program)) > 3 for program in ("aws", "airflow", r"scripts/\w+"))
+    programs = ("aws", "airflow", r"scripts/\w+", r"scripts/aws/\w+")
+    assert all(len(shown(program)) > 3 for program in programs)

@@ -50,7 +50,7 @@ CONFIGS = [(snippet, config) for snippet in snippets("python") for config in exe
 
 def test_there_are_snippets():
     """Each kind is found at all, in reStructuredText and in Markdown, so that the tests below test something."""
-    assert {"README.md", "docs/executor/fargate.rst"} <= {snippet.page for snippet in INI}
+    assert {"docs/executor/fargate-aws.rst", "docs/executor/fargate.rst"} <= {snippet.page for snippet in INI}
     assert {"README.md", "docs/executor/fargate.rst"} <= {snippet.page for snippet, _ in CONFIGS}
     assert {"docs/executor/fargate.rst", "docs/executor/fargate-security.rst"} <= {
         snippet.page for snippet in JSON

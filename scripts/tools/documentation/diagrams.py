@@ -146,7 +146,9 @@ WHOLE_AIRFLOW = Picture(
         Box((12, 84), (476, 484), "group", ["VPC, two Availability Zones"]),
         Box((40, 124), (200, 48), "aws", ["Load balancer"]),
         Box((26, 204), (448, 186), "group", ["Airflow, as ECS services on Fargate"]),
-        Box((40, 244), (200, 132), "airflow", ["API server", "its name in", "Cloud Map:", "api.NAME.internal"]),
+        Box(
+            (40, 244), (200, 132), "airflow", ["API server", "its name in", "Cloud Map:", "api.NAME.internal"]
+        ),
         Box((260, 244), (200, 36), "airflow", ["Scheduler"]),
         Box((260, 292), (200, 36), "airflow", ["Dag processor"]),
         Box((260, 340), (200, 36), "airflow", ["Triggerer"]),
