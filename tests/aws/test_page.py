@@ -21,7 +21,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from tools.aws import prices
+from tools.aws import options, prices
 from tools.aws.templates import AIRFLOW, NETWORK, TASKS
 from tools.documentation.options import REPOSITORY
 from tools.documentation.tables import tables
@@ -70,3 +70,8 @@ def test_the_cost_of_a_way_out_follows_from_the_prices():
     """An endpoint in two Availability Zones, and a NAT gateway."""
     assert f"each interface endpoint costs {2 * prices.ENDPOINT:.2f} an hour" in WORDS
     assert f"for {prices.NAT_GATEWAY} an hour" in WORDS
+
+
+def test_the_first_image_has_the_release_that_the_page_names():
+    """Where no option names another one."""
+    assert f"The first image has Airflow {options.AIRFLOW};" in WORDS
