@@ -173,7 +173,7 @@ def test_an_object_that_cannot_be_deleted_is_named(service):
     ecs.DeleteObjects = lambda **_: {"Errors": [{"Key": "dags/one.py", "Message": "Access Denied"}]}
     with pytest.raises(DeploymentError, match="airflow-dags: dags/one.py cannot be deleted: 'Access Denied'"):
         destroy(service, ecs)
-    assert service.made == []
+    assert service.made == ["DeleteStack airflow-verify"]
 
 
 def test_backups_that_are_kept_are_said(service):

@@ -167,7 +167,7 @@ def test_what_aws_may_answer_is_no_complaint(complain, answer):
             "does not know why nothing was started",
         ),
         (exchange("RunTask", REQUEST, {"failures": [{"reason": "NEW WORDS"}]}), "NEW WORDS"),
-        (exchange("ListTasks", {}, HTML), "the body is no JSON object"),
+        (exchange("ListTasks", {}, HTML), "does not understand it"),
         (exchange("ListTasks", {}, {"taskArns": [1]}), "Invalid type"),
         (exchange("ListTasks", {"nextToken": "other"}, {"taskArns": []}), "follows no page"),
         (described(ecs_task("STOPPED", "137")), "Invalid type"),

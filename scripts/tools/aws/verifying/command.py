@@ -42,7 +42,7 @@ from tools.aws.verifying.scheduler_task import SchedulerTask
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from tools.aws.deploy import Clients
+    from tools.aws.plan import Clients
     from tools.aws.stacks import Stacks
 
 #: What the exit code of a shell's command is after Ctrl-C.

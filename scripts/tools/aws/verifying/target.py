@@ -23,7 +23,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tools.aws.errors import DeploymentError
-from tools.aws.templates import TASKS, VERIFY, parameter_values
+from tools.aws.parameters import parameter_values
+from tools.aws.templates import TASKS, VERIFY
 
 if TYPE_CHECKING:
     from tools.aws.stacks import Stacks
