@@ -28,7 +28,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tools.aws.templates import ALL
+from tools.aws.templates import NETWORK, TASKS
 from tools.harness import interruption
 from tools.harness.dag_run import DagRun
 from tools.harness.deployment import Deployment
@@ -39,17 +39,25 @@ from tools.harness.releases import NEWEST, RELEASES
 
 from tests.aws.account import DATABASE_IMAGE, NAME, Account
 from tests.aws.bench import Stack
+from tests.aws.complaining import complaints_of
 from tests.bench.quick_start import files
+from tests.executors.fargate import fakes
 
 RELEASE = RELEASES[".".join(importlib.metadata.version("apache-airflow").split(".")[:2])]
 pytestmark = pytest.mark.skipif(RELEASE.line != NEWEST, reason="what the release does is tested end to end")
 
+#: The stacks of a deployment whose Airflow is elsewhere.
+MADE = (NETWORK, TASKS)
 #: Rows of the check that cannot be green on ministack, with the reason.
 NOT_ON_MINISTACK = {
     "security groups": "its DescribeSecurityGroups has no filter group-id, and tells of the default group, too",
 }
-#: Trials that ministack can do, and how they end there.
-TRIALS = {"killed": "as expected", "mapped": "as expected", "client-token": "answered"}
+#: Trials that ministack can do, and how they end there; it has no limits. The others are tried on the local Fargate.
+TRIALS = {
+    **dict.fromkeys(("killed", "mapped", "spot"), "as expected"),
+    "no-capacity": "not provoked",
+    **dict.fromkeys(("missing", "list-stopped", "client-token", "words"), "answered"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -92,7 +100,7 @@ def test_deployed_again_nothing_changes(account):
     before = account.options
     printed = account.deploy()
     assert [line for line in printed.splitlines() if "nothing to be changed" in line] == [
-        f"{template.stack_name(NAME)}: nothing to be changed" for template in ALL
+        f"{template.stack_name(NAME)}: nothing to be changed" for template in MADE
     ]
     assert account.options == before
 
@@ -133,12 +141,12 @@ def test_the_check_runs_an_ecs_task(airflow, account):
 
 def test_the_status_has_the_outputs(account):
     printed = account.run("status")
-    assert all(f"{template.stack_name(NAME)}: CREATE_COMPLETE" in printed for template in ALL)
+    assert all(f"{template.stack_name(NAME)}: CREATE_COMPLETE" in printed for template in MADE)
     assert "no running ECS tasks" in printed
 
 
 def test_the_trials_end_with_their_report(airflow, account, tmp_path):
-    """A whole Airflow in an ECS task has run them; what it had is deleted, and what AWS answered is recorded."""
+    """A whole Airflow in an ECS task has run them; what it had is deleted, and what AWS answered can be replayed."""
     airflow.airflow.stop()
     settings = {
         "DatabaseImage": DATABASE_IMAGE,
@@ -150,13 +158,17 @@ def test_the_trials_end_with_their_report(airflow, account, tmp_path):
     printed = account.run("verify", "--yes", "--only", ",".join(TRIALS), "--report", tmp_path, *parameters)
     report = json.loads((tmp_path / "report.json").read_text())
     assert {row["trial"]: row["verdict"] for row in report["trials"]} == TRIALS
-    assert sorted(path.stem for path in (tmp_path / "recordings").iterdir()) == sorted(TRIALS)
+    recordings = {path.stem: path for path in (tmp_path / "recordings").iterdir()}
+    assert sorted(recordings) == sorted(TRIALS)
+    assert {trial: complaints_of(path, fakes) for trial, path in recordings.items()} == dict.fromkeys(
+        recordings, []
+    )
     assert "Nothing is left of it" in printed
 
 
 def test_nothing_is_left(airflow, account):
     """The command says so, and so does each service of what its stacks had."""
-    stacks = [Stack.find(account.server, template.stack_name(NAME), template.body) for template in ALL]
+    stacks = [Stack.find(account.server, template.stack_name(NAME), template.body) for template in MADE]
     made = [stack.resources() for stack in stacks]
     airflow.airflow.stop()
     assert "Nothing is left." in account.run("destroy", "--yes")
