@@ -32,7 +32,7 @@ from tools.aws.inside.trial import Bench
 ENVIRONMENT = {
     "VERIFY_CLUSTER": "airflow",
     "VERIFY_DEPLOYMENT": "airflow-verify",
-    "VERIFY_TASK_DEFINITION": "airflow-verify-task",
+    "VERIFY_TASK_DEFINITION": "airflow-verify-trial",
     "VERIFY_BROKEN_TASK_DEFINITION": "airflow-verify-no-image",
     "VERIFY_CONTAINER": "airflow",
     "VERIFY_SUBNETS": "subnet-1,subnet-2",
@@ -128,7 +128,7 @@ def ecs_task(arn="arn:1", *, lastStatus="STOPPED", run_id="run", map_index="-1",
     return {
         "taskArn": arn,
         "lastStatus": lastStatus,
-        "family": "airflow-verify-task",
+        "family": "airflow-verify-trial",
         "tags": [{"key": f"airflow:{name}", "value": value} for name, value in values.items()],
         "containers": [],
         **members,

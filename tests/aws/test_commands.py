@@ -195,6 +195,17 @@ def test_all_wrong_parameters_are_told_at_once(run):
             "Run this again in some minutes",
         ),
         ("Verify that you have permission to create service linked role.", "iam:CreateServiceLinkedRole"),
+        (
+            "FreeTierRestrictionError: The specified backup retention period exceeds the maximum available",
+            "DatabaseBackupDays=1",
+        ),
+        ("Cannot delete a policy attached to entities.", "Detach, in IAM"),
+        ("Cannot delete entity, must detach all policies first.", "Detach, in IAM"),
+        ("Error occurred: ECS Deployment Circuit Breaker was triggered.", "/ecs/NAME-components"),
+        (
+            "CloudFormation cannot update a stack when a custom-named resource requires replacing.",
+            "Leave the parameter",
+        ),
         ("Something new", "console of CloudFormation"),
     ],
 )

@@ -48,7 +48,7 @@ class FakeEcs:
             f"{ECS}:task-definition/airflow-task:1": "INACTIVE",
             f"{ECS}:task-definition/airflow-scheduler:1": "INACTIVE",
             f"{ECS}:task-definition/airflow-verify:1": "ACTIVE",
-            f"{ECS}:task-definition/airflow-verify-task:1": "INACTIVE",
+            f"{ECS}:task-definition/airflow-verify-trial:1": "INACTIVE",
         }
 
     def client(self, service):
@@ -180,7 +180,7 @@ def test_backups_that_are_kept_are_said(service):
     """Before and after; they are no failure. So is the role that is the account's."""
     service.add("airflow-airflow", "CREATE_COMPLETE", KeepDatabaseBackups="true")
     code, printed = destroy(service, FakeEcs([BACKUP]))
-    assert "automated backups stay for 7 days" in printed
+    assert "automated backups stay for DatabaseBackupDays" in printed
     assert "AWSServiceRoleForECS, which is the account's" in printed
     assert (code, printed.count(BACKUP)) == (0, 1)
 

@@ -85,6 +85,8 @@ def started(map_index):
         (judgements.no_capacity, facts(**FAILED, failures=["The vCPU limit."]), OTHERWISE),
         ("mapped", facts(states=("success",) * 3, notes=[REFUSED]), AS_EXPECTED),
         ("mapped", facts("failed", ("success", "failed"), failures=["x"]), OTHERWISE),
+        ("mapped", facts("running", ("success", "queued"), notes=[REFUSED]), NOT_PROVOKED),
+        ("mapped", facts("running", ("success", "queued")), OTHERWISE),
         ("scheduler", facts(states=("success",) * 2, ecs_tasks=map(started, range(2))), AS_EXPECTED),
         ("scheduler", facts(states=("success",) * 2, ecs_tasks=[started(0), NEVER, started(1)]), AS_EXPECTED),
         ("scheduler", facts(states=("success",) * 2, ecs_tasks=map(started, (0, 1, 1))), OTHERWISE),

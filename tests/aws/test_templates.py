@@ -65,6 +65,24 @@ print(json.dumps([name for name, schema in found.items() if "Tags" in schema["pr
 """
 
 
+#: What EC2 takes as the description of a security group and of its rules; cfn-lint does not look.
+#: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpRange.html
+DESCRIPTION = re.compile(r"[a-zA-Z0-9 ._:/()#,@\[\]+=&;{}!$*-]{1,255}")
+
+
+@each_stack
+def test_ec2_takes_the_descriptions(made):
+    groups = [
+        resource["Properties"]
+        for resource in made.resources().values()
+        if resource["Type"].startswith("AWS::EC2::SecurityGroup")
+    ]
+    ways = ("SecurityGroupIngress", "SecurityGroupEgress")
+    rules = [rule for group in groups for way in ways for rule in group.get(way, ())]
+    texts = [one.get(name) for one in [*groups, *rules] for name in ("Description", "GroupDescription")]
+    assert [text for text in texts if text and not DESCRIPTION.fullmatch(text)] == []
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_cfn_lint_finds_nothing(programs, name):
     """Neither an error nor a warning."""

@@ -23,6 +23,7 @@ import json
 import pytest
 from botocore.exceptions import ClientError
 from tools.aws.errors import DeploymentError
+from tools.aws.templates import ALL
 from tools.aws.verifying.task_definitions import families
 
 from tests.aws.trial_account import ACCOUNT, ECS, Account, line, trial, verify
@@ -132,8 +133,8 @@ def test_what_an_earlier_run_has_left_goes_first(run):
 
     def leave(account):
         account.cloudformation.add("airflow-verify", "ROLLBACK_COMPLETE")
-        account.running[f"{ECS}:task/airflow/old"] = f"{ECS}:task-definition/airflow-verify-task:1"
-        account.definitions[f"{ECS}:task-definition/airflow-verify-task:1"] = "ACTIVE"
+        account.running[f"{ECS}:task/airflow/old"] = f"{ECS}:task-definition/airflow-verify-trial:1"
+        account.definitions[f"{ECS}:task-definition/airflow-verify-trial:1"] = "ACTIVE"
 
     account, ended, printed, _ = run([trial("dag"), trial("words"), END], prepare=leave)
     assert ended == 0
@@ -202,6 +203,10 @@ def test_the_task_definitions_are_copies(run):
         if operation == "RegisterTaskDefinition"
     }
     assert list(made) == families("airflow")
+    of_others = {
+        family for template in ALL for name in ("airflow", *made) for family in template.families(name)
+    }
+    assert of_others.isdisjoint(made)
     assert "arn:of-a-secret" not in str(made)
     assert all(each["tags"] == [{"key": "airflow:deployment", "value": "airflow"}] for each in made.values())
     scheduler, task, broken = (each["containerDefinitions"] for each in made.values())

@@ -82,7 +82,7 @@ class Destroy:
             "Running ECS tasks are stopped, and images, logs, secrets, the database and the bucket that was made for Dags, with "
             "what is in it, go, too. What the stacks did not make stays: a VPC, an image or a bucket that they were given, "
             f"roles that a policy was attached to, and {account.ECS_ROLE}, which is the account's."
-            + " The database's automated backups stay for 7 days." * keeps
+            + " The database's automated backups stay for DatabaseBackupDays." * keeps
             + " Stop a scheduler that runs elsewhere before."
         )
 

@@ -67,6 +67,29 @@ REMEDIES = (
         "The account is at a quota of AWS's. Delete what nobody needs, or ask AWS for more (Service Quotas).",
     ),
     (
+        # https://aws.amazon.com/free: an account on the free plan has limits of its own.
+        re.compile("free[ -]?(tier|plan)", re.IGNORECASE),
+        (
+            "The account is on AWS's free plan. Give --parameter DatabaseBackupDays=1 if it is the database, or upgrade the "
+            "account's plan; then run this again."
+        ),
+    ),
+    (
+        re.compile("attached to entities|must (detach|delete) .*polic", re.IGNORECASE),
+        "Detach, in IAM, the policy from what is not this deployment's, or what was attached to its role; then run this again.",
+    ),
+    (
+        re.compile("circuit breaker|did not stabilize", re.IGNORECASE),
+        (
+            "Containers of the service end or do not get well. Their lines are in the log group of the components, /ecs/NAME-components, "
+            "and the reason in the events of the service in the console of ECS. Remove the cause, and run this again."
+        ),
+    ),
+    (
+        re.compile("custom-named resource", re.IGNORECASE),
+        "AWS replaces nothing that has a name of its own. Leave the parameter as it was, or destroy the deployment and make it anew.",
+    ),
+    (
         re.compile("dependen|in use|currently attached|has a dependent", re.IGNORECASE),
         (
             "Something outside of the deployment uses it: an ECS task, a network interface, a rule of another security group. "

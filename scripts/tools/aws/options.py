@@ -23,8 +23,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-#: The same that the templates allow for DeploymentName: it begins names of roles, of stacks and of an ECR repository.
-NAME = r"(?=.{2,30}$)[a-z][a-z0-9]*(-[a-z0-9]+)*"
+#: The same that the templates allow for DeploymentName: it begins names of roles, of stacks and of an ECR repository. SSM keeps
+#: names that begin with aws and ssm to itself, and Elastic Load Balancing those with internal-.
+NAME = r"(?=.{2,30}$)(?!aws|ssm|internal-)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 NETWORKS = ("public", "private")
 #: What the tag of an image that deploy builds begins with, and what --airflow is: Airflow's version.
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?(?![\w.])")
@@ -132,7 +133,8 @@ def _names(text: str) -> tuple[str, ...]:
 def _name(text: str) -> str:
     if not re.fullmatch(NAME, text):
         raise argparse.ArgumentTypeError(
-            f"{text!r}: 2 to 30 lower case letters, digits and single hyphens, with a letter first and no hyphen last"
+            f"{text!r}: 2 to 30 lower case letters, digits and single hyphens, with a letter first and no hyphen last, "
+            "and neither aws nor ssm nor internal- at the beginning"
         )
     return text
 

@@ -29,14 +29,13 @@ from typing import Any
 
 from tools.aws.inside.account import Account
 from tools.aws.inside.components import Airflow
+from tools.aws.inside.everything import ALL
 from tools.aws.inside.lines import Lines
-from tools.aws.inside.questions import QUESTIONS
 from tools.aws.inside.recorder import Recorder
 from tools.aws.inside.rest import RestApi
 from tools.aws.inside.running import chosen, run_all
 from tools.aws.inside.settings import Settings
 from tools.aws.inside.trial import Bench
-from tools.aws.inside.trials import TRIALS
 
 #: Seconds after which no further trial begins, and none waits any more.
 LIMIT = 50 * 60.0
@@ -61,7 +60,7 @@ def main() -> int:
             airflow.start()
             account = Account(settings, client(settings))
             bench = Bench(settings, airflow, RestApi(settings), account, limit=LIMIT)
-            run_all(chosen((*TRIALS, *QUESTIONS), settings.trials), bench, lines, recorder)
+            run_all(chosen(ALL, settings.trials), bench, lines, recorder)
         finally:
             airflow.stop()
     lines.say("end")

@@ -157,7 +157,7 @@ QUESTIONS = (
         ask_client_token,
     ),
     Trial("words", "Wrong requests", "How does AWS refuse each, and what does the executor read?", ask_words),
-    # The last one, so that some have stopped long ago.
+    # After the trials, so that some ECS tasks have stopped long ago.
     Trial(
         "list-stopped",
         "ECS tasks that have stopped",

@@ -25,8 +25,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from tools.aws import prices
-from tools.aws.inside.questions import QUESTIONS
-from tools.aws.inside.trials import TRIALS
+from tools.aws.inside.everything import ALL
 from tools.aws.verifying.task_definitions import LIMIT, SIZE
 
 if TYPE_CHECKING:
@@ -56,7 +55,7 @@ class Planned:
 
 
 #: What each trial and question is, by its name, in the order in which they run.
-TITLES = {trial.name: trial.title for trial in (*TRIALS, *QUESTIONS)}
+TITLES = {trial.name: trial.title for trial in ALL}
 #: The minutes are those of one ECS task, and generous.
 PLAN = {
     "dag": Planned(20, 4),

@@ -32,13 +32,13 @@ from tools.aws.stacks import TAG
 if TYPE_CHECKING:
     from tools.aws.verifying.target import Target
 
-#: What the family of each ends with, and the containers of the first one.
-SCHEDULER, TASK, NO_IMAGE = "verify", "verify-task", "verify-no-image"
+#: What the family of each ends with; no family of a deployment of any name ends so. Then the containers of the first one.
+SCHEDULER, TASK, NO_IMAGE = "verify", "verify-trial", "verify-no-image"
 SCHEDULER_CONTAINER, DATABASE_CONTAINER = "scheduler", "database"
 #: A tag that nobody pushes.
 NO_SUCH_TAG = "verify-no-such-image"
 #: The ECS task with the whole Airflow, in CPU units and MiB: its API server answers 200 tasks at once.
-SIZE = {"cpu": "4096", "memory": "8192"}
+SIZE = {"cpu": "2048", "memory": "8192"}
 #: Seconds after which the ECS task with the whole Airflow ends by itself, also where nobody waits for it any more.
 LIMIT = 65 * 60
 
@@ -77,7 +77,8 @@ def _scheduler(
 ) -> dict[str, Any]:
     container = _container(original, target)
     log = container["logConfiguration"]
-    options = log["options"] | {"awslogs-stream-prefix": SCHEDULER}
+    # Otherwise lines are lost where CloudWatch is slow: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_LogConfiguration.html
+    options = log["options"] | {"awslogs-stream-prefix": SCHEDULER, "mode": "blocking"}
     both = {"essential": True, "logConfiguration": log | {"options": options}}
     airflow = {
         "name": SCHEDULER_CONTAINER,
