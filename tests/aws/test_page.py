@@ -14,7 +14,7 @@
 # KIND, either express or implied.  See the License for the
 # specific language governing permissions and limitations
 # under the License.
-"""What the page about the commands says of costs is what the templates and the prices make."""
+"""What the page about the commands says of costs and trials is what the templates, the prices and the commands make."""
 
 from __future__ import annotations
 
@@ -23,6 +23,8 @@ import re
 import pytest
 from tools.aws import options, prices
 from tools.aws.templates import AIRFLOW, NETWORK, TASKS
+from tools.aws.verifying import cost
+from tools.aws.verifying.target import SETTINGS
 from tools.documentation.options import REPOSITORY
 from tools.documentation.tables import tables
 
@@ -75,3 +77,9 @@ def test_the_cost_of_a_way_out_follows_from_the_prices():
 def test_the_first_image_has_the_release_that_the_page_names():
     """Where no option names another one."""
     assert f"The first image has Airflow {options.AIRFLOW};" in WORDS
+
+
+def test_each_trial_and_setting_of_verify_is_on_the_page():
+    [trials] = [rows for rows in tables(PAGE) if rows[0][0] == "``dag``"]
+    assert [name.strip("`") for name, _ in trials] == list(cost.TITLES)
+    assert [name for name in SETTINGS if not re.search(rf"\b{name}\b", PAGE)] == []

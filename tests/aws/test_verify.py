@@ -194,6 +194,12 @@ def test_what_cannot_be_tried_is_refused(monkeypatch, options, change, words):
         verify(account, *options)
 
 
+@pytest.mark.parametrize("name", ["DatabasePort", "ApiPort", "Mapped"])
+def test_a_setting_that_is_no_number_is_refused(monkeypatch, name):
+    with pytest.raises(DeploymentError, match=f"--parameter {name}=many: it must be a number"):
+        verify(Account(monkeypatch), f"--parameter={name}=many")
+
+
 def test_the_task_definitions_are_copies(run):
     """They have the deployment's tag, and nothing of its secrets; one holds the trials, one has an image that nobody has."""
     account, *_ = run([trial("dag"), trial("words"), END])

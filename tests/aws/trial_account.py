@@ -34,6 +34,7 @@ ACCOUNT = "000011112222"
 ECS = f"arn:aws:ecs:us-east-1:{ACCOUNT}"
 PARAMETERS = {
     "DeploymentName": "airflow", "VpcId": "vpc-1", "SubnetIds": "subnet-1,subnet-2", "AssignPublicIp": "ENABLED",
+    "LogRetentionDays": "14",
     "TaskCpu": "512", "TaskMemory": "2048", "Architecture": "X86_64", "ExecutionApiUrl": "http://api:8080/execution/",
     "DatabaseSecretArn": "",
 }  # fmt: skip

@@ -47,6 +47,11 @@ if TYPE_CHECKING:
 
 #: What the exit code of a shell's command is after Ctrl-C.
 INTERRUPTED = 130
+#: https://docs.aws.amazon.com/general/latest/gr/ecs-service.html: six vCPUs, where nobody has asked for more.
+QUOTA = (
+    "Where the account's quota is AWS's default of 6 vCPUs (Service Quotas, L-3032A538), --parameter Mapped=40 is enough: 200 mapped "
+    "tasks would wait for one another until the time is over."
+)
 #: So many of the last lines of a log are shown.
 SHOWN = 5
 
@@ -109,10 +114,12 @@ class Verify:
         table.add_row("", "the whole Airflow", f"{costs['scheduler']:.3f}")
         self._console.print(table)
         self._say(
-            f"Cost: ${sum(costs.values()):.2f} at most (US East, N. Virginia). It takes up to "
-            f"{task_definitions.LIMIT // 60} minutes. The stack {VERIFY.stack_name(self._given.name)} (a security group, "
+            f"Cost: ${sum(costs.values()):.2f} at most (prices of US East, N. Virginia). It takes up to "
+            f"{task_definitions.LIMIT // 60} minutes, and the credentials must last as long. The stack {VERIFY.stack_name(self._given.name)} (a security group, "
             "a role) and three task definitions are made and deleted again; the deployment's own ECS tasks stay as they are."
         )
+        if "mapped" in self._trials:
+            self._say(QUOTA)
         self._say(
             "Settings: " + ", ".join(f"{name}={value}" for name, value in self._target.settings.items())
         )
@@ -170,14 +177,16 @@ class Verify:
         built = report.build(self._target, self._results, self._trials, ending)
         report.write(folder, built, self._secrets())
         broken = report.write_recordings(folder, self._results, self._secrets())
-        self._say(f"Report: {folder / 'report.html'}; ${built['cost']['together']:.2f} together")
         if broken:
             self._say(f"These recordings have not come whole, and are left out: {', '.join(broken)}")
         if self._failure:
-            # The rest is in the report.
             lines = [self._failure, *built["last_lines"][-SHOWN:]]
             self._console.print(f"[red]{escape(lines[0])}[/red]", soft_wrap=True, highlight=False)
             self._say("\n".join(lines[1:]))
+        self._say(
+            f"Report: {folder / 'report.html'}; the Airflow's own log: {folder / 'scheduler.log'}; "
+            f"cost: ${built['cost']['together']:.2f}"
+        )
         return report.exit_code(built)
 
     def _clean(self) -> int:
@@ -194,8 +203,8 @@ class Verify:
                 "This is left:\n  " + "\n  ".join(left) + f"\nThe next run deletes it first; or {again}"
             )
             return 1
-        log = self._target.outputs["LogGroupName"]
-        self._say(f"Nothing is left of it but what it wrote in {log}, which goes with that log's time.")
+        log, days = self._target.outputs["LogGroupName"], self._target.parameters["LogRetentionDays"]
+        self._say(f"Nothing is left of it but its lines in {log}, which expire after {days} days.")
         return 0
 
     def _secrets(self) -> dict[str, str]:

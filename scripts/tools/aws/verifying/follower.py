@@ -70,7 +70,6 @@ class Follower:
             self._read()
             if self._results.ended:
                 return
-            # A new ECS task is not known everywhere at once.
             if described.get("lastStatus") == "STOPPED":
                 self._read_the_rest()
                 if self._results.ended:

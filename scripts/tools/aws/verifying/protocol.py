@@ -18,15 +18,14 @@
 
 from __future__ import annotations
 
-import base64
 import collections
-import gzip
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-#: How a line begins that is the program's; all others are Airflow's own.
-MARK = "VERIFY "
+from tools.aws.inside.lines import MARK
+from tools.aws.inside.recorder import from_parts
+
 #: A line of at least so many characters may be cut, and go on in the next event: the shortest that a log driver of ECS cuts
 #: at (16 KiB, https://docs.docker.com/engine/logging/configure/), without what the mark and the cut may take.
 CUT = 16_000
@@ -107,7 +106,6 @@ class Results:
 
 def _joined(parts: dict[int, str], count: int) -> Any:
     try:
-        data = "".join(parts[part] for part in range(1, count + 1))
-        return json.loads(gzip.decompress(base64.b64decode(data)))
+        return from_parts([parts[part] for part in range(1, count + 1)])
     except (KeyError, ValueError, OSError, EOFError):
         return None

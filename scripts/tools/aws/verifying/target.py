@@ -37,6 +37,7 @@ SETTINGS = {
     "ApiPort": "8080",
     "Mapped": "200",
 }
+NUMBERS = ("DatabasePort", "ApiPort", "Mapped")
 #: The states of a stack that is whole.
 WHOLE = (
     "CREATE_COMPLETE",
@@ -84,6 +85,9 @@ def read(stacks: Stacks, deployment: str, region: str, given: Mapping[str, str])
     """
     if unknown := sorted(set(given) - set(SETTINGS)):
         raise DeploymentError(f"--parameter {unknown[0]}: not known. There are: {', '.join(SETTINGS)}")
+    for name in NUMBERS:
+        if not given.get(name, "1").isdecimal():
+            raise DeploymentError(f"--parameter {name}={given[name]}: it must be a number.")
     stack = stacks.find(TASKS.stack_name(deployment))
     if stack is None or stack.status not in WHOLE:
         raise DeploymentError(
