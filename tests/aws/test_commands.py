@@ -18,12 +18,14 @@
 
 from __future__ import annotations
 
+import functools
 import io
 
 import pytest
 from botocore.exceptions import ClientError
 from rich.console import Console
 from tools.aws import image
+from tools.aws.account import ROLE_DELAY, make_ecs_role
 from tools.aws.deploy import Deploy
 from tools.aws.errors import DeploymentError
 from tools.aws.explanations import explain_error, remedy
@@ -52,6 +54,8 @@ CREATED, UPDATED, DELETED = (f"{done}Stack airflow-tasks" for done in ("Create",
 @pytest.fixture
 def service(monkeypatch):
     monkeypatch.setattr(image, "has_engine", lambda: False)
+    awake = functools.partial(make_ecs_role, sleep=lambda _: None)
+    monkeypatch.setattr("tools.aws.account.make_ecs_role", awake)
     return FakeCloudFormation(monkeypatch)
 
 
@@ -231,6 +235,13 @@ def test_the_accounts_role_is_made_once(service, account, run):
     assert account.calls.index("CreateServiceLinkedRole") >= 0
     assert "AWSServiceRoleForECS" not in run()[1]
     assert account.calls.count("CreateServiceLinkedRole") == 1
+
+
+def test_a_role_that_was_just_made_is_not_used_at_once(account):
+    """ECS cannot assume it for some seconds."""
+    account.has_role, waits = False, []
+    make_ecs_role(account.client("iam"), waits.append)
+    assert (account.has_role, waits) == (True, [ROLE_DELAY])
 
 
 @pytest.mark.parametrize(("architecture", "parameter"), [("X86_64", "ImageX86"), ("ARM64", "ImageArm64")])

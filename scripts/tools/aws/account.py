@@ -18,6 +18,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -28,6 +30,10 @@ from botocore.exceptions import ClientError
 #: https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/UsingWithRDS.IAM.ServiceLinkedRoles.html
 #: https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-service-linked-roles.html
 ECS_ROLE, ECS = "AWSServiceRoleForECS", "ecs.amazonaws.com"
+#: Seconds after which ECS can use a role that was just made. Before, CloudFormation's first cluster with capacity providers may
+#: fail with "Unable to assume the service linked role":
+#: https://github.com/aws-cloudformation/cloudformation-coverage-roadmap/issues/818
+ROLE_DELAY = 15.0
 
 
 def has_ecs_role(iam: Any) -> bool:
@@ -41,10 +47,11 @@ def has_ecs_role(iam: Any) -> bool:
     return True
 
 
-def make_ecs_role(iam: Any) -> None:
-    """Make that role; somebody else may have done it meanwhile."""
+def make_ecs_role(iam: Any, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Make that role, which somebody else may have done meanwhile, and wait until ECS can use it."""
     try:
         iam.create_service_linked_role(AWSServiceName=ECS)
     except ClientError as error:
         if "has been taken" not in str(error) and "already exists" not in str(error):
             raise
+    sleep(ROLE_DELAY)
