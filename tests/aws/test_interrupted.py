@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import subprocess
@@ -45,7 +46,9 @@ def start(ministack, tmp_path):
     def command(name, *options):
         program = [sys.executable, REPOSITORY / "scripts" / "aws" / name, "--name=interrupted", *options]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        started.append(subprocess.Popen(program, env=env, cwd=tmp_path, text=True, **pipes))
+        # A shell starts what runs in the background with SIGINT ignored, and so would these be, too.
+        heeds = functools.partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        started.append(subprocess.Popen(program, env=env, cwd=tmp_path, text=True, preexec_fn=heeds, **pipes))
         return started[-1]
 
     yield command
