@@ -165,6 +165,8 @@ class FakeAccount:
     """
 
     def __init__(self, cloudformation):
+        # ECS services, as DescribeServices has them.
+        self.services = []
         self._cloudformation, self._clients = cloudformation, {}
         self.images, self.has_role, self.ecs_tasks, self.calls = set(), True, [], []
 
@@ -205,3 +207,6 @@ class FakeAccount:
 
     def DescribeTasks(self, **_):
         return {"tasks": self.ecs_tasks}
+
+    def DescribeServices(self, services, **_):
+        return {"services": [one for one in self.services if one["serviceArn"] in services]}

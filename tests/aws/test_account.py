@@ -171,6 +171,6 @@ def test_nothing_is_left(airflow, account):
     stacks = [Stack.find(account.server, template.stack_name(NAME), template.body) for template in MADE]
     made = [stack.resources() for stack in stacks]
     airflow.airflow.stop()
-    assert "Nothing is left." in account.run("destroy", "--yes")
+    assert "Nothing is left in us-east-1." in account.run("destroy", "--yes")
     assert all(made)
     assert [stack.left(resources) for stack, resources in zip(stacks, made)] == [[], []]

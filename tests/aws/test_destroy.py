@@ -26,12 +26,14 @@ from rich.console import Console
 from tools.aws import remains
 from tools.aws.destroy import Destroy
 from tools.aws.errors import DeploymentError
+from tools.aws.place import Place
 from tools.aws.stacks import Stacks
 
 from tests.aws.cloudformation import FakeCloudFormation
 
 ECS = "arn:aws:ecs:us-east-1:123456789012"
 BUCKET = "arn:aws:s3:::airflow-dags"
+HERE = Place("123456789012", "eu-west-1", "arn:aws:iam::123456789012:user/one")
 BACKUP = "arn:aws:rds:us-east-1:123456789012:auto-backup:ab-1"
 
 
@@ -128,7 +130,7 @@ def destroy(service, ecs, agrees=True):
     stacks = Stacks(
         service.client, lambda event: console.print(event.logical_id, event.status), service.sleep
     )
-    code = Destroy("airflow", ecs.client, stacks, console, lambda _: None).run(lambda: agrees)
+    code = Destroy("airflow", ecs.client, stacks, console, HERE, lambda _: None).run(lambda: agrees)
     return code, printed.getvalue()
 
 
@@ -141,7 +143,20 @@ def test_the_last_stack_goes_first_and_its_ecs_tasks_before_it(service):
     assert service.made == [f"DeleteStack airflow-{kind}" for kind in kinds]
     assert ecs.running == []
     assert ecs.definitions == {}
-    assert destroy(service, ecs)[0] == 0
+    assert printed.endswith("Nothing is left in eu-west-1.\n")
+    code, printed = destroy(service, ecs)
+    assert code == 0
+    assert printed == (
+        "There is no deployment airflow in eu-west-1 of account 123456789012.\nNothing is left in eu-west-1.\n"
+    )
+
+
+def test_without_a_stack_what_else_is_the_deployments_goes(service):
+    """Nobody is asked."""
+    service.stacks.clear()
+    ecs = FakeEcs()
+    assert destroy(service, ecs, agrees=False)[0] == 0
+    assert ecs.definitions == {}
 
 
 @pytest.mark.parametrize(
@@ -183,6 +198,16 @@ def test_backups_that_are_kept_are_said(service):
     assert "automated backups stay for DatabaseBackupDays" in printed
     assert "AWSServiceRoleForECS, which is the account's" in printed
     assert (code, printed.count(BACKUP)) == (0, 1)
+
+
+@pytest.mark.parametrize(("keeps", "says"), [("true", 1), ("false", 0)])
+def test_the_key_of_kept_backups_is_to_be_copied_before(service, keeps, says):
+    """The command is whole, and shown before the question."""
+    service.add("airflow-airflow", "CREATE_COMPLETE", KeepDatabaseBackups=keeps)
+    code, printed = destroy(service, FakeEcs(), agrees=False)
+    copies = "aws secretsmanager get-secret-value --region eu-west-1 --secret-id airflow/composed --query SecretString"
+    assert (code, service.made) == (1, [])
+    assert (printed.count("Copy the secret airflow/composed first"), printed.count(copies)) == (says, says)
 
 
 def test_nothing_is_deleted_without_consent(service):

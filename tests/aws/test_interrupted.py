@@ -92,7 +92,7 @@ def test_an_interrupted_deploy_goes_on_and_another_one_changes_nothing(ministack
             process.send_signal(signal.SIGINT)
             break
     code, printed = ended(process)
-    assert (code, "scripts/aws/deploy run again goes on" in printed) == (130, True), printed
+    assert (code, "--yes run again goes on" in printed) == (130, True), printed
     assert "interrupted-airflow" not in stacks(ministack)
 
     code, printed = ended(start(*DEPLOY))

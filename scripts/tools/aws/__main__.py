@@ -20,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -32,13 +33,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.prompt import Confirm
 
+from tools.aws import place
 from tools.aws.deploy import Deploy
 from tools.aws.destroy import Destroy
 from tools.aws.errors import DeploymentError
 from tools.aws.explanations import explain_error
 from tools.aws.options import parse
 from tools.aws.stacks import Event, Stacks
-from tools.aws.status import status
+from tools.aws.status import Status
 from tools.aws.verifying.command import Verify
 
 #: Throttled calls are sent again, some more often than botocore does by itself.
@@ -56,18 +58,22 @@ def main(arguments: Sequence[str]) -> int:
     except (BotoCoreError, ClientError) as error:
         said = explain_error(error)
     except KeyboardInterrupt:
-        goes_on = (
-            f" AWS goes on with what was begun: scripts/aws/status --name {given.name} shows it, scripts/aws/{command} "
-            f"run again goes on, scripts/aws/destroy --name {given.name} ends it."
-        )
-        console.print(
-            "\nInterrupted." + goes_on * (command not in ("status", "verify")),
-            soft_wrap=True,
-            highlight=False,
-        )
+        said = f"\nInterrupted.{_what_goes_on(arguments, given)}"
+        console.print(said, soft_wrap=True, highlight=False, markup=False)
         return 130
     console.print(f"[red]{escape(said)}[/red]", soft_wrap=True, highlight=False)
     return 1
+
+
+def _what_goes_on(arguments: Sequence[str], given: argparse.Namespace) -> str:
+    """Return what is said after Ctrl-C of what AWS does on, with whole command lines."""
+    if arguments[0] not in ("deploy", "destroy"):
+        return ""
+    where = ["--name", given.name, *(["--region", given.region] if given.region else [])]
+    status, delete = (shlex.join([f"scripts/aws/{name}", *where]) for name in ("status", "destroy"))
+    again = shlex.join([f"scripts/aws/{arguments[0]}", *arguments[1:]])
+    deletes = f"; {delete} deletes it" * (arguments[0] == "deploy")
+    return f" AWS goes on with what was begun: {status} shows it. {again} run again goes on{deletes}."
 
 
 def run(command: str, given: argparse.Namespace, console: Console) -> int:
@@ -89,15 +95,17 @@ def run(command: str, given: argparse.Namespace, console: Console) -> int:
         return Confirm.ask(question, console=console, default=False)
 
     stacks = Stacks(client("cloudformation"), show)
+    here = place.of(client)
+    console.print(str(here), highlight=False, markup=False, soft_wrap=True)
     if command == "deploy":
         return Deploy(given, client, stacks, console, ask).run()
     if command == "destroy":
-        return Destroy(given.name, client, stacks, console).run(
+        return Destroy(given.name, client, stacks, console, here).run(
             lambda: given.yes or ask("Delete all of this?")
         )
     if command == "verify":
         return Verify(given, client, stacks, console, ask).run()
-    return status(given.name, client, stacks, console)
+    return Status(given.name, client, stacks, console, here).run()
 
 
 if __name__ == "__main__":

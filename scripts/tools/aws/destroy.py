@@ -18,6 +18,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ from tools.aws.verifying.task_definitions import families
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tools.aws.place import Place
     from tools.aws.plan import Clients
     from tools.aws.stacks import Stack, Stacks
 
@@ -42,6 +44,7 @@ class Destroy:
         clients: Clients,
         stacks: Stacks,
         console: Console,
+        here: Place,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._deployment = deployment
@@ -51,6 +54,7 @@ class Destroy:
         self._families = {family for template in ALL for family in template.families(deployment)}
         self._stacks = stacks
         self._console = console
+        self._here = here
         self._sleep = sleep
 
     def run(self, agreed: Callable[[], bool]) -> int:
@@ -75,16 +79,31 @@ class Destroy:
             for name, type_, _ in self._stacks.resources(stack):
                 self._console.print(f"  {name} ({type_})", highlight=False)
         if not stacks:
-            self._console.print(f"{self._deployment} has no stacks.")
+            self._print(f"{self._here.has_no(self._deployment)}.")
             return
         keeps = any(stack.parameters.get("KeepDatabaseBackups") == "true" for stack in stacks)
-        self._console.print(
+        self._print(
             "Running ECS tasks are stopped, and images, logs, secrets, the database and the bucket that was made for Dags, with "
             "what is in it, go, too. What the stacks did not make stays: a VPC, an image or a bucket that they were given, "
             f"roles that a policy was attached to, and {account.ECS_ROLE}, which is the account's."
             + " The database's automated backups stay for DatabaseBackupDays." * keeps
             + " Stop a scheduler that runs elsewhere before."
         )
+        if keeps:
+            self._show_secret()
+
+    def _show_secret(self) -> None:
+        """Say how to keep what the backups cannot be read without: the stack's secret with Airflow's Fernet key."""
+        secret = f"{self._deployment}/composed"
+        command = ["aws", "secretsmanager", "get-secret-value", "--region", self._here.region]
+        command += ["--secret-id", secret, "--query", "SecretString", "--output", "text"]
+        self._print(
+            f"Copy the secret {secret} first: without its Fernet key, the connections and variables in the backups cannot be "
+            f"read: {shlex.join(command)}"
+        )
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def _delete(self, stack: Stack) -> None:
         if cluster := stack.outputs.get("ClusterName"):
@@ -106,10 +125,8 @@ class Destroy:
             left = [arn for arn in arns if not remains.is_kept(arn) and not remains.is_gone(self._ecs, arn)]
             if not left:
                 kept = [arn for arn in arns if remains.is_kept(arn)]
-                said = "\n  ".join(
-                    ["Nothing is left but backups of the database that were to be kept:", *kept]
-                )
-                self._console.print(said if kept else "Nothing is left.")
+                but = [" but backups of the database that were to be kept:", *kept] if kept else ["."]
+                self._print(f"Nothing is left in {self._here.region}" + "\n  ".join(but))
                 return 0
             if look < remains.LOOKS - 1:
                 self._sleep(remains.PERIOD)

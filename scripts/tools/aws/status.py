@@ -18,42 +18,108 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from tools.aws import access, prices, remains
 from tools.aws.deploy import SECTION
-from tools.aws.templates import AIRFLOW, ALL
+from tools.aws.templates import AIRFLOW, ALL, VERIFY
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from tools.aws.place import Place
     from tools.aws.plan import Clients
-    from tools.aws.stacks import Stacks
+    from tools.aws.stacks import Stack, Stacks
+    from tools.aws.templates import Template
+
+#: So many of the last events of an ECS service are shown, if fewer of its ECS tasks run than are to run.
+EVENTS = 3
 
 
-def status(deployment: str, clients: Clients, stacks: Stacks, console: Console) -> int:
-    """Show a deployment, and return 0 if it has a stack."""
-    hour, any_stack = 0.0, False
-    for template in ALL:
-        stack = stacks.find(template.stack_name(deployment))
-        console.print(f"{template.stack_name(deployment)}: {stack.status if stack else 'not there'}")
+class Status:
+    """One run of the command."""
+
+    def __init__(
+        self, deployment: str, clients: Clients, stacks: Stacks, console: Console, here: Place
+    ) -> None:
+        self._deployment = deployment
+        self._ecs = clients("ecs")
+        self._stacks = stacks
+        self._console = console
+        self._here = here
+
+    def run(self) -> int:
+        """Show the deployment, and return 0 if it has a stack and its ECS services run."""
+        found = {template: self._stacks.find(template.stack_name(self._deployment)) for template in ALL}
+        if not any(found.values()):
+            makes = f"scripts/aws/deploy --name {self._deployment} --region {self._here.region} makes one"
+            self._print(f"{self._here.has_no(self._deployment)}: {makes}.")
+            return 1
+        hour = sum(self._show(template, stack) for template, stack in found.items())
+        airflow = found[AIRFLOW]
+        runs = airflow is None or self._show_airflow(airflow)
+        reckoned = ": prices of US East (N. Virginia); public addresses come on top" * bool(hour)
+        self._print(f"Cost now: {prices.shown(hour)}{reckoned}.")
+        return 0 if runs else 1
+
+    def _show(self, template: Template, stack: Stack | None) -> float:
+        """Show a stack, its outputs and the ECS tasks in its cluster, and return what they cost by the hour."""
         if stack is None:
-            continue
-        any_stack = True
-        # ECS tasks of services are among those that run.
-        resources = template.resources(stack.parameters)
-        hour += prices.hourly({n: one for n, one in resources.items() if one["Type"] != "AWS::ECS::Service"})
+            if template is not VERIFY:
+                self._print(f"{template.stack_name(self._deployment)}: not there")
+            return 0.0
+        self._print(f"{stack.name}: {stack.status}")
         for name, value in stack.outputs.items():
             if name != SECTION:
-                console.print(f"  {name}: {value}", highlight=False, markup=False, soft_wrap=True)
+                self._print(f"  {name}: {value}")
+        # ECS tasks of services are among those that run.
+        resources = template.resources(stack.parameters)
+        hour = prices.hourly({n: one for n, one in resources.items() if one["Type"] != "AWS::ECS::Service"})
         if cluster := stack.outputs.get("ClusterName"):
-            hour += _show_ecs_tasks(remains.running(clients("ecs"), cluster), console)
-        if template is AIRFLOW:
-            access.show(console, clients("ecs"), deployment, stack)
-    console.print(f"Cost now: {prices.shown(hour)}. (US East, N. Virginia; public addresses come on top)")
-    return 0 if any_stack else 1
+            hour += _show_ecs_tasks(remains.running(self._ecs, cluster), self._console)
+        return hour
+
+    def _show_airflow(self, airflow: Stack) -> bool:
+        """Show the ECS services and the way to the UI, and return whether all run that are to run."""
+        if airflow.parameters.get("Paused") == "yes":
+            self._print("Paused: deploy resumes it")
+        services = self._services(airflow)
+        self._show_services(services)
+        access.show(self._console, self._ecs, self._deployment, airflow)
+        return not any(map(_lacks, services))
+
+    def _show_services(self, services: list[dict[str, Any]]) -> None:
+        """Show how many ECS tasks of each run, and why fewer than are to run."""
+        for service in services:
+            self._print(
+                f"{service['serviceName']}: {service['runningCount']} of {service['desiredCount']} running"
+            )
+            if _lacks(service):
+                for event in service["events"][:EVENTS]:
+                    self._print(f"  {event['message']}")
+                self._print(f"  Its log: /ecs/{self._deployment}-components")
+
+    def _services(self, airflow: Stack) -> list[dict[str, Any]]:
+        found = self._stacks.resources(airflow)
+        arns = [
+            physical_id for _, type_, physical_id in found if type_ == "AWS::ECS::Service" and physical_id
+        ]
+        if not arns:
+            return []
+        # A call takes up to ten, and there are four:
+        # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_DescribeServices.html
+        answer = self._ecs.describe_services(cluster=self._deployment, services=arns)
+        return list(answer["services"])
+
+    def _print(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def _lacks(service: Mapping[str, Any]) -> bool:
+    return bool(service["runningCount"] < service["desiredCount"])
 
 
 def _show_ecs_tasks(ecs_tasks: list[dict[str, object]], console: Console) -> float:
