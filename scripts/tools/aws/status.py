@@ -98,7 +98,7 @@ class Status:
                 f"{service['serviceName']}: {service['runningCount']} of {service['desiredCount']} running"
             )
             if _lacks(service):
-                for event in service["events"][:EVENTS]:
+                for event in service.get("events", [])[:EVENTS]:
                     self._print(f"  {event['message']}")
                 self._print(f"  Its log: /ecs/{self._deployment}-components")
 
