@@ -36,6 +36,8 @@ TEMPLATE_BODY = 51_200
         (["--network=public", "--vpc=vpc-1", "--subnets=subnet-1"], "--network makes a VPC"),
         (["--vpc=vpc-1"], "--vpc and --subnets go together"),
         (["--vpc=vpc-1", "--subnets=subnet-1"], "the load balancer need two"),
+        (["--vpc=my-vpc", "--subnets=subnet-1,subnet-2"], "--vpc: 'my-vpc': write the id of a VPC, vpc-..."),
+        (["--vpc=vpc-1", "--subnets=subnet-1, subnet-2"], "--subnets: ' subnet-2': write ids of subnets"),
         (["--subnets=subnet-1"], "--vpc and --subnets go together"),
         (["--parameter=TaskCpu"], "'TaskCpu': write NAME=VALUE"),
         (["--airflow=3.4"], "'3.4': write Airflow's version, such as 3.3.2"),

@@ -23,7 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tools.aws import access, account, image
+from tools.aws import access, account, image, refusals
 from tools.aws.errors import DeploymentError
 from tools.aws.plan import MADE, Clients, Plan, Step
 from tools.aws.preview import Preview
@@ -59,6 +59,7 @@ class Deploy:
     def run(self) -> int:
         """Show what is to be done, ask, do it, and return the exit code."""
         self._settle()
+        refusals.refuse(self._given, self._plan.living)
         steps = self._plan.steps()
         changes = self._show(steps)
         if self._given.dry_run:

@@ -67,8 +67,8 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
         "--tasks-only", action="store_true",
         help="make what ECS tasks need alone, for an Airflow that runs elsewhere; without it a whole Airflow is made",
     )  # fmt: skip
-    parser.add_argument("--vpc", help="the VPC that the ECS tasks run in")
-    parser.add_argument("--subnets", metavar="ID,ID", help="subnets of that VPC")
+    parser.add_argument("--vpc", type=_vpc, help="the VPC that the ECS tasks run in")
+    parser.add_argument("--subnets", metavar="ID,ID", type=_subnets, help="subnets of that VPC")
     parser.add_argument(
         "--network", choices=NETWORKS,
         help="make a VPC, with public subnets, which cost nothing, or with private ones and what they cost by the hour",
@@ -136,6 +136,19 @@ def _name(text: str) -> str:
             f"{text!r}: 2 to 30 lower case letters, digits and single hyphens, with a letter first and no hyphen last, "
             "and neither aws nor ssm nor internal- at the beginning"
         )
+    return text
+
+
+def _vpc(text: str) -> str:
+    if not text.startswith("vpc-"):
+        raise argparse.ArgumentTypeError(f"{text!r}: write the id of a VPC, vpc-...")
+    return text
+
+
+def _subnets(text: str) -> str:
+    for name in text.split(","):
+        if not name.startswith("subnet-"):
+            raise argparse.ArgumentTypeError(f"{name!r}: write ids of subnets, subnet-...,subnet-...")
     return text
 
 

@@ -108,7 +108,6 @@ class Plan:
         for template in MADE:
             living, dead = self._found(template)
             if not self._is_made(template, living):
-                known |= {**living.parameters, **living.outputs} if living and not self._given.vpc else {}
                 continue
             values = self._values(template, living, known)
             yield Step(template, values, living, dead, promised)
@@ -119,6 +118,10 @@ class Plan:
         """Return the deployment's stack of a template."""
         return self._stacks.find(template.stack_name(self._given.name))
 
+    def living(self, template: Template) -> Stack | None:
+        """Return the deployment's stack of a template if it can be updated."""
+        return self._found(template)[0]
+
     def _found(self, template: Template) -> tuple[Stack | None, Stack | None]:
         """Return the stack of a template if it can be updated, and if it must be deleted."""
         stack = self.find(template)
@@ -126,7 +129,7 @@ class Plan:
 
     def _is_made(self, template: Template, living: Stack | None) -> bool:
         if template is NETWORK:
-            return bool(self._given.network or (living and not self._given.vpc))
+            return bool(self._given.network or living)
         return template is not AIRFLOW or self.is_whole
 
     def _outputs(self, template: Template, living: Stack | None) -> Mapping[str, str]:
@@ -207,7 +210,7 @@ class Plan:
         return str(found["CidrBlock"])
 
     def _refuse_unknown(self) -> None:
-        made = [template for template in MADE if self._is_made(template, self._found(template)[0])]
+        made = [template for template in MADE if self._is_made(template, self.living(template))]
         names = sorted({name for template in made for name in template.parameters})
         if unknown := sorted(set(self._parameters) - set(names)):
             raise DeploymentError(

@@ -1,0 +1,58 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What deploy refuses before anything is made, since AWS would do it half or not at all."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+
+from tools.aws.errors import DeploymentError
+from tools.aws.stacks import Stack
+from tools.aws.templates import NETWORK, TASKS, Template
+
+#: Returns the deployment's stack of a template, None where there is none that can be updated.
+Living = Callable[[Template], "Stack | None"]
+OTHERWISE = "Take another --name, or destroy this one first (scripts/aws/destroy)."
+
+
+def refuse(given: argparse.Namespace, living: Living) -> None:
+    """
+    Raise DeploymentError, with all mistakes, where options ask for what cannot be.
+
+    :param given: the command's options
+    """
+    if mistakes := [*_other_network(given, living)]:
+        raise DeploymentError("\n".join(mistakes))
+
+
+def _other_network(given: argparse.Namespace, living: Living) -> Iterator[str]:
+    """Neither the kind of a network nor the VPC of security groups, load balancer and database can be changed."""
+    network, tasks = living(NETWORK), living(TASKS)
+    if network:
+        kind = network.parameters.get("Kind")
+        if given.network and given.network != kind:
+            yield f"{given.name} has a {kind} network: --network can be chosen only when a deployment is made. {OTHERWISE}"
+        if given.vpc:
+            yield (
+                f"{given.name} has a network of its own, {network.name}: leave --vpc and --subnets out to keep it. {OTHERWISE}"
+            )
+    elif tasks and (given.network or given.vpc not in (None, tasks.parameters["VpcId"])):
+        yield (
+            f"{given.name} is in {tasks.parameters['VpcId']}, which cannot be changed: leave --network, or --vpc and --subnets, "
+            f"out to keep it. {OTHERWISE}"
+        )

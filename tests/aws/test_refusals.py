@@ -1,0 +1,62 @@
+# Licensed to the Apache Software Foundation (ASF) under one
+# or more contributor license agreements.  See the NOTICE file
+# distributed with this work for additional information
+# regarding copyright ownership.  The ASF licenses this file
+# to you under the Apache License, Version 2.0 (the
+# "License"); you may not use this file except in compliance
+# with the License.  You may obtain a copy of the License at
+#
+#   http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing,
+# software distributed under the License is distributed on an
+# "AS IS" BASIS, WITHOUT WARRANTIES OR CONDITIONS OF ANY
+# KIND, either express or implied.  See the License for the
+# specific language governing permissions and limitations
+# under the License.
+"""What ``scripts/aws/deploy`` refuses before it makes anything."""
+
+from __future__ import annotations
+
+import pytest
+from tools.aws.errors import DeploymentError
+
+from tests.aws.test_commands import API, account, run, service
+from tests.aws.test_whole_deployment import PUBLIC, VPC
+
+__all__ = ["account", "run", "service"]
+
+OTHER_VPC = ("--vpc=vpc-2", "--subnets=subnet-3,subnet-4", "--image=i:3.3.2")
+
+
+@pytest.fixture
+def refused(service, run):
+    """Run deploy, see that it makes nothing, and return what it says."""
+
+    def deploy(*options, by):
+        service.made.clear()
+        with pytest.raises(DeploymentError) as raised:
+            run(*options, by=by)
+        assert service.made == []
+        return str(raised.value)
+
+    return deploy
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "words"),
+    [
+        (PUBLIC, ["--network=private"], "airflow has a public network: --network can be chosen only when"),
+        (["--network=private", "--image=i:3.3.2"], ["--network=public"], "airflow has a private network"),
+        (PUBLIC, VPC, "airflow has a network of its own, airflow-network: leave --vpc and --subnets out"),
+        (VPC, OTHER_VPC, "airflow is in vpc-1, which cannot be changed"),
+        (VPC, ["--network=public"], "airflow is in vpc-1, which cannot be changed"),
+    ],
+)
+@pytest.mark.parametrize("more", [(), ("--tasks-only", f"--parameter=ExecutionApiUrl={API}")])
+def test_another_network(run, refused, first, then, words, more):
+    """Half of it would have been made; the way out is told."""
+    run(*more, by=first)
+    said = refused(*more, by=then)
+    assert words in said
+    assert "Take another --name" in said
