@@ -161,6 +161,22 @@ def test_tasks_only_leaves_a_whole_airflow_alone(service, run):
     assert parameters(service, "tasks")["ExecutionApiUrl"] == "http://api.airflow.internal:8080/execution/"
 
 
+def test_a_stack_whose_change_set_is_empty_is_not_updated(service, run, monkeypatch):
+    """Though others are: what was shown is what is done."""
+    run(by=PUBLIC)
+    create = service.CreateChangeSet
+
+    def created(StackName, **request):
+        answer = create(StackName=StackName, **request)
+        service.differs &= StackName != "airflow-network"
+        return answer
+
+    monkeypatch.setattr(service, "CreateChangeSet", created)
+    _, printed = run("--parameter=EcsEndpoint=yes", "--parameter=TaskCpu=1024", by=PUBLIC)
+    assert "airflow-network: nothing to be changed" in printed
+    assert service.made == [*MADE, "UpdateStack airflow-tasks", "UpdateStack airflow-airflow"]
+
+
 def test_an_airflow_elsewhere_becomes_a_whole_one(service, run):
     """Its tasks then report to the new one."""
     by = (*VPC, "--tasks-only", f"--parameter=ExecutionApiUrl={API}")

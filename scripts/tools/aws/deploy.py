@@ -139,6 +139,9 @@ class Deploy:
             self._stacks.create(template, self._given.name, step.values)
             return
         stack = step.stack
+        # What was shown as nothing to be changed stays as it is, whatever an update would find.
+        if not self._stacks.changes(template, self._given.name, step.values, stack):
+            return
         if step.upgrades and stack.parameters["Paused"] != "yes":
             self._print(f"{stack.name}: pausing, then updating to {step.values['Image']}.")
             stack = self._stacks.change(stack, {"Paused": "yes"})
