@@ -161,7 +161,7 @@ class FakeAccount:
     What else the commands ask of an account.
 
     ``images`` are the tags in the repository, ``has_role`` is whether ECS has its service-linked role, ``ecs_tasks`` are as
-    DescribeTasks has them.
+    DescribeTasks has them. ``subnets`` are the VPC and the Availability Zone of each, ``dns`` is what each VPC has of it.
     """
 
     def __init__(self, cloudformation):
@@ -169,6 +169,8 @@ class FakeAccount:
         self.services = []
         self._cloudformation, self._clients = cloudformation, {}
         self.images, self.has_role, self.ecs_tasks, self.calls = set(), True, [], []
+        self.subnets = {f"subnet-{n}": ("vpc-1", f"us-east-1{'ab'[n - 1]}") for n in (1, 2)}
+        self.dns = {"enableDnsSupport", "enableDnsHostnames"}
 
     def client(self, service):
         """Return boto3's client of a service, without AWS behind it."""
@@ -194,7 +196,15 @@ class FakeAccount:
         return {}
 
     def DescribeVpcs(self, **_):
-        return {"Vpcs": [{"CidrBlock": "172.31.0.0/16"}]}
+        vpcs = {vpc for vpc, _ in self.subnets.values()}
+        return {"Vpcs": [{"VpcId": vpc, "CidrBlock": "172.31.0.0/16"} for vpc in vpcs]}
+
+    def DescribeVpcAttribute(self, Attribute, **_):
+        return {f"E{Attribute[1:]}": {"Value": Attribute in self.dns}}
+
+    def DescribeSubnets(self, **_):
+        found = self.subnets.items()
+        return {"Subnets": [{"SubnetId": s, "VpcId": v, "AvailabilityZone": zone} for s, (v, zone) in found]}
 
     def DescribeImages(self, imageIds, **_):
         found = [one for one in imageIds if one["imageTag"] in self.images]

@@ -60,3 +60,28 @@ def test_another_network(run, refused, first, then, words, more):
     said = refused(*more, by=then)
     assert words in said
     assert "Take another --name" in said
+
+
+@pytest.mark.parametrize(
+    ("subnets", "dns", "words"),
+    [
+        (("vpc-1", "us-east-1a", "vpc-1", "us-east-1a"), "Support Hostnames", "all are in us-east-1a; the database"),
+        (("vpc-1", "us-east-1a", "vpc-2", "us-east-1b"), "Support Hostnames", "subnet-2 is in vpc-2, not in vpc-1"),
+        (("vpc-1", "us-east-1a"), "Support Hostnames", "there is no subnet-2 in"),
+        (("vpc-3", "us-east-1a"), "Support Hostnames", "--vpc vpc-1: there is none in us-east-1 of this account"),
+        (("vpc-1", "us-east-1a", "vpc-1", "us-east-1b"), "Support", "EnableDnsHostnames is off. Run: aws ec2 modify-vpc"),
+        (("vpc-1", "us-east-1a", "vpc-1", "us-east-1b"), "Hostnames", "EnableDnsSupport is off"),
+    ],
+)  # fmt: skip
+def test_a_vpc_that_is_not_fit(account, refused, subnets, dns, words):
+    """AWS would tell it in the middle, or never."""
+    account.subnets = {f"subnet-{n // 2 + 1}": subnets[n : n + 2] for n in range(0, len(subnets), 2)}
+    account.dns = {f"enableDns{which}" for which in dns.split()}
+    said = refused(by=VPC)
+    assert words in said
+    assert len(said.splitlines()) == 1
+
+
+def test_tasks_alone_need_one_availability_zone(account, run):
+    account.subnets["subnet-2"] = account.subnets["subnet-1"]
+    assert run("--tasks-only", f"--parameter=ExecutionApiUrl={API}", by=VPC)[0] == 0

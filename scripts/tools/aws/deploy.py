@@ -59,7 +59,7 @@ class Deploy:
     def run(self) -> int:
         """Show what is to be done, ask, do it, and return the exit code."""
         self._settle()
-        refusals.refuse(self._given, self._plan.living)
+        refusals.refuse(self._given, self._clients, self._plan.living)
         steps = self._plan.steps()
         changes = self._show(steps)
         if self._given.dry_run:

@@ -20,23 +20,32 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
+from tools.aws import vpc
 from tools.aws.errors import DeploymentError
-from tools.aws.stacks import Stack
 from tools.aws.templates import NETWORK, TASKS, Template
+
+if TYPE_CHECKING:
+    from tools.aws.plan import Clients
+    from tools.aws.stacks import Stack
 
 #: Returns the deployment's stack of a template, None where there is none that can be updated.
 Living = Callable[[Template], "Stack | None"]
 OTHERWISE = "Take another --name, or destroy this one first (scripts/aws/destroy)."
 
 
-def refuse(given: argparse.Namespace, living: Living) -> None:
+def refuse(given: argparse.Namespace, clients: Clients, living: Living) -> None:
     """
     Raise DeploymentError, with all mistakes, where options ask for what cannot be.
 
     :param given: the command's options
+    :param clients: makes boto3's client of a service
     """
-    if mistakes := [*_other_network(given, living)]:
+    mistakes = [*_other_network(given, living)]
+    if given.vpc and not mistakes:
+        mistakes += vpc.mistakes(clients("ec2"), given.vpc, given.subnets.split(","), not given.tasks_only)
+    if mistakes:
         raise DeploymentError("\n".join(mistakes))
 
 
