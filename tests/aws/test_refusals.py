@@ -22,7 +22,7 @@ import pytest
 from tools.aws.errors import DeploymentError
 
 from tests.aws.test_commands import API, account, run, service
-from tests.aws.test_whole_deployment import PUBLIC, VPC
+from tests.aws.test_whole_deployment import PUBLIC, VPC, parameters
 
 __all__ = ["account", "run", "service"]
 
@@ -85,3 +85,20 @@ def test_a_vpc_that_is_not_fit(account, refused, subnets, dns, words):
 def test_tasks_alone_need_one_availability_zone(account, run):
     account.subnets["subnet-2"] = account.subnets["subnet-1"]
     assert run("--tasks-only", f"--parameter=ExecutionApiUrl={API}", by=VPC)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("parameter", "option"),
+    [
+        ("DeploymentName=other", "--name"), ("Kind=private", "--network"), ("VpcId=vpc-1", "--vpc"),
+        ("SubnetIds=subnet-1,subnet-2", "--subnets"), ("Image=i:2", "--image"), ("ImageX86=i:2", "--image"),
+    ],
+)  # fmt: skip
+def test_what_an_option_gives_is_no_parameter(refused, parameter, option):
+    assert refused(f"--parameter={parameter}", by=PUBLIC) == f"--parameter {parameter}: use {option}."
+
+
+def test_the_image_for_other_processors_is_a_parameter(service, run):
+    """Since --image is for those of Architecture alone."""
+    run("--parameter=ImageArm64=i:3.3.2-arm", by=PUBLIC)
+    assert parameters(service, "tasks")["ImageArm64"] == "i:3.3.2-arm"

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 #: By which option a parameter is given, where that is not --parameter.
 OPTIONS = {
     "DeploymentName": "--name", "VpcId": "--vpc", "SubnetIds": "--subnets", "Kind": "--network",
-    "ImageX86": "--image", "ImageArm64": "--image", "ImageTag": "--airflow",
+    "Image": "--image", "ImageX86": "--image", "ImageArm64": "--image", "ImageTag": "--airflow",
 }  # fmt: skip
 
 

@@ -19,11 +19,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from tools.aws import vpc
+from tools.aws import image, vpc
 from tools.aws.errors import DeploymentError
+from tools.aws.parameters import OPTIONS
 from tools.aws.templates import NETWORK, TASKS, Template
 
 if TYPE_CHECKING:
@@ -42,11 +43,20 @@ def refuse(given: argparse.Namespace, clients: Clients, living: Living) -> None:
     :param given: the command's options
     :param clients: makes boto3's client of a service
     """
-    mistakes = [*_other_network(given, living)]
+    parameters, tasks = dict(given.parameter), living(TASKS)
+    values = {**(tasks.parameters if tasks else {}), **parameters}
+    mistakes = [*_given_by_options(parameters, image.parameter(values)), *_other_network(given, living)]
     if given.vpc and not mistakes:
         mistakes += vpc.mistakes(clients("ec2"), given.vpc, given.subnets.split(","), not given.tasks_only)
     if mistakes:
         raise DeploymentError("\n".join(mistakes))
+
+
+def _given_by_options(parameters: Mapping[str, str], own_image: str) -> Iterator[str]:
+    """Two ways to say the same could differ; an empty ``own_image`` takes back what --image has given."""
+    for name in ("DeploymentName", "Kind", "VpcId", "SubnetIds", "Image", own_image):
+        if name in parameters and not (name == own_image and not parameters[name]):
+            yield f"--parameter {name}={parameters[name]}: use {OPTIONS[name]}."
 
 
 def _other_network(given: argparse.Namespace, living: Living) -> Iterator[str]:
