@@ -27,6 +27,7 @@ from tests.aws.test_whole_deployment import PUBLIC, VPC, parameters
 __all__ = ["account", "run", "service"]
 
 OTHER_VPC = ("--vpc=vpc-2", "--subnets=subnet-3,subnet-4", "--image=i:3.3.2")
+CERTIFICATE = "arn:aws:acm:us-east-1:123456789012:certificate/any"
 
 
 @pytest.fixture
@@ -102,3 +103,11 @@ def test_the_image_for_other_processors_is_a_parameter(service, run):
     """Since --image is for those of Architecture alone."""
     run("--parameter=ImageArm64=i:3.3.2-arm", by=PUBLIC)
     assert parameters(service, "tasks")["ImageArm64"] == "i:3.3.2-arm"
+
+
+def test_access_is_chosen_once(run, refused):
+    """AWS would refuse the replacement after half an hour of other changes."""
+    run(by=PUBLIC)
+    said = refused("--parameter=Access=internet-facing", f"--parameter=CertificateArn={CERTIFICATE}", by=PUBLIC)
+    assert "--parameter Access=internet-facing: airflow-airflow has internal. AWS replaces nothing" in said
+    assert run("--parameter=Access=internal", by=PUBLIC)[0] == 0

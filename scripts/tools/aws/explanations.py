@@ -37,6 +37,11 @@ CONSEQUENCE = re.compile("Resource (creation|update) cancelled")
 ENCODED = re.compile(r"\s*Encoded authorization failure message: \S+")
 DENIED = re.compile(r"not authorized to perform:? \[?'?\"?([\w-]+:\w+)|permissions? for ([\w-]+:\w+)")
 
+#: What to do where a resource would have to be replaced.
+NAMED = (
+    "AWS replaces nothing that has a name of its own. Leave the parameter as it was, or destroy the deployment and make it "
+    "anew."
+)
 #: What the words are known by, and the remedy, the first that fits.
 REMEDIES = (
     (
@@ -87,7 +92,7 @@ REMEDIES = (
     ),
     (
         re.compile("custom-named resource", re.IGNORECASE),
-        "AWS replaces nothing that has a name of its own. Leave the parameter as it was, or destroy the deployment and make it anew.",
+        NAMED,
     ),
     (
         re.compile("dependen|in use|currently attached|has a dependent", re.IGNORECASE),

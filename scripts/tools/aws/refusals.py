@@ -24,8 +24,9 @@ from typing import TYPE_CHECKING
 
 from tools.aws import image, vpc
 from tools.aws.errors import DeploymentError
+from tools.aws.explanations import NAMED
 from tools.aws.parameters import OPTIONS
-from tools.aws.templates import NETWORK, TASKS, Template
+from tools.aws.templates import AIRFLOW, NETWORK, TASKS, Template
 
 if TYPE_CHECKING:
     from tools.aws.plan import Clients
@@ -45,7 +46,11 @@ def refuse(given: argparse.Namespace, clients: Clients, living: Living) -> None:
     """
     parameters, tasks = dict(given.parameter), living(TASKS)
     values = {**(tasks.parameters if tasks else {}), **parameters}
-    mistakes = [*_given_by_options(parameters, image.parameter(values)), *_other_network(given, living)]
+    mistakes = [
+        *_given_by_options(parameters, image.parameter(values)),
+        *_other_network(given, living),
+        *_other_access(parameters, living(AIRFLOW)),
+    ]
     if given.vpc and not mistakes:
         mistakes += vpc.mistakes(clients("ec2"), given.vpc, given.subnets.split(","), not given.tasks_only)
     if mistakes:
@@ -75,3 +80,9 @@ def _other_network(given: argparse.Namespace, living: Living) -> Iterator[str]:
             f"{given.name} is in {tasks.parameters['VpcId']}, which cannot be changed: leave --network, or --vpc and --subnets, "
             f"out to keep it. {OTHERWISE}"
         )
+
+
+def _other_access(parameters: Mapping[str, str], airflow: Stack | None) -> Iterator[str]:
+    """Another scheme is another load balancer: its name is taken."""
+    if airflow and (has := airflow.parameters.get("Access")) != parameters.get("Access", has):
+        yield f"--parameter Access={parameters['Access']}: {airflow.name} has {has}. {NAMED}"
