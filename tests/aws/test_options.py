@@ -40,6 +40,7 @@ TEMPLATE_BODY = 51_200
         (["--vpc=vpc-1", "--subnets=subnet-1, subnet-2"], "--subnets: ' subnet-2': write ids of subnets"),
         (["--subnets=subnet-1"], "--vpc and --subnets go together"),
         (["--parameter=TaskCpu"], "'TaskCpu': write NAME=VALUE"),
+        (["--airflow=3.4.0", "--image=i:1"], "--airflow is for the image that is built"),
         (["--airflow=3.4"], "'3.4': write Airflow's version, such as 3.3.2"),
         (["--task-only"], "unrecognized arguments: --task-only"),
     ],

@@ -83,3 +83,12 @@ def test_each_trial_and_setting_of_verify_is_on_the_page():
     [trials] = [rows for rows in tables(PAGE) if rows[0][0] == "``dag``"]
     assert [name.strip("`") for name, _ in trials] == list(cost.TITLES)
     assert [name for name in SETTINGS if not re.search(rf"\b{name}\b", PAGE)] == []
+
+
+def test_the_help_has_the_cost_of_private_subnets(capsys):
+    """With what ECS tasks call alone, and with a whole Airflow."""
+    with pytest.raises(SystemExit):
+        options.parse("deploy", ["--help"], None)
+    hours = [prices.hourly(NETWORK.resources({"Kind": "private", **more})) for more in ({}, ENDPOINTS)]
+    words = "endpoints for {:.2f} US$ an hour, {:.2f} with a whole Airflow".format(*hours)
+    assert words in " ".join(capsys.readouterr().out.split())
