@@ -43,6 +43,7 @@ class FakeCloudFormation:
     def __init__(self, monkeypatch):
         self.stacks, self.events, self.calls, self.updates, self.made = {}, {}, [], [], []
         self.end, self.failure, self.denied, self.resources = None, None, {}, {}
+        self.replacement = "False"
         self.client = boto3.client("cloudformation", region_name="us-east-1")
         monkeypatch.setattr(self.client, "_make_api_call", self._call)
 
@@ -140,6 +141,7 @@ class FakeCloudFormation:
         if not self.differs:
             return {"Status": "FAILED", "StatusReason": "The submitted information didn't contain changes."}
         change = {"Action": "Modify", "LogicalResourceId": "Cluster", "ResourceType": "AWS::ECS::Cluster"}
+        change["Replacement"] = self.replacement
         return {"Status": "CREATE_COMPLETE", "Changes": [{"ResourceChange": change}]}
 
     def DeleteChangeSet(self, **_):

@@ -68,9 +68,9 @@ def account(service):
 def run(service, account, tmp_path):
     """Run deploy with options, and return its exit code and what it printed."""
 
-    def deploy(*options, agrees=True, by=OPTIONS):
+    def deploy(*options, agrees=True, by=OPTIONS, width=200):
         printed = io.StringIO()
-        console = Console(file=printed, width=200)
+        console = Console(file=printed, width=width)
         given = parse("deploy", [*by, f"--options-file={tmp_path}/fargate.cfg", *options], None)
         stacks = Stacks(
             service.client,
@@ -159,6 +159,21 @@ def test_private_subnets_cost_by_the_hour(run):
     by = ("--tasks-only", f"--parameter=ExecutionApiUrl={API}", "--dry-run")
     assert "$0.060 an hour" in run("--network=private", by=by)[1]
     assert "nothing by the hour" in run("--network=public", by=by)[1]
+
+
+@pytest.mark.parametrize(("replaced", "times"), [("Conditional", 1), ("False", 0)])
+def test_what_conditional_means_is_told(service, run, replaced, times):
+    service.add("airflow-tasks", "CREATE_COMPLETE", **HAS)
+    service.replacement = replaced
+    _, printed = run("--parameter=TaskCpu=1024", "--dry-run")
+    assert printed.count("Conditional: AWS decides when it updates") == times
+
+
+def test_a_narrow_terminal_cuts_no_type_off(run):
+    """The console of the stacks has the same words."""
+    by = ("--tasks-only", "--network=private", f"--parameter=ExecutionApiUrl={API}", "--dry-run")
+    _, printed = run(by=by, width=80)
+    assert "…" not in printed
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.table import Column, Table
 
 from tools.aws import prices
 
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 
     from tools.aws.plan import Step
     from tools.aws.stacks import Stack, Stacks
+
+#: What a change set says of a resource whose other properties are not known before the update.
+#: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
+CONDITIONAL = (
+    "Conditional: AWS decides when it updates, and replaces only what cannot be changed in place."
+)
 
 
 class Preview:
@@ -63,7 +69,7 @@ class Preview:
         title = f"{step.template.stack_name(self._deployment)}: to be made"
         if step.dead:
             title += f" anew; what is there is {step.dead.status} and is deleted first"
-        table = Table("Resource", "Type", "US$ an hour", "and by use", title=title, title_justify="left")
+        table = _table(title, "Resource", "Type", "US$ an hour", "and by use")
         resources = step.template.resources(step.values)
         for name, cost in prices.costs(resources).items():
             hour = "?" if cost.hour is None else f"{cost.hour:.4f}" if cost.hour else ""
@@ -76,11 +82,13 @@ class Preview:
             self._console.print(f"{stack.name}: nothing to be changed")
             return False
         title = f"{stack.name}: to be changed"
-        table = Table("Action", "Resource", "Type", "Replaced", title=title, title_justify="left")
+        table = _table(title, "Action", "Resource", "Type", "Replaced")
         for change in changes:
             cells = ("Action", "LogicalResourceId", "ResourceType", "Replacement")
             table.add_row(*(change.get(cell, "") for cell in cells))
         self._console.print(table)
+        if any(change.get("Replacement") == "Conditional" for change in changes):
+            self._console.print(CONDITIONAL, soft_wrap=True)
         if step.upgrades:
             self._console.print(
                 f"{stack.parameters['Image']} -> {step.values['Image']}: in two updates, since the schedulers of one release "
@@ -89,3 +97,9 @@ class Preview:
                 highlight=False, soft_wrap=True,
             )  # fmt: skip
         return True
+
+
+def _table(title: str, *headers: str) -> Table:
+    """Return a table in which a narrow terminal cuts nothing off."""
+    columns = [Column(header, overflow="fold") for header in headers]
+    return Table(*columns, title=title, title_justify="left")
