@@ -127,7 +127,13 @@ def test_an_image_that_deploy_builds_has_its_dags_in_a_bucket(service, account, 
     account.images.add("3.3.2")
     _, printed = run(*options, by=["--network=public"])
     assert parameters(service, "airflow")["Dags"] == dags
-    assert ("aws s3 cp FILE s3://its DagsBucket/dags/ uploads one" in printed) == (dags == "bucket")
+    where = "aws s3 cp FILE s3://its DagsBucket/dags/ uploads one" if dags == "bucket" else "in the image, /opt/airflow/dags"
+    assert f"Dags: {where}" in printed
+
+
+def test_dags_of_a_repository_are_told(run):
+    git = ("--parameter=Dags=git", "--parameter=DagsRepository=https://any.example/dags.git")
+    assert "Dags: in https://any.example/dags.git, branch main, folder dags" in run(*git, by=PUBLIC)[1]
 
 
 def test_services_start_only_when_the_image_is_there(service, account, run):

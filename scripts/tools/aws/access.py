@@ -34,6 +34,8 @@ PORT = 8080
 #: https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-sessions-start.html
 DOCUMENT = "AWS-StartPortForwardingSession"
 PLUGIN = "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-working-with-install-plugin.html"
+#: Where the image of scripts/docker/Dockerfile has Dags.
+IMAGE_DAGS = "/opt/airflow/dags"
 
 
 def show(console: Console, ecs: Any, deployment: str, airflow: Stack) -> None:
@@ -46,7 +48,7 @@ def show(console: Console, ecs: Any, deployment: str, airflow: Stack) -> None:
         f"Airflow: {airflow.outputs.get('Url', '?')}{where}",
         f"User: admin. The password: {shlex.join(secret)}",
         *_forwarding(ecs, deployment, airflow),
-        *_dags(airflow),
+        _dags(airflow),
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
@@ -67,13 +69,16 @@ def _forwarding(ecs: Any, deployment: str, airflow: Stack) -> list[str]:
     ]
 
 
-def _dags(airflow: Stack) -> list[str]:
-    if "DagsBucket" not in airflow.outputs:
-        return []
-    folder = f"s3://{airflow.outputs['DagsBucket']}/{airflow.parameters.get('DagsFolder', '')}"
-    return [
-        f"Dags: aws s3 cp FILE {folder}/ uploads one; the first is read at once, changes every five minutes."
-    ]
+def _dags(airflow: Stack) -> str:
+    """Return where the Dags are, and how another one gets there."""
+    has, outputs = airflow.parameters, airflow.outputs
+    folder = has.get("DagsFolder", "")
+    if "DagsBucket" in outputs:
+        to = f"s3://{outputs['DagsBucket']}/{folder}/"
+        return f"Dags: aws s3 cp FILE {to} uploads one; the first is read at once, changes every five minutes."
+    if has.get("Dags") == "git":
+        return f"Dags: in {has.get('DagsRepository')}, branch {has.get('DagsBranch')}, folder {folder}"
+    return f"Dags: in the image, {IMAGE_DAGS}"
 
 
 def _target(ecs: Any, deployment: str) -> str | None:
