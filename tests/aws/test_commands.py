@@ -180,6 +180,8 @@ def test_a_narrow_terminal_cuts_no_type_off(run):
     ("options", "words"),
     [
         (["--parameter=Knd=private"], "--parameter Knd: no template has it"),
+        (["--parameter=TaskCPU=512"], "--parameter TaskCPU: no template has it. Did you mean TaskCpu? There are: ApiServer"),
+        (["--parameter=TaskCpu=300"], "TaskCpu = '300': 256, 512, 1024, 2048, 4096, 8192, 16384 or 32768. Correct"),
         (["--parameter=Paused=yes"], "--parameter Paused: no template has it"),
         (["--parameter=Architecture=ARM"], "does not take Architecture = 'ARM': X86_64 or ARM64. Correct --parameter"),
         (["--parameter=LogRetentionDays=2"], "LogRetentionDays = '2'"),

@@ -108,6 +108,26 @@ def test_the_image_for_other_processors_is_a_parameter(service, run):
 def test_access_is_chosen_once(run, refused):
     """AWS would refuse the replacement after half an hour of other changes."""
     run(by=PUBLIC)
-    said = refused("--parameter=Access=internet-facing", f"--parameter=CertificateArn={CERTIFICATE}", by=PUBLIC)
+    said = refused(
+        "--parameter=Access=internet-facing", f"--parameter=CertificateArn={CERTIFICATE}", by=PUBLIC
+    )
     assert "--parameter Access=internet-facing: airflow-airflow has internal. AWS replaces nothing" in said
     assert run("--parameter=Access=internal", by=PUBLIC)[0] == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "remedy"),
+    [
+        (["--parameter=TaskCpu=300"], "Correct --parameter TaskCpu."),
+        (["--image=two words"], "Correct --image."),
+    ],
+)
+def test_what_two_templates_have_is_told_once(refused, options, remedy):
+    (line,) = refused(*options, by=PUBLIC).splitlines()
+    assert line.endswith(remedy)
+
+
+def test_internal_names_are_not_offered(refused):
+    said = refused("--parameter=Kynd=private", by=PUBLIC)
+    assert "Kind" not in said
+    assert "TaskCpu" in said

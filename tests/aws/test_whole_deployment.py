@@ -127,7 +127,11 @@ def test_an_image_that_deploy_builds_has_its_dags_in_a_bucket(service, account, 
     account.images.add("3.3.2")
     _, printed = run(*options, by=["--network=public"])
     assert parameters(service, "airflow")["Dags"] == dags
-    where = "aws s3 cp FILE s3://its DagsBucket/dags/ uploads one" if dags == "bucket" else "in the image, /opt/airflow/dags"
+    where = (
+        "aws s3 cp FILE s3://its DagsBucket/dags/ uploads one"
+        if dags == "bucket"
+        else "in the image, /opt/airflow/dags"
+    )
     assert f"Dags: {where}" in printed
 
 

@@ -75,7 +75,9 @@ def _dags(airflow: Stack) -> str:
     folder = has.get("DagsFolder", "")
     if "DagsBucket" in outputs:
         to = f"s3://{outputs['DagsBucket']}/{folder}/"
-        return f"Dags: aws s3 cp FILE {to} uploads one; the first is read at once, changes every five minutes."
+        return (
+            f"Dags: aws s3 cp FILE {to} uploads one; the first is read at once, changes every five minutes."
+        )
     if has.get("Dags") == "git":
         return f"Dags: in {has.get('DagsRepository')}, branch {has.get('DagsBranch')}, folder {folder}"
     return f"Dags: in the image, {IMAGE_DAGS}"

@@ -18,9 +18,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tools.aws.errors import DeploymentError
@@ -34,6 +35,9 @@ OPTIONS = {
     "DeploymentName": "--name", "VpcId": "--vpc", "SubnetIds": "--subnets", "Kind": "--network",
     "Image": "--image", "ImageX86": "--image", "ImageArm64": "--image", "ImageTag": "--airflow",
 }  # fmt: skip
+
+#: What an option or another stack gives: nobody looks for it among the parameters.
+INTERNAL = {"DeploymentName", "Kind", "VpcId", "SubnetIds", "Image", "SecurityGroupId"}
 
 
 class Promised(str):
@@ -65,20 +69,29 @@ def _description(template: Template, name: str) -> str:
     return " ".join(str(template.parameters[name].get("Description", "no description")).split())
 
 
-def check(template: Template, values: Mapping[str, str]) -> None:
-    """Raise DeploymentError, with all mistakes, where a template does not take values; CloudFormation checks the same later."""
-    if mistakes := [*_wrong_values(template, values), *_broken_rules(template, values)]:
-        raise DeploymentError("\n".join(mistakes))
+def unknown(parameters: Iterable[str], templates: Sequence[Template]) -> str:
+    """Return what to say of the first parameter that no template has, empty where there is none."""
+    names = {name for template in templates for name in template.parameters}
+    for name in sorted(set(parameters) - names):
+        shown = sorted(names - INTERNAL)
+        near = "".join(f" Did you mean {one}?" for one in difflib.get_close_matches(name, shown, n=1))
+        return f"--parameter {name}: no template has it.{near} There are: {', '.join(shown)}"
+    return ""
 
 
-def _wrong_values(template: Template, values: Mapping[str, str]) -> Iterator[str]:
+def wrong(template: Template, values: Mapping[str, str]) -> dict[str, str]:
+    """Return what a template does not take, by the option or the rule; CloudFormation checks the same later."""
+    return {**dict(_wrong_values(template, values)), **dict(_broken_rules(template, values))}
+
+
+def _wrong_values(template: Template, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     for name, declared in template.parameters.items():
         value = values[name]
         parts = value.split(",") if is_list(declared) else [value]
         if not isinstance(value, Promised) and not all(_allows(declared, part) for part in parts):
-            wanted = declared.get("ConstraintDescription") or _constraints(declared)
             option = OPTIONS.get(name, f"--parameter {name}")
-            yield f"{template.kind}.yaml does not take {name} = {value!r}: {wanted}. Correct {option}."
+            said = f"{template.kind}.yaml does not take {name} = {value!r}: {_wanted(declared)}"
+            yield option, f"{said}. Correct {option}."
 
 
 def _allows(declared: Mapping[str, Any], value: str) -> bool:
@@ -99,12 +112,15 @@ def _allows(declared: Mapping[str, Any], value: str) -> bool:
     return declared["Type"] != "Number" or float(least) <= float(value) <= float(most)
 
 
-def _constraints(declared: Mapping[str, Any]) -> str:
-    named = ("Type", "AllowedValues", "AllowedPattern", "MinLength", "MaxLength", "MinValue", "MaxValue")
-    return ", ".join(f"{name} {declared[name]}" for name in named if name in declared)
+def _wanted(declared: Mapping[str, Any]) -> str:
+    if allowed := [*map(text, declared.get("AllowedValues", ()))]:
+        return " or ".join(filter(None, (", ".join(allowed[:-1]), allowed[-1])))
+    named = ("Type", "AllowedPattern", "MinLength", "MaxLength", "MinValue", "MaxValue")
+    constraints = ", ".join(f"{name} {declared[name]}" for name in named if name in declared)
+    return str(declared.get("ConstraintDescription") or constraints)
 
 
-def _broken_rules(template: Template, values: Mapping[str, str]) -> Iterator[str]:
+def _broken_rules(template: Template, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     evaluation = template.evaluation(values)
     for rule in template.rules.values():
         if "RuleCondition" in rule and not evaluation.is_true(rule["RuleCondition"]):
@@ -114,4 +130,7 @@ def _broken_rules(template: Template, values: Mapping[str, str]) -> Iterator[str
                 names = dict.fromkeys(re.findall(r'"Ref": "(\w+)"', json.dumps(assertion["Assert"])))
                 having = ", ".join(f"{name} = {values[name]!r}" for name in names)
                 said = assertion["AssertDescription"].rstrip(".")
-                yield f"{template.kind}.yaml: {said}. Now {having}: give --parameter {next(iter(names))}=VALUE."
+                yield (
+                    title,
+                    f"{template.kind}.yaml: {said}. Now {having}: give --parameter {next(iter(names))}=VALUE.",
+                )

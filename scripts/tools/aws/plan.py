@@ -26,7 +26,7 @@ from typing import Any
 from tools.aws import image
 from tools.aws.errors import DeploymentError
 from tools.aws.options import AIRFLOW as FIRST_AIRFLOW
-from tools.aws.parameters import Promised, check, parameter_values
+from tools.aws.parameters import Promised, parameter_values, unknown, wrong
 from tools.aws.stacks import DEAD, Stack, Stacks
 from tools.aws.templates import AIRFLOW, NETWORK, TASKS, Template
 
@@ -92,14 +92,14 @@ class Plan:
     def steps(self) -> list[Step]:
         """Return the steps in their order, with what is known now; raise DeploymentError, with all mistakes, if one is wrong."""
         self._refuse_unknown()
-        steps, mistakes = [*self._steps()], []
+        steps = [*self._steps()]
+        mistakes: dict[str, str] = {}
         for step in steps:
-            try:
-                check(step.template, step.values)
-            except DeploymentError as error:
-                mistakes.append(str(error))
+            # What two templates have is told once.
+            for about, said in wrong(step.template, step.values).items():
+                mistakes.setdefault(about, said)
         if mistakes:
-            raise DeploymentError("\n".join(mistakes))
+            raise DeploymentError("\n".join(mistakes.values()))
         return steps
 
     def _steps(self) -> Iterator[Step]:
@@ -211,8 +211,5 @@ class Plan:
 
     def _refuse_unknown(self) -> None:
         made = [template for template in MADE if self._is_made(template, self.living(template))]
-        names = sorted({name for template in made for name in template.parameters})
-        if unknown := sorted(set(self._parameters) - set(names)):
-            raise DeploymentError(
-                f"--parameter {unknown[0]}: no template has it. There are: {', '.join(names)}"
-            )
+        if said := unknown(self._parameters, made):
+            raise DeploymentError(said)

@@ -32,9 +32,7 @@ if TYPE_CHECKING:
 
 #: What a change set says of a resource whose other properties are not known before the update.
 #: https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_ResourceChange.html
-CONDITIONAL = (
-    "Conditional: AWS decides when it updates, and replaces only what cannot be changed in place."
-)
+CONDITIONAL = "Conditional: AWS decides when it updates, and replaces only what cannot be changed in place."
 
 
 class Preview:
