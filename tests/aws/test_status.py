@@ -180,9 +180,9 @@ def test_a_whole_airflow_has_a_way_to_its_ui(service, account, shown):
 @pytest.mark.parametrize(
     ("differs", "enabled", "says"),
     [
-        ({"lastStatus": "PENDING"}, "true", "No API server that can be entered runs yet"),
-        ({"enableExecuteCommand": False}, "true", "No API server that can be entered runs yet"),
-        ({"group": "service:other-api-server"}, "true", "No API server that can be entered runs yet"),
+        ({"lastStatus": "PENDING"}, "true", "No API server that can be entered runs yet.\n"),
+        ({"enableExecuteCommand": False}, "true", "No API server that can be entered runs yet.\n"),
+        ({"group": "service:other-api-server"}, "true", "No API server that can be entered runs yet.\n"),
         ({}, "false", "from within the VPC"),
     ],
 )

@@ -43,6 +43,7 @@ def test_three_stacks_are_made_and_another_run_changes_nothing(service, run):
     assert (code, service.made) == (0, MADE)
     assert "Airflow: its Url, from within the VPC" in printed
     assert "--secret-id airflow/admin-password" in printed
+    assert "runs yet: scripts/aws/status --name airflow shows the way to it then." in printed
     assert run(by=PUBLIC)[0] == 0
     assert service.made == MADE
 

@@ -38,8 +38,12 @@ PLUGIN = "https://docs.aws.amazon.com/systems-manager/latest/userguide/session-m
 IMAGE_DAGS = "/opt/airflow/dags"
 
 
-def show(console: Console, ecs: Any, deployment: str, airflow: Stack) -> None:
-    """Show the URL, where the password is, the way there from a machine outside of the VPC, and where Dags go."""
+def show(console: Console, ecs: Any, deployment: str, airflow: Stack, later: str = "") -> None:
+    """
+    Show the URL, where the password is, the way there from a machine outside of the VPC, and where Dags go.
+
+    :param later: the command that shows that way once an API server runs; empty for what is that command itself.
+    """
     region = ecs.meta.region_name
     secret = ["aws", "secretsmanager", "get-secret-value", "--region", region, "--secret-id"]
     secret += [f"{deployment}/admin-password", "--query", "SecretString", "--output", "text"]
@@ -47,19 +51,20 @@ def show(console: Console, ecs: Any, deployment: str, airflow: Stack) -> None:
     lines = [
         f"Airflow: {airflow.outputs.get('Url', '?')}{where}",
         f"User: admin. The password: {shlex.join(secret)}",
-        *_forwarding(ecs, deployment, airflow),
+        *_forwarding(ecs, deployment, airflow, later),
         _dags(airflow),
     ]
     for line in lines:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
-def _forwarding(ecs: Any, deployment: str, airflow: Stack) -> list[str]:
+def _forwarding(ecs: Any, deployment: str, airflow: Stack, later: str) -> list[str]:
     if airflow.parameters.get("EnableExecuteCommand") != "true":
         return []
     target = _target(ecs, deployment)
     if target is None:
-        return ["No API server that can be entered runs yet: scripts/aws/status shows the way to it then."]
+        shows = f": {later} shows the way to it then" if later else ""
+        return [f"No API server that can be entered runs yet{shows}."]
     command = ["aws", "ssm", "start-session", "--region", ecs.meta.region_name, "--target", target]
     command += ["--document-name", DOCUMENT, "--parameters", f"portNumber={PORT},localPortNumber={PORT}"]
     return [

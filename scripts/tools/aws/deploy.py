@@ -80,7 +80,8 @@ class Deploy:
                 return 1
         self._write_options()
         if self._plan.is_whole:
-            access.show(self._console, self._clients("ecs"), self._given.name, self._there(AIRFLOW))
+            ecs, name = self._clients("ecs"), self._given.name
+            access.show(self._console, ecs, name, self._there(AIRFLOW), f"scripts/aws/status --name {name}")
         return 0
 
     def _settle(self) -> None:
