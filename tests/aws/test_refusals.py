@@ -131,3 +131,19 @@ def test_internal_names_are_not_offered(refused):
     said = refused("--parameter=Kynd=private", by=PUBLIC)
     assert "Kind" not in said
     assert "TaskCpu" in said
+
+
+def test_a_certificate_of_another_region(refused, run):
+    elsewhere = CERTIFICATE.replace("us-east-1", "eu-west-1")
+    by = (*PUBLIC, "--parameter=Access=internet-facing")
+    said = refused(f"--parameter=CertificateArn={elsewhere}", by=by)
+    assert "the load balancer is in us-east-1 and takes a certificate of that Region alone" in said
+    assert run(f"--parameter=CertificateArn={CERTIFICATE}", by=by)[0] == 0
+
+
+def test_a_tag_has_no_effect_on_an_image_that_was_given(refused, run):
+    words = "--parameter ImageTag=3.3.2-2: this deployment has an image that it was given, i:3.3.2. Give the next one by --image"
+    assert words in refused("--parameter=ImageTag=3.3.2-2", by=PUBLIC)
+    run(by=PUBLIC)
+    assert words in refused("--parameter=ImageTag=3.3.2-2", by=["--network=public"])
+    assert run("--parameter=ImageTag=3.3.2-2", "--parameter=ImageX86=", by=["--network=public"])[0] == 1

@@ -131,6 +131,6 @@ def _broken_rules(template: Template, values: Mapping[str, str]) -> Iterator[tup
                 having = ", ".join(f"{name} = {values[name]!r}" for name in names)
                 said = assertion["AssertDescription"].rstrip(".")
                 yield (
-                    title,
+                    said,
                     f"{template.kind}.yaml: {said}. Now {having}: give --parameter {next(iter(names))}=VALUE.",
                 )

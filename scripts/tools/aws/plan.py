@@ -165,11 +165,7 @@ class Plan:
 
     def _of_tasks(self, known: Mapping[str, str], has: Mapping[str, str]) -> dict[str, str]:
         given, own = self._given, image.parameter(known)
-        if given.airflow and not given.image and known.get(own):
-            raise DeploymentError(
-                f"--airflow {given.airflow}: this deployment has an image that it was given, {known[own]}. Give the next one by "
-                f"--image, or have deploy build it by --parameter {own}= beside --airflow."
-            )
+        self._refuse_to_build(own, given.image or known.get(own))
         values = {}
         if given.image:
             values[own] = given.image
@@ -180,6 +176,16 @@ class Plan:
                 AIRFLOW.outputs["ExecutionApiUrl"]
             )
         return values
+
+    def _refuse_to_build(self, parameter: str, given_image: str | None) -> None:
+        """Raise DeploymentError where options choose what is built, and an image is given."""
+        airflow, tag = self._given.airflow, self._parameters.get("ImageTag")
+        if given_image and (airflow or tag):
+            option = f"--airflow {airflow}" if airflow else f"--parameter ImageTag={tag}"
+            raise DeploymentError(
+                f"{option}: this deployment has an image that it was given, {given_image}. Give the next one by --image, or "
+                f"take it back by --parameter {parameter}= beside this option."
+            )
 
     def _of_airflow(self, known: Mapping[str, str], has: Mapping[str, str]) -> dict[str, str]:
         name, is_given = image.of_tasks(known, known)

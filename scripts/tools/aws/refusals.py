@@ -50,6 +50,7 @@ def refuse(given: argparse.Namespace, clients: Clients, living: Living) -> None:
         *_given_by_options(parameters, image.parameter(values)),
         *_other_network(given, living),
         *_other_access(parameters, living(AIRFLOW)),
+        *_other_region(parameters.get("CertificateArn", ""), clients("ec2").meta.region_name),
     ]
     if given.vpc and not mistakes:
         mistakes += vpc.mistakes(clients("ec2"), given.vpc, given.subnets.split(","), not given.tasks_only)
@@ -86,3 +87,13 @@ def _other_access(parameters: Mapping[str, str], airflow: Stack | None) -> Itera
     """Another scheme is another load balancer: its name is taken."""
     if airflow and (has := airflow.parameters.get("Access")) != parameters.get("Access", has):
         yield f"--parameter Access={parameters['Access']}: {airflow.name} has {has}. {NAMED}"
+
+
+def _other_region(certificate: str, region: str) -> Iterator[str]:
+    """https://docs.aws.amazon.com/acm/latest/userguide/acm-regions.html."""
+    parts = certificate.split(":")
+    if len(parts) > 3 and parts[3] != region:
+        yield (
+            f"--parameter CertificateArn={certificate}: the load balancer is in {region} and takes a certificate of that Region "
+            "alone. Request it there."
+        )
