@@ -38,8 +38,9 @@ def parameters(service, kind):
     return {p["ParameterKey"]: p["ParameterValue"] for p in found}
 
 
-def test_three_stacks_are_made_and_another_run_changes_nothing(service, run):
+def test_three_stacks_are_made_and_another_run_changes_nothing(service, run, tmp_path):
     code, printed = run(by=PUBLIC)
+    assert not (tmp_path / "fargate.cfg").exists()
     assert (code, service.made) == (0, MADE)
     assert "Airflow: its Url, from within the VPC" in printed
     assert "--secret-id airflow/admin-password" in printed

@@ -175,11 +175,12 @@ class Deploy:
         return stack
 
     def _write_options(self) -> None:
+        if self._plan.is_whole:
+            return
         section = self._there(TASKS).outputs.get(SECTION, "")
         write(self._given.options_file, section.rstrip() + "\n")
         self._print(section)
-        has = "; the components of this Airflow have theirs in their environment" * self._plan.is_whole
-        self._print(f"These options are in {self._given.options_file}, for airflow.cfg{has}.")
+        self._print(f"These options are in {self._given.options_file}, for airflow.cfg.")
 
     def _print(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
