@@ -19,6 +19,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from tools.aws.options import NAME, parse
@@ -90,3 +91,15 @@ def test_tasks_report_to_the_address_that_the_template_gives_out():
     names = [made[name]["Properties"]["Name"] for name in ("ApiServerAddress", "Namespace")]
     port = made["TargetGroup"]["Properties"]["Port"]
     assert url == f"http://{'.'.join(names)}:{port}/execution/"
+
+
+@pytest.mark.parametrize(
+    ("options", "file"),
+    [
+        ([], "fargate-airflow.cfg"),
+        (["--name=staging"], "fargate-staging.cfg"),
+        (["--options-file=my.cfg"], "my.cfg"),
+    ],
+)
+def test_each_deployment_has_its_file_of_options(options, file):
+    assert parse("deploy", options, None).options_file == Path(file)

@@ -29,8 +29,8 @@ NAME = r"(?=.{2,30}$)(?!aws|ssm|internal-)[a-z][a-z0-9]*(-[a-z0-9]+)*"
 NETWORKS = ("public", "private")
 #: What the tag of an image that deploy builds begins with, and what --airflow is: Airflow's version.
 VERSION = re.compile(r"(\d+)\.(\d+)\.(\d+)((?:a|b|rc)\d+)?(?![\w.])")
-#: The Airflow of the image that is built, and the file with the options that is written.
-AIRFLOW, OPTIONS_FILE = "3.3.2", Path("fargate.cfg")
+#: The Airflow of the image that is built at first.
+AIRFLOW = "3.3.2"
 
 
 def parse(command: str, arguments: Sequence[str], description: str | None) -> argparse.Namespace:
@@ -53,6 +53,8 @@ def parse(command: str, arguments: Sequence[str], description: str | None) -> ar
     if command != "status":
         parser.add_argument("--yes", action="store_true", help="do not ask before anything is done")
     given = parser.parse_args(arguments)
+    if command == "deploy":
+        given.options_file = given.options_file or Path(f"fargate-{given.name}.cfg")
     if command == "deploy" and given.network and (given.vpc or given.subnets):
         parser.error("--network makes a VPC: no --vpc and no --subnets beside it")
     if command == "deploy" and bool(given.vpc) != bool(given.subnets):
@@ -102,8 +104,7 @@ def _add_deploy(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--options-file",
         type=Path,
-        default=OPTIONS_FILE,
-        help="where to write Airflow's options (%(default)s)",
+        help="where --tasks-only writes Airflow's options (fargate-NAME.cfg)",
     )
 
 

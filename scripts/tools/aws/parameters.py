@@ -122,7 +122,7 @@ def _wanted(declared: Mapping[str, Any]) -> str:
 
 def _broken_rules(template: Template, values: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     evaluation = template.evaluation(values)
-    for title, rule in template.rules.items():
+    for rule in template.rules.values():
         if "RuleCondition" in rule and not evaluation.is_true(rule["RuleCondition"]):
             continue
         for assertion in rule["Assertions"]:
